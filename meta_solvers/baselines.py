@@ -1,0 +1,60 @@
+"""Baselines: uniform, last policy, random joint, random Dirichlet."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from meta_solvers.base import Answer, MetaSolver
+from nfg.game import Game
+
+
+@dataclass(frozen=True)
+class Uniform(MetaSolver):
+    """Uniform over each player's actions, weighted by repeats (fictitious self-play)."""
+
+    maximises: ClassVar[str] = "nothing: uniform play"
+    source: ClassVar[str] = "Heinrich et al. 2015"
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        return Answer(game.copies / game.copies.sum())
+
+
+@dataclass(frozen=True)
+class Last(MetaSolver):
+    """Every player's newest action: PSRO becomes iterated best response."""
+
+    maximises: ClassVar[str] = "nothing: the newest policies (iterated best response)"
+    source: ClassVar[str] = "Lanctot et al. 2017"
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        joint = np.zeros(game.actions)
+        joint[(-1,) * game.players] = 1.0
+        return Answer(joint)
+
+
+@dataclass(frozen=True)
+class RandomJoint(MetaSolver):
+    """One joint action, drawn uniformly."""
+
+    stochastic: ClassVar[bool] = True
+    maximises: ClassVar[str] = "nothing: one random joint action"
+    source: ClassVar[str] = "Marris et al. 2021"
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        joint = np.zeros(game.actions)
+        joint.flat[rng.integers(game.profiles)] = 1.0
+        return Answer(joint)
+
+
+@dataclass(frozen=True)
+class RandomDirichlet(MetaSolver):
+    """A joint drawn from Dirichlet(1) over joint actions (OpenSpiel's ``rd``)."""
+
+    stochastic: ClassVar[bool] = True
+    maximises: ClassVar[str] = "nothing: a random joint, Dirichlet(1)"
+    source: ClassVar[str] = "Marris et al. 2021"
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        joint = rng.dirichlet(np.ones(game.profiles))
+        return Answer(joint.reshape(game.actions))

@@ -1,0 +1,239 @@
+"""Names of solvers: the one list, spec strings, and other packages' entry points.
+
+A spec string selects and configures a solver at any edge::
+
+    mgcce                           a name
+    r3d:threshold=0.5               a name and fields
+    undominated(mgce)               a wrapper around a solver
+    fallback(mgcce,mwcce:seedless)  (an unknown field lists the known ones)
+    mix(r2d:steps=500):weight=0.05  a wrapper with fields
+"""
+
+import dataclasses
+import types
+import typing
+from functools import cache
+from importlib import import_module, metadata
+from typing import Any
+
+from meta_solvers.base import MetaSolver
+from nfg.errors import UserError, unknown
+
+ENTRY_POINTS = "metaspiel.meta_solvers"
+
+# Name -> "module:Class". Nothing is imported before it is asked for.
+_BUILTIN = {
+    "uniform": "meta_solvers.baselines:Uniform",
+    "last": "meta_solvers.baselines:Last",
+    "rj": "meta_solvers.baselines:RandomJoint",
+    "rdirichlet": "meta_solvers.baselines:RandomDirichlet",
+    "rd": "meta_solvers.replicator:ReplicatorDynamics",
+    "prd": "meta_solvers.replicator:ProjectedReplicatorDynamics",
+    "rrd": "meta_solvers.replicator:RegularisedReplicatorDynamics",
+    "r2d": "meta_solvers.replicator:RobustReplicatorDynamics",
+    "r3d": "meta_solvers.replicator:RegularisedRobustReplicatorDynamics",
+    "robust": "meta_solvers.robust:MinRegretBound",
+    "mwce": "meta_solvers.linear:MaxWelfareCE",
+    "mwcce": "meta_solvers.linear:MaxWelfareCCE",
+    "rmwce": "meta_solvers.linear:RandomMaxWelfareCE",
+    "rmwcce": "meta_solvers.linear:RandomMaxWelfareCCE",
+    "rvce": "meta_solvers.linear:RandomVertexCE",
+    "rvcce": "meta_solvers.linear:RandomVertexCCE",
+    "minwce": "meta_solvers.linear:MinWelfareCE",
+    "minwcce": "meta_solvers.linear:MinWelfareCCE",
+    "egalce": "meta_solvers.linear:EgalitarianCE",
+    "egalcce": "meta_solvers.linear:EgalitarianCCE",
+    "mgce": "meta_solvers.gini:MaxGiniCE",
+    "mgcce": "meta_solvers.gini:MaxGiniCCE",
+    "approx_mgce": "meta_solvers.gini:ApproximateMaxGiniCE",
+    "approx_mgcce": "meta_solvers.gini:ApproximateMaxGiniCCE",
+    "half_mgce": "meta_solvers.gini:HalfMaxGiniCE",
+    "half_mgcce": "meta_solvers.gini:HalfMaxGiniCCE",
+    "min_epsilon_mgce": "meta_solvers.gini:MinEpsilonMaxGiniCE",
+    "min_epsilon_mgcce": "meta_solvers.gini:MinEpsilonMaxGiniCCE",
+    "nash_lp": "meta_solvers.linear:ZeroSumNash",
+    "nash": "meta_solvers.nash:Nash",
+    "two_action": "meta_solvers.two_action:TwoActionNash",
+    "fp": "meta_solvers.learning:FictitiousPlay",
+    "rm": "meta_solvers.learning:RegretMatching",
+    "alpharank": "meta_solvers.learning:AlphaRank",
+    "cvx": "meta_solvers.user_objective:UserObjective",
+    "undominated": "meta_solvers.wrap:WithoutDominated",
+    "mix": "meta_solvers.wrap:MixedWithUniform",
+    "fallback": "meta_solvers.wrap:Fallback",
+    "best": "meta_solvers.wrap:BestOf",
+}
+_REGISTERED: dict[str, type[MetaSolver]] = {}
+
+
+@cache
+def _entry_points() -> dict[str, metadata.EntryPoint]:
+    return {e.name: e for e in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def names() -> list[str]:
+    """Every known name: built in, registered here, and from entry points."""
+    return list(dict.fromkeys([*_BUILTIN, *_REGISTERED, *_entry_points()]))
+
+
+def register(name: str, solver: type[MetaSolver]) -> type[MetaSolver]:
+    """Makes ``name`` mean ``solver`` in this process; returns ``solver``.
+
+    Other packages use an entry point of the group ``metaspiel.meta_solvers`` instead.
+
+    Raises:
+      UserError: the name is taken by another class, cannot stand in a spec string, or
+        the class is not a solver.
+    """
+    if not name.replace("_", "a").replace("-", "a").isalnum():
+        raise UserError(
+            "register(): a name must be letters, digits, '_' and '-' alone; "
+            f"got {name!r}"
+        )
+    if not (isinstance(solver, type) and issubclass(solver, MetaSolver)):
+        raise UserError(
+            f"register(): '{name}' must be a subclass of MetaSolver; got {solver!r}"
+        )
+    if name in names() and solver_class(name) is not solver:
+        raise UserError(f"register(): the name '{name}' is already taken")
+    _REGISTERED[name] = solver
+    return solver
+
+
+def solver_class(name: str) -> type[MetaSolver]:
+    """The class behind a name.
+
+    Raises:
+      UserError: the name is unknown (lists the known ones), or the package behind it
+        cannot be imported (says which).
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    target = _BUILTIN.get(name)
+    if target is None and name in _entry_points():
+        target = _entry_points()[name].value
+    if target is None:
+        raise unknown("meta-solver", "name", name, names())
+    module, _, attribute = target.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"meta-solver '{name}': the package '{error.name}' must be installed; "
+            f"try 'pip install {error.name}'"
+        ) from error
+    return typing.cast(type[MetaSolver], found)
+
+
+def name_of(solver: type[MetaSolver]) -> str:
+    """The registry name of a class, or its own name if it has none."""
+    target = f"{solver.__module__}:{solver.__qualname__}"
+    for name, value in _BUILTIN.items():
+        if value == target:
+            return name
+    for name, value in _REGISTERED.items():
+        if value is solver:
+            return name
+    return solver.__name__
+
+
+def get(spec: str) -> MetaSolver:
+    """The solver a spec string means; see the module for the grammar.
+
+    Raises:
+      UserError: a name or field is unknown, a value does not fit, or the text does
+        not parse.
+    """
+    solver, rest = _parse(spec.strip(), spec)
+    if rest:
+        raise UserError(f"meta-solver spec '{spec}': cannot read '{rest}'")
+    return solver
+
+
+def _parse(text: str, whole: str) -> tuple[MetaSolver, str]:
+    """Reads one solver from the front of ``text``; returns it and what is left."""
+    name, rest = _until(text, "(:,)")
+    cls = solver_class(name.strip())
+    inner: list[MetaSolver] = []
+    if rest.startswith("("):
+        rest = "," + rest[1:]
+        while rest.startswith(","):
+            solver, rest = _parse(rest[1:].strip(), whole)
+            inner.append(solver)
+        if not rest.startswith(")"):
+            raise UserError(f"meta-solver spec '{whole}': '(' is never closed")
+        rest = rest[1:].strip()
+    values: dict[str, str] = {}
+    if rest.startswith(":"):
+        rest = "," + rest[1:]
+        # A field is `key=value`; a comma without '=' before the next stop starts the
+        # next solver of an enclosing wrapper.
+        while rest.startswith(",") and "=" in _until(rest[1:], ",()")[0]:
+            pair, rest = _until(rest[1:], ",)")
+            key, _, value = pair.partition("=")
+            values[key.strip()] = value.strip()
+        if not values:
+            raise UserError(
+                f"meta-solver spec '{whole}': fields must be written key=value; "
+                f"got '{_until(rest.lstrip(','), ')')[0]}'"
+            )
+    return _build(name.strip(), cls, inner, values), rest
+
+
+def _until(text: str, stops: str) -> tuple[str, str]:
+    end = min((i for i in map(text.find, stops) if i >= 0), default=len(text))
+    return text[:end], text[end:]
+
+
+def _build(
+    name: str, cls: type[MetaSolver], inner: list[MetaSolver], values: dict[str, str]
+) -> MetaSolver:
+    hints = typing.get_type_hints(cls)
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    wraps = [f for f in known if _takes_solver(hints[f])]
+    arguments: dict[str, Any] = {}
+    if bool(wraps) != bool(inner):
+        what = "wraps solvers: write" if wraps else "wraps no solver: drop the"
+        raise UserError(f"meta-solver '{name}' {what} parentheses, as in {name}(mgcce)")
+    if wraps:
+        several = hints[wraps[0]] is not MetaSolver
+        if not several and len(inner) != 1:
+            raise UserError(
+                f"meta-solver '{name}' must wrap exactly one solver; got {len(inner)}"
+            )
+        arguments[wraps[0]] = tuple(inner) if several else inner[0]
+    for key, text in values.items():
+        if key not in known or key in wraps:
+            fields = [f for f in known if f not in wraps]
+            raise unknown(f"meta-solver '{name}'", "field", key, fields)
+        arguments[key] = _convert(text, hints[key], f"meta-solver '{name}': {key}")
+    return cls(**arguments)
+
+
+def _takes_solver(hint: Any) -> bool:
+    return hint is MetaSolver or MetaSolver in typing.get_args(hint)
+
+
+def _convert(text: str, hint: Any, where: str) -> Any:
+    """``text`` as a value of the annotated type, or one sentence why not."""
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        if text in options:
+            return text
+        raise unknown(where, "value", text, map(str, options))
+    if origin in (typing.Union, types.UnionType):
+        if type(None) in options and text.lower() == "none":
+            return None
+        rest = [o for o in options if o is not type(None)]
+        return _convert(text, rest[0], where)
+    if hint is bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise UserError(f"{where} must be true or false; got '{text}'")
+    if hint in (int, float):
+        try:
+            return hint(text)
+        except ValueError:
+            kind = "a whole number" if hint is int else "a number"
+            raise UserError(f"{where} must be {kind}; got '{text}'") from None
+    return text

@@ -1,0 +1,20 @@
+"""The two ways a call can go wrong that a caller may want to catch."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """What was asked for cannot be done; the message is one sentence saying why.
+
+    Scripts turn it into exit code 2. The form is ``where(): what must hold; got ...``.
+    """
+
+
+def unknown(where: str, kind: str, name: object, known: Iterable[str]) -> UserError:
+    """An error that lists what exists and suggests the nearest name."""
+    names = sorted(known)
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
+    listed = ", ".join(names) if names else "none"
+    return UserError(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+from setuptools import setup
+
+PACKAGES = ["nfg", "games", "meta_solvers", "psro", "experiments"]
+
+setup(
+    name="metaspiel",
+    version="0.1.0",
+    description="Meta-strategy solvers and PSRO/JPSRO for OpenSpiel",
+    long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=PACKAGES,
+    package_data={name: ["py.typed", "*.html.j2"] for name in PACKAGES},
+    install_requires=[
+        "clarabel>=0.11",
+        "cvxpy>=1.6",
+        "jaxtyping>=0.3",
+        "jinja2>=3.1",
+        "joblib>=1.4",
+        "matplotlib>=3.9",
+        "numpy>=2",
+        "open_spiel>=2",
+        "pyyaml>=6",
+        "rich>=13",
+        "scipy>=1.14",
+        "tyro>=0.9",
+    ],
+    extras_require={
+        "dev": [
+            "beartype>=0.18",
+            "hypothesis>=6",
+            "mypy>=1.11",
+            "nashpy>=0.0.41",
+            "pytest>=8",
+            "pytest-benchmark>=4",
+            "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
+            "ruff>=0.6",
+            "scipy-stubs",
+            "types-PyYAML",
+        ],
+    },
+    entry_points={
+        "metaspiel.meta_solvers": [
+            "openspiel_jpsro = psro.openspiel:JPSROSolver",
+            "openspiel_psro_v2 = psro.openspiel:PSROv2Solver",
+        ],
+    },
+)
