@@ -207,7 +207,11 @@ def _measured(
     if none or not np.all(np.isfinite(joint)) or total <= 0:
         status = status if none else Status.NUMERICAL
         lost = np.full(game.players, np.nan)
-        gaps, joint, values = Gaps(lost, lost, lost), np.full(game.actions, np.nan), lost
+        gaps, joint, values = (
+            Gaps(lost, lost, lost),
+            np.full(game.actions, np.nan),
+            lost,
+        )
         return MetaSolution(
             joint, gaps, values, status, diagnostics, describe(solver), seconds
         )

@@ -11,7 +11,7 @@ from nfg.game import Game
 
 @dataclass(frozen=True)
 class Uniform(MetaSolver):
-    """Uniform over each player's actions, weighted by repeats (fictitious self-play)."""
+    """Uniform over each player's actions, weighted by its repeats."""
 
     maximises: ClassVar[str] = "nothing: uniform play"
     source: ClassVar[str] = "Heinrich et al. 2015"

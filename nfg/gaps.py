@@ -43,7 +43,9 @@ def expected(game: Game, joint: Float64[ndarray, "*A"]) -> Float64[ndarray, " N"
     return game.payoffs.reshape(game.players, -1) @ joint.ravel()
 
 
-def against(payoff: Float64[ndarray, "*A"], profile: list[ndarray], player: int) -> ndarray:
+def against(
+    payoff: Float64[ndarray, "*A"], profile: list[ndarray], player: int
+) -> ndarray:
     """Payoff of each own action when the others mix independently: ``[A_p]``.
 
     ``payoff`` is one player's tensor, ``profile`` a mixed strategy for each player.

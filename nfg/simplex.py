@@ -8,7 +8,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 
-def project(x: Float64[ndarray, "*B A"], floor: float = 0.0) -> Float64[ndarray, "*B A"]:
+def project(
+    x: Float64[ndarray, "*B A"], floor: float = 0.0
+) -> Float64[ndarray, "*B A"]:
     """Euclidean projection of each row onto ``{y >= floor, sum y = 1}``.
 
     Exact, by sorting (Held, Wolfe & Crowder 1974). ``floor * A`` must not exceed 1.

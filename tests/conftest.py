@@ -7,4 +7,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from jaxtyping import install_import_hook
 
-_hook = install_import_hook(["nfg", "games", "meta_solvers", "psro"], "beartype.beartype")
+_hook = install_import_hook(
+    ["nfg", "games", "meta_solvers", "psro"], "beartype.beartype"
+)
