@@ -1,0 +1,243 @@
+"""Corners of the CE and CCE polytopes, and zero-sum Nash, by linear programming.
+
+The simplex code is HiGHS (Huangfu & Hall 2018) through SciPy; the rows are those of
+``meta_solvers.polytope``. HiGHS may leave gains of about 1e-9 of the payoff range;
+the gap that is reported is always measured on the answer.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+from scipy import sparse
+from scipy.optimize import linprog
+
+from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.polytope import LP_OPTIONS, polytope
+from nfg.errors import UserError
+from nfg.game import Game
+from nfg.simplex import product
+
+_STATUS = {
+    0: Status.OK,
+    1: Status.MAX_STEPS,
+    2: Status.INFEASIBLE,
+    3: Status.NUMERICAL,
+    4: Status.NUMERICAL,
+}
+
+
+@dataclass(frozen=True)
+class Corner(MetaSolver):
+    """The joint of a CE or CCE polytope that maximises a linear objective."""
+
+    source: ClassVar[str] = "Marris et al. 2021"
+
+    def objective(
+        self, game: Game, rng: np.random.Generator
+    ) -> Float64[ndarray, " profiles"]:
+        """What is maximised: one number for each joint action, in C order."""
+        raise NotImplementedError
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        return _maximise(game, self.concept, self.objective(game, rng)[None])
+
+
+def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answer:
+    """Maximises ``min_k gains[k] . x`` over the polytope of ``concept``."""
+    kind: Literal["ce", "cce"] = "ce" if concept == "ce" else "cce"
+    shape = polytope(game, kind)
+    spread = np.ptp(gains)
+    unit = (gains - gains.min()) / (spread if spread > 0 else 1.0)
+    below, equal = shape.below, shape.equal
+    below_to, extra = np.zeros(below.shape[0]), 0
+    if len(unit) == 1:
+        cost = np.zeros(shape.variables)
+        cost[: shape.profiles] = -unit[0]
+    else:  # one more variable t, and t <= gains[k] . x for every k
+        extra = 1
+        pad = sparse.csr_array((len(unit), shape.variables - shape.profiles))
+        lifted = sparse.hstack([-sparse.csr_array(unit), pad, np.ones((len(unit), 1))])
+        column = sparse.csr_array((below.shape[0], 1))
+        below = sparse.vstack([sparse.hstack([below, column]), lifted]).tocsr()
+        equal = sparse.hstack([equal, sparse.csr_array((equal.shape[0], 1))]).tocsr()
+        below_to = np.concatenate([below_to, np.zeros(len(unit))])
+        cost = np.zeros(shape.variables + 1)
+        cost[-1] = -1.0
+    bounds = np.full((shape.variables + extra, 2), np.inf)
+    bounds[:, 0] = -np.inf
+    bounds[: shape.profiles, 0] = 0.0
+    found = linprog(
+        cost, below, below_to, equal, shape.equal_to, bounds, options=LP_OPTIONS
+    )
+    if found.x is None:
+        return failure(game, _STATUS[found.status], reason=str(found.message))
+    joint = found.x[: shape.profiles].reshape(game.actions)
+    diagnostics = {"iterations": int(found.nit), "method": "HiGHS"}
+    return Answer(joint, _STATUS[found.status], 0.0, diagnostics)
+
+
+@dataclass(frozen=True)
+class MaxWelfareCCE(Corner):
+    """The CCE with the largest sum of payoffs."""
+
+    concept: ClassVar = "cce"
+    maximises: ClassVar[str] = "sum of payoffs"
+
+    def objective(
+        self, game: Game, rng: np.random.Generator
+    ) -> Float64[ndarray, " profiles"]:
+        return game.payoffs.sum(axis=0).ravel()
+
+
+@dataclass(frozen=True)
+class MaxWelfareCE(MaxWelfareCCE):
+    """The CE with the largest sum of payoffs."""
+
+    concept: ClassVar = "ce"
+
+
+@dataclass(frozen=True)
+class MinWelfareCCE(Corner):
+    """The CCE with the smallest sum of payoffs: the price of anarchy's numerator."""
+
+    concept: ClassVar = "cce"
+    maximises: ClassVar[str] = "minus the sum of payoffs"
+
+    def objective(
+        self, game: Game, rng: np.random.Generator
+    ) -> Float64[ndarray, " profiles"]:
+        return -game.payoffs.sum(axis=0).ravel()
+
+
+@dataclass(frozen=True)
+class MinWelfareCE(MinWelfareCCE):
+    """The CE with the smallest sum of payoffs."""
+
+    concept: ClassVar = "ce"
+
+
+@dataclass(frozen=True)
+class RandomMaxWelfareCCE(Corner):
+    """A CCE of maximal welfare, random among those that tie.
+
+    Attributes:
+      noise: standard deviation of the noise on each joint action's welfare, as a
+        fraction of the welfare's range (OpenSpiel: 1e-6 in units of payoff).
+    """
+
+    noise: float = 1e-6
+    concept: ClassVar = "cce"
+    stochastic: ClassVar[bool] = True
+    maximises: ClassVar[str] = "sum of payoffs, ties broken at random"
+
+    def __post_init__(self) -> None:
+        _positive(self, self.noise, "noise")
+
+    def objective(
+        self, game: Game, rng: np.random.Generator
+    ) -> Float64[ndarray, " profiles"]:
+        welfare = game.payoffs.sum(axis=0).ravel()
+        spread = float(np.ptp(welfare)) or 1.0
+        return welfare / spread + self.noise * rng.normal(size=welfare.size)
+
+
+@dataclass(frozen=True)
+class RandomMaxWelfareCE(RandomMaxWelfareCCE):
+    """A CE of maximal welfare, random among those that tie."""
+
+    concept: ClassVar = "ce"
+
+
+@dataclass(frozen=True)
+class RandomVertexCCE(Corner):
+    """A random vertex: the CCE that is best for a random linear objective."""
+
+    concept: ClassVar = "cce"
+    stochastic: ClassVar[bool] = True
+    maximises: ClassVar[str] = "a random linear objective"
+
+    def objective(
+        self, game: Game, rng: np.random.Generator
+    ) -> Float64[ndarray, " profiles"]:
+        return rng.normal(size=game.profiles)
+
+
+@dataclass(frozen=True)
+class RandomVertexCE(RandomVertexCCE):
+    """A random vertex of the CE polytope."""
+
+    concept: ClassVar = "ce"
+
+
+@dataclass(frozen=True)
+class EgalitarianCCE(MetaSolver):
+    """The CCE whose worst-off player gets the most, in units of payoff."""
+
+    concept: ClassVar = "cce"
+    maximises: ClassVar[str] = "the smallest player's payoff"
+    source: ClassVar[str] = "Greenwald & Hall 2003"
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        return _maximise(game, self.concept, game.payoffs.reshape(game.players, -1))
+
+
+@dataclass(frozen=True)
+class EgalitarianCE(EgalitarianCCE):
+    """The CE whose worst-off player gets the most, in units of payoff."""
+
+    concept: ClassVar = "ce"
+
+
+@dataclass(frozen=True)
+class ZeroSumNash(MetaSolver):
+    """Exact Nash equilibrium of a two-player constant-sum game: von Neumann's LP."""
+
+    concept: ClassVar = "ne"
+    players: ClassVar[tuple[int, float]] = (2, 2)
+    maximises: ClassVar[str] = "each player's guaranteed payoff"
+    source: ClassVar[str] = "von Neumann 1928"
+
+    def refuses(self, game: Game) -> str | None:
+        spread = float(np.ptp(game.payoffs.sum(axis=0)))
+        if spread > 1e-9 * float(game.scale.max()):
+            return (
+                "the game must be zero-sum (or constant-sum); got sums of payoffs that "
+                f"differ by {spread:.3g}; known for general games: nash, two_action"
+            )
+        return None
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        first = game.normalised[0]
+        row, row_value, ok_row = _guarantee(first)
+        column, column_value, ok_column = _guarantee(1.0 - first.T)
+        status = Status.OK if ok_row and ok_column else Status.NUMERICAL
+        gap = 1.0 - row_value - column_value
+        return Answer(product([row, column]), status, 0.0, {"duality_gap": float(gap)})
+
+
+def _guarantee(payoff: Float64[ndarray, "A B"]) -> tuple[ndarray, float, bool]:
+    """Maximises ``min_b (x @ payoff)[b]``; returns x, the value, whether it worked."""
+    own, other = payoff.shape
+    found = linprog(
+        np.append(np.zeros(own), -1.0),
+        np.hstack([-payoff.T, np.ones((other, 1))]),
+        np.zeros(other),
+        np.append(np.ones(own), 0.0)[None],
+        np.ones(1),
+        [(0, None)] * own + [(None, None)],
+        options=LP_OPTIONS,
+    )
+    if found.x is None:
+        return np.full(own, np.nan), np.nan, False
+    x = np.maximum(found.x[:-1], 0.0)
+    return x / x.sum(), float(found.x[-1]), True
+
+
+def _positive(solver: MetaSolver, value: float, name: str) -> None:
+    if not (np.isfinite(value) and value > 0):
+        raise UserError(
+            f"{type(solver).__name__}(): {name} must be a positive number; got {value}"
+        )
