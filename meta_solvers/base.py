@@ -101,6 +101,12 @@ class MetaSolution:
     solver: Mapping[str, Any]
     seconds: float
 
+    def require(self) -> "MetaSolution":
+        """Itself, if there is a joint; otherwise raises ``SolverFailed``."""
+        if np.isnan(self.joint).any():
+            raise SolverFailed(self)
+        return self
+
     @property
     def marginals(self) -> tuple[Float64[ndarray, " A_p"], ...]:
         """Each player's own distribution."""
@@ -159,6 +165,7 @@ def solve(
     rng: np.random.Generator | int = 0,
     throw: bool = True,
     tolerance: float = 1e-6,
+    prune: float = 0.0,
 ) -> MetaSolution:
     """Solves a game and measures the answer: the only way a solution is made.
 
@@ -169,6 +176,8 @@ def solve(
       throw: raise on any status but OK; otherwise report it in the solution.
       tolerance: gap allowed beyond the solver's own epsilon, as a fraction of each
         player's payoff range.
+      prune: probabilities below this are set to 0 and the rest rescaled, before the
+        answer is measured; the mass removed is in the diagnostics.
 
     Raises:
       UserError: the solver cannot take this game.
@@ -186,7 +195,7 @@ def solve(
     seconds = time.process_time() - start
     if expand:
         answer = replace(answer, joint=game.folded(answer.joint))
-    solution = _measured(solver, game, answer, seconds, tolerance)
+    solution = _measured(solver, game, answer, seconds, tolerance, prune)
     if throw and solution.status is not Status.OK:
         raise SolverFailed(solution)
     return solution
@@ -198,7 +207,12 @@ def failure(game: Game, status: Status, **diagnostics: Any) -> Answer:
 
 
 def _measured(
-    solver: MetaSolver, game: Game, answer: Answer, seconds: float, tolerance: float
+    solver: MetaSolver,
+    game: Game,
+    answer: Answer,
+    seconds: float,
+    tolerance: float,
+    prune: float,
 ) -> MetaSolution:
     diagnostics = dict(answer.diagnostics)
     joint, status = np.asarray(answer.joint, dtype=np.float64), answer.status
@@ -220,6 +234,11 @@ def _measured(
     mended = np.maximum(joint, 0.0)
     mended /= mended.sum()
     diagnostics["mended"] = float(np.abs(mended - joint).sum())
+    small = mended < prune
+    if prune > 0 and not small.all():
+        diagnostics["pruned"] = float(mended[small].sum())
+        mended[small] = 0.0
+        mended /= mended.sum()
     gaps = measure(game, mended)
     allowed = np.asarray(answer.epsilon) + tolerance * game.scale
     excess = gaps.of(solver.concept) - allowed

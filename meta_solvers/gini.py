@@ -1,12 +1,14 @@
-"""Maximum-Gini CE and CCE: the equilibrium closest to uniform, by quadratic program.
+"""Maximum-Gini CE and CCE: the equilibrium closest to uniform.
 
 Maximising Gini impurity ``1 - sum_a x(a)^2 / copies(a)`` over the polytope has one
-solution (Marris et al. 2021). Clarabel (Goulart & Chen 2024) solves the rows of
-``meta_solvers.polytope``; the gap that is reported is always measured on the answer.
+solution (Marris et al. 2021). It is the projection of the uniform joint onto a cone,
+which ``meta_solvers.projection`` finds to rounding; when the matrix of deviations
+would be too large, Clarabel (Goulart & Chen 2024) solves the sparse lifted rows of
+``meta_solvers.polytope``. The gap that is reported is always measured on the answer.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import clarabel
 import numpy as np
@@ -16,8 +18,9 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from meta_solvers.base import Answer, MetaSolver, Status, failure
-from meta_solvers.polytope import LP_OPTIONS, Polytope, polytope
-from nfg.errors import UserError
+from meta_solvers.polytope import LP_OPTIONS, Polytope, deviations, polytope
+from meta_solvers.projection import project_onto_cone
+from nfg.errors import UserError, unknown
 from nfg.game import Game
 
 _STATUS = {
@@ -30,18 +33,85 @@ _STATUS = {
 }
 
 
-def _kind(solver: MetaSolver) -> Literal["ce", "cce"]:
-    return "ce" if solver.concept == "ce" else "cce"
+Method = Literal["auto", "projection", "clarabel"]
+METHODS = ("auto", "projection", "clarabel")
+
+# "auto" projects while the dense matrix of deviations has at most this many entries.
+DENSE_ENTRIES = 20_000_000
 
 
-def _nearest_uniform(
+@dataclass(frozen=True)
+class GiniSolver(MetaSolver):
+    """What the maximum-Gini family shares.
+
+    Attributes:
+      method: "projection" (exact), "clarabel" (sparse interior point) or "auto".
+    """
+
+    method: Method = "auto"
+    maximises: ClassVar[str] = "Gini impurity"
+    source: ClassVar[str] = "Marris et al. 2021"
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise unknown(f"{type(self).__name__}()", "method", self.method, METHODS)
+
+    @property
+    def kind(self) -> Literal["ce", "cce"]:
+        """The polytope, in the words of ``meta_solvers.polytope``."""
+        return "ce" if self.concept == "ce" else "cce"
+
+    def nearest_uniform(self, game: Game, epsilon: float) -> Answer:
+        """Maximises Gini impurity with deviations gaining at most ``epsilon``."""
+        rows = sum(a * (a - 1) if self.kind == "ce" else a for a in game.actions)
+        small = rows * game.profiles <= DENSE_ENTRIES
+        if self.method == "projection" or (self.method == "auto" and small):
+            return _by_projection(game, self.kind, epsilon)
+        return _by_clarabel(game, self.kind, polytope(game, self.kind), epsilon)
+
+
+def _by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> Answer:
+    rows, player = deviations(game, kind)
+    rows = rows - (epsilon / game.scale[player])[:, None]
+    # In y = x / sqrt(copies) the objective is |y|^2 and the mass sqrt(copies) . y.
+    root = np.sqrt(game.copies.ravel())
+    found = project_onto_cone(rows * root, root)
+    mass = float(root @ found.point)
+    diagnostics = {
+        "method": "projection",
+        "steps": found.steps,
+        "residual": found.residual,
+        "allowed_gain": epsilon,
+    }
+    if mass == 0.0:
+        return failure(game, Status.INFEASIBLE, **diagnostics)
+    joint = (root * found.point / mass).reshape(game.actions)
+    status = Status.OK if found.converged else Status.MAX_STEPS
+    return _answer(game, kind, joint, status, epsilon, diagnostics)
+
+
+def _answer(
+    game: Game,
+    kind: Literal["ce", "cce"],
+    joint: Float64[ndarray, "*A"],
+    status: Status,
+    epsilon: float,
+    diagnostics: dict[str, Any],
+) -> Answer:
+    diagnostics["gini"] = float(1.0 - np.sum(joint**2 / game.copies))
+    # A gap is never negative, and a CE gap adds up one row for each recommendation.
+    told = np.array(game.actions) if kind == "ce" else np.ones(game.players)
+    return Answer(joint, status, max(epsilon, 0.0) * told, diagnostics)
+
+
+def _by_clarabel(
     game: Game,
     kind: Literal["ce", "cce"],
     shape: Polytope,
     epsilon: float,
     reward: float | None = None,
 ) -> Answer:
-    """Maximises Gini impurity with deviations gaining at most ``epsilon``.
+    """The sparse route.
 
     With ``reward`` the allowed gain is a variable, at most 0, and the objective is
     ``1 - sum x^2 - reward * gain``; ``epsilon`` is then not used.
@@ -92,15 +162,12 @@ def _nearest_uniform(
     values = np.asarray(found.x)
     joint = values[: shape.profiles].reshape(game.actions)
     allowed = epsilon if reward is None else float(values[-1]) * unit
-    diagnostics["gini"] = float(1.0 - np.sum(joint**2 / game.copies))
     diagnostics["allowed_gain"] = allowed
-    # A gap is never negative, and a CE gap adds up one row for each recommendation.
-    told = np.array(game.actions) if kind == "ce" else np.ones(game.players)
-    return Answer(joint, status, max(allowed, 0.0) * told, diagnostics)
+    return _answer(game, kind, joint, status, allowed, diagnostics)
 
 
 @dataclass(frozen=True)
-class MaxGiniCCE(MetaSolver):
+class MaxGiniCCE(GiniSolver):
     """The CCE, or epsilon-CCE, with the largest Gini impurity.
 
     Attributes:
@@ -109,16 +176,13 @@ class MaxGiniCCE(MetaSolver):
 
     epsilon: float = 0.0
     concept: ClassVar = "cce"
-    maximises: ClassVar[str] = "Gini impurity"
-    source: ClassVar[str] = "Marris et al. 2021"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _finite(self, self.epsilon, "epsilon")
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        return _nearest_uniform(
-            game, _kind(self), polytope(game, _kind(self)), self.epsilon
-        )
+        return self.nearest_uniform(game, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -129,7 +193,7 @@ class MaxGiniCE(MaxGiniCCE):
 
 
 @dataclass(frozen=True)
-class ApproximateMaxGiniCCE(MetaSolver):
+class ApproximateMaxGiniCCE(GiniSolver):
     """Maximum-Gini epsilon-CCE with epsilon a fraction of what uniform play leaves.
 
     ``epsilon = fraction * max(A b)``, b uniform and A the deviation gains: fraction 1
@@ -139,16 +203,15 @@ class ApproximateMaxGiniCCE(MetaSolver):
     fraction: float = 0.01
     concept: ClassVar = "cce"
     maximises: ClassVar[str] = "Gini impurity, allowing a fraction of max(Ab)"
-    source: ClassVar[str] = "Marris et al. 2021"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _finite(self, self.fraction, "fraction")
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        shape = polytope(game, _kind(self))
-        gains = game.scale[shape.player] * _uniform_gains(shape)
-        largest = float(gains.max()) if gains.size else 0.0
-        return _nearest_uniform(game, _kind(self), shape, self.fraction * largest)
+        return self.nearest_uniform(
+            game, self.fraction * _uniform_gain(game, self.kind)
+        )
 
 
 @dataclass(frozen=True)
@@ -173,7 +236,7 @@ class HalfMaxGiniCE(ApproximateMaxGiniCE):
 
 
 @dataclass(frozen=True)
-class MinEpsilonMaxGiniCCE(MetaSolver):
+class MinEpsilonMaxGiniCCE(GiniSolver):
     """The strictest CCE: every deviation loses as much as can be had, then Gini.
 
     Attributes:
@@ -193,11 +256,11 @@ class MinEpsilonMaxGiniCCE(MetaSolver):
             _finite(self, self.reward, "reward")
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        shape = _live(polytope(game, _kind(self)), game)
+        shape = _live(polytope(game, self.kind), game)
         if shape.player.size == 0:
             return Answer(game.copies / game.copies.sum())
         if self.reward is not None:
-            return _nearest_uniform(game, _kind(self), shape, 0.0, self.reward)
+            return _by_clarabel(game, self.kind, shape, 0.0, self.reward)
         unit = float(game.scale.max())
         column = -(unit / game.scale[shape.player])[:, None]
         bounds = np.full((shape.variables + 1, 2), np.inf)
@@ -215,7 +278,7 @@ class MinEpsilonMaxGiniCCE(MetaSolver):
         )
         if found.x is None:
             return failure(game, Status.NUMERICAL, reason=str(found.message))
-        return _nearest_uniform(game, _kind(self), shape, float(found.x[-1]) * unit)
+        return self.nearest_uniform(game, float(found.x[-1]) * unit)
 
 
 @dataclass(frozen=True)
@@ -225,17 +288,15 @@ class MinEpsilonMaxGiniCE(MinEpsilonMaxGiniCCE):
     concept: ClassVar = "ce"
 
 
-def _lifted_uniform(shape: Polytope) -> Float64[ndarray, " V"]:
-    """The uniform joint together with the lifted variables that go with it."""
-    values = np.zeros(shape.variables)
-    values[: shape.profiles] = 1.0 / shape.profiles
-    # Each equality row after the first defines one lifted variable with coefficient 1.
-    values[shape.profiles :] = -(shape.equal[1:] @ values)
-    return values
-
-
-def _uniform_gains(shape: Polytope) -> Float64[ndarray, " D"]:
-    return shape.below @ _lifted_uniform(shape)
+def _uniform_gain(game: Game, kind: Literal["ce", "cce"]) -> float:
+    """Largest gain of a deviation row under uniform play, in units of payoff."""
+    gains = [0.0] if game.profiles == 1 else []
+    for player, size in enumerate(game.actions):
+        mean = game.own_first(player).mean(axis=1)
+        if size > 1:
+            best = mean.max() - (mean.min() if kind == "ce" else mean.mean())
+            gains.append(float(best) / (size if kind == "ce" else 1))
+    return max(gains)
 
 
 def _live(shape: Polytope, game: Game) -> Polytope:

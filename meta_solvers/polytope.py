@@ -145,3 +145,27 @@ def _ce(game: Game) -> Polytope:
         np.concatenate(owner).astype(np.int64),
         size,
     )
+
+
+def deviations(
+    game: Game, concept: Literal["ce", "cce"]
+) -> tuple[Float64[ndarray, "D P"], Int64[ndarray, " D"]]:
+    """Every deviation's gain at every joint action, dense, and whose it is.
+
+    Payoffs are normalised per player. Rows that are zero everywhere are left out.
+    """
+    blocks, owner = [], []
+    for player, actions in enumerate(game.actions):
+        index, payoff = _index(game, player), _unit_payoff(game, player)
+        if concept == "cce":
+            block = np.empty((actions, game.profiles))
+            block[:, index] = payoff[:, None, :] - payoff
+        else:
+            told, played = np.nonzero(~np.eye(actions, dtype=bool))
+            block = np.zeros((told.size, game.profiles))
+            pairs = np.arange(told.size)[:, None]
+            block[pairs, index[told]] = payoff[played] - payoff[told]
+        block = block[np.abs(block).max(axis=1, initial=0.0) > 1e-13]
+        blocks.append(block)
+        owner.append(np.full(len(block), player, dtype=np.int64))
+    return np.concatenate(blocks), np.concatenate(owner)

@@ -1,0 +1,144 @@
+"""Exact oracle and evaluator on games in sequence form.
+
+Policies are realisation plans, so policies that differ only where their owner never
+arrives are one policy.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from games.sequence import SequenceForm
+from games.treeplex import TieBreak
+from nfg.errors import UserError, unknown
+from psro.parts import Population, Response, Table, Target
+
+INITIAL = ("uniform", "random_deterministic")
+
+
+@dataclass(frozen=True, eq=False)
+class ExactOracle:
+    """Best responses over all policies of the game.
+
+    Attributes:
+      form: the game.
+      tie_break: which of several best actions is taken; it changes results.
+      initial_policies: "uniform", or one random deterministic policy a player.
+      shared: one pool for all players; the game must be symmetric.
+    """
+
+    form: SequenceForm
+    tie_break: TieBreak = "random"
+    initial_policies: Literal["uniform", "random_deterministic"] = "uniform"
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        if self.initial_policies not in INITIAL:
+            raise unknown(
+                "ExactOracle()", "initial_policies", self.initial_policies, INITIAL
+            )
+        if self.shared:
+            require_symmetric(self.form)
+
+    def initial(self, rng: np.random.Generator) -> Population:
+        """One policy a player (one in all when shared)."""
+        population = Population(((),) * self.form.players, self.shared)
+        for player, tree in enumerate(self.form.trees[: 1 if self.shared else None]):
+            behaviour = (
+                tree.uniform()
+                if self.initial_policies == "uniform"
+                else tree.random_deterministic(rng)
+            )
+            population = population.add(player, tree.plan(behaviour))
+        return population
+
+    def respond(
+        self,
+        population: Population,
+        targets: Sequence[Target],
+        rng: np.random.Generator,
+    ) -> list[Response]:
+        """Exact best responses; one pass over the game a player."""
+        plans = population.stacked()
+        answers: dict[int, Response] = {}
+        for player, tree in enumerate(self.form.trees):
+            asked = [i for i, t in enumerate(targets) if t.player == player]
+            if not asked:
+                continue
+            co_play = np.stack([targets[i].co_play for i in asked])
+            values, behaviours = self.form.best_responses(
+                player, plans, co_play, self.tie_break, rng
+            )
+            for i, value, plan in zip(
+                asked, values, tree.plan(behaviours), strict=True
+            ):
+                gain = targets[i].weight * max(float(value) - targets[i].value, 0.0)
+                answers[i] = Response(player, plan, float(value), gain)
+        return [answers[i] for i in range(len(targets))]
+
+    def grow(
+        self,
+        population: Population,
+        chosen: Sequence[Response],
+        rng: np.random.Generator,
+    ) -> Population:
+        """Appends novel policies and counts known ones once more."""
+        for response in chosen:
+            population = population.add(response.player, response.policy)
+        return population
+
+
+@dataclass(frozen=True, eq=False)
+class ExactEvaluator:
+    """Exact expected payoffs; only profiles with a new policy are computed."""
+
+    form: SequenceForm
+    ensemble: int = 1
+
+    def fill(
+        self, population: Population, table: Table, rng: np.random.Generator
+    ) -> Table:
+        """``table`` with no cell missing; pools only ever grow at the end."""
+        missing = table.missing
+        if not missing.any():
+            return table
+        known = []
+        for axis in range(missing.ndim):
+            rest = tuple(i for i in range(missing.ndim) if i != axis)
+            known.append(int(np.sum(~missing.all(axis=rest))))
+        block = tuple(slice(0, k) for k in known)
+        old = table.values[(0, slice(None), *block)]
+        if np.isnan(old).any():
+            raise UserError(
+                "ExactEvaluator.fill(): known payoffs must form a block of the oldest "
+                f"policies; got {int(missing.sum())} cells missing elsewhere"
+            )
+        values = self.form.extend(old, population.stacked())
+        return Table(table.uids, values[None])
+
+
+def require_symmetric(form: SequenceForm) -> None:
+    """Raises a ``UserError`` unless exchanging any two players changes nothing.
+
+    Players are matched by the order in which their information sets appear.
+    """
+    first = form.trees[0]
+    for player, tree in enumerate(form.trees[1:], start=1):
+        same = np.array_equal(first.first, tree.first) and np.array_equal(
+            first.parent, tree.parent
+        )
+        if same:
+            order = list(range(form.players))
+            order[0], order[player] = player, 0
+            one = np.lexsort(form.ends)
+            two = np.lexsort(form.ends[order])
+            same = np.array_equal(form.ends[:, one], form.ends[order][:, two])
+            worth = form.payoffs[order][:, two]
+            same = same and np.allclose(form.payoffs[:, one], worth, atol=1e-12)
+        if not same:
+            raise UserError(
+                f"symmetric PSRO: '{form.name}' must look the same after exchanging "
+                f"players 0 and {player}; it does not (run it without a shared pool)"
+            )

@@ -1,0 +1,233 @@
+"""The values a PSRO loop passes around, and the two protocols it talks to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from meta_solvers.base import MetaSolution
+from nfg.game import Game
+
+Target_Concept = Literal["ne", "cce", "ce"]
+STAGES = ("respond", "evaluate", "solve")
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One policy of a population.
+
+    Attributes:
+      uid: never reused; payoffs are keyed by it. A policy that changes is a new uid.
+      policy: the policy as its oracle writes it (exact: a realisation plan ``[S_p]``).
+      repeats: how often it was found; solvers may count it that many times.
+    """
+
+    uid: int
+    policy: ndarray
+    repeats: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The pools of all players.
+
+    Attributes:
+      pools: for each player its members, oldest first.
+      shared: all players draw from one pool (symmetric games).
+      next_uid: the uid the next new member gets.
+    """
+
+    pools: tuple[tuple[Member, ...], ...]
+    shared: bool = False
+    next_uid: int = 0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of members of each player's pool."""
+        return tuple(len(pool) for pool in self.pools)
+
+    @property
+    def uids(self) -> tuple[tuple[int, ...], ...]:
+        """Uids of each player's pool."""
+        return tuple(tuple(m.uid for m in pool) for pool in self.pools)
+
+    def stacked(self) -> list[ndarray]:
+        """For each player its policies as one array ``[K_p, ...]``."""
+        return [np.stack([m.policy for m in pool]) for pool in self.pools]
+
+    def find(self, player: int, policy: ndarray) -> int | None:
+        """Index of the pooled policy that equals ``policy`` exactly, if any."""
+        for index, member in enumerate(self.pools[player]):
+            if np.array_equal(member.policy, policy):
+                return index
+        return None
+
+    def add(self, player: int, policy: ndarray) -> "Population":
+        """With a policy at the end of the player's pool, or bumped if known."""
+        known = self.find(player, policy)
+        pool = self.pools[player]
+        if known is None:
+            pool = (*pool, Member(self.next_uid, policy))
+            grown = replace(self, next_uid=self.next_uid + 1)
+        else:
+            again = replace(pool[known], repeats=pool[known].repeats + 1)
+            pool = (*pool[:known], again, *pool[known + 1 :])
+            grown = self
+        if self.shared:
+            pools = (pool,) * len(self.pools)
+        else:
+            pools = (*self.pools[:player], pool, *self.pools[player + 1 :])
+        return replace(grown, pools=pools)
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What one player is asked to respond to.
+
+    Attributes:
+      player: who responds.
+      co_play: distribution over co-players' profiles ``[*K_q for q != player]``; its
+        correlation is kept. Drawn once an episode, not once a step.
+      value: what the player gets there now, to be beaten.
+      weight: probability that this target is played (1 for NE and CCE).
+      recommendation: index of the recommended policy (CE), else None.
+    """
+
+    player: int
+    co_play: Float64[ndarray, "*K"]
+    value: float
+    weight: float = 1.0
+    recommendation: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """An oracle's answer to one target.
+
+    Attributes:
+      player: who responds.
+      policy: the responding policy.
+      value: its expected payoff against the target.
+      gain: ``weight * max(value - target.value, 0)``: its part of the full-game gap.
+    """
+
+    player: int
+    policy: ndarray
+    value: float
+    gain: float
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Payoffs of every profile of a population, keyed by uid.
+
+    Attributes:
+      uids: for each player the uids of its axis.
+      values: ``[E, N, *K]``; E = 1 for a real game. NaN where missing.
+    """
+
+    uids: tuple[tuple[int, ...], ...]
+    values: Float64[ndarray, "E N *K"]
+
+    @classmethod
+    def empty(cls, players: int, ensemble: int = 1) -> "Table":
+        """A table of no policies."""
+        return cls(((),) * players, np.zeros((ensemble, players, *(0,) * players)))
+
+    @property
+    def missing(self) -> Bool[ndarray, "*K"]:
+        """True where a profile has no payoffs yet."""
+        return np.isnan(self.values).any(axis=(0, 1))
+
+    def grow(self, population: Population) -> "Table":
+        """With the axes of ``population``; cells of unknown uids are missing."""
+        uids = population.uids
+        shape = (*self.values.shape[:2], *population.sizes)
+        values = np.full(shape, np.nan)
+        here, there = [], []
+        for known, wanted in zip(self.uids, uids, strict=True):
+            position = {uid: i for i, uid in enumerate(known)}
+            pairs = [(position[u], i) for i, u in enumerate(wanted) if u in position]
+            there.append([new for _, new in pairs])
+            here.append([old for old, _ in pairs])
+        lead = [range(n) for n in shape[:2]]
+        values[np.ix_(*map(list, lead), *there)] = self.values[
+            np.ix_(*map(list, lead), *here)
+        ]
+        return Table(uids, values)
+
+    def game(self, population: Population, repeats: bool) -> Game:
+        """The meta-game; an ensemble when E > 1."""
+        counts = None
+        if repeats and any(m.repeats > 1 for pool in population.pools for m in pool):
+            counts = [[m.repeats for m in pool] for pool in population.pools]
+        symmetric = population.shared
+        if self.values.shape[0] == 1:
+            return Game(self.values[0], repeats=counts, symmetric=symmetric)
+        return Game.ensemble(self.values, counts, symmetric)
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All of PSRO between two iterations.
+
+    Attributes:
+      iteration: number of steps done.
+      population: the pools.
+      table: their payoffs, complete.
+      train: the meta-strategy that was responded to.
+      evaluation: the meta-strategy of the evaluation solver; ``train`` without one.
+      responses: answers to the targets of ``train``: the next step's candidates.
+      gaps: concept -> full-game gap of ``train`` per player ``[N]``.
+      evaluation_gaps: full-game gap of ``evaluation`` per player ``[N]``.
+      novel: policies that the last step added.
+      cpu: CPU seconds so far of each stage.
+    """
+
+    iteration: int
+    population: Population
+    table: Table
+    train: MetaSolution
+    evaluation: MetaSolution
+    responses: tuple[Response, ...]
+    gaps: dict[str, Float64[ndarray, " N"]]
+    evaluation_gaps: Float64[ndarray, " N"]
+    novel: int
+    cpu: dict[str, float]
+
+
+class Oracle(Protocol):
+    """Turns targets into responses, and chosen responses into a grown population."""
+
+    def initial(self, rng: np.random.Generator) -> Population:
+        """The population before the first iteration."""
+
+    def respond(
+        self,
+        population: Population,
+        targets: Sequence[Target],
+        rng: np.random.Generator,
+    ) -> list[Response]:
+        """One response for each target, in order; answered as one batch."""
+
+    def grow(
+        self,
+        population: Population,
+        chosen: Sequence[Response],
+        rng: np.random.Generator,
+    ) -> Population:
+        """The population with the chosen responses in it."""
+
+
+class Evaluator(Protocol):
+    """Fills the missing cells of a payoff table."""
+
+    ensemble: int
+
+    def fill(
+        self, population: Population, table: Table, rng: np.random.Generator
+    ) -> Table:
+        """``table`` with no cell missing."""
