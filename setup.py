@@ -39,7 +39,6 @@ setup(
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
-            "scipy-stubs",
             "types-PyYAML",
         ],
     },

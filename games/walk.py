@@ -48,15 +48,15 @@ class _Player:
         sizes = np.diff(first)
         owner = np.concatenate([[-1], np.repeat(np.arange(len(sizes)), sizes)])
         depth = np.zeros(len(sizes), dtype=np.int64)
-        for i, sequence in enumerate(parent):  # parents are discovered first
-            depth[i] = depth[owner[sequence]] + 1 if sequence else 0
+        for i, before in enumerate(self.parent):  # parents are discovered first
+            depth[i] = depth[owner[before]] + 1 if before > 0 else 0
         number = np.zeros(len(owner), dtype=np.int64)
         order: list[np.ndarray] = []
         levels, start = [0], 1
         for level in range(int(depth.max(initial=-1)) + 1):
             here = np.flatnonzero(depth == level)
             here = here[np.argsort(number[parent[here]], kind="stable")]
-            for i in here:
+            for i in here.tolist():
                 number[first[i] : first[i + 1]] = start + np.arange(sizes[i])
                 start += int(sizes[i])
             order.append(here)

@@ -15,13 +15,14 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from scipy import sparse
-from scipy.optimize import linprog
 
 from meta_solvers.base import Answer, MetaSolver, Status, failure
-from meta_solvers.polytope import LP_OPTIONS, Polytope, deviations, polytope
+from meta_solvers.lp import minimise
+from meta_solvers.polytope import Polytope, deviations, polytope
 from meta_solvers.projection import project_onto_cone
 from nfg.errors import UserError, unknown
 from nfg.game import Game
+from nfg.gaps import Concept
 
 _STATUS = {
     "Solved": Status.OK,
@@ -127,8 +128,8 @@ def _by_clarabel(
     linear = np.zeros(shape.variables)
     if reward is not None:
         below_to = np.zeros(below.shape[0])
-        below = sparse.hstack([below, -per_row[:, None]]).tocsr()
-        equal = sparse.hstack([equal, np.zeros((equal.shape[0], 1))]).tocsr()
+        below = sparse.hstack([below, sparse.csr_array(-per_row[:, None])]).tocsr()
+        equal = sparse.hstack([equal, sparse.csr_array((equal.shape[0], 1))]).tocsr()
         last = sparse.csr_array(([1.0], ([0], [shape.variables])))
         below, below_to = sparse.vstack([below, last]), np.append(below_to, 0.0)
         quadratic, linear = np.append(quadratic, 0.0), np.append(linear, reward * unit)
@@ -175,7 +176,7 @@ class MaxGiniCCE(GiniSolver):
     """
 
     epsilon: float = 0.0
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -189,7 +190,7 @@ class MaxGiniCCE(GiniSolver):
 class MaxGiniCE(MaxGiniCCE):
     """The CE, or epsilon-CE, with the largest Gini impurity."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ class ApproximateMaxGiniCCE(GiniSolver):
     """
 
     fraction: float = 0.01
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
     maximises: ClassVar[str] = "Gini impurity, allowing a fraction of max(Ab)"
 
     def __post_init__(self) -> None:
@@ -218,7 +219,7 @@ class ApproximateMaxGiniCCE(GiniSolver):
 class ApproximateMaxGiniCE(ApproximateMaxGiniCCE):
     """Maximum-Gini epsilon-CE with epsilon a fraction of what uniform play leaves."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
     """
 
     reward: float | None = None
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
     maximises: ClassVar[str] = "loss of every deviation, then Gini impurity"
     source: ClassVar[str] = "Marris et al. 2021"
 
@@ -261,31 +262,29 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
             return Answer(game.copies / game.copies.sum())
         if self.reward is not None:
             return _by_clarabel(game, self.kind, shape, 0.0, self.reward)
+        # One more variable, the gain every row may keep, in units of the largest range.
         unit = float(game.scale.max())
-        column = -(unit / game.scale[shape.player])[:, None]
-        bounds = np.full((shape.variables + 1, 2), np.inf)
-        bounds[:, 0] = -np.inf
-        bounds[: shape.profiles, 0] = 0.0
-        bounds[-1, 1] = 0.0
-        found = linprog(
+        column = sparse.csr_array(-(unit / game.scale[shape.player])[:, None])
+        rows = sparse.hstack([shape.below, column])
+        last = sparse.csr_array(([1.0], ([0], [shape.variables])))  # it is at most 0
+        values, status, diagnostics = minimise(
             np.append(np.zeros(shape.variables), 1.0),
-            sparse.hstack([shape.below, column]).tocsr(),
-            np.zeros(shape.player.size),
-            sparse.hstack([shape.equal, np.zeros((shape.equal.shape[0], 1))]).tocsr(),
+            sparse.vstack([rows, last]).tocsr(),
+            np.zeros(shape.player.size + 1),
+            sparse.hstack([shape.equal, sparse.csr_array((shape.equal.shape[0], 1))]),
             shape.equal_to,
-            bounds,
-            options=LP_OPTIONS,
+            shape.profiles,
         )
-        if found.x is None:
-            return failure(game, Status.NUMERICAL, reason=str(found.message))
-        return self.nearest_uniform(game, float(found.x[-1]) * unit)
+        if status is not Status.OK:
+            return failure(game, status, **diagnostics)
+        return self.nearest_uniform(game, float(values[-1]) * unit)
 
 
 @dataclass(frozen=True)
 class MinEpsilonMaxGiniCE(MinEpsilonMaxGiniCCE):
     """The strictest CE: every deviation loses as much as can be had, then Gini."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 def _uniform_gain(game: Game, kind: Literal["ce", "cce"]) -> float:

@@ -12,21 +12,14 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from scipy import sparse
-from scipy.optimize import linprog
 
 from meta_solvers.base import Answer, MetaSolver, Status, failure
-from meta_solvers.polytope import LP_OPTIONS, polytope
+from meta_solvers.lp import minimise
+from meta_solvers.polytope import polytope
 from nfg.errors import UserError
 from nfg.game import Game
+from nfg.gaps import Concept
 from nfg.simplex import product
-
-_STATUS = {
-    0: Status.OK,
-    1: Status.MAX_STEPS,
-    2: Status.INFEASIBLE,
-    3: Status.NUMERICAL,
-    4: Status.NUMERICAL,
-}
 
 
 @dataclass(frozen=True)
@@ -52,38 +45,34 @@ def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answe
     spread = np.ptp(gains)
     unit = (gains - gains.min()) / (spread if spread > 0 else 1.0)
     below, equal = shape.below, shape.equal
-    below_to, extra = np.zeros(below.shape[0]), 0
+    below_to = np.zeros(below.shape[0])
     if len(unit) == 1:
         cost = np.zeros(shape.variables)
         cost[: shape.profiles] = -unit[0]
     else:  # one more variable t, and t <= gains[k] . x for every k
-        extra = 1
         pad = sparse.csr_array((len(unit), shape.variables - shape.profiles))
-        lifted = sparse.hstack([-sparse.csr_array(unit), pad, np.ones((len(unit), 1))])
+        ones = sparse.csr_array(np.ones((len(unit), 1)))
+        lifted = sparse.hstack([-sparse.csr_array(unit), pad, ones])
         column = sparse.csr_array((below.shape[0], 1))
         below = sparse.vstack([sparse.hstack([below, column]), lifted]).tocsr()
         equal = sparse.hstack([equal, sparse.csr_array((equal.shape[0], 1))]).tocsr()
         below_to = np.concatenate([below_to, np.zeros(len(unit))])
         cost = np.zeros(shape.variables + 1)
         cost[-1] = -1.0
-    bounds = np.full((shape.variables + extra, 2), np.inf)
-    bounds[:, 0] = -np.inf
-    bounds[: shape.profiles, 0] = 0.0
-    found = linprog(
-        cost, below, below_to, equal, shape.equal_to, bounds, options=LP_OPTIONS
+    values, status, diagnostics = minimise(
+        cost, below, below_to, equal, shape.equal_to, shape.profiles
     )
-    if found.x is None:
-        return failure(game, _STATUS[found.status], reason=str(found.message))
-    joint = found.x[: shape.profiles].reshape(game.actions)
-    diagnostics = {"iterations": int(found.nit), "method": "HiGHS"}
-    return Answer(joint, _STATUS[found.status], 0.0, diagnostics)
+    if values is None:
+        return failure(game, status, **diagnostics)
+    joint = values[: shape.profiles].reshape(game.actions)
+    return Answer(joint, status, 0.0, diagnostics)
 
 
 @dataclass(frozen=True)
 class MaxWelfareCCE(Corner):
     """The CCE with the largest sum of payoffs."""
 
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
     maximises: ClassVar[str] = "sum of payoffs"
 
     def objective(
@@ -96,14 +85,14 @@ class MaxWelfareCCE(Corner):
 class MaxWelfareCE(MaxWelfareCCE):
     """The CE with the largest sum of payoffs."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
 class MinWelfareCCE(Corner):
     """The CCE with the smallest sum of payoffs: the price of anarchy's numerator."""
 
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
     maximises: ClassVar[str] = "minus the sum of payoffs"
 
     def objective(
@@ -116,7 +105,7 @@ class MinWelfareCCE(Corner):
 class MinWelfareCE(MinWelfareCCE):
     """The CE with the smallest sum of payoffs."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
@@ -129,7 +118,7 @@ class RandomMaxWelfareCCE(Corner):
     """
 
     noise: float = 1e-6
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
     stochastic: ClassVar[bool] = True
     maximises: ClassVar[str] = "sum of payoffs, ties broken at random"
 
@@ -148,14 +137,14 @@ class RandomMaxWelfareCCE(Corner):
 class RandomMaxWelfareCE(RandomMaxWelfareCCE):
     """A CE of maximal welfare, random among those that tie."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
 class RandomVertexCCE(Corner):
     """A random vertex: the CCE that is best for a random linear objective."""
 
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
     stochastic: ClassVar[bool] = True
     maximises: ClassVar[str] = "a random linear objective"
 
@@ -169,14 +158,14 @@ class RandomVertexCCE(Corner):
 class RandomVertexCE(RandomVertexCCE):
     """A random vertex of the CE polytope."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
 class EgalitarianCCE(MetaSolver):
     """The CCE whose worst-off player gets the most, in units of payoff."""
 
-    concept: ClassVar = "cce"
+    concept: ClassVar[Concept] = "cce"
     maximises: ClassVar[str] = "the smallest player's payoff"
     source: ClassVar[str] = "Greenwald & Hall 2003"
 
@@ -188,14 +177,14 @@ class EgalitarianCCE(MetaSolver):
 class EgalitarianCE(EgalitarianCCE):
     """The CE whose worst-off player gets the most, in units of payoff."""
 
-    concept: ClassVar = "ce"
+    concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
 class ZeroSumNash(MetaSolver):
     """Exact Nash equilibrium of a two-player constant-sum game: von Neumann's LP."""
 
-    concept: ClassVar = "ne"
+    concept: ClassVar[Concept] = "ne"
     players: ClassVar[tuple[int, float]] = (2, 2)
     maximises: ClassVar[str] = "each player's guaranteed payoff"
     source: ClassVar[str] = "von Neumann 1928"
@@ -221,19 +210,18 @@ class ZeroSumNash(MetaSolver):
 def _guarantee(payoff: Float64[ndarray, "A B"]) -> tuple[ndarray, float, bool]:
     """Maximises ``min_b (x @ payoff)[b]``; returns x, the value, whether it worked."""
     own, other = payoff.shape
-    found = linprog(
+    values, status, _ = minimise(
         np.append(np.zeros(own), -1.0),
         np.hstack([-payoff.T, np.ones((other, 1))]),
         np.zeros(other),
         np.append(np.ones(own), 0.0)[None],
         np.ones(1),
-        [(0, None)] * own + [(None, None)],
-        options=LP_OPTIONS,
+        own,
     )
-    if found.x is None:
+    if status is not Status.OK:
         return np.full(own, np.nan), np.nan, False
-    x = np.maximum(found.x[:-1], 0.0)
-    return x / x.sum(), float(found.x[-1]), True
+    x = np.maximum(values[:-1], 0.0)
+    return x / x.sum(), float(values[-1]), True
 
 
 def _positive(solver: MetaSolver, value: float, name: str) -> None:

@@ -54,7 +54,7 @@ def project_onto_cone(
         if residual <= _TOLERANCE:
             break
         # A subproblem that does not settle is lost in rounding: make it rounder.
-        penalty = penalty / 100.0 if taken == _INNER else min(10.0 * penalty, 1e8)
+        penalty = penalty / 100.0 if taken == _INNER else min(10.0 * penalty, 1e12)
     # A cone that is {0} is only ever met up to rounding.
     if float(np.linalg.norm(point)) <= 1e-9 * size:
         point = np.zeros_like(point)

@@ -131,8 +131,8 @@ def name_of(solver: type[MetaSolver]) -> str:
     for name, value in _BUILTIN.items():
         if value == target:
             return name
-    for name, value in _REGISTERED.items():
-        if value is solver:
+    for name, registered in _REGISTERED.items():
+        if registered is solver:
             return name
     return solver.__name__
 
@@ -168,7 +168,7 @@ def _parse(text: str, whole: str) -> tuple[MetaSolver, str]:
         rest = "," + rest[1:]
         # A field is `key=value`; a comma without '=' before the next stop starts the
         # next solver of an enclosing wrapper.
-        while rest.startswith(",") and "=" in _until(rest[1:], ",()")[0]:
+        while rest.startswith(",") and "=" in _until(rest[1:], ",():")[0]:
             pair, rest = _until(rest[1:], ",)")
             key, _, value = pair.partition("=")
             values[key.strip()] = value.strip()

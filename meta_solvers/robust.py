@@ -7,10 +7,9 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from scipy.optimize import linprog
 
 from meta_solvers.base import Answer, MetaSolver, Status, solve
-from meta_solvers.polytope import LP_OPTIONS
+from meta_solvers.lp import minimise
 from meta_solvers.replicator import ReplicatorDynamics
 from nfg.errors import UserError
 from nfg.game import Game
@@ -43,7 +42,7 @@ class MinRegretBound(MetaSolver):
 
     starts: int = 8
     rounds: int = 200
-    tolerance: float = 1e-9
+    tolerance: float = 1e-6
     uses_members: ClassVar[bool] = True
     stochastic: ClassVar[bool] = True
     expands_repeats: ClassVar[bool] = False
@@ -136,9 +135,7 @@ def _pair(payoff: ndarray, profile: Profile, player: int, other: int) -> ndarray
     return payoff if other < player else payoff.T
 
 
-def _linear_step(
-    game: Game, profile: Profile, player: int
-) -> tuple[Float64[ndarray, " A_p"], bool]:
+def _linear_step(game: Game, profile: Profile, player: int) -> Float64[ndarray, " A_p"]:
     """The mixture of ``player`` that minimises the bound with the others fixed."""
     size = game.actions[player]
     others = [q for q in range(game.players) if q != player]
@@ -155,33 +152,32 @@ def _linear_step(
         rows.append(block)
         caps.append(np.zeros(len(high)))
     if not others:
-        return np.eye(size)[int(np.argmin(cost))], True
+        return np.eye(size)[int(np.argmin(cost))]
     scale = float(game.scale.max())
     stacked = np.concatenate(rows)
     stacked[:, :size] /= scale
-    found = linprog(
+    values, status, _ = minimise(
         np.append(cost / scale, np.ones(len(others))),
         stacked,
         np.concatenate(caps),
         np.append(np.ones(size), np.zeros(len(others)))[None],
         np.ones(1),
-        [(0, None)] * size + [(None, None)] * len(others),
-        options=LP_OPTIONS,
+        size,
     )
-    if found.x is None:
-        return profile[player], False
-    mixture = np.maximum(found.x[:size], 0.0)
-    return mixture / mixture.sum(), True
+    if status is not Status.OK:
+        return profile[player]
+    mixture = np.maximum(values[:size], 0.0)
+    return mixture / mixture.sum()
 
 
 def _own_step(game: Game, profile: Profile, player: int) -> Profile:
-    mixture, _ = _linear_step(game, profile, player)
+    mixture = _linear_step(game, profile, player)
     return [mixture if q == player else own for q, own in enumerate(profile)]
 
 
 def _shared_step(game: Game, profile: Profile, player: int) -> Profile:
     """One mixture for all: the best point between here and the linear step."""
-    target, _ = _linear_step(game, profile, player)
+    target = _linear_step(game, profile, player)
     here = profile[0]
     lengths = np.concatenate([0.5 ** np.arange(0, 12), [0.0]])
     trials = [[here + t * (target - here)] * game.players for t in lengths]

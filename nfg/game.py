@@ -172,10 +172,11 @@ class Game:
 
     def restrict(self, keep: Sequence[Sequence[int]]) -> "Game":
         """The game in which player p has only the actions ``keep[p]``, in order."""
-        index = np.ix_(range(self.players), *keep)
+        index = np.ix_(list(range(self.players)), *keep)
         members = None
         if self.members is not None:
-            members = self.members[np.ix_(range(len(self.members)), *index)]
+            lead = [list(range(size)) for size in self.members.shape[:2]]
+            members = self.members[np.ix_(*lead, *keep)]
         repeats = None
         if self.repeats is not None:
             pairs = zip(self.repeats, keep, strict=True)

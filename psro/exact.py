@@ -109,7 +109,7 @@ class ExactEvaluator:
             rest = tuple(i for i in range(missing.ndim) if i != axis)
             known.append(int(np.sum(~missing.all(axis=rest))))
         block = tuple(slice(0, k) for k in known)
-        old = table.values[(0, slice(None), *block)]
+        old = table.values[0][(slice(None), *block)]
         if np.isnan(old).any():
             raise UserError(
                 "ExactEvaluator.fill(): known payoffs must form a block of the oldest "

@@ -2,59 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
 
-import numpy as np
+from numpy import ndarray
 
-from meta_solvers.base import MetaSolution, MetaSolver, solve
-from psro.parts import (
-    STAGES,
-    Evaluator,
-    Oracle,
-    Population,
-    Response,
-    State,
-    Table,
-    Target_Concept,
-)
-from psro.selection import Selection, Update, select, updated
-from psro.targets import gaps, targets
-
-
-@dataclass(frozen=True)
-class Setup:
-    """The parts of a run: everything that may vary.
-
-    Attributes:
-      oracle: answers targets.
-      evaluator: fills the payoff table.
-      solver: the meta-solver that is responded to.
-      concept: what is targeted: "ne" (PSRO), "cce" or "ce" (JPSRO).
-      seed: all randomness derives from (seed, iteration, stage).
-      evaluation: a second meta-solver, measured but not responded to.
-      selection: which responses join the population.
-      update: which players' responses may.
-      repeats: policies found again count again in the meta-game.
-      prune: joint probabilities below this become 0 before they are responded to.
-      measured: concepts whose full-game gap is measured in every iteration.
-    """
-
-    oracle: Oracle
-    evaluator: Evaluator
-    solver: MetaSolver
-    concept: Target_Concept
-    seed: int = 0
-    evaluation: MetaSolver | None = None
-    selection: Selection = "largest_gap"
-    update: Update = "all"
-    repeats: bool = True
-    prune: float = 1e-8
-    measured: tuple[Target_Concept, ...] = ()
-
-    def rng(self, iteration: int, stage: Literal[0, 1, 2, 3, 4]) -> Any:
-        """The generator of one stage of one iteration."""
-        return np.random.default_rng([self.seed, iteration, stage])
+from meta_solvers.base import MetaSolution, solve
+from psro.parts import STAGES, Population, Setup, State, Table, TargetConcept
+from psro.selection import select, updated
+from psro.targets import Measured, targets
 
 
 def start(setup: Setup) -> State:
@@ -69,11 +23,9 @@ def step(setup: Setup, state: State) -> State:
     rng = setup.rng(state.iteration, 0)
     players = updated(setup.update, state.iteration, len(state.population.pools), rng)
     chosen = select(setup.selection, state.population, state.responses, players, rng)
-    begin = time.process_time()
-    population = setup.oracle.grow(
-        state.population, chosen, setup.rng(state.iteration, 1)
-    )
-    cpu = dict(state.cpu)
+    cpu, begin = dict(state.cpu), time.process_time()
+    rng = setup.rng(state.iteration, 1)
+    population = setup.oracle.grow(state.population, chosen, rng)
     cpu["respond"] += time.process_time() - begin
     novel = population.next_uid - state.population.next_uid
     after = state.iteration + 1
@@ -113,21 +65,19 @@ def _settle(
     begin = time.process_time()
     rng = setup.rng(iteration, 4)
 
-    def respond(solution: MetaSolution, concept: Target_Concept) -> list[Response]:
+    def respond(solution: MetaSolution, concept: TargetConcept) -> Measured:
         asked = targets(game, solution.require().joint, concept)
-        return setup.oracle.respond(population, asked, rng)
+        answers = setup.oracle.respond(population, asked, rng)
+        return Measured.of(game.players, answers)
 
-    def gap(responses: list[Response]) -> np.ndarray:
-        return gaps(game.players, [(r.player, r.gain) for r in responses])
-
-    responses = respond(train, setup.concept)
-    measured = {setup.concept: gap(responses)}
+    answer = respond(train, setup.concept)
+    gaps: dict[str, ndarray] = {setup.concept: answer.gap}
     for concept in setup.measured:
-        if concept not in measured:
-            measured[concept] = gap(respond(train, concept))
-    final_gap = measured[setup.concept]
+        if concept not in gaps:
+            gaps[concept] = respond(train, concept).gap
+    final_gap = answer.gap
     if final is not train:
-        final_gap = gap(respond(final, setup.concept))
+        final_gap = respond(final, setup.concept).gap
     cpu["respond"] += time.process_time() - begin
     return State(
         iteration,
@@ -135,8 +85,8 @@ def _settle(
         table,
         train,
         final,
-        tuple(responses),
-        measured,
+        answer.responses,
+        gaps,
         final_gap,
         novel,
         cpu,

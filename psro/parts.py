@@ -8,11 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-from meta_solvers.base import MetaSolution
+from meta_solvers.base import MetaSolution, MetaSolver
 from nfg.game import Game
 
-Target_Concept = Literal["ne", "cce", "ce"]
+TargetConcept = Literal["ne", "cce", "ce"]
 STAGES = ("respond", "evaluate", "solve")
+Selection = Literal["all", "all_novel", "random", "random_novel", "largest_gap"]
+SELECTIONS = ("all", "all_novel", "random", "random_novel", "largest_gap")
+Update = Literal["all", "cycle", "random"]
+UPDATES = ("all", "cycle", "random")
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,3 +235,38 @@ class Evaluator(Protocol):
         self, population: Population, table: Table, rng: np.random.Generator
     ) -> Table:
         """``table`` with no cell missing."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts of a run: everything that may vary.
+
+    Attributes:
+      oracle: answers targets.
+      evaluator: fills the payoff table.
+      solver: the meta-solver that is responded to.
+      concept: what is targeted: "ne" (PSRO), "cce" or "ce" (JPSRO).
+      seed: all randomness derives from (seed, iteration, stage).
+      evaluation: a second meta-solver, measured but not responded to.
+      selection: which responses join the population.
+      update: which players' responses may.
+      repeats: policies found again count again in the meta-game.
+      prune: joint probabilities below this become 0 before they are responded to.
+      measured: concepts whose full-game gap is measured in every iteration.
+    """
+
+    oracle: Oracle
+    evaluator: Evaluator
+    solver: MetaSolver
+    concept: TargetConcept
+    seed: int = 0
+    evaluation: MetaSolver | None = None
+    selection: Selection = "largest_gap"
+    update: Update = "all"
+    repeats: bool = True
+    prune: float = 1e-8
+    measured: tuple[TargetConcept, ...] = ()
+
+    def rng(self, iteration: int, stage: Literal[0, 1, 2, 3, 4]) -> np.random.Generator:
+        """The generator of one stage of one iteration."""
+        return np.random.default_rng([self.seed, iteration, stage])

@@ -1,17 +1,18 @@
 """Which responses join the population, and whose turn it is."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from nfg.errors import unknown
-from psro.parts import Population, Response
-
-Selection = Literal["all", "all_novel", "random", "random_novel", "largest_gap"]
-SELECTIONS = ("all", "all_novel", "random", "random_novel", "largest_gap")
-Update = Literal["all", "cycle", "random"]
-UPDATES = ("all", "cycle", "random")
+from psro.parts import (
+    SELECTIONS,
+    UPDATES,
+    Population,
+    Response,
+    Selection,
+    Update,
+)
 
 
 def updated(

@@ -1,23 +1,26 @@
 """From a joint meta-strategy to what each player must respond to."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
 from nfg.game import Game
 from nfg.simplex import marginals, product
-from psro.parts import Target, Target_Concept
+from psro.parts import Response, Target, TargetConcept
 
 
 def played(
-    joint: Float64[ndarray, "*K"], concept: Target_Concept
+    joint: Float64[ndarray, "*K"], concept: TargetConcept
 ) -> Float64[ndarray, "*K"]:
     """The joint that is really played: for NE the product of the marginals."""
     return product(marginals(joint)) if concept == "ne" else joint
 
 
 def targets(
-    game: Game, joint: Float64[ndarray, "*K"], concept: Target_Concept
+    game: Game, joint: Float64[ndarray, "*K"], concept: TargetConcept
 ) -> list[Target]:
     """One target a player (NE, CCE), or one a played recommendation (CE).
 
@@ -41,9 +44,17 @@ def targets(
     return found
 
 
-def gaps(players: int, gains: list[tuple[int, float]]) -> Float64[ndarray, " N"]:
-    """Full-game gap of each player from (player, gain) of every response."""
-    total = np.zeros(players)
-    for player, gain in gains:
-        total[player] += gain
-    return total
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Responses and the full-game gap of each player ``[N]`` that they measure."""
+
+    responses: tuple[Response, ...]
+    gap: Float64[ndarray, " N"]
+
+    @classmethod
+    def of(cls, players: int, responses: Sequence[Response]) -> "Measured":
+        """Adds up the gains of each player's responses."""
+        gap = np.zeros(players)
+        for response in responses:
+            gap[response.player] += response.gain
+        return cls(tuple(responses), gap)

@@ -1,0 +1,235 @@
+"""Learning rules that average their play: fictitious play and regret matching."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from meta_solvers.base import Answer, MetaSolver, Status
+from nfg.errors import UserError, unknown
+from nfg.game import Game
+from nfg.gaps import against, measure
+from nfg.simplex import product
+
+# Numbers held by one block of steps: 8 MiB.
+BLOCK_NUMBERS = 2**20
+# Payoffs closer than this fraction of the range are equally good replies.
+TIE = 1e-12
+
+
+def _check_steps(solver: MetaSolver, steps: int, tolerance: float) -> None:
+    name = type(solver).__name__
+    if steps < 1:
+        raise UserError(f"{name}(): steps must be at least 1; got {steps}")
+    if not 0.0 < tolerance < np.inf:
+        raise UserError(
+            f"{name}(): tolerance must be a finite number > 0; got {tolerance}"
+        )
+
+
+@dataclass(frozen=True)
+class FictitiousPlay(MetaSolver):
+    """Simultaneous discrete fictitious play (Brown 1951).
+
+    In every step each player plays the first action that is a best reply to the
+    others' average play, taken as independent; before the first step averages are
+    uniform. Averages converge in zero-sum, identical-interest and dominance-solvable
+    games (Robinson 1951; Monderer & Shapley 1996), and cycle in Shapley's (1964) game.
+
+    Steps are computed in blocks: all steps of a block are guessed to repeat the first
+    reply, the guess is checked for all of them at once, and what follows the first
+    wrong guess is done again. The answer is that of the plain loop.
+
+    Attributes:
+      steps: largest number of steps.
+      tolerance: stops when the averages' NE gaps, each as a fraction of the player's
+        payoff range, sum to at most this.
+      iterate: "average" returns the last averages, "best" those of the smallest gap.
+    """
+
+    steps: int = 100_000
+    tolerance: float = 1e-2
+    iterate: Literal["average", "best"] = "average"
+
+    concept: ClassVar = "ne"
+    expands_repeats: ClassVar[bool] = True
+    maximises: ClassVar[str] = "nothing: average of best replies to averages"
+    source: ClassVar[str] = "Brown 1951"
+
+    def __post_init__(self) -> None:
+        _check_steps(self, self.steps, self.tolerance)
+        if self.iterate not in ("average", "best"):
+            known = ("average", "best")
+            raise unknown("FictitiousPlay()", "iterate", self.iterate, known)
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        counts = [np.zeros(a) for a in game.actions]
+        uniform = [np.full((1, a), 1.0 / a) for a in game.actions]
+        reply = _first_best(_values(game, uniform))[0]
+        largest = max(1, BLOCK_NUMBERS // game.profiles)
+        best: tuple[float, list[ndarray]] = (np.inf, [])
+        step, length, gap, changes = 0, 1, np.inf, 0
+        while step < self.steps and gap > self.tolerance:
+            length = min(length, largest, self.steps - step)
+            averages = _if_repeated(counts, reply, step, length)
+            values = _values(game, averages)
+            gaps = _sum_of_gaps(averages, values)
+            replies = _first_best(values)
+            stops = np.any(replies != reply, axis=1) | (gaps <= self.tolerance)
+            done = int(np.argmax(stops)) + 1 if stops.any() else length
+            lowest = int(np.argmin(gaps[:done]))
+            if gaps[lowest] < best[0]:
+                best = float(gaps[lowest]), [a[lowest].copy() for a in averages]
+            for player, action in enumerate(reply):
+                counts[player][action] += done
+            length = 2 * length if done == length else max(1, 2 * done)
+            changes += int(np.any(replies[done - 1] != reply))
+            step, gap, reply = step + done, float(gaps[done - 1]), replies[done - 1]
+        average = [count / step for count in counts]
+        if self.iterate == "best":
+            gap, average = best
+        return Answer(
+            product(average),
+            Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
+            self.tolerance * game.scale,
+            {"steps": step, "relative_gap": gap, "changes_of_reply": changes},
+        )
+
+
+def _if_repeated(
+    counts: Sequence[ndarray], reply: Int64[ndarray, " N"], step: int, length: int
+) -> list[ndarray]:
+    """Averages ``[T, A_p]`` after 1, ..., ``length`` more plays of ``reply``."""
+    more = np.arange(1, length + 1, dtype=np.float64)
+    averages = []
+    for count, action in zip(counts, reply, strict=True):
+        total = np.repeat(count[None], length, axis=0)
+        total[:, action] += more
+        averages.append(total / (step + more)[:, None])
+    return averages
+
+
+def _values(game: Game, averages: Sequence[ndarray]) -> list[ndarray]:
+    """Normalised payoffs ``[T, A_p]`` of actions against ``averages`` ``[T, A_q]``."""
+    result = []
+    for player in range(game.players):
+        payoff = np.moveaxis(game.normalised[player], player, 0)
+        others = [a for q, a in enumerate(averages) if q != player]
+        if not others:
+            result.append(np.repeat(payoff[None], len(averages[0]), axis=0))
+            continue
+        first = np.moveaxis(payoff, -1, 0).reshape(others[-1].shape[1], -1)
+        value = others[-1] @ first  # [T, A_p x the remaining others]
+        for mixed in reversed(others[:-1]):
+            value = value.reshape(len(mixed), -1, mixed.shape[1])
+            value = np.matmul(value, mixed[:, :, None])[..., 0]
+        result.append(value)
+    return result
+
+
+def _first_best(values: Sequence[ndarray]) -> Int64[ndarray, "T N"]:
+    """The first action of each player that is best, up to rounding."""
+    best = [np.argmax(v >= v.max(axis=1, keepdims=True) - TIE, axis=1) for v in values]
+    return np.stack(best, axis=1)
+
+
+def _sum_of_gaps(
+    averages: Sequence[ndarray], values: Sequence[ndarray]
+) -> Float64[ndarray, " T"]:
+    gaps = [
+        v.max(axis=1) - np.sum(v * a, axis=1)
+        for v, a in zip(values, averages, strict=True)
+    ]
+    return np.sum(gaps, axis=0)
+
+
+@dataclass(frozen=True)
+class RegretMatching(MetaSolver):
+    """Expected-payoff regret matching in self-play (Hart & Mas-Colell 2000).
+
+    Each player mixes in proportion to the positive part of its accumulated regrets.
+    The answer is the time average of the product of the players' strategies, with its
+    correlation kept: regrets that grow slower than time make it an approximate CCE.
+
+    Attributes:
+      steps: largest number of steps.
+      tolerance: stops when every player's CCE gap is at most this fraction of its
+        payoff range; measured after each block of steps.
+      variant: "rm", or "rm+" which never lets a regret fall below zero (Tammelin 2014).
+      alternating: players move in turn, each against what the earlier ones just
+        played; a step ends when all have moved. The regret bound is proved for moves
+        at once, so in this mode only the measured gap speaks.
+    """
+
+    steps: int = 100_000
+    tolerance: float = 1e-3
+    variant: Literal["rm", "rm+"] = "rm"
+    alternating: bool = False
+
+    concept: ClassVar = "cce"
+    expands_repeats: ClassVar[bool] = True
+    maximises: ClassVar[str] = "nothing: time average of regret matching"
+    source: ClassVar[str] = "Hart & Mas-Colell 2000; Tammelin 2014"
+
+    def __post_init__(self) -> None:
+        _check_steps(self, self.steps, self.tolerance)
+        if self.variant not in ("rm", "rm+"):
+            raise unknown("RegretMatching()", "variant", self.variant, ("rm", "rm+"))
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        regrets = [np.zeros(a) for a in game.actions]
+        largest = max(1, min(1024, BLOCK_NUMBERS * min(game.actions) // game.profiles))
+        total = np.zeros(game.actions)
+        step, gap = 0, np.inf
+        while step < self.steps and gap > self.tolerance:
+            # At most an eighth of all steps so far may be done in vain.
+            length = min(max(16, step // 8), largest, self.steps - step)
+            total += _sum_of_products(self._play(game, regrets, length))
+            step += length
+            gap = float((measure(game, total / step).cce / game.scale).max())
+        return Answer(
+            total / step,
+            Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
+            self.tolerance * game.scale,
+            {"steps": step, "relative_gap": gap},
+        )
+
+    def _play(self, game: Game, regrets: list[ndarray], length: int) -> list[ndarray]:
+        """Strategies ``[T, A_p]`` of ``length`` more steps; adds to ``regrets``."""
+        played = [np.empty((length, a)) for a in game.actions]
+        payoffs = game.normalised
+        for step in range(length):
+            profile = [_matched(regret) for regret in regrets]
+            for player, regret in enumerate(regrets):
+                values = against(payoffs[player], profile, player)
+                regret += values - values @ profile[player]
+                if self.variant == "rm+":
+                    np.maximum(regret, 0.0, out=regret)
+                played[player][step] = profile[player]
+                if self.alternating:
+                    profile[player] = _matched(regret)
+        return played
+
+
+def _matched(regret: Float64[ndarray, " A_p"]) -> Float64[ndarray, " A_p"]:
+    """Probabilities in proportion to positive regrets; uniform if there are none."""
+    positive = np.maximum(regret, 0.0)
+    total = positive.sum()
+    # Regrets of rounding size are none: they would make the first step's tie a choice.
+    if total <= TIE:
+        return np.full(regret.shape, 1.0 / regret.size)
+    return positive / total
+
+
+def _sum_of_products(played: Sequence[ndarray]) -> Float64[ndarray, "*A"]:
+    """Sum over time of the outer product of strategies ``[T, A_p]``."""
+    joint = played[0].T  # [profile of the players so far, T]
+    for strategy in played[1:-1]:
+        joint = (joint[:, None] * strategy.T[None]).reshape(-1, len(strategy))
+    actions = tuple(strategy.shape[1] for strategy in played)
+    if len(played) == 1:
+        return joint.sum(axis=1)
+    return (joint @ played[-1]).reshape(actions)

@@ -1,0 +1,173 @@
+"""Support patterns of two-action games: who mixes, what the others play, every root.
+
+Player i plays action 1 with probability ``x_i`` and gains ``D_i(x)`` by action 1 over
+action 0, multilinear in the others' probabilities. Pattern by pattern, ``D_i = 0`` for
+those who mix and has the right sign for those who do not.
+"""
+
+import itertools
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from meta_solvers.multilinear import Roots, corners, isolate, value
+from nfg.game import Game
+
+TOLERANCE = 1e-9  # regret, as a fraction of a player's payoff range
+_FLAT = 1e-12  # a gain this small is none
+_SAME = 1e-7  # profiles this close are one
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Equilibria ``x`` ``[E, N]`` (probability of action 1) and how sure the list is.
+
+    ``continua`` counts support patterns with a continuum (or a multiple root): of those
+    the list holds the vertices, points where N independent conditions are tight.
+    """
+
+    x: Float64[ndarray, "E N"]
+    continua: int
+
+
+def gains(game: Game) -> Float64[ndarray, "N C"]:
+    """``D_i`` at the ``C = 2**N`` pure profiles, in units of each player's range."""
+    n = game.players
+    table = np.empty((n, *game.actions))
+    for player in range(n):
+        payoff = game.normalised[player]
+        bottom, top = (np.take(payoff, [a], axis=player) for a in (0, 1))
+        table[player] = top - bottom
+    return table.reshape(n, -1)
+
+
+def regrets(
+    table: Float64[ndarray, "N C"], x: Float64[ndarray, "E N"]
+) -> Float64[ndarray, "E N"]:
+    """What each player gains by the better action, as a fraction of payoff range."""
+    gain = value(np.broadcast_to(table, (len(x), *table.shape)), x)
+    return np.maximum((1 - x) * gain, -x * gain).clip(min=0.0)
+
+
+def enumerate_all(table: Float64[ndarray, "N C"]) -> Found:
+    """All equilibria from the ``gains`` of a game, in the documented order."""
+    n = len(table)
+    found, continua = [pure(table)], 0
+    for mixing in range(1, n + 1):
+        patterns = _patterns(n, mixing)
+        values = _rows(table, patterns)
+        flat = np.all(np.abs(values[:, :mixing]) <= _FLAT, axis=2).any(axis=1)
+        roots = isolate(values[~flat], patterns.exact[~flat])
+        found.append(_placed(patterns.take(~flat), roots))
+        odd = flat.copy()
+        odd[~flat] = roots.unresolved
+        odd &= _feasible(values, patterns.exact)
+        continua += int(odd.sum())
+        found.append(_vertices(table, patterns.take(odd)))
+    x = np.concatenate(found)
+    x = x[np.all(regrets(table, x) <= TOLERANCE, axis=1)]
+    return Found(_distinct(x), continua)
+
+
+def pure(table: Float64[ndarray, "N C"]) -> Float64[ndarray, "E N"]:
+    """Pure equilibria as rows of 0 and 1, in lexicographic order."""
+    x = corners(len(table)).astype(np.float64)
+    wrong = np.where(x.T == 1, -table, table) > TOLERANCE
+    return x[~wrong.any(axis=0)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Patterns:
+    """S systems: who mixes, what the others play, whose gains are the equations.
+
+    free ``[S, K]``, base ``[S, N]`` (0 for the mixing), rows ``[S, N]`` players in the
+    order of rows (equations first), exact ``[S, N]`` per row.
+    """
+
+    free: ndarray
+    base: ndarray
+    rows: ndarray
+    exact: ndarray
+
+    def take(self, index: ndarray) -> "_Patterns":
+        return _Patterns(
+            self.free[index], self.base[index], self.rows[index], self.exact[index]
+        )
+
+
+@cache
+def _patterns(n: int, mixing: int) -> _Patterns:
+    """Every choice of ``mixing`` players and of the others' pure actions."""
+    free, base, rows = [], [], []
+    for mixers in itertools.combinations(range(n), mixing):
+        others = [p for p in range(n) if p not in mixers]
+        for choice in itertools.product((0, 1), repeat=len(others)):
+            point = np.zeros(n, dtype=np.int64)
+            point[others] = choice
+            free.append(mixers)
+            base.append(point)
+            rows.append([*mixers, *others])
+    exact = np.tile(np.arange(n) < mixing, (len(free), 1))
+    return _Patterns(np.array(free), np.array(base), np.array(rows), exact)
+
+
+def _rows(table: ndarray, patterns: _Patterns) -> ndarray:
+    """``[S, N, 2**K]``: gains on each system's face; must be <= 0 where not exact."""
+    n, mixing = len(table), patterns.free.shape[1]
+    weight = 2 ** np.arange(n - 1, -1, -1)
+    face = (patterns.base @ weight)[:, None] + weight[patterns.free] @ corners(mixing).T
+    values = table[patterns.rows[:, :, None], face[:, None, :]]
+    played = np.take_along_axis(patterns.base, patterns.rows, axis=1)
+    sign = np.where(~patterns.exact & (played == 1), -1.0, 1.0)
+    return values * sign[:, :, None]
+
+
+def _feasible(values: ndarray, exact: ndarray) -> ndarray:
+    """Systems that no row's corner values refute."""
+    below = values.min(axis=2) <= _FLAT
+    above = values.max(axis=2) >= -_FLAT
+    return np.all(below & (above | ~exact), axis=1)
+
+
+def _placed(patterns: _Patterns, roots: Roots) -> ndarray:
+    """Roots on their faces, as profiles ``[R, N]``."""
+    x = patterns.base[roots.owner].astype(np.float64)
+    np.put_along_axis(x, patterns.free[roots.owner], roots.points, axis=1)
+    return x
+
+
+def _vertices(table: ndarray, patterns: _Patterns) -> ndarray:
+    """Vertices of continua inside faces: other players' gains vanish there too."""
+    n, mixing = len(table), patterns.free.shape[1]
+    systems = []
+    for mixers, base in zip(patterns.free, patterns.base, strict=True):
+        for tight in itertools.combinations(range(n), mixing):
+            if set(tight) == set(mixers.tolist()):
+                continue
+            rows = [*tight, *(p for p in range(n) if p not in tight)]
+            exact = [p in tight or p in mixers for p in rows]
+            systems.append((mixers, base, rows, exact))
+    if not systems:
+        return np.zeros((0, n))
+    more = _Patterns(*(np.array(part) for part in zip(*systems, strict=True)))
+    values = _rows(table, more)
+    live = np.any(np.abs(values[:, :mixing]) > _FLAT, axis=2).all(axis=1)
+    live &= _feasible(values, more.exact)
+    more = more.take(live)
+    return _placed(more, isolate(values[live], more.exact, limit=200))
+
+
+def _distinct(x: ndarray) -> ndarray:
+    """Profiles without repeats, pure first, then by number mixing, then in order."""
+    near = np.abs(x - np.round(x)) <= _FLAT
+    x = np.where(near, np.round(x), x)
+    mixing = np.count_nonzero((x > 0) & (x < 1), axis=1)
+    x = x[np.lexsort((*np.round(x, 9).T[::-1], mixing))]
+    kept: list[ndarray] = []
+    for row in x:
+        if not any(np.abs(row - other).max() <= _SAME for other in kept):
+            kept.append(row)
+    return np.array(kept).reshape(-1, x.shape[1])

@@ -1,0 +1,228 @@
+"""Nash equilibria of games in which every player has two actions: all of them.
+
+Two players in closed form, thousands of games at once; up to six by support patterns;
+more by pure equilibria and descent, with the regret reached.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.multilinear import slopes, value
+from meta_solvers.patterns import TOLERANCE, enumerate_all, gains, pure, regrets
+from nfg.errors import UserError
+from nfg.game import Game
+from nfg.gaps import expected
+from nfg.simplex import product
+
+MOST_PLAYERS = 6  # above it the support patterns are not enumerated
+_INSIDE = 1e-12  # nearer than this to 0 or 1 is pure
+
+
+def equilibria(game: Game) -> list[Float64[ndarray, "N 2"]]:
+    """Every Nash equilibrium of an N-player two-action game, N <= 6.
+
+    Pure ones first, in lexicographic order of actions; then by number of players who
+    mix, then by the probabilities of action 1. Where equilibria form a continuum, its
+    vertices (points at which N independent conditions are tight) stand for it.
+
+    Raises:
+      UserError: a player does not have two actions, or there are too many players.
+    """
+    reason = _refusal(game)
+    if reason or game.players > MOST_PLAYERS:
+        reason = reason or (
+            f"at most {MOST_PLAYERS} players can be enumerated; got {game.players}"
+        )
+        raise UserError(f"equilibria(): {reason}")
+    return [_profile(x) for x in enumerate_all(gains(game)).x]
+
+
+def equilibria_2x2(
+    payoffs: Float64[ndarray, "B 2 2 2"], tolerance: float = TOLERANCE
+) -> tuple[Float64[ndarray, "B 9 2 2"], Bool[ndarray, "B 9"]]:
+    """All equilibria of B games ``[B, player, row, column]`` at once, in closed form.
+
+    Each player plays 0, 1 or whatever makes the other indifferent: nine candidates,
+    each an equilibrium or not. In a degenerate game they are the vertices of the
+    continua of equilibria.
+
+    Args:
+      payoffs: both players' payoffs in each game; any finite scale.
+      tolerance: regret allowed, as a fraction of each player's payoff range.
+
+    Returns:
+      Profiles ``[B, 9, player, action]`` (NaN where not one) and the mask ``[B, 9]``.
+    """
+    low = payoffs.min(axis=(2, 3), keepdims=True)
+    high = payoffs.max(axis=(2, 3), keepdims=True)
+    size = np.maximum(np.abs(low), np.abs(high))
+    live = high - low > 1e-13 * size
+    unit = np.where(live, (payoffs - low) / np.where(live, high - low, 1.0), 0.0)
+    row = unit[:, 0, 1] - unit[:, 0, 0]  # gain of row's action 1, at each column
+    column = unit[:, 1, :, 1] - unit[:, 1, :, 0]
+
+    def candidates(gain: ndarray) -> ndarray:
+        slope = gain[:, 0] - gain[:, 1]
+        crossing = gain[:, 0] / np.where(slope == 0, np.nan, slope)
+        inside = (crossing > _INSIDE) & (crossing < 1 - _INSIDE)
+        mixed = np.where(inside, crossing, np.nan)
+        return np.stack([np.zeros_like(mixed), np.ones_like(mixed), mixed], axis=1)
+
+    def regret(gain: ndarray, own: ndarray, other: ndarray) -> ndarray:
+        at = gain[:, :1] * (1 - other) + gain[:, 1:] * other
+        return np.maximum((1 - own) * at, -own * at)
+
+    x = np.repeat(candidates(column), 3, axis=1)
+    y = np.tile(candidates(row), (1, 3))
+    worst = np.maximum(regret(row, x, y), regret(column, y, x))
+    mask = worst <= tolerance  # NaN candidates fail
+    probability = np.where(mask[..., None], np.stack([x, y], axis=-1), np.nan)
+    return np.stack([1 - probability, probability], axis=-1), mask
+
+
+def _profile(x: ndarray) -> ndarray:
+    return np.stack([1 - x, x], axis=1)
+
+
+def _refusal(game: Game) -> str | None:
+    if any(size != 2 for size in game.actions):
+        return f"every player must have two actions; got {list(game.actions)}"
+    return None
+
+
+def _descend(
+    table: ndarray, starts: int, enough: float, rng: np.random.Generator
+) -> tuple[ndarray, int]:
+    """Least regret found by minimising squared regret from random starts.
+
+    The sum of squares (the Lyapunov function of McKelvey & McLennan 1996) is zero
+    exactly at equilibria. Stops at a regret of ``enough``. Returns ``x`` ``[N]`` and
+    the number of starts used.
+    """
+    from scipy.optimize import minimize
+
+    n = len(table)
+    best, least = np.full(n, 0.5), np.inf
+
+    def lyapunov(x: ndarray) -> tuple[float, ndarray]:
+        gain, slope = value(table[None], x[None])[0], slopes(table[None], x[None])[0]
+        up, down = np.maximum(gain, 0) * (1 - x), np.maximum(-gain, 0) * x
+        outer = up * (1 - x) * (gain > 0) - down * x * (gain < 0)
+        own = -up * np.maximum(gain, 0) + down * np.maximum(-gain, 0)
+        return 1e3 * float(up @ up + down @ down), 2e3 * (outer @ slope + own)
+
+    used = 0
+    while used < starts and least > enough:
+        used += 1
+        start = rng.uniform(size=n)
+        result = minimize(
+            lyapunov,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(0, 1)] * n,
+            options={"ftol": 1e-20, "gtol": 1e-14, "maxiter": 2000},
+        )
+        for x in (result.x, _polished(table, result.x)):
+            regret = float(regrets(table, x[None]).max())
+            if regret < least:
+                best, least = x, regret
+    return best, used
+
+
+def _polished(table: ndarray, x: ndarray) -> ndarray:
+    """Newton on the indifference of those who mix; the others set to 0 or 1."""
+    free = np.flatnonzero((x > 1e-3) & (x < 1 - 1e-3))
+    x = np.where((x > 1e-3) & (x < 1 - 1e-3), x, np.round(x))
+    for _ in range(20):
+        gain = value(table[None], x[None])[0][free]
+        slope = slopes(table[None], x[None])[0][np.ix_(free, free)]
+        x[free] -= np.linalg.lstsq(slope, gain, rcond=None)[0]
+        x = np.clip(x, 0.0, 1.0)
+    return x
+
+
+@dataclass(frozen=True)
+class TwoActionNash(MetaSolver):
+    """A Nash equilibrium of a game in which every player has two actions.
+
+    Up to six players every equilibrium is found and ``select`` chooses among them; with
+    more, pure equilibria are listed, and where there are none the squared regret is
+    minimised from random starts and the regret reached is reported.
+
+    Attributes:
+      select: "first": pure before mixed, lexicographic by actions (the cheapest: with a
+        pure equilibrium nothing else is computed); "random": uniform over the list;
+        "max_welfare": largest sum of payoffs; "risk_dominant": largest product of the
+        players' losses from deviating alone (Harsanyi & Selten 1988 for 2 x 2), the
+        first equilibrium where none is strict. Ties go to the earlier one.
+      pure_first: choose among pure equilibria only, when there are any. ("first" does.)
+      tolerance: largest regret called a solution, as a fraction of payoff range.
+      starts: random starts tried in games of more than six players.
+    """
+
+    select: Literal["first", "random", "max_welfare", "risk_dominant"] = "first"
+    pure_first: bool = False
+    tolerance: float = TOLERANCE
+    starts: int = 20
+
+    concept: ClassVar[Literal["ne"]] = "ne"
+    stochastic: ClassVar[bool] = True
+    maximises: ClassVar[str] = "a chosen one of all Nash equilibria (two actions each)"
+    source: ClassVar[str] = "McKelvey & McLennan 1996; Harsanyi & Selten 1988"
+
+    def __post_init__(self) -> None:
+        if not self.tolerance > 0:
+            raise UserError(
+                f"TwoActionNash(): tolerance must be positive; got {self.tolerance}"
+            )
+        if self.starts < 1:
+            raise UserError(
+                f"TwoActionNash(): starts must be at least 1; got {self.starts}"
+            )
+
+    def refuses(self, game: Game) -> str | None:
+        return _refusal(game)
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        table = gains(game)
+        listed = pure(table)
+        facts: dict[str, object] = {"pure": len(listed), "used": "pure"}
+        brief = len(listed) > 0 and (self.select == "first" or self.pure_first)
+        if not brief and game.players <= MOST_PLAYERS:
+            found = enumerate_all(table)
+            listed, facts["used"] = found.x, "all"
+            facts |= {"equilibria": len(found.x), "continua": found.continua}
+        if not len(listed):
+            x, facts["starts"] = _descend(table, self.starts, self.tolerance, rng)
+            listed, facts["used"] = x[None], "descent"
+        x = listed[self._chosen(game, table, listed, rng)]
+        facts["regret"] = regret = float(regrets(table, x[None]).max())
+        if not np.isfinite(regret):
+            return failure(game, Status.NUMERICAL, **facts)
+        status = Status.OK if regret <= self.tolerance else Status.INACCURATE
+        return Answer(product(list(_profile(x))), status, diagnostics=facts)
+
+    def _chosen(
+        self, game: Game, table: ndarray, x: ndarray, rng: np.random.Generator
+    ) -> int:
+        """Index of the selected row of ``x``."""
+        if self.select == "random":
+            return int(rng.integers(len(x)))
+        if self.select == "first":
+            return 0
+        if self.select == "max_welfare":
+            joints = (product(list(_profile(row))) for row in x)
+            score = np.array([expected(game, joint).sum() for joint in joints])
+            slack = 1e-12 * float(np.abs(game.payoffs).max())
+        else:
+            gain = value(np.broadcast_to(table, (len(x), *table.shape)), x)
+            loss = np.where(x == 1, gain, np.where(x == 0, -gain, 0.0))
+            score = np.prod(np.maximum(loss, 0.0), axis=1)
+            slack = 1e-9 * float(score.max())
+        return int(np.flatnonzero(score >= score.max() - slack)[0])

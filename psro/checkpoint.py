@@ -1,0 +1,206 @@
+"""A ``State`` as a directory of JSON and npz, written so that a kill loses nothing.
+
+A checkpoint is written beside its place, flushed to disk and renamed, so a directory
+with a checkpoint's name is always complete. Its JSON holds a checksum of its arrays.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from meta_solvers.base import MetaSolution, Status
+from nfg.errors import UserError
+from nfg.gaps import Gaps
+from psro.parts import Member, Population, Response, State, Table
+
+FORMAT = 1
+KEPT = 2
+
+
+def save(state: State, folder: Path) -> Path:
+    """Writes ``folder/<iteration>``; older checkpoints but the last go away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / f"{state.iteration:06d}"
+    aside = folder / f".writing-{state.iteration:06d}-{os.getpid()}"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    arrays: dict[str, ndarray] = {"table": state.table.values}
+    text = _to_json(state, arrays)
+    with open(aside / "arrays.npz", "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+        _flush(file)
+    text["sha256"] = _checksum(aside / "arrays.npz")
+    with open(aside / "state.json", "w", encoding="utf-8") as file:
+        json.dump(text, file, indent=1)
+        _flush(file)
+    shutil.rmtree(place, ignore_errors=True)
+    os.rename(aside, place)
+    for old in found(folder)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    for stale in folder.glob(".writing-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    return place
+
+
+def found(folder: Path) -> list[Path]:
+    """Complete checkpoints in ``folder``, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and p.name.isdigit())
+
+
+def load(place: Path) -> State:
+    """Reads one checkpoint directory.
+
+    Raises:
+      UserError: it is not there, is damaged, or was written by another format.
+    """
+    where = f"checkpoint '{place}'"
+    try:
+        text = json.loads((place / "state.json").read_text("utf-8"))
+        checksum = _checksum(place / "arrays.npz")
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        raise UserError(
+            f"{where}: it must hold state.json and arrays.npz; {missing} is missing"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{where}: state.json must be readable JSON; {error}") from None
+    if not isinstance(text, dict) or text.get("format") != FORMAT:
+        got = text.get("format") if isinstance(text, dict) else type(text).__name__
+        raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
+    if checksum != text.get("sha256"):
+        raise UserError(
+            f"{where}: arrays.npz must have the checksum that state.json records; it "
+            "was changed or only partly written"
+        )
+    try:
+        with np.load(place / "arrays.npz", allow_pickle=False) as arrays:
+            return _from_json(text, dict(arrays))
+    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{where}: state.json and arrays.npz must describe one state; {error!r}"
+        ) from None
+
+
+def latest(folder: Path) -> State:
+    """The newest checkpoint in ``folder``.
+
+    Raises:
+      UserError: there is none, or it is damaged.
+    """
+    places = found(folder)
+    if not places:
+        raise UserError(f"resume: '{folder}' must hold a checkpoint; got none")
+    return load(places[-1])
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
+    """Everything but arrays, which are added to ``arrays`` under speaking names."""
+    population = state.population
+    pools = population.pools[: 1 if population.shared else None]
+    for player, pool in enumerate(pools):
+        arrays[f"policies_{player}"] = np.stack([m.policy for m in pool])
+    for number, response in enumerate(state.responses):
+        arrays[f"response_{number}"] = response.policy
+    same = state.evaluation is state.train
+    return {
+        "format": FORMAT,
+        "iteration": state.iteration,
+        "novel": state.novel,
+        "cpu": state.cpu,
+        "shared": population.shared,
+        "players": len(population.pools),
+        "next_uid": population.next_uid,
+        "uids": [[m.uid for m in pool] for pool in pools],
+        "repeats": [[m.repeats for m in pool] for pool in pools],
+        "responses": [[r.player, r.value, r.gain] for r in state.responses],
+        "gaps": {concept: gap.tolist() for concept, gap in state.gaps.items()},
+        "evaluation_gaps": state.evaluation_gaps.tolist(),
+        "train": _solution_json("train", state.train, arrays),
+        "evaluation": None
+        if same
+        else _solution_json("evaluation", state.evaluation, arrays),
+    }
+
+
+def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
+    pools = tuple(
+        tuple(
+            Member(uid, policy, repeats)
+            for uid, policy, repeats in zip(
+                uids, arrays[f"policies_{player}"], counts, strict=True
+            )
+        )
+        for player, (uids, counts) in enumerate(
+            zip(text["uids"], text["repeats"], strict=True)
+        )
+    )
+    if text["shared"]:
+        pools = pools * text["players"]
+    population = Population(pools, text["shared"], text["next_uid"])
+    responses = tuple(
+        Response(player, arrays[f"response_{number}"], value, gain)
+        for number, (player, value, gain) in enumerate(text["responses"])
+    )
+    train = _solution("train", text["train"], arrays)
+    evaluation = train
+    if text["evaluation"] is not None:
+        evaluation = _solution("evaluation", text["evaluation"], arrays)
+    return State(
+        text["iteration"],
+        population,
+        Table(population.uids, arrays["table"]),
+        train,
+        evaluation,
+        responses,
+        {concept: np.array(gap) for concept, gap in text["gaps"].items()},
+        np.array(text["evaluation_gaps"]),
+        text["novel"],
+        text["cpu"],
+    )
+
+
+def _solution_json(
+    name: str, solution: MetaSolution, arrays: dict[str, ndarray]
+) -> dict[str, Any]:
+    arrays[f"{name}_joint"] = solution.joint
+    return {
+        "status": solution.status.name,
+        "diagnostics": dict(solution.diagnostics),
+        "solver": dict(solution.solver),
+        "seconds": solution.seconds,
+        "values": solution.values.tolist(),
+        "gaps": {k: getattr(solution.gaps, k).tolist() for k in ("ce", "cce", "ne")},
+    }
+
+
+def _solution(
+    name: str, text: dict[str, Any], arrays: dict[str, ndarray]
+) -> MetaSolution:
+    gaps = Gaps(**{k: np.array(v, dtype=float) for k, v in text["gaps"].items()})
+    return MetaSolution(
+        arrays[f"{name}_joint"],
+        gaps,
+        np.array(text["values"], dtype=float),
+        Status[text["status"]],
+        text["diagnostics"],
+        text["solver"],
+        text["seconds"],
+    )

@@ -1,0 +1,48 @@
+"""One flat row of plain numbers for each iteration."""
+
+from typing import Any
+
+import numpy as np
+
+from nfg.gaps import expected
+from nfg.simplex import entropy, support
+from psro.parts import State, TargetConcept
+from psro.targets import played
+
+
+def row(state: State, concept: TargetConcept) -> dict[str, Any]:
+    """What is known about a state.
+
+    ``gap`` is the full-game gap of the training meta-strategy for ``concept``, summed
+    over players: every policy of the game counts as a deviation (with a learned oracle
+    every policy it can learn, a lower bound). ``meta_gap`` is the gap inside the
+    population, the meta-solver's own business.
+    """
+    game = state.table.game(state.population, repeats=False)
+    joint = played(state.train.joint, concept)
+    values = expected(game, joint)
+    final = expected(game, played(state.evaluation.joint, concept))
+    found: dict[str, Any] = {
+        "iteration": state.iteration,
+        "gap": float(state.gaps[concept].sum()),
+        "gap_per_player": state.gaps[concept].tolist(),
+    }
+    for name, gap in state.gaps.items():
+        found[f"{name}_gap"] = float(gap.sum())
+    found |= {
+        "eval_gap": float(state.evaluation_gaps.sum()),
+        "values": values.tolist(),
+        "value_sum": float(values.sum()),
+        "eval_values": final.tolist(),
+        "eval_value_sum": float(final.sum()),
+        "policies": [sum(m.repeats for m in pool) for pool in state.population.pools],
+        "unique_policies": list(state.population.sizes),
+        "novel": state.novel,
+        "support": support(joint),
+        "entropy": entropy(joint),
+        "status": state.train.status.name,
+        "meta_gap": float(np.sum(state.train.gaps.of(concept))),
+        "eval_status": state.evaluation.status.name,
+        "cpu_seconds": dict(state.cpu),
+    }
+    return found
