@@ -187,11 +187,12 @@ def solve(
     check(solver, game)
     rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
     expand = solver.expands_repeats and game.repeats is not None
+    seen = game.expanded() if expand else game
     start = time.process_time()
     try:
-        answer = solver.distribution(game.expanded() if expand else game, rng)
+        answer = solver.distribution(seen, rng)
     except np.linalg.LinAlgError as error:
-        answer = failure(game, Status.NUMERICAL, reason=str(error))
+        answer = failure(seen, Status.NUMERICAL, reason=str(error))
     seconds = time.process_time() - start
     if expand:
         answer = replace(answer, joint=game.folded(answer.joint))

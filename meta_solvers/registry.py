@@ -56,7 +56,7 @@ _BUILTIN = {
     "two_action": "meta_solvers.two_action:TwoActionNash",
     "fp": "meta_solvers.learning:FictitiousPlay",
     "rm": "meta_solvers.learning:RegretMatching",
-    "alpharank": "meta_solvers.learning:AlphaRank",
+    "alpharank": "meta_solvers.alpharank:AlphaRank",
     "cvx": "meta_solvers.user_objective:UserObjective",
     "undominated": "meta_solvers.wrap:WithoutDominated",
     "mix": "meta_solvers.wrap:MixedWithUniform",
