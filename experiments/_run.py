@@ -80,7 +80,6 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
         default=default,
         prog=program,
         description=doc,
-        config=(tyro.conf.FlagConversionOff,) if False else (),
     )
     for field in dataclasses.fields(chosen):  # type: ignore[arg-type]
         name = field.name

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from nfg.gaps import expected
-from nfg.simplex import entropy, support
+from nfg.simplex import entropy, marginals, support
 from psro.parts import State, TargetConcept
 from psro.targets import played
 
@@ -38,6 +38,7 @@ def row(state: State, concept: TargetConcept) -> dict[str, Any]:
         "policies": [sum(m.repeats for m in pool) for pool in state.population.pools],
         "unique_policies": list(state.population.sizes),
         "novel": state.novel,
+        "marginals": [m.tolist() for m in marginals(joint)],
         "support": support(joint),
         "entropy": entropy(joint),
         "status": state.train.status.name,

@@ -12,6 +12,7 @@ from meta_solvers.base import MetaSolution, MetaSolver
 from nfg.game import Game
 
 TargetConcept = Literal["ne", "cce", "ce"]
+CONCEPTS: tuple[TargetConcept, ...] = ("ne", "cce", "ce")
 STAGES = ("respond", "evaluate", "solve")
 Selection = Literal["all", "all_novel", "random", "random_novel", "largest_gap"]
 SELECTIONS = ("all", "all_novel", "random", "random_novel", "largest_gap")

@@ -1,0 +1,224 @@
+"""Plots and the self-contained HTML report of a PSRO run."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+from numpy import ndarray
+
+from experiments import _run
+
+_FLOOR = 1e-16  # a gap of exactly 0 is drawn here on a logarithmic axis
+_WIDTH = 7.5
+
+
+def render(
+    path: Path,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[dict[str, Any]],
+    figures: Sequence[dict[str, str]],
+) -> None:
+    """Writes one HTML file that needs nothing else."""
+    loader = Environment(
+        loader=PackageLoader("experiments", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    text = loader.get_template("report.html.j2").render(
+        title=title,
+        lead=lead,
+        tables=tables,
+        figures=figures,
+        environment=_run.environment(),
+    )
+    _run.write_text(path, text)
+
+
+def table(
+    caption: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    best: Sequence[int] = (),
+) -> dict[str, Any]:
+    """A table for ``render``; rows whose number is in ``best`` stand out."""
+    return {
+        "caption": caption,
+        "columns": columns,
+        "rows": [
+            {"cells": [show(cell) for cell in row], "best": i in best}
+            for i, row in enumerate(rows)
+        ],
+    }
+
+
+def show(cell: Any) -> str:
+    """A cell as text: four digits, short lists."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        return f"{cell:.4g}"
+    if isinstance(cell, list | tuple):
+        return ", ".join(show(item) for item in cell)
+    return str(cell)
+
+
+def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> dict[str, str]:
+    """A drawn figure for ``render``, also saved as PNG."""
+    if png is not None:
+        png.parent.mkdir(parents=True, exist_ok=True)
+        drawn.savefig(png, dpi=130, bbox_inches="tight")
+    text = io.StringIO()
+    drawn.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
+    svg = text.getvalue()
+    return {"title": title, "caption": caption, "svg": svg[svg.index("<svg") :]}
+
+
+def curve(
+    lines: dict[str, tuple[Sequence[float], Sequence[float]]], label: str, log: bool
+) -> Figure:
+    """Named lines over iterations."""
+    drawn = Figure(figsize=(_WIDTH, 3.4))
+    axes = drawn.subplots()
+    for name, (x, y) in lines.items():
+        values = np.maximum(y, _FLOOR) if log else np.asarray(y)
+        axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
+    if log:
+        axes.set_yscale("log")
+    axes.set_xlabel("iteration")
+    axes.set_ylabel(label)
+    axes.grid(alpha=0.3)
+    if lines:
+        axes.legend(fontsize=8)
+    return drawn
+
+
+def write_report(
+    folder: Path,
+    summary: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
+    payoffs: ndarray,
+) -> None:
+    """``plots/*.png`` and ``report.html`` of one trial."""
+    plots = folder / "plots"
+    x = [row["iteration"] for row in rows]
+    gaps = {f"{summary['solver']} (responded to)": (x, [row["gap"] for row in rows])}
+    gaps[f"{summary['eval_solver']} (evaluation)"] = (x, [r["eval_gap"] for r in rows])
+    values = {
+        f"player {p}": (x, [row["values"][p] for row in rows])
+        for p in range(len(rows[0]["values"]))
+    }
+    values["sum (welfare)"] = (x, [row["value_sum"] for row in rows])
+    values["sum, evaluation"] = (x, [row["eval_value_sum"] for row in rows])
+    concept = summary["concept"].upper()
+    figures = [
+        figure(
+            curve(gaps, f"full-game {concept} gap", log=True),
+            "Gap",
+            "Sum over players of what a best response over all policies of the game "
+            f"gains against the meta-strategy; 0 is an exact {concept}. Gaps below "
+            f"{_FLOOR:g} are drawn there.",
+            plots / "gap.png",
+        ),
+        figure(
+            curve(values, "expected payoff", log=False),
+            "Value and welfare",
+            "Expected payoff of each player, and their sum.",
+            plots / "value.png",
+        ),
+        figure(
+            _strategies(rows),
+            "Meta-strategy over iterations",
+            "Probability of each policy (row) in each iteration (column).",
+            plots / "strategy.png",
+        ),
+        figure(
+            _heat_maps(payoffs),
+            "Payoffs of the final meta-game",
+            "With three players or more, averaged over the policies of the others.",
+            plots / "payoffs.png",
+        ),
+        figure(
+            _timings(rows),
+            "CPU time",
+            "Seconds so far: best responses and gaps, payoff table, meta-solvers.",
+            plots / "time.png",
+        ),
+    ]
+    keys = [k for k in summary if k not in ("cpu_seconds_per_stage", "folder")]
+    facts = [[key, summary[key]] for key in keys]
+    stages = [[k, v] for k, v in summary["cpu_seconds_per_stage"].items()]
+    last = rows[-1]
+    lead = [
+        f"After {last['iteration']} iterations the full-game {concept} gap is "
+        f"{last['gap']:.3g} (evaluation solver: {last['eval_gap']:.3g}) and the value "
+        f"sum {last['value_sum']:.5g} (evaluation: {last['eval_value_sum']:.5g}); "
+        f"{sum(last['unique_policies'])} policies in all. Meta-solver: "
+        f"{last['status']}."
+    ]
+    render(
+        folder / "report.html",
+        f"PSRO on {summary['game']} with {summary['solver']}",
+        lead,
+        [
+            table("Result", ["", "value"], facts),
+            table("CPU seconds", ["stage", "seconds"], stages),
+        ],
+        figures,
+    )
+
+
+def _strategies(rows: Sequence[dict[str, Any]]) -> Figure:
+    players = len(rows[0]["marginals"])
+    drawn = Figure(figsize=(_WIDTH, 2.4 * players))
+    for player, axes in enumerate(np.atleast_1d(drawn.subplots(players, 1))):
+        height = max(len(row["marginals"][player]) for row in rows)
+        image = np.zeros((height, len(rows)))
+        for column, row in enumerate(rows):
+            own = row["marginals"][player]
+            image[: len(own), column] = own
+        shown = axes.imshow(
+            image, aspect="auto", origin="lower", vmin=0, vmax=1, cmap="viridis"
+        )
+        axes.set_ylabel(f"player {player}: policy")
+        drawn.colorbar(shown, ax=axes)
+    axes.set_xlabel("iteration")
+    drawn.tight_layout()
+    return drawn
+
+
+def _heat_maps(payoffs: ndarray) -> Figure:
+    players = len(payoffs)
+    drawn = Figure(figsize=(_WIDTH, 3.0 if players < 3 else 2.6))
+    for player, axes in enumerate(np.atleast_1d(drawn.subplots(1, players))):
+        other = (player + 1) % players
+        rest = tuple(q for q in range(players) if q not in (player, other))
+        image = payoffs[player].mean(axis=rest)
+        if players > 1 and other < player:
+            image = image.T
+        shown = axes.imshow(np.atleast_2d(image), aspect="auto", cmap="coolwarm")
+        axes.set_title(f"payoff of player {player}", fontsize=9)
+        axes.set_ylabel(f"policy of player {player}", fontsize=8)
+        if players > 1:
+            axes.set_xlabel(f"policy of player {other}", fontsize=8)
+        drawn.colorbar(shown, ax=axes)
+    drawn.tight_layout()
+    return drawn
+
+
+def _timings(rows: Sequence[dict[str, Any]]) -> Figure:
+    drawn = Figure(figsize=(_WIDTH, 3.0))
+    axes = drawn.subplots()
+    x = [row["iteration"] for row in rows]
+    stages = list(rows[0]["cpu_seconds"])
+    axes.stackplot(
+        x, [[row["cpu_seconds"][s] for row in rows] for s in stages], labels=stages
+    )
+    axes.set_xlabel("iteration")
+    axes.set_ylabel("CPU seconds")
+    axes.legend(fontsize=8, loc="upper left")
+    return drawn

@@ -1,0 +1,389 @@
+"""Our meta-solvers inside OpenSpiel's own loops, and OpenSpiel's inside ours.
+
+Nothing of OpenSpiel is copied or changed: ``as_psro_v2`` makes what its ``PSROSolver``
+takes as ``meta_strategy_method``, ``register_in_jpsro`` adds names to the table that its
+``jpsro.run_loop`` reads, and ``JPSROSolver`` and ``PSROv2Solver`` call its meta-solvers
+as they are. This module imports OpenSpiel, cvxpy and matplotlib only when they are used.
+"""
+
+import io
+import itertools
+import math
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from meta_solvers.base import Answer, MetaSolution, MetaSolver, Status, failure, solve
+from meta_solvers.registry import get
+from nfg.errors import UserError, unknown
+from nfg.game import Game
+from nfg.gaps import Concept
+
+# What OpenSpiel's meta-solvers promise, by OpenSpiel's names.
+JPSRO_CONCEPTS: dict[str, Concept] = {
+    "uni": "none",
+    "undominated_uni": "none",
+    "rj": "none",
+    "undominated_rj": "none",
+    "rd": "none",
+    "undominated_rd": "none",
+    "prd": "ne",
+    "alpharank": "none",
+    "mgce": "ce",
+    "min_epsilon_mgce": "ce",
+    "approx_mgce": "none",
+    "rmwce": "ce",
+    "mwce": "ce",
+    "rvce": "ce",
+    "mgcce": "cce",
+    "min_epsilon_mgcce": "cce",
+    "approx_mgcce": "none",
+    "rmwcce": "cce",
+    "mwcce": "cce",
+    "rvcce": "cce",
+}
+PSRO_V2_CONCEPTS: dict[str, Concept] = {
+    "uniform": "none",
+    "uniform_biased": "none",
+    "nash": "ne",
+    "prd": "ne",
+    "rm": "cce",
+    "alpharank": "none",
+}
+LINEAR = ("rmwce", "mwce", "rvce", "rmwcce", "mwcce", "rvcce", "nash")
+RANDOM = ("rj", "undominated_rj", "rd", "undominated_rd")
+RANDOM += ("rmwce", "rvce", "rmwcce", "rvcce")
+STEPPED = ("prd", "rm")
+LP_SOLVERS = ("CLARABEL", "HIGHS", "ECOS")
+
+_PACKAGES = {"pyspiel": "open_spiel", "absl": "absl-py"}
+_JPSRO = "open_spiel.python.algorithms.jpsro"
+_PSRO_V2 = "open_spiel.python.algorithms.psro_v2"
+_LP = "open_spiel.python.algorithms.lp_solver"
+
+# What ``register_in_jpsro(overwrite=True)`` has put aside.
+_overwritten: dict[str, Callable[..., Any]] = {}
+
+
+def _module(name: str, where: str) -> Any:
+    """A module of OpenSpiel, or one sentence about the package that it misses."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        missing = (error.name or name).split(".")[0]
+        package = _PACKAGES.get(missing, missing)
+        raise UserError(
+            f"{where}: the package '{package}' must be installed, for OpenSpiel's "
+            f"{name.removeprefix('open_spiel.python.')} imports it; "
+            f"try 'pip install {package}'"
+        ) from error
+
+
+class PSROv2Method:
+    """One of our solvers as a ``meta_strategy_method`` of OpenSpiel's ``PSROSolver``.
+
+    Every call draws from a generator made of the seed and the number of the call, so
+    a run can be repeated. The joint is returned as an n-dimensional array, which
+    OpenSpiel's samplers, oracles and rectifier need.
+
+    Attributes:
+      solver: the solver.
+      seed: of everything it draws.
+      calls: number of calls so far.
+      solution: the last answer with its status and measured gaps; None before.
+    """
+
+    def __init__(self, solver: MetaSolver, seed: int = 0) -> None:
+        self.solver, self.seed, self.calls = solver, seed, 0
+        self.solution: MetaSolution | None = None
+
+    def __call__(self, solver: Any, return_joint: bool = False) -> Any:
+        """Marginals ``[A_p]`` of each player and, if asked, the joint ``[A1, ..., AN]``.
+
+        Args:
+          solver: OpenSpiel's ``PSROSolver``; only its meta-game is read.
+          return_joint: OpenSpiel's flag; it changes what is returned.
+
+        Raises:
+          UserError: the solver cannot take this game.
+          SolverFailed: it has no answer.
+        """
+        rng = np.random.default_rng([self.seed, self.calls])
+        self.calls += 1
+        game = Game(np.stack([np.asarray(g, float) for g in solver.get_meta_game()]))
+        self.solution = solve(self.solver, game, rng, throw=False).require()
+        marginals = [np.array(m) for m in self.solution.marginals]
+        return (marginals, np.array(self.solution.joint)) if return_joint else marginals
+
+
+def as_psro_v2(solver: MetaSolver | str, seed: int = 0) -> PSROv2Method:
+    """``solver`` (or the spec of one) for ``PSROSolver(meta_strategy_method=...)``.
+
+    Make one for each ``PSROSolver``: it counts its calls.
+    """
+    return PSROv2Method(get(solver) if isinstance(solver, str) else solver, seed)
+
+
+JPSROFunction = Callable[..., tuple[ndarray, dict[str, Any]]]
+
+
+def as_jpsro(solver: MetaSolver | str, seed: int = 0) -> JPSROFunction:
+    """``solver`` (or the spec of one) as OpenSpiel's ``jpsro`` calls a meta-solver.
+
+    The dictionary beside the joint holds ``solution``, with status and measured gaps.
+    """
+    chosen = get(solver) if isinstance(solver, str) else solver
+    calls = itertools.count()
+
+    def meta_solver(
+        meta_game: Float64[ndarray, "N *A"],
+        per_player_repeats: Sequence[Sequence[int]],
+        ignore_repeats: bool = False,
+    ) -> tuple[Float64[ndarray, "*A"], dict[str, Any]]:
+        """Joint ``[A1, ..., AN]`` and what else is known about it."""
+        repeats = None if ignore_repeats else per_player_repeats
+        rng = np.random.default_rng([seed, next(calls)])
+        solution = solve(chosen, Game(meta_game, repeats=repeats), rng, throw=False)
+        return np.array(solution.require().joint), {"solution": solution}
+
+    return meta_solver
+
+
+def register_in_jpsro(
+    *specs: str, prefix: str = "", overwrite: bool = False, seed: int = 0
+) -> tuple[str, ...]:
+    """Lets ``jpsro.run_loop`` find our solvers under ``prefix + spec``.
+
+    They stay until the process ends. Give one registration to each run that must be
+    repeatable: a solver counts its calls.
+
+    Args:
+      specs: specs of solvers, e.g. ``"mgcce"``.
+      prefix: put before each spec, e.g. ``"our_"``.
+      overwrite: replace OpenSpiel's (or an earlier) solver of the same name.
+      seed: of what stochastic solvers draw.
+
+    Returns:
+      The names, for ``train_meta_solver`` and ``eval_meta_solver``.
+
+    Raises:
+      UserError: a spec does not parse, a name is taken, or a package is missing.
+    """
+    where = "register_in_jpsro()"
+    functions = {prefix + spec: as_jpsro(spec, seed) for spec in specs}
+    table = _module(_JPSRO, where).FLAG_TO_FUNC
+    taken = [name for name in functions if name in table]
+    if taken and not overwrite:
+        raise UserError(
+            f"{where}: a name must be new to OpenSpiel's jpsro; got '{taken[0]}', "
+            "which it has, and equal names need not mean equal solvers ('rd' is "
+            "replicator dynamics here and a random Dirichlet joint there); pass "
+            f"prefix='our_' to get 'our_{taken[0]}', or overwrite=True to replace it"
+        )
+    for name in taken:
+        if name in JPSRO_CONCEPTS:
+            _overwritten.setdefault(name, table[name])
+    table.update(functions)
+    return tuple(functions)
+
+
+@contextmanager
+def linear_programs_by(
+    solver: str, where: str = "linear_programs_by()"
+) -> Iterator[None]:
+    """Inside, OpenSpiel gives its linear programs to another cvxpy solver.
+
+    OpenSpiel asks for ECOS, which cvxpy no longer brings along. "ECOS" changes nothing.
+
+    Raises:
+      UserError: the solver is not one of ``LP_SOLVERS``, or a package is missing.
+    """
+    if solver not in LP_SOLVERS:
+        raise unknown(where, "LP solver", solver, LP_SOLVERS)
+    jpsro, lp = _module(_JPSRO, where), _module(_LP, where)
+    if solver == "ECOS":
+        yield
+        return
+    options, by_default = jpsro.DEFAULT_ECOS_SOLVER_KWARGS, lp.LinearProgram.solve
+    defaults = by_default.__defaults__
+    jpsro.DEFAULT_ECOS_SOLVER_KWARGS = {"solver": solver, "verbose": False}
+    by_default.__defaults__ = (solver, {"verbose": False})
+    try:
+        yield
+    finally:
+        jpsro.DEFAULT_ECOS_SOLVER_KWARGS = options
+        by_default.__defaults__ = defaults
+
+
+@contextmanager
+def _numpy_seeded(rng: np.random.Generator | None) -> Iterator[None]:
+    """Inside, numpy's global generator, which OpenSpiel draws from, follows ``rng``."""
+    if rng is None:
+        yield
+        return
+    before = np.random.get_state()  # noqa: NPY002
+    np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
+
+
+@dataclass(frozen=True)
+class _OpenSpielSolver(MetaSolver):
+    """What the two wrappers share: names, and how OpenSpiel is called.
+
+    Attributes:
+      name: OpenSpiel's name of the meta-solver.
+      lp: cvxpy's solver for names that solve a linear program; None is Clarabel.
+    """
+
+    name: str = "prd"
+    lp: str | None = None
+    concepts: ClassVar[dict[str, Concept]] = {}
+    source: ClassVar[str] = "Lanctot et al. 2019 (OpenSpiel)"
+
+    def __post_init__(self) -> None:
+        where = f"{type(self).__name__}()"
+        if self.name not in self.concepts:
+            raise unknown(where, "meta-solver of OpenSpiel", self.name, self.concepts)
+        if self.lp is not None and self.name not in LINEAR:
+            raise UserError(
+                f"{where}: lp must be left out, as '{self.name}' solves no linear "
+                f"program; got {self.lp!r}"
+            )
+        if self.lp is not None and self.lp not in LP_SOLVERS:
+            raise unknown(where, "LP solver", self.lp, LP_SOLVERS)
+        players = {"nash": (2, 2), "alpharank": (2, math.inf)}.get(self.name)
+        facts = {
+            "concept": self.concepts[self.name],
+            "stochastic": self.name in RANDOM,
+            "players": players or (1, math.inf),
+        }
+        for fact, value in facts.items():  # hides the class's on this instance
+            object.__setattr__(self, fact, value)
+
+    def _ask(
+        self, game: Game, rng: np.random.Generator, call: Callable[[], ndarray]
+    ) -> Answer:
+        """Calls OpenSpiel; what it throws, warns and prints goes to diagnostics."""
+        lp, printed = self.lp or "CLARABEL", io.StringIO()
+        diagnostics: dict[str, Any] = {"openspiel": self.name}
+        if self.name in LINEAR:
+            diagnostics["lp"] = lp
+        with (
+            linear_programs_by(lp, f"{type(self).__name__}()"),
+            _numpy_seeded(rng if self.stochastic else None),
+            warnings.catch_warnings(record=True) as warned,
+            redirect_stdout(printed),
+        ):
+            warnings.simplefilter("always")
+            try:
+                joint = np.asarray(call(), dtype=np.float64).reshape(game.actions)
+            except Exception as error:  # noqa: BLE001  foreign code may throw anything
+                diagnostics["reason"] = f"{type(error).__name__}: {error}"
+                joint = None
+        if warned:
+            diagnostics["warnings"] = sorted({str(w.message) for w in warned})
+        if printed.getvalue():
+            diagnostics["printed"] = printed.getvalue().strip()
+        if joint is None:
+            return failure(game, Status.NUMERICAL, **diagnostics)
+        return Answer(joint, diagnostics=diagnostics)
+
+
+@dataclass(frozen=True)
+class JPSROSolver(_OpenSpielSolver):
+    """A meta-solver of OpenSpiel's ``jpsro``, for comparison.
+
+    Attributes:
+      name: one of ``JPSRO_CONCEPTS``; the names mean what OpenSpiel means by them.
+      lp: cvxpy's solver for the linear programs (mw*, rmw*, rv*); None is Clarabel.
+    """
+
+    name: str = "mgcce"
+    concepts: ClassVar[dict[str, Concept]] = JPSRO_CONCEPTS
+    maximises: ClassVar[str] = "what OpenSpiel's jpsro meta-solver of that name does"
+    source: ClassVar[str] = "Marris et al. 2021 (OpenSpiel)"
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        table = _module(_JPSRO, "JPSROSolver()").FLAG_TO_FUNC
+        theirs = _overwritten.get(self.name, table[self.name])
+        counts = game.repeats or [
+            np.ones(size, dtype=np.int64) for size in game.actions
+        ]
+        repeats = [own.tolist() for own in counts]
+        return self._ask(game, rng, lambda: theirs(np.array(game.payoffs), repeats)[0])
+
+
+@dataclass(frozen=True)
+class PSROv2Solver(_OpenSpielSolver):
+    """A meta-solver of OpenSpiel's ``psro_v2``, for comparison.
+
+    Attributes:
+      name: one of ``PSRO_V2_CONCEPTS``.
+      lp: cvxpy's solver for the linear programs of "nash"; None is Clarabel.
+      steps: steps of "prd" and "rm"; None is OpenSpiel's 100 000.
+    """
+
+    steps: int | None = None
+    concepts: ClassVar[dict[str, Concept]] = PSRO_V2_CONCEPTS
+    expands_repeats: ClassVar[bool] = True  # psro_v2 pools hold copies
+    maximises: ClassVar[str] = "what OpenSpiel's psro_v2 meta-solver of that name does"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.steps is not None and not (self.name in STEPPED and self.steps > 0):
+            raise UserError(
+                "PSROv2Solver(): steps must be positive, and only 'prd' and 'rm' take "
+                f"steps; got {self.steps} with '{self.name}'"
+            )
+
+    def refuses(self, game: Game) -> str | None:
+        worst = float(np.abs(game.payoffs.sum(axis=0)).max())
+        if self.name == "nash" and worst > 1e-9 * float(game.scale.max()):
+            return (
+                "OpenSpiel's nash needs a zero-sum game; got sums of payoffs up to "
+                f"{worst:.3g}; known for general games: nash, two_action"
+            )
+        return None
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        where = "PSROv2Solver()"
+        if self.name == "alpharank":
+            theirs = _module(f"{_PSRO_V2}.utils", where).alpharank_strategy
+        else:
+            methods = _module(f"{_PSRO_V2}.meta_strategies", where)
+            theirs = methods.META_STRATEGY_METHODS[self.name]
+        trainer = _Trainer(game, self.steps)
+        return self._ask(game, rng, lambda: theirs(trainer, return_joint=True)[1])
+
+
+class _Trainer:
+    """What OpenSpiel's meta-strategies read of a ``PSROSolver``, without the solver."""
+
+    symmetric_game = False
+
+    def __init__(self, game: Game, steps: int | None) -> None:
+        self._game = game
+        self._options = {} if steps is None else {"prd_iterations": steps}
+        self._options |= {} if steps is None else {"iterations": steps}
+
+    def get_meta_game(self) -> list[ndarray]:
+        """Payoffs of each player."""
+        return [np.array(own) for own in self._game.payoffs]
+
+    def get_policies(self) -> list[list[int]]:
+        """As many policies as each player has actions; only counted."""
+        return [list(range(size)) for size in self._game.actions]
+
+    def get_kwargs(self) -> dict[str, int]:
+        """Options of the meta-strategies."""
+        return dict(self._options)
