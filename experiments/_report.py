@@ -1,7 +1,7 @@
 """Plots and the self-contained HTML report of a PSRO run."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> dict[st
 
 
 def curve(
-    lines: dict[str, tuple[Sequence[float], Sequence[float]]], label: str, log: bool
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, log: bool
 ) -> Figure:
     """Named lines over iterations."""
     drawn = Figure(figsize=(_WIDTH, 3.4))

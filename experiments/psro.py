@@ -142,7 +142,16 @@ def build(config: Config) -> "SequenceForm":
         return from_normal_form(load_game(config.payoffs), config.payoffs.name)
     from games.openspiel import sequence_form
 
-    return sequence_form(config.game, config.players, config.memory_gb)
+    if config.quiet or config.json or not sys.stdout.isatty():
+        return sequence_form(config.game, config.players, config.memory_gb)
+    from rich.console import Console
+
+    with Console().status(f"walking the tree of {config.game}") as status:
+
+        def show(seen: int) -> None:
+            status.update(f"walking the tree of {config.game}: {seen} states")
+
+        return sequence_form(config.game, config.players, config.memory_gb, show)
 
 
 def parts(config: Config, form: "SequenceForm") -> "Setup":

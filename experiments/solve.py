@@ -169,7 +169,7 @@ def _compare(config: Config) -> None:
             " ".join(f"{v:.4g}" for v in solution.values),
             f"{solution.seconds:.4f}",
         )
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table)
     for name, why in refused:
         console.print(f"not applicable: {name}: {why}", highlight=False, soft_wrap=True)

@@ -1,6 +1,10 @@
 """OpenSpiel games by name, and policies to and from OpenSpiel's classes."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +35,12 @@ def load(name: str, players: int | None = None) -> Any:
     if short not in known:
         raise unknown(where, "game", short, known)
     try:
-        parameters = pyspiel.game_parameters_from_string(name)
+        with _silenced():
+            parameters = pyspiel.game_parameters_from_string(name)
     except (pyspiel.SpielError, RuntimeError) as error:
         raise UserError(
             f"{where}: a game must be written name(parameter=value,...); "
-            f"got '{name}' ({_first_line(error)})"
+            f"got '{name}' ({_reason(error)})"
         ) from None
     parameters.pop("name", None)
     if players is not None:
@@ -51,15 +56,22 @@ def load(name: str, players: int | None = None) -> Any:
             )
         if type(allowed.parameter_specification[key]) is float and type(value) is int:
             parameters[key] = float(value)  # OpenSpiel itself refuses 1 for 1.0
+    low, high = allowed.min_num_players, allowed.max_num_players
+    if not low <= parameters.get("players", low) <= high:
+        raise UserError(
+            f"{where}: '{short}' must have {low} to {high} players; "
+            f"got {parameters['players']}"
+        )
     try:
-        game = pyspiel.load_game(short, parameters)
-        if game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
-            game = pyspiel.convert_to_turn_based(game)
+        with _silenced():
+            game = pyspiel.load_game(short, parameters)
+            if game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
+                game = pyspiel.convert_to_turn_based(game)
     except (pyspiel.SpielError, RuntimeError) as error:
         raise UserError(
             f"{where}: OpenSpiel must accept '{name}'"
             f"{f' with players={players}' if players is not None else ''}; "
-            f"it says: {_first_line(error)}"
+            f"it says: {_reason(error)}"
         ) from None
     if game.get_type().dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
         raise UserError(
@@ -68,9 +80,24 @@ def load(name: str, players: int | None = None) -> Any:
     return game
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0]
+def _reason(error: Exception) -> str:
+    """OpenSpiel's own words in one line, without the path of its source file."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"^/\S+ ", "", text)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """OpenSpiel's C++ side prints its errors as well as raising them."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def sequence_form(
@@ -92,7 +119,8 @@ def sequence_form(
         game = pyspiel.convert_to_turn_based(game)
     if not game.get_type().provides_information_state_string:
         raise UserError(
-            f"sequence_form(): '{game}' must provide information state strings"
+            f"sequence_form(): '{game.get_type().short_name}' must provide information "
+            "state strings"
         )
     return walk(game, memory_gb, progress)
 
@@ -108,10 +136,11 @@ def matrix_game(name: str, players: int | None = None) -> Game:
         raise unknown("matrix_game()", "game", short, pyspiel.registered_names())
     text = name if players is None else f"{short}(players={players})"
     try:
-        game = pyspiel.load_game(text)
+        with _silenced():
+            game = pyspiel.load_game(text)
     except (pyspiel.SpielError, RuntimeError) as error:
         raise UserError(
-            f"matrix_game(): OpenSpiel must accept '{text}'; got {_first_line(error)}"
+            f"matrix_game(): OpenSpiel must accept '{text}'; got {_reason(error)}"
         ) from None
     one_shot = (
         pyspiel.GameType.Information.ONE_SHOT,

@@ -1,5 +1,7 @@
 """Walks an OpenSpiel game tree once and keeps what the sequence form needs."""
 
+import resource
+import sys
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -85,8 +87,8 @@ def walk(
 
     Args:
       game: a ``pyspiel.Game`` whose dynamics are sequential.
-      memory_gb: refuse when the arrays of the terminals would need more than this.
-      progress: called now and then with the number of histories seen.
+      memory_gb: refuse when the walk has made the process grow by more than this.
+      progress: called now and then with the number of states seen.
 
     Raises:
       UserError: the game does not fit, or is not a game of finite depth.
@@ -94,29 +96,32 @@ def walk(
     count = game.num_players()
     players = [_Player() for _ in range(count)]
     ends, payoffs = array("l"), array("d")
-    limit = int(memory_gb * 1e9 / (16 * count))  # an end and a payoff for each player
-    seen = 0
-    stack: list[tuple[Any, tuple[int, ...], float]] = [
-        (game.new_initial_state(), (0,) * count, 1.0)
+    begin, visited = _resident(), 0
+    # What is still to visit: a state, an action to take there (None: stay), last own
+    # sequences and chance after it.
+    stack: list[tuple[Any, int | None, tuple[int, ...], float]] = [
+        (game.new_initial_state(), None, (0,) * count, 1.0)
     ]
     while stack:
-        state, own, chance = stack.pop()
+        parent, taken, own, chance = stack.pop()
+        state = parent if taken is None else parent.child(taken)
+        visited += 1
+        if visited % 1024 == 0:
+            if _resident() - begin > memory_gb * 1e9:
+                raise UserError(
+                    f"sequence_form(): the tree of '{name_of(game)}' must fit in "
+                    f"{memory_gb:g} GB; it took more after {visited} states (raise "
+                    "memory_gb, or use a learned oracle)"
+                )
+            if progress is not None:
+                progress(visited)
         if state.is_terminal():
             ends.extend(own)
             payoffs.extend([chance * value for value in state.returns()])
-            seen += 1
-            if seen > limit:
-                raise UserError(
-                    f"sequence_form(): the terminals of '{game}' must fit in "
-                    f"{memory_gb:g} GB; got more than {limit} histories of "
-                    f"{16 * count} bytes (raise memory_gb, or use a learned oracle)"
-                )
-            if progress is not None and seen % 4096 == 0:
-                progress(seen)
         elif state.is_chance_node():
             for action, probability in reversed(state.chance_outcomes()):
                 if probability > 0:
-                    stack.append((state.child(action), own, chance * probability))
+                    stack.append((state, action, own, chance * probability))
         else:
             player = state.current_player()
             name = state.information_state_string(player)
@@ -126,8 +131,23 @@ def walk(
                 reversed(legal), reversed(sequences), strict=True
             ):
                 after = (*own[:player], sequence, *own[player + 1 :])
-                stack.append((state.child(action), after, chance))
-    return _merged(str(game), players, ends, payoffs)
+                stack.append((state, action, after, chance))
+    return _merged(name_of(game), players, ends, payoffs)
+
+
+def name_of(game: Any) -> str:
+    """OpenSpiel's name of a game, parameters included, in one line."""
+    return " ".join(str(game).split())
+
+
+def _resident() -> int:
+    """Bytes of memory this process holds (its peak, where Linux's file is missing)."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _merged(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -20,6 +20,7 @@ _LOCAL_ERROR = 1e-3  # change of a profile that an adaptive step may get wrong
 _LONGEST = 1e6  # in units of 1 / payoff range; beyond it nothing moves any more
 
 
+@runtime_checkable
 class Rules(Protocol):
     """What a flow's solver decides; see ``ReplicatorDynamics`` for the fields."""
 
@@ -108,6 +109,7 @@ def integrate(
     allowed: Float64[ndarray, " B"],
     rules: Rules,
     until_rest: bool,
+    shared: bool = False,
 ) -> Trajectory:
     """Follows flows from uniform play until their criterion is met or steps run out.
 
@@ -117,7 +119,8 @@ def integrate(
       unit: one over the payoff range of each game: the natural unit of time.
       allowed: a flow stops when its criterion is at or below this.
       rules: step size, update, limits.
-      rest: False stops a flow also when it no longer moves.
+      until_rest: a flow also stops when it no longer moves.
+      shared: the players are interchangeable and keep one mixture, player 0's.
     """
     batch = len(unit)
     profile = [np.full((batch, size), 1.0 / size) for size in actions]
@@ -135,12 +138,16 @@ def integrate(
             break
         length = np.where(stopped, 0.0, dt)
         there, after = _moved(place, profile, growth, length, rules)
+        if shared:  # without this, rounding would break the symmetry
+            there, after = [there[0]] * len(there), [after[0]] * len(after)
         taken = np.ones(batch, dtype=bool)
         if adaptive:
             ahead, _ = flow(after)
             middle = [(a + b) / 2 for a, b in zip(growth, ahead, strict=True)]
             first = after
             there, after = _moved(place, profile, middle, length, rules)
+            if shared:
+                there, after = [there[0]] * len(there), [after[0]] * len(after)
             error = _distance(first, after) / _LOCAL_ERROR
             taken = stopped | (error <= 1.0) | (dt <= 1e-6 * unit)
             length = np.where(taken, length, 0.0)

@@ -117,8 +117,17 @@ class ReplicatorDynamics(MetaSolver):
     def distributions(self, games: Sequence[Game]) -> list[Answer]:
         """Answers for several games of one shape, stepped together.
 
-        Each answer is what the game alone would get, up to rounding.
+        Each answer is what the game alone would get, up to rounding. Symmetric games
+        keep one mixture for all players, and do not share a batch with others.
+
+        Raises:
+          UserError: shapes differ, or only some of the games are symmetric.
         """
+        if len({(game.actions, game.symmetric) for game in games}) > 1:
+            raise UserError(
+                f"{type(self).__name__}.distributions(): games must have one shape and "
+                "be symmetric all or none; got several kinds"
+            )
         allowed = np.array([self.allowed(game) for game in games])
         found = integrate(
             self.flow(games),
@@ -127,6 +136,7 @@ class ReplicatorDynamics(MetaSolver):
             allowed,
             self,
             until_rest=self.uses_members,
+            shared=all(game.symmetric for game in games),
         )
         answers = []
         for b, _ in enumerate(games):

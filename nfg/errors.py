@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 80  # longer lists help nobody
+
 
 class UserError(ValueError):
     """What was asked for cannot be done; the message is one sentence saying why.
@@ -14,7 +16,10 @@ class UserError(ValueError):
 def unknown(where: str, kind: str, name: object, known: Iterable[str]) -> UserError:
     """An error that lists what exists and suggests the nearest name."""
     names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), names, n=5, cutoff=0.5)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     listed = ", ".join(names) if names else "none"
+    if len(names) > _LISTED:
+        near = close or names[:5]
+        listed = f"{', '.join(near)} and {len(names) - len(near)} others"
     return UserError(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")

@@ -1,9 +1,9 @@
 """Our meta-solvers inside OpenSpiel's own loops, and OpenSpiel's inside ours.
 
-Nothing of OpenSpiel is copied or changed: ``as_psro_v2`` makes what its ``PSROSolver``
-takes as ``meta_strategy_method``, ``register_in_jpsro`` adds names to the table that its
-``jpsro.run_loop`` reads, and ``JPSROSolver`` and ``PSROv2Solver`` call its meta-solvers
-as they are. This module imports OpenSpiel, cvxpy and matplotlib only when they are used.
+Nothing of OpenSpiel is copied: ``as_psro_v2`` makes a ``meta_strategy_method`` for
+``PSROSolver``, ``register_in_jpsro`` adds names to the table of ``jpsro.run_loop``, and
+``JPSROSolver`` and ``PSROv2Solver`` call its meta-solvers as they are. OpenSpiel, and
+what it needs, is imported only when it is used.
 """
 
 import io
@@ -11,9 +11,10 @@ import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,41 +27,24 @@ from nfg.errors import UserError, unknown
 from nfg.game import Game
 from nfg.gaps import Concept
 
-# What OpenSpiel's meta-solvers promise, by OpenSpiel's names.
+# What OpenSpiel's meta-solvers promise, by OpenSpiel's names ("approx_*" is left out of
+# the CE and CCE, for it allows gains that depend on the game).
 JPSRO_CONCEPTS: dict[str, Concept] = {
-    "uni": "none",
-    "undominated_uni": "none",
-    "rj": "none",
-    "undominated_rj": "none",
-    "rd": "none",
-    "undominated_rd": "none",
+    **dict.fromkeys(("uni", "undominated_uni", "rj", "undominated_rj"), "none"),
+    **dict.fromkeys(("rd", "undominated_rd", "alpharank"), "none"),
+    **dict.fromkeys(("approx_mgce", "approx_mgcce"), "none"),
     "prd": "ne",
-    "alpharank": "none",
-    "mgce": "ce",
-    "min_epsilon_mgce": "ce",
-    "approx_mgce": "none",
-    "rmwce": "ce",
-    "mwce": "ce",
-    "rvce": "ce",
-    "mgcce": "cce",
-    "min_epsilon_mgcce": "cce",
-    "approx_mgcce": "none",
-    "rmwcce": "cce",
-    "mwcce": "cce",
-    "rvcce": "cce",
+    **dict.fromkeys(("mgce", "min_epsilon_mgce", "rmwce", "mwce", "rvce"), "ce"),
+    **dict.fromkeys(("mgcce", "min_epsilon_mgcce"), "cce"),
+    **dict.fromkeys(("rmwcce", "mwcce", "rvcce"), "cce"),
 }
 PSRO_V2_CONCEPTS: dict[str, Concept] = {
-    "uniform": "none",
-    "uniform_biased": "none",
-    "nash": "ne",
-    "prd": "ne",
+    **dict.fromkeys(("uniform", "uniform_biased", "alpharank"), "none"),
+    **dict.fromkeys(("nash", "prd"), "ne"),
     "rm": "cce",
-    "alpharank": "none",
 }
-LINEAR = ("rmwce", "mwce", "rvce", "rmwcce", "mwcce", "rvcce", "nash")
-RANDOM = ("rj", "undominated_rj", "rd", "undominated_rd")
-RANDOM += ("rmwce", "rvce", "rmwcce", "rvcce")
-STEPPED = ("prd", "rm")
+LINEAR = ("rmwce", "mwce", "rvce", "rmwcce", "mwcce", "rvcce")
+RANDOM = {"rj", "rd", "undominated_rj", "undominated_rd", *LINEAR} - {"mwce", "mwcce"}
 LP_SOLVERS = ("CLARABEL", "HIGHS", "ECOS")
 
 _PACKAGES = {"pyspiel": "open_spiel", "absl": "absl-py"}
@@ -94,8 +78,6 @@ class PSROv2Method:
     OpenSpiel's samplers, oracles and rectifier need.
 
     Attributes:
-      solver: the solver.
-      seed: of everything it draws.
       calls: number of calls so far.
       solution: the last answer with its status and measured gaps; None before.
     """
@@ -105,15 +87,9 @@ class PSROv2Method:
         self.solution: MetaSolution | None = None
 
     def __call__(self, solver: Any, return_joint: bool = False) -> Any:
-        """Marginals ``[A_p]`` of each player and, if asked, the joint ``[A1, ..., AN]``.
+        """Marginals ``[A_p]`` and, if asked for, the joint ``[A1, ..., AN]``.
 
-        Args:
-          solver: OpenSpiel's ``PSROSolver``; only its meta-game is read.
-          return_joint: OpenSpiel's flag; it changes what is returned.
-
-        Raises:
-          UserError: the solver cannot take this game.
-          SolverFailed: it has no answer.
+        ``solver`` is OpenSpiel's ``PSROSolver``, of which only the meta-game is read.
         """
         rng = np.random.default_rng([self.seed, self.calls])
         self.calls += 1
@@ -161,8 +137,7 @@ def register_in_jpsro(
 ) -> tuple[str, ...]:
     """Lets ``jpsro.run_loop`` find our solvers under ``prefix + spec``.
 
-    They stay until the process ends. Give one registration to each run that must be
-    repeatable: a solver counts its calls.
+    They stay until the process ends, and count their calls, as ``as_psro_v2`` says.
 
     Args:
       specs: specs of solvers, e.g. ``"mgcce"``.
@@ -195,9 +170,7 @@ def register_in_jpsro(
 
 
 @contextmanager
-def linear_programs_by(
-    solver: str, where: str = "linear_programs_by()"
-) -> Iterator[None]:
+def linear_programs_by(solver: str) -> Iterator[None]:
     """Inside, OpenSpiel gives its linear programs to another cvxpy solver.
 
     OpenSpiel asks for ECOS, which cvxpy no longer brings along. "ECOS" changes nothing.
@@ -205,6 +178,7 @@ def linear_programs_by(
     Raises:
       UserError: the solver is not one of ``LP_SOLVERS``, or a package is missing.
     """
+    where = "linear_programs_by()"
     if solver not in LP_SOLVERS:
         raise unknown(where, "LP solver", solver, LP_SOLVERS)
     jpsro, lp = _module(_JPSRO, where), _module(_LP, where)
@@ -238,12 +212,7 @@ def _numpy_seeded(rng: np.random.Generator | None) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _OpenSpielSolver(MetaSolver):
-    """What the two wrappers share: names, and how OpenSpiel is called.
-
-    Attributes:
-      name: OpenSpiel's name of the meta-solver.
-      lp: cvxpy's solver for names that solve a linear program; None is Clarabel.
-    """
+    """What the two wrappers share: names, and how OpenSpiel is called."""
 
     name: str = "prd"
     lp: str | None = None
@@ -254,9 +223,9 @@ class _OpenSpielSolver(MetaSolver):
         where = f"{type(self).__name__}()"
         if self.name not in self.concepts:
             raise unknown(where, "meta-solver of OpenSpiel", self.name, self.concepts)
-        if self.lp is not None and self.name not in LINEAR:
+        if self.lp is not None and not self._linear:
             raise UserError(
-                f"{where}: lp must be left out, as '{self.name}' solves no linear "
+                f"{where}: lp must be left out, for '{self.name}' solves no linear "
                 f"program; got {self.lp!r}"
             )
         if self.lp is not None and self.lp not in LP_SOLVERS:
@@ -270,21 +239,27 @@ class _OpenSpielSolver(MetaSolver):
         for fact, value in facts.items():  # hides the class's on this instance
             object.__setattr__(self, fact, value)
 
+    @property
+    def _linear(self) -> bool:
+        return self.name in (*LINEAR, "nash")
+
     def _ask(
         self, game: Game, rng: np.random.Generator, call: Callable[[], ndarray]
     ) -> Answer:
         """Calls OpenSpiel; what it throws, warns and prints goes to diagnostics."""
         lp, printed = self.lp or "CLARABEL", io.StringIO()
         diagnostics: dict[str, Any] = {"openspiel": self.name}
-        if self.name in LINEAR:
+        if self._linear:
             diagnostics["lp"] = lp
         with (
-            linear_programs_by(lp, f"{type(self).__name__}()"),
+            linear_programs_by(lp) if self._linear else nullcontext(),
             _numpy_seeded(rng if self.stochastic else None),
             warnings.catch_warnings(record=True) as warned,
             redirect_stdout(printed),
         ):
             warnings.simplefilter("always")
+            for upkeep in (FutureWarning, DeprecationWarning):  # not about the answer
+                warnings.simplefilter("ignore", upkeep)
             try:
                 joint = np.asarray(call(), dtype=np.float64).reshape(game.actions)
             except Exception as error:  # noqa: BLE001  foreign code may throw anything
@@ -340,7 +315,9 @@ class PSROv2Solver(_OpenSpielSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.steps is not None and not (self.name in STEPPED and self.steps > 0):
+        if self.steps is not None and not (
+            self.name in ("prd", "rm") and self.steps > 0
+        ):
             raise UserError(
                 "PSROv2Solver(): steps must be positive, and only 'prd' and 'rm' take "
                 f"steps; got {self.steps} with '{self.name}'"
@@ -362,28 +339,12 @@ class PSROv2Solver(_OpenSpielSolver):
         else:
             methods = _module(f"{_PSRO_V2}.meta_strategies", where)
             theirs = methods.META_STRATEGY_METHODS[self.name]
-        trainer = _Trainer(game, self.steps)
+        option = "prd_iterations" if self.name == "prd" else "iterations"
+        options = {} if self.steps is None else {option: self.steps}
+        trainer = SimpleNamespace(  # all that they read of a PSROSolver
+            symmetric_game=False,
+            get_meta_game=lambda: [np.array(own) for own in game.payoffs],
+            get_policies=lambda: [list(range(size)) for size in game.actions],
+            get_kwargs=lambda: options,
+        )
         return self._ask(game, rng, lambda: theirs(trainer, return_joint=True)[1])
-
-
-class _Trainer:
-    """What OpenSpiel's meta-strategies read of a ``PSROSolver``, without the solver."""
-
-    symmetric_game = False
-
-    def __init__(self, game: Game, steps: int | None) -> None:
-        self._game = game
-        self._options = {} if steps is None else {"prd_iterations": steps}
-        self._options |= {} if steps is None else {"iterations": steps}
-
-    def get_meta_game(self) -> list[ndarray]:
-        """Payoffs of each player."""
-        return [np.array(own) for own in self._game.payoffs]
-
-    def get_policies(self) -> list[list[int]]:
-        """As many policies as each player has actions; only counted."""
-        return [list(range(size)) for size in self._game.actions]
-
-    def get_kwargs(self) -> dict[str, int]:
-        """Options of the meta-strategies."""
-        return dict(self._options)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -204,6 +204,7 @@ class State:
     cpu: dict[str, float]
 
 
+@runtime_checkable
 class Oracle(Protocol):
     """Turns targets into responses, and chosen responses into a grown population."""
 
@@ -227,10 +228,13 @@ class Oracle(Protocol):
         """The population with the chosen responses in it."""
 
 
+@runtime_checkable
 class Evaluator(Protocol):
     """Fills the missing cells of a payoff table."""
 
-    ensemble: int
+    @property
+    def ensemble(self) -> int:
+        """E, the number of payoff tensors; 1 for a real game."""
 
     def fill(
         self, population: Population, table: Table, rng: np.random.Generator

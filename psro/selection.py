@@ -37,15 +37,19 @@ def select(
 ) -> list[Response]:
     """The responses that are taken (Marris et al. 2021; OpenSpiel's names).
 
-    A response is novel when no pooled policy of its player equals it. ``largest_gap``
+    A response is novel when no pooled policy of its player equals it, nor an earlier
+    response. ``largest_gap``
     takes the novel response with the largest gain, a random novel one if that gain is
     0, and a random known one, which is then counted once more, if none is novel.
     """
     chosen: list[Response] = []
     for player in players:
         found = [r for r in responses if r.player == player]
-        known = [population.find(player, r.policy) is not None for r in found]
-        novel = [r for r, old in zip(found, known, strict=True) if not old]
+        novel: list[Response] = []
+        for response in found:
+            again = any(np.array_equal(response.policy, r.policy) for r in novel)
+            if not again and population.find(player, response.policy) is None:
+                novel.append(response)
         if not found:
             continue
         if selection == "all":

@@ -34,13 +34,15 @@ def targets(
         own_first = np.moveaxis(joint, player, 0)
         worth = np.moveaxis(game.payoffs[player] * joint, player, 0)
         if concept != "ce":
-            found.append(Target(player, own_first.sum(axis=0), float(worth.sum())))
+            co_play = np.asarray(own_first.sum(axis=0))
+            found.append(Target(player, co_play, float(worth.sum())))
             continue
         for told, row in enumerate(own_first):
             weight = float(row.sum())
             if weight > 0:
                 value = float(worth[told].sum()) / weight
-                found.append(Target(player, row / weight, value, weight, told))
+                co_play = np.asarray(row / weight)
+                found.append(Target(player, co_play, value, weight, told))
     return found
 
 

@@ -1,0 +1,213 @@
+"""PSRO and JPSRO: acceptance values, options, determinism."""
+
+import numpy as np
+import pytest
+
+from games.openspiel import sequence_form
+from games.sequence import from_normal_form
+from meta_solvers import Game, UserError, get, solve
+from meta_solvers.base import SolverFailed
+from nfg.catalogue import named
+from psro.exact import ExactEvaluator, ExactOracle
+from psro.loop import run, start, step
+from psro.metrics import row
+from psro.parts import Population, Setup, Table
+from psro.targets import targets
+
+GABRIELE = (
+    "sheriff(item_penalty=1.0,item_value=5.0,max_bribe=2,max_items=10,num_rounds=2,"
+    "sheriff_penalty=1.0)"
+)
+GOOFSPIEL_3 = "goofspiel(num_cards=3,returns_type=total_points)"
+
+
+def setup(game, solver="mgcce", concept="cce", tie_break="random", **more):
+    form = sequence_form(game) if isinstance(game, str) else from_normal_form(game)
+    oracle = ExactOracle(
+        form, tie_break, more.pop("initial", "uniform"), more.pop("shared", False)
+    )
+    evaluation = more.pop("evaluation", None)
+    return Setup(
+        oracle,
+        ExactEvaluator(form),
+        get(solver),
+        concept,
+        evaluation=get(evaluation) if evaluation else None,
+        **more,
+    )
+
+
+def states(parts, iterations):
+    first = start(parts)
+    return [first, *run(parts, first, iterations)]
+
+
+def gaps(found, concept="cce"):
+    return np.array([s.gaps[concept].sum() for s in found])
+
+
+def test_kuhn_two_players():
+    found = states(setup("kuhn_poker", evaluation="mwcce"), 14)
+    assert gaps(found)[12:].max() < 1e-9
+    assert found[-1].train.values[0] == pytest.approx(-1 / 18, abs=1e-9)
+
+
+def test_kuhn_three_players():
+    assert gaps(states(setup("kuhn_poker(players=3)"), 15)).min() < 1e-8
+
+
+def test_goofspiel_follows_the_reference_path():
+    found = states(setup(GOOFSPIEL_3, tie_break="first"), 9)
+    expected = [1.3, 1.5, 1.6, 0.82, 0.49, 0.47, 0.25, 0.15, 0.21, 0.21]
+    assert [float(f"{g:.2g}") for g in gaps(found)] == expected
+
+
+def test_sheriff_reaches_the_optimal_welfare():
+    parts = setup(GABRIELE, tie_break="first", evaluation="mwcce")
+    last = states(parts, 40)[-1]
+    assert last.evaluation.values.sum() == pytest.approx(13.6364, abs=1e-4)
+    assert last.evaluation_gaps.sum() < 1e-8
+
+
+def test_trade_comm_reaches_the_optimal_welfare():
+    found = states(setup("trade_comm(num_items=2)", "mwcce"), 20)
+    assert max(s.train.values.sum() for s in found) == pytest.approx(2.0, abs=1e-6)
+
+
+def test_first_action_ties_stop_at_the_babbling_equilibrium():
+    """Tie-breaking is part of the algorithm: gap 0 at once, welfare stays at 2/9."""
+    last = states(setup("trade_comm(num_items=3)", tie_break="first"), 10)[-1]
+    assert last.gaps["cce"].sum() == pytest.approx(0, abs=1e-9)
+    assert last.train.values.sum() == pytest.approx(2 / 9)
+
+
+def test_ce_jpsro_reaches_zero_ce_gap_on_kuhn():
+    found = states(setup("kuhn_poker", "mgce", "ce"), 14)
+    assert gaps(found, "ce")[-1] < 1e-9
+
+
+def test_psro_with_nash_falls_on_kuhn_and_leduc():
+    assert gaps(states(setup("kuhn_poker", "nash_lp", "ne"), 15), "ne")[-1] < 1e-8
+    leduc = gaps(states(setup("leduc_poker", "nash_lp", "ne"), 30), "ne")
+    assert leduc[-1] < 0.5 * leduc[0]
+
+
+def test_all_gaps_are_ordered():
+    """Every CE is a CCE, and the gap of a joint is at least that of its own kind."""
+    parts = setup("kuhn_poker", measured=("ne", "cce", "ce"))
+    for state in states(parts, 5):
+        assert set(state.gaps) == {"cce", "ne", "ce"}
+        assert np.all(state.gaps["ce"] >= state.gaps["cce"] - 1e-12)
+
+
+def test_resumed_run_is_the_same_run():
+    parts = setup(GOOFSPIEL_3, evaluation="rvcce", selection="random")
+    one = states(parts, 6)[-1]
+    half = states(parts, 3)[-1]
+    two = list(run(parts, half, 6))[-1]
+    assert one.table.values.tobytes() == two.table.values.tobytes()
+    assert one.train.joint.tobytes() == two.train.joint.tobytes()
+    assert one.evaluation.joint.tobytes() == two.evaluation.joint.tobytes()
+    assert one.population.uids == two.population.uids
+
+
+def test_seed_matters_and_repeats():
+    def final(seed):
+        return states(setup("kuhn_poker", seed=seed), 6)[-1].table.values.tobytes()
+
+    assert final(3) == final(3)
+    assert final(3) != final(4)
+
+
+@pytest.mark.parametrize("update", ["all", "cycle", "random"])
+def test_update_measures_every_players_gap(update):
+    found = states(setup("kuhn_poker(players=3)", update=update, tie_break="first"), 4)
+    grown = sum(found[-1].population.sizes) - 3
+    assert grown == (12 if update == "all" else 4)
+    assert np.all(found[0].gaps["cce"] > 0.1)  # of all players, whoever moved
+
+
+@pytest.mark.parametrize(
+    "selection", ["all", "all_novel", "random", "random_novel", "largest_gap"]
+)
+def test_selections(selection):
+    parts = setup("kuhn_poker", "mgce", "ce", selection=selection)
+    found = states(parts, 8)
+    assert gaps(found, "ce")[-1] < gaps(found, "ce")[0]
+    last = found[-1].population
+    counted = sum(m.repeats for pool in last.pools for m in pool)
+    assert counted >= sum(last.sizes)
+    if selection == "all_novel":
+        assert counted == sum(last.sizes)
+
+
+def test_repeats_reach_the_meta_game():
+    parts = setup("matrix_pd", "uniform", selection="largest_gap")
+    last = states(parts, 5)[-1]
+    assert [m.repeats for m in last.population.pools[0]] == [1, 5]
+    assert last.train.marginals[0] == pytest.approx([1 / 6, 5 / 6])
+
+
+def test_random_deterministic_start():
+    parts = setup("kuhn_poker", initial="random_deterministic")
+    first = start(parts)
+    assert set(np.unique(first.population.pools[0][0].policy)) <= {0.0, 1.0}
+
+
+def test_symmetric_population_is_shared():
+    game = named("rock_paper_scissors").game
+    parts = setup(game, "rd", "ne", shared=True, initial="random_deterministic")
+    last = states(parts, 6)[-1]
+    assert last.population.uids[0] == last.population.uids[1]
+    assert last.gaps["ne"].sum() < 1e-6
+    assert last.table.game(last.population, False).symmetric
+
+
+def test_symmetric_goofspiel_is_accepted_and_kuhn_refused():
+    start(setup("goofspiel(num_cards=3)", shared=True))
+    with pytest.raises(UserError, match="exchanging players"):
+        setup("kuhn_poker", shared=True)
+
+
+def test_one_player_game():
+    last = states(setup(Game(np.array([[1.0, 3.0, 2.0]])), "mwcce"), 3)[-1]
+    assert last.train.values[0] == pytest.approx(3.0)
+    assert last.gaps["cce"].sum() == pytest.approx(0.0)
+
+
+def test_ce_targets_are_the_conditionals():
+    game = named("chicken").game
+    joint = solve(get("mwce"), game).joint
+    found = targets(game, joint, "ce")
+    for target in found:
+        row_of = np.moveaxis(joint, target.player, 0)[target.recommendation]
+        assert target.weight == pytest.approx(row_of.sum())
+        assert target.co_play == pytest.approx(row_of / row_of.sum())
+    assert sum(t.weight for t in found if t.player == 0) == pytest.approx(1.0)
+
+
+def test_a_solver_without_an_answer_stops_the_run():
+    parts = setup("kuhn_poker", "mgcce:epsilon=-1000")
+    with pytest.raises(SolverFailed, match="no joint distribution"):
+        states(parts, 2)
+
+
+def test_metrics_row_has_the_gap_of_every_player():
+    parts = setup("kuhn_poker(players=3)", evaluation="mwcce")
+    found = row(step(parts, start(parts)), "cce")
+    assert len(found["gap_per_player"]) == 3
+    assert found["gap"] == pytest.approx(sum(found["gap_per_player"]))
+    assert found["unique_policies"] == [2, 2, 2]
+    assert set(found["cpu_seconds"]) == {"respond", "evaluate", "solve"}
+
+
+def test_table_forgets_policies_whose_uid_is_gone():
+    """NeuPL's case: a policy that changed is a new uid, and its cells are missing."""
+    table = Table(((0, 1), (2,)), np.ones((1, 2, 2, 1)))
+    policy = np.ones(1)
+    one = Population(((), ()), next_uid=1).add(0, policy)
+    grown = table.grow(one.add(1, policy))
+    assert grown.uids == ((1,), (2,))
+    assert not grown.missing.any()
+    fresh = table.grow(Population(((), ()), next_uid=7).add(0, policy).add(1, policy))
+    assert fresh.missing.all()
