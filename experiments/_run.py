@@ -19,7 +19,8 @@ from nfg.errors import UserError, unknown
 Config = TypeVar("Config")
 
 # Fields that say how a run is watched or continued, not what it computes.
-HANDLING = ("out", "resume", "json", "quiet", "jobs", "config", "iterations")
+_WATCHING = ("out", "resume", "json", "quiet", "jobs", "config")
+HANDLING = (*_WATCHING, "iterations")
 
 
 def main(
@@ -73,7 +74,8 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
                 "config.json"
             )
         stored = read_json(place)
-        default = _from_mapping(config, stored, f"'{place}'")
+        kept = {k: v for k, v in stored.items() if k not in _WATCHING}
+        default = _from_mapping(config, kept, f"'{place}'")
     chosen = tyro.cli(
         config,
         args=words,

@@ -149,10 +149,9 @@ def _sized(name: str, config: Config) -> Row:
 
 def _warm_up(config: Config) -> None:
     """Imports, first calls of BLAS and of the solvers: nobody's time."""
-    for row in (_jpsro("kuhn_poker", 2), _jpsro("kuhn_poker", 2, "ce")):
-        compare(row, config)
-    for row in (ROWS["psro_kuhn_nash"], ROWS["psro_kuhn_prd"]):
-        compare(replace(row, iterations=1), replace(config, simulations=1))
+    once = replace(config, repeats=1, simulations=1)
+    for name in ("kuhn", "kuhn_3p_ce", "psro_kuhn_nash"):
+        compare(replace(ROWS[name], iterations=2), once)
 
 
 def compare(row: Row, config: Config) -> dict[str, Any]:
@@ -170,7 +169,7 @@ def compare(row: Row, config: Config) -> dict[str, Any]:
     result |= {"ours_seconds": seconds, **ours}
     result["ours_seconds_without_build"] = seconds - ours["ours_build_seconds"]
     form, game = sequence_form(row.game), load(row.game)
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True, action="default") as caught:
         try:
             seconds, played = _timed(
                 lambda: run_theirs(row, game, config), config.repeats

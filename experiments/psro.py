@@ -89,7 +89,7 @@ def run(config: Config) -> dict[str, Any]:
     check(config)
     form = build(config)
     setup = parts(config, form)
-    name = f"psro-{_slug(form.name)}-{_slug(config.solver)}"
+    name = f"psro-{slug(form.name)}-{slug(config.solver)}"
     folder = _run.claim(config.out, name, config.resume)
     _run.record(folder, config)
     trials = [
@@ -366,7 +366,8 @@ def _round(value: float) -> float:
     return round(value, 12) + 0.0
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A name for a folder."""
     return "".join(c if c.isalnum() else "_" for c in text).strip("_")[:60]
 
 

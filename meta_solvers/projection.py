@@ -17,6 +17,8 @@ from numpy import ndarray
 
 _OUTER, _INNER = 40, 60
 _TOLERANCE = 1e-13
+_PATIENCE = 12  # subproblems in a row without progress
+_EPS = float(np.finfo(float).eps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,22 +45,26 @@ def project_onto_cone(
     """Projects ``target`` onto ``{y >= 0, rows @ y <= 0}``."""
     length = np.linalg.norm(rows, axis=1)
     rows = rows[length > 0] / length[length > 0, None]
-    dual = np.zeros(len(rows))
-    penalty, steps, residual = 1.0, 0, 0.0
+    dual, penalty, steps, since = np.zeros(len(rows)), 1.0, 0, 0
     size = float(np.linalg.norm(target))
+    best, best_point, rounding = np.inf, np.zeros_like(target), 0.0
     for _ in range(_OUTER):
         dual, point, taken = _proximal_step(rows, target, dual, penalty)
         steps += taken
         slack = -rows @ point
         residual = float(np.abs(np.minimum(dual, slack)).max(initial=0.0)) / size
-        if residual <= _TOLERANCE:
+        since = 0 if residual < 0.5 * best else since + 1
+        if residual < best:
+            best, best_point, rounding = residual, point, _EPS * dual.sum() / size
+        if best <= max(_TOLERANCE, rounding) or since == _PATIENCE:
             break
         # A subproblem that does not settle is lost in rounding: make it rounder.
         penalty = penalty / 100.0 if taken == _INNER else min(10.0 * penalty, 1e12)
     # A cone that is {0} is only ever met up to rounding.
-    if float(np.linalg.norm(point)) <= 1e-9 * size:
-        point = np.zeros_like(point)
-    return Projection(point, residual, steps, residual <= 100 * _TOLERANCE)
+    if float(np.linalg.norm(best_point)) <= 1e-9 * size:
+        best_point = np.zeros_like(best_point)
+    settled = best <= max(100 * _TOLERANCE, rounding)
+    return Projection(best_point, best, steps, bool(settled))
 
 
 def _proximal_step(
@@ -70,17 +76,21 @@ def _proximal_step(
     """Minimises ``|(c - A' l)_+|^2 / 2 + |l - centre|^2 / (2 penalty)``, l >= 0."""
     dual = centre
     point = np.maximum(target - dual @ rows, 0.0)
-    enough = 0.5 * _TOLERANCE * float(np.linalg.norm(target))
+    size = float(np.linalg.norm(target))
     for step in range(_INNER):
         slope = (dual - centre) / penalty - rows @ point
-        free = (dual > 0) | (slope < 0)
         wrong = np.where(dual > 0, np.abs(slope), np.maximum(-slope, 0.0))
+        enough = 0.5 * max(_TOLERANCE * size, _EPS * float(dual.sum()))
         if float(wrong.max(initial=0.0)) <= enough:
             return dual, point, step
+        # Multipliers that are nearly 0 and want to fall are held out of the Newton
+        # system (Bertsekas 1982); with them its projection need not descend.
+        near = min(1e-3, float(np.abs(dual - np.maximum(dual - slope, 0.0)).max()))
+        free = (dual > near) | (slope < 0)
         active = rows[np.ix_(free, point > 0)]
         curve = active @ active.T
         curve[np.diag_indices_from(curve)] += 1.0 / penalty
-        direction = np.zeros_like(dual)
+        direction = -slope
         direction[free] = -np.linalg.solve(curve, slope[free])
         after, point = _line_search(
             rows, target, centre, penalty, dual, point, slope, direction

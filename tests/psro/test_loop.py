@@ -156,7 +156,7 @@ def test_random_deterministic_start():
 
 def test_symmetric_population_is_shared():
     game = named("rock_paper_scissors").game
-    parts = setup(game, "rd", "ne", shared=True, initial="random_deterministic")
+    parts = setup(game, "nash_lp", "ne", shared=True, initial="random_deterministic")
     last = states(parts, 6)[-1]
     assert last.population.uids[0] == last.population.uids[1]
     assert last.gaps["ne"].sum() < 1e-6

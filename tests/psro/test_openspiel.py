@@ -201,7 +201,7 @@ def test_a_name_that_openspiel_has_is_refused(table):
     assert register_in_jpsro("rd", prefix="our_") == ("our_rd",)
     with pytest.raises(UserError, match="'our_rd'"):
         register_in_jpsro("rd", prefix="our_")
-    with pytest.raises(UserError, match="unknown meta-solver"):
+    with pytest.raises(UserError, match="unknown name 'mgcc'"):
         register_in_jpsro("mgce", "mgcc", prefix="x_")
     assert "x_mgce" not in table
 

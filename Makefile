@@ -1,0 +1,35 @@
+# Two commands do everything on a machine with Python 3.11+ and make:
+#   make demo    make test
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+
+.PHONY: demo test lint slow bench clean
+
+$(STAMP): setup.py constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'metaspiel: Python 3.11 or newer is needed; got ' + sys.version.split()[0])"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/python -m experiments.demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+slow: $(STAMP)
+	$(BIN)/python -m pytest -n 2 -m slow
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest -o addopts= --benchmark-only tests/bench
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache
