@@ -73,7 +73,8 @@ def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> dict[st
         png.parent.mkdir(parents=True, exist_ok=True)
         drawn.savefig(png, dpi=130, bbox_inches="tight")
     text = io.StringIO()
-    drawn.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    drawn.savefig(text, format="svg", bbox_inches="tight", metadata=nothing)
     svg = text.getvalue()
     return {"title": title, "caption": caption, "svg": svg[svg.index("<svg") :]}
 

@@ -96,7 +96,7 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
 
 
 def _value(words: list[str], flag: str) -> str | None:
-    for word, after in zip(words, [*words[1:], None], strict=True):
+    for word, after in zip(words, [*words[1:], None], strict=False):
         if word == flag:
             return after
         if word.startswith(flag + "="):

@@ -19,6 +19,7 @@ from nfg.errors import UserError
 
 if TYPE_CHECKING:
     from games.sequence import SequenceForm
+    from meta_solvers import Game
     from psro.parts import Setup, State
 
 
@@ -91,11 +92,14 @@ def run(config: Config) -> dict[str, Any]:
     setup = parts(config, form)
     name = f"psro-{slug(form.name)}-{slug(config.solver)}"
     folder = _run.claim(config.out, name, config.resume)
-    _run.record(folder, config)
     trials = [
         (replace(config, seed=config.seed + i), _trial_folder(folder, config, i))
         for i in range(config.trials)
     ]
+    if config.resume:  # damage is found before anything is written
+        for _, place in trials:
+            _opened(place)
+    _run.record(folder, config)
     if config.jobs > 1 and config.trials > 1:
         from joblib import Parallel, delayed
 
@@ -157,10 +161,16 @@ def build(config: Config) -> "SequenceForm":
 def parts(config: Config, form: "SequenceForm") -> "Setup":
     """The loop's parts from the configuration."""
     from meta_solvers import get
+    from meta_solvers.base import check as capable
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.parts import CONCEPTS, Setup
 
     solver = get(config.solver)
+    evaluation = get(config.eval_solver) if config.eval_solver else None
+    probe = _probe(form)
+    for chosen in (solver, evaluation):
+        if chosen is not None:
+            capable(chosen, probe)
     concept = config.concept
     if concept == "auto":
         concept = "cce" if solver.concept == "none" else solver.concept
@@ -170,7 +180,7 @@ def parts(config: Config, form: "SequenceForm") -> "Setup":
         solver,
         concept,
         config.seed,
-        get(config.eval_solver) if config.eval_solver else None,
+        evaluation,
         config.selection,
         config.update,
         config.repeats,
@@ -179,22 +189,31 @@ def parts(config: Config, form: "SequenceForm") -> "Setup":
     )
 
 
+def _probe(form: "SequenceForm") -> "Game":
+    """A small meta-game, so that a solver that must refuse does so at once."""
+    import numpy as np
+
+    from meta_solvers import Game
+
+    rng = np.random.default_rng(0)
+    plans = [
+        tree.plan(np.stack([tree.uniform(), tree.random_deterministic(rng)]))
+        for tree in form.trees
+    ]
+    return Game(form.tensor(plans))
+
+
 def trial(
     config: Config, folder: Path, form: "SequenceForm", setup: "Setup"
 ) -> dict[str, Any]:
     """One trial from its start or its last checkpoint to its end."""
     from experiments._report import write_report
-    from psro import checkpoint
     from psro.loop import start, step
     from psro.metrics import row
 
     folder.mkdir(parents=True, exist_ok=True)
-    places = checkpoint.found(folder / "checkpoint")
-    if config.resume and places:
-        state = checkpoint.load(places[-1])
-        metrics = _run.Metrics(folder / "metrics.jsonl", state.iteration + 1)
-    else:
-        metrics = _run.Metrics(folder / "metrics.jsonl")
+    state, metrics = _opened(folder)
+    if state is None:
         state = start(setup)
         _keep(state, setup, metrics, folder)
     begin = time.monotonic()
@@ -210,6 +229,17 @@ def trial(
     _run.write_json(folder / "summary.json", _run.clean(summary))
     write_report(folder, summary, metrics.rows, state.table.values[0])
     return summary
+
+
+def _opened(folder: Path) -> "tuple[State | None, _run.Metrics]":
+    """The last checkpoint of a trial, if any, and the rows that go with it."""
+    from psro import checkpoint
+
+    places = checkpoint.found(folder / "checkpoint")
+    if not places:
+        return None, _run.Metrics(folder / "metrics.jsonl")
+    state = checkpoint.load(places[-1])
+    return state, _run.Metrics(folder / "metrics.jsonl", state.iteration + 1)
 
 
 def _keep(

@@ -37,8 +37,11 @@ _STATUS = {
 Method = Literal["auto", "projection", "clarabel"]
 METHODS = ("auto", "projection", "clarabel")
 
-# "auto" projects while the dense matrix of deviations has at most this many entries.
+# "auto" projects while the dense matrix of deviations has at most this many entries;
+# with more deviations than joint actions, and than this, Clarabel comes first. Either
+# steps in for the other.
 DENSE_ENTRIES = 20_000_000
+DENSE_ROWS = 300
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,25 @@ class GiniSolver(MetaSolver):
     def nearest_uniform(self, game: Game, epsilon: float) -> Answer:
         """Maximises Gini impurity with deviations gaining at most ``epsilon``."""
         rows = sum(a * (a - 1) if self.kind == "ce" else a for a in game.actions)
-        small = rows * game.profiles <= DENSE_ENTRIES
-        if self.method == "projection" or (self.method == "auto" and small):
-            return _by_projection(game, self.kind, epsilon)
-        return _by_clarabel(game, self.kind, polytope(game, self.kind), epsilon)
+        if self.method == "auto":
+            order = ["projection", "clarabel"]
+            if rows > max(game.profiles, DENSE_ROWS):
+                order.reverse()
+            if rows * game.profiles > DENSE_ENTRIES:
+                order = ["clarabel"]
+        else:
+            order = [self.method]
+        answers: list[Answer] = []
+        for method in order:
+            if method == "projection":
+                answer = _by_projection(game, self.kind, epsilon)
+            else:
+                shape = polytope(game, self.kind)
+                answer = _by_clarabel(game, self.kind, shape, epsilon)
+            if answer.status is Status.OK:
+                return answer
+            answers.append(answer)
+        return answers[0]
 
 
 def _by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> Answer:

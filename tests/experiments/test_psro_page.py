@@ -1,0 +1,242 @@
+"""The main page as a user runs it: small real runs through its command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from experiments import _run, psro
+
+GAME = "goofspiel(num_cards=3,returns_type=total_points)"
+
+
+def call(*words, page=psro):
+    return _run.main(page.page, page.Config, [str(word) for word in words])
+
+
+def rows(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    for row in found:
+        row.pop("cpu_seconds")
+    return found
+
+
+def arrays(folder):
+    place = sorted((folder / "checkpoint").iterdir())[-1]
+    with np.load(place / "arrays.npz") as found:
+        return {name: found[name].tobytes() for name in found}
+
+
+def test_a_run_folder_holds_everything(tmp_path, capsys):
+    out = tmp_path / "run"
+    code = call("--game", "kuhn_poker", "--players", 3, "--eval-solver", "mwcce",
+                "--iterations", 3, "--gaps", "all", "--out", out)  # fmt: skip
+    assert code == 0
+    assert "gap" in capsys.readouterr().out
+    names = {p.name for p in out.iterdir()}
+    assert names == {"config.json", "env.json", "metrics.jsonl", "summary.json",
+                     "checkpoint", "meta_game.npz", "plots", "report.html"}  # fmt: skip
+    summary = json.loads((out / "summary.json").read_text())
+    keys = "game solver seed iterations gap gap_per_player values value_sum"
+    for key in (*keys.split(), "cpu_seconds", "cpu_seconds_per_stage"):
+        assert key in summary
+    assert [r["iteration"] for r in rows(out)] == [0, 1, 2, 3]
+    assert {"ne_gap", "cce_gap", "ce_gap"} <= set(rows(out)[0])
+    with np.load(out / "meta_game.npz") as found:
+        assert found["payoffs"].shape == (3, 4, 4, 4)
+        assert found["joint"].sum() == pytest.approx(1.0)
+    report = (out / "report.html").read_text()
+    assert report.count("<svg") == 5
+    assert "http" not in report.replace("http://www.w3.org", "")  # self-contained
+    assert len(list((out / "plots").glob("*.png"))) == 5
+
+
+def test_json_prints_one_object(tmp_path, capsys):
+    assert call("--iterations", 1, "--json", "--out", tmp_path / "r") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["iterations"] == 1
+
+
+def test_resume_is_bit_for_bit(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    start = ("--game", GAME, "--eval-solver", "rvcce", "--quiet")
+    assert call(*start, "--iterations", 6, "--out", one) == 0
+    assert call(*start, "--iterations", 2, "--out", two) == 0
+    assert call("--resume", "--out", two, "--iterations", 6, "--quiet") == 0
+    assert rows(one) == rows(two)
+    assert arrays(one) == arrays(two)
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_kill_loses_at_most_the_running_iteration(tmp_path, attempt):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    words = ["--game", "leduc_poker", "--iterations", "12", "--quiet"]
+    assert call(*words, "--out", whole) == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.psro", *words, "--out", str(killed)]
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:  # until two to five rows are there
+        metrics = killed / "metrics.jsonl"
+        if metrics.exists() and metrics.read_text().count("\n") > 2 + 3 * attempt:
+            break
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert call("--resume", "--out", killed, "--quiet") == 0
+    assert rows(whole) == rows(killed)
+    assert arrays(whole) == arrays(killed)
+
+
+def test_kill_before_the_first_checkpoint(tmp_path):
+    out = tmp_path / "r"
+    assert call("--iterations", 2, "--out", out, "--quiet") == 0
+    expected = rows(out)
+    for place in (out / "checkpoint").iterdir():
+        for file in place.iterdir():
+            file.unlink()
+        place.rmdir()
+    assert call("--resume", "--out", out, "--quiet") == 0
+    assert rows(out) == expected
+
+
+def test_a_resumed_run_may_go_further_but_not_elsewhere(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert call("--iterations", 1, "--out", out, "--quiet") == 0
+    assert call("--resume", "--out", out, "--solver", "mwcce") == 2
+    assert "--solver must stay" in capsys.readouterr().err
+    assert call("--resume", "--out", out, "--iterations", 2, "--quiet") == 0
+    assert len(rows(out)) == 3
+
+
+def test_trials_do_not_depend_on_who_runs_beside_them(tmp_path):
+    start = ("--game", "kuhn_poker", "--iterations", 2, "--quiet")
+    many, jobs, one = (tmp_path / n for n in ("many", "jobs", "one"))
+    assert call(*start, "--trials", 2, "--seed", 5, "--out", many) == 0
+    assert call(*start, "--trials", 2, "--seed", 5, "--jobs", 2, "--out", jobs) == 0
+    assert call(*start, "--seed", 6, "--out", one) == 0
+    for folder in (many, jobs):
+        assert rows(folder / "trial_1") == rows(one)
+        assert arrays(folder / "trial_1") == arrays(one)
+    summary = json.loads((many / "summary.json").read_text())
+    assert summary["seeds"] == [5, 6]
+    assert "gap_standard_error" in summary
+
+
+def test_stops(tmp_path, capsys):
+    call("--stop-gap", 1e-9, "--iterations", 40, "--json", "--out", tmp_path / "a")
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["gap"] <= 1e-9 and summary["iterations"] < 40
+    call("--game", "matrix_pd", "--stop-no-novel", "--json", "--out", tmp_path / "b")
+    assert json.loads(capsys.readouterr().out)["stopped"] == "no novel policy"
+    call("--max-seconds", 0, "--json", "--out", tmp_path / "c")
+    assert json.loads(capsys.readouterr().out)["stopped"] == "0 seconds"
+
+
+def test_normal_form_game_and_shared_population(tmp_path, capsys):
+    rps = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    np.save(tmp_path / "rps.npy", np.stack([rps, rps.T]))
+    code = call("--payoffs", tmp_path / "rps.npy", "--solver", "nash_lp", "--symmetric",
+                "--iterations", 4, "--json", "--out", tmp_path / "r")  # fmt: skip
+    assert code == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["concept"] == "ne"
+    assert summary["gap"] == pytest.approx(0, abs=1e-9)
+
+
+def test_yaml_defaults(tmp_path, capsys):
+    file = tmp_path / "run.yaml"
+    file.write_text("game: kuhn_poker\niterations: 1\neval-solver: mwcce\njson: true\n")
+    assert call("--config", file, "--out", tmp_path / "r") == 0
+    assert json.loads(capsys.readouterr().out)["eval_solver"] == "mwcce"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--solver", "mgcc"), "did you mean 'mgcce'"),
+        (("--solver", "r3d:treshold=1"), "unknown field 'treshold'"),
+        (("--solver", "r3d:threshold=much"), "must be a number"),
+        (("--eval-solver", "mwcc"), "did you mean"),
+        (("--game", "kuhn_pokr"), "did you mean 'kuhn_poker'"),
+        (("--players", 99), "must have 2 to 10 players"),
+        (("--iterations", -1), "--iterations must be at least 0"),
+        (("--trials", 0), "--trials must be at least 1"),
+        (("--prune", 2), "--prune must be in [0, 1)"),
+        (("--memory-gb", 0), "--memory-gb must be positive"),
+        (("--symmetric",), "exchanging players"),
+        (("--payoffs", "nowhere.npy"), "must exist"),
+        (("--payoffs", "nowhere.txt"), "must end in one of"),
+        (("--resume",), "must be named with --out"),
+        (("--resume", "--out", "nowhere"), "must be the folder of an earlier run"),
+        (("--config", "nowhere.yaml"), "must be a readable YAML file"),
+        (
+            ("--solver", "nash_lp", "--game", "sheriff(num_rounds=1)"),
+            "must be zero-sum",
+        ),
+        (("--solver", "nash_lp", "--players", 3), "exactly 2 players"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_code_2(
+    tmp_path, monkeypatch, capsys, words, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    assert call(*words) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert len(captured.err.strip().splitlines()) == 1
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize("words", [("--iterationz", "1"), ("--iterations", "ten")])
+def test_bad_flags_exit_with_code_2(words):
+    with pytest.raises(SystemExit) as caught:
+        call(*words)
+    assert caught.value.code == 2
+
+
+def test_a_used_folder_is_never_written_to(tmp_path, capsys):
+    (tmp_path / "precious.txt").write_text("mine")
+    assert call("--out", tmp_path, "--quiet") == 2
+    assert "must be new or empty" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
+
+
+@pytest.mark.parametrize("damage", ["state.json", "arrays.npz", "metrics", "config"])
+def test_damaged_run_folders(tmp_path, capsys, damage):
+    out = tmp_path / "r"
+    assert call("--iterations", 2, "--out", out, "--quiet") == 0
+    place = sorted((out / "checkpoint").iterdir())[-1]
+    file = {"metrics": out / "metrics.jsonl", "config": out / "config.json"}.get(
+        damage, place / damage
+    )
+    file.write_bytes(file.read_bytes()[:30])
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert call("--resume", "--out", out, "--iterations", 4) == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1 and str(file.name) in error
+    assert before == {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    "page", ["psro", "solve", "demo", "compare_openspiel", "compare_solvers"]
+)
+def test_help_is_quick_and_complete(page):
+    times = []
+    for _ in range(3):
+        begin = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", f"experiments.{page}", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        times.append(time.monotonic() - begin)
+    assert f"python -m experiments.{page}" in done.stdout
+    assert min(times) < 1.0

@@ -1,0 +1,140 @@
+"""One-shot solving from files and names."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import _run, solve
+from experiments._files import load_game
+from nfg.catalogue import named
+
+CHICKEN = named("chicken").game
+
+
+def call(*words):
+    return _run.main(solve.page, solve.Config, [str(word) for word in words])
+
+
+def test_json_is_one_object_with_the_promised_keys(capsys):
+    assert call("--game", "chicken", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == {"solver", "status", "joint", "marginals", "values", "gaps",
+                          "seconds", "diagnostics"}  # fmt: skip
+    assert set(found["gaps"]) == {"ne", "cce", "ce"}
+    assert found["status"] == "OK"
+    assert np.sum(found["joint"]) == pytest.approx(1.0)
+
+
+def test_an_infeasible_solve_is_still_json(capsys):
+    assert call("--game", "matrix_pd", "--solver", "mgcce:epsilon=-99", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["status"] == "INFEASIBLE"
+    assert found["joint"] == [[None, None], [None, None]]
+
+
+def test_text_and_table(capsys):
+    assert call("--game", "matrix_pd", "--solver", "nash") == 0
+    text = capsys.readouterr().out
+    assert "status     OK" in text and "player 1" in text
+    assert call("--game", "matrix_pd", "--solver", "all") == 0
+    text = capsys.readouterr().out
+    for name in ("mgcce", "two_action", "alpharank", "not applicable: nash_lp"):
+        assert name in text
+    assert call("--game", "matrix_mp", "--solver", "all", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "nash_lp" in {one["solver"] for one in found}
+
+
+def test_every_file_format_is_the_same_game(tmp_path):
+    np.save(tmp_path / "g.npy", CHICKEN.payoffs)
+    np.savez(tmp_path / "g.npz", payoffs=CHICKEN.payoffs)
+    rows = "\n\n".join(
+        "\n".join(",".join(map(str, row)) for row in matrix)
+        for matrix in CHICKEN.payoffs
+    )
+    (tmp_path / "g.csv").write_text(rows + "\n")
+    pairs = [CHICKEN.payoffs[:, i, j] for j in range(2) for i in range(2)]
+    flat = " ".join(f"{a:g} {b:g}" for a, b in pairs)
+    head = 'NFG 1 R "chicken" { "Row" "Column" } '
+    (tmp_path / "g.nfg").write_text(head + "{ 2 2 }\n\n" + flat)
+    outcomes = " ".join(f'{{ "o{i}" {a:g}, {b:g} }}' for i, (a, b) in enumerate(pairs))
+    (tmp_path / "h.nfg").write_text(
+        head + '{ { "D" "C" } { "D" "C" } } "a comment"\n{ ' + outcomes + " }\n1 2 3 4"
+    )
+    for name in ("g.npy", "g.npz", "g.csv", "g.nfg", "h.nfg"):
+        assert load_game(tmp_path / name).payoffs.tolist() == CHICKEN.payoffs.tolist()
+
+
+def test_an_ensemble_and_repeats_from_npz(tmp_path):
+    members = np.stack([CHICKEN.payoffs, CHICKEN.payoffs + 1])
+    np.savez(tmp_path / "g.npz", members=members, repeats_0=[2, 1], repeats_1=[1, 1])
+    game = load_game(tmp_path / "g.npz")
+    assert game.members is not None and game.repeats is not None
+    assert game.payoffs == pytest.approx(CHICKEN.payoffs + 0.5)
+
+
+def save(value):
+    def write(path):
+        np.save(path.with_suffix(".npy"), np.asarray(value))
+        return path.with_suffix(".npy")
+
+    return write
+
+
+def text(content, ending):
+    def write(path):
+        path.with_suffix(ending).write_text(content)
+        return path.with_suffix(ending)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("write", "sentence"),
+    [
+        (save(np.zeros((3, 2, 2))), "first axis must be 2"),
+        (save(np.zeros(4)), "must have shape [N, A1, ..., AN]"),
+        (save(np.float64(1)), "must have shape [N, A1, ..., AN]"),
+        (save(np.zeros((2, 0, 2))), "at least one action"),
+        (save([[[1, np.nan], [0, 0]], [[1, 1], [0, 0]]]), "must be finite; got nan"),
+        (save([[[1, np.inf], [0, 0]], [[1, 1], [0, 0]]]), "must be finite; got inf"),
+        (save([[["a", "b"]], [["c", "d"]]]), "array of real numbers"),
+        (save(np.zeros((2, 2, 2), dtype=complex)), "real numbers"),
+        (text("", ".npy"), "must be a readable .npy file"),
+        (text("", ".npz"), "must be a readable .npz file"),
+        (text("1,2\n3\n", ".csv"), "rows of one length"),
+        (text("a,b\n", ".csv"), "must hold numbers"),
+        (text("", ".csv"), "one matrix (zero-sum) or two"),
+        (text("1,2\n\n1\n", ".csv"), "one shape"),
+        (text("EFG 2 R", ".nfg"), "must begin with 'NFG 1"),
+        (text('NFG 1 R "t" { "a" "b" } { 2 2 } 1 2 3', ".nfg"), "must hold 8 payoffs"),
+        (text('NFG 1 R "t" { "a" "b" } { 2 2 1 2', ".nfg"), "close every brace"),
+        (text('NFG 1 R "t" { "a" } { 2 2 } 1', ".nfg"), "strategies of each"),
+        (text('NFG 1 R "t" { "a" } { 2 } 1 x', ".nfg"), "must hold numbers"),
+        (text("", ".txt"), "must end in one of"),
+    ],
+)
+def test_bad_files_are_one_sentence(tmp_path, capsys, write, sentence):
+    path = write(tmp_path / "game")
+    assert call("--payoffs", path) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ((), "exactly one of --payoffs and --game"),
+        (("--game", "chickn"), "must be one of"),
+        (("--game", "kuhn_poker"), "one-shot"),
+        (("--game", "chicken", "--seed", -1), "--seed must be"),
+        (("--game", "chicken", "--tolerance", 2), "--tolerance must be"),
+        (("--game", "chicken", "--solver", "nash_lp"), "must be zero-sum"),
+        (("--game", "chicken", "--solver", "undominated"), "wraps solvers"),
+    ],
+)
+def test_bad_words(capsys, words, sentence):
+    assert call(*words) == 2
+    assert sentence in capsys.readouterr().err
