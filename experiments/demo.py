@@ -108,6 +108,7 @@ def _result(
         ),
         "policies": sum(summary["unique_policies"]),
         "support_share": sum(shares) / len(shares),
+        "meta_gap": summary["meta_gap"],
         "statuses": sorted({row["status"] for row in rows}),
         "cpu_seconds": summary["cpu_seconds"],
         "rows": [[row["iteration"], row["gap"]] for row in rows],
@@ -131,67 +132,76 @@ def verdict(results: list[dict[str, Any]]) -> list[str]:
     for title in dict.fromkeys(r["title"] for r in results):
         runs = [r for r in results if r["title"] == title]
         best = _winner(runs)
-        text = f"{title}: {best['solver']} did best, "
-        if best["first_solved"] is not None:
-            text += (
-                f"an equilibrium (gap below {SOLVED:g}) after {best['first_solved']} "
-                "iterations"
-            )
-        else:
-            text += f"with the smallest final gap, {best['gap']:.3g}"
         others = [r for r in runs if r is not best]
+        text = f"{title}: {best['solver']} did best: it {_reached(best)}"
         if others:
             told = [f"{r['solver']} {_reached(r)}" for r in others]
-            text += f" ({'; '.join(told)}). "
+            text += f"; {'; '.join(told)}"
+        text += ". "
+        if others:
             shares = [
-                f"{r['solver']} {100 * r['support_share']:.0f} %"
-                for r in [best, *others]
+                f"{run['solver']} {100 * run['support_share']:.0f} %"
+                for run in (best, *others)
             ]
             text += f"Share of profiles played on average: {', '.join(shares)}. "
             text += _why(best, others)
-        welfare = [r for r in runs if r["best_welfare"] is not None]
-        if welfare:
-            top = max(r["best_welfare"] for r in welfare)
-            names = [r["solver"] for r in welfare if r["best_welfare"] > top - 1e-6]
-            text += (
-                f" The highest welfare of a full-game equilibrium found in a "
-                f"population: {round(top, 9) + 0.0:.6g} ({', '.join(names)})."
-            )
-        sentences.append(text)
+        sentences.append(text.strip())
     return sentences
 
 
 def _winner(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Solved soonest, else the smallest final gap."""
+    """Ends in an equilibrium, then offers more welfare, then was there sooner."""
 
-    def key(run: dict[str, Any]) -> tuple[float, float]:
-        first = run["first_solved"]
-        return (float("inf") if first is None else first, run["gap"])
+    def key(run: dict[str, Any]) -> tuple[bool, float, float, float]:
+        solved = run["gap"] <= SOLVED
+        welfare = run["best_welfare"]
+        return (
+            not solved,
+            0.0 if solved else run["gap"],
+            float("inf") if welfare is None else -round(welfare, 6),
+            run["first_solved"] if run["first_solved"] is not None else float("inf"),
+        )
 
     return min(runs, key=key)
 
 
 def _reached(run: dict[str, Any]) -> str:
-    if run["first_solved"] is not None:
-        return f"needed {run['first_solved']} iterations"
-    return f"ended at {run['gap']:.3g}"
+    if run["gap"] > SOLVED:
+        text = f"ends at a gap of {run['gap']:.3g}"
+        if run["first_solved"] is not None:
+            text += f" after an equilibrium in iteration {run['first_solved']}"
+    else:
+        text = f"ends in an equilibrium, first met in iteration {run['first_solved']}"
+    if run["best_welfare"] is not None:
+        welfare = round(run["best_welfare"], 9) + 0.0
+        text += f", with welfare up to {welfare:.6g} in its population"
+    return text
 
 
 def _why(best: dict[str, Any], others: list[dict[str, Any]]) -> str:
-    """Reads the share of profiles played: wide play meets more counter-strategies."""
-    narrower = [r for r in others if r["support_share"] < 0.8 * best["support_share"]]
-    wider = [r for r in others if r["support_share"] > 1.25 * best["support_share"]]
-    if narrower and not wider:
-        return (
-            f"{best['solver']} spreads play over more of the population, so each best "
-            "response must beat more opponents at once and closes more of the gap."
-        )
-    if wider and not narrower:
-        return (
-            f"{best['solver']} concentrates play, and here a response to few profiles "
-            "was enough."
-        )
-    return "Breadth of play does not separate them here; the curves below do."
+    """What separates each other run from the best, read off the numbers."""
+    reasons = []
+    for run in others:
+        share = run["support_share"] / best["support_share"]
+        if run["gap"] > SOLVED and run["meta_gap"] > 0.3 * run["gap"]:
+            reasons.append(
+                f"what is left of {run['solver']}'s gap is its own meta-solver's error "
+                f"({run['meta_gap']:.2g} inside the population)"
+            )
+        elif share < 0.8:
+            reasons.append(
+                f"{run['solver']} plays fewer profiles than {best['solver']}, so its "
+                "best responses learn to beat fewer opponents"
+            )
+        elif share > 1.25:
+            reasons.append(
+                f"{run['solver']} spreads play wider than {best['solver']}, so each "
+                "response hedges against more opponents than it needs to"
+            )
+    if not reasons:
+        return "Breadth of play does not separate them; the curves below do."
+    text = "; ".join(reasons) + "."
+    return text[0].upper() + text[1:]
 
 
 def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
