@@ -105,7 +105,37 @@ def write_report(
     payoffs: ndarray,
 ) -> None:
     """``plots/*.png`` and ``report.html`` of one trial."""
-    plots = folder / "plots"
+    figures = _figures(folder / "plots", summary, rows, payoffs)
+    concept = summary["concept"].upper()
+    keys = [k for k in summary if k not in ("cpu_seconds_per_stage", "folder")]
+    facts = [[key, summary[key]] for key in keys]
+    stages = [[k, v] for k, v in summary["cpu_seconds_per_stage"].items()]
+    last = rows[-1]
+    lead = [
+        f"After {last['iteration']} iterations the full-game {concept} gap is "
+        f"{last['gap']:.3g} (evaluation solver: {last['eval_gap']:.3g}) and the value "
+        f"sum {last['value_sum']:.5g} (evaluation: {last['eval_value_sum']:.5g}); "
+        f"{sum(last['unique_policies'])} policies in all. Meta-solver: "
+        f"{last['status']}."
+    ]
+    render(
+        folder / "report.html",
+        f"PSRO on {summary['game']} with {summary['solver']}",
+        lead,
+        [
+            table("Result", ["", "value"], facts),
+            table("CPU seconds", ["stage", "seconds"], stages),
+        ],
+        figures,
+    )
+
+
+def _figures(
+    plots: Path,
+    summary: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
+    payoffs: ndarray,
+) -> list[dict[str, str]]:
     x = [row["iteration"] for row in rows]
     gaps = {f"{summary['solver']} (responded to)": (x, [row["gap"] for row in rows])}
     gaps[f"{summary['eval_solver']} (evaluation)"] = (x, [r["eval_gap"] for r in rows])
@@ -116,7 +146,7 @@ def write_report(
     values["sum (welfare)"] = (x, [row["value_sum"] for row in rows])
     values["sum, evaluation"] = (x, [row["eval_value_sum"] for row in rows])
     concept = summary["concept"].upper()
-    figures = [
+    return [
         figure(
             curve(gaps, f"full-game {concept} gap", log=True),
             "Gap",
@@ -150,27 +180,6 @@ def write_report(
             plots / "time.png",
         ),
     ]
-    keys = [k for k in summary if k not in ("cpu_seconds_per_stage", "folder")]
-    facts = [[key, summary[key]] for key in keys]
-    stages = [[k, v] for k, v in summary["cpu_seconds_per_stage"].items()]
-    last = rows[-1]
-    lead = [
-        f"After {last['iteration']} iterations the full-game {concept} gap is "
-        f"{last['gap']:.3g} (evaluation solver: {last['eval_gap']:.3g}) and the value "
-        f"sum {last['value_sum']:.5g} (evaluation: {last['eval_value_sum']:.5g}); "
-        f"{sum(last['unique_policies'])} policies in all. Meta-solver: "
-        f"{last['status']}."
-    ]
-    render(
-        folder / "report.html",
-        f"PSRO on {summary['game']} with {summary['solver']}",
-        lead,
-        [
-            table("Result", ["", "value"], facts),
-            table("CPU seconds", ["stage", "seconds"], stages),
-        ],
-        figures,
-    )
 
 
 def _strategies(rows: Sequence[dict[str, Any]]) -> Figure:

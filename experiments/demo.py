@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import _run, psro
+from experiments._trial import slug
 from nfg.errors import UserError
 
 GAMES = {
@@ -60,7 +61,7 @@ def page(config: Config) -> None:
     results = []
     for title, (game, iterations) in GAMES.items():
         for solver in config.solvers:
-            place = folder / f"{psro.slug(game)}-{psro.slug(solver)}"
+            place = folder / f"{slug(game)}-{slug(solver)}"
             done = place / "summary.json"
             if not done.exists():
                 run = psro.Config(
@@ -200,8 +201,7 @@ def _why(best: dict[str, Any], others: list[dict[str, Any]]) -> str:
             )
     if not reasons:
         return "Breadth of play does not separate them; the curves below do."
-    text = "; ".join(reasons) + "."
-    return text[0].upper() + text[1:]
+    return f"Why: {'; '.join(reasons)}."
 
 
 def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
@@ -247,7 +247,7 @@ def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
                 f"{title}: gap by iteration",
                 "Sum over players of what a best response over all policies of the "
                 "game gains; 0 is an exact coarse correlated equilibrium.",
-                folder / "plots" / f"{psro.slug(title)}.png",
+                folder / "plots" / f"{slug(title)}.png",
             )
         )
     _report.render(

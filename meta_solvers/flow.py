@@ -73,27 +73,71 @@ def against_batch(
 
 
 def _moved(
-    place: Profile, profile: Profile, growth: Profile, dt: ndarray, rules: Rules
+    place: Profile,
+    profile: Profile,
+    growth: Profile,
+    dt: ndarray,
+    rules: Rules,
+    shared: bool,
 ) -> tuple[Profile, Profile]:
     """One step of length ``dt`` ``[B]``: the new place, and the profile there.
 
     The place of a Euclidean flow is its profile. That of a multiplicative one is the
-    logarithm of its weights, so that no action dies out by underflow.
+    logarithm of its weights, so that no action dies out by underflow. A shared mixture
+    is moved once: left to rounding, players would drift apart.
     """
-    if rules.update == "euclidean":
-        pairs = zip(profile, growth, strict=True)
-        after = [project(x + dt[:, None] * x * rate, rules.floor) for x, rate in pairs]
-        return after, after
-    logs = [x + dt[:, None] * rate for x, rate in zip(place, growth, strict=True)]
-    logs = [x - x.max(axis=1, keepdims=True) for x in logs]
-    weights = [np.exp(x) for x in logs]
-    return logs, [w / w.sum(axis=1, keepdims=True) for w in weights]
+    moved, after = [], []
+    for player, rate in enumerate(growth[:1] if shared else growth):
+        if rules.update == "euclidean":
+            own = profile[player]
+            moved.append(project(own + dt[:, None] * own * rate, rules.floor))
+            after.append(moved[-1])
+            continue
+        logs = place[player] + dt[:, None] * rate
+        moved.append(logs - logs.max(axis=1, keepdims=True))
+        weights = np.exp(moved[-1])
+        after.append(weights / weights.sum(axis=1, keepdims=True))
+    copies = len(growth) if shared else 1
+    return moved * copies, after * copies
+
+
+def _refined(
+    flow: Flow,
+    here: tuple[Profile, Profile, Profile],
+    first: Profile,
+    dt: ndarray,
+    rules: Rules,
+    shared: bool,
+) -> tuple[Profile, Profile, Float64[ndarray, " B"]]:
+    """Heun's step after Euler's step ``first``, and their distance over the allowed."""
+    place, profile, growth = here
+    ahead, _ = flow(first)
+    middle = [(a + b) / 2 for a, b in zip(growth, ahead, strict=True)]
+    there, after = _moved(place, profile, middle, dt, rules, shared)
+    return there, after, _distance(first, after) / _LOCAL_ERROR
 
 
 def _where(choice: ndarray, yes: Profile, no: Profile) -> Profile:
     if choice.all():
         return yes
     return [np.where(choice[:, None], a, b) for a, b in zip(yes, no, strict=True)]
+
+
+def _met(
+    flow: Flow,
+    criterion: ndarray,
+    average: Profile,
+    step: int,
+    rules: Rules,
+    allowed: ndarray,
+) -> Bool[ndarray, " B"]:
+    """Whether what will be returned meets the rule; an average is asked now and then."""
+    if rules.iterate != "average":
+        return criterion <= allowed
+    if step % 8 and step != rules.steps:
+        return np.zeros(len(allowed), dtype=bool)
+    met: ndarray = flow(average)[1] <= allowed
+    return met
 
 
 def _distance(one: Profile, two: Profile) -> Float64[ndarray, " B"]:
@@ -122,13 +166,12 @@ def integrate(
       until_rest: a flow also stops when it no longer moves.
       shared: the players are interchangeable and keep one mixture, player 0's.
     """
-    batch = len(unit)
+    batch, adaptive = len(unit), rules.step == "adaptive"
     profile = [np.full((batch, size), 1.0 / size) for size in actions]
     place = profile if rules.update == "euclidean" else [0.0 * x for x in profile]
     growth, criterion = flow(profile)
     average = [own.copy() for own in profile]
     best, best_criterion = profile, criterion.copy()
-    adaptive = rules.step == "adaptive"
     dt = 0.1 * unit if adaptive else np.full(batch, rules.dt)
     time, movement = np.zeros(batch), np.full(batch, np.inf)
     steps = np.zeros(batch, dtype=np.int64)
@@ -137,22 +180,14 @@ def integrate(
         if stopped.all():
             break
         length = np.where(stopped, 0.0, dt)
-        there, after = _moved(place, profile, growth, length, rules)
-        if shared:  # without this, rounding would break the symmetry
-            there, after = [there[0]] * len(there), [after[0]] * len(after)
+        there, after = _moved(place, profile, growth, length, rules, shared)
         taken = np.ones(batch, dtype=bool)
         if adaptive:
-            ahead, _ = flow(after)
-            middle = [(a + b) / 2 for a, b in zip(growth, ahead, strict=True)]
-            first = after
-            there, after = _moved(place, profile, middle, length, rules)
-            if shared:
-                there, after = [there[0]] * len(there), [after[0]] * len(after)
-            error = _distance(first, after) / _LOCAL_ERROR
+            here = (place, profile, growth)
+            there, after, error = _refined(flow, here, after, length, rules, shared)
             taken = stopped | (error <= 1.0) | (dt <= 1e-6 * unit)
             length = np.where(taken, length, 0.0)
-            there = _where(taken, there, place)
-            after = _where(taken, after, profile)
+            there, after = _where(taken, there, place), _where(taken, after, profile)
             change = np.clip(0.9 / np.sqrt(np.maximum(error, 1e-12)), 0.2, 4.0)
             dt = np.minimum(np.where(stopped, dt, dt * change), _LONGEST * unit)
         live = ~stopped & taken
@@ -160,19 +195,14 @@ def integrate(
         share = np.where(live, length / np.where(time > 0, time, 1.0), 0.0)[:, None]
         for mean, new in zip(average, after, strict=True):
             mean += share * (new - mean)
-        moved = _distance(after, profile) / np.where(live, length, 1.0)
-        movement = np.where(live, moved, movement)
+        speed = _distance(after, profile) / np.where(live, length, 1.0)
+        movement = np.where(live, speed, movement)
         steps[~stopped] = step
         place, profile = there, after
         growth, criterion = flow(profile)
         best = _where(criterion < best_criterion, profile, best)
         best_criterion = np.minimum(criterion, best_criterion)
-        judged = criterion
-        if rules.iterate == "average" and (step % 8 == 0 or step == rules.steps):
-            judged = flow(average)[1]
-        elif rules.iterate == "average":
-            judged = np.full(batch, np.inf)
-        stopped |= judged <= allowed
+        stopped |= _met(flow, criterion, average, step, rules, allowed)
         if until_rest:
             stopped |= live & (movement * unit <= rules.tolerance)
     chosen = {"last": profile, "average": average, "best": best}[rules.iterate]

@@ -1,0 +1,211 @@
+"""One trial of PSRO: progress, metrics, checkpoints, summary, report."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments import _run
+
+if TYPE_CHECKING:
+    from experiments.psro import Config
+    from games.sequence import SequenceForm
+    from psro.parts import Setup, State
+
+
+def trial(
+    config: "Config", folder: Path, form: "SequenceForm", setup: "Setup"
+) -> dict[str, Any]:
+    """One trial from its start or its last checkpoint to its end."""
+    from experiments._report import write_report
+    from psro.loop import start, step
+    from psro.metrics import row
+
+    folder.mkdir(parents=True, exist_ok=True)
+    state, metrics = opened(folder)
+    if state is None:
+        state = start(setup)
+        _keep(state, setup, metrics, folder)
+    begin = time.monotonic()
+    stopped = _reason(config, state, begin)
+    with Progress(config, form, setup) as show:
+        show(state, row(state, setup.concept))
+        while stopped is None:
+            state = step(setup, state)
+            show(state, _keep(state, setup, metrics, folder))
+            stopped = _reason(config, state, begin)
+    summary = summarise(config, form, setup, state, stopped)
+    _save_arrays(folder, state)
+    _run.write_json(folder / "summary.json", _run.clean(summary))
+    write_report(folder, summary, metrics.rows, state.table.values[0])
+    return summary
+
+
+def opened(folder: Path) -> "tuple[State | None, _run.Metrics]":
+    """The last checkpoint of a trial, if any, and the rows that go with it."""
+    from psro import checkpoint
+
+    places = checkpoint.found(folder / "checkpoint")
+    if not places:
+        return None, _run.Metrics(folder / "metrics.jsonl")
+    state = checkpoint.load(places[-1])
+    return state, _run.Metrics(folder / "metrics.jsonl", state.iteration + 1)
+
+
+def _keep(
+    state: "State", setup: "Setup", metrics: _run.Metrics, folder: Path
+) -> dict[str, Any]:
+    """Row first, then checkpoint: a kill between the two costs one row again."""
+    from psro import checkpoint
+    from psro.metrics import row
+
+    found = row(state, setup.concept)
+    metrics.add(found)
+    checkpoint.save(state, folder / "checkpoint")
+    return found
+
+
+def _reason(config: "Config", state: "State", begin: float) -> str | None:
+    """Why the run is over, if it is."""
+    gap = float(next(iter(state.gaps.values())).sum())
+    if config.stop_gap is not None and gap <= config.stop_gap:
+        return f"gap {gap:.3g} is at most {config.stop_gap:g}"
+    if config.stop_no_novel and state.iteration > 0 and state.novel == 0:
+        return "no novel policy"
+    if state.iteration >= config.iterations:
+        return f"{config.iterations} iterations"
+    if config.max_seconds is not None and time.monotonic() - begin > config.max_seconds:
+        return f"{config.max_seconds:g} seconds"
+    return None
+
+
+def summarise(
+    config: "Config",
+    form: "SequenceForm",
+    setup: "Setup",
+    state: "State",
+    stopped: str | None,
+) -> dict[str, Any]:
+    """What a run amounts to, in plain values."""
+    from psro.metrics import row
+
+    last = row(state, setup.concept)
+    keys = (
+        "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
+        "eval_value_sum", "policies", "unique_policies", "support", "status",
+        "eval_status", "meta_gap",
+    )  # fmt: skip
+    return {
+        "game": form.name,
+        "solver": config.solver,
+        "eval_solver": config.eval_solver or config.solver,
+        "concept": setup.concept,
+        "seed": config.seed,
+        "iterations": state.iteration,
+        "stopped": stopped,
+        **{key: last[key] for key in keys},
+        "cpu_seconds": sum(state.cpu.values()),
+        "cpu_seconds_per_stage": dict(state.cpu),
+        "tie_break": config.tie_break,
+        "selection": config.selection,
+        "initial": config.initial,
+        "infosets": [tree.infosets for tree in form.trees],
+        "terminals": int(form.ends.shape[1]),
+        "infostates_split": list(form.split),
+    }
+
+
+def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means and standard errors over trials."""
+    import numpy as np
+
+    found: dict[str, Any] = {"trials": summaries}
+    for key in ("game", "solver", "eval_solver", "concept"):
+        found[key] = summaries[0][key]
+    for key in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
+        values = np.array([s[key] for s in summaries])
+        found[key] = float(values.mean())
+        found[f"{key}_standard_error"] = float(
+            values.std(ddof=1) / np.sqrt(len(values))
+        )
+    found["seeds"] = [s["seed"] for s in summaries]
+    return found
+
+
+def _save_arrays(folder: Path, state: "State") -> None:
+    """``meta_game.npz``: payoffs, joints and the uid of every axis."""
+    import numpy as np
+
+    aside = folder / ".meta_game.npz"
+    arrays = {f"uids_{p}": np.array(u) for p, u in enumerate(state.population.uids)}
+    with open(aside, "wb") as file:
+        np.savez(
+            file,
+            payoffs=state.table.values[0],
+            joint=state.train.joint,
+            eval_joint=state.evaluation.joint,
+            **arrays,  # type: ignore[arg-type]
+        )
+    aside.replace(folder / "meta_game.npz")
+
+
+class Progress:
+    """A live line an iteration, on a terminal; a plain line each elsewhere."""
+
+    def __init__(self, config: "Config", form: "SequenceForm", setup: "Setup") -> None:
+        self.silent = config.quiet or config.json
+        self.title = f"{form.name} | {config.solver} | {setup.concept}"
+        self.total = config.iterations
+        self.split = form.split
+
+    def __enter__(self) -> Callable[["State", dict[str, Any]], None]:
+        if self.silent:
+            return lambda state, row: None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        console = Console()
+        console.print(self.title, style="bold", highlight=False)
+        if any(self.split):
+            console.print(
+                f"imperfect recall: {sum(self.split)} information states were split by "
+                "their owner's past actions",
+                highlight=False,
+            )
+        self.live = Progress(
+            TextColumn("{task.completed}/{task.total}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self.live.start()
+        task = self.live.add_task("", total=self.total)
+
+        def show(state: "State", row: dict[str, Any]) -> None:
+            self.live.update(task, completed=state.iteration)
+            console.print(
+                f"{row['iteration']:4d}  gap {row['gap']:<9.3g} "
+                f"value sum {rounded(row['value_sum']):<9.4g} "
+                f"eval {row['eval_gap']:.3g}/{rounded(row['eval_value_sum']):.4g}  "
+                f"policies {'x'.join(map(str, row['unique_policies']))}  "
+                f"{row['status']}",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+        return show
+
+    def __exit__(self, *_: object) -> None:
+        if not self.silent:
+            self.live.stop()
+
+
+def rounded(value: float) -> float:
+    """Without rounding noise around zero, for people."""
+    return round(value, 12) + 0.0
+
+
+def slug(text: str) -> str:
+    """A name for a folder."""
+    return "".join(c if c.isalnum() else "_" for c in text).strip("_")[:60]

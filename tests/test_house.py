@@ -1,0 +1,75 @@
+"""The house: imports go downward only, heavy ones stay where they are needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+# Floor of each room; a room may import from lower floors and from itself.
+FLOORS = {"nfg": 0, "games": 1, "meta_solvers": 1, "psro": 2, "experiments": 3}
+HEAVY = ("torch", "cvxpy", "matplotlib", "pyspiel", "scipy", "ray", "tyro", "rich")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def test_imports_go_downward():
+    wrong = []
+    for room, floor in FLOORS.items():
+        for path in (ROOT / room).rglob("*.py"):
+            for other in imports(path) & FLOORS.keys() - {room}:
+                if FLOORS[other] >= floor:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {other}")
+    assert not wrong
+
+
+def test_only_experiments_print_or_plot():
+    for room in FLOORS.keys() - {"experiments"}:
+        for path in (ROOT / room).rglob("*.py"):
+            assert not imports(path) & {"matplotlib", "rich", "tyro", "pickle"}, path
+
+
+def test_files_stay_small():
+    long = [
+        f"{path.relative_to(ROOT)}: {lines}"
+        for room in FLOORS
+        for path in (ROOT / room).rglob("*.py")
+        if (lines := len(path.read_text("utf-8").splitlines())) > 350
+    ]
+    assert not long
+    assert len((ROOT / "psro/loop.py").read_text("utf-8").splitlines()) <= 100
+
+
+def test_functions_stay_small():
+    long = []
+    for room in FLOORS:
+        for path in (ROOT / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                    size = node.end_lineno - node.lineno + 1
+                    if size > 60:
+                        long.append(f"{path.name}:{node.name}: {size}")
+    assert not long
+
+
+def test_importing_the_solvers_loads_nothing_heavy():
+    code = f"import sys, meta_solvers; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_licence_and_readme_ship():
+    text = (ROOT / "README.md").read_text("utf-8")
+    for word in ("make demo", "make test", "register(", "as_psro_v2", "@@"):
+        assert (word in text) == (word != "@@"), word
+    assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
