@@ -131,7 +131,7 @@ def _met(
     rules: Rules,
     allowed: ndarray,
 ) -> Bool[ndarray, " B"]:
-    """Whether what will be returned meets the rule; an average is asked now and then."""
+    """Whether what will be returned meets the rule; averages are asked at times."""
     if rules.iterate != "average":
         return criterion <= allowed
     if step % 8 and step != rules.steps:
@@ -174,8 +174,7 @@ def integrate(
     best, best_criterion = profile, criterion.copy()
     dt = 0.1 * unit if adaptive else np.full(batch, rules.dt)
     time, movement = np.zeros(batch), np.full(batch, np.inf)
-    steps = np.zeros(batch, dtype=np.int64)
-    stopped = criterion <= allowed
+    steps, stopped = np.zeros(batch, dtype=np.int64), criterion <= allowed
     for step in range(1, rules.steps + 1):
         if stopped.all():
             break

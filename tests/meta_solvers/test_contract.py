@@ -34,7 +34,7 @@ SPECS = {
     "r3d": "r3d:steps=60,dt=0.01",
     "robust": "robust:starts=1,rounds=3",
     "fp": "fp:steps=300",
-    "rm": "rm:steps=100",
+    "rm": "rm:steps=200,tolerance=0.01",
     "openspiel_psro_v2": "openspiel_psro_v2:name=prd,steps=50",
 }
 # Smallest share of games, of those not refused, that must end with status OK; with
