@@ -45,7 +45,7 @@ def project_onto_cone(
     """Projects ``target`` onto ``{y >= 0, rows @ y <= 0}``."""
     length = np.linalg.norm(rows, axis=1)
     rows = rows[length > 0] / length[length > 0, None]
-    dual, penalty, steps, since = np.zeros(len(rows)), 1.0, 0, 0
+    dual, penalty, steps, since = np.zeros(len(rows)), 100.0, 0, 0
     size = float(np.linalg.norm(target))
     best, best_point, rounding = np.inf, np.zeros_like(target), 0.0
     for _ in range(_OUTER):
@@ -87,9 +87,9 @@ def _proximal_step(
         # system (Bertsekas 1982); with them its projection need not descend.
         near = min(1e-3, float(np.abs(dual - np.maximum(dual - slope, 0.0)).max()))
         free = (dual > near) | (slope < 0)
-        active = rows[np.ix_(free, point > 0)]
+        active = rows[free].compress(point > 0, axis=1)
         curve = active @ active.T
-        curve[np.diag_indices_from(curve)] += 1.0 / penalty
+        curve.flat[:: len(curve) + 1] += 1.0 / penalty
         direction = -slope
         direction[free] = -np.linalg.solve(curve, slope[free])
         after, point = _line_search(

@@ -40,9 +40,16 @@ SPECS = {
 # Smallest share of games, of those not refused, that must end with status OK; with
 # the few steps above for those that step. All others must always be OK.
 RATES = {
-    **{"rd": 0.75, "prd": 0.7, "rrd": 0.85, "r2d": 0.2, "r3d": 0.25},
-    **{"robust": 0.5, "fp": 0.8, "rm": 0.35},
-    **{"openspiel_jpsro": 0.9, "openspiel_psro_v2": 0.1},
+    "rd": 0.75,
+    "prd": 0.7,
+    "rrd": 0.85,
+    "r2d": 0.2,
+    "r3d": 0.25,
+    "robust": 0.5,
+    "fp": 0.8,
+    "rm": 0.35,
+    "openspiel_jpsro": 0.9,
+    "openspiel_psro_v2": 0.1,
 }
 SAMPLED_ONE_IN = {"openspiel_jpsro": 8, "openspiel_psro_v2": 8, "robust": 2}
 
