@@ -94,6 +94,7 @@ class MinWelfareCCE(Corner):
 
     concept: ClassVar[Concept] = "cce"
     maximises: ClassVar[str] = "minus the sum of payoffs"
+    source: ClassVar[str] = "this library"
 
     def objective(
         self, game: Game, rng: np.random.Generator

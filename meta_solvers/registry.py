@@ -190,7 +190,7 @@ def _build(
 ) -> MetaSolver:
     hints = typing.get_type_hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls)}
-    wraps = [f for f in known if _takes_solver(hints[f])]
+    wraps = takes_solvers(cls)
     arguments: dict[str, Any] = {}
     if bool(wraps) != bool(inner):
         what = "wraps solvers: write" if wraps else "wraps no solver: drop the"
@@ -210,8 +210,14 @@ def _build(
     return cls(**arguments)
 
 
-def _takes_solver(hint: Any) -> bool:
-    return hint is MetaSolver or MetaSolver in typing.get_args(hint)
+def takes_solvers(cls: type[MetaSolver]) -> list[str]:
+    """Fields of a wrapper that hold solvers; none for a plain solver."""
+    hints = typing.get_type_hints(cls)
+    return [
+        f.name
+        for f in dataclasses.fields(cls)
+        if hints[f.name] is MetaSolver or MetaSolver in typing.get_args(hints[f.name])
+    ]
 
 
 def _convert(text: str, hint: Any, where: str) -> Any:

@@ -1,0 +1,113 @@
+"""Lists every meta-solver that is known by name here, other packages' included.
+
+Example: python -m experiments.solvers
+         python -m experiments.solvers --name r2d
+"""
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import _run
+from nfg.errors import UserError
+
+
+@dataclass(frozen=True)
+class Config:
+    """Fields of the list."""
+
+    name: str | None = None
+    """Show one solver with its fields and their meaning."""
+    markdown: bool = False
+    """Print the table as markdown (the README's table is made so)."""
+    json: bool = False
+    """Print one JSON object and nothing else on stdout."""
+    config: Path | None = None
+    """YAML file with defaults for these fields."""
+
+
+def facts(name: str) -> dict[str, Any]:
+    """What the class of a solver says about itself."""
+    from meta_solvers.base import MetaSolver
+    from meta_solvers.registry import solver_class, takes_solvers
+
+    solver: type[MetaSolver] = solver_class(name)
+    wraps = takes_solvers(solver)
+    low, high = solver.players
+    players = f"{low}" if high == low else f"{low}+" if high > 1e9 else f"{low}-{high}"
+    defaults = {
+        f.name: f.default if f.default is not dataclasses.MISSING else None
+        for f in dataclasses.fields(solver)
+        if f.name not in wraps
+    }
+    first = (solver.__doc__ or "").strip().splitlines()[0]
+    return {
+        "name": f"{name}(...)" if wraps else name,
+        "concept": "as inside" if wraps else solver.concept,
+        "players": "as inside" if wraps else players,
+        "source": solver.source,
+        "maximises": solver.maximises or first.rstrip("."),
+        "fields": defaults,
+        "documentation": solver.__doc__,
+    }
+
+
+def table() -> list[dict[str, Any]]:
+    """Facts of every solver whose package is installed."""
+    from meta_solvers import names
+
+    found = []
+    for name in names():
+        try:
+            found.append(facts(name))
+        except UserError:  # its package is missing; --name says which
+            continue
+    return found
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table as the README has it."""
+    lines = ["| name | concept | players | selects or maximises | source |"]
+    lines.append("|---|---|---|---|---|")
+    for row in rows:
+        cells = (f"`{row['name']}`", row["concept"], row["players"], row["maximises"])
+        lines.append(f"| {' | '.join(cells)} | {row['source'] or '-'} |")
+    return "\n".join(lines)
+
+
+def page(config: Config) -> None:
+    """Prints the list or one entry."""
+    if config.name is not None:
+        entry = facts(config.name)
+        if config.json:
+            print(json.dumps(_run.clean(entry), default=str))
+            return
+        print(f"{entry['name']}   concept: {entry['concept']}   {entry['source']}\n")
+        print(entry["documentation"])
+        print("\nfields and defaults:")
+        for field, default in entry["fields"].items():
+            print(f"  {field} = {default}")
+        return
+    rows = table()
+    if config.json:
+        print(json.dumps(_run.clean(rows), default=str))
+    elif config.markdown:
+        print(markdown(rows))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        shown = Table("name", "concept", "players", "selects or maximises", "fields")
+        for row in rows:
+            fields = ", ".join(f"{k}={v}" for k, v in row["fields"].items())
+            shown.add_row(
+                row["name"], row["concept"], row["players"], row["maximises"], fields
+            )
+        Console(width=None if sys.stdout.isatty() else 150).print(shown)
+
+
+if __name__ == "__main__":
+    sys.exit(_run.main(page, Config))

@@ -1,0 +1,43 @@
+"""The README is true: its table is the registry's, and its examples run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import _run, solvers
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_table_of_solvers_is_the_registry():
+    assert solvers.markdown(solvers.table()) in README
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_examples_run(number, capsys):
+    code = BLOCKS[number]
+    if "psro_v2.PSROSolver" in code:  # run for real in tests/psro/test_openspiel.py
+        compile(code.replace(", ...)", ")"), "README", "exec")
+        return
+    scope: dict[str, object] = {"__name__": "readme"}
+    exec(compile(code, "README", "exec"), scope)
+    if number == 0:
+        out = capsys.readouterr().out
+        assert "OK [4.235" in out
+
+
+def test_commands_name_pages_that_exist():
+    pages = set(re.findall(r"python -m experiments\.(\w+)", README))
+    folder = Path(__file__).parents[1] / "experiments"
+    assert pages and all((folder / f"{page}.py").exists() for page in pages)
+
+
+def test_every_solver_documents_itself(capsys):
+    for row in solvers.table():
+        assert row["maximises"] and row["documentation"], row["name"]
+    assert _run.main(solvers.page, solvers.Config, ["--name", "r2d"]) == 0
+    assert "entrywise" in capsys.readouterr().out
+    assert _run.main(solvers.page, solvers.Config, ["--name", "r2"]) == 2
+    assert "did you mean" in capsys.readouterr().err
