@@ -31,7 +31,8 @@ def load_game(path: Path) -> Game:
         )
     try:
         if path.suffix == ".npy":
-            return Game(np.load(path, allow_pickle=False))
+            with open(path, "rb") as file:
+                return Game(np.load(file, allow_pickle=False))
         if path.suffix == ".npz":
             return _from_npz(path)
         text = path.read_text("utf-8")
@@ -51,7 +52,8 @@ def load_game(path: Path) -> Game:
 
 
 def _from_npz(path: Path) -> Game:
-    with np.load(path, allow_pickle=False) as arrays:
+    # numpy leaves a file it opened itself open when the content is no archive
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
         names = list(arrays)
         if "payoffs" not in names and "members" not in names and len(names) != 1:
             raise UserError(

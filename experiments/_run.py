@@ -45,7 +45,10 @@ def main(
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("interrupted: what is finished is kept", file=sys.stderr)
+        print(
+            "interrupted: what is finished is kept; --out FOLDER --resume goes on",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -35,6 +35,8 @@ class Config:
     """Seed of stochastic solvers."""
     tolerance: float = 1e-6
     """Gap allowed beyond the solver's epsilon, as a fraction of the payoff range."""
+    equilibria: bool = False
+    """List every Nash equilibrium instead (two players, or two actions each)."""
     json: bool = False
     """Print one JSON object (a list for "all") and nothing else on stdout."""
     quiet: bool = False
@@ -94,6 +96,9 @@ def page(config: Config) -> None:
         raise UserError(f"--seed must be at least 0; got {config.seed}")
     from meta_solvers import get, solve
 
+    if config.equilibria:
+        _list(config)
+        return
     if config.solver == "all":
         _compare(config)
         return
@@ -129,6 +134,41 @@ def _show(spec: str, solution: "MetaSolution") -> None:
         print(f"joint\n{solution.joint}")
     for key, value in solution.diagnostics.items():
         print(f"{key:<10} {value}")
+
+
+def _list(config: Config) -> None:
+    """Every Nash equilibrium: extreme ones where there is a continuum."""
+    import numpy as np
+
+    from nfg.gaps import expected
+    from nfg.simplex import product
+
+    game = load(config)
+    if set(game.actions) == {2}:
+        from meta_solvers.two_action import equilibria
+    elif game.players == 2:
+        from meta_solvers.nash import equilibria
+    else:
+        raise UserError(
+            "--equilibria: the game must have two players, or two actions each; got "
+            f"actions {list(game.actions)}"
+        )
+    found = [[np.asarray(own) for own in profile] for profile in equilibria(game)]
+    values = [expected(game, product(profile)) for profile in found]
+    if config.json:
+        pairs = zip(found, values, strict=True)
+        print(
+            json.dumps(
+                [
+                    {"marginals": [m.tolist() for m in p], "values": v.tolist()}
+                    for p, v in pairs
+                ]
+            )
+        )
+        return
+    with np.printoptions(precision=6, suppress=True):
+        for number, (profile, value) in enumerate(zip(found, values, strict=True)):
+            print(f"{number:3d}  values {value}  " + "  ".join(map(str, profile)))
 
 
 def _compare(config: Config) -> None:
