@@ -53,7 +53,10 @@ def load_game(path: Path) -> Game:
 
 def _from_npz(path: Path) -> Game:
     # numpy leaves a file it opened itself open when the content is no archive
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with open(path, "rb") as file:
+        arrays = np.load(file, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise UserError("an .npz must be an archive; this is one array (.npy)")
         names = list(arrays)
         if "payoffs" not in names and "members" not in names and len(names) != 1:
             raise UserError(

@@ -145,15 +145,19 @@ def _list(config: Config) -> None:
 
     game = load(config)
     if set(game.actions) == {2}:
-        from meta_solvers.two_action import equilibria
+        from meta_solvers import two_action
+
+        profiles = [list(p) for p in two_action.equilibria(game)]
     elif game.players == 2:
-        from meta_solvers.nash import equilibria
+        from meta_solvers import nash
+
+        profiles = [list(p) for p in nash.equilibria(game)]
     else:
         raise UserError(
             "--equilibria: the game must have two players, or two actions each; got "
             f"actions {list(game.actions)}"
         )
-    found = [[np.asarray(own) for own in profile] for profile in equilibria(game)]
+    found = [[np.asarray(own) for own in profile] for profile in profiles]
     values = [expected(game, product(profile)) for profile in found]
     if config.json:
         pairs = zip(found, values, strict=True)

@@ -60,20 +60,16 @@ def _unit_payoff(game: Game, player: int) -> Float64[ndarray, "A_p M"]:
     return moved.reshape(game.actions[player], -1)
 
 
-def _rows(
-    rows: Sequence[ndarray],
-    columns: Sequence[ndarray],
-    values: Sequence[ndarray],
-    shape: tuple[int, int],
+def _stacked(
+    blocks: Sequence[tuple[ndarray, ndarray]], variables: int
 ) -> sparse.csr_array:
-    flat = [
-        np.concatenate([np.ravel(part) for part in parts]) if parts else np.empty(0)
-        for parts in (rows, columns, values)
-    ]
-    row, column, value = flat
-    keep = value != 0.0
-    entries = (value[keep], (row[keep].astype(np.int64), column[keep].astype(np.int64)))
-    return sparse.csr_array(entries, shape=shape)
+    """Sparse rows, top to bottom, from blocks of columns and values ``[R, W]``."""
+    counts = [np.full(len(columns), columns.shape[1]) for columns, _ in blocks]
+    ends = np.concatenate([np.zeros(1, dtype=np.int64), *counts]).cumsum()
+    columns = np.concatenate([np.ravel(c) for c, _ in blocks] or [np.zeros(0)])
+    values = np.concatenate([np.ravel(v) for _, v in blocks] or [np.zeros(0)])
+    shape = (len(ends) - 1, variables)
+    return sparse.csr_array((values, columns.astype(np.int64), ends), shape=shape)
 
 
 def polytope(game: Game, concept: Literal["ce", "cce"]) -> Polytope:
@@ -104,64 +100,39 @@ def _flat(game: Game) -> Polytope:
 def _lifted(game: Game) -> Polytope:
     size = game.profiles
     co_profiles = [size // a for a in game.actions]
-    first_q = size + np.concatenate([[0], np.cumsum(co_profiles)]).astype(int)
-    first_v = int(first_q[-1])
-    variables = first_v + game.players
-    rows: list[ndarray] = [np.zeros(size)]
-    columns: list[ndarray] = [np.arange(size)]
-    values: list[ndarray] = [np.ones(size)]
-    to = [np.ones(1)]
-    below: tuple[list[ndarray], list[ndarray], list[ndarray]] = ([], [], [])
-    row, deviation, owner = 1, 0, []
+    first_q = size + np.concatenate([[0], np.cumsum(co_profiles)]).astype(np.int64)
+    joint = np.arange(size)[None]
+    equal, below = [(joint, np.ones((1, size)))], []
     for player, actions in enumerate(game.actions):
         index, payoff = _index(game, player), _unit_payoff(game, player)
-        m = np.arange(co_profiles[player])
-        q, v = first_q[player] + m, first_v + player
-        spread = np.broadcast_to(m, index.shape)
-        rows += [row + m, row + spread]
-        columns += [q, index]
-        values += [np.ones(m.size), np.full(index.shape, -1.0)]
-        row += m.size
-        rows += [np.array([row]), np.full(index.shape, row)]
-        columns += [np.array([v]), index]
-        values += [np.ones(1), -payoff]
-        row += 1
-        to.append(np.zeros(m.size + 1))
-        action = np.arange(actions)
-        below[0].extend([deviation + np.repeat(action, m.size), deviation + action])
-        below[1].extend([np.tile(q, actions), np.full(actions, v)])
-        below[2].extend([payoff, np.full(actions, -1.0)])
-        owner.append(np.full(actions, player))
-        deviation += actions
-    return Polytope(
-        _rows(rows, columns, values, (row, variables)),
-        np.concatenate(to),
-        _rows(*below, (deviation, variables)),
-        np.concatenate(owner).astype(np.int64),
-        size,
-    )
+        q = first_q[player] + np.arange(co_profiles[player])
+        v = first_q[-1] + player
+        columns = np.column_stack([index.T, q])
+        values = np.column_stack([np.full(index.T.shape, -1.0), np.ones(q.size)])
+        equal.append((columns, values))  # q is the co-players' marginal of x
+        columns = np.append(index.ravel(), v)[None]
+        equal.append((columns, np.append(-payoff.ravel(), 1.0)[None]))  # v is the value
+        columns = np.column_stack([np.tile(q, (actions, 1)), np.full(actions, v)])
+        below.append((columns, np.column_stack([payoff, np.full(actions, -1.0)])))
+    variables = int(first_q[-1]) + game.players
+    rows = _stacked(equal, variables)
+    to = np.zeros(rows.shape[0])
+    to[0] = 1.0
+    owner = np.repeat(np.arange(game.players), game.actions)
+    return Polytope(rows, to, _stacked(below, variables), owner, size)
 
 
 def _ce(game: Game) -> Polytope:
     size = game.profiles
-    rows, columns, values, owner = [], [], [], [np.zeros(0, dtype=np.int64)]
-    deviation = 0
+    below, owner = [], []
     for player, actions in enumerate(game.actions):
         index, payoff = _index(game, player), _unit_payoff(game, player)
         told, played = np.nonzero(~np.eye(actions, dtype=bool))
-        pairs = deviation + np.arange(told.size)
-        rows.append(np.repeat(pairs, index.shape[1]))
-        columns.append(index[told])
-        values.append(payoff[played] - payoff[told])
-        owner.append(np.full(told.size, player))
-        deviation += told.size
-    return Polytope(
-        sparse.csr_array(np.ones((1, size))),
-        np.ones(1),
-        _rows(rows, columns, values, (deviation, size)),
-        np.concatenate(owner).astype(np.int64),
-        size,
-    )
+        below.append((index[told], payoff[played] - payoff[told]))
+        owner.append(np.full(told.size, player, dtype=np.int64))
+    whole = sparse.csr_array(np.ones((1, size)))
+    rows = _stacked(below, size)
+    return Polytope(whole, np.ones(1), rows, np.concatenate(owner), size)
 
 
 def deviations(

@@ -87,6 +87,16 @@ def test_gambit_texts(words):
         assert one_sentence(error)
 
 
+def test_files_with_the_wrong_ending(tmp_path):
+    np.save(tmp_path / "array.npy", np.ones((2, 2, 2)))
+    np.savez(tmp_path / "archive.npz", payoffs=np.ones((2, 2, 2)))
+    (tmp_path / "array.npy").rename(tmp_path / "array.npz")
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
+    for name in ("array.npz", "archive.npy"):
+        with pytest.raises(UserError):
+            load_game(tmp_path / name)
+
+
 def test_truncated_real_files(tmp_path):
     np.savez(tmp_path / "whole.npz", payoffs=np.ones((2, 3, 3)))
     whole = (tmp_path / "whole.npz").read_bytes()

@@ -1,0 +1,209 @@
+"""Names, spec strings, other packages' solvers, and what importing costs."""
+
+import inspect
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Literal
+
+import numpy as np
+import pytest
+
+from meta_solvers import (
+    Answer,
+    Game,
+    MetaSolver,
+    UserError,
+    get,
+    names,
+    register,
+    registry,
+    solve,
+)
+from meta_solvers.baselines import Uniform
+from meta_solvers.gini import MaxGiniCCE
+from meta_solvers.learning import FictitiousPlay
+from meta_solvers.registry import ENTRY_POINTS, name_of, solver_class
+from meta_solvers.replicator import (
+    RegularisedRobustReplicatorDynamics,
+    RobustReplicatorDynamics,
+)
+from meta_solvers.wrap import Fallback, MixedWithUniform, WithoutDominated
+
+HEAVY = ("torch", "cvxpy", "scipy", "matplotlib", "pyspiel", "open_spiel", "ray")
+
+
+@dataclass(frozen=True)
+class Corner(MetaSolver):
+    """A solver as another package would write it."""
+
+    which: int = 0
+    share: float | None = None
+    loud: bool = False
+    side: Literal["low", "high"] = "low"
+
+    def distribution(self, game, rng):
+        joint = np.zeros(game.actions)
+        joint.flat[self.which] = 1.0
+        return Answer(joint)
+
+
+@pytest.fixture
+def third_party(monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    register("third-party_corner", Corner)
+    return "third-party_corner"
+
+
+@pytest.mark.parametrize(
+    ("spec", "solver"),
+    [
+        ("mgcce", MaxGiniCCE()),
+        ("  mgcce ", MaxGiniCCE()),
+        ("mgcce:epsilon=-0.5", MaxGiniCCE(epsilon=-0.5)),
+        (
+            "mgcce:method=clarabel,epsilon=1e-3",
+            MaxGiniCCE(method="clarabel", epsilon=1e-3),
+        ),
+        ("r3d:threshold=0.5", RegularisedRobustReplicatorDynamics(threshold=0.5)),
+        ("undominated(mgcce)", WithoutDominated(MaxGiniCCE())),
+        ("undominated( mgcce ):mixed=true", WithoutDominated(MaxGiniCCE(), True)),
+        (
+            "mix(r2d:steps=500):weight=0.05",
+            MixedWithUniform(RobustReplicatorDynamics(steps=500), 0.05),
+        ),
+        (
+            "fallback(mgcce:epsilon=1,fp:steps=7,uniform)",
+            Fallback((MaxGiniCCE(epsilon=1.0), FictitiousPlay(7), Uniform())),
+        ),
+        (
+            "undominated(mix(fp:steps=7,tolerance=0.1):weight=0.5):weak=True",
+            WithoutDominated(MixedWithUniform(FictitiousPlay(7, 0.1), 0.5), weak=True),
+        ),
+    ],
+)
+def test_a_spec_string_is_a_solver_value(spec, solver):
+    assert get(spec) == solver
+
+
+def test_optional_boolean_and_literal_fields(third_party):
+    text = f"{third_party}:which=3,share=none,loud=TRUE,side=high"
+    assert get(text) == Corner(3, None, True, "high")
+    assert get(f"{third_party}:share=0.25") == Corner(share=0.25)
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("mgcc", "unknown name 'mgcc' .did you mean 'mgcce'.*known: "),
+        ("", "unknown name ''"),
+        ("mgcce:epsilom=1", "unknown field 'epsilom' .did you mean 'epsilon'"),
+        ("mgcce:epsilon=lots", "epsilon must be a number; got 'lots'"),
+        ("fp:steps=1.5", "steps must be a whole number; got '1.5'"),
+        ("undominated(mgcce):mixed=yes", "mixed must be true or false; got 'yes'"),
+        ("mgcce:method=magic", "unknown value 'magic'.*clarabel"),
+        ("mgcce:seedless", "key=value; got 'seedless'"),
+        ("mgcce:", "key=value"),
+        ("mgcce)", r"cannot read '\)'"),
+        ("mgcce,mwcce", "cannot read ',mwcce'"),
+        ("undominated", "wraps solvers: write parentheses"),
+        ("mgcce(uniform)", "wraps no solver: drop the parentheses"),
+        ("undominated(mgcce", "'.' is never closed"),
+        ("undominated(mgcce,mwcce)", "exactly one solver; got 2"),
+        ("undominated()", "unknown name ''"),
+        ("undominated(mgcce):inner=mwcce", "unknown field 'inner'"),
+        ("fallback(mgcce,mwcce:seedless)", "key=value; got 'seedless'"),
+        ("mgcce:epsilon=nan", "epsilon must be a finite number; got nan"),
+    ],
+)
+def test_a_bad_spec_is_one_sentence(spec, sentence):
+    with pytest.raises(UserError, match=sentence) as raised:
+        get(spec)
+    assert "\n" not in str(raised.value)
+
+
+def test_every_name_means_one_documented_solver():
+    assert len(names()) == len(set(names()))
+    for name in names():
+        cls = solver_class(name)
+        assert issubclass(cls, MetaSolver), name
+        assert cls.__doc__
+        assert cls.maximises, name
+        if not name.startswith("openspiel_"):
+            assert name_of(cls) == name
+
+
+def test_register_makes_a_third_party_name(third_party):
+    assert third_party in names()
+    assert name_of(Corner) == third_party
+    assert register(third_party, Corner) is Corner  # twice is once
+    game = Game(np.zeros((2, 2, 2)))
+    assert solve(get(f"mix({third_party}:which=2)"), game).joint[1, 0] > 0.9
+    assert name_of(type("Unnamed", (Corner,), {})) == "Unnamed"
+
+
+@pytest.mark.parametrize(
+    ("name", "thing", "sentence"),
+    [
+        ("mgcce", Corner, "'mgcce' is already taken"),
+        ("third-party_corner", Uniform, "is already taken"),
+        ("my solver", Corner, "letters, digits, '_' and '-'"),
+        ("a:b", Corner, "letters, digits"),
+        ("", Corner, "letters, digits"),
+    ],
+)
+def test_register_refuses(third_party, name, thing, sentence):
+    with pytest.raises(UserError, match=sentence):
+        register(name, thing)
+
+
+@pytest.mark.parametrize("thing", [Corner(), dict, None])
+def test_register_refuses_what_is_no_solver(thing):
+    plainly = inspect.unwrap(register)  # as installed: tests also check types
+    with pytest.raises(UserError, match="'mine' must be a subclass of MetaSolver"):
+        plainly("mine", thing)
+
+
+def test_entry_points_of_other_packages_are_solvers(monkeypatch):
+    points = {
+        "elsewhere": "meta_solvers.baselines:Uniform",
+        "broken": "not_installed_anywhere.solvers:Best",
+    }
+    found = {
+        name: metadata.EntryPoint(name, value, ENTRY_POINTS)
+        for name, value in points.items()
+    }
+    monkeypatch.setattr(registry, "_entry_points", lambda: found)
+    assert get("elsewhere") == Uniform()
+    assert {"elsewhere", "broken"} <= set(names())
+    with pytest.raises(UserError, match="package 'not_installed_anywhere' must be"):
+        get("broken")
+    with pytest.raises(UserError, match="'elsewhere' is already taken"):
+        register("elsewhere", Corner)
+
+
+def test_own_entry_points_are_declared():
+    declared = {point.name for point in metadata.entry_points(group=ENTRY_POINTS)}
+    assert {"openspiel_jpsro", "openspiel_psro_v2"} <= declared
+    assert declared <= set(names())
+
+
+def test_importing_is_light_and_fast():
+    program = f"""
+import sys, time
+begin = time.process_time()
+import meta_solvers
+spent = time.process_time() - begin
+meta_solvers.names()
+loaded = [name for name in {HEAVY} if name in sys.modules]
+assert not loaded, loaded
+print(spent)
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        for _ in range(5)
+    ]
+    assert min(float(run.stdout) for run in runs) < 0.2
