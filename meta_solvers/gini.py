@@ -216,7 +216,8 @@ class ApproximateMaxGiniCCE(GiniSolver):
     """Maximum-Gini epsilon-CCE with epsilon a fraction of what uniform play leaves.
 
     ``epsilon = fraction * max(A b)``, b uniform and A the deviation gains: fraction 1
-    gives uniform play, 0 the exact equilibrium.
+    gives uniform play, 0 the exact equilibrium. Repeats are not counted in b (as in
+    OpenSpiel), so with them fraction 1 need not allow their uniform play.
     """
 
     fraction: float = 0.01

@@ -108,12 +108,12 @@ def test_objective_values_ignore_names(spec, drawn):
 
 @pytest.mark.parametrize("spec", ["mgcce", "mgce", "uniform", "alpharank"])
 @laws
-@given(sampled(), st.floats(-5, 5), st.integers(-4, 4))
-def test_each_player_may_have_a_unit_of_its_own(spec, drawn, shift, power):
+@given(sampled(), st.floats(-5, 5))
+def test_each_player_may_have_a_unit_of_its_own(spec, drawn, shift):
     game, rng = built(drawn)
-    unit = 10.0 ** rng.uniform(-power, power, game.players)
+    unit = 10.0 ** rng.uniform(-3, 3, game.players)
     shape = (-1, *[1] * game.players)
-    other = Game(game.payoffs * unit.reshape(shape) + shift * unit.max())
+    other = Game((game.payoffs + shift) * unit.reshape(shape))
     np.testing.assert_allclose(
         answer(spec, other).joint, answer(spec, game).joint, atol=1e-6
     )
@@ -207,7 +207,9 @@ def test_the_order_of_an_ensemble_means_nothing(spec, drawn, seed):
 @pytest.mark.parametrize(
     "spec",
     [
-        *("uniform", "mgcce", "mgce", "half_mgcce", "approx_mgcce"),
+        # Not half_* and approx_*: the gain they allow is that of the table's uniform
+        # play, repeats not counted, as in OpenSpiel.
+        *("uniform", "mgcce", "mgce", "mgcce:epsilon=0.1"),
         *("rd:steps=20", "prd:steps=20", "rm:steps=32", "fp:steps=40", "alpharank"),
     ],
 )
