@@ -59,6 +59,7 @@ def _settle(
     train = solve(setup.solver, game, rng, throw=False, prune=setup.prune)
     final = train
     if setup.evaluation is not None:
+        rng = setup.rng(iteration, 5)
         final = solve(setup.evaluation, game, rng, throw=False, prune=setup.prune)
     cpu["solve"] += time.process_time() - begin
 

@@ -272,6 +272,8 @@ class Setup:
     prune: float = 1e-8
     measured: tuple[TargetConcept, ...] = ()
 
-    def rng(self, iteration: int, stage: Literal[0, 1, 2, 3, 4]) -> np.random.Generator:
+    def rng(
+        self, iteration: int, stage: Literal[0, 1, 2, 3, 4, 5]
+    ) -> np.random.Generator:
         """The generator of one stage of one iteration."""
         return np.random.default_rng([self.seed, iteration, stage])
