@@ -17,6 +17,7 @@ Flow = Callable[[Profile], tuple[Profile, ndarray]]
 """Profile -> (growth of each action ``[B, A_p]`` a player, criterion ``[B]``)."""
 
 _LOCAL_ERROR = 1e-3  # change of a profile that an adaptive step may get wrong
+_STEP_SHARE = 0.3  # ... and how much of its own length
 _LONGEST = 1e6  # in units of 1 / payoff range; beyond it nothing moves any more
 
 
@@ -114,7 +115,9 @@ def _refined(
     ahead, _ = flow(first)
     middle = [(a + b) / 2 for a, b in zip(growth, ahead, strict=True)]
     there, after = _moved(place, profile, middle, dt, rules, shared)
-    return there, after, _distance(first, after) / _LOCAL_ERROR
+    # Near rest a fixed error would let steps grow past stability and never settle.
+    most = np.minimum(_LOCAL_ERROR, _STEP_SHARE * _distance(after, profile))
+    return there, after, _distance(first, after) / np.maximum(most, 1e-15)
 
 
 def _where(choice: ndarray, yes: Profile, no: Profile) -> Profile:
