@@ -17,7 +17,7 @@ Flow = Callable[[Profile], tuple[Profile, ndarray]]
 """Profile -> (growth of each action ``[B, A_p]`` a player, criterion ``[B]``)."""
 
 _LOCAL_ERROR = 1e-3  # change of a profile that an adaptive step may get wrong
-_STEP_SHARE = 0.3  # ... and how much of its own length
+_STEP_SHARE = 0.5  # ... and how much of its own length
 _LONGEST = 1e6  # in units of 1 / payoff range; beyond it nothing moves any more
 
 

@@ -86,7 +86,9 @@ def test_where_uniform_is_an_equilibrium_it_has_the_largest_gini(name, spec):
     np.testing.assert_allclose(joint, 1 / joint.size, atol=1e-12)
 
 
-@pytest.mark.parametrize("spec", ["mgce", "mwce", "minwce", "mgcce", "min_epsilon_mgce"])
+@pytest.mark.parametrize(
+    "spec", ["mgce", "mwce", "minwce", "mgcce", "min_epsilon_mgce"]
+)
 def test_dilemmas_are_solved_by_dominance(spec):
     joint = solve(get(spec), named("prisoners_dilemma").game).joint
     np.testing.assert_allclose(joint, [[0, 0], [0, 1]], atol=1e-8)
@@ -235,9 +237,9 @@ def test_min_epsilon_makes_every_deviation_lose_the_most(spec, shape):
         least = float(epsilon.value)
         assert (rows @ solution.joint.ravel()).max() == pytest.approx(least, abs=1e-7)
         # Of all such joints, none has more Gini impurity.
-        goal, slack = gini(game), least + 1e-7
-        best, _ = flat_program(game, solver.concept, goal, slack, options={})
-        assert solution.diagnostics["gini"] == pytest.approx(best, abs=1e-4)
+        goal, slack = gini(game), least + 1e-6
+        best, _ = flat_program(game, solver.concept, goal, slack, {})
+        assert solution.diagnostics["gini"] == pytest.approx(best, abs=1e-3)
 
 
 def test_an_impossible_epsilon_is_infeasible():

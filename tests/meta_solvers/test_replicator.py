@@ -165,7 +165,11 @@ def test_robust_has_the_lowest_bound(shape, seed):
     bound = best.diagnostics["bound"]
     assert bound == pytest.approx(regret_bound(game, list(best.marginals)), abs=1e-9)
     slack = 1e-9 * float(game.scale.max())
-    for spec in ("rd:steps=400", "r2d:steps=400,dt=0.02", "r2d:steps=400,bounds=mixture"):
+    for spec in (
+        "rd:steps=400",
+        "r2d:steps=400,dt=0.02",
+        "r2d:steps=400,bounds=mixture",
+    ):
         assert bound <= regret_bound(game, list(marginals(spec, game))) + slack
 
 
@@ -256,7 +260,9 @@ def test_a_symmetric_game_keeps_player_zeros_mixture(update):
     np.testing.assert_allclose(one, marginals(spec, twins)[0], atol=1e-12)
 
 
-@pytest.mark.parametrize("spec", ["rd:steps=20", "prd:steps=20", "r3d:steps=50", "r2d:steps=50"])
+@pytest.mark.parametrize(
+    "spec", ["rd:steps=20", "prd:steps=20", "r3d:steps=50", "r2d:steps=50"]
+)
 @pytest.mark.parametrize("players", [2, 3])
 def test_declaring_symmetry_changes_no_symmetric_flow(spec, players):
     game = ensemble(2, (3,) * players, symmetric=True)
