@@ -131,6 +131,8 @@ def check(config: Config) -> None:
             raise UserError(
                 f"--{name} must be at least {low}; got {getattr(config, name)}"
             )
+    if config.payoffs is not None and config.players is not None:
+        raise UserError("--players goes with --game; a file has its own players")
     if not 0 <= config.prune < 1:
         raise UserError(f"--prune must be in [0, 1); got {config.prune}")
     if not config.memory_gb > 0:

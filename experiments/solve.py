@@ -49,11 +49,17 @@ def load(config: Config) -> "Game":
     """The game that the configuration names."""
     if (config.payoffs is None) == (config.game is None):
         raise UserError("solve: exactly one of --payoffs and --game must be given")
+    from nfg.catalogue import catalogue
+
+    own = config.payoffs is not None or config.game in catalogue()
+    if own and config.players is not None:
+        raise UserError(
+            "--players goes with OpenSpiel's games; files and named games have their own"
+        )
     if config.payoffs is not None:
         from experiments._files import load_game
 
         return load_game(config.payoffs)
-    from nfg.catalogue import catalogue
 
     assert config.game is not None
     if config.game in catalogue():

@@ -172,6 +172,7 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--memory-gb", 0), "--memory-gb must be positive"),
         (("--symmetric",), "exchanging players"),
         (("--payoffs", "nowhere.npy"), "must exist"),
+        (("--payoffs", "nowhere.npy", "--players", 3), "--players goes with --game"),
         (("--payoffs", "nowhere.txt"), "must end in one of"),
         (("--resume",), "must be named with --out"),
         (("--resume", "--out", "nowhere"), "must be the folder of an earlier run"),

@@ -128,6 +128,7 @@ def test_bad_files_are_one_sentence(tmp_path, capsys, write, sentence):
     [
         ((), "exactly one of --payoffs and --game"),
         (("--game", "chickn"), "must be one of"),
+        (("--game", "chicken", "--players", 3), "--players goes with"),
         (("--game", "kuhn_poker"), "one-shot"),
         (("--game", "chicken", "--seed", -1), "--seed must be"),
         (("--game", "chicken", "--tolerance", 2), "--tolerance must be"),
