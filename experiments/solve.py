@@ -54,7 +54,7 @@ def load(config: Config) -> "Game":
     own = config.payoffs is not None or config.game in catalogue()
     if own and config.players is not None:
         raise UserError(
-            "--players goes with OpenSpiel's games; files and named games have their own"
+            "--players goes with OpenSpiel's games; files and named games have none"
         )
     if config.payoffs is not None:
         from experiments._files import load_game

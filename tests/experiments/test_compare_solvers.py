@@ -12,8 +12,11 @@ def call(*words):
     return _run.main(compare_solvers.page, config, [str(word) for word in words])
 
 
-SMALL = ("--solvers", "mgcce", "nash_lp", "uniform", "--families", "uniform", "zero_sum",
-         "--sizes", "2x2", "2x2x2", "--games", 2)  # fmt: skip
+SMALL = (
+    *("--solvers", "mgcce", "nash_lp", "uniform"),
+    *("--families", "uniform", "zero_sum"),
+    *("--sizes", "2x2", "2x2x2", "--games", 2),
+)
 
 
 def test_compare_and_resume(tmp_path, capsys):
