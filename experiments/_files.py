@@ -35,7 +35,7 @@ def load_game(path: Path) -> Game:
                 return Game(np.load(file, allow_pickle=False))
         if path.suffix == ".npz":
             return _from_npz(path)
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except UserError as error:
         raise UserError(f"--payoffs: '{path}': {error}") from None
     except FileNotFoundError:

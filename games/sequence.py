@@ -49,6 +49,11 @@ class SequenceForm:
         return len(self.trees)
 
     @cached_property
+    def noise(self) -> float:
+        """Expected payoffs and gains below this are rounding, and written as 0."""
+        return 1e-12 * float(np.abs(self.payoffs).sum(axis=1).max())
+
+    @cached_property
     def _views(self) -> list[tuple[ndarray, sparse.csr_array]]:
         """For each player: co-players' ends ``[N, Y]``, payoffs ``[S_p, Y]``.
 
@@ -154,6 +159,7 @@ class SequenceForm:
                 else:
                     total = total[..., None, :] * own
             out[row] = total if others else total.sum(axis=-1)
+        out[np.abs(out) < self.noise] = 0.0
         return np.moveaxis(np.moveaxis(out, 0, 1), 1, 1 + lead)
 
     def nash_conv(self, behaviours: Sequence[ndarray]) -> Float64[ndarray, " N"]:

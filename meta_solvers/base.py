@@ -2,6 +2,7 @@
 
 import math
 import time
+import typing
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from nfg.errors import UserError
+from nfg.errors import UserError, unknown
 from nfg.game import Game
 from nfg.gaps import Concept, Gaps, expected, measure
 from nfg.simplex import marginals
@@ -117,10 +118,13 @@ class SolverFailed(RuntimeError):
     """A solve ended with a status other than OK; ``solution`` holds what there is."""
 
     def __init__(self, solution: MetaSolution) -> None:
+        super().__init__(solution)  # the one argument, so that it pickles
         self.solution = solution
-        super().__init__(
-            f"{solution.solver['name']}: {solution.status.value} "
-            f"({dict(solution.diagnostics)})"
+
+    def __str__(self) -> str:
+        found = self.solution
+        return (
+            f"{found.solver['name']}: {found.status.value} ({dict(found.diagnostics)})"
         )
 
 
@@ -143,6 +147,14 @@ def describe(solver: MetaSolver) -> dict[str, Any]:
 def check(solver: MetaSolver, game: Game) -> None:
     """Raises a ``UserError`` when ``solver`` cannot take ``game``."""
     name = type(solver).__name__
+    hints = typing.get_type_hints(type(solver))
+    for field_ in fields(solver):
+        options = typing.get_args(hints[field_.name])
+        value = getattr(solver, field_.name)
+        if typing.get_origin(hints[field_.name]) is typing.Literal and (
+            value not in options
+        ):
+            raise unknown(f"{name}()", field_.name, value, map(str, options))
     low, high = solver.players
     if not low <= game.players <= high:
         if high == low:
@@ -194,6 +206,11 @@ def solve(
     except np.linalg.LinAlgError as error:
         answer = failure(seen, Status.NUMERICAL, reason=str(error))
     seconds = time.process_time() - start
+    if not isinstance(answer, Answer):
+        raise UserError(
+            f"{type(solver).__name__}.distribution(): it must return an Answer; got "
+            f"{type(answer).__name__}"
+        )
     if expand:
         answer = replace(answer, joint=game.folded(answer.joint))
     solution = _measured(solver, game, answer, seconds, tolerance, prune)
@@ -207,6 +224,17 @@ def failure(game: Game, status: Status, **diagnostics: Any) -> Answer:
     return Answer(np.full(game.actions, np.nan), status, 0.0, diagnostics)
 
 
+def _plain(value: Any) -> Any:
+    """A diagnostic without numpy's types, so that it can be written as JSON."""
+    if isinstance(value, ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
 def _measured(
     solver: MetaSolver,
     game: Game,
@@ -215,7 +243,7 @@ def _measured(
     tolerance: float,
     prune: float,
 ) -> MetaSolution:
-    diagnostics = dict(answer.diagnostics)
+    diagnostics = {key: _plain(v) for key, v in answer.diagnostics.items()}
     joint, status = np.asarray(answer.joint, dtype=np.float64), answer.status
     total = joint.sum()
     none = status in (Status.INFEASIBLE, Status.NUMERICAL)

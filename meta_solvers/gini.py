@@ -272,11 +272,12 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
     source: ClassVar[str] = "Marris et al. 2021"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.reward is not None:
             _finite(self, self.reward, "reward")
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        shape = _live(polytope(game, self.kind), game)
+        shape = polytope(game, self.kind)
         if shape.player.size == 0:
             return Answer(game.copies / game.copies.sum())
         if self.reward is not None:
@@ -315,19 +316,6 @@ def _uniform_gain(game: Game, kind: Literal["ce", "cce"]) -> float:
             best = mean.max() - (mean.min() if kind == "ce" else mean.mean())
             gains.append(float(best) / (size if kind == "ce" else 1))
     return max(gains)
-
-
-def _live(shape: Polytope, game: Game) -> Polytope:
-    """Without the rows of players whose deviations can never change their payoff."""
-    idle = [
-        bool(np.ptp(game.own_first(p), axis=0).max() <= 1e-12 * game.scale[p])
-        for p in range(game.players)
-    ]
-    keep = ~np.asarray(idle)[shape.player]
-    below = shape.below[keep]
-    return Polytope(
-        shape.equal, shape.equal_to, below, shape.player[keep], shape.profiles
-    )
 
 
 def _finite(solver: MetaSolver, value: float, name: str) -> None:

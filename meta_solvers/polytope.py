@@ -23,6 +23,7 @@ from scipy import sparse
 from nfg.game import Game
 
 FLAT_ENTRIES = 1_000_000
+_IDLE = 1e-13  # a deviation that gains or loses less, of the payoff range, is idle
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,9 @@ def _stacked(
 def polytope(game: Game, concept: Literal["ce", "cce"]) -> Polytope:
     """Constraints of ``concept`` on payoffs normalised per player to [0, 1].
 
+    Deviations that change nothing anywhere are left out, so a negative epsilon asks
+    nothing of a player who cannot change their payoff.
+
     With three or more players a lifted variable stands for a co-players' profile, and
     there are many: on degenerate PSRO tables the simplex method then pivots 5 to 8
     times longer than on the few dense rows, which are used while they fit.
@@ -103,6 +107,7 @@ def _lifted(game: Game) -> Polytope:
     first_q = size + np.concatenate([[0], np.cumsum(co_profiles)]).astype(np.int64)
     joint = np.arange(size)[None]
     equal, below = [(joint, np.ones((1, size)))], []
+    owner = [np.zeros(0, dtype=np.int64)]
     for player, actions in enumerate(game.actions):
         index, payoff = _index(game, player), _unit_payoff(game, player)
         q = first_q[player] + np.arange(co_profiles[player])
@@ -112,14 +117,16 @@ def _lifted(game: Game) -> Polytope:
         equal.append((columns, values))  # q is the co-players' marginal of x
         columns = np.append(index.ravel(), v)[None]
         equal.append((columns, np.append(-payoff.ravel(), 1.0)[None]))  # v is the value
+        if np.ptp(payoff, axis=0).max() <= _IDLE:
+            continue
+        owner.append(np.full(actions, player, dtype=np.int64))
         columns = np.column_stack([np.tile(q, (actions, 1)), np.full(actions, v)])
         below.append((columns, np.column_stack([payoff, np.full(actions, -1.0)])))
     variables = int(first_q[-1]) + game.players
     rows = _stacked(equal, variables)
     to = np.zeros(rows.shape[0])
     to[0] = 1.0
-    owner = np.repeat(np.arange(game.players), game.actions)
-    return Polytope(rows, to, _stacked(below, variables), owner, size)
+    return Polytope(rows, to, _stacked(below, variables), np.concatenate(owner), size)
 
 
 def _ce(game: Game) -> Polytope:
@@ -128,8 +135,10 @@ def _ce(game: Game) -> Polytope:
     for player, actions in enumerate(game.actions):
         index, payoff = _index(game, player), _unit_payoff(game, player)
         told, played = np.nonzero(~np.eye(actions, dtype=bool))
-        below.append((index[told], payoff[played] - payoff[told]))
-        owner.append(np.full(told.size, player, dtype=np.int64))
+        gains = payoff[played] - payoff[told]
+        live = np.abs(gains).max(axis=1, initial=0.0) > _IDLE
+        below.append((index[told][live], gains[live]))
+        owner.append(np.full(int(live.sum()), player, dtype=np.int64))
     whole = sparse.csr_array(np.ones((1, size)))
     rows = _stacked(below, size)
     return Polytope(whole, np.ones(1), rows, np.concatenate(owner), size)
@@ -153,7 +162,7 @@ def deviations(
             block = np.zeros((told.size, game.profiles))
             pairs = np.arange(told.size)[:, None]
             block[pairs, index[told]] = payoff[played] - payoff[told]
-        block = block[np.abs(block).max(axis=1, initial=0.0) > 1e-13]
+        block = block[np.abs(block).max(axis=1, initial=0.0) > _IDLE]
         blocks.append(block)
         owner.append(np.full(len(block), player, dtype=np.int64))
     return np.concatenate(blocks), np.concatenate(owner)

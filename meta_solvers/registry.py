@@ -5,7 +5,7 @@ A spec string selects and configures a solver at any edge::
     mgcce                           a name
     r3d:threshold=0.5               a name and fields
     undominated(mgce)               a wrapper around a solver
-    fallback(mgcce,mwcce:seedless)  (an unknown field lists the known ones)
+    fallback(mgcce,mwcce)           several solvers, tried in order
     mix(r2d:steps=500):weight=0.05  a wrapper with fields
 """
 
@@ -122,7 +122,15 @@ def solver_class(name: str) -> type[MetaSolver]:
             f"meta-solver '{name}': the package '{error.name}' must be installed; "
             f"try 'pip install {error.name}'"
         ) from error
-    return typing.cast(type[MetaSolver], found)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"meta-solver '{name}': '{target}' must name a class; {error}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, MetaSolver)):
+        raise UserError(
+            f"meta-solver '{name}': '{target}' must be a subclass of MetaSolver"
+        )
+    return found
 
 
 def name_of(solver: type[MetaSolver]) -> str:

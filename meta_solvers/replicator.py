@@ -147,10 +147,11 @@ class ReplicatorDynamics(MetaSolver):
                 "criterion": float(found.criterion[b]),
                 "movement": float(found.movement[b]) if found.steps[b] else None,
             }
-            status = Status.OK if found.stopped[b] else Status.MAX_STEPS
-            answers.append(
-                Answer(product(profile), status, float(allowed[b]), diagnostics)
-            )
+            # At rest above a threshold is not what a threshold promised.
+            met = allowed[b] == 0 or found.criterion[b] <= allowed[b]
+            status = Status.OK if found.stopped[b] and met else Status.MAX_STEPS
+            epsilon = 0.0 if self.concept == "none" else float(allowed[b])
+            answers.append(Answer(product(profile), status, epsilon, diagnostics))
         return answers
 
 

@@ -75,7 +75,11 @@ def _sizes(found: list[tuple[str, str]], at: int) -> tuple[list[int], int]:
     """Strategies a player: ``{ 2 3 }`` or ``{ { "U" "D" } { "L" "R" "S" } }``."""
     plain, end = _group(found, at)
     if plain:
-        return [int(_number(value)) for value in plain], end
+        if not all(value.isdigit() and int(value) > 0 for value in plain):
+            raise UserError(
+                f"a .nfg must have whole numbers of strategies >= 1; got {plain}"
+            )
+        return [int(value) for value in plain], end
     sizes, position = [], at + 1
     while position < end - 1:
         items, position = _group(found, position)
@@ -106,6 +110,6 @@ def _outcomes(
 
 def _number(text: str) -> float:
     try:
-        return float(Fraction(text))
-    except (ValueError, ZeroDivisionError):
+        return float(Fraction(text)) if "/" in text else float(text)
+    except (ValueError, ZeroDivisionError, OverflowError):
         raise UserError(f"a .nfg must hold numbers; got '{text}'") from None

@@ -38,6 +38,11 @@ def _numbers(values: Any, where: str, what: str) -> ndarray:
             f"{where}: {what} must be finite; got {array[where_bad]} at index "
             f"{where_bad} ({len(bad)} such entries)"
         )
+    if array.size and max(abs(float(array.max())), abs(float(array.min()))) > 1e150:
+        raise UserError(
+            f"{where}: {what} must be at most 1e150 in size, so that differences and "
+            f"squares exist; got {float(np.abs(array).max()):.3g}"
+        )
     return array
 
 
@@ -181,14 +186,16 @@ class Game:
         if self.repeats is not None:
             pairs = zip(self.repeats, keep, strict=True)
             repeats = [counts[list(kept)] for counts, kept in pairs]
-        return Game(self.payoffs[index], members, repeats)
+        alike = all(list(kept) == list(keep[0]) for kept in keep)
+        return Game(self.payoffs[index], members, repeats, self.symmetric and alike)
 
     def expanded(self) -> "Game":
         """The game with every action written out as often as it is repeated."""
         if self.repeats is None:
             return self
         index = [np.repeat(np.arange(len(r)), r) for r in self.repeats]
-        return Game(self.payoffs, self.members).restrict([i.tolist() for i in index])
+        whole = Game(self.payoffs, self.members, symmetric=self.symmetric)
+        return whole.restrict([i.tolist() for i in index])
 
     def folded(self, joint: Float64[ndarray, "*R"]) -> Float64[ndarray, "*A"]:
         """A joint of ``expanded()`` summed back onto this game's actions."""
@@ -247,12 +254,14 @@ def _check_symmetric(game: Game) -> None:
             "Game(): a symmetric game must give all players the same actions; "
             f"got {list(game.actions)}"
         )
-    tolerance = 1e-9 * max(float(np.abs(game.payoffs).max()), 1e-300)
+    tensors = [game.payoffs, *(() if game.members is None else game.members)]
+    tolerance = 1e-9 * max(float(np.abs(t).max()) for t in tensors)
     for one, two in itertools.combinations(range(game.players), 2):
         order = list(range(game.players))
         order[one], order[two] = two, one
-        swapped = game.payoffs[order].transpose([0, *(1 + i for i in order)])
-        error = float(np.abs(swapped - game.payoffs).max())
+        axes = [0, *(1 + i for i in order)]
+        errors = [np.abs(t[order].transpose(axes) - t).max() for t in tensors]
+        error = float(max(errors))
         if error > tolerance:
             raise UserError(
                 "Game(): a symmetric game must look the same after exchanging players "

@@ -74,7 +74,8 @@ class ExactOracle:
             for i, value, plan in zip(
                 asked, values, tree.plan(behaviours), strict=True
             ):
-                gain = targets[i].weight * max(float(value) - targets[i].value, 0.0)
+                gain = targets[i].weight * (float(value) - targets[i].value)
+                gain = gain if gain > self.form.noise else 0.0
                 answers[i] = Response(player, plan, float(value), gain)
         return [answers[i] for i in range(len(targets))]
 
@@ -136,7 +137,8 @@ def require_symmetric(form: SequenceForm) -> None:
             two = np.lexsort(form.ends[order])
             same = np.array_equal(form.ends[:, one], form.ends[order][:, two])
             worth = form.payoffs[order][:, two]
-            same = same and np.allclose(form.payoffs[:, one], worth, atol=1e-12)
+            apart = np.abs(form.payoffs[:, one] - worth).max(initial=0.0)
+            same = same and bool(apart <= form.noise)
         if not same:
             raise UserError(
                 f"symmetric PSRO: '{form.name}' must look the same after exchanging "

@@ -13,7 +13,7 @@ from psro.targets import Measured, targets
 
 def start(setup: Setup) -> State:
     """The state before the first iteration."""
-    population = setup.oracle.initial(setup.rng(0, 0))
+    population = setup.oracle.initial(setup.rng(0, 6))
     table = Table.empty(len(population.pools), setup.evaluator.ensemble)
     return _settle(setup, 0, population, table, 0, dict.fromkeys(STAGES, 0.0))
 

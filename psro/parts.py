@@ -273,7 +273,7 @@ class Setup:
     measured: tuple[TargetConcept, ...] = ()
 
     def rng(
-        self, iteration: int, stage: Literal[0, 1, 2, 3, 4, 5]
+        self, iteration: int, stage: Literal[0, 1, 2, 3, 4, 5, 6]
     ) -> np.random.Generator:
         """The generator of one stage of one iteration."""
         return np.random.default_rng([self.seed, iteration, stage])

@@ -28,7 +28,7 @@ SPECS = {
     "fallback": "fallback(nash_lp,mgcce)",
     "best": "best(mgce,mwcce)",
     "rd": "rd:steps=60",
-    "prd": "prd:steps=30",
+    "prd": "prd:steps=60",
     "rrd": "rrd:steps=60",
     "r2d": "r2d:steps=30,dt=0.02",
     "r3d": "r3d:steps=30,dt=0.02",
