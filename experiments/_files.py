@@ -82,7 +82,9 @@ def _from_csv(text: str) -> Game:
     matrices = []
     for block in blocks:
         try:
-            matrices.append(np.loadtxt(io.StringIO(block), delimiter=",", ndmin=2))
+            text = io.StringIO(block)
+            rows = np.loadtxt(text, delimiter=",", ndmin=2, comments=None)
+            matrices.append(rows)
         except ValueError as error:
             raise UserError(
                 f"a .csv must hold numbers in rows of one length; {error}"

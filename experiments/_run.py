@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 import yaml
 
+from meta_solvers.base import SolverFailed
 from nfg.errors import UserError, unknown
 
 Config = TypeVar("Config")
 
 # Fields that say how a run is watched or continued, not what it computes.
 _WATCHING = ("out", "resume", "json", "quiet", "jobs", "config")
-HANDLING = (*_WATCHING, "iterations")
 
 
 def main(
@@ -41,8 +41,17 @@ def main(
     try:
         chosen = parse(config, words, program)
         page(chosen)
-    except UserError as error:
+    except (UserError, SolverFailed) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"error: a file must be usable; {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"error: the arrays must fit in memory; {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(
@@ -50,9 +59,6 @@ def main(
             file=sys.stderr,
         )
         return 130
-    except BrokenPipeError:  # the reader of our output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return 0
 
 
@@ -61,13 +67,12 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
     import tyro
 
     doc = (sys.modules[config.__module__].__doc__ or "").strip()
-    default = config()
-    file = _value(words, "--config")
-    if file is not None:
-        default = _from_mapping(config, _read_yaml(Path(file)), f"--config {file}")
+    file, out = _value(words, "--config"), _value(words, "--out")
     stored: dict[str, Any] = {}
-    out = _value(words, "--out")
+    usual: list[str] = []
     if "--resume" in words:
+        if file is not None:
+            raise UserError("--config: a resumed run keeps its own configuration")
         if out is None:
             raise UserError("--resume: the run folder must be named with --out DIR")
         place = Path(out) / "config.json"
@@ -77,34 +82,64 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
                 "config.json"
             )
         stored = read_json(place)
+        if not isinstance(stored, dict):
+            raise UserError(f"'{place}' must hold the fields of a run; it does not")
         kept = {k: v for k, v in stored.items() if k not in _WATCHING}
-        default = _from_mapping(config, kept, f"'{place}'")
-    chosen = tyro.cli(
-        config,
-        args=words,
-        default=default,
-        prog=program,
-        description=doc,
-    )
+        usual = _as_words(config, kept, words, f"'{place}'")
+    elif file is not None:
+        values = _read_yaml(Path(file))
+        for name in ("resume", "config"):
+            if name in values:
+                raise UserError(f"--config: '{file}' must not set {name}")
+        usual = _as_words(config, values, words, f"--config '{file}'")
+    chosen = tyro.cli(config, args=[*usual, *words], prog=program, description=doc)
+    may_change = (*_WATCHING, *getattr(config, "may_change", ()))
     for field in dataclasses.fields(chosen):  # type: ignore[arg-type]
         name = field.name
-        if name in stored and name not in HANDLING:
-            now = plain(getattr(chosen, name))
-            if now != stored[name]:
-                raise UserError(
-                    f"--resume: --{name.replace('_', '-')} must stay as the run in "
-                    f"'{out}' has it, {stored[name]!r}; got {now!r}"
-                )
+        now = plain(getattr(chosen, name))
+        if name in stored and name not in may_change and now != stored[name]:
+            raise UserError(
+                f"--resume: --{name.replace('_', '-')} must stay as the run in "
+                f"'{out}' has it, {stored[name]!r}; got {now!r}"
+            )
     return chosen
 
 
 def _value(words: list[str], flag: str) -> str | None:
+    """The word after ``flag``, which may be given once."""
+    found = []
     for word, after in zip(words, [*words[1:], None], strict=False):
         if word == flag:
-            return after
-        if word.startswith(flag + "="):
-            return word[len(flag) + 1 :]
-    return None
+            found.append(after)
+        elif word.startswith(flag + "="):
+            found.append(word[len(flag) + 1 :])
+    if len(found) > 1:
+        raise UserError(f"{flag} must be given once; got {len(found)} times")
+    return found[0] if found else None
+
+
+def _as_words(
+    config: type[Any], values: dict[str, Any], words: list[str], where: str
+) -> list[str]:
+    """Stored fields as words of the command line, but for those that words give."""
+    known = {f.name: f.default for f in dataclasses.fields(config)}
+    given = {w.split("=")[0].removeprefix("--").removeprefix("no-") for w in words}
+    usual: list[str] = []
+    for name, value in values.items():
+        if name not in known:
+            raise unknown(where, "field", name, known)
+        flag = name.replace("_", "-")
+        if flag in given or value == [] or (value is None and known[name] is None):
+            continue
+        if isinstance(value, bool) and isinstance(known[name], bool):
+            usual.append(f"--{'' if value else 'no-'}{flag}")
+        elif isinstance(value, list) and isinstance(known[name], tuple):
+            usual += [f"--{flag}", *map(str, value)]
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            usual += [f"--{flag}", str(value)]
+        else:
+            raise UserError(f"{where}: {name} cannot be {value!r}")
+    return usual
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -120,29 +155,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return {str(k).replace("-", "_"): v for k, v in found.items()}
 
 
-def _from_mapping(config: type[Config], values: dict[str, Any], where: str) -> Config:
-    """A configuration from plain values; types follow the fields' defaults."""
-    known = {f.name: f for f in dataclasses.fields(config)}  # type: ignore[arg-type]
-    arguments: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in known:
-            raise unknown(where, "field", name, known)
-        if value is not None and "Path" in str(known[name].type):
-            value = Path(value)
-        if isinstance(value, list):
-            value = tuple(value)
-        usual = getattr(config(), name)
-        fits = usual is None or value is None or isinstance(value, type(usual))
-        if isinstance(usual, float) and isinstance(value, int):
-            fits, value = True, float(value)
-        if not fits or (isinstance(value, bool) and not isinstance(usual, bool)):
-            raise UserError(
-                f"{where}: {name} must be {type(usual).__name__}; got {value!r}"
-            )
-        arguments[name] = value
-    return config(**arguments)
-
-
 def plain(value: Any) -> Any:
     """A configuration value as JSON can hold it."""
     if isinstance(value, Path):
@@ -155,9 +167,10 @@ def plain(value: Any) -> Any:
 def read_json(path: Path) -> Any:
     """Reads JSON, or says in one sentence why it cannot."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"'{path}' must be readable JSON; {error}") from None
+    return found
 
 
 def claim(out: Path | None, name: str, resume: bool) -> Path:
@@ -171,13 +184,16 @@ def claim(out: Path | None, name: str, resume: bool) -> Path:
         while (Path("runs") / f"{name}-{number}").exists():
             number += 1
         out = Path("runs") / f"{name}-{number}"
-    if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(
-            f"--out: '{out}' must be new or empty; it holds something (continue a run "
-            "with --resume, or choose another folder)"
-        )
     try:
+        if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UserError(
+                f"--out: '{out}' must be new or empty; it holds something (continue a "
+                "run with --resume, or choose another folder)"
+            )
         out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
     except OSError as error:
         raise UserError(f"--out: '{out}' must be writable; {error}") from None
     return out
@@ -256,13 +272,18 @@ class Metrics:
         self.path = path
         self.rows: list[dict[str, Any]] = []
         if path.exists():
-            for line in path.read_text("utf-8").splitlines()[:keep]:
-                try:
-                    self.rows.append(json.loads(line))
-                except ValueError:
-                    raise UserError(
-                        f"'{path}': line {len(self.rows) + 1} must be JSON; it is not"
-                    ) from None
+            try:
+                lines = path.read_text("utf-8").splitlines()
+                self.rows = [json.loads(line) for line in lines[:keep]]
+            except ValueError:
+                raise UserError(f"'{path}' must hold one JSON row a line") from None
+            if not all(isinstance(row, dict) for row in self.rows):
+                raise UserError(f"'{path}' must hold one JSON object a line")
+            if keep == 0 and len(lines) > 1:
+                raise UserError(
+                    f"'{path}' holds {len(lines)} rows, but their checkpoint is gone; "
+                    "start a new run in another folder"
+                )
         if len(self.rows) < keep:
             raise UserError(
                 f"'{path}' must hold {keep} rows for this checkpoint; got "

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _run
+from meta_solvers.base import SolverFailed
+from nfg.errors import UserError
 
 if TYPE_CHECKING:
     from experiments.psro import Config
@@ -21,20 +23,24 @@ def trial(
     from psro.loop import start, step
     from psro.metrics import row
 
-    folder.mkdir(parents=True, exist_ok=True)
     state, metrics = opened(folder)
     if state is None:
         state = start(setup)
         _keep(state, setup, metrics, folder)
     begin = time.monotonic()
-    stopped = _reason(config, state, begin)
+    stopped, failed = _reason(config, setup, state, begin), False
     with Progress(config, form, setup) as show:
         show(state, row(state, setup.concept))
         while stopped is None:
-            state = step(setup, state)
+            try:
+                state = step(setup, state)
+            except (SolverFailed, UserError) as error:
+                stopped, failed = f"iteration {state.iteration + 1}: {error}", True
+                break
             show(state, _keep(state, setup, metrics, folder))
-            stopped = _reason(config, state, begin)
+            stopped = _reason(config, setup, state, begin)
     summary = summarise(config, form, setup, state, stopped)
+    summary["failed"] = failed
     _save_arrays(folder, state)
     _run.write_json(folder / "summary.json", _run.clean(summary))
     write_report(folder, summary, metrics.rows, state.table.values[0])
@@ -42,9 +48,13 @@ def trial(
 
 
 def opened(folder: Path) -> "tuple[State | None, _run.Metrics]":
-    """The last checkpoint of a trial, if any, and the rows that go with it."""
+    """The last checkpoint of a trial, if any, and the rows that go with it.
+
+    Rows beyond the checkpoint, which a kill can leave, are cut off.
+    """
     from psro import checkpoint
 
+    folder.mkdir(parents=True, exist_ok=True)
     places = checkpoint.found(folder / "checkpoint")
     if not places:
         return None, _run.Metrics(folder / "metrics.jsonl")
@@ -65,12 +75,16 @@ def _keep(
     return found
 
 
-def _reason(config: "Config", state: "State", begin: float) -> str | None:
+def _reason(
+    config: "Config", setup: "Setup", state: "State", begin: float
+) -> str | None:
     """Why the run is over, if it is."""
-    gap = float(next(iter(state.gaps.values())).sum())
+    gap = float(state.gaps[setup.concept].sum())
     if config.stop_gap is not None and gap <= config.stop_gap:
         return f"gap {gap:.3g} is at most {config.stop_gap:g}"
-    if config.stop_no_novel and state.iteration > 0 and state.novel == 0:
+    find = state.population.find
+    known = (find(r.player, r.policy) is not None for r in state.responses)
+    if config.stop_no_novel and all(known):
         return "no novel policy"
     if state.iteration >= config.iterations:
         return f"{config.iterations} iterations"
@@ -128,6 +142,8 @@ def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any
         found[f"{key}_standard_error"] = float(
             values.std(ddof=1) / np.sqrt(len(values))
         )
+    found["failed"] = any(s["failed"] for s in summaries)
+    found["stopped"] = [s["stopped"] for s in summaries]
     found["seeds"] = [s["seed"] for s in summaries]
     return found
 

@@ -115,6 +115,8 @@ ROWS = {
 
 def run(config: Config) -> dict[str, Any]:
     """Runs what is missing; returns the result that is also written."""
+    if not 0 <= config.seed < 2**32:  # OpenSpiel seeds numpy's global generator
+        raise UserError(f"--seed must be in [0, 2^32); got {config.seed}")
     for name in config.rows:
         if name not in ROWS:
             raise unknown("--rows", "row", name, ROWS)

@@ -56,6 +56,12 @@ def page(config: Config) -> None:
     """Runs every pair, then compares."""
     if not config.solvers:
         raise UserError("demo: --solvers must name at least one meta-solver; got none")
+    from meta_solvers import get
+
+    for spec in (*config.solvers, config.evaluation):
+        get(spec)
+    if config.iterations is not None and config.iterations < 0:
+        raise UserError(f"--iterations must be at least 0; got {config.iterations}")
     folder = _run.claim(config.out, "demo", config.resume)
     _run.record(folder, config)
     results = []
@@ -69,10 +75,12 @@ def page(config: Config) -> None:
                     solver=solver,
                     eval_solver=config.evaluation,
                     concept="cce",
-                    iterations=config.iterations or iterations,
+                    iterations=(
+                        iterations if config.iterations is None else config.iterations
+                    ),
                     seed=config.seed,
                     out=place,
-                    resume=(place / "checkpoint").exists(),
+                    resume=(place / "config.json").exists(),
                     quiet=config.quiet or config.json,
                 )
                 psro.run(run)

@@ -10,7 +10,7 @@ import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from experiments import _run, _trial
 from nfg.errors import UserError
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 class Config:
     """Fields of a PSRO run."""
 
+    may_change: ClassVar[tuple[str, ...]] = (
+        "iterations", "stop_gap", "stop_no_novel", "max_seconds", "memory_gb",
+    )  # fmt: skip
+
     game: str = "kuhn_poker"
     """OpenSpiel game, parameters included: "kuhn_poker(players=3)"."""
     players: int | None = None
@@ -34,7 +38,7 @@ class Config:
     solver: str = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
     eval_solver: str | None = None
-    """Meta-solver that is only measured (default: the same)."""
+    """Meta-solver only measured, under the run's concept (default: the same)."""
     concept: Literal["auto", "ne", "cce", "ce"] = "auto"
     """What is responded to; auto follows the solver (cce for heuristics)."""
     iterations: int = 20
@@ -70,7 +74,7 @@ class Config:
     max_seconds: float | None = None
     """Stop after this much wall time (the one rule that depends on the machine)."""
     memory_gb: float = 4.0
-    """Refuse games whose terminals need more than this."""
+    """Refuse games whose tree makes the process grow by more than this."""
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
@@ -94,9 +98,15 @@ def run(config: Config) -> dict[str, Any]:
         (replace(config, seed=config.seed + i), _trial_folder(folder, config, i))
         for i in range(config.trials)
     ]
-    if config.resume:  # damage is found before anything is written
+    _same_game(form, folder)
+    if config.resume:  # every trial is sound before the configuration is replaced
         for _, place in trials:
-            _trial.opened(place)
+            state, _ = _trial.opened(place)
+            if state is not None and state.iteration > config.iterations:
+                raise UserError(
+                    f"--iterations must be at least the {state.iteration} that "
+                    f"'{place}' has done; got {config.iterations}"
+                )
     _run.record(folder, config)
     if config.jobs > 1 and config.trials > 1:
         from joblib import Parallel, delayed
@@ -112,6 +122,19 @@ def run(config: Config) -> dict[str, Any]:
     if config.trials > 1:
         _run.write_json(folder / "summary.json", _run.clean(summary))
     return summary
+
+
+def _same_game(form: "SequenceForm", folder: Path) -> None:
+    """Records which game a run plays, or checks that it still is that game."""
+    place = folder / "game.json"
+    now = {"name": form.name, "fingerprint": form.fingerprint}
+    if not place.exists():
+        _run.write_json(place, now)
+    elif _run.read_json(place) != now:
+        raise UserError(
+            f"--resume: the game must be the one that '{folder}' was begun with, "
+            "payoffs included; it has changed"
+        )
 
 
 def _trial_folder(folder: Path, config: Config, number: int) -> Path:
@@ -133,6 +156,11 @@ def check(config: Config) -> None:
             )
     if config.payoffs is not None and config.players is not None:
         raise UserError("--players goes with --game; a file has its own players")
+    for name in ("stop_gap", "max_seconds"):
+        value = getattr(config, name)
+        if value is not None and not 0 <= value < float("inf"):
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag} must be a number >= 0; got {value}")
     if not 0 <= config.prune < 1:
         raise UserError(f"--prune must be in [0, 1); got {config.prune}")
     if not config.memory_gb > 0:
@@ -145,7 +173,13 @@ def build(config: Config) -> "SequenceForm":
         from experiments._files import load_game
         from games.sequence import from_normal_form
 
-        return from_normal_form(load_game(config.payoffs), config.payoffs.name)
+        game = load_game(config.payoffs)
+        if game.members is not None or game.repeats is not None:
+            raise UserError(
+                "--payoffs: PSRO plays one game, without an ensemble or repeats; solve "
+                "them with experiments.solve"
+            )
+        return from_normal_form(game, config.payoffs.name)
     from games.openspiel import sequence_form
 
     if config.quiet or config.json or not sys.stdout.isatty():
@@ -210,11 +244,17 @@ def page(config: Config) -> None:
     summary = run(config)
     if config.json:
         print(json.dumps(_run.clean(summary)))
-    elif not config.quiet:
+    elif not (config.quiet or summary["failed"]):
         welfare = _trial.rounded(summary["value_sum"])
         print(
             f"gap {summary['gap']:.6g}  value sum {welfare:.6g}  "
             f"cpu {summary['cpu_seconds']:.2f} s  -> {summary['folder']}"
+        )
+
+    if summary["failed"]:
+        raise UserError(
+            f"the run ended early, and what it had is in '{summary['folder']}': "
+            f"{summary['stopped']}"
         )
 
 

@@ -29,6 +29,18 @@ def load(name: str, players: int | None = None) -> Any:
     Raises:
       UserError: the game or a parameter is unknown or impossible.
     """
+    game = _loaded(name, players)
+    if game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
+        game = pyspiel.convert_to_turn_based(game)
+    if game.get_type().dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
+        raise UserError(
+            f"load(): the game must be turn-based or simultaneous; got '{name}'"
+        )
+    return game
+
+
+def _loaded(name: str, players: int | None) -> Any:
+    """An OpenSpiel game as it is, or one sentence why not."""
     where = "load()"
     short = name.split("(", 1)[0].strip()
     known = pyspiel.registered_names()
@@ -57,27 +69,21 @@ def load(name: str, players: int | None = None) -> Any:
         if type(allowed.parameter_specification[key]) is float and type(value) is int:
             parameters[key] = float(value)  # OpenSpiel itself refuses 1 for 1.0
     low, high = allowed.min_num_players, allowed.max_num_players
-    if not low <= parameters.get("players", low) <= high:
+    count = parameters.get("players", low)
+    if not isinstance(count, int) or not low <= count <= high:
         raise UserError(
             f"{where}: '{short}' must have {low} to {high} players; "
             f"got {parameters['players']}"
         )
     try:
         with _silenced():
-            game = pyspiel.load_game(short, parameters)
-            if game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
-                game = pyspiel.convert_to_turn_based(game)
+            return pyspiel.load_game(short, parameters)
     except (pyspiel.SpielError, RuntimeError) as error:
         raise UserError(
             f"{where}: OpenSpiel must accept '{name}'"
             f"{f' with players={players}' if players is not None else ''}; "
             f"it says: {_reason(error)}"
         ) from None
-    if game.get_type().dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
-        raise UserError(
-            f"{where}: the game must be turn-based or simultaneous; got '{name}'"
-        )
-    return game
 
 
 def _reason(error: Exception) -> str:
@@ -134,14 +140,7 @@ def matrix_game(name: str, players: int | None = None) -> Game:
     short = name.split("(", 1)[0].strip()
     if short not in pyspiel.registered_names():
         raise unknown("matrix_game()", "game", short, pyspiel.registered_names())
-    text = name if players is None else f"{short}(players={players})"
-    try:
-        with _silenced():
-            game = pyspiel.load_game(text)
-    except (pyspiel.SpielError, RuntimeError) as error:
-        raise UserError(
-            f"matrix_game(): OpenSpiel must accept '{text}'; got {_reason(error)}"
-        ) from None
+    game = _loaded(name, players)
     one_shot = (
         pyspiel.GameType.Information.ONE_SHOT,
         pyspiel.GameType.Dynamics.SIMULTANEOUS,

@@ -6,6 +6,7 @@ payoff tensors of whole populations, best responses to correlated co-players, ga
 NashConv and values (von Stengel 1996; Marris et al. 2021, section 3).
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +48,17 @@ class SequenceForm:
     def players(self) -> int:
         """N."""
         return len(self.trees)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the whole game: two games share it only if they are the same."""
+        digest = hashlib.sha256()
+        for tree in self.trees:
+            for array in (tree.parent, tree.first, tree.action):
+                digest.update(array.tobytes())
+        digest.update(self.ends.tobytes())
+        digest.update(self.payoffs.tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def noise(self) -> float:

@@ -36,7 +36,7 @@ def save(state: State, folder: Path) -> Path:
     with open(aside / "arrays.npz", "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
         _flush(file)
-    text["sha256"] = _checksum(aside / "arrays.npz")
+    text["sha256"] = _checksum(text, aside / "arrays.npz")
     with open(aside / "state.json", "w", encoding="utf-8") as file:
         json.dump(text, file, indent=1)
         _flush(file)
@@ -65,7 +65,8 @@ def load(place: Path) -> State:
     where = f"checkpoint '{place}'"
     try:
         text = json.loads((place / "state.json").read_text("utf-8"))
-        checksum = _checksum(place / "arrays.npz")
+        recorded = text.pop("sha256", None) if isinstance(text, dict) else None
+        checksum = _checksum(text, place / "arrays.npz")
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         raise UserError(
@@ -76,10 +77,10 @@ def load(place: Path) -> State:
     if not isinstance(text, dict) or text.get("format") != FORMAT:
         got = text.get("format") if isinstance(text, dict) else type(text).__name__
         raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
-    if checksum != text.get("sha256"):
+    if checksum != recorded:
         raise UserError(
-            f"{where}: arrays.npz must have the checksum that state.json records; it "
-            "was changed or only partly written"
+            f"{where}: arrays.npz and state.json must have the checksum recorded with "
+            "them; one was changed or only partly written"
         )
     try:
         with np.load(place / "arrays.npz", allow_pickle=False) as arrays:
@@ -107,8 +108,11 @@ def _flush(file: Any) -> None:
     os.fsync(file.fileno())
 
 
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _checksum(text: Any, path: Path) -> str:
+    """Of the state's JSON and the bytes of its arrays, together."""
+    digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
+    digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:

@@ -41,7 +41,8 @@ def test_a_run_folder_holds_everything(tmp_path, capsys):
     assert "gap" in capsys.readouterr().out
     names = {p.name for p in out.iterdir()}
     assert names == {"config.json", "env.json", "metrics.jsonl", "summary.json",
-                     "checkpoint", "meta_game.npz", "plots", "report.html"}  # fmt: skip
+                     "checkpoint", "meta_game.npz", "plots", "report.html",
+                     "game.json"}  # fmt: skip
     summary = json.loads((out / "summary.json").read_text())
     keys = "game solver seed iterations gap gap_per_player values value_sum"
     for key in (*keys.split(), "cpu_seconds", "cpu_seconds_per_stage"):
@@ -102,6 +103,8 @@ def test_kill_before_the_first_checkpoint(tmp_path):
         for file in place.iterdir():
             file.unlink()
         place.rmdir()
+    first = (out / "metrics.jsonl").read_text().splitlines()[0]
+    (out / "metrics.jsonl").write_text(first + "\n")
     assert call("--resume", "--out", out, "--quiet") == 0
     assert rows(out) == expected
 
@@ -241,3 +244,66 @@ def test_help_is_quick_and_complete(page):
         times.append(time.monotonic() - begin)
     assert f"python -m experiments.{page}" in done.stdout
     assert min(times) < 1.0
+
+
+def test_a_solver_without_an_answer_ends_the_run_and_keeps_it(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert call("--solver", "mgcce:epsilon=-1", "--out", out, "--quiet") == 2
+    error = capsys.readouterr().err
+    assert "ended early" in error and "no joint distribution" in error
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["failed"] and (out / "report.html").exists()
+
+
+def test_resume_after_a_kill_between_trials(tmp_path):
+    start = ("--game", "kuhn_poker", "--iterations", 2, "--trials", 2, "--quiet")
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert call(*start, "--out", whole) == 0
+    assert call(*start, "--out", cut) == 0
+    for path in sorted((cut / "trial_1").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (cut / "trial_1").rmdir()
+    assert call("--resume", "--out", cut, "--quiet") == 0
+    assert arrays(whole / "trial_1") == arrays(cut / "trial_1")
+
+
+def test_resume_notices_another_game(tmp_path, capsys):
+    file, out = tmp_path / "g.npy", tmp_path / "r"
+    np.save(file, np.random.default_rng(0).normal(size=(2, 3, 3)))
+    assert call("--payoffs", file, "--iterations", 1, "--out", out, "--quiet") == 0
+    np.save(file, np.random.default_rng(1).normal(size=(2, 3, 3)))
+    assert call("--resume", "--out", out, "--iterations", 2) == 2
+    assert "it has changed" in capsys.readouterr().err
+
+
+def test_resume_keeps_what_it_has(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert call("--iterations", 2, "--out", out, "--quiet") == 0
+    assert call("--resume", "--out", out, "--iterations", 1) == 2
+    assert "must be at least the 2" in capsys.readouterr().err
+    assert call("--resume", "--out", out, "--out", tmp_path / "other") == 2
+    assert "must be given once" in capsys.readouterr().err
+    file = tmp_path / "c.yaml"
+    file.write_text("resume: true\n")
+    assert call("--config", file, "--out", out) == 2
+    assert "must not set resume" in capsys.readouterr().err
+    assert call("--config", file, "--resume", "--out", out) == 2
+    assert "keeps its own configuration" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["stop_gap: abc", "players: two", "concept: foo", "gaps: everything",
+     "iterations: [1, 2]", "solver: null", "iterations: true", "out: [a]"],
+)  # fmt: skip
+def test_odd_yaml_values_exit_with_code_2(tmp_path, monkeypatch, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.yaml").write_text(text + "\n")
+    try:
+        code = call("--config", tmp_path / "c.yaml", "--iterations", 1, "--quiet")
+    except SystemExit as stopped:
+        code = stopped.code
+    if "iterations" in text:  # the command line wins over the file
+        assert code == 0
+    else:
+        assert code == 2

@@ -109,12 +109,12 @@ def test_damage_gets_one_sentence(state, tmp_path, damage, sentence):
     assert "\n" not in str(caught.value)
 
 
-def test_state_that_does_not_fit_its_arrays(state, tmp_path):
+def test_an_edited_state_is_noticed(state, tmp_path):
     place = checkpoint.save(state, tmp_path)
     text = json.loads((place / "state.json").read_text())
     text["uids"][0].append(99)
     (place / "state.json").write_text(json.dumps(text))
-    with pytest.raises(UserError, match="must describe one state"):
+    with pytest.raises(UserError, match="one was changed"):
         checkpoint.load(place)
 
 
