@@ -82,8 +82,8 @@ def _from_csv(text: str) -> Game:
     matrices = []
     for block in blocks:
         try:
-            text = io.StringIO(block)
-            rows = np.loadtxt(text, delimiter=",", ndmin=2, comments=None)
+            lines = io.StringIO(block)
+            rows = np.loadtxt(lines, delimiter=",", ndmin=2, comments=None)
             matrices.append(rows)
         except ValueError as error:
             raise UserError(

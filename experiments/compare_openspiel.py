@@ -115,14 +115,12 @@ ROWS = {
 
 def run(config: Config) -> dict[str, Any]:
     """Runs what is missing; returns the result that is also written."""
-    if not 0 <= config.seed < 2**32:  # OpenSpiel seeds numpy's global generator
-        raise UserError(f"--seed must be in [0, 2^32); got {config.seed}")
     for name in config.rows:
         if name not in ROWS:
             raise unknown("--rows", "row", name, ROWS)
-    for name in ("repeats", "simulations"):
-        if (value := getattr(config, name)) < 1:
-            raise UserError(f"--{name} must be at least 1; got {value}")
+    for name, low in (("repeats", 1), ("simulations", 1), ("seed", 0)):
+        if (value := getattr(config, name)) < low:
+            raise UserError(f"--{name} must be at least {low}; got {value}")
     folder = _run.claim(config.out, "compare-openspiel", config.resume)
     _run.record(folder, config)
     (folder / "rows").mkdir(exist_ok=True)

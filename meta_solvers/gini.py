@@ -7,7 +7,7 @@ would be too large, Clarabel (Goulart & Chen 2024) solves the sparse lifted rows
 ``meta_solvers.polytope``. The gap that is reported is always measured on the answer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import clarabel
@@ -66,7 +66,11 @@ class GiniSolver(MetaSolver):
         return "ce" if self.concept == "ce" else "cce"
 
     def nearest_uniform(self, game: Game, epsilon: float) -> Answer:
-        """Maximises Gini impurity with deviations gaining at most ``epsilon``."""
+        """Maximises Gini impurity with deviations gaining at most ``epsilon``.
+
+        Where "auto" has a second method, it is used when the first is not OK; what
+        the first said is then in the diagnostics under "tried".
+        """
         rows = sum(a * (a - 1) if self.kind == "ce" else a for a in game.actions)
         if self.method == "auto":
             order = ["projection", "clarabel"]
@@ -83,10 +87,15 @@ class GiniSolver(MetaSolver):
             else:
                 shape = polytope(game, self.kind)
                 answer = _by_clarabel(game, self.kind, shape, epsilon)
-            if answer.status is Status.OK:
-                return answer
             answers.append(answer)
-        return answers[0]
+            if answer.status is Status.OK:
+                break
+        best = answers[-1] if answers[-1].status is Status.OK else answers[0]
+        others = [a for a in answers if a is not best]
+        if not others:
+            return best
+        tried = [f"{a.diagnostics['method']}: {a.status.name}" for a in others]
+        return replace(best, diagnostics={**best.diagnostics, "tried": tried})
 
 
 def _by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> Answer:
