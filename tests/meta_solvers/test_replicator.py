@@ -238,26 +238,13 @@ def test_shapleys_game_defeats_dynamics_and_they_say_so(spec):
 # Symmetric games keep one shared mixture.
 
 
-def one_sided():
-    """Symmetric payoffs, of which player 1 alone is uncertain."""
-    game = ensemble(3, (3, 3), symmetric=True)
-    members = np.stack([game.payoffs, game.payoffs])
-    members[0, 1] += 0.7 * np.random.default_rng(1).normal(size=(3, 3))
-    members[1, 1] = 2 * game.payoffs[1] - members[0, 1]
-    return [Game(game.payoffs, members, symmetric=kind) for kind in (True, False)]
-
-
-@pytest.mark.parametrize("update", ["euclidean", "multiplicative,floor=0"])
-def test_a_symmetric_game_keeps_player_zeros_mixture(update):
-    shared, apart = one_sided()
-    spec = f"r2d:steps=40,dt=0.05,update={update}"
-    one, two = marginals(spec, shared)
-    assert one.tobytes() == two.tobytes()
-    first, second = marginals(spec, apart)
-    assert np.abs(first - second).max() > 1e-3
-    # Player 0 is certain and meets itself: its own game played by twins.
-    twins = Game(shared.payoffs, shared.payoffs[None], symmetric=True)
-    np.testing.assert_allclose(one, marginals(spec, twins)[0], atol=1e-12)
+def test_a_symmetric_ensemble_must_be_symmetric_member_by_member():
+    game = ensemble(2, (3, 3), symmetric=True)
+    members = game.members.copy()
+    members[0, 0, 0, 1] += 0.5
+    members[1, 0, 0, 1] -= 0.5  # the mean is still symmetric
+    with pytest.raises(UserError, match="exchanging players 0 and 1"):
+        Game(game.payoffs, members, symmetric=True)
 
 
 @pytest.mark.parametrize(
