@@ -1,5 +1,6 @@
 """A CE or CCE that maximises whatever concave objective the user writes in cvxpy."""
 
+import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -160,6 +161,13 @@ class UserObjective(MetaSolver):
         function = self.objective
         if isinstance(function, str):
             function = _OBJECTIVES.get(function) or _imported(function)
+        try:
+            inspect.signature(function).bind(joint, game)
+        except (TypeError, ValueError):
+            raise UserError(
+                "UserObjective: the objective must be a function of (joint, game); got "
+                f"{self.objective}"
+            ) from None
         goal = function(joint, game)
         if not isinstance(goal, cp.Expression):
             raise UserError(
