@@ -1,0 +1,136 @@
+"""The linear system of an interior-point step: ``(H + diag(ratio)) x = rhs``."""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from meta_solvers.exact.dual import Dual, Point
+from meta_solvers.exact.problem import Array, namespace
+
+_LOOSE = float(__import__('os').environ.get('LO','100'))
+_REFINEMENTS = int(__import__('os').environ.get('RE','1'))
+_RIDGE = 1e-13  # of the largest entry of H: duplicate actions make H singular
+
+
+class Factor(Protocol):
+    """A factorised system; ``solve`` may be called repeatedly."""
+
+    def solve(self, rhs: Array) -> Array:
+        """x for the right-hand side ``[B, m]``."""
+
+
+def factorise(dual: Dual, point: Point, ratio: Array) -> Factor:
+    """Factorises ``H(point) + diag(ratio)``.
+
+    Args:
+      dual: the dual function.
+      point: where the Hessian H is taken.
+      ratio: ``[B, m]``, positive.
+    """
+    if dual.problem.concept == "cce":
+        return Cholesky(dual.curvature(point), ratio)
+    return _Tight(dual, point, ratio)
+
+
+class _Tight:
+    """CE: only deviations near their constraint are factorised with their couplings.
+
+    There are ``A_p (A_p - 1)`` deviations and few of them bind. Where ``ratio`` is far
+    above the curvature a deviation moves almost by its own diagonal; what that neglects
+    is put back by ``_REFINEMENTS`` residual corrections with exact products ``H v``.
+    """
+
+    def __init__(self, dual: Dual, point: Point, ratio: Array) -> None:
+        xp = dual.xp
+        self.dual, self.point, self.ratio = dual, point, ratio
+        diagonal = dual.diagonal(point.sigma) + dual.spread(dual.bend(point))
+        self.loose = diagonal * dual.mask + ratio
+        weight = xp.where(dual.mask > 0, ratio / (diagonal + 1e-300), 1e300 + 0 * ratio)
+        chosen, rows = [], []
+        for p, part in enumerate(dual.parts):
+            counts = xp.sum(weight[:, part] < _LOOSE, 1)
+            order = xp.argsort(weight[:, part], -1)[:, : max(int(xp.amax(counts)), 1)]
+            chosen.append(order + part.start)
+            rows.append(dual.rows(order, p))
+        self.chosen = xp.concatenate(chosen, 1)
+        gains = xp.concatenate(rows, 1)
+        weighted = gains * point.sigma.reshape(gains.shape[0], 1, -1)
+        mean = xp.sum(weighted, 2)
+        hessian = weighted @ xp.moveaxis(gains, 1, 2) - mean[:, :, None] * mean[:, None]
+        start, bend = 0, dual.bend(point)
+        for p, order in enumerate(chosen):
+            part = slice(start, start + order.shape[1])
+            hessian[:, part, part] += bend[:, p, None, None]
+            start = part.stop
+        self.factor = Cholesky(hessian, _gather(ratio, self.chosen))
+
+    def _approximate(self, rhs: Array) -> Array:
+        tight = self.factor.solve(_gather(rhs, self.chosen))
+        return _scatter(rhs / self.loose, self.chosen, tight)
+
+    def solve(self, rhs: Array) -> Array:
+        x = self._approximate(rhs)
+        for _ in range(_REFINEMENTS):
+            left = rhs - self.dual.product(self.point, x) - self.ratio * x
+            x = x + self._approximate(left)
+        return x
+
+
+def _gather(array: Array, index: Array) -> Array:
+    if isinstance(array, np.ndarray):
+        return np.take_along_axis(array, index, 1)
+    return array.gather(1, index)
+
+
+def _scatter(array: Array, index: Array, values: Array) -> Array:
+    if isinstance(array, np.ndarray):
+        result = array.copy()
+        np.put_along_axis(result, index, values, 1)
+        return result
+    return array.scatter(1, index, values)
+
+
+class Cholesky:
+    """``matrix + diag(diagonal)`` factorised: ``[B, m, m]`` and ``[B, m]``."""
+
+    def __init__(self, matrix: Array, diagonal: Array) -> None:
+        self.xp = namespace(matrix)
+        size = matrix.shape[1]
+        index = np.arange(size)
+        ridge = 0.0
+        if size:
+            largest = self.xp.amax(matrix[:, index, index], 1)
+            ridge = _RIDGE * largest[:, None]
+        matrix[:, index, index] += diagonal + ridge
+        self.factor: Any = _factor(matrix)
+
+    def solve(self, rhs: Array) -> Array:
+        """x with ``(matrix + diag) x = rhs``, ``[B, m]``."""
+        if self.xp is np:
+            from scipy.linalg import cho_solve
+
+            pairs = zip(self.factor, rhs, strict=True)
+            return np.stack([cho_solve((f, True), b) for f, b in pairs])
+        solved = self.xp.cholesky_solve(rhs[:, :, None], self.factor)
+        return solved[:, :, 0]
+
+
+def _factor(matrix: Array) -> Array:
+    """Lower factors; a matrix that rounding made indefinite gets a larger diagonal."""
+    xp = namespace(matrix)
+    if xp is not np:
+        factor, failed = xp.linalg.cholesky_ex(matrix)
+        if xp.any(failed > 0):
+            index = np.arange(matrix.shape[1])
+            more = matrix.clone()
+            more[:, index, index] *= 1 + 1e-8
+            factor = xp.where(
+                (failed > 0)[:, None, None], xp.linalg.cholesky_ex(more)[0], factor
+            )
+        return factor
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        index = np.arange(matrix.shape[1])
+        matrix[:, index, index] *= 1 + 1e-8
+        return np.linalg.cholesky(matrix)

@@ -1,0 +1,122 @@
+"""Games to train on, drawn afresh at every step: no solutions, no data set.
+
+Payoffs are uniform on the L2-invariant sphere (zero mean, unit variance per player),
+to which every game is equivalent (Marris et al. 2022, section 4.1). Sizes are mixed
+from batch to batch, so that one network serves all of them.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy import ndarray
+
+from meta_solvers.exact.problem import Concept, Problem, normalise
+
+
+@dataclass(frozen=True)
+class Games:
+    """A distribution of problems.
+
+    Attributes:
+      concept: "cce" or "ce".
+      players: number of players.
+      least: fewest actions of a player.
+      most: most actions of a player; sizes are log-uniform in between.
+      square: share of batches in which all players have equally many actions.
+      selects: "entropy" (uniform target, no welfare, epsilon 0) or "any" (targets,
+        welfare and epsilon are drawn as well).
+      naive: draw payoffs uniformly from [-1, 1] and leave them so (an ablation).
+    """
+
+    concept: Concept = "cce"
+    players: int = 2
+    least: int = 2
+    most: int = 64
+    square: float = 0.5
+    selects: str = "entropy"
+    naive: bool = False
+
+    def sizes(self, rng: np.random.Generator) -> tuple[int, ...]:
+        """Numbers of actions of one batch."""
+        low, high = math.log(self.least), math.log(self.most + 1)
+        drawn = np.exp(rng.uniform(low, high, self.players)).astype(int)
+        drawn = np.clip(drawn, self.least, self.most)
+        if rng.random() < self.square:
+            drawn[:] = drawn[0]
+        return tuple(int(n) for n in drawn)
+
+    def draw(
+        self, batch: int, actions: tuple[int, ...], rng: np.random.Generator
+    ) -> Problem:
+        """B problems of one size, numpy float64, hard epsilon."""
+        shape = (batch, len(actions), *actions)
+        count = math.prod(actions)
+        mass = np.full((batch, *actions), 1.0 / count)
+        if self.naive:
+            payoffs = rng.uniform(-1, 1, shape)
+        else:
+            payoffs, _ = normalise(rng.standard_normal(shape), mass)
+        base, epsilon = np.log(mass), np.zeros((batch, len(actions)))
+        if self.selects == "any":
+            base = _targets(base, rng) + _welfare(payoffs, rng)
+            wide = rng.random((batch, 1)) < 0.5
+            epsilon = wide * rng.uniform(0.0, 0.5, epsilon.shape)
+        real = np.zeros((batch, len(actions), max(actions)))
+        for p, n in enumerate(actions):
+            real[:, p, :n] = 1.0
+        none = np.zeros_like(epsilon)
+        return Problem(self.concept, payoffs, base, epsilon, none, none, real)
+
+
+def _targets(base: ndarray, rng: np.random.Generator) -> ndarray:
+    """Logarithms of targets: uniform, Dirichlet of any concentration, almost pure."""
+    batch, count = base.shape[0], base[0].size
+    kind = rng.random((batch, 1))
+    power = np.exp(rng.uniform(math.log(0.01), 0.0, (batch, 1)))
+    # ln Gamma(c) variables, c <= 1, without underflow: ln G(c + 1) + ln(U) / c.
+    logs = np.log(rng.gamma(power + 1, size=(batch, count)))
+    logs = logs + np.log(rng.random((batch, count))) / power
+    rest = np.exp(rng.uniform(math.log(1e-4), math.log(0.3), (batch, 1)))
+    pure = np.broadcast_to(np.log(rest / max(count - 1, 1)), logs.shape).copy()
+    chosen = rng.integers(count, size=(batch, 1))
+    np.put_along_axis(pure, chosen, np.log1p(-rest), 1)
+    logs = np.where(kind < 0.4, 0.0, np.where(kind < 0.8, logs, pure))
+    top = logs.max(1, keepdims=True)
+    logs = np.maximum(logs - top, -20.0)
+    logs = logs - np.log(np.exp(logs).sum(1, keepdims=True))
+    return logs.reshape(base.shape)
+
+
+def _welfare(payoffs: ndarray, rng: np.random.Generator) -> ndarray:
+    """``mu W``: none, the sum of payoffs, or any function of the joint action."""
+    batch = payoffs.shape[0]
+    shape = (batch, *[1] * (payoffs.ndim - 2))
+    kind = rng.random(shape)
+    total = payoffs.sum(1)
+    other = rng.standard_normal(total.shape)
+    axes = tuple(range(1, total.ndim))
+    other = other - other.mean(axes, keepdims=True)
+    weight = np.exp(rng.uniform(math.log(0.1), math.log(5.0), shape))
+    return np.where(kind < 0.4, 0.0, np.where(kind < 0.7, total, other) * weight)
+
+
+def as_float32(problem: Problem, device: torch.device | str = "cpu") -> Problem:
+    """The same problem as float32 tensors."""
+    parts = {
+        name: torch.as_tensor(array).to(device, torch.float32)
+        for name, array in vars(problem).items()
+        if name != "concept"
+    }
+    return Problem(problem.concept, **parts)
+
+
+def as_float64(problem: Problem, device: torch.device | str = "cpu") -> Problem:
+    """The same problem as float64 tensors."""
+    parts = {
+        name: torch.as_tensor(array).to(device, torch.float64)
+        for name, array in vars(problem).items()
+        if name != "concept"
+    }
+    return Problem(problem.concept, **parts)

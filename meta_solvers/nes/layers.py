@@ -1,0 +1,174 @@
+"""Equivariant layers: the complete linear bases of payoffs and duals.
+
+Relabelling a player's actions relabels the output, and exchanging players exchanges
+it, because weights depend on relations only: is this the player's own tensor, is its
+own axis kept, how many other axes are. Pools are sums over the square root of the
+count, so that a layer's variance does not depend on the number of actions (Marris et
+al. 2022, eq. 12-15; the relative basis replaces absolute player indices, which would
+break the symmetry).
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """Which entries of padded tensors are real.
+
+    Attributes:
+      real: per player ``[B, A_p]`` of 0 and 1.
+    """
+
+    real: tuple[Tensor, ...]
+
+    @property
+    def players(self) -> int:
+        """N."""
+        return len(self.real)
+
+    def along(self, axis: int) -> Tensor:
+        """The mask of one axis, ``[B, 1, .., A_axis, .., 1, 1]``, one last for channels."""
+        shape = [self.real[axis].shape[0], *[1] * (self.players + 1)]
+        shape[1 + axis] = self.real[axis].shape[1]
+        return self.real[axis].reshape(shape)
+
+    def joint(self) -> Tensor:
+        """The mask of joint actions, ``[B, A1, ..., AN, 1]``."""
+        mask = self.along(0)
+        for axis in range(1, self.players):
+            mask = mask * self.along(axis)
+        return mask
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scales the channels of every entry to unit mean square."""
+    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
+
+
+def relation(player: int, other: int, kept: frozenset[int]) -> tuple[int, ...]:
+    """The name of the weight that carries ``other``'s tensor, pooled to ``kept``.
+
+    Own tensor: (0, own axis kept, how many others). Another player's: (1, own axis
+    kept, the other player's axis kept, how many of the rest).
+    """
+    if player == other:
+        return (0, int(player in kept), len(kept - {player}))
+    rest = kept - {player, other}
+    return (1, int(player in kept), int(other in kept), len(rest))
+
+
+def relations(players: int, to_dual: bool = False) -> list[tuple[int, ...]]:
+    """All relations: ``6N - 4`` of payoffs to payoffs; fewer where a_-p is summed out."""
+    found = []
+    for kept in subsets(players):
+        for other in range(players):
+            if not (to_dual and kept - {0}):
+                found.append(relation(0, other, kept))
+    return sorted(set(found))
+
+
+def subsets(players: int) -> list[frozenset[int]]:
+    """All sets of axes, small first."""
+    axes = range(players)
+    return [
+        frozenset(chosen)
+        for size in range(players + 1)
+        for chosen in itertools.combinations(axes, size)
+    ]
+
+
+class PayoffLinear(nn.Module):
+    """Payoffs to payoffs, or to one vector for each player's actions.
+
+    Inputs and outputs are one tensor for each player, ``[B, A1, ..., AN, C]``; with
+    ``to_dual`` outputs are ``[B, A_p, C]``.
+    """
+
+    def __init__(self, players: int, inputs: int, outputs: int, to_dual: bool) -> None:
+        super().__init__()
+        self.players, self.to_dual = players, to_dual
+        self.names = relations(players, to_dual)
+        scale = (inputs * len(self.names)) ** -0.5
+        self.weight = nn.Parameter(
+            scale * torch.randn(len(self.names), outputs, inputs)
+        )
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Sequence[Tensor], shape: Shape) -> list[Tensor]:
+        """Applies the layer; padded entries are 0 before and after."""
+        pooled = self._pools(x, shape)
+        result = []
+        for p in range(self.players):
+            total: Tensor | None = None
+            for kept in subsets(self.players):
+                if self.to_dual and kept - {p}:
+                    continue
+                term: Tensor | None = None
+                groups: dict[tuple[int, ...], Tensor] = {}
+                for q in range(self.players):
+                    name = relation(p, q, kept)
+                    one = pooled[q, kept]
+                    groups[name] = groups[name] + one if name in groups else one
+                for name, value in groups.items():
+                    moved = value @ self.weight[self.names.index(name)].T
+                    term = moved if term is None else term + moved
+                total = term if total is None else total + term
+            assert total is not None
+            total = total + self.bias
+            if self.to_dual:
+                total = total.reshape(total.shape[0], -1, total.shape[-1])
+                result.append(total * shape.real[p][:, :, None])
+            else:
+                result.append(total * shape.joint())
+        return result
+
+    def _pools(
+        self, x: Sequence[Tensor], shape: Shape
+    ) -> dict[tuple[int, frozenset[int]], Tensor]:
+        """Every player's tensor summed to every set of axes, over root of count."""
+        everything = frozenset(range(self.players))
+        pooled: dict[tuple[int, frozenset[int]], Tensor] = {}
+        for q, tensor in enumerate(x):
+            pooled[q, everything] = tensor
+            for kept in reversed(subsets(self.players)):
+                if kept == everything:
+                    continue
+                axis = min(everything - kept)
+                wider = pooled[q, kept | {axis}]
+                count = shape.along(axis).sum(1 + axis, keepdim=True)
+                pooled[q, kept] = wider.sum(1 + axis, keepdim=True) * count.rsqrt()
+        return pooled
+
+
+def action_pools(x: Tensor, mask: Tensor) -> list[Tensor]:
+    """The basis of CCE duals ``[B, N, A, C]``: own actions, everybody's actions.
+
+    The third element, the identity, is x itself. ``mask`` is ``[B, N, A, 1]``.
+    """
+    own = (x * mask).sum(2, keepdim=True) * mask.sum(2, keepdim=True).rsqrt()
+    players = x.shape[1]
+    return [own, own.sum(1, keepdim=True) * players**-0.5]
+
+
+def swap_pools(x: Tensor, mask: Tensor) -> list[Tensor]:
+    """The basis of CE duals ``[B, N, A, A, C]`` (entry d, r; zero diagonal).
+
+    Transpose, sums by row and by column, each also transposed, the player's total and
+    everybody's total: with the identity, the 7 orbits of ordered pairs and the total
+    over players.
+    """
+    x = x * mask
+    count = mask.sum(3, keepdim=True).clamp(min=1)
+    row = x.sum(3, keepdim=True) * count.rsqrt()
+    column = x.sum(2, keepdim=True) * mask.sum(2, keepdim=True).clamp(min=1).rsqrt()
+    total = row.sum(2, keepdim=True) * mask.amax(3, keepdim=True).sum(
+        2, keepdim=True
+    ).clamp(min=1).rsqrt()
+    everybody = total.sum(1, keepdim=True) * x.shape[1] ** -0.5
+    flipped = [x.transpose(2, 3), row, column, row.transpose(2, 3)]
+    return [*flipped, column.transpose(2, 3), total, everybody]

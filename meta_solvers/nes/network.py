@@ -1,0 +1,253 @@
+"""The Neural Equilibrium Solver's network: a game in, the duals of its (C)CE out.
+
+Payoff layers, a payoff-to-dual layer and dual layers as in Marris et al. 2022 (section
+4.3), on the complete relative bases of ``layers``; then, beyond the paper, ``unrolled``
+blocks that see what the duals so far do (allowed minus expected gain of every
+deviation, its variance, the duals themselves) and move them: dual descent with a
+learned preconditioner. ``unrolled=0`` is the paper's feed-forward network.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from meta_solvers.exact.dual import Dual, Point
+from meta_solvers.exact.problem import Concept, Problem
+from meta_solvers.nes.layers import PayoffLinear, Shape, action_pools, swap_pools, unit
+
+LEAST, MOST = -12.0, 13.0  # logarithm of a dual over its typical size
+FEATURES = 11
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is, apart from its weights.
+
+    Attributes:
+      concept: "cce" or "ce".
+      players: number of players; their numbers of actions are free.
+      selects: "entropy": uniform target, no welfare, epsilon 0; "any": the network
+        sees ``ln target + mu W`` and epsilon.
+      payoff: channels of the payoff layers.
+      dual: channels of the dual layers and blocks.
+      dual_layers: feed-forward dual layers.
+      unrolled: blocks that see the gradient.
+      hidden: hidden channels of a block.
+      linear: no non-linearity in the payoff and dual layers (the paper's ablation).
+    """
+
+    concept: Concept = "cce"
+    players: int = 2
+    selects: str = "entropy"
+    payoff: tuple[int, ...] = (12, 12)
+    dual: int = 24
+    dual_layers: int = 1
+    unrolled: int = 6
+    hidden: int = 48
+    linear: bool = False
+
+
+class Network(nn.Module):
+    """Duals of a batch of problems, float32."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = a = architecture
+        channels = (1 if a.selects == "entropy" else 4, *a.payoff)
+        pairs = zip(channels[:-1], channels[1:], strict=True)
+        self.payoff = nn.ModuleList(
+            PayoffLinear(a.players, i, o, False) for i, o in pairs
+        )
+        self.encode = PayoffLinear(a.players, channels[-1], a.dual, True)
+        if a.concept == "ce":
+            self.told = PayoffLinear(a.players, channels[-1], a.dual, True)
+        pools = 3 if a.concept == "cce" else 8
+        self.dual = nn.ModuleList(
+            Mix(a.dual, pools, a.dual) for _ in range(a.dual_layers)
+        )
+        self.first = nn.Linear(a.dual, 1)
+        nn.init.zeros_(self.first.weight)
+        self.blocks = nn.ModuleList(
+            Block(a.dual, pools, a.hidden) for _ in range(a.unrolled)
+        )
+
+    def forward(self, problem: Problem) -> Tensor:
+        """Duals ``[B, m]``, in the order of ``Dual``."""
+        return self.path(problem)[-1].alpha
+
+    def path(self, problem: Problem) -> list[Point]:
+        """The point after the feed-forward part and after every block."""
+        dual = Dual(problem)
+        real = [problem.real[:, p, :n] for p, n in enumerate(problem.actions)]
+        shape, mask = Shape(tuple(real)), pack(dual, dual.mask)[..., None]
+        size = typical(problem, mask)
+        x = self._inputs(problem)
+        for layer in self.payoff:
+            x = [self._bend(y) for y in layer(x, shape)]
+        h = self._to_dual(x, shape, problem) * mask
+        for mix in self.dual:
+            h = self._bend(mix(h, mask)) * mask
+        log = self.first(h)[..., 0]
+        points = [self._at(dual, log, size)]
+        for block in self.blocks:
+            seen = features(dual, points[-1], log, size, mask)
+            h, step = block(h, seen, mask)
+            log = (log + step).clamp(LEAST, MOST)
+            points.append(self._at(dual, log, size))
+        return points
+
+    def _bend(self, x: Tensor) -> Tensor:
+        return unit(x) if self.architecture.linear else unit(torch.relu(x))
+
+    @staticmethod
+    def _at(dual: Dual, log: Tensor, size: Tensor) -> Point:
+        return dual.at(unpack(dual, torch.exp(log) * size) * dual.mask)
+
+    def _inputs(self, problem: Problem) -> list[Tensor]:
+        """Channels of each player's payoff tensor."""
+        payoffs = [problem.payoffs[:, p, ..., None] for p in range(len(problem.actions))]
+        if self.architecture.selects == "entropy":
+            return payoffs
+        finite = torch.isfinite(problem.base)
+        real = finite.float()
+        axes = tuple(range(1, real.ndim))
+        count = real.sum(axes, keepdim=True)
+        base = torch.where(finite, problem.base, 0.0)
+        centred = (base - base.sum(axes, keepdim=True) / count) * real
+        flat = problem.base.flatten(1)
+        share = torch.softmax(flat, 1).reshape(base.shape) * count - real
+        extra = [torch.asinh(centred), torch.asinh(share)]
+        width = [1] * (real.ndim - 1)
+        return [
+            torch.stack(
+                [
+                    y[..., 0],
+                    *extra,
+                    real * problem.epsilon[:, p].reshape(-1, *width),
+                ],
+                -1,
+            )
+            for p, y in enumerate(payoffs)
+        ]
+
+    def _to_dual(self, x: list[Tensor], shape: Shape, problem: Problem) -> Tensor:
+        width = problem.real.shape[2]
+
+        def stacked(vectors: list[Tensor]) -> Tensor:
+            pads = [(0, 0, 0, width - v.shape[1]) for v in vectors]
+            both = zip(vectors, pads, strict=True)
+            return torch.stack([nn.functional.pad(v, p) for v, p in both], 1)
+
+        played = stacked(self.encode(x, shape))
+        if self.architecture.concept == "cce":
+            return unit(torch.relu(played))
+        told = stacked(self.told(x, shape))
+        both = torch.relu(played)[:, :, :, None] * torch.relu(told)[:, :, None]
+        return unit(played[:, :, :, None] + told[:, :, None] + both)
+
+
+class Mix(nn.Module):
+    """A linear map of duals to duals on the complete basis."""
+
+    def __init__(self, inputs: int, pools: int, outputs: int) -> None:
+        super().__init__()
+        self.pools = pools
+        self.direct = nn.Linear(inputs, outputs)
+        self.pooled = nn.ModuleList(
+            nn.Linear(inputs, outputs, bias=False) for _ in range(pools - 1)
+        )
+        for linear in (self.direct, *self.pooled):
+            nn.init.normal_(linear.weight, std=(inputs * pools) ** -0.5)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``[B, N, A, C]`` or ``[B, N, A, A, C]`` to the same with other channels."""
+        pools = action_pools(x, mask) if self.pools == 3 else swap_pools(x, mask)
+        y = self.direct(x)
+        for linear, pool in zip(self.pooled, pools, strict=True):
+            y = y + linear(pool)
+        return y
+
+
+class Block(nn.Module):
+    """One step of learned dual descent."""
+
+    def __init__(self, dual: int, pools: int, hidden: int) -> None:
+        super().__init__()
+        self.mix = Mix(dual + FEATURES, pools, hidden)
+        self.out = nn.Linear(hidden, dual + 1)
+        nn.init.normal_(self.out.weight, std=0.3 * hidden**-0.5)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, h: Tensor, seen: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """New hidden duals and the step of their logarithm."""
+        inputs = torch.cat([h, seen], -1) * mask
+        y = self.out(unit(torch.relu(self.mix(inputs, mask))))
+        return unit(h + y[..., 1:]) * mask, 4 * torch.tanh(y[..., 0] / 4)
+
+
+def features(
+    dual: Dual, point: Point, log: Tensor, size: Tensor, mask: Tensor
+) -> Tensor:
+    """What a block sees of every deviation, ``[B, N, A, F]`` or ``[B, N, A, A, F]``."""
+    slack = pack(dual, point.slack)
+    alpha = torch.exp(log) * size
+    variance = pack(dual, dual.diagonal(point.sigma))
+    newton = slack / (variance + 1e-6)
+    least = (slack * mask[..., 0]).flatten(2).amin(2)
+    total = (alpha * mask[..., 0]).flatten(2).sum(2)
+    wide = [*least.shape, *[1] * (slack.ndim - 2)]
+    count = mask[..., 0].flatten(2).sum(2).clamp(min=1)
+
+    def everywhere(x: Tensor) -> Tensor:
+        return x.reshape(wide).expand_as(slack)
+
+    listed = [
+        log / 3,
+        torch.asinh(slack / 0.1),
+        torch.asinh(slack / 0.003) / 3,
+        torch.asinh(slack / 1e-4) / 6,
+        torch.asinh(newton / (alpha + 0.01 * size)),
+        torch.asinh(newton / size),
+        torch.log(variance + 1e-6) / 4,
+        everywhere(torch.asinh(least / 0.01) / 3),
+        everywhere(torch.log(total + 1e-3) / 3),
+        everywhere(torch.log(count) / 2 - 1),
+        torch.ones_like(slack),
+    ]
+    return torch.stack(listed, -1)
+
+
+def typical(problem: Problem, mask: Tensor) -> Tensor:
+    """A size to measure duals in: falls with the number of actions (spec: n^-0.7)."""
+    count = problem.real.sum(2).clamp(min=1)
+    power = 0.7 if problem.concept == "cce" else 1.0
+    return (count**-power).reshape(*count.shape, *[1] * (mask.ndim - 3))
+
+
+def pack(dual: Dual, alpha: Tensor) -> Tensor:
+    """``[B, m]`` as ``[B, N, A]`` or, for CE, ``[B, N, A, A]``, padded."""
+    width = max(dual.problem.actions)
+    parts = dual.split(alpha)
+    padded = [
+        nn.functional.pad(part, [0, width - part.shape[-1]] * (part.ndim - 1))
+        for part in parts
+    ]
+    return torch.stack(padded, 1)
+
+
+def unpack(dual: Dual, packed: Tensor) -> Tensor:
+    """The inverse of ``pack``."""
+    parts = []
+    for p, size in enumerate(dual.problem.actions):
+        part = packed[:, p, :size]
+        if dual.problem.concept == "ce":
+            part = part[:, :, :size]
+        parts.append(part.reshape(part.shape[0], -1))
+    return torch.cat(parts, 1)
+
+
+def parameters(network: nn.Module) -> int:
+    """Number of weights."""
+    return sum(math.prod(p.shape) for p in network.parameters())
