@@ -2,7 +2,15 @@ from pathlib import Path
 
 from setuptools import setup
 
-PACKAGES = ["nfg", "games", "meta_solvers", "psro", "experiments"]
+PACKAGES = [
+    "nfg",
+    "games",
+    "meta_solvers",
+    "meta_solvers.exact",
+    "meta_solvers.nes",
+    "psro",
+    "experiments",
+]
 
 setup(
     name="metaspiel",
@@ -13,7 +21,10 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=PACKAGES,
-    package_data={name: ["py.typed", "*.html.j2"] for name in PACKAGES},
+    package_data={
+        **{name: ["py.typed", "*.html.j2"] for name in PACKAGES},
+        "meta_solvers.nes": ["weights/*.safetensors", "weights/*.md"],
+    },
     install_requires=[
         "clarabel>=0.11",
         "cvxpy>=1.6",
@@ -25,10 +36,14 @@ setup(
         "open_spiel>=2",
         "pyyaml>=6",
         "rich>=13",
+        "safetensors>=0.4",
         "scipy>=1.14",
+        "torch>=2.4",
         "tyro>=0.9",
     ],
     extras_require={
+        # GPL-3; only the speed and table pages compare with it.
+        "ecos": ["ecos>=2.0.14"],
         "dev": [
             "beartype>=0.18",
             "hypothesis>=6",

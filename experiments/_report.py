@@ -80,9 +80,12 @@ def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> dict[st
 
 
 def curve(
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], label: str, log: bool
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    label: str,
+    log: bool,
+    across: str = "iteration",
 ) -> Figure:
-    """Named lines over iterations."""
+    """Named lines over iterations, or whatever ``across`` says."""
     drawn = Figure(figsize=(_WIDTH, 3.4))
     axes = drawn.subplots()
     for name, (x, y) in lines.items():
@@ -90,7 +93,7 @@ def curve(
         axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
     if log:
         axes.set_yscale("log")
-    axes.set_xlabel("iteration")
+    axes.set_xlabel(across)
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
     if lines:

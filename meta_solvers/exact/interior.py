@@ -80,6 +80,19 @@ def solve(
         problem is solved (violations at a tenth of it).
     """
     xp = namespace(problem.payoffs)
+    found = _run(problem, start, steps, tolerance)
+    stuck = found.status == STUCK
+    if start is None or not xp.any(stuck):
+        return found
+    # A start too far from the central path can only be left by starting again.
+    again = _run(problem.take(stuck), None, steps, tolerance)
+    return _merged(found, again, stuck)
+
+
+def _run(
+    problem: Problem, start: Array | None, steps: int, tolerance: float
+) -> Solution:
+    xp = namespace(problem.payoffs)
     state = _first(problem, start)
     finished = []
     for step in range(steps + 1):
@@ -93,6 +106,20 @@ def solve(
             state = state.keep(~done)
         state = _step(state)
     return _collect(finished)
+
+
+def _merged(first: Solution, second: Solution, where: Array) -> Solution:
+    """``second`` in the places ``where``; steps add up."""
+    parts = {}
+    for name in ("status", "steps", "residual", "gap"):
+        whole, part = getattr(first, name), getattr(second, name)
+        whole[where] = part + whole[where] if name == "steps" else part
+        parts[name] = whole
+    point = {}
+    for name, array in vars(first.point).items():
+        array[where] = getattr(second.point, name)
+        point[name] = array
+    return Solution(Point(**point), **parts)
 
 
 def measure(point: Point) -> tuple[Array, Array]:
@@ -146,7 +173,7 @@ def _status(state: _State, tolerance: float, last: bool) -> Array:
 def _longest(x: Array, dx: Array) -> Array:
     """``[B, 1]``: how far x may go along dx and stay positive, at most 1."""
     xp = namespace(x)
-    falling = dx < 0
+    falling = dx < -1e-200
     ratio = xp.where(falling, -x / xp.where(falling, dx, xp.ones_like(dx)), 1e300)
     return xp.clip(_BOUNDARY * xp.amin(ratio, 1), None, 1.0)[:, None]
 
@@ -166,7 +193,14 @@ def _step(state: _State) -> _State:
         d = factor.solve((push - point.slack) * mask) * mask
         return d, (push - z - ratio * d) * mask
 
+    def shortened(d: Array) -> Array:
+        # Where sigma is nearly pure H nearly vanishes and a Newton step has no length.
+        most = 10.0 + 5.0 * xp.sum(point.alpha, 1)[:, None]
+        size = xp.sum(xp.abs(d), 1)[:, None]
+        return d * xp.clip(most / xp.clip(size, 1e-300, None), None, 1.0)
+
     d, dz = direction(0.0 * mu, 0.0 * z)
+    d = shortened(d)
     ahead = (point.alpha + _longest(alpha, d) * d) * (z + _longest(z, dz) * dz)
     reach = xp.sum(ahead, 1)[:, None] / count
     centring = xp.clip(reach / xp.clip(mu, 1e-300, None), 0.0, 1.0) ** 3
@@ -175,6 +209,7 @@ def _step(state: _State) -> _State:
     centring = xp.where(careful, 0.1 + 0 * mu, centring)
     tau = xp.clip(centring * mu, _LEAST_TAU, None)
     d, dz = direction(tau, xp.where(careful, 0 * z, d * dz))
+    d = shortened(d)
     after, length = _search(dual, point, alpha, d, tau)
     centre = tau / (after.alpha + (1 - mask))
     z = xp.maximum(z + _longest(z, dz) * dz, 1e-3 * centre)

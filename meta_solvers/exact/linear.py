@@ -1,17 +1,21 @@
 """The linear system of an interior-point step: ``(H + diag(ratio)) x = rhs``."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from meta_solvers.exact.dual import Dual, Point
 from meta_solvers.exact.problem import Array, namespace
 
-_LOOSE = float(__import__('os').environ.get('LO','100'))
-_REFINEMENTS = int(__import__('os').environ.get('RE','1'))
-_RIDGE = 1e-13  # of the largest entry of H: duplicate actions make H singular
+_LOOSE = float(__import__('os').environ.get('LO','10'))
+_REFINEMENTS = 1
+# H is a difference of moments of size 1, so rounding makes errors of 1e-16; duplicate
+# actions make it singular.
+_DAMP = 1e-6
+_RIDGE = 1e-13
 
 
+@runtime_checkable
 class Factor(Protocol):
     """A factorised system; ``solve`` may be called repeatedly."""
 
@@ -42,10 +46,15 @@ class _Tight:
 
     def __init__(self, dual: Dual, point: Point, ratio: Array) -> None:
         xp = dual.xp
+        residual = xp.amax(xp.abs(xp.minimum(point.alpha, point.slack)), 1)[:, None]
+        ratio = ratio + _DAMP * residual
         self.dual, self.point, self.ratio = dual, point, ratio
         diagonal = dual.diagonal(point.sigma) + dual.spread(dual.bend(point))
         self.loose = diagonal * dual.mask + ratio
-        weight = xp.where(dual.mask > 0, ratio / (diagonal + 1e-300), 1e300 + 0 * ratio)
+        # |H_jk| is at most the root of H_jj H_kk.
+        largest = xp.amax(diagonal, 1)[:, None]
+        couples = xp.sqrt((diagonal + 1e-13) * (largest + 1e-13))
+        weight = xp.where(dual.mask > 0, ratio / couples, 1e300 + 0 * ratio)
         chosen, rows = [], []
         for p, part in enumerate(dual.parts):
             counts = xp.sum(weight[:, part] < _LOOSE, 1)
@@ -97,11 +106,7 @@ class Cholesky:
         self.xp = namespace(matrix)
         size = matrix.shape[1]
         index = np.arange(size)
-        ridge = 0.0
-        if size:
-            largest = self.xp.amax(matrix[:, index, index], 1)
-            ridge = _RIDGE * largest[:, None]
-        matrix[:, index, index] += diagonal + ridge
+        matrix[:, index, index] += diagonal + _RIDGE
         self.factor: Any = _factor(matrix)
 
     def solve(self, rhs: Array) -> Array:

@@ -47,7 +47,9 @@ class Shape:
 
 def unit(x: Tensor) -> Tensor:
     """Scales the channels of every entry to unit mean square."""
-    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6)
+    # One pass over x; a square of all its entries would be another large array.
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * torch.rsqrt(length * length / x.shape[-1] + 1e-6)
 
 
 def relation(player: int, other: int, kept: frozenset[int]) -> tuple[int, ...]:

@@ -164,10 +164,13 @@ class Mix(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """``[B, N, A, C]`` or ``[B, N, A, A, C]`` to the same with other channels."""
         pools = action_pools(x, mask) if self.pools == 3 else swap_pools(x, mask)
-        y = self.direct(x)
-        for linear, pool in zip(self.pooled, pools, strict=True):
-            y = y + linear(pool)
-        return y
+        # Small pools are added up before they are broadcast.
+        small = [linear(p) for linear, p in zip(self.pooled, pools, strict=True)]
+        small.sort(key=torch.Tensor.numel)
+        total = small[0]
+        for one in small[1:]:
+            total = total + one
+        return self.direct(x) + total
 
 
 class Block(nn.Module):
@@ -185,6 +188,13 @@ class Block(nn.Module):
         inputs = torch.cat([h, seen], -1) * mask
         y = self.out(unit(torch.relu(self.mix(inputs, mask))))
         return unit(h + y[..., 1:]) * mask, 4 * torch.tanh(y[..., 0] / 4)
+
+
+def asinh(x: Tensor) -> Tensor:
+    """``torch.asinh`` from vectorised parts: several times faster on CPU."""
+    size = x.abs()
+    square = size * size
+    return torch.copysign(torch.log1p(size + square / (1 + torch.sqrt(square + 1))), x)
 
 
 def features(
@@ -205,13 +215,13 @@ def features(
 
     listed = [
         log / 3,
-        torch.asinh(slack / 0.1),
-        torch.asinh(slack / 0.003) / 3,
-        torch.asinh(slack / 1e-4) / 6,
-        torch.asinh(newton / (alpha + 0.01 * size)),
-        torch.asinh(newton / size),
+        asinh(slack / 0.1),
+        asinh(slack / 0.003) / 3,
+        asinh(slack / 1e-4) / 6,
+        asinh(newton / (alpha + 0.01 * size)),
+        asinh(newton / size),
         torch.log(variance + 1e-6) / 4,
-        everywhere(torch.asinh(least / 0.01) / 3),
+        everywhere(asinh(least / 0.01) / 3),
         everywhere(torch.log(total + 1e-3) / 3),
         everywhere(torch.log(count) / 2 - 1),
         torch.ones_like(slack),

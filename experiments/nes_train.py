@@ -1,0 +1,247 @@
+"""Training a Neural Equilibrium Solver: no labels, fresh games at every step.
+
+Example: python -m experiments.nes_train --steps 3000 --out runs/nes
+
+The run folder holds the checkpoint (--resume goes on from it, and a run that was
+stopped is bit for bit the run that was not), metrics.jsonl (loss, and the distance to
+the exact solution at several sizes), weights.safetensors (what the solver loads:
+``neural_equilibria(..., network="weights.safetensors")``), a plot and report.html.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from experiments import _run
+from nfg.errors import UserError
+
+if TYPE_CHECKING:
+    from meta_solvers.nes.train import Recipe, Training
+
+
+@dataclass(frozen=True)
+class Config:
+    """Fields of a training run."""
+
+    may_change: ClassVar[tuple[str, ...]] = ("device",)
+
+    concept: Literal["cce", "ce"] = "cce"
+    """The equilibrium."""
+    players: int = 2
+    """Number of players."""
+    least: int = 2
+    """Fewest actions of a player."""
+    most: int = 64
+    """Most actions of a player."""
+    selects: Literal["entropy", "any"] = "entropy"
+    """Maximum entropy only, or any target, welfare and epsilon as inputs."""
+    steps: int = 36_000
+    """Updates."""
+    work: int = 16_384
+    """Joint actions in a batch."""
+    fewest: int = 16
+    """Fewest games in a batch."""
+    rate: float = 3e-3
+    """Largest learning rate."""
+    payoff: tuple[int, ...] = (8, 8)
+    """Channels of the payoff layers."""
+    dual: int = 16
+    """Channels of the dual layers."""
+    hidden: int = 48
+    """Hidden channels of an unrolled block."""
+    unrolled: int = 8
+    """Blocks that see the gradient; 0 is the paper's feed-forward network."""
+    linear: bool = False
+    """No non-linearity in payoff and dual layers (the paper's ablation)."""
+    naive: bool = False
+    """Train on uniform payoffs instead of the invariant subspace (ablation)."""
+    seed: int = 0
+    """Seed of weights and games."""
+    device: str = "cpu"
+    """cpu or cuda."""
+    every: int = 1000
+    """Steps between evaluations and checkpoints."""
+    games: int = 64
+    """Games of each size in an evaluation."""
+    out: Path | None = None
+    """Run folder (default: a new one under runs/)."""
+    resume: bool = False
+    """Go on with the run in --out."""
+    json: bool = False
+    """Print the last evaluation as JSON and nothing else on stdout."""
+    quiet: bool = False
+    """No progress."""
+    config: Path | None = None
+    """YAML file with defaults for these fields."""
+
+
+def recipe(config: Config) -> "Recipe":
+    """What the fields mean, checked before anything runs."""
+    for name in ("players", "least", "steps", "work", "fewest", "dual", "hidden"):
+        if getattr(config, name) < 1:
+            raise UserError(f"--{name} must be at least 1; got {getattr(config, name)}")
+    for name in ("every", "games"):
+        if getattr(config, name) < 1:
+            raise UserError(f"--{name} must be at least 1; got {getattr(config, name)}")
+    if config.players > 5:
+        raise UserError(f"--players must be from 1 to 5; got {config.players}")
+    if config.most < config.least:
+        raise UserError(
+            f"--most must be at least --least {config.least}; got {config.most}"
+        )
+    if config.unrolled < 0 or config.seed < 0 or not 0 < config.rate < 1:
+        raise UserError(
+            "--unrolled and --seed must be at least 0 and --rate between 0 and 1; got "
+            f"{config.unrolled}, {config.seed}, {config.rate}"
+        )
+    if not config.payoff or min(config.payoff) < 1:
+        raise UserError(
+            f"--payoff must be channel counts of at least 1; got {config.payoff}"
+        )
+    from meta_solvers.nes.data import Games
+    from meta_solvers.nes.network import Architecture
+    from meta_solvers.nes.train import Recipe
+
+    architecture = Architecture(
+        concept=config.concept,
+        players=config.players,
+        selects=config.selects,
+        payoff=tuple(config.payoff),
+        dual=config.dual,
+        unrolled=config.unrolled,
+        hidden=config.hidden,
+        linear=config.linear,
+    )
+    games = Games(
+        concept=config.concept,
+        players=config.players,
+        least=config.least,
+        most=config.most,
+        selects=config.selects,
+        naive=config.naive,
+    )
+    return Recipe(
+        architecture,
+        games,
+        seed=config.seed,
+        steps=config.steps,
+        work=config.work,
+        fewest=config.fewest,
+        rate=config.rate,
+    )
+
+
+def sizes(config: Config) -> list[tuple[int, ...]]:
+    """Sizes of evaluations: powers of two in the trained range."""
+    limit = {1: 64, 2: 64 if config.concept == "cce" else 16}.get(config.players, 8)
+    low, high = config.least, min(config.most, limit)
+    counts = sorted({n for n in (4, 8, 16, 32, 64) if low <= n <= high} or {high})
+    return [(n,) * config.players for n in counts]
+
+
+def check_device(name: str) -> None:
+    """Refuses a device that is not there."""
+    import torch
+
+    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
+        known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        raise UserError(f"--device must be one of {', '.join(known)}; got '{name}'")
+
+
+def run(config: Config) -> list[dict[str, Any]]:
+    """Trains; returns the rows of metrics."""
+    chosen = recipe(config)
+    check_device(config.device)
+    from meta_solvers.nes.train import Training, train
+
+    folder = _run.claim(config.out, "nes_train", config.resume)
+    _run.record(folder, config)
+    training = Training(chosen, config.device)
+    if config.resume and (folder / "training.safetensors").exists():
+        training.load(folder)
+    done = -(-training.step // config.every)
+    metrics = _run.Metrics(folder / "metrics.jsonl", keep=done)
+    start, spent = time.perf_counter(), _spent(metrics.rows)
+    for row in train(training, config.every, sizes(config), config.games):
+        row["seconds"] = spent + time.perf_counter() - start
+        # First the row, then the checkpoint: a run killed in between repeats the row.
+        metrics.add(row)
+        training.save(folder)
+        if not (config.quiet or config.json):
+            print(line(row, config.steps), flush=True)
+    _finish(folder, training, metrics.rows)
+    return metrics.rows
+
+
+def _spent(rows: list[dict[str, Any]]) -> float:
+    return float(rows[-1]["seconds"]) if rows else 0.0
+
+
+def line(row: dict[str, Any], steps: int) -> str:
+    """One evaluation, for people."""
+    found = "  ".join(
+        f"{s['size']} {s['solver_gap']:.4f}/{s['gap']:.4f}" for s in row["sizes"]
+    )
+    share = row["step"] / steps
+    left = row["seconds"] * (1 - share) / share
+    return (
+        f"step {row['step']:>7} of {steps}  loss {row['loss']:+.5f}  "
+        f"solver gap/gap: {found}  {left / 60:.0f} min left"
+    )
+
+
+def _finish(folder: Path, training: "Training", rows: list[dict[str, Any]]) -> None:
+    import platform
+
+    import torch
+
+    from experiments import _report
+    from meta_solvers.nes import store
+
+    record = {
+        "command": _run.command(),
+        "seconds": _spent(rows),
+        "device": str(training.device),
+        "machine": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "measured": rows[-1]["sizes"] if rows else [],
+    }
+    network = training.averaged()
+    store.save(folder / "weights.safetensors", network, training.recipe, record)
+    _run.write_json(folder / "summary.json", _run.clean(record))
+    last = rows[-1]["sizes"] if rows else []
+    columns = list(last[0]) if last else []
+    at = [row["step"] for row in rows]
+    curves = {
+        s["size"]: (at, [row["sizes"][i]["solver_gap"] for row in rows])
+        for i, s in enumerate(last)
+    }
+    drawn = _report.curve(curves, "mean solver gap", log=True, across="training step")
+    plot = _report.figure(
+        drawn, "Solver gap", "By size of game.", folder / "plots" / "solver_gap.png"
+    )
+    _report.render(
+        folder / "report.html",
+        "Neural Equilibrium Solver: training",
+        [
+            f"{training.step} steps, seed {training.recipe.seed}. The solver gap is the "
+            "total variation to the exact joint; the gap adds up the players' largest "
+            "gains, in standard deviations of payoff. Means over fresh games."
+        ],
+        [_report.table("Last evaluation", columns, [list(s.values()) for s in last])],
+        [plot],
+    )
+
+
+def page(config: Config) -> None:
+    """Trains and says what came of it."""
+    rows = run(config)
+    if config.json:
+        print(json.dumps(_run.clean(rows[-1])))
+
+
+if __name__ == "__main__":
+    sys.exit(_run.main(page, Config))

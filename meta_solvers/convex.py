@@ -1,0 +1,258 @@
+"""Maximum-entropy, relative-entropy and welfare CE and CCE, exactly.
+
+One objective (epsilon-MWMRE of Marris et al. 2022) covers all of them: maximise
+``weight * welfare(sigma) - KL(sigma || target)`` over the epsilon-(C)CE. It is solved in
+the dual by ``meta_solvers.exact``; batches of games go to
+``meta_solvers.exact.batch.equilibria`` directly.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.exact import interior
+from meta_solvers.exact.batch import STATUS, Equilibria, build, report
+from meta_solvers.exact.problem import Concept as Polytope
+from meta_solvers.exact.problem import Problem
+from nfg.errors import UserError, unknown
+from nfg.game import Game
+from nfg.gaps import Concept
+
+TARGETS = ("uniform", "welfare", "last")
+# Duality gap in the solver's units: tighter than a batch's, since where a constraint
+# only just binds the joint is off by its root.
+TOLERANCE = 1e-12
+_PURE = 0.99  # mass that a target named after one joint action puts on it
+
+
+@dataclass(frozen=True)
+class EntropySolver(MetaSolver):
+    """What the entropy family shares.
+
+    Attributes:
+      target: the joint to stay close to: "uniform", "welfare" (0.99 on the joint action
+        with the largest sum of payoffs), "last" (0.99 on everybody's newest action), or
+        an array ``[A1, ..., AN]`` with full support.
+      weight: of the sum of payoffs, in nats for each of its standard deviations over
+        joint actions.
+      epsilon: gain every deviation may keep, in units of payoff; may be negative.
+      rho: price of another epsilon, per standard deviation of payoff; infinite keeps
+        epsilon hard. The published values are unknown.
+      steps: Newton steps at most.
+    """
+
+    target: Any = "uniform"
+    weight: float = 0.0
+    epsilon: float = 0.0
+    rho: float = math.inf
+    steps: int = 200
+    concept: ClassVar[Concept] = "cce"
+    maximises: ClassVar[str] = "entropy"
+    source: ClassVar[str] = "Marris et al. 2022; Ortiz et al. 2007"
+
+    def __post_init__(self) -> None:
+        name = f"{type(self).__name__}()"
+        if isinstance(self.target, str) and self.target not in TARGETS:
+            raise unknown(name, "target", self.target, TARGETS)
+        for field in ("weight", "epsilon"):
+            if not np.isfinite(getattr(self, field)):
+                raise UserError(
+                    f"{name}: {field} must be a finite number; got "
+                    f"{getattr(self, field)}"
+                )
+        if not self.rho > 0:
+            raise UserError(f"{name}: rho must be positive; got {self.rho}")
+        if self.steps < 1:
+            raise UserError(f"{name}: steps must be at least 1; got {self.steps}")
+
+    def refuses(self, game: Game) -> str | None:
+        if isinstance(self.target, str):
+            return None
+        try:
+            target = np.asarray(self.target, dtype=np.float64)
+        except (ValueError, TypeError):
+            return f"target must be numbers or one of {', '.join(TARGETS)}"
+        if target.shape != game.actions or not np.all(target > 0):
+            return (
+                f"target must be positive numbers of shape {list(game.actions)}; got "
+                f"shape {list(target.shape)}"
+            )
+        return None
+
+    def problem(self, game: Game) -> tuple[Problem, Float64[ndarray, "1 N"]]:
+        """The game as a batch of one, and the unit of each player's payoff."""
+        return build(
+            game.payoffs[None],
+            "ce" if self.concept == "ce" else "cce",
+            target_of(self.target, game)[None],
+            self.weight * standard_welfare(game)[None],
+            self.allowed(game),
+            None if self.rho == math.inf else self.most(game),
+            self.rho,
+            mass=game.copies[None],
+        )
+
+    def allowed(self, game: Game) -> Any:
+        """Epsilon of each player, in units of payoff."""
+        return self.epsilon
+
+    def most(self, game: Game) -> Any:
+        """What a soft epsilon may rise to: None for the default."""
+        return None
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        problem, unit = self.problem(game)
+        found = interior.solve(problem, steps=self.steps, tolerance=TOLERANCE)
+        return answer(self, game, report(problem, unit, found))
+
+
+def answer(
+    solver: MetaSolver, game: Game, found: Equilibria, **more: Any
+) -> Answer:
+    """One solved game as an ``Answer``."""
+    status = Status[STATUS[int(found.status[0])]]
+    diagnostics = {
+        "steps": int(found.steps[0]),
+        "residual": float(found.residual[0]),
+        "bound": float(found.bound[0]),
+        **more,
+    }
+    if status is Status.INFEASIBLE:
+        return failure(game, status, **diagnostics)
+    epsilon = np.asarray(found.epsilon[0], dtype=np.float64)
+    if np.any(epsilon != 0):
+        diagnostics["allowed_gain"] = epsilon.tolist()
+    # A gap is never negative, and a CE gap adds up one row for each recommendation.
+    told = np.array(game.actions) if solver.concept == "ce" else np.ones(game.players)
+    joint = np.asarray(found.joint[0], dtype=np.float64)
+    return Answer(joint, status, np.maximum(epsilon, 0.0) * told, diagnostics)
+
+
+def target_of(target: Any, game: Game) -> Float64[ndarray, "*A"]:
+    """The target joint, which counts every copy of a repeated action."""
+    uniform = game.copies / game.copies.sum()
+    if not isinstance(target, str):
+        given = np.asarray(target, dtype=np.float64)
+        return given / given.sum()
+    if target == "uniform":
+        return uniform
+    if target == "last":
+        chosen = tuple(size - 1 for size in game.actions)
+    else:
+        best = game.payoffs.sum(axis=0)
+        chosen = tuple(int(i) for i in np.unravel_index(best.argmax(), best.shape))
+    result = (1 - _PURE) * uniform
+    result[chosen] += _PURE
+    return result
+
+
+def standard_welfare(game: Game) -> Float64[ndarray, "*A"]:
+    """Sum of payoffs with mean 0 and standard deviation 1; 0 where it is constant."""
+    unit = float(np.abs(game.payoffs).max()) or 1.0
+    welfare = (game.payoffs / unit).sum(axis=0)
+    share = game.copies / game.copies.sum()
+    welfare = welfare - float((share * welfare).sum())
+    spread = math.sqrt(float((share * welfare**2).sum()))
+    if spread < 1e-13 * game.players:
+        return np.zeros(game.actions)
+    return welfare / spread
+
+
+@dataclass(frozen=True)
+class MaxEntropyCCE(EntropySolver):
+    """The CCE, or epsilon-CCE, with the largest Shannon entropy (MECCE)."""
+
+
+@dataclass(frozen=True)
+class MaxEntropyCE(MaxEntropyCCE):
+    """The CE, or epsilon-CE, with the largest Shannon entropy (MECE)."""
+
+    concept: ClassVar[Concept] = "ce"
+
+
+@dataclass(frozen=True)
+class MinRelativeEntropyCCE(EntropySolver):
+    """The CCE closest to a target joint in relative entropy (MRECCE)."""
+
+    target: Any = "welfare"
+    maximises: ClassVar[str] = "minus relative entropy to a target"
+
+
+@dataclass(frozen=True)
+class MinRelativeEntropyCE(MinRelativeEntropyCCE):
+    """The CE closest to a target joint in relative entropy (MRECE)."""
+
+    concept: ClassVar[Concept] = "ce"
+
+
+@dataclass(frozen=True)
+class MaxWelfareMaxEntropyCCE(EntropySolver):
+    """The CCE that trades welfare against entropy (MWMECCE)."""
+
+    weight: float = 10.0
+    maximises: ClassVar[str] = "weighted sum of payoffs plus entropy"
+
+
+@dataclass(frozen=True)
+class MaxWelfareMaxEntropyCE(MaxWelfareMaxEntropyCCE):
+    """The CE that trades welfare against entropy (MWMECE)."""
+
+    concept: ClassVar[Concept] = "ce"
+
+
+@dataclass(frozen=True)
+class MaxStrengthCCE(EntropySolver):
+    """The CCE whose deviations lose as much as ``rho`` makes worth it (MSCCE).
+
+    The soft epsilon is drawn towards minus ``strength`` standard deviations of payoff
+    and may rise to plus as much, so there always is an answer, though not always an
+    equilibrium: with a small ``rho`` entropy wins.
+
+    Attributes:
+      strength: None is the paper's payoff scale, sqrt(prod A).
+    """
+
+    rho: float = 100.0
+    strength: float | None = None
+    maximises: ClassVar[str] = "loss of every deviation, traded against entropy"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.strength is not None and not self.strength > 0:
+            raise UserError(
+                f"{type(self).__name__}(): strength must be positive; got "
+                f"{self.strength}"
+            )
+        if self.rho == math.inf:
+            raise UserError(
+                f"{type(self).__name__}(): rho must be finite, or nothing but strength "
+                "would count; got inf"
+            )
+
+    def most(self, game: Game) -> Any:
+        strength = self.strength or math.sqrt(game.profiles)
+        return strength * spread(game)
+
+    def allowed(self, game: Game) -> Any:
+        return -self.most(game)
+
+
+@dataclass(frozen=True)
+class MaxStrengthCE(MaxStrengthCCE):
+    """The CE whose deviations lose as much as ``rho`` makes worth it (MSCE)."""
+
+    concept: ClassVar[Concept] = "ce"
+
+
+def spread(game: Game) -> Float64[ndarray, " N"]:
+    """Standard deviation of each player's payoffs, 1 where they are constant."""
+    _, unit = build(game.payoffs[None], mass=game.copies[None])
+    return unit[0]
+
+
+__all__ = ["EntropySolver", "Polytope", "answer", "standard_welfare", "target_of"]

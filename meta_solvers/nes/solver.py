@@ -1,0 +1,206 @@
+"""The Neural Equilibrium Solver by name: a network's duals, refined by Newton steps.
+
+The network answers at once and approximately; from its duals the exact interior point
+needs a few steps where a cold start needs ten or more. ``refine=None`` goes on until
+the game is solved, and that is the default.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from meta_solvers.base import Answer, Status
+from meta_solvers.convex import TOLERANCE, EntropySolver, answer
+from meta_solvers.exact import interior
+from meta_solvers.exact.batch import Equilibria, build, report
+from meta_solvers.exact.dual import Dual
+from meta_solvers.exact.problem import Array, Concept, Problem
+from nfg.errors import UserError, unknown
+from nfg.game import Game
+
+
+def neural_equilibria(
+    payoffs: Any,
+    concept: Concept = "cce",
+    target: Any = None,
+    welfare: Any = None,
+    epsilon: Any = 0.0,
+    refine: int | None = 0,
+    network: Any = None,
+    actions: Any = None,
+    tolerance: float = 1e-10,
+) -> Equilibria:
+    """A batch of games through a network, then through Newton steps.
+
+    Args:
+      payoffs: ``[B, N, A1, ..., AN]`` of any unit.
+      concept: "cce" or "ce".
+      target: as in ``meta_solvers.exact.batch.equilibria``.
+      welfare: as there.
+      epsilon: as there.
+      refine: Newton steps of the exact solver; 0 is the network alone, None goes on
+        until the tolerance is met.
+      network: a ``Network``, the path of its weights, or None for the shipped one.
+      actions: as in ``equilibria``.
+      tolerance: as in ``equilibria``.
+
+    Raises:
+      UserError: an argument is impossible, or no shipped network fits.
+    """
+    import torch
+
+    tensor = torch.as_tensor(payoffs, dtype=torch.float64)
+    problem, unit = build(
+        tensor, concept, target, welfare, epsilon, actions=actions
+    )
+    plain = target is None and welfare is None and not np.any(np.asarray(epsilon))
+    chosen = network_for(problem, plain) if network is None else network
+    if chosen is None:
+        raise UserError(
+            "neural_equilibria(): a shipped network must fit the game; none is for "
+            f"{tensor.shape[1]} players, {concept}"
+            + ("" if plain else " with a target, welfare or epsilon")
+        )
+    alpha = duals(chosen, problem)
+    steps = 200 if refine is None else refine
+    if steps == 0:
+        found = evaluated(problem, alpha)
+    else:
+        found = interior.solve(problem, alpha, steps, tolerance)
+    return report(problem, unit, found)
+
+
+def evaluated(problem: Problem, alpha: Array) -> interior.Solution:
+    """The network's answer as it is, not a Newton step from it."""
+    point = Dual(problem).at(alpha)
+    residual, gap = interior.measure(point)
+    status = interior.STEPS + 0 * Dual(problem).index(problem.batch)
+    return interior.Solution(point, status, 0 * status, residual, gap)
+
+
+def network_for(problem: Problem, plain: bool) -> Any:
+    """The shipped network for a problem, or None."""
+    from meta_solvers.nes import store
+
+    name = store.choose(problem.concept, len(problem.actions), plain)
+    return None if name is None else store.shipped(name)[0]
+
+
+def duals(network: Any, problem: Problem) -> Array:
+    """The network's duals ``[B, m]`` of a torch problem, float64."""
+    import torch
+
+    from meta_solvers.nes import store
+    from meta_solvers.nes.data import as_float32
+
+    if isinstance(network, str | Path):
+        network = store.load(Path(network))[0]
+    architecture = network.architecture
+    wanted = (architecture.concept, architecture.players)
+    if wanted != (problem.concept, len(problem.actions)):
+        raise UserError(
+            f"network: it must be for {problem.concept} of {len(problem.actions)} "
+            f"players; got one for {wanted[0]} of {wanted[1]}"
+        )
+    device = problem.payoffs.device
+    with torch.no_grad():
+        alpha = network.to(device)(as_float32(problem, device))
+    return alpha.to(torch.float64)
+
+
+@dataclass(frozen=True)
+class NeuralEquilibrium(EntropySolver):
+    """A (C)CE by a trained network and Newton steps from its duals (NES).
+
+    Shipped networks: maximum-entropy CCE of 2 players (2 to 64 actions) and 3 players
+    (2 to 8), maximum-entropy CE of 2 players (2 to 64), and for 2 players (2 to 64) any
+    target, welfare and epsilon >= 0. Beyond that the same networks, or a cold start,
+    are refined just as well; the diagnostics say so under "range".
+
+    Attributes:
+      refine: Newton steps after the network: None until solved, 0 the network alone.
+      equilibrium: "cce" or "ce".
+      accuracy: with a limited ``refine``, gain that a deviation may keep in an answer
+        that is called OK, in standard deviations of payoff.
+    """
+
+    refine: int | None = None
+    equilibrium: Literal["cce", "ce"] = "cce"
+    accuracy: float = 0.01
+    maximises: ClassVar[str] = "entropy (or as its fields say), by a trained network"
+    source: ClassVar[str] = "Marris et al. 2022; this library"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name = f"{type(self).__name__}()"
+        if self.equilibrium not in ("cce", "ce"):
+            raise unknown(name, "equilibrium", self.equilibrium, ("cce", "ce"))
+        if self.refine is not None and self.refine < 0:
+            raise UserError(
+                f"{name}: refine must be at least 0, or none for until solved; got "
+                f"{self.refine}"
+            )
+        if not self.accuracy >= 0:
+            raise UserError(
+                f"{name}: accuracy must be at least 0; got {self.accuracy}"
+            )
+        # A fact of the instance: it hides the one of the class.
+        object.__setattr__(self, "concept", self.equilibrium)
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        problem, unit = self.problem(game)
+        plain = (
+            isinstance(self.target, str)
+            and self.target == "uniform"
+            and self.weight == 0
+            and self.epsilon == 0
+            and game.repeats is None
+        )
+        network = network_for(problem, plain) if problem.softness.max() == 0 else None
+        start = None if network is None else _numpy(network, problem)
+        outside = self._outside(network, game)
+        notes = {} if outside is None else {"range": outside}
+        if self.refine is None:
+            found = interior.solve(problem, start, self.steps, TOLERANCE)
+        elif start is None or self.refine > 0:
+            found = interior.solve(problem, start, self.refine, TOLERANCE)
+        else:
+            found = evaluated(problem, start)
+        result = answer(self, game, report(problem, unit, found), **notes)
+        if self.refine is None or result.status is not Status.MAX_STEPS:
+            return result
+        # As many steps as were asked for are taken: that is no failure to stop.
+        told = np.array(game.actions if self.concept == "ce" else [1] * game.players)
+        allowed = np.asarray(result.epsilon) + self.accuracy * unit[0] * told
+        status = Status.OK if outside is None else Status.OUTSIDE
+        return replace(result, status=status, epsilon=allowed)
+
+    def _outside(self, network: Any, game: Game) -> str | None:
+        """Why the game is outside what the network was trained on, if it is."""
+        if network is None:
+            return (
+                f"no network for {self.concept} of {game.players} players with these "
+                "fields: solved from a cold start"
+            )
+        from meta_solvers.nes import store
+
+        for name in store.SHIPPED.values():
+            loaded, recipe, _ = store.shipped(name)
+            if loaded is network:
+                most = recipe.games.most
+                if max(game.actions) > most:
+                    return (
+                        f"trained for up to {most} actions; got {list(game.actions)}"
+                    )
+        if self.epsilon < 0:
+            return f"trained for epsilon >= 0; got {self.epsilon}"
+        return None
+
+
+def _numpy(network: Any, problem: Problem) -> np.ndarray:
+    """The network's duals of a numpy problem."""
+    from meta_solvers.nes.data import as_float64
+
+    return np.asarray(duals(network, as_float64(problem)).numpy())

@@ -1,0 +1,84 @@
+"""Weights at rest: safetensors files with their recipe and record, some shipped."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from meta_solvers.exact.problem import Concept
+from meta_solvers.nes.network import Network
+from meta_solvers.nes.train import Recipe, read
+from nfg.errors import UserError, unknown
+
+# What ships, by concept, players and what the network selects.
+SHIPPED: Mapping[tuple[str, int, str], str] = {
+    ("cce", 2, "entropy"): "mecce2",
+    ("ce", 2, "entropy"): "mece2",
+    ("cce", 3, "entropy"): "mecce3",
+    ("cce", 2, "any"): "mwmrecce2",
+}
+
+
+def save(
+    path: Path, network: Network, recipe: Recipe, record: Mapping[str, Any]
+) -> None:
+    """Writes a network with its recipe and a record of how it was trained."""
+    tensors = {n: p.detach().cpu().contiguous() for n, p in network.named_parameters()}
+    facts = {"recipe": json.dumps(asdict(recipe)), "record": json.dumps(record)}
+    save_file(tensors, path, facts)
+
+
+def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:
+    """A network, its recipe and its record.
+
+    Raises:
+      UserError: the file is missing, damaged or no network of this library.
+    """
+    facts, tensors = read(path)
+    try:
+        recipe = Recipe.of(json.loads(facts["recipe"]))
+        # A checkpoint of a running training holds its averaged weights.
+        averaged = {
+            n.removeprefix("average."): t
+            for n, t in tensors.items()
+            if n.startswith("average.")
+        }
+        with torch.random.fork_rng(devices=[]):
+            network = Network(recipe.architecture)
+        network.load_state_dict(averaged or tensors)
+        record = json.loads(facts.get("record", "{}"))
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        text = str(error).splitlines()[0]
+        raise UserError(
+            f"'{path}' must hold the weights of a network of this library; {text}"
+        ) from None
+    return network.eval(), recipe, record
+
+
+@cache
+def shipped(name: str) -> tuple[Network, Recipe, dict[str, Any]]:
+    """A network that came with the package.
+
+    Raises:
+      UserError: there is none of this name.
+    """
+    if name not in SHIPPED.values():
+        raise unknown("shipped()", "network", name, SHIPPED.values())
+    place = resources.files("meta_solvers.nes") / "weights" / f"{name}.safetensors"
+    with resources.as_file(place) as path:
+        return load(path)
+
+
+def choose(concept: Concept, players: int, plain: bool) -> str | None:
+    """Name of the shipped network for a kind of problem; None where there is none.
+
+    ``plain``: uniform target, no welfare, epsilon 0.
+    """
+    wanted = (concept, players, "entropy" if plain else "any")
+    return SHIPPED.get(wanted)
