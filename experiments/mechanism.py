@@ -162,7 +162,11 @@ def _report(
             f"{config.resources} resources, tolls up to {config.budget:g}; the "
             f"equilibrium is the maximum-entropy {config.concept.upper()}."
         ],
-        [report.table("Mean total cost", ["", "value"], list(map(list, summary.items())))],
+        [
+            report.table(
+                "Mean total cost", ["", "value"], list(map(list, summary.items()))
+            )
+        ],
         [report.figure(drawn, "Total cost", "Tolls not counted.", folder / "cost.png")],
     )
 

@@ -227,9 +227,9 @@ def _finish(folder: Path, training: "Training", rows: list[dict[str, Any]]) -> N
         folder / "report.html",
         "Neural Equilibrium Solver: training",
         [
-            f"{training.step} steps, seed {training.recipe.seed}. The solver gap is the "
-            "total variation to the exact joint; the gap adds up the players' largest "
-            "gains, in standard deviations of payoff. Means over fresh games."
+            f"{training.step} steps, seed {training.recipe.seed}. The solver gap is "
+            "the total variation to the exact joint; the gap adds up the largest "
+            "gains of the players, in standard deviations of payoff. Fresh games."
         ],
         [_report.table("Last evaluation", columns, [list(s.values()) for s in last])],
         [plot],

@@ -1,8 +1,8 @@
 """Maximum-entropy, relative-entropy and welfare CE and CCE, exactly.
 
 One objective (epsilon-MWMRE of Marris et al. 2022) covers all of them: maximise
-``weight * welfare(sigma) - KL(sigma || target)`` over the epsilon-(C)CE. It is solved in
-the dual by ``meta_solvers.exact``; batches of games go to
+``weight * welfare(sigma) - KL(sigma || target)`` over the epsilon-(C)CE. It is solved
+in the dual by ``meta_solvers.exact``; batches of games go to
 ``meta_solvers.exact.batch.equilibria`` directly.
 """
 
@@ -111,9 +111,7 @@ class EntropySolver(MetaSolver):
         return answer(self, game, report(problem, unit, found))
 
 
-def answer(
-    solver: MetaSolver, game: Game, found: Equilibria, **more: Any
-) -> Answer:
+def answer(solver: MetaSolver, game: Game, found: Equilibria, **more: Any) -> Answer:
     """One solved game as an ``Answer``."""
     status = Status[STATUS[int(found.status[0])]]
     diagnostics = {

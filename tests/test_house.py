@@ -8,7 +8,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Floor of each room; a room may import from lower floors and from itself.
 FLOORS = {"nfg": 0, "games": 1, "meta_solvers": 1, "psro": 2, "experiments": 3}
-HEAVY = ("torch", "safetensors", "cvxpy", "matplotlib", "pyspiel", "scipy", "ray", "tyro", "rich")
+HEAVY = (
+    "torch",
+    "safetensors",
+    "cvxpy",
+    "matplotlib",
+    "pyspiel",
+    "scipy",
+    "ray",
+    "tyro",
+    "rich",
+)
 
 
 def imports(path: Path) -> set[str]:

@@ -1,4 +1,4 @@
-"""Many games at once: ``equilibria`` solves a batch of them, of one shape or of several.
+"""Many games at once: ``equilibria`` solves a batch, of one shape or of several.
 
 rng = np.random.default_rng(0)
 found = equilibria(rng.normal(size=(512, 2, 8, 8)))          # maximum-entropy CCE
@@ -81,7 +81,7 @@ def equilibria(
 ) -> Equilibria:
     """Solves epsilon-MWMRE (C)CE for a batch of games (Marris et al. 2022).
 
-    Maximises ``sum_a welfare(a) sigma(a) - KL(sigma || target)`` over the epsilon-(C)CE.
+    Maximises ``sum_a welfare(a) sigma(a) - KL(sigma || target)`` over epsilon-(C)CE.
 
     Args:
       payoffs: ``[B, N, A1, ..., AN]``, a numpy array or a torch tensor (any device;
@@ -169,9 +169,7 @@ def interior_of(problem: Problem) -> Point:
     xp = namespace(problem.payoffs)
     best: Point | None = None
     for margin in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
-        tighter = Problem(
-            **{**vars(problem), "epsilon": problem.epsilon - margin}
-        )
+        tighter = Problem(**{**vars(problem), "epsilon": problem.epsilon - margin})
         found = interior.solve(tighter, tolerance=1e-3 * margin)
         slack = Dual(problem).at(found.point.alpha)
         if best is None:
@@ -211,25 +209,61 @@ def build(
     payoffs = payoffs if xp is np else payoffs.to(xp.float64)
     _check(payoffs, concept, rho)
     batch, players = payoffs.shape[:2]
+    real, there = _real(payoffs, actions)
+    shape, each = tuple(there.shape), (batch, players)
+    axes = tuple(range(1, 1 + players))
+    weight = there if mass is None else _like(payoffs, mass, shape, "mass") * there
+    weight = weight / xp.sum(weight, axes, keepdims=True)
+    normal, unit = normalise(payoffs, weight)
+    base = weight if target is None else _like(payoffs, target, shape, "target")
+    live = there > 0
+    if bool(xp.any((base <= 0) & live)):
+        raise UserError("equilibria(): target must be positive everywhere")
+    base = xp.where(live, base, xp.ones_like(base))
+    base = xp.log(base / xp.sum(base * there, axes, keepdims=True))
+    if welfare is not None:
+        base = base + _like(payoffs, welfare, shape, "welfare")
+    base = xp.where(live, base, xp.full_like(base, -math.inf))
+    gain = _like(payoffs, epsilon, each, "epsilon") / unit
+    width, softness = 0 * gain, 0 * gain
+    if rho < math.inf:
+        width = xp.sqrt(xp.sum(there, axes))[:, None] + 0 * gain
+        if upper is not None:
+            width = _like(payoffs, upper, each, "upper") / unit - gain
+        if bool(xp.any(width <= 0)):
+            raise UserError("equilibria(): upper must be larger than epsilon")
+        softness = softness + 1 / rho
+    return Problem(concept, normal, base, gain, width, softness, real), unit
+
+
+def _like(payoffs: Array, value: Any, shape: tuple[int, ...], what: str) -> Array:
+    """An argument beside the payoffs, broadcast to its shape and finite."""
+    xp = namespace(payoffs)
+    try:
+        if xp is np:
+            value = np.asarray(value, dtype=np.float64)
+        else:
+            value = xp.as_tensor(value).to(payoffs.device, payoffs.dtype)
+        value = xp.broadcast_to(value, shape)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise UserError(
+            f"equilibria(): {what} must be numbers of shape {list(shape)}; {error}"
+        ) from None
+    if bool(xp.any(~xp.isfinite(value))):
+        raise UserError(f"equilibria(): {what} must be finite")
+    return value
+
+
+def _real(payoffs: Array, actions: Any) -> tuple[Array, Array]:
+    """Masks of 0 and 1: of actions ``[B, N, A]``, of joint actions ``[B, A1, ...]``."""
+    xp = namespace(payoffs)
+    batch, players = payoffs.shape[:2]
     sizes = tuple(payoffs.shape[2:])
-
-    def array(value: Any, shape: tuple[int, ...], what: str) -> Array:
-        try:
-            if xp is np:
-                value = np.asarray(value, dtype=np.float64)
-            else:
-                value = xp.as_tensor(value).to(payoffs.device, payoffs.dtype)
-            value = xp.broadcast_to(value, shape)
-        except (ValueError, RuntimeError, TypeError) as error:
-            raise UserError(
-                f"equilibria(): {what} must be numbers of shape {list(shape)}; {error}"
-            ) from None
-        if bool(xp.any(~xp.isfinite(value))):
-            raise UserError(f"equilibria(): {what} must be finite")
-        return value
-
-    counts = array(sizes if actions is None else actions, (batch, players), "actions")
-    if bool(xp.any((counts < 1) | (counts > array(sizes, (players,), "actions")))):
+    counts = _like(
+        payoffs, sizes if actions is None else actions, (batch, players), "actions"
+    )
+    most = _like(payoffs, sizes, (players,), "actions")
+    if bool(xp.any((counts < 1) | (counts > most))):
         raise UserError(
             f"equilibria(): actions must be from 1 to {list(sizes)}; got a number "
             "outside"
@@ -240,30 +274,7 @@ def build(
     for p, size in enumerate(sizes):
         wide = [size if q == p else 1 for q in range(players)]
         there = there * real[:, p, :size].reshape(batch, *wide)
-    axes = tuple(range(1, 1 + players))
-    weight = there if mass is None else array(mass, there.shape, "mass") * there
-    weight = weight / xp.sum(weight, axes, keepdims=True)
-    normal, unit = normalise(payoffs, weight)
-    base = weight if target is None else array(target, there.shape, "target")
-    if bool(xp.any((base <= 0) & (there > 0))):
-        raise UserError("equilibria(): target must be positive everywhere")
-    live = there > 0
-    base = xp.where(live, base, xp.ones_like(base))
-    base = base / xp.sum(base * there, axes, keepdims=True)
-    base = xp.log(base)
-    if welfare is not None:
-        base = base + array(welfare, there.shape, "welfare")
-    base = xp.where(live, base, xp.full_like(base, -math.inf))
-    gain = array(epsilon, (batch, players), "epsilon") / unit
-    width, softness = 0 * gain, 0 * gain
-    if rho < math.inf:
-        width = xp.sqrt(xp.sum(there, axes))[:, None] + 0 * gain
-        if upper is not None:
-            width = array(upper, (batch, players), "upper") / unit - gain
-        if bool(xp.any(width <= 0)):
-            raise UserError("equilibria(): upper must be larger than epsilon")
-        softness = softness + 1 / rho
-    return Problem(concept, normal, base, gain, width, softness, real), unit
+    return real, there
 
 
 def _check(payoffs: Array, concept: str, rho: float) -> None:

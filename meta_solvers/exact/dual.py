@@ -30,7 +30,7 @@ class Point:
       alpha: ``[B, m]``.
       sigma: ``[B, A1, ..., AN]``, the joint that maximises the Lagrangian.
       value: ``[B]``, L; an upper bound on the problem's optimum.
-      slack: ``[B, m]``, dL/dalpha: allowed minus expected gain; negative is a violation.
+      slack: ``[B, m]``, dL/dalpha: allowed minus expected gain, below 0 a violation.
       epsilon: ``[B, N]``, the approximation ``eps_p`` at these duals.
     """
 
@@ -199,7 +199,9 @@ class Dual:
         axes = [1 + r for r in range(self.players) if r not in (p, q)]
 
         def matrices(array: Array) -> Array:  # [B, rest, A_p, A_q]
-            moved = xp.moveaxis(array, [*axes, 1 + p, 1 + q], list(range(1, 1 + self.players)))
+            moved = xp.moveaxis(
+                array, [*axes, 1 + p, 1 + q], list(range(1, 1 + self.players))
+            )
             rest = math.prod(self.problem.actions[a - 1] for a in axes)
             return moved.reshape(batch, rest, *moved.shape[-2:])
 
@@ -209,7 +211,7 @@ class Dual:
 
     @cached_property
     def where(self) -> list[Array]:
-        """Per player ``[A_p, prod A_-p]``: flat indices of joint actions by own action."""
+        """Flat indices of joint actions by own action, ``[A_p, prod A_-p]`` each."""
         actions = self.problem.actions
         flat = self.index(math.prod(actions)).reshape(actions)
         return [
@@ -224,7 +226,7 @@ class Dual:
         return self.xp.arange(size, device=self.problem.payoffs.device)
 
     def rows(self, chosen: Array, player: int) -> Array:
-        """Gains of the CE deviations ``chosen`` ``[B, t]`` of a player: ``[B, t, prod A]``.
+        """Gains of a player's CE deviations ``chosen`` ``[B, t]``: ``[B, t, prod A]``.
 
         A deviation from r touches only the joint actions in which r is played.
         """
@@ -262,7 +264,7 @@ class Dual:
         return xp.concatenate(tilted, 1)
 
     def diagonal(self, sigma: Array) -> Array:
-        """Variance of every deviation's gain, the diagonal of H without soft epsilon."""
+        """Variance of every deviation's gain: the diagonal of H, epsilon hard."""
         xp, batch = self.xp, self.problem.batch
         found = []
         for p, own in enumerate(self.own):

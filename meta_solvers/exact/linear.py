@@ -7,11 +7,11 @@ import numpy as np
 from meta_solvers.exact.dual import Dual, Point
 from meta_solvers.exact.problem import Array, namespace
 
-_LOOSE = float(__import__('os').environ.get('LO','10'))
+_LOOSE = 3.0  # ratio over coupling from which a deviation moves by itself
 _REFINEMENTS = 1
 # H is a difference of moments of size 1, so rounding makes errors of 1e-16; duplicate
 # actions make it singular.
-_DAMP = 1e-6
+_DAMP = 1e-6  # of the KKT residual: damps directions without curvature
 _RIDGE = 1e-13
 
 
@@ -20,7 +20,7 @@ class Factor(Protocol):
     """A factorised system; ``solve`` may be called repeatedly."""
 
     def solve(self, rhs: Array) -> Array:
-        """x for the right-hand side ``[B, m]``."""
+        """X for the right-hand side ``[B, m]``."""
 
 
 def factorise(dual: Dual, point: Point, ratio: Array) -> Factor:
@@ -55,6 +55,8 @@ class _Tight:
         largest = xp.amax(diagonal, 1)[:, None]
         couples = xp.sqrt((diagonal + 1e-13) * (largest + 1e-13))
         weight = xp.where(dual.mask > 0, ratio / couples, 1e300 + 0 * ratio)
+        if xp.any(dual.problem.softness > 0):  # a soft epsilon couples all of them
+            weight = 0 * weight
         chosen, rows = [], []
         for p, part in enumerate(dual.parts):
             counts = xp.sum(weight[:, part] < _LOOSE, 1)
@@ -67,9 +69,11 @@ class _Tight:
         mean = xp.sum(weighted, 2)
         hessian = weighted @ xp.moveaxis(gains, 1, 2) - mean[:, :, None] * mean[:, None]
         start, bend = 0, dual.bend(point)
+        real = _gather(dual.mask, self.chosen)
         for p, order in enumerate(chosen):
             part = slice(start, start + order.shape[1])
-            hessian[:, part, part] += bend[:, p, None, None]
+            both = real[:, part, None] * real[:, None, part]
+            hessian[:, part, part] += bend[:, p, None, None] * both
             start = part.stop
         self.factor = Cholesky(hessian, _gather(ratio, self.chosen))
 
@@ -110,7 +114,7 @@ class Cholesky:
         self.factor: Any = _factor(matrix)
 
     def solve(self, rhs: Array) -> Array:
-        """x with ``(matrix + diag) x = rhs``, ``[B, m]``."""
+        """X with ``(matrix + diag) x = rhs``, ``[B, m]``."""
         if self.xp is np:
             from scipy.linalg import cho_solve
 

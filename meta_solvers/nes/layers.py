@@ -32,7 +32,7 @@ class Shape:
         return len(self.real)
 
     def along(self, axis: int) -> Tensor:
-        """The mask of one axis, ``[B, 1, .., A_axis, .., 1, 1]``, one last for channels."""
+        """The mask of one axis, ``[B, 1, .., A_axis, .., 1]``, 1 last for channels."""
         shape = [self.real[axis].shape[0], *[1] * (self.players + 1)]
         shape[1 + axis] = self.real[axis].shape[1]
         return self.real[axis].reshape(shape)
@@ -52,6 +52,26 @@ def unit(x: Tensor) -> Tensor:
     return x * torch.rsqrt(length * length / x.shape[-1] + 1e-6)
 
 
+def standard(x: Sequence[Tensor], mask: Sequence[Tensor]) -> list[Tensor]:
+    """Every channel with mean 0 and variance 1 over all real entries of a game.
+
+    One tensor for each player, ``[B, ..., C]``; masks are ``[B, ..., 1]``.
+    """
+
+    def summed(parts: list[Tensor]) -> Tensor:
+        return torch.stack([p.flatten(1, -2).sum(1) for p in parts]).sum(0)
+
+    def wide(value: Tensor, like: Tensor) -> Tensor:
+        return value.reshape(value.shape[0], *[1] * (like.ndim - 2), value.shape[-1])
+
+    both = list(zip(x, mask, strict=True))
+    count = summed([m.expand(y.shape) for y, m in both])
+    mean = summed([y * m for y, m in both]) / count
+    centred = [(y - wide(mean, y)) * m for y, m in both]
+    square = summed([y.square() for y in centred]) / count
+    return [y * wide(torch.rsqrt(square + 1e-6), y) for y in centred]
+
+
 def relation(player: int, other: int, kept: frozenset[int]) -> tuple[int, ...]:
     """The name of the weight that carries ``other``'s tensor, pooled to ``kept``.
 
@@ -65,7 +85,7 @@ def relation(player: int, other: int, kept: frozenset[int]) -> tuple[int, ...]:
 
 
 def relations(players: int, to_dual: bool = False) -> list[tuple[int, ...]]:
-    """All relations: ``6N - 4`` of payoffs to payoffs; fewer where a_-p is summed out."""
+    """All relations: ``6N - 4`` to payoffs, fewer to duals (a_-p is summed out)."""
     found = []
     for kept in subsets(players):
         for other in range(players):
@@ -106,28 +126,31 @@ class PayoffLinear(nn.Module):
         pooled = self._pools(x, shape)
         result = []
         for p in range(self.players):
-            total: Tensor | None = None
-            for kept in subsets(self.players):
-                if self.to_dual and kept - {p}:
-                    continue
-                term: Tensor | None = None
-                groups: dict[tuple[int, ...], Tensor] = {}
-                for q in range(self.players):
-                    name = relation(p, q, kept)
-                    one = pooled[q, kept]
-                    groups[name] = groups[name] + one if name in groups else one
-                for name, value in groups.items():
-                    moved = value @ self.weight[self.names.index(name)].T
-                    term = moved if term is None else term + moved
-                total = term if total is None else total + term
-            assert total is not None
-            total = total + self.bias
+            # Small pools first: they are added up before they are broadcast.
+            terms = self._terms(pooled, p)
+            total = sum(terms[1:], terms[0]) + self.bias
             if self.to_dual:
                 total = total.reshape(total.shape[0], -1, total.shape[-1])
                 result.append(total * shape.real[p][:, :, None])
             else:
                 result.append(total * shape.joint())
         return result
+
+    def _terms(
+        self, pooled: dict[tuple[int, frozenset[int]], Tensor], player: int
+    ) -> list[Tensor]:
+        """What every relation contributes to one player's tensor."""
+        terms = []
+        for kept in subsets(self.players):
+            if self.to_dual and kept - {player}:
+                continue
+            groups: dict[tuple[int, ...], list[Tensor]] = {}
+            for q in range(self.players):
+                groups.setdefault(relation(player, q, kept), []).append(pooled[q, kept])
+            for name, parts in groups.items():
+                weight = self.weight[self.names.index(name)]
+                terms.append(sum(parts[1:], parts[0]) @ weight.T)
+        return terms
 
     def _pools(
         self, x: Sequence[Tensor], shape: Shape
@@ -168,9 +191,10 @@ def swap_pools(x: Tensor, mask: Tensor) -> list[Tensor]:
     count = mask.sum(3, keepdim=True).clamp(min=1)
     row = x.sum(3, keepdim=True) * count.rsqrt()
     column = x.sum(2, keepdim=True) * mask.sum(2, keepdim=True).clamp(min=1).rsqrt()
-    total = row.sum(2, keepdim=True) * mask.amax(3, keepdim=True).sum(
-        2, keepdim=True
-    ).clamp(min=1).rsqrt()
+    total = (
+        row.sum(2, keepdim=True)
+        * mask.amax(3, keepdim=True).sum(2, keepdim=True).clamp(min=1).rsqrt()
+    )
     everybody = total.sum(1, keepdim=True) * x.shape[1] ** -0.5
     flipped = [x.transpose(2, 3), row, column, row.transpose(2, 3)]
     return [*flipped, column.transpose(2, 3), total, everybody]

@@ -7,15 +7,24 @@ deviation, its variance, the duals themselves) and move them: dual descent with 
 learned preconditioner. ``unrolled=0`` is the paper's feed-forward network.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from meta_solvers.exact.dual import Dual, Point
 from meta_solvers.exact.problem import Concept, Problem
-from meta_solvers.nes.layers import PayoffLinear, Shape, action_pools, swap_pools, unit
+from meta_solvers.nes.layers import (
+    PayoffLinear,
+    Shape,
+    action_pools,
+    standard,
+    swap_pools,
+    unit,
+)
 
 LEAST, MOST = -12.0, 13.0  # logarithm of a dual over its typical size
 FEATURES = 11
@@ -35,6 +44,9 @@ class Architecture:
       dual_layers: feed-forward dual layers.
       unrolled: blocks that see the gradient.
       hidden: hidden channels of a block.
+      norm: how feed-forward layers get unit variance: "root" over the channels of each
+        entry, "standard" over the entries of each channel (as batch normalisation does,
+        but of one game). Without blocks "standard" learns far better.
       linear: no non-linearity in the payoff and dual layers (the paper's ablation).
     """
 
@@ -46,6 +58,7 @@ class Architecture:
     dual_layers: int = 1
     unrolled: int = 6
     hidden: int = 48
+    norm: Literal["root", "standard"] = "root"
     linear: bool = False
 
 
@@ -56,7 +69,7 @@ class Network(nn.Module):
         super().__init__()
         self.architecture = a = architecture
         channels = (1 if a.selects == "entropy" else 4, *a.payoff)
-        pairs = zip(channels[:-1], channels[1:], strict=True)
+        pairs = itertools.pairwise(channels)
         self.payoff = nn.ModuleList(
             PayoffLinear(a.players, i, o, False) for i, o in pairs
         )
@@ -69,6 +82,7 @@ class Network(nn.Module):
         )
         self.first = nn.Linear(a.dual, 1)
         nn.init.zeros_(self.first.weight)
+        nn.init.constant_(self.first.bias, -1.5)  # most deviations do not bind
         self.blocks = nn.ModuleList(
             Block(a.dual, pools, a.hidden) for _ in range(a.unrolled)
         )
@@ -85,10 +99,10 @@ class Network(nn.Module):
         size = typical(problem, mask)
         x = self._inputs(problem)
         for layer in self.payoff:
-            x = [self._bend(y) for y in layer(x, shape)]
+            x = self._bend(layer(x, shape), [shape.joint()] * len(x))
         h = self._to_dual(x, shape, problem) * mask
         for mix in self.dual:
-            h = self._bend(mix(h, mask)) * mask
+            h = self._bend([mix(h, mask)], [mask])[0] * mask
         log = self.first(h)[..., 0]
         points = [self._at(dual, log, size)]
         for block in self.blocks:
@@ -98,8 +112,12 @@ class Network(nn.Module):
             points.append(self._at(dual, log, size))
         return points
 
-    def _bend(self, x: Tensor) -> Tensor:
-        return unit(x) if self.architecture.linear else unit(torch.relu(x))
+    def _bend(self, x: list[Tensor], mask: list[Tensor]) -> list[Tensor]:
+        if not self.architecture.linear:
+            x = [torch.relu(y) for y in x]
+        if self.architecture.norm == "standard":
+            return standard(x, mask)
+        return [unit(y) for y in x]
 
     @staticmethod
     def _at(dual: Dual, log: Tensor, size: Tensor) -> Point:
@@ -107,7 +125,9 @@ class Network(nn.Module):
 
     def _inputs(self, problem: Problem) -> list[Tensor]:
         """Channels of each player's payoff tensor."""
-        payoffs = [problem.payoffs[:, p, ..., None] for p in range(len(problem.actions))]
+        payoffs = [
+            problem.payoffs[:, p, ..., None] for p in range(len(problem.actions))
+        ]
         if self.architecture.selects == "entropy":
             return payoffs
         finite = torch.isfinite(problem.base)

@@ -52,9 +52,7 @@ def neural_equilibria(
     import torch
 
     tensor = torch.as_tensor(payoffs, dtype=torch.float64)
-    problem, unit = build(
-        tensor, concept, target, welfare, epsilon, actions=actions
-    )
+    problem, unit = build(tensor, concept, target, welfare, epsilon, actions=actions)
     plain = target is None and welfare is None and not np.any(np.asarray(epsilon))
     chosen = network_for(problem, plain) if network is None else network
     if chosen is None:
@@ -143,9 +141,7 @@ class NeuralEquilibrium(EntropySolver):
                 f"{self.refine}"
             )
         if not self.accuracy >= 0:
-            raise UserError(
-                f"{name}: accuracy must be at least 0; got {self.accuracy}"
-            )
+            raise UserError(f"{name}: accuracy must be at least 0; got {self.accuracy}")
         # A fact of the instance: it hides the one of the class.
         object.__setattr__(self, "concept", self.equilibrium)
 
@@ -191,9 +187,7 @@ class NeuralEquilibrium(EntropySolver):
             if loaded is network:
                 most = recipe.games.most
                 if max(game.actions) > most:
-                    return (
-                        f"trained for up to {most} actions; got {list(game.actions)}"
-                    )
+                    return f"trained for up to {most} actions; got {list(game.actions)}"
         if self.epsilon < 0:
             return f"trained for epsilon >= 0; got {self.epsilon}"
         return None

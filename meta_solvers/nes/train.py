@@ -133,7 +133,9 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Writes everything that continues the run, whole or not at all."""
-        tensors = {f"network.{n}": p for n, p in self.network.named_parameters()}
+        tensors: dict[str, Tensor] = {
+            f"network.{n}": p for n, p in self.network.named_parameters()
+        }
         tensors |= {f"average.{n}": p for n, p in self.average.items()}
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{n}": torch.as_tensor(x) for n, x in state.items()}

@@ -1,0 +1,314 @@
+"""The neural solver: symmetries, padding, training, shipped weights, statuses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meta_solvers import Game, Status, UserError, get, measure, solve
+from meta_solvers.exact.batch import build, equilibria
+from meta_solvers.exact.dual import Dual
+from meta_solvers.nes import store
+from meta_solvers.nes.data import Games, as_float32
+from meta_solvers.nes.layers import relations
+from meta_solvers.nes.network import Architecture, Network, parameters
+from meta_solvers.nes.solver import duals, neural_equilibria
+from meta_solvers.nes.train import Recipe, Training, evaluate, train
+
+SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}
+
+
+def network(seed=0, **fields):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = Network(Architecture(**{**SMALL, "unrolled": 2, **fields}))
+        for parameter in made.parameters():  # biases and zeros too
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    return made.eval()
+
+
+def joint_of(made, payoffs, actions=None, **more):
+    tensor = torch.as_tensor(payoffs[None])
+    concept = made.architecture.concept
+    problem, _ = build(tensor, concept, actions=actions, **more)
+    return Dual(problem).at(duals(made, problem)).sigma[0].numpy()
+
+
+KINDS = [
+    {"concept": "cce", "players": 2},
+    {"concept": "ce", "players": 2},
+    {"concept": "cce", "players": 3},
+    {"concept": "ce", "players": 3},
+    {"concept": "cce", "players": 2, "selects": "any"},
+    {"concept": "cce", "players": 2, "unrolled": 0, "norm": "standard"},
+    {"concept": "cce", "players": 1},
+]
+
+
+@settings(max_examples=20, deadline=None)
+@given(kind=st.integers(0, len(KINDS) - 1), seed=st.integers(0, 9999))
+def test_relabelling_the_game_relabels_the_answer(kind, seed):
+    rng = np.random.default_rng(seed)
+    made = network(seed, **KINDS[kind])
+    players = made.architecture.players
+    actions = tuple(rng.integers(1, 6, players))
+    payoffs = rng.standard_normal((players, *actions))
+    joint = joint_of(made, payoffs)
+    order = [rng.permutation(n) for n in actions]
+    moved = payoffs[np.ix_(np.arange(players), *order)]
+    np.testing.assert_allclose(joint_of(made, moved), joint[np.ix_(*order)], atol=1e-5)
+    turn = rng.permutation(players)
+    swapped = payoffs[turn].transpose(0, *(1 + turn))
+    np.testing.assert_allclose(
+        joint_of(made, swapped), joint.transpose(turn), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_changes_nothing(kind):
+    rng = np.random.default_rng(1)
+    made = network(**kind)
+    players = made.architecture.players
+    actions = (3, 4, 2)[:players]
+    payoffs = rng.standard_normal((players, *actions))
+    padded = np.full((players, *[n + 2 for n in actions]), 7.7)
+    inside = tuple(slice(n) for n in actions)
+    padded[(slice(None), *inside)] = payoffs
+    found = joint_of(made, padded, actions=[actions])
+    np.testing.assert_allclose(found[inside], joint_of(made, payoffs), atol=1e-6)
+    assert found.sum() == pytest.approx(found[inside].sum(), abs=1e-15)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_scale_does_not_matter(kind, scale):
+    made = network(**kind)
+    players = made.architecture.players
+    payoffs = np.random.default_rng(2).standard_normal((players, *[3] * players))
+    once = joint_of(made, payoffs)
+    np.testing.assert_allclose(joint_of(made, scale * payoffs + 5), once, atol=1e-4)
+    flat = joint_of(made, 0 * payoffs + scale)
+    np.testing.assert_allclose(flat, 1 / flat.size, atol=1e-6)
+
+
+@pytest.mark.parametrize("players", [2, 3, 4])
+def test_the_basis_is_complete(players):
+    assert len(relations(players)) == 6 * players - 4
+
+
+def test_a_layer_spans_all_equivariant_maps():
+    # Orbits of pairs (own entry, input entry) under relabelling, counted by brute force
+    # in a 3x3 game: as many as there are weights.
+    from itertools import permutations, product
+
+    entries = list(product(range(2), range(3), range(3)))
+    group = list(
+        product([(0, 1), (1, 0)], permutations(range(3)), permutations(range(3)))
+    )
+
+    def act(move, entry):
+        turn, first, second = move
+        player, *played = entry
+        relabelled = (first[played[0]], second[played[1]])
+        if turn == (1, 0):
+            return (1 - player, relabelled[1], relabelled[0])
+        return (player, *relabelled)
+
+    orbits = {
+        min((act(g, a), act(g, b)) for g in group) for a in entries for b in entries
+    }
+    assert len(orbits) == len(relations(2))
+
+
+def recipe(**fields):
+    architecture = Architecture(**SMALL, unrolled=2)
+    games = Games(least=2, most=5)
+    return Recipe(architecture, games, **{"steps": 24, "work": 512, **fields})
+
+
+def weights(training):
+    return [p.detach().numpy().tobytes() for p in training.network.parameters()]
+
+
+def test_training_resumes_bit_for_bit(tmp_path):
+    whole = Training(recipe())
+    for _ in range(12):
+        whole.update()
+    half = Training(recipe())
+    for _ in range(5):
+        half.update()
+    half.save(tmp_path)
+    torch.manual_seed(99)  # nothing may depend on the global generator
+    other = Training(recipe())
+    other.load(tmp_path)
+    for _ in range(7):
+        other.update()
+    assert weights(other) == weights(whole)
+    for name, tensor in whole.average.items():
+        assert torch.equal(tensor, other.average[name])
+    assert weights(Training(recipe(seed=1))) != weights(Training(recipe()))
+    with pytest.raises(UserError, match="same recipe"):
+        Training(recipe(rate=0.5)).load(tmp_path)
+    (tmp_path / "training.safetensors").write_bytes(b"junk")
+    with pytest.raises(UserError, match="safetensors"):
+        Training(recipe()).load(tmp_path)
+
+
+def test_training_learns_without_labels():
+    training = Training(recipe(steps=150))
+    rows = list(train(training, 75, [(4, 4)], 64))
+    assert [row["step"] for row in rows] == [75, 150]
+    found = rows[-1]["sizes"][0]
+    assert found["solver_gap"] < 0.6 * found["solver_gap_uniform"]
+
+
+def test_a_run_that_explodes_says_so():
+    training = Training(recipe())
+    next(training.network.parameters()).data[:] = float("nan")
+    with pytest.raises(UserError, match="finite"):
+        training.update()
+
+
+@pytest.mark.parametrize("selects", ["entropy", "any"])
+def test_games_are_drawn_from_the_seed_and_normalised(selects):
+    games = Games(selects=selects, most=9)
+    first, second = (
+        games.draw(64, games.sizes(rng), rng)
+        for rng in (np.random.default_rng(3), np.random.default_rng(3))
+    )
+    assert first.payoffs.tobytes() == second.payoffs.tobytes()
+    np.testing.assert_allclose(first.payoffs.mean((2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose(first.payoffs.var((2, 3)), 1, atol=1e-9)
+    assert np.isfinite(first.base).all()
+    sizes = {n for s in range(99) for n in games.sizes(np.random.default_rng(s))}
+    assert sizes == set(range(2, 10))
+
+
+def test_weights_survive_the_disk(tmp_path):
+    training = Training(recipe(steps=3))
+    for _ in range(3):
+        training.update()
+    path = tmp_path / "w.safetensors"
+    store.save(path, training.averaged(), training.recipe, {"note": "x"})
+    loaded, stored, record = store.load(path)
+    assert stored == training.recipe
+    assert record == {"note": "x"}
+    payoffs = np.random.default_rng(0).standard_normal((1, 2, 3, 3))
+    one = neural_equilibria(payoffs, network=path).joint
+    two = neural_equilibria(payoffs, network=loaded).joint
+    assert torch.equal(one, two)
+    training.save(tmp_path)
+    from_checkpoint = neural_equilibria(
+        payoffs, network=tmp_path / "training.safetensors"
+    ).joint
+    torch.testing.assert_close(from_checkpoint, two)
+    with pytest.raises(UserError, match="players"):
+        neural_equilibria(np.zeros((1, 3, 2, 2, 2)), network=path)
+    with pytest.raises(UserError, match="safetensors"):
+        store.load(tmp_path / "absent")
+
+
+# The published network of Marris et al. 2022, Table 1: CCE gap and solver gap.
+PUBLISHED = {4: (0.0274, 0.0120), 8: (0.0163, 0.0054), 16: (0.0173, 0.0034)}
+
+
+@pytest.mark.parametrize("n", PUBLISHED)
+def test_shipped_weights_beat_the_published_network(n):
+    made, stored, record = store.shipped("mecce2")
+    assert parameters(made) < 60_000
+    assert record["steps"] == stored.steps
+    row = evaluate(made, stored.games, [(n, n)], 128, seed=2024)[0]
+    gap, solver_gap = PUBLISHED[n]
+    assert row["gap"] <= gap
+    assert row["solver_gap"] <= solver_gap
+
+
+@pytest.mark.parametrize("name", store.SHIPPED.values())
+def test_every_shipped_network_is_far_better_than_uniform(name):
+    made, stored, _ = store.shipped(name)
+    size = (6,) * stored.architecture.players
+    row = evaluate(made, stored.games, [size], 64, seed=7)[0]
+    assert row["solver_gap"] < 0.5 * row["solver_gap_uniform"]
+    assert row["gap"] < 0.2 * row["gap_uniform"]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (16, 16), (5, 9), (4, 4, 4)])
+def test_two_newton_steps_after_the_network_are_nearly_exact(shape):
+    rng = np.random.default_rng([1, *shape])
+    payoffs = rng.standard_normal((64, len(shape), *shape))
+    exact = equilibria(torch.as_tensor(payoffs))
+    refined = neural_equilibria(payoffs, refine=2)
+    apart = 0.5 * (refined.joint - exact.joint).abs().flatten(1).sum(1)
+    assert float(apart.mean()) <= 3e-4
+    done = neural_equilibria(payoffs, refine=None)
+    assert (done.status == 0).all()
+    torch.testing.assert_close(done.joint, exact.joint, atol=1e-5, rtol=0)
+    assert float(done.steps.double().mean()) < float(exact.steps.double().mean())
+
+
+def test_statuses_tell_how_far_an_answer_can_be_trusted():
+    game = Game(np.random.default_rng(5).standard_normal((2, 7, 7)))
+    whole = solve(get("nes"), game)
+    assert whole.status is Status.OK
+    assert measure(game, whole.joint).cce.max() < 1e-9
+    np.testing.assert_allclose(whole.joint, solve(get("mecce"), game).joint, atol=1e-6)
+    two = solve(get("nes:refine=2"), game)
+    assert two.status is Status.OK
+    assert two.diagnostics["steps"] == 2
+    assert max(two.diagnostics["epsilon"]) < 0.1
+    alone = solve(get("nes:refine=0,accuracy=0"), game, throw=False)
+    assert alone.status is Status.INACCURATE
+    ce = solve(get("nes:equilibrium=ce"), game)
+    assert measure(game, ce.joint).ce.max() < 1e-8
+
+
+@pytest.mark.parametrize("actions", [(2,) * 4, (70, 3), (3,), (9, 2, 2)])
+def test_outside_the_trained_range_the_status_says_so(actions):
+    game = Game(np.random.default_rng(6).standard_normal((len(actions), *actions)))
+    solution = solve(get("nes"), game)
+    assert solution.status is Status.OK
+    assert "range" in solution.diagnostics
+    short = solve(get("nes:refine=3"), game, throw=False)
+    assert short.status in (Status.OUTSIDE, Status.INACCURATE)
+
+
+def test_targets_welfare_and_epsilon_are_inputs():
+    game = Game(np.random.default_rng(8).standard_normal((2, 6, 6)))
+    for fields in ("target=welfare", "weight=2", "epsilon=0.2", "target=last,weight=1"):
+        exact = solve(get(f"mecce:{fields}"), game).joint
+        refined = solve(get(f"nes:{fields}"), game)
+        assert "range" not in refined.diagnostics
+        np.testing.assert_allclose(refined.joint, exact, atol=1e-5)
+    # A soft epsilon has no network, and is solved all the same.
+    soft = solve(get("nes:rho=5"), game)
+    assert "no network" in soft.diagnostics["range"]
+
+
+@pytest.mark.parametrize(
+    "spec", ["nes:refine=-1", "nes:equilibrium=ne", "nes:accuracy=-1", "nes:steps=0"]
+)
+def test_bad_fields_are_refused(spec):
+    with pytest.raises(UserError, match=r"must|unknown"):
+        get(spec)
+
+
+def test_no_network_fits():
+    with pytest.raises(UserError, match="shipped network"):
+        neural_equilibria(np.zeros((1, 4, 2, 2, 2, 2)))
+    with pytest.raises(UserError, match="unknown network"):
+        store.shipped("mecce9")
+
+
+def test_the_network_is_the_same_network_in_any_batch():
+    made = store.shipped("mecce2")[0]
+    payoffs = torch.randn(40, 2, 5, 5, dtype=torch.float64)
+    problem, _ = build(payoffs)
+    with torch.no_grad():
+        whole = made(as_float32(problem))
+        part = made(as_float32(problem.take(torch.arange(3))))
+    torch.testing.assert_close(whole[:3], part, atol=1e-5, rtol=1e-4)
+    smaller = replace(made.architecture, dual=4)
+    assert parameters(Network(smaller)) < parameters(made)
