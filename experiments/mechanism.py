@@ -6,7 +6,8 @@ Players choose among resources whose cost grows with their load (a congestion ga
 random costs). The designer may add a toll to every player and resource, up to a budget,
 and wants the maximum-entropy equilibrium of the tolled game to have the smallest total
 cost, tolls not counted. Every step solves the game exactly and differentiates the
-equilibrium through its optimality conditions (``meta_solvers.exact.implicit``).
+equilibrium through its optimality conditions (``meta_solvers.exact.implicit``). The
+best tolls of all steps are kept.
 
 Writes metrics.jsonl, tolls.npz, summary.json, a plot and report.html.
 """
@@ -119,24 +120,27 @@ def run(config: Config) -> dict[str, Any]:
     free = free.to(torch.float64).requires_grad_()
     optimiser = torch.optim.Adam([free], lr=config.rate)
     least = total.flatten(1).amin(1).mean()
+    best, kept = float("inf"), free.detach()
     for step in range(config.steps + 1):
         tolls = config.budget * torch.tanh(free)
         joint = equilibrium(tolled(cost, tolls), config.concept)
         loss = (joint * total).flatten(1).sum(1).mean()
         metrics.add({"step": step, "cost": loss.item(), "least": least.item()})
+        if loss.item() < best:
+            best, kept = loss.item(), tolls.detach().clone()
         if step < config.steps:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
         if step % 25 == 0 and not (config.quiet or config.json):
             print(f"step {step:4d}  total cost {loss.item():.5f}", flush=True)
-    np.savez(folder / "tolls.npz", tolls=tolls.detach().numpy(), cost=cost.numpy())
-    first, last = metrics.rows[0]["cost"], metrics.rows[-1]["cost"]
+    np.savez(folder / "tolls.npz", tolls=kept.numpy(), cost=cost.numpy())
+    first = metrics.rows[0]["cost"]
     summary = {
         "cost_without_tolls": first,
-        "cost_with_tolls": last,
+        "cost_with_tolls": best,
         "least_possible_cost": least.item(),
-        "share_of_the_loss_removed": (first - last) / max(first - least.item(), 1e-12),
+        "share_of_the_loss_removed": (first - best) / max(first - least.item(), 1e-12),
     }
     _run.write_json(folder / "summary.json", summary)
     _report(folder, config, summary, metrics.rows)

@@ -5,6 +5,7 @@ needs a few steps where a cold start needs ten or more. ``refine=None`` goes on 
 the game is solved, and that is the default.
 """
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -42,7 +43,8 @@ def neural_equilibria(
       epsilon: as there.
       refine: Newton steps of the exact solver; 0 is the network alone, None goes on
         until the tolerance is met.
-      network: a ``Network``, the path of its weights, or None for the shipped one.
+      network: a ``Network``, the path of its weights, the name of a shipped one, or
+        None for the shipped one that fits.
       actions: as in ``equilibria``.
       tolerance: as in ``equilibria``.
 
@@ -54,7 +56,7 @@ def neural_equilibria(
     tensor = torch.as_tensor(payoffs, dtype=torch.float64)
     problem, unit = build(tensor, concept, target, welfare, epsilon, actions=actions)
     plain = target is None and welfare is None and not np.any(np.asarray(epsilon))
-    chosen = network_for(problem, plain) if network is None else network
+    chosen = fitting(problem, plain) if network is None else network
     if chosen is None:
         raise UserError(
             "neural_equilibria(): a shipped network must fit the game; none is for "
@@ -78,12 +80,15 @@ def evaluated(problem: Problem, alpha: Array) -> interior.Solution:
     return interior.Solution(point, status, 0 * status, residual, gap)
 
 
-def network_for(problem: Problem, plain: bool) -> Any:
-    """The shipped network for a problem, or None."""
+def fitting(problem: Problem, plain: bool) -> str | None:
+    """Name of the shipped network for a problem; None where there is none.
+
+    ``plain``: uniform target, no welfare, epsilon 0.
+    """
     from meta_solvers.nes import store
 
-    name = store.choose(problem.concept, len(problem.actions), plain)
-    return None if name is None else store.shipped(name)[0]
+    selects = "entropy" if plain else "any"
+    return store.SHIPPED.get((problem.concept, len(problem.actions), selects))
 
 
 def duals(network: Any, problem: Problem) -> Array:
@@ -93,7 +98,9 @@ def duals(network: Any, problem: Problem) -> Array:
     from meta_solvers.nes import store
     from meta_solvers.nes.data import as_float32
 
-    if isinstance(network, str | Path):
+    if isinstance(network, str) and network in store.SHIPPED.values():
+        network = store.shipped(network)[0]
+    elif isinstance(network, str | Path):
         network = store.load(Path(network))[0]
     architecture = network.architecture
     wanted = (architecture.concept, architecture.players)
@@ -154,9 +161,9 @@ class NeuralEquilibrium(EntropySolver):
             and self.epsilon == 0
             and game.repeats is None
         )
-        network = network_for(problem, plain) if problem.softness.max() == 0 else None
-        start = None if network is None else _numpy(network, problem)
-        outside = self._outside(network, game)
+        name = fitting(problem, plain) if self.rho == math.inf else None
+        start = None if name is None else _numpy(name, problem)
+        outside = self._outside(name, game)
         notes = {} if outside is None else {"range": outside}
         if self.refine is None:
             found = interior.solve(problem, start, self.steps, TOLERANCE)
@@ -173,27 +180,24 @@ class NeuralEquilibrium(EntropySolver):
         status = Status.OK if outside is None else Status.OUTSIDE
         return replace(result, status=status, epsilon=allowed)
 
-    def _outside(self, network: Any, game: Game) -> str | None:
+    def _outside(self, name: str | None, game: Game) -> str | None:
         """Why the game is outside what the network was trained on, if it is."""
-        if network is None:
+        if name is None:
             return (
                 f"no network for {self.concept} of {game.players} players with these "
                 "fields: solved from a cold start"
             )
         from meta_solvers.nes import store
 
-        for name in store.SHIPPED.values():
-            loaded, recipe, _ = store.shipped(name)
-            if loaded is network:
-                most = recipe.games.most
-                if max(game.actions) > most:
-                    return f"trained for up to {most} actions; got {list(game.actions)}"
+        most = store.shipped(name)[1].games.most
+        if max(game.actions) > most:
+            return f"trained for up to {most} actions; got {list(game.actions)}"
         if self.epsilon < 0:
             return f"trained for epsilon >= 0; got {self.epsilon}"
         return None
 
 
-def _numpy(network: Any, problem: Problem) -> np.ndarray:
+def _numpy(network: str, problem: Problem) -> np.ndarray:
     """The network's duals of a numpy problem."""
     from meta_solvers.nes.data import as_float64
 

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from meta_solvers.exact.problem import Concept
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.train import Recipe, read
 from nfg.errors import UserError, unknown
@@ -73,12 +72,3 @@ def shipped(name: str) -> tuple[Network, Recipe, dict[str, Any]]:
     place = resources.files("meta_solvers.nes") / "weights" / f"{name}.safetensors"
     with resources.as_file(place) as path:
         return load(path)
-
-
-def choose(concept: Concept, players: int, plain: bool) -> str | None:
-    """Name of the shipped network for a kind of problem; None where there is none.
-
-    ``plain``: uniform target, no welfare, epsilon 0.
-    """
-    wanted = (concept, players, "entropy" if plain else "any")
-    return SHIPPED.get(wanted)

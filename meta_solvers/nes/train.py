@@ -193,7 +193,7 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def evaluate(
     network: Network, games: Games, sizes: list[tuple[int, ...]], count: int, seed: int
-) -> list[dict[str, float]]:
+) -> list[dict[str, Any]]:
     """Measured distance to the exact solution, one row for each size.
 
     Columns: the size, ``solver_gap`` (total variation to the exact joint), ``gap`` (sum

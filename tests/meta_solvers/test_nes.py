@@ -158,11 +158,11 @@ def test_training_resumes_bit_for_bit(tmp_path):
 
 
 def test_training_learns_without_labels():
-    training = Training(recipe(steps=150))
-    rows = list(train(training, 75, [(4, 4)], 64))
-    assert [row["step"] for row in rows] == [75, 150]
+    training = Training(recipe(steps=240))
+    rows = list(train(training, 120, [(4, 4)], 64))
+    assert [row["step"] for row in rows] == [120, 240]
     found = rows[-1]["sizes"][0]
-    assert found["solver_gap"] < 0.6 * found["solver_gap_uniform"]
+    assert found["solver_gap"] < 0.75 * found["solver_gap_uniform"]
 
 
 def test_a_run_that_explodes_says_so():

@@ -1,0 +1,91 @@
+"""Training and mechanism design through their pages."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import _run, mechanism, nes_train
+
+FIELDS = [
+    *("--most", "4", "--work", "256", "--fewest", "8", "--every", "5", "--games", "8"),
+    *("--payoff", "4", "--dual", "6", "--hidden", "8", "--unrolled", "1"),
+]
+
+
+def train(*words):
+    return _run.main(nes_train.page, nes_train.Config, [*FIELDS, *words])
+
+
+def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert train("--steps", "20", "--out", str(whole), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["step"] == 20
+    from meta_solvers.nes.train import Training
+
+    update = Training.update
+
+    def interrupted(self):
+        if self.step == 13:
+            raise KeyboardInterrupt
+        return update(self)
+
+    monkeypatch.setattr(Training, "update", interrupted)
+    assert train("--steps", "20", "--out", str(cut), "--quiet") == 130
+    monkeypatch.undo()
+    assert train("--steps", "20", "--out", str(cut), "--resume") == 0
+    assert "step      20 of 20" in capsys.readouterr().out
+    name = "training.safetensors"
+    assert (cut / name).read_bytes() == (whole / name).read_bytes()
+    rows = [
+        [json.loads(line) for line in (f / "metrics.jsonl").read_text().splitlines()]
+        for f in (whole, cut)
+    ]
+    assert [r["step"] for r in rows[1]] == [5, 10, 15, 20]
+    for one, two in zip(*rows, strict=True):
+        assert one["sizes"] == two["sizes"]
+        assert one["loss"] == two["loss"]
+    assert "report.html" in {p.name for p in cut.iterdir()}
+    from meta_solvers.nes.solver import neural_equilibria
+
+    payoffs = np.random.default_rng(0).standard_normal((4, 2, 3, 3))
+    joint = neural_equilibria(payoffs, network=cut / "weights.safetensors").joint
+    assert float(joint.sum()) == pytest.approx(4)
+    assert train("--steps", "30", "--out", str(cut), "--resume") == 2
+    assert "must stay" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--steps", "0"],
+        ["--most", "1"],
+        ["--players", "9"],
+        ["--rate", "2"],
+        ["--device", "tpu"],
+        ["--payoff", "0"],
+    ],
+)
+def test_bad_trainings_are_refused(words, tmp_path, capsys):
+    assert train("--out", str(tmp_path / "x"), *words) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def design(*words):
+    return _run.main(mechanism.page, mechanism.Config, list(words))
+
+
+def test_tolls_lower_the_cost_of_the_equilibrium(tmp_path, capsys):
+    out = tmp_path / "m"
+    fields = ["--players", "3", "--resources", "3", "--steps", "15", "--games", "4"]
+    assert design(*fields, "--out", str(out), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["cost_with_tolls"] < found["cost_without_tolls"] - 1e-3
+    assert found["least_possible_cost"] <= found["cost_with_tolls"]
+    tolls = np.load(out / "tolls.npz")["tolls"]
+    assert tolls.shape == (4, 3, 3)
+    assert np.abs(tolls).max() <= 1
+    assert design(*fields, "--out", str(out)) == 2
+    assert design("--resources", "100", "--out", str(tmp_path / "y")) == 2
+    assert design("--rate", "0", "--out", str(tmp_path / "y")) == 2
