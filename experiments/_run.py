@@ -230,7 +230,8 @@ def command() -> str:
 
 def environment() -> dict[str, Any]:
     """Versions, machine and commit."""
-    packages = ["metaspiel", "numpy", "scipy", "open_spiel", "cvxpy", "clarabel"]
+    packages = ["metaspiel", "numpy", "scipy", "torch", "open_spiel"]
+    packages += ["cvxpy", "clarabel", "ecos"]
     versions = {}
     for package in packages:
         try:

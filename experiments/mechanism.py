@@ -3,11 +3,11 @@
 Example: python -m experiments.mechanism --out runs/mechanism
 
 Players choose among resources whose cost grows with their load (a congestion game with
-random costs). The designer may add a toll to every player and resource, up to a budget,
-and wants the maximum-entropy equilibrium of the tolled game to have the smallest total
-cost, tolls not counted. Every step solves the game exactly and differentiates the
-equilibrium through its optimality conditions (``meta_solvers.exact.implicit``). The
-best tolls of all steps are kept.
+random costs). The designer may add a toll (or, below 0, a subsidy) to every player and
+resource, up to a budget either way, and wants the maximum-entropy equilibrium of the
+tolled game to have the smallest total cost, tolls not counted. Every step solves the
+game exactly and differentiates the equilibrium through its optimality conditions
+(``meta_solvers.exact.implicit``). The best tolls of all steps are kept.
 
 Writes metrics.jsonl, tolls.npz, summary.json, a plot and report.html.
 """
@@ -36,7 +36,7 @@ class Config:
     concept: Literal["cce", "ce"] = "cce"
     """The equilibrium the players reach."""
     budget: float = 1.0
-    """Largest toll of a player on a resource."""
+    """Largest toll or subsidy of a player on a resource."""
     steps: int = 150
     """Gradient steps."""
     rate: float = 0.05
@@ -163,8 +163,9 @@ def _report(
         "Tolls that make the equilibrium of a congestion game cheap",
         [
             f"{config.games} random games, {config.players} players, "
-            f"{config.resources} resources, tolls up to {config.budget:g}; the "
-            f"equilibrium is the maximum-entropy {config.concept.upper()}."
+            f"{config.resources} resources, tolls and subsidies up to "
+            f"{config.budget:g}; the equilibrium is the maximum-entropy "
+            f"{config.concept.upper()}."
         ],
         [
             report.table(

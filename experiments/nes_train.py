@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from experiments import _run
 from nfg.errors import UserError
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Config:
     """Fields of a training run."""
-
-    may_change: ClassVar[tuple[str, ...]] = ("device",)
 
     concept: Literal["cce", "ce"] = "cce"
     """The equilibrium."""
@@ -138,7 +136,7 @@ def sizes(config: Config) -> list[tuple[int, ...]]:
     """Sizes of evaluations: powers of two in the trained range."""
     limit = {1: 64, 2: 64 if config.concept == "cce" else 16}.get(config.players, 8)
     low, high = config.least, min(config.most, limit)
-    counts = sorted({n for n in (4, 8, 16, 32, 64) if low <= n <= high} or {high})
+    counts = sorted({n for n in (4, 8, 16, 32, 64) if low <= n <= high} or {low})
     return [(n,) * config.players for n in counts]
 
 
@@ -146,8 +144,8 @@ def check_device(name: str) -> None:
     """Refuses a device that is not there."""
     import torch
 
-    if name != "cpu" and not (name.startswith("cuda") and torch.cuda.is_available()):
-        known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    if name not in known:
         raise UserError(f"--device must be one of {', '.join(known)}; got '{name}'")
 
 

@@ -17,7 +17,6 @@ from numpy import ndarray
 from meta_solvers.base import Answer, MetaSolver, Status, failure
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import STATUS, Equilibria, build, report
-from meta_solvers.exact.problem import Concept as Polytope
 from meta_solvers.exact.problem import Problem
 from nfg.errors import UserError, unknown
 from nfg.game import Game
@@ -60,19 +59,25 @@ class EntropySolver(MetaSolver):
         if isinstance(self.target, str) and self.target not in TARGETS:
             raise unknown(name, "target", self.target, TARGETS)
         for field in ("weight", "epsilon"):
-            if not np.isfinite(getattr(self, field)):
-                raise UserError(
-                    f"{name}: {field} must be a finite number; got "
-                    f"{getattr(self, field)}"
-                )
-        if not self.rho > 0:
-            raise UserError(f"{name}: rho must be positive; got {self.rho}")
-        if self.steps < 1:
-            raise UserError(f"{name}: steps must be at least 1; got {self.steps}")
+            value = getattr(self, field)
+            if not (isinstance(value, int | float) and math.isfinite(value)):
+                raise UserError(f"{name}: {field} must be a finite number; got {value}")
+        if not (isinstance(self.rho, int | float) and self.rho > 0):
+            raise UserError(f"{name}: rho must be a positive number; got {self.rho}")
+        if not (isinstance(self.steps, int) and self.steps >= 1):
+            raise UserError(
+                f"{name}: steps must be a whole number of at least 1; got {self.steps}"
+            )
+        # A row of a CE stands for the copies of two actions, and the default of a soft
+        # epsilon for all of them: those games are written out (a fact of the instance).
+        rows = self.concept == "ce" and self.epsilon != 0
+        object.__setattr__(self, "expands_repeats", rows or self.rho < math.inf)
 
     def refuses(self, game: Game) -> str | None:
         if isinstance(self.target, str):
             return None
+        if self.expands_repeats and game.repeats is not None:
+            return "a target array must have a hard epsilon in a game with repeats"
         try:
             target = np.asarray(self.target, dtype=np.float64)
         except (ValueError, TypeError):
@@ -221,6 +226,11 @@ class MaxStrengthCCE(EntropySolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.epsilon != 0:
+            raise UserError(
+                f"{type(self).__name__}(): epsilon must be 0, for strength takes its "
+                f"place; got {self.epsilon}"
+            )
         if self.strength is not None and not self.strength > 0:
             raise UserError(
                 f"{type(self).__name__}(): strength must be positive; got "
@@ -251,6 +261,3 @@ def spread(game: Game) -> Float64[ndarray, " N"]:
     """Standard deviation of each player's payoffs, 1 where they are constant."""
     _, unit = build(game.payoffs[None], mass=game.copies[None])
     return unit[0]
-
-
-__all__ = ["EntropySolver", "Polytope", "answer", "standard_welfare", "target_of"]

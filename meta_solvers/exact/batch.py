@@ -7,13 +7,13 @@ found.joint, found.status, found.bound
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from meta_solvers.exact import interior
-from meta_solvers.exact.dual import Dual, Point
+from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import INFEASIBLE, SOLVED, STEPS, STUCK
 from meta_solvers.exact.problem import (
     Array,
@@ -46,12 +46,12 @@ class Equilibria:
       status: ``[B]`` of 0 OK, 1 MAX_STEPS, 2 INFEASIBLE, 3 NUMERICAL (``STATUS``).
       steps: ``[B]``, Newton steps.
       residual: ``[B]``, KKT residual ``max |min(alpha, slack)|``, solver's units.
-      violation: ``[B]``, largest gain beyond epsilon, solver's units.
+      violation: ``[B]``, largest gain of ``joint`` beyond epsilon, solver's units.
       bound: ``[B]``, upper bound on the total variation between ``joint`` and the exact
-        answer to the problem with epsilon larger by ``violation``; needs no reference
-        solution (from the duality gap, by Pinsker).
-      feasible: ``[B]``, no deviation gains more than epsilon (after ``feasible=True``,
-        strictly less).
+        answer to the problem with epsilon larger by ``violation``, from the duality
+        gap by Pinsker: no reference solution is needed. Loose: the root of the gap.
+      feasible: ``[B]``, no deviation gains more than epsilon (with ``feasible=True``,
+        every one strictly less); measured on ``joint``.
     """
 
     joint: Array
@@ -100,26 +100,41 @@ def equilibria(
       actions: ``[B, N]``, how many actions of a padded array are real.
       start: duals ``[B, m]`` to start from.
       steps: Newton steps at most.
-      tolerance: duality gap at which a game is solved.
+      tolerance: duality gap at which a game is solved, with a tenth of it as largest
+        violation (each violation moves the gap by as much times the sum of duals).
+        Where duals grow without end and steps run out, violations of 5e-10 are OK.
       feasible: mix in a strictly interior joint, so that no deviation gains epsilon.
+        A polytope without interior has none; the answer's ``feasible`` tells.
 
     Raises:
       UserError: an argument has an impossible shape or value.
     """
+    mass = None
     if not isinstance(payoffs, np.ndarray) and isinstance(payoffs, Sequence):
-        payoffs, actions, target, welfare = _padded(payoffs, target, welfare)
+        if actions is not None:
+            raise UserError(
+                "equilibria(): actions must be left out for a sequence of games"
+            )
+        payoffs, actions, target, welfare, mass = _padded(payoffs, target, welfare)
+    if steps < 0 or not tolerance > 0:
+        raise UserError(
+            "equilibria(): steps must be at least 0 and tolerance positive; got "
+            f"{steps} and {tolerance}"
+        )
+    payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
     problem, unit = build(
-        payoffs, concept, target, welfare, epsilon, upper, rho, actions
+        payoffs, concept, target, welfare, epsilon, upper, rho, actions, mass
     )
     if start is not None:
-        xp = namespace(problem.payoffs)
-        start = xp.asarray(start, dtype=problem.payoffs.dtype)
         wanted = (problem.batch, Dual(problem).size)
-        if tuple(start.shape) != wanted:
+        if tuple(np.shape(start)) != wanted:
             raise UserError(
                 f"equilibria(): start must have shape {list(wanted)}; "
-                f"got {list(start.shape)}"
+                f"got {list(np.shape(start))}"
             )
+        start = _like(problem.payoffs, start, wanted, "start")
+        if bool((start < 0).any()):
+            raise UserError("equilibria(): start must be at least 0 everywhere")
     found = interior.solve(problem, start, steps, tolerance)
     return report(problem, unit, found, interior_of(problem) if feasible else None)
 
@@ -128,26 +143,43 @@ def report(
     problem: Problem,
     unit: Array,
     found: interior.Solution,
-    inside: Point | None = None,
+    inside: Array | None = None,
 ) -> Equilibria:
-    """An interior-point solution in the user's units, with what can be proved of it."""
-    xp = namespace(problem.payoffs)
-    point = found.point
-    slack = point.slack
-    worst = -xp.amin(slack, 1) if slack.shape[1] else 0 * found.gap
-    violation = xp.clip(worst, 0.0, None)
-    gap = found.gap + violation * xp.sum(point.alpha, 1)
-    bound = xp.sqrt(xp.clip(gap, 0.0, None) / 2)
-    joint, ok = point.sigma, violation <= 0
+    """An interior-point solution in the user's units, with what can be proved of it.
+
+    ``inside`` ``[B, A1, ..., AN]``: joints strictly inside the polytopes, to be mixed
+    in where a deviation gains more than epsilon.
+    """
+    dual = Dual(problem)
+    xp, point = dual.xp, found.point
+    allowed = dual.spread(point.epsilon)
+
+    def spare(joint: Array) -> Array:
+        slack = allowed - dual.gains(joint)
+        return xp.amin(xp.where(dual.mask > 0, slack, xp.ones_like(slack)), 1)
+
+    joint = point.sigma
+    before = spare(joint)
+    # Pinsker: half the squared total variation is at most the duality gap, here the one
+    # to the problem whose epsilon is larger by the violation.
+    total = xp.sum(point.alpha, 1)
+    violation = xp.clip(-before, 0.0, None)
+    gap = found.gap + violation * total
     if inside is not None:
-        spare = xp.amin(inside.slack, 1) if slack.shape[1] else 1 + 0 * found.gap
-        possible = spare > 0
-        spare = xp.where(possible, spare, xp.ones_like(spare))
-        share = xp.where(possible, violation / (violation + spare), 0.0 * spare)
-        share = share * (1 + 1e-6) + xp.where(possible, 1e-12, 0.0)
+        room = spare(inside)
+        safe = xp.where(room > 0, room, xp.ones_like(room))
+        share = (violation + 1e-13) / (violation + 1e-13 + safe) * (1 + 1e-6)
+        share = xp.where(room > 0, xp.clip(share, None, 1.0), 0 * room)
         wide = share.reshape(-1, *[1] * (joint.ndim - 1))
-        joint = (1 - wide) * joint + wide * inside.sigma
-        bound, ok = bound + share, possible
+        mixed = (1 - wide) * joint + wide * inside
+        after = spare(mixed)
+        # A feasible joint is compared with the problem itself.
+        lost = _objective(problem, joint) - _objective(problem, mixed)
+        gap = xp.where(after > 0, found.gap + lost, gap)
+        joint, before = mixed, after
+        violation = xp.clip(-after, 0.0, None)
+    rounding = 1e-15 * (1 + total)
+    bound = xp.sqrt(xp.clip(gap + rounding, 0.0, None) / 2)
     return Equilibria(
         joint=joint,
         alpha=point.alpha,
@@ -156,34 +188,40 @@ def report(
         steps=found.steps,
         residual=found.residual,
         violation=violation,
-        bound=bound,
-        feasible=ok,
+        bound=xp.clip(bound, None, 1.0),
+        feasible=before > 0 if inside is not None else before >= 0,
     )
 
 
-def interior_of(problem: Problem) -> Point:
-    """A joint strictly inside each polytope: epsilon lower by ever smaller margins.
+def _objective(problem: Problem, joint: Array) -> Array:
+    """``sum sigma (base - ln sigma)``: ``[B]``."""
+    xp = namespace(joint)
+    live = joint > 0
+    logs = xp.log(xp.where(live, joint, xp.ones_like(joint)))
+    terms = xp.where(live, joint * (problem.base - logs), 0 * joint)
+    return xp.sum(terms, tuple(range(1, joint.ndim)))
 
-    Where even the smallest margin leaves nothing, the slack is not positive.
+
+def interior_of(problem: Problem) -> Array:
+    """A joint strictly inside each polytope, ``[B, A1, ..., AN]``, where there is one.
+
+    Found with epsilon lower by ever smaller margins; epsilon is hard.
     """
-    xp = namespace(problem.payoffs)
-    best: Point | None = None
+    hard = replace(problem, width=0 * problem.width, softness=0 * problem.softness)
+    dual = Dual(problem)
+    xp, best = dual.xp, None
+    allowed = dual.spread(problem.epsilon)
     for margin in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6):
-        tighter = Problem(**{**vars(problem), "epsilon": problem.epsilon - margin})
-        found = interior.solve(tighter, tolerance=1e-3 * margin)
-        slack = Dual(problem).at(found.point.alpha)
+        tighter = replace(hard, epsilon=problem.epsilon - margin)
+        joint = interior.solve(tighter, tolerance=1e-3 * margin).point.sigma
         if best is None:
-            best = slack
-            continue
-        better = xp.amin(best.slack, 1) <= 0
-        if not xp.any(better):
+            best = joint
+        slack = allowed - dual.gains(best)
+        room = xp.amin(xp.where(dual.mask > 0, slack, xp.ones_like(slack)), 1)
+        if bool(xp.all(room > 0)):
             break
-        mixed = {}
-        for name, old in vars(best).items():
-            wide = better.reshape(-1, *[1] * (old.ndim - 1))
-            mixed[name] = xp.where(wide, getattr(slack, name), old)
-        best = Point(**mixed)
-    assert best is not None
+        wide = (room > 0).reshape(-1, *[1] * (joint.ndim - 1))
+        best = xp.where(wide, best, joint)
     return best
 
 
@@ -226,6 +264,8 @@ def build(
     base = xp.where(live, base, xp.full_like(base, -math.inf))
     gain = _like(payoffs, epsilon, each, "epsilon") / unit
     width, softness = 0 * gain, 0 * gain
+    if rho == math.inf and upper is not None:
+        raise UserError("equilibria(): upper must be left out while rho is infinite")
     if rho < math.inf:
         width = xp.sqrt(xp.sum(there, axes))[:, None] + 0 * gain
         if upper is not None:
@@ -289,8 +329,8 @@ def _check(payoffs: Array, concept: str, rho: float) -> None:
         raise UserError("equilibria(): payoffs must be finite; got NaN or infinity")
     if concept not in ("cce", "ce"):
         raise UserError(f"equilibria(): concept must be 'cce' or 'ce'; got {concept!r}")
-    if not rho > 0:
-        raise UserError(f"equilibria(): rho must be positive; got {rho}")
+    if not (isinstance(rho, int | float) and rho > 0):
+        raise UserError(f"equilibria(): rho must be a positive number; got {rho}")
 
 
 def _padded(games: Sequence[Any], target: Any, welfare: Any) -> tuple[Any, ...]:
@@ -307,8 +347,23 @@ def _padded(games: Sequence[Any], target: Any, welfare: Any) -> tuple[Any, ...]:
             f"{sorted(players)}"
         )
     counts = np.array([t.shape[1:] for t in tensors])
-    if target is not None and not isinstance(target, np.ndarray):
-        target = pad([np.asarray(t, dtype=np.float64) for t in target], 1.0)
-    if welfare is not None and not isinstance(welfare, np.ndarray):
-        welfare = pad([np.asarray(w, dtype=np.float64) for w in welfare])
-    return pad(tensors), counts, target, welfare
+    mass = pad(
+        [
+            g.copies if isinstance(g, Game) else np.ones(t.shape[1:])
+            for g, t in zip(games, tensors, strict=True)
+        ]
+    )
+
+    def alike(values: Any, what: str, fill: float) -> Any:
+        if values is None:
+            return None
+        arrays = [np.asarray(v, dtype=np.float64) for v in values]
+        if [a.shape for a in arrays] != [t.shape[1:] for t in tensors]:
+            raise UserError(
+                f"equilibria(): {what} must have one array of each game's shape; got "
+                f"shapes {[list(a.shape) for a in arrays]}"
+            )
+        return pad(arrays, fill)
+
+    target, welfare = alike(target, "target", 1.0), alike(welfare, "welfare", 0.0)
+    return pad(tensors), counts, target, welfare, mass

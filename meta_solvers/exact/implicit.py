@@ -47,6 +47,11 @@ def equilibrium(
       UserError: an argument is impossible, or a game has no such equilibrium or could
         not be solved; the sentence says which.
     """
+    if not isinstance(payoffs, Tensor):
+        raise UserError(
+            "equilibrium(): payoffs must be a torch tensor; got "
+            f"{type(payoffs).__name__}"
+        )
     problem, _ = build(payoffs, concept, target, welfare, epsilon, upper, rho)
     still = Problem(
         concept, **{k: v.detach() for k, v in vars(problem).items() if k != "concept"}
@@ -75,5 +80,5 @@ def equilibrium(
 
 def _good(found: interior.Solution) -> Tensor:
     """Solved to a looser tolerance: rounding can stop a step short of 1e-12."""
-    worst = -found.point.slack.amin(1) if found.point.slack.shape[1] else 0 * found.gap
+    worst = -found.point.slack.amin(1)
     return (found.gap.abs() <= 1e-8 * (1 + found.point.alpha.sum(1))) & (worst <= 1e-9)

@@ -19,6 +19,7 @@ from meta_solvers.exact.problem import Array, Problem, namespace
 SOLVED, STEPS, INFEASIBLE, STUCK = range(4)
 _BOUNDARY = 0.995  # fraction of the way to the boundary a step may go
 _HALVINGS = 12
+_MANY = 50  # steps after which a warm start has failed
 _NEARLY = 5e-10  # violation that ends a problem as solved when steps run out
 _CARE = 2  # careful steps after one that was cut short
 _LEAST_TAU = 1e-14  # below this rounding, not the barrier, decides
@@ -76,13 +77,16 @@ def solve(
     Args:
       problem: B problems.
       start: duals ``[B, m]`` to start from, None for a cold start.
-      steps: Newton steps at most; 0 only evaluates ``start``.
+      steps: Newton steps at most; 0 only evaluates ``start``. A start that gets stuck,
+        or is not solved in 50 steps or more, is given up for a cold one.
       tolerance: duality gap and largest violation, in the solver's units, at which a
         problem is solved (violations at a tenth of it).
     """
     xp = namespace(problem.payoffs)
     found = _run(problem, start, steps, tolerance)
     stuck = found.status == STUCK
+    if steps >= _MANY:
+        stuck = stuck | (found.status == STEPS)
     if start is None or not xp.any(stuck):
         return found
     # A start too far from the central path can only be left by starting again.
@@ -94,7 +98,7 @@ def _run(
     problem: Problem, start: Array | None, steps: int, tolerance: float
 ) -> Solution:
     xp = namespace(problem.payoffs)
-    state = _first(problem, start)
+    state = _first(problem, start, floor=steps > 0)
     finished = []
     for step in range(steps + 1):
         status = _status(state, tolerance, last=step == steps)
@@ -131,7 +135,7 @@ def measure(point: Point) -> tuple[Array, Array]:
     return xp.amax(residual, 1), gap
 
 
-def _first(problem: Problem, start: Array | None) -> _State:
+def _first(problem: Problem, start: Array | None, floor: bool = True) -> _State:
     dual = Dual(problem)
     xp, mask = dual.xp, dual.mask
     count = xp.sum(mask, 1)[:, None]
@@ -139,13 +143,13 @@ def _first(problem: Problem, start: Array | None) -> _State:
     if start is None:
         point, z = dual.at(mask / count), xp.ones_like(mask) * mask
     else:
-        floor = 1e-3 * xp.sum(start * mask, 1)[:, None] / count + 1e-9
-        point = dual.at(xp.maximum(start, floor) * mask)
+        least = 1e-3 * xp.sum(start * mask, 1)[:, None] / count + 1e-9
+        point = dual.at((xp.maximum(start, least) if floor else start) * mask)
         size = xp.abs(point.slack)
         centre = xp.sum(point.alpha * size, 1)[:, None] / count + 1e-12
         alpha = point.alpha + (1 - mask)
         z = xp.maximum(point.slack, 0.1 * centre / alpha) * mask
-    ids = xp.cumsum(xp.ones_like(mask[:, 0]), 0) - 1
+    ids = dual.index(problem.batch)
     return _State(dual, point, z, ids, xp.zeros_like(ids), xp.zeros_like(ids))
 
 
@@ -153,7 +157,7 @@ def _status(state: _State, tolerance: float, last: bool) -> Array:
     """Status of each problem, -1 while it should go on."""
     xp, point = state.dual.xp, state.point
     _, gap = measure(point)
-    violated = -xp.amin(point.slack, 1) if state.dual.size else 0 * gap
+    violated = -xp.amin(point.slack, 1)
     # A violation v moves the gap by v times the sum of the duals.
     allowed = tolerance + 0.1 * tolerance * xp.sum(point.alpha, 1)
     solved = (xp.abs(gap) <= allowed) & (violated <= 0.1 * tolerance)
@@ -174,7 +178,8 @@ def _status(state: _State, tolerance: float, last: bool) -> Array:
     )
     least = xp.amin(base, axes) - xp.sum(price, 1) - 1.0
     code = xp.where(solved, SOLVED, STEPS if last else -1)
-    code = xp.where(~solved & (state.stalls >= 3), STUCK, code)
+    lost = (state.stalls >= 3) | ~xp.isfinite(point.value)
+    code = xp.where(~solved & lost, STUCK, code)
     return xp.where(~solved & (point.value < least), INFEASIBLE, code)
 
 
@@ -231,7 +236,10 @@ def _step(state: _State) -> _State:
 def _search(
     dual: Dual, point: Point, alpha: Array, d: Array, tau: Array
 ) -> tuple[Point, Array]:
-    """Halves the step until the barrier function falls; also returns its length."""
+    """Halves the step until the barrier function falls; also returns its length.
+
+    Where no step is short enough the point stays, and the length is 0.
+    """
     xp = dual.xp
     rest = 1 - dual.mask
 
@@ -248,7 +256,11 @@ def _search(
         if xp.all(good):
             break
         length = xp.where(good, length, 0.5 * length)
-    return after, length
+    kept = {}
+    for name, old in vars(point).items():
+        wide = good.reshape(-1, *[1] * (old.ndim - 1))
+        kept[name] = xp.where(wide, getattr(after, name), old)
+    return Point(**kept), xp.where(good, length, 0.0 * length)
 
 
 def _collect(finished: list[tuple[Array, Point, Array, int]]) -> Solution:

@@ -119,27 +119,38 @@ class Cholesky:
             from scipy.linalg import cho_solve
 
             pairs = zip(self.factor, rhs, strict=True)
-            return np.stack([cho_solve((f, True), b) for f, b in pairs])
+            return np.stack(
+                [cho_solve((f, True), b, check_finite=False) for f, b in pairs]
+            )
         solved = self.xp.cholesky_solve(rhs[:, :, None], self.factor)
         return solved[:, :, 0]
 
 
 def _factor(matrix: Array) -> Array:
-    """Lower factors; a matrix that rounding made indefinite gets a larger diagonal."""
+    """Lower factors; a matrix that rounding made indefinite gets a larger diagonal.
+
+    One that is beyond help gets NaN, which ends its problem as stuck.
+    """
     xp = namespace(matrix)
-    if xp is not np:
-        factor, failed = xp.linalg.cholesky_ex(matrix)
-        if xp.any(failed > 0):
-            index = np.arange(matrix.shape[1])
-            more = matrix.clone()
-            more[:, index, index] *= 1 + 1e-8
-            factor = xp.where(
-                (failed > 0)[:, None, None], xp.linalg.cholesky_ex(more)[0], factor
-            )
-        return factor
-    try:
-        return np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
-        index = np.arange(matrix.shape[1])
-        matrix[:, index, index] *= 1 + 1e-8
-        return np.linalg.cholesky(matrix)
+    index = np.arange(matrix.shape[1])
+    if xp is np:
+        return np.stack([_one_factor(one, index) for one in matrix])
+    factor, failed = xp.linalg.cholesky_ex(matrix)
+    wrong = failed > 0
+    if xp.any(wrong):
+        more = matrix.clone()
+        more[:, index, index] *= 1 + 1e-8
+        again, lost = xp.linalg.cholesky_ex(more)
+        again = xp.where((lost > 0)[:, None, None], xp.nan, again)
+        factor = xp.where(wrong[:, None, None], again, factor)
+    return factor
+
+
+def _one_factor(matrix: np.ndarray, index: np.ndarray) -> np.ndarray:
+    for more in (1.0, 1 + 1e-8):
+        matrix[index, index] *= more
+        try:
+            return np.linalg.cholesky(matrix)
+        except np.linalg.LinAlgError:
+            continue
+    return np.full_like(matrix, np.nan)

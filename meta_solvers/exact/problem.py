@@ -98,9 +98,9 @@ def normalise(payoffs: Array, mass: Array) -> tuple[Array, Array]:
     size = xp.where(size > 0, size, one)
     scaled = xp.where(live, payoffs / size, zero)
     centred = scaled - xp.sum(weight * scaled, axes, keepdims=True)
-    spread = xp.sqrt(xp.sum(weight * centred**2, axes, keepdims=True))
-    constant = spread < 1e-13
-    spread = xp.where(constant, one, spread)
+    variance = xp.sum(weight * centred**2, axes, keepdims=True)
+    constant = variance < 1e-26
+    spread = xp.sqrt(xp.where(constant, one, variance))  # sqrt(0) has no derivative
     unit = xp.where(constant, one, spread * size)
     standard = xp.where(live & ~constant, centred / spread, zero)
     return standard, unit.reshape(unit.shape[:2])

@@ -104,18 +104,19 @@ def _welfare(payoffs: ndarray, rng: np.random.Generator) -> ndarray:
 
 def as_float32(problem: Problem, device: torch.device | str = "cpu") -> Problem:
     """The same problem as float32 tensors."""
-    parts = {
-        name: torch.as_tensor(array).to(device, torch.float32)
-        for name, array in vars(problem).items()
-        if name != "concept"
-    }
-    return Problem(problem.concept, **parts)
+    return _tensors(problem, device, torch.float32)
 
 
 def as_float64(problem: Problem, device: torch.device | str = "cpu") -> Problem:
     """The same problem as float64 tensors."""
+    return _tensors(problem, device, torch.float64)
+
+
+def _tensors(
+    problem: Problem, device: torch.device | str, dtype: torch.dtype
+) -> Problem:
     parts = {
-        name: torch.as_tensor(array).to(device, torch.float64)
+        name: torch.as_tensor(array).to(device, dtype)
         for name, array in vars(problem).items()
         if name != "concept"
     }

@@ -175,7 +175,8 @@ def action_pools(x: Tensor, mask: Tensor) -> list[Tensor]:
 
     The third element, the identity, is x itself. ``mask`` is ``[B, N, A, 1]``.
     """
-    own = (x * mask).sum(2, keepdim=True) * mask.sum(2, keepdim=True).rsqrt()
+    count = mask.sum(2, keepdim=True).clamp(min=1)
+    own = (x * mask).sum(2, keepdim=True) * count.rsqrt()
     players = x.shape[1]
     return [own, own.sum(1, keepdim=True) * players**-0.5]
 

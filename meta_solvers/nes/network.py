@@ -47,7 +47,8 @@ class Architecture:
       norm: how feed-forward layers get unit variance: "root" over the channels of each
         entry, "standard" over the entries of each channel (as batch normalisation does,
         but of one game). Without blocks "standard" learns far better.
-      linear: no non-linearity in the payoff and dual layers (the paper's ablation).
+      linear: payoff and dual layers without ReLU or products (the paper's ablation);
+        their scaling stays.
     """
 
     concept: Concept = "cce"
@@ -162,10 +163,13 @@ class Network(nn.Module):
 
         played = stacked(self.encode(x, shape))
         if self.architecture.concept == "cce":
-            return unit(torch.relu(played))
+            return unit(played if self.architecture.linear else torch.relu(played))
         told = stacked(self.told(x, shape))
-        both = torch.relu(played)[:, :, :, None] * torch.relu(told)[:, :, None]
-        return unit(played[:, :, :, None] + told[:, :, None] + both)
+        total = played[:, :, :, None] + told[:, :, None]
+        if not self.architecture.linear:
+            both = torch.relu(played)[:, :, :, None] * torch.relu(told)[:, :, None]
+            total = total + both
+        return unit(total)
 
 
 class Mix(nn.Module):

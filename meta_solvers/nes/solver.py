@@ -5,6 +5,7 @@ needs a few steps where a cold start needs ten or more. ``refine=None`` goes on 
 the game is solved, and that is the default.
 """
 
+import copy
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,6 @@ from meta_solvers.base import Answer, Status
 from meta_solvers.convex import TOLERANCE, EntropySolver, answer
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import Equilibria, build, report
-from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Array, Concept, Problem
 from nfg.errors import UserError, unknown
 from nfg.game import Game
@@ -53,9 +53,15 @@ def neural_equilibria(
     """
     import torch
 
-    tensor = torch.as_tensor(payoffs, dtype=torch.float64)
+    if refine is not None and refine < 0:
+        raise UserError(
+            f"neural_equilibria(): refine must be at least 0 or None; got {refine}"
+        )
+    tensor = torch.as_tensor(payoffs, dtype=torch.float64).detach()
     problem, unit = build(tensor, concept, target, welfare, epsilon, actions=actions)
-    plain = target is None and welfare is None and not np.any(np.asarray(epsilon))
+    plain = (
+        target is None and welfare is None and not bool((problem.epsilon != 0).any())
+    )
     chosen = fitting(problem, plain) if network is None else network
     if chosen is None:
         raise UserError(
@@ -63,21 +69,9 @@ def neural_equilibria(
             f"{tensor.shape[1]} players, {concept}"
             + ("" if plain else " with a target, welfare or epsilon")
         )
-    alpha = duals(chosen, problem)
+    alpha = duals(chosen, problem, plain)
     steps = 200 if refine is None else refine
-    if steps == 0:
-        found = evaluated(problem, alpha)
-    else:
-        found = interior.solve(problem, alpha, steps, tolerance)
-    return report(problem, unit, found)
-
-
-def evaluated(problem: Problem, alpha: Array) -> interior.Solution:
-    """The network's answer as it is, not a Newton step from it."""
-    point = Dual(problem).at(alpha)
-    residual, gap = interior.measure(point)
-    status = interior.STEPS + 0 * Dual(problem).index(problem.batch)
-    return interior.Solution(point, status, 0 * status, residual, gap)
+    return report(problem, unit, interior.solve(problem, alpha, steps, tolerance))
 
 
 def fitting(problem: Problem, plain: bool) -> str | None:
@@ -91,8 +85,12 @@ def fitting(problem: Problem, plain: bool) -> str | None:
     return store.SHIPPED.get((problem.concept, len(problem.actions), selects))
 
 
-def duals(network: Any, problem: Problem) -> Array:
-    """The network's duals ``[B, m]`` of a torch problem, float64."""
+def duals(network: Any, problem: Problem, plain: bool = True) -> Array:
+    """The network's duals ``[B, m]`` of a torch problem, float64.
+
+    Raises:
+      UserError: the network is for other games, or cannot see what is not ``plain``.
+    """
     import torch
 
     from meta_solvers.nes import store
@@ -109,9 +107,16 @@ def duals(network: Any, problem: Problem) -> Array:
             f"network: it must be for {problem.concept} of {len(problem.actions)} "
             f"players; got one for {wanted[0]} of {wanted[1]}"
         )
+    if not plain and architecture.selects == "entropy":
+        raise UserError(
+            "network: it must see target, welfare and epsilon; got one for maximum "
+            "entropy alone"
+        )
     device = problem.payoffs.device
+    if next(network.parameters()).device != device:  # the caller's stays where it is
+        network = copy.deepcopy(network).to(device)
     with torch.no_grad():
-        alpha = network.to(device)(as_float32(problem, device))
+        alpha = network(as_float32(problem, device))
     return alpha.to(torch.float64)
 
 
@@ -125,7 +130,8 @@ class NeuralEquilibrium(EntropySolver):
     are refined just as well; the diagnostics say so under "range".
 
     Attributes:
-      refine: Newton steps after the network: None until solved, 0 the network alone.
+      refine: Newton steps after the network: None until solved (``steps`` at most), 0
+        the network alone. Where no network fits, the game is solved from a cold start.
       equilibrium: "cce" or "ce".
       accuracy: with a limited ``refine``, gain that a deviation may keep in an answer
         that is called OK, in standard deviations of payoff.
@@ -162,17 +168,13 @@ class NeuralEquilibrium(EntropySolver):
             and game.repeats is None
         )
         name = fitting(problem, plain) if self.rho == math.inf else None
-        start = None if name is None else _numpy(name, problem)
+        start = None if name is None else _numpy(name, problem, plain)
         outside = self._outside(name, game)
         notes = {} if outside is None else {"range": outside}
-        if self.refine is None:
-            found = interior.solve(problem, start, self.steps, TOLERANCE)
-        elif start is None or self.refine > 0:
-            found = interior.solve(problem, start, self.refine, TOLERANCE)
-        else:
-            found = evaluated(problem, start)
+        most = self.steps if self.refine is None or start is None else self.refine
+        found = interior.solve(problem, start, most, TOLERANCE)
         result = answer(self, game, report(problem, unit, found), **notes)
-        if self.refine is None or result.status is not Status.MAX_STEPS:
+        if most != self.refine or result.status is not Status.MAX_STEPS:
             return result
         # As many steps as were asked for are taken: that is no failure to stop.
         told = np.array(game.actions if self.concept == "ce" else [1] * game.players)
@@ -197,8 +199,8 @@ class NeuralEquilibrium(EntropySolver):
         return None
 
 
-def _numpy(network: str, problem: Problem) -> np.ndarray:
+def _numpy(network: str, problem: Problem, plain: bool) -> np.ndarray:
     """The network's duals of a numpy problem."""
     from meta_solvers.nes.data import as_float64
 
-    return np.asarray(duals(network, as_float64(problem)).numpy())
+    return np.asarray(duals(network, as_float64(problem), plain).numpy())

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from meta_solvers.exact.dual import Dual
-from meta_solvers.exact.interior import solve
+from meta_solvers.exact.interior import SOLVED, solve, take
 from meta_solvers.nes.data import Games, as_float32, as_float64
 from meta_solvers.nes.network import Architecture, Network
 from nfg.errors import UserError
@@ -127,7 +127,8 @@ class Training:
 
     def averaged(self) -> Network:
         """A network with the averaged weights."""
-        network = Network(self.recipe.architecture).to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            network = Network(self.recipe.architecture).to(self.device)
         network.load_state_dict(self.average)
         return network.eval()
 
@@ -153,7 +154,10 @@ class Training:
         """
         path = folder / "training.safetensors"
         facts, tensors = read(path)
-        recipe = Recipe.of(json.loads(facts.get("recipe", "{}") or "{}"))
+        try:
+            recipe = Recipe.of(json.loads(facts["recipe"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(f"'{path}' must hold a run's recipe; {error}") from None
         if recipe != self.recipe:
             raise UserError(
                 f"'{path}' must hold a run of the same recipe; got {recipe} instead of "
@@ -197,17 +201,20 @@ def evaluate(
     """Measured distance to the exact solution, one row for each size.
 
     Columns: the size, ``solver_gap`` (total variation to the exact joint), ``gap`` (sum
-    over players of the largest gain, in standard deviations of payoff) and their
+    over players of the largest gain, in the unit of the games drawn) and their
     values for the uniform (or target) joint.
     """
     rows = []
     for actions in sizes:
         rng = np.random.default_rng([seed, *actions, 77])
         problem = as_float64(games.draw(count, actions, rng))
-        exact = solve(problem).point
+        found = solve(problem)
+        solved = found.status == SOLVED
+        problem, exact = problem.take(solved), take(found.point, solved)
         dual = Dual(problem)
+        device = next(network.parameters()).device
         with torch.no_grad():
-            alpha = network(as_float32(problem)).double()
+            alpha = network(as_float32(problem, device)).cpu().double()
         row: dict[str, Any] = {"size": "x".join(map(str, actions))}
         for name, at in (("", alpha), ("_uniform", 0 * alpha)):
             point = dual.at(at)

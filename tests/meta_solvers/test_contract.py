@@ -53,7 +53,21 @@ RATES = {
     "openspiel_jpsro": 0.9,
     "openspiel_psro_v2": 0.1,
 }
-SAMPLED_ONE_IN = {"openspiel_jpsro": 8, "openspiel_psro_v2": 8, "robust": 3}
+SAMPLED_ONE_IN = {
+    "openspiel_jpsro": 8,
+    "openspiel_psro_v2": 8,
+    "robust": 3,
+    "nes": 5,
+    # One code behind all of these; `make slow` sees thousands of games of each.
+    "mece": 3,
+    "mecce": 2,
+    "mrece": 7,
+    "mrecce": 5,
+    "mwmece": 7,
+    "mwmecce": 5,
+    "msce": 7,
+    "mscce": 5,
+}
 
 
 def sampled(seeds):
@@ -163,7 +177,8 @@ EXACT = [
     *("mwce", "mwcce", "rmwce", "rmwcce", "rvce", "rvcce", "minwce", "minwcce"),
     *("egalce", "egalcce", "mgce", "mgcce", "approx_mgce", "approx_mgcce"),
     *("half_mgce", "half_mgcce", "min_epsilon_mgce", "min_epsilon_mgcce"),
-    *("nash_lp", "nash", "two_action", "cvx", "undominated(mgce)"),
+    *("mece", "mecce", "mrece", "mrecce", "mwmece", "mwmecce", "msce", "mscce"),
+    *("nash_lp", "nash", "two_action", "cvx", "undominated(mgce)", "nes"),
 ]
 
 

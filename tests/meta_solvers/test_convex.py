@@ -290,7 +290,7 @@ def test_a_warm_start_saves_steps_and_any_start_is_safe(concept):
     noise = np.exp(0.1 * rng.normal(size=cold.alpha.shape))
     warm = equilibria(payoffs, concept, start=cold.alpha * noise)
     np.testing.assert_allclose(warm.joint, cold.joint, atol=1e-6)
-    assert warm.steps.mean() < cold.steps.mean()
+    assert np.median(warm.steps) < np.median(cold.steps)
     for start in (0 * cold.alpha, 1e6 + 0 * cold.alpha):
         other = equilibria(payoffs, concept, start=start, steps=300)
         assert (other.status == 0).all()
@@ -300,14 +300,16 @@ def test_a_warm_start_saves_steps_and_any_start_is_safe(concept):
 @pytest.mark.parametrize("concept", ["cce", "ce"])
 def test_bounds_hold_and_feasible_means_feasible(concept):
     rng = np.random.default_rng(4)
-    payoffs = np.stack([normal((5, 5), rng) for _ in range(32)])
+    payoffs = np.stack([normal((4, 4), rng) for _ in range(16)])
     exact = equilibria(payoffs, concept)
     for steps in (3, 5, 8, 12):
         rough = equilibria(payoffs, concept, steps=steps, feasible=True)
         apart = 0.5 * np.abs(rough.joint - exact.joint).sum((1, 2))
         sure = rough.feasible
         # A CE that never recommends an action cannot be strict about it.
-        assert concept == "ce" or sure.mean() > 0.5
+        assert sure.mean() > (0.5 if concept == "cce" else 0.0)
+        assert (apart[sure] <= rough.bound[sure] + 1e-7).all()
+        assert rough.joint.min() >= 0
         for game, joint, epsilon in zip(
             payoffs[sure], rough.joint[sure], rough.epsilon[sure], strict=True
         ):
@@ -317,7 +319,6 @@ def test_bounds_hold_and_feasible_means_feasible(concept):
         inside = plain.violation == 0
         distance = 0.5 * np.abs(plain.joint - exact.joint).sum((1, 2))
         assert (distance[inside] <= plain.bound[inside] + 1e-7).all()
-        assert np.isfinite(apart).all()
 
 
 def test_impossible_epsilon_is_infeasible():
@@ -345,6 +346,7 @@ def test_impossible_epsilon_is_infeasible():
         "mece:epsilon=nan",
         "mecce:steps=0",
         "mscce:strength=-1",
+        "mscce:epsilon=1",
     ],
 )
 def test_bad_fields_are_refused(spec):
@@ -362,6 +364,13 @@ def test_bad_fields_are_refused(spec):
         ({"epsilon": np.inf}, "epsilon"),
         ({"rho": -1.0}, "rho"),
         ({"rho": 1.0, "upper": -1.0}, "upper"),
+        ({"upper": 1.0}, "upper"),
+        ({"steps": -1}, "steps"),
+        ({"tolerance": -1.0}, "tolerance"),
+        ({"start": np.full((1, 4), -1.0)}, "start"),
+        ({"start": np.full((1, 4), np.nan)}, "start"),
+        ({"payoffs": [np.zeros((2, 2, 2))], "actions": [[2, 2]]}, "actions"),
+        ({"payoffs": [np.zeros((2, 2, 2))], "target": [np.ones((3, 2))]}, "target"),
         ({"actions": [[3, 2]]}, "actions"),
         ({"start": np.zeros((1, 3))}, "start"),
         ({"payoffs": []}, "at least one"),
@@ -434,3 +443,38 @@ def test_unfinished_business_is_reported():
     assert solve(get("mecce:steps=2"), payoffs[0], throw=False).status is (
         Status.MAX_STEPS
     )
+
+
+@pytest.mark.parametrize(
+    "spec", ["mecce", "mece", "mece:epsilon=0.05", "mecce:rho=5", "mscce", "msce"]
+)
+def test_repeated_actions_count_as_often_as_they_are_repeated(spec):
+    rng = np.random.default_rng(12)
+    game = Game(rng.normal(size=(2, 3, 3)), repeats=[[3, 1, 2], [1, 4, 1]])
+    whole = Game(game.expanded().payoffs)
+    folded = game.folded(solve(get(spec), whole).joint)
+    np.testing.assert_allclose(solve(get(spec), game).joint, folded, atol=1e-5)
+    if spec == "mecce":
+        batch = equilibria([game, Game(game.payoffs)])
+        np.testing.assert_allclose(batch.joint[0], folded, atol=1e-5)
+        assert np.abs(batch.joint[1] - folded).max() > 1e-3
+
+
+def test_a_constant_payoff_has_a_derivative():
+    payoffs = torch.randn(1, 2, 3, 3, dtype=torch.float64)
+    payoffs[:, 1] = 0
+    payoffs.requires_grad_()
+    (equilibrium(payoffs)[0, 0, 0]).backward()
+    assert torch.isfinite(payoffs.grad).all()
+
+
+def test_no_step_is_better_than_a_wrong_one():
+    """Starts far away, and games of any unit: an answer is right or says it is not."""
+    rng = np.random.default_rng(9)
+    payoffs = np.stack([normal((4, 4), rng) for _ in range(8)])
+    exact = equilibria(payoffs)
+    for size in (1e3, 1e10, 1e100):
+        found = equilibria(payoffs, start=size * rng.random(exact.alpha.shape))
+        assert (found.status == 0).all()
+        np.testing.assert_allclose(found.joint, exact.joint, atol=1e-6)
+    assert exact.steps.dtype == np.int64

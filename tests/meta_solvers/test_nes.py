@@ -34,7 +34,9 @@ def joint_of(made, payoffs, actions=None, **more):
     tensor = torch.as_tensor(payoffs[None])
     concept = made.architecture.concept
     problem, _ = build(tensor, concept, actions=actions, **more)
-    return Dual(problem).at(duals(made, problem)).sigma[0].numpy()
+    joint = Dual(problem).at(duals(made, problem)).sigma[0].numpy()
+    assert np.isfinite(joint).all()
+    return joint
 
 
 KINDS = [
@@ -272,7 +274,8 @@ def test_outside_the_trained_range_the_status_says_so(actions):
     assert solution.status is Status.OK
     assert "range" in solution.diagnostics
     short = solve(get("nes:refine=3"), game, throw=False)
-    assert short.status in (Status.OUTSIDE, Status.INACCURATE)
+    network = len(actions) in (2, 3)  # without one, the game is solved
+    assert short.status is (Status.OUTSIDE if network else Status.OK)
 
 
 def test_targets_welfare_and_epsilon_are_inputs():
