@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
-from meta_solvers.exact.batch import Equilibria, build, equilibria
+from meta_solvers.exact.batch import Equilibria, equilibria
+from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Concept, Problem
 from nfg.errors import UserError
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
     from meta_solvers.nes.network import Network
     from meta_solvers.nes.train import Recipe
 
-# Caption, names of the columns, rows: as `_report.table` takes them.
-Table = tuple[str, list[str], list[list[Any]]]
+Table = tuple[str, list[str], list[list[Any]]]  # caption, columns, rows
 Drawing = tuple[Any, str, str]  # matplotlib's figure, title, caption
 Solver = Callable[[ndarray], tuple[ndarray, ndarray]]  # payoffs to joint and status
 
 REFINED = 2  # Newton steps of the exact solver after the network
 _AT_ONCE = 2**17  # joint actions in a batch, which bounds the memory of a network
 _WORK = 2048  # the same in trainings of curves: games are small, and steps many
-_WIDE = {"unrolled": 0, "payoff": (32,), "dual": 32, "dual_layers": 2}
+_WIDE = dict(unrolled=0, payoff=(32, 32), dual=32, dual_layers=2, norm="standard")
 NETWORKS: dict[str, dict[str, Any]] = {
     "unrolled": {},
     "feed-forward": _WIDE,

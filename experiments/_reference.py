@@ -88,7 +88,7 @@ def lbfgs(payoffs: ndarray, concept: "Concept") -> tuple[ndarray, ndarray]:
     """The dual by bounded quasi-Newton steps (scipy's L-BFGS-B)."""
     from scipy.optimize import minimize
 
-    from meta_solvers.exact.batch import build
+    from meta_solvers.exact.build import build
     from meta_solvers.exact.dual import Dual
 
     dual = Dual(build(payoffs, concept)[0])

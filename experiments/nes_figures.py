@@ -153,7 +153,7 @@ def selections() -> list[tuple[str, ndarray, ndarray]]:
 
 def vertices(payoffs: ndarray, concept: Concept) -> ndarray:
     """Corners of the (C)CE polytope of a 2x2 game: ``[V, 4]``."""
-    from meta_solvers.exact.batch import build
+    from meta_solvers.exact.build import build
     from meta_solvers.exact.dual import Dual
 
     gains = Dual(build(payoffs[None], concept)[0]).deviations()[0]

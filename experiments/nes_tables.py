@@ -142,7 +142,8 @@ def ecos_cell(payoffs: ndarray, form: str, seconds: float) -> dict[str, Any]:
     """ECOS on each game: statuses, CPU seconds, distance to the exact joint."""
     import torch
 
-    from meta_solvers.exact.batch import build, equilibria
+    from meta_solvers.exact.batch import equilibria
+    from meta_solvers.exact.build import build
     from meta_solvers.exact.dual import Dual
 
     import_module("cvxpy")  # which takes longer than a small game

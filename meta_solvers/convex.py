@@ -16,7 +16,8 @@ from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolver, Status, failure
 from meta_solvers.exact import interior
-from meta_solvers.exact.batch import STATUS, Equilibria, build, report
+from meta_solvers.exact.batch import STATUS, Equilibria, report
+from meta_solvers.exact.build import build
 from meta_solvers.exact.problem import Problem
 from nfg.errors import UserError, unknown
 from nfg.game import Game

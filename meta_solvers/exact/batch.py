@@ -13,18 +13,11 @@ from typing import Any
 import numpy as np
 
 from meta_solvers.exact import interior
+from meta_solvers.exact.build import build, like, padded
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import INFEASIBLE, SOLVED, STEPS, STUCK
-from meta_solvers.exact.problem import (
-    Array,
-    Concept,
-    Problem,
-    namespace,
-    normalise,
-    pad,
-)
+from meta_solvers.exact.problem import Array, Concept, Problem, namespace
 from nfg.errors import UserError
-from nfg.game import Game
 
 STATUS = {
     SOLVED: "OK",
@@ -90,9 +83,8 @@ def equilibria(
       concept: "cce", or "ce" with epsilon the gain of a deviation before dividing by
         the probability of its recommendation.
       target: ``[B, A1, ..., AN]`` with full support; uniform by default.
-      welfare: ``[B, A1, ..., AN]``, in nats; none by default.
-      epsilon: allowed gain in units of payoff: a number, ``[N]`` or ``[B, N]``; may be
-        negative.
+      welfare: ``[B, A1, ..., AN]``, in nats.
+      epsilon: allowed gain in units of payoff: a number, ``[N]`` or ``[B, N]``.
       upper: with a finite ``rho``: the most that the approximation may rise to, in
         units of payoff (default: epsilon plus sqrt(prod A) standard deviations).
       rho: price of deviating from epsilon, per standard deviation of payoff; infinite
@@ -100,11 +92,11 @@ def equilibria(
       actions: ``[B, N]``, how many actions of a padded array are real.
       start: duals ``[B, m]`` to start from.
       steps: Newton steps at most.
-      tolerance: duality gap at which a game is solved, with a tenth of it as largest
-        violation (each violation moves the gap by as much times the sum of duals).
-        Where duals grow without end and steps run out, violations of 5e-10 are OK.
+      tolerance: duality gap at which a game is solved; a tenth of it is the largest
+        violation, which times the sum of duals may be left of the gap as well.
+        When steps run out, violations of 5e-10 will do.
       feasible: mix in a strictly interior joint, so that no deviation gains epsilon.
-        A polytope without interior has none; the answer's ``feasible`` tells.
+        Not every polytope has one.
 
     Raises:
       UserError: an argument has an impossible shape or value.
@@ -113,9 +105,9 @@ def equilibria(
     if not isinstance(payoffs, np.ndarray) and isinstance(payoffs, Sequence):
         if actions is not None:
             raise UserError(
-                "equilibria(): actions must be left out for a sequence of games"
+                "equilibria(): a sequence of games must come without actions"
             )
-        payoffs, actions, target, welfare, mass = _padded(payoffs, target, welfare)
+        payoffs, actions, target, welfare, mass = padded(payoffs, target, welfare)
     if steps < 0 or not tolerance > 0:
         raise UserError(
             "equilibria(): steps must be at least 0 and tolerance positive; got "
@@ -125,18 +117,23 @@ def equilibria(
     problem, unit = build(
         payoffs, concept, target, welfare, epsilon, upper, rho, actions, mass
     )
-    if start is not None:
-        wanted = (problem.batch, Dual(problem).size)
-        if tuple(np.shape(start)) != wanted:
-            raise UserError(
-                f"equilibria(): start must have shape {list(wanted)}; "
-                f"got {list(np.shape(start))}"
-            )
-        start = _like(problem.payoffs, start, wanted, "start")
-        if bool((start < 0).any()):
-            raise UserError("equilibria(): start must be at least 0 everywhere")
+    start = None if start is None else _start(problem, start)
     found = interior.solve(problem, start, steps, tolerance)
     return report(problem, unit, found, interior_of(problem) if feasible else None)
+
+
+def _start(problem: Problem, start: Any) -> Array:
+    """Duals to start from, checked."""
+    wanted = (problem.batch, Dual(problem).size)
+    if tuple(np.shape(start)) != wanted:
+        raise UserError(
+            f"equilibria(): start must have shape {list(wanted)}; "
+            f"got {list(np.shape(start))}"
+        )
+    start = like(problem.payoffs, start, wanted, "start")
+    if bool((start < 0).any()):
+        raise UserError("equilibria(): start must be at least 0 everywhere")
+    return start
 
 
 def report(
@@ -223,147 +220,3 @@ def interior_of(problem: Problem) -> Array:
         wide = (room > 0).reshape(-1, *[1] * (joint.ndim - 1))
         best = xp.where(wide, best, joint)
     return best
-
-
-def build(
-    payoffs: Any,
-    concept: Concept = "cce",
-    target: Any = None,
-    welfare: Any = None,
-    epsilon: Any = 0.0,
-    upper: Any = None,
-    rho: float = math.inf,
-    actions: Any = None,
-    mass: Any = None,
-) -> tuple[Problem, Array]:
-    """The ``Problem`` of ``equilibria``'s arguments, and the unit ``[B, N]`` of payoff.
-
-    ``mass`` ``[B, A1, ..., AN]`` weighs joint actions in mean, variance and the default
-    target (default: all real ones alike).
-    """
-    if not hasattr(payoffs, "detach"):
-        payoffs = np.asarray(payoffs, dtype=np.float64)
-    xp = namespace(payoffs)
-    payoffs = payoffs if xp is np else payoffs.to(xp.float64)
-    _check(payoffs, concept, rho)
-    batch, players = payoffs.shape[:2]
-    real, there = _real(payoffs, actions)
-    shape, each = tuple(there.shape), (batch, players)
-    axes = tuple(range(1, 1 + players))
-    weight = there if mass is None else _like(payoffs, mass, shape, "mass") * there
-    weight = weight / xp.sum(weight, axes, keepdims=True)
-    normal, unit = normalise(payoffs, weight)
-    base = weight if target is None else _like(payoffs, target, shape, "target")
-    live = there > 0
-    if bool(xp.any((base <= 0) & live)):
-        raise UserError("equilibria(): target must be positive everywhere")
-    base = xp.where(live, base, xp.ones_like(base))
-    base = xp.log(base / xp.sum(base * there, axes, keepdims=True))
-    if welfare is not None:
-        base = base + _like(payoffs, welfare, shape, "welfare")
-    base = xp.where(live, base, xp.full_like(base, -math.inf))
-    gain = _like(payoffs, epsilon, each, "epsilon") / unit
-    width, softness = 0 * gain, 0 * gain
-    if rho == math.inf and upper is not None:
-        raise UserError("equilibria(): upper must be left out while rho is infinite")
-    if rho < math.inf:
-        width = xp.sqrt(xp.sum(there, axes))[:, None] + 0 * gain
-        if upper is not None:
-            width = _like(payoffs, upper, each, "upper") / unit - gain
-        if bool(xp.any(width <= 0)):
-            raise UserError("equilibria(): upper must be larger than epsilon")
-        softness = softness + 1 / rho
-    return Problem(concept, normal, base, gain, width, softness, real), unit
-
-
-def _like(payoffs: Array, value: Any, shape: tuple[int, ...], what: str) -> Array:
-    """An argument beside the payoffs, broadcast to its shape and finite."""
-    xp = namespace(payoffs)
-    try:
-        if xp is np:
-            value = np.asarray(value, dtype=np.float64)
-        else:
-            value = xp.as_tensor(value).to(payoffs.device, payoffs.dtype)
-        value = xp.broadcast_to(value, shape)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise UserError(
-            f"equilibria(): {what} must be numbers of shape {list(shape)}; {error}"
-        ) from None
-    if bool(xp.any(~xp.isfinite(value))):
-        raise UserError(f"equilibria(): {what} must be finite")
-    return value
-
-
-def _real(payoffs: Array, actions: Any) -> tuple[Array, Array]:
-    """Masks of 0 and 1: of actions ``[B, N, A]``, of joint actions ``[B, A1, ...]``."""
-    xp = namespace(payoffs)
-    batch, players = payoffs.shape[:2]
-    sizes = tuple(payoffs.shape[2:])
-    counts = _like(
-        payoffs, sizes if actions is None else actions, (batch, players), "actions"
-    )
-    most = _like(payoffs, sizes, (players,), "actions")
-    if bool(xp.any((counts < 1) | (counts > most))):
-        raise UserError(
-            f"equilibria(): actions must be from 1 to {list(sizes)}; got a number "
-            "outside"
-        )
-    index = xp.cumsum(xp.ones_like(payoffs[0, 0].reshape(-1)[: max(sizes)]), 0) - 1
-    real = xp.where(index < counts[:, :, None], xp.ones_like(index), 0 * index)
-    there = xp.ones_like(payoffs[:, 0])
-    for p, size in enumerate(sizes):
-        wide = [size if q == p else 1 for q in range(players)]
-        there = there * real[:, p, :size].reshape(batch, *wide)
-    return real, there
-
-
-def _check(payoffs: Array, concept: str, rho: float) -> None:
-    shape = tuple(payoffs.shape)
-    if len(shape) < 3 or shape[1] != len(shape) - 2 or 0 in shape:
-        raise UserError(
-            "equilibria(): payoffs must have shape [B, N, A1, ..., AN]; "
-            f"got {list(shape)}"
-        )
-    xp = namespace(payoffs)
-    if bool(xp.any(~xp.isfinite(payoffs))):
-        raise UserError("equilibria(): payoffs must be finite; got NaN or infinity")
-    if concept not in ("cce", "ce"):
-        raise UserError(f"equilibria(): concept must be 'cce' or 'ce'; got {concept!r}")
-    if not (isinstance(rho, int | float) and rho > 0):
-        raise UserError(f"equilibria(): rho must be a positive number; got {rho}")
-
-
-def _padded(games: Sequence[Any], target: Any, welfare: Any) -> tuple[Any, ...]:
-    """Games of different shapes as one batch, with the numbers of real actions."""
-    if len(games) == 0:
-        raise UserError("equilibria(): payoffs must hold at least one game; got none")
-    tensors = [
-        (game if isinstance(game, Game) else Game(game)).payoffs for game in games
-    ]
-    players = {t.shape[0] for t in tensors}
-    if len(players) > 1:
-        raise UserError(
-            "equilibria(): games of one batch must have equally many players; got "
-            f"{sorted(players)}"
-        )
-    counts = np.array([t.shape[1:] for t in tensors])
-    mass = pad(
-        [
-            g.copies if isinstance(g, Game) else np.ones(t.shape[1:])
-            for g, t in zip(games, tensors, strict=True)
-        ]
-    )
-
-    def alike(values: Any, what: str, fill: float) -> Any:
-        if values is None:
-            return None
-        arrays = [np.asarray(v, dtype=np.float64) for v in values]
-        if [a.shape for a in arrays] != [t.shape[1:] for t in tensors]:
-            raise UserError(
-                f"equilibria(): {what} must have one array of each game's shape; got "
-                f"shapes {[list(a.shape) for a in arrays]}"
-            )
-        return pad(arrays, fill)
-
-    target, welfare = alike(target, "target", 1.0), alike(welfare, "welfare", 0.0)
-    return pad(tensors), counts, target, welfare, mass

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from meta_solvers.exact import interior
-from meta_solvers.exact.batch import STATUS, build
+from meta_solvers.exact.batch import STATUS
+from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.linear import factorise
 from meta_solvers.exact.problem import Concept, Problem

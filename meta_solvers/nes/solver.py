@@ -16,7 +16,8 @@ import numpy as np
 from meta_solvers.base import Answer, Status
 from meta_solvers.convex import TOLERANCE, EntropySolver, answer
 from meta_solvers.exact import interior
-from meta_solvers.exact.batch import Equilibria, build, report
+from meta_solvers.exact.batch import Equilibria, report
+from meta_solvers.exact.build import build
 from meta_solvers.exact.problem import Array, Concept, Problem
 from nfg.errors import UserError, unknown
 from nfg.game import Game

@@ -79,7 +79,7 @@ def test_missing_and_failing_solvers_say_so(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize("concept", ["cce", "ce"])
 @pytest.mark.parametrize("actions", [(3, 4), (2, 3, 2)])
 def test_deviations_are_those_of_the_dual(actions, concept):
-    from meta_solvers.exact.batch import build
+    from meta_solvers.exact.build import build
     from meta_solvers.exact.dual import Dual
 
     payoffs = np.random.default_rng(0).normal(size=(1, len(actions), *actions))

@@ -96,7 +96,7 @@ def test_verdict_compares_the_published_decimals():
 
 
 def test_gap_and_distance():
-    from meta_solvers.exact.batch import build
+    from meta_solvers.exact.build import build
 
     game = np.array([[[[-1.0, -3.0], [0.0, -2.0]], [[-1.0, 0.0], [-3.0, -2.0]]]])
     unit = game[0, 0].std()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from meta_solvers import Game, Status, UserError, get, measure, solve
 from meta_solvers.exact import interior
-from meta_solvers.exact.batch import build, equilibria
+from meta_solvers.exact.batch import equilibria
+from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.implicit import equilibrium
 from meta_solvers.exact.linear import factorise

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_solvers import Game, Status, UserError, get, measure, solve
-from meta_solvers.exact.batch import build, equilibria
+from meta_solvers.exact.batch import equilibria
+from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.nes import store
 from meta_solvers.nes.data import Games, as_float32
