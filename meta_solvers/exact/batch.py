@@ -109,14 +109,11 @@ def equilibria(
             )
         payoffs, actions, target, welfare, mass = padded(payoffs, target, welfare)
     if steps < 0 or not tolerance > 0:
-        raise UserError(
-            "equilibria(): steps must be at least 0 and tolerance positive; got "
-            f"{steps} and {tolerance}"
-        )
+        got = f"got {steps} and {tolerance}"
+        raise UserError(f"equilibria(): steps must be >= 0 and tolerance > 0; {got}")
     payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
-    problem, unit = build(
-        payoffs, concept, target, welfare, epsilon, upper, rho, actions, mass
-    )
+    rest = (target, welfare, epsilon, upper, rho, actions, mass)
+    problem, unit = build(payoffs, concept, *rest)
     start = None if start is None else _start(problem, start)
     found = interior.solve(problem, start, steps, tolerance)
     return report(problem, unit, found, interior_of(problem) if feasible else None)

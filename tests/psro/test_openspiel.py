@@ -129,7 +129,9 @@ def test_openspiels_psro_improves_with_our_solvers(method):
 # ---- ours inside jpsro
 
 
-def run_loop(train: str, evaluation: str, iterations: int, target: str = "cce"):
+def run_loop(
+    train: str, evaluation: str, iterations: int, target: str = "cce", players: int = 3
+):
     from open_spiel.python.algorithms import jpsro
 
     rows = []
@@ -141,7 +143,7 @@ def run_loop(train: str, evaluation: str, iterations: int, target: str = "cce"):
         return kept
 
     jpsro.run_loop(
-        game=load("kuhn_poker(players=3)"),
+        game=load(f"kuhn_poker(players={players})"),
         game_name="kuhn",
         iterations=iterations,
         target_equilibrium=target,
@@ -165,6 +167,16 @@ def test_jpsro_runs_with_our_solvers(table, concept):
         assert sum(values) == pytest.approx(0.0, abs=1e-9)
         assert joint.ndim == 3 and joint.sum() == pytest.approx(1.0)
     assert joint.shape[0] > 3
+
+
+@pytest.mark.parametrize("spec", ["nes", "nes:refine=2", "mecce"])
+def test_openspiels_jpsro_goes_as_far_with_our_solvers_as_with_its_own(table, spec):
+    ours, evaluation = register_in_jpsro(spec, "mwcce", prefix="entropic_")
+    gaps = [
+        run_loop(train, evaluation, iterations=14, players=2)[-1][0][0]
+        for train in (ours, "mgcce")
+    ]
+    assert gaps[0] <= gaps[1] + 0.05
 
 
 def test_jpsro_function_counts_repeats_as_clones():
