@@ -11,6 +11,7 @@ break the symmetry).
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,11 @@ class Shape:
     """
 
     real: tuple[Tensor, ...]
+
+    @cached_property
+    def full(self) -> bool:
+        """Nothing is padded."""
+        return all(bool(mask.all()) for mask in self.real)
 
     @property
     def players(self) -> int:
@@ -128,12 +134,12 @@ class PayoffLinear(nn.Module):
         for p in range(self.players):
             # Small pools first: they are added up before they are broadcast.
             terms = self._terms(pooled, p)
-            total = sum(terms[1:], terms[0]) + self.bias
+            total = sum(terms[1:], terms[0] + self.bias)
             if self.to_dual:
                 total = total.reshape(total.shape[0], -1, total.shape[-1])
                 result.append(total * shape.real[p][:, :, None])
             else:
-                result.append(total * shape.joint())
+                result.append(total if shape.full else total * shape.joint())
         return result
 
     def _terms(
@@ -173,10 +179,11 @@ class PayoffLinear(nn.Module):
 def action_pools(x: Tensor, mask: Tensor) -> list[Tensor]:
     """The basis of CCE duals ``[B, N, A, C]``: own actions, everybody's actions.
 
-    The third element, the identity, is x itself. ``mask`` is ``[B, N, A, 1]``.
+    The third element, the identity, is x itself. ``mask`` is ``[B, N, A, 1]``; x is 0
+    where it is.
     """
     count = mask.sum(2, keepdim=True).clamp(min=1)
-    own = (x * mask).sum(2, keepdim=True) * count.rsqrt()
+    own = x.sum(2, keepdim=True) * count.rsqrt()
     players = x.shape[1]
     return [own, own.sum(1, keepdim=True) * players**-0.5]
 
@@ -186,9 +193,8 @@ def swap_pools(x: Tensor, mask: Tensor) -> list[Tensor]:
 
     Transpose, sums by row and by column, each also transposed, the player's total and
     everybody's total: with the identity, the 7 orbits of ordered pairs and the total
-    over players.
+    over players. x is 0 where ``mask`` is.
     """
-    x = x * mask
     count = mask.sum(3, keepdim=True).clamp(min=1)
     row = x.sum(3, keepdim=True) * count.rsqrt()
     column = x.sum(2, keepdim=True) * mask.sum(2, keepdim=True).clamp(min=1).rsqrt()

@@ -115,7 +115,7 @@ class Network(nn.Module):
 
     def _bend(self, x: list[Tensor], mask: list[Tensor]) -> list[Tensor]:
         if not self.architecture.linear:
-            x = [torch.relu(y) for y in x]
+            x = [torch.relu_(y) for y in x]
         if self.architecture.norm == "standard":
             return standard(x, mask)
         return [unit(y) for y in x]
@@ -209,8 +209,8 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor, seen: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """New hidden duals and the step of their logarithm."""
-        inputs = torch.cat([h, seen], -1) * mask
-        y = self.out(unit(torch.relu(self.mix(inputs, mask))))
+        inputs = torch.cat([h, seen], -1)
+        y = self.out(unit(torch.relu_(self.mix(inputs, mask))))
         return unit(h + y[..., 1:]) * mask, 4 * torch.tanh(y[..., 0] / 4)
 
 
@@ -250,7 +250,7 @@ def features(
         everywhere(torch.log(count) / 2 - 1),
         torch.ones_like(slack),
     ]
-    return torch.stack(listed, -1)
+    return torch.stack(listed, -1) * mask
 
 
 def typical(problem: Problem, mask: Tensor) -> Tensor:
