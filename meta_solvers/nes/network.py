@@ -88,11 +88,11 @@ class Network(nn.Module):
             Block(a.dual, pools, a.hidden) for _ in range(a.unrolled)
         )
 
-    def forward(self, problem: Problem) -> Tensor:
-        """Duals ``[B, m]``, in the order of ``Dual``."""
-        return self.path(problem)[-1].alpha
+    def forward(self, problem: Problem, blocks: int | None = None) -> Tensor:
+        """Duals ``[B, m]``, in the order of ``Dual``, after the first ``blocks``."""
+        return self.path(problem, blocks)[-1].alpha
 
-    def path(self, problem: Problem) -> list[Point]:
+    def path(self, problem: Problem, blocks: int | None = None) -> list[Point]:
         """The point after the feed-forward part and after every block."""
         dual = Dual(problem)
         real = [problem.real[:, p, :n] for p, n in enumerate(problem.actions)]
@@ -106,7 +106,7 @@ class Network(nn.Module):
             h = self._bend([mix(h, mask)], [mask])[0] * mask
         log = self.first(h)[..., 0]
         points = [self._at(dual, log, size)]
-        for block in self.blocks:
+        for block in self.blocks[:blocks]:
             seen = features(dual, points[-1], log, size, mask)
             h, step = block(h, seen, mask)
             log = (log + step).clamp(LEAST, MOST)
