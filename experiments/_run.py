@@ -54,10 +54,9 @@ def main(
         print(f"error: the arrays must fit in memory; {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "interrupted: what is finished is kept; --out FOLDER --resume goes on",
-            file=sys.stderr,
-        )
+        resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
+        more = "; --out FOLDER --resume goes on" if resumes else ""
+        print(f"interrupted: what is finished is kept{more}", file=sys.stderr)
         return 130
     return 0
 

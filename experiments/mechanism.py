@@ -120,21 +120,22 @@ def run(config: Config) -> dict[str, Any]:
     free = free.to(torch.float64).requires_grad_()
     optimiser = torch.optim.Adam([free], lr=config.rate)
     least = total.flatten(1).amin(1).mean()
-    best, kept = float("inf"), free.detach()
+    best = float("inf")
     for step in range(config.steps + 1):
         tolls = config.budget * torch.tanh(free)
         joint = equilibrium(tolled(cost, tolls), config.concept)
         loss = (joint * total).flatten(1).sum(1).mean()
         metrics.add({"step": step, "cost": loss.item(), "least": least.item()})
         if loss.item() < best:
-            best, kept = loss.item(), tolls.detach().clone()
+            best = loss.item()
+            kept = tolls.detach().numpy()
+            np.savez(folder / "tolls.npz", tolls=kept, cost=cost.numpy())
         if step < config.steps:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
         if step % 25 == 0 and not (config.quiet or config.json):
             print(f"step {step:4d}  total cost {loss.item():.5f}", flush=True)
-    np.savez(folder / "tolls.npz", tolls=kept.numpy(), cost=cost.numpy())
     first = metrics.rows[0]["cost"]
     summary = {
         "cost_without_tolls": first,

@@ -146,7 +146,9 @@ def check_device(name: str) -> None:
 
     known = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     if name not in known:
-        raise UserError(f"--device must be one of {', '.join(known)}; got '{name}'")
+        raise UserError(
+            f"--device must be one of {', '.join(known)} on this machine; got '{name}'"
+        )
 
 
 def run(config: Config) -> list[dict[str, Any]]:

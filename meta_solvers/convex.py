@@ -214,8 +214,10 @@ class MaxStrengthCCE(EntropySolver):
     """The CCE whose deviations lose as much as ``rho`` makes worth it (MSCCE).
 
     The soft epsilon is drawn towards minus ``strength`` standard deviations of payoff
-    and may rise to plus as much, so there always is an answer, though not always an
-    equilibrium: with a small ``rho`` entropy wins.
+    and may rise to plus as much, so there always is an answer. It need not be an
+    equilibrium: one player's strength may be bought with another's gain, and with a
+    small ``rho`` entropy wins. What each player may gain is "allowed_gain" in the
+    diagnostics; ``min_epsilon_mgcce`` never lets it be positive.
 
     Attributes:
       strength: None is the paper's payoff scale, sqrt(prod A).

@@ -188,6 +188,10 @@ def _parse(text: str, whole: str) -> tuple[MetaSolver, str]:
         while rest.startswith(",") and "=" in _until(rest[1:], ",():")[0]:
             pair, rest = _until(rest[1:], ",)")
             key, _, value = pair.partition("=")
+            if key.strip() in values:
+                raise UserError(
+                    f"meta-solver spec '{whole}': '{key.strip()}' must be given once"
+                )
             values[key.strip()] = value.strip()
         if not values:
             raise UserError(

@@ -55,7 +55,9 @@ def build(
     if welfare is not None:
         base = base + like(payoffs, welfare, shape, "welfare")
     base = xp.where(live, base, xp.full_like(base, -math.inf))
-    gain = like(payoffs, epsilon, each, "epsilon") / unit
+    # More than the largest conceivable gain allows everything.
+    with np.errstate(over="ignore"):
+        gain = xp.clip(like(payoffs, epsilon, each, "epsilon") / unit, -1e6, 1e6)
     width, softness = 0 * gain, 0 * gain
     if rho == math.inf and upper is not None:
         raise UserError("equilibria(): upper must be left out while rho is infinite")

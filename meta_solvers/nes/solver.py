@@ -7,6 +7,7 @@ the game is solved, and that is the default.
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,7 +18,7 @@ from meta_solvers.base import Answer, Status
 from meta_solvers.convex import TOLERANCE, EntropySolver, answer
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import Equilibria, report
-from meta_solvers.exact.build import build
+from meta_solvers.exact.build import build, padded
 from meta_solvers.exact.problem import Array, Concept, Problem
 from nfg.errors import UserError, unknown
 from nfg.game import Game
@@ -40,7 +41,7 @@ def neural_equilibria(
     """A batch of games through a network, then through Newton steps.
 
     Args:
-      payoffs: ``[B, N, A1, ..., AN]`` of any unit.
+      payoffs: ``[B, N, A1, ..., AN]`` of any unit, or a sequence of games.
       concept: "cce" or "ce".
       target: as in ``meta_solvers.exact.batch.equilibria``.
       welfare: as there.
@@ -57,15 +58,21 @@ def neural_equilibria(
     """
     import torch
 
-    if refine is not None and refine < 0:
+    if refine is not None and not (isinstance(refine, int) and refine >= 0):
         raise UserError(
-            f"neural_equilibria(): refine must be at least 0 or None; got {refine}"
+            "neural_equilibria(): refine must be a whole number of at least 0, or "
+            f"None; got {refine!r}"
         )
+    mass = None
+    if isinstance(payoffs, Sequence):
+        payoffs, actions, target, welfare, mass = padded(payoffs, target, welfare)
     tensor = torch.as_tensor(payoffs, dtype=torch.float64).detach()
-    problem, unit = build(tensor, concept, target, welfare, epsilon, actions=actions)
-    plain = (
-        target is None and welfare is None and not bool((problem.epsilon != 0).any())
+    problem, unit = build(
+        tensor, concept, target, welfare, epsilon, actions=actions, mass=mass
     )
+    plain = target is None and welfare is None and bool((problem.epsilon == 0).all())
+    if mass is not None:  # repeated actions make a target of their own
+        plain = plain and bool((mass <= 1).all())
     chosen = fitting(problem, plain) if network is None else network
     if chosen is None:
         raise UserError(
@@ -166,6 +173,8 @@ class NeuralEquilibrium(EntropySolver):
                 f"{name}: refine must be at least 0, or none for until solved; got "
                 f"{self.refine}"
             )
+        if not isinstance(self.refine, int | None):
+            raise UserError(f"{name}: refine must be a whole number; got {self.refine}")
         if not self.accuracy >= 0:
             raise UserError(f"{name}: accuracy must be at least 0; got {self.accuracy}")
         # A fact of the instance: it hides the one of the class.

@@ -31,6 +31,7 @@ def save(
     tensors = {n: p.detach().cpu().contiguous() for n, p in network.named_parameters()}
     facts = {"recipe": json.dumps(asdict(recipe)), "record": json.dumps(record)}
     save_file(tensors, path, facts)
+    path.chmod(0o644)  # safetensors writes for the owner alone
 
 
 def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:

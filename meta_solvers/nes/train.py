@@ -144,6 +144,7 @@ class Training:
         facts = {"step": str(self.step), "recipe": json.dumps(asdict(self.recipe))}
         aside = folder / ".training.safetensors"
         save_file(tensors, aside, facts)
+        aside.chmod(0o644)  # safetensors writes for the owner alone
         aside.replace(folder / "training.safetensors")
 
     def load(self, folder: Path) -> None:
