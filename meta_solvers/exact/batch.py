@@ -68,7 +68,7 @@ def equilibria(
     rho: float = math.inf,
     actions: Any = None,
     start: Any = None,
-    steps: int = 100,
+    steps: int = 300,
     tolerance: float = 1e-10,
     feasible: bool = False,
 ) -> Equilibria:

@@ -69,7 +69,7 @@ def take(point: Point, index: Array) -> Point:
 def solve(
     problem: Problem,
     start: Array | None = None,
-    steps: int = 100,
+    steps: int = 300,
     tolerance: float = 1e-10,
 ) -> Solution:
     """Solves a batch.

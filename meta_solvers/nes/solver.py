@@ -81,7 +81,7 @@ def neural_equilibria(
             + ("" if plain else " with a target, welfare or epsilon")
         )
     alpha = duals(chosen, problem, plain, refined=refine != 0)
-    steps = 200 if refine is None else refine
+    steps = 300 if refine is None else refine
     return report(problem, unit, interior.solve(problem, alpha, steps, tolerance))
 
 
