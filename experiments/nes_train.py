@@ -78,10 +78,8 @@ class Config:
 
 def recipe(config: Config) -> "Recipe":
     """What the fields mean, checked before anything runs."""
-    for name in ("players", "least", "steps", "work", "fewest", "dual", "hidden"):
-        if getattr(config, name) < 1:
-            raise UserError(f"--{name} must be at least 1; got {getattr(config, name)}")
-    for name in ("every", "games"):
+    counts = ("players", "least", "steps", "work", "fewest", "dual", "hidden")
+    for name in (*counts, "every", "games"):
         if getattr(config, name) < 1:
             raise UserError(f"--{name} must be at least 1; got {getattr(config, name)}")
     if config.players > 5:

@@ -220,6 +220,11 @@ def solve(
     return solution
 
 
+def summands(concept: Concept, game: Game) -> Float64[ndarray, " N"]:
+    """How many gains a player's gap adds up ``[N]``: for CE one a recommendation."""
+    return np.array(game.actions if concept == "ce" else [1.0] * game.players, float)
+
+
 def failure(game: Game, status: Status, **diagnostics: Any) -> Answer:
     """An answer that has no joint, and says why."""
     return Answer(np.full(game.actions, np.nan), status, 0.0, diagnostics)

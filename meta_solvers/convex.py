@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.base import Answer, MetaSolver, Status, failure, summands
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import STATUS, Equilibria, report
 from meta_solvers.exact.build import build
@@ -131,10 +131,9 @@ def answer(solver: MetaSolver, game: Game, found: Equilibria, **more: Any) -> An
     epsilon = np.asarray(found.epsilon[0], dtype=np.float64)
     if np.any(epsilon != 0):
         diagnostics["allowed_gain"] = epsilon.tolist()
-    # A gap is never negative, and a CE gap adds up one row for each recommendation.
-    told = np.array(game.actions) if solver.concept == "ce" else np.ones(game.players)
+    allowed = np.maximum(epsilon, 0.0) * summands(solver.concept, game)
     joint = np.asarray(found.joint[0], dtype=np.float64)
-    return Answer(joint, status, np.maximum(epsilon, 0.0) * told, diagnostics)
+    return Answer(joint, status, allowed, diagnostics)  # a gap is never negative
 
 
 def target_of(target: Any, game: Game) -> Float64[ndarray, "*A"]:

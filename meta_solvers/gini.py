@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy import sparse
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.base import Answer, MetaSolver, Status, failure, summands
 from meta_solvers.lp import minimise
 from meta_solvers.polytope import Polytope, deviations, polytope
 from meta_solvers.projection import project_onto_cone
@@ -127,9 +127,8 @@ def _answer(
     diagnostics: dict[str, Any],
 ) -> Answer:
     diagnostics["gini"] = float(1.0 - np.sum(joint**2 / game.copies))
-    # A gap is never negative, and a CE gap adds up one row for each recommendation.
-    told = np.array(game.actions) if kind == "ce" else np.ones(game.players)
-    return Answer(joint, status, max(epsilon, 0.0) * told, diagnostics)
+    allowed = max(epsilon, 0.0) * summands(kind, game)  # a gap is never negative
+    return Answer(joint, status, allowed, diagnostics)
 
 
 def _by_clarabel(

@@ -6,14 +6,13 @@ found.joint, found.status, found.bound
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from meta_solvers.exact import interior
-from meta_solvers.exact.build import build, like, padded
+from meta_solvers.exact.build import build, like
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import INFEASIBLE, SOLVED, STEPS, STUCK
 from meta_solvers.exact.problem import Array, Concept, Problem, namespace
@@ -101,18 +100,11 @@ def equilibria(
     Raises:
       UserError: an argument has an impossible shape or value.
     """
-    mass = None
-    if not isinstance(payoffs, np.ndarray) and isinstance(payoffs, Sequence):
-        if actions is not None:
-            raise UserError(
-                "equilibria(): a sequence of games must come without actions"
-            )
-        payoffs, actions, target, welfare, mass = padded(payoffs, target, welfare)
     if steps < 0 or not tolerance > 0:
         got = f"got {steps} and {tolerance}"
         raise UserError(f"equilibria(): steps must be >= 0 and tolerance > 0; {got}")
     payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
-    rest = (target, welfare, epsilon, upper, rho, actions, mass)
+    rest = (target, welfare, epsilon, upper, rho, actions)
     problem, unit = build(payoffs, concept, *rest)
     start = None if start is None else _start(problem, start)
     found = interior.solve(problem, start, steps, tolerance)

@@ -34,6 +34,12 @@ def build(
     ``mass`` ``[B, A1, ..., AN]`` weighs joint actions in mean, variance and the default
     target (default: all real ones alike).
     """
+    if isinstance(payoffs, Sequence):
+        if actions is not None:
+            raise UserError(
+                "equilibria(): a sequence of games must come without actions"
+            )
+        payoffs, actions, target, welfare, mass = _padded(payoffs, target, welfare)
     if not hasattr(payoffs, "detach"):
         payoffs = np.asarray(payoffs, dtype=np.float64)
     xp = namespace(payoffs)
@@ -128,7 +134,7 @@ def _check(payoffs: Array, concept: str, rho: float) -> None:
         raise UserError(f"equilibria(): rho must be a positive number; got {rho}")
 
 
-def padded(games: Sequence[Any], target: Any, welfare: Any) -> tuple[Any, ...]:
+def _padded(games: Sequence[Any], target: Any, welfare: Any) -> tuple[Any, ...]:
     """Games of different shapes as one batch, with the numbers of real actions."""
     if len(games) == 0:
         raise UserError("equilibria(): payoffs must hold at least one game; got none")

@@ -74,6 +74,22 @@ class Dual:
         self.size = start
         self.mask = xp.concatenate(masks, 1)
 
+    @cached_property
+    def least(self) -> Array:
+        """A dual value ``[B]`` that proves that no joint satisfies the constraints.
+
+        Any joint that does is worth at least its worst action, less the penalty's most.
+        """
+        xp, problem = self.xp, self.problem
+        real = xp.isfinite(problem.base)
+        base = xp.where(real, problem.base, xp.zeros_like(problem.base))
+        soft = problem.softness > 0
+        one = xp.ones_like(problem.softness)
+        price = problem.width / xp.where(soft, problem.softness, one)
+        price = xp.where(soft, price, 0 * one)
+        worst = xp.amin(base, tuple(range(1, 1 + self.players)))
+        return worst - xp.sum(price, 1) - 1.0
+
     def split(self, alpha: Array) -> list[Array]:
         """Duals of each player: ``[B, A_p]`` or, for CE, ``[B, A_p, A_p]``."""
         shape = (-1,) if self.problem.concept == "cce" else None

@@ -138,8 +138,7 @@ def measure(point: Point) -> tuple[Array, Array]:
 def _first(problem: Problem, start: Array | None, floor: bool = True) -> _State:
     dual = Dual(problem)
     xp, mask = dual.xp, dual.mask
-    count = xp.sum(mask, 1)[:, None]
-    count = xp.where(count > 0, count, xp.ones_like(count))
+    count = xp.clip(xp.sum(mask, 1), 1.0, None)[:, None]
     if start is None:
         point, z = dual.at(mask / count), xp.ones_like(mask) * mask
     else:
@@ -166,21 +165,10 @@ def _status(state: _State, tolerance: float, last: bool) -> Array:
     nearly = nearly & (violated <= _NEARLY)
     over = (state.stalls >= 3) | last
     solved = solved | (nearly & over)
-    # No joint is worth less than its worst action; a lower dual value proves that no
-    # joint satisfies the constraints.
-    problem, axes = state.dual.problem, tuple(range(1, 1 + state.dual.players))
-    real = xp.isfinite(problem.base)
-    base = xp.where(real, problem.base, xp.zeros_like(problem.base))
-    soft = problem.softness > 0
-    one = xp.ones_like(problem.softness)
-    price = xp.where(
-        soft, problem.width / xp.where(soft, problem.softness, one), 0 * one
-    )
-    least = xp.amin(base, axes) - xp.sum(price, 1) - 1.0
     code = xp.where(solved, SOLVED, STEPS if last else -1)
     lost = (state.stalls >= 3) | ~xp.isfinite(point.value)
     code = xp.where(~solved & lost, STUCK, code)
-    return xp.where(~solved & (point.value < least), INFEASIBLE, code)
+    return xp.where(~solved & (point.value < state.dual.least), INFEASIBLE, code)
 
 
 def _longest(x: Array, dx: Array) -> Array:

@@ -20,7 +20,7 @@ class Factor(Protocol):
     """A factorised system; ``solve`` may be called repeatedly."""
 
     def solve(self, rhs: Array) -> Array:
-        """X for the right-hand side ``[B, m]``."""
+        """Solves for the right-hand side ``[B, m]``."""
 
 
 def factorise(dual: Dual, point: Point, ratio: Array) -> Factor:
@@ -108,13 +108,12 @@ class Cholesky:
 
     def __init__(self, matrix: Array, diagonal: Array) -> None:
         self.xp = namespace(matrix)
-        size = matrix.shape[1]
-        index = np.arange(size)
+        index = np.arange(matrix.shape[1])
         matrix[:, index, index] += diagonal + _RIDGE
         self.factor: Any = _factor(matrix)
 
     def solve(self, rhs: Array) -> Array:
-        """X with ``(matrix + diag) x = rhs``, ``[B, m]``."""
+        """Solves ``(matrix + diag) x = rhs``, ``[B, m]``."""
         if self.xp is np:
             from scipy.linalg import cho_solve
 

@@ -7,19 +7,18 @@ the game is solved, and that is the default.
 
 import copy
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from meta_solvers.base import Answer, Status
+from meta_solvers.base import Answer, Status, summands
 from meta_solvers.convex import TOLERANCE, EntropySolver, answer
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import Equilibria, report
-from meta_solvers.exact.build import build, padded
-from meta_solvers.exact.problem import Array, Concept, Problem
+from meta_solvers.exact.build import build
+from meta_solvers.exact.problem import Array, Concept, Problem, namespace
 from nfg.errors import UserError, unknown
 from nfg.game import Game
 
@@ -58,54 +57,53 @@ def neural_equilibria(
     """
     import torch
 
-    if refine is not None and not (isinstance(refine, int) and refine >= 0):
-        raise UserError(
-            "neural_equilibria(): refine must be a whole number of at least 0, or "
-            f"None; got {refine!r}"
-        )
-    mass = None
-    if isinstance(payoffs, Sequence):
-        payoffs, actions, target, welfare, mass = padded(payoffs, target, welfare)
-    tensor = torch.as_tensor(payoffs, dtype=torch.float64).detach()
-    problem, unit = build(
-        tensor, concept, target, welfare, epsilon, actions=actions, mass=mass
-    )
-    plain = target is None and welfare is None and bool((problem.epsilon == 0).all())
-    if mass is not None:  # repeated actions make a target of their own
-        plain = plain and bool((mass <= 1).all())
-    chosen = fitting(problem, plain) if network is None else network
+    from meta_solvers.nes.data import as_float64
+
+    _check_refine(refine, "neural_equilibria()")
+    payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
+    problem, unit = build(payoffs, concept, target, welfare, epsilon, actions=actions)
+    if isinstance(problem.payoffs, np.ndarray):
+        problem, unit = as_float64(problem), torch.as_tensor(unit)
+    chosen = fitting(problem) if network is None else network
     if chosen is None:
         raise UserError(
             "neural_equilibria(): a shipped network must fit the game; none is for "
-            f"{tensor.shape[1]} players, {concept}"
-            + ("" if plain else " with a target, welfare or epsilon")
+            f"{len(problem.actions)} players, {concept}"
+            + ("" if plain(problem) else " with a target, welfare or epsilon")
         )
-    alpha = duals(chosen, problem, plain, refined=refine != 0)
+    alpha = duals(chosen, problem, refined=refine != 0)
     steps = 300 if refine is None else refine
     return report(problem, unit, interior.solve(problem, alpha, steps, tolerance))
 
 
-def fitting(problem: Problem, plain: bool) -> str | None:
-    """Name of the shipped network for a problem; None where there is none.
+def plain(problem: Problem) -> bool:
+    """Whether all games ask for maximum entropy alone: uniform target, epsilon 0."""
+    xp = namespace(problem.base)
+    flat = problem.base.reshape(problem.batch, -1)
+    live = xp.isfinite(flat)
+    top = xp.amax(flat, 1)[:, None]
+    level = xp.all(~live | (flat == top))
+    return bool(level) and not bool(xp.any(problem.epsilon != 0))
 
-    ``plain``: uniform target, no welfare, epsilon 0.
-    """
+
+def fitting(problem: Problem) -> str | None:
+    """Name of the shipped network for a problem; None where there is none."""
     from meta_solvers.nes import store
 
-    selects = "entropy" if plain else "any"
+    if bool((problem.softness > 0).any()):
+        return None
+    selects = "entropy" if plain(problem) else "any"
     return store.SHIPPED.get((problem.concept, len(problem.actions), selects))
 
 
-def duals(
-    network: Any, problem: Problem, plain: bool = True, refined: bool = False
-) -> Array:
+def duals(network: Any, problem: Problem, refined: bool = False) -> Array:
     """The network's duals ``[B, m]`` of a torch problem, float64.
 
     ``refined``: Newton steps follow. In all but small games two of them do more than
     the network's last blocks, which are then left out (measured on ``mecce2``).
 
     Raises:
-      UserError: the network is for other games, or cannot see what is not ``plain``.
+      UserError: the network is for other games, or cannot see what they ask for.
     """
     import torch
 
@@ -123,7 +121,7 @@ def duals(
             f"network: it must be for {problem.concept} of {len(problem.actions)} "
             f"players; got one for {wanted[0]} of {wanted[1]}"
         )
-    if not plain and architecture.selects == "entropy":
+    if architecture.selects == "entropy" and not plain(problem):
         raise UserError(
             "network: it must see target, welfare and epsilon; got one for maximum "
             "entropy alone"
@@ -168,40 +166,31 @@ class NeuralEquilibrium(EntropySolver):
         name = f"{type(self).__name__}()"
         if self.equilibrium not in ("cce", "ce"):
             raise unknown(name, "equilibrium", self.equilibrium, ("cce", "ce"))
-        if self.refine is not None and self.refine < 0:
-            raise UserError(
-                f"{name}: refine must be at least 0, or none for until solved; got "
-                f"{self.refine}"
-            )
-        if not isinstance(self.refine, int | None):
-            raise UserError(f"{name}: refine must be a whole number; got {self.refine}")
+        _check_refine(self.refine, name)
         if not self.accuracy >= 0:
             raise UserError(f"{name}: accuracy must be at least 0; got {self.accuracy}")
         # A fact of the instance: it hides the one of the class.
         object.__setattr__(self, "concept", self.equilibrium)
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        from meta_solvers.nes.data import as_float64
+
         problem, unit = self.problem(game)
-        plain = (
-            isinstance(self.target, str)
-            and self.target == "uniform"
-            and self.weight == 0
-            and self.epsilon == 0
-            and game.repeats is None
-        )
-        name = fitting(problem, plain) if self.rho == math.inf else None
-        refined = self.refine != 0
-        start = None if name is None else _numpy(name, problem, plain, refined)
+        name = fitting(problem)
+        start = None
+        if name is not None:
+            start = duals(name, as_float64(problem), self.refine != 0).numpy()
         outside = self._outside(name, game)
         notes = {} if outside is None else {"range": outside}
-        most = self.steps if self.refine is None or start is None else self.refine
-        found = interior.solve(problem, start, most, TOLERANCE)
+        limit = None if start is None else self.refine
+        steps = self.steps if limit is None else limit
+        found = interior.solve(problem, start, steps, TOLERANCE)
         result = answer(self, game, report(problem, unit, found), **notes)
-        if most != self.refine or result.status is not Status.MAX_STEPS:
+        if limit is None or result.status is not Status.MAX_STEPS:
             return result
         # As many steps as were asked for are taken: that is no failure to stop.
-        told = np.array(game.actions if self.concept == "ce" else [1] * game.players)
-        allowed = np.asarray(result.epsilon) + self.accuracy * unit[0] * told
+        added = self.accuracy * unit[0] * summands(self.concept, game)
+        allowed = np.asarray(result.epsilon) + added
         status = Status.OK if outside is None else Status.OUTSIDE
         return replace(result, status=status, epsilon=allowed)
 
@@ -222,8 +211,9 @@ class NeuralEquilibrium(EntropySolver):
         return None
 
 
-def _numpy(network: str, problem: Problem, plain: bool, refined: bool) -> np.ndarray:
-    """The network's duals of a numpy problem."""
-    from meta_solvers.nes.data import as_float64
-
-    return np.asarray(duals(network, as_float64(problem), plain, refined).numpy())
+def _check_refine(refine: int | None, where: str) -> None:
+    if refine is not None and not (isinstance(refine, int) and refine >= 0):
+        raise UserError(
+            f"{where}: refine must be a whole number of at least 0, or none for until "
+            f"solved; got {refine!r}"
+        )
