@@ -173,28 +173,18 @@ class Test:
     """Fresh games of a curve, never naive, and their exact joints."""
 
     def __init__(self, curve: Curve, count: int, seed: int) -> None:
-        from meta_solvers.exact.interior import solve
-        from meta_solvers.nes.data import as_float32, as_float64
+        from meta_solvers.nes.train import Reference
 
         fair = replace(curve, network="", naive=False)
         games = replace(curve.recipe(1, 0).games, naive=False)
         rng = generator(seed, f"test {fair.name}")
-        problem = as_float64(games.draw(count, curve.shape, rng))
-        found = solve(problem)
-        self.problem = problem.take(found.status == 0)
-        self.exact = found.point.sigma[found.status == 0].numpy()
-        self.small = as_float32(self.problem)
+        self.reference = Reference(games, curve.shape, count, rng)
 
     def row(self, step: int, network: "Network") -> dict[str, Any]:
         """Mean solver gap of a network, and of duals 0 (``none``)."""
-        import torch
-
-        dual = Dual(self.problem)
-        with torch.no_grad():
-            alpha = network(self.small).double()
-        joints = [dual.at(duals).sigma.numpy() for duals in (alpha, 0 * alpha)]
-        gap, none = (float(apart(joint, self.exact).mean()) for joint in joints)
-        return {"step": step, "solver_gap": gap, "none": none}
+        row = self.reference.row(network)
+        none = row["solver_gap_uniform"]
+        return {"step": step, "solver_gap": row["solver_gap"], "none": none}
 
 
 def trained(

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from meta_solvers.exact.dual import Dual
-from meta_solvers.exact.interior import SOLVED, solve, take
+from meta_solvers.exact.interior import SOLVED, solve
 from meta_solvers.nes.data import Games, as_float32, as_float64
 from meta_solvers.nes.network import Architecture, Network
 from nfg.errors import UserError
@@ -196,50 +196,67 @@ def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         raise UserError(f"'{path}' must be a safetensors file; {error}") from None
 
 
-def evaluate(
-    network: Network, games: Games, sizes: list[tuple[int, ...]], count: int, seed: int
-) -> list[dict[str, Any]]:
-    """Measured distance to the exact solution, one row for each size.
+class Reference:
+    """Fresh games and their exact joints, solved once: what networks are held against.
 
-    Columns: the size, ``solver_gap`` (total variation to the exact joint), ``gap`` (sum
-    over players of the largest gain, in the unit of the games drawn) and their
-    values for the uniform (or target) joint.
+    Games that the exact solver does not solve are left out.
     """
-    rows = []
-    for actions in sizes:
-        rng = np.random.default_rng([seed, *actions, 77])
+
+    def __init__(
+        self,
+        games: Games,
+        actions: tuple[int, ...],
+        count: int,
+        rng: np.random.Generator,
+    ) -> None:
         problem = as_float64(games.draw(count, actions, rng))
         found = solve(problem)
         solved = found.status == SOLVED
-        problem, exact = problem.take(solved), take(found.point, solved)
-        dual = Dual(problem)
+        self.actions = actions
+        self.dual = Dual(problem.take(solved))
+        self.exact = found.point.sigma[solved]
+
+    def row(self, network: Network) -> dict[str, Any]:
+        """Means over the games for a network, and for duals 0 (``_uniform``).
+
+        ``solver_gap`` is the total variation to the exact joint, ``gap`` the sum over
+        players of the largest gain, in the unit of the games drawn; ``size`` names it.
+        """
         device = next(network.parameters()).device
         with torch.no_grad():
-            alpha = network(as_float32(problem, device)).cpu().double()
-        row: dict[str, Any] = {"size": "x".join(map(str, actions))}
+            alpha = network(as_float32(self.dual.problem, device)).cpu().double()
+        row: dict[str, Any] = {"size": "x".join(map(str, self.actions))}
         for name, at in (("", alpha), ("_uniform", 0 * alpha)):
-            point = dual.at(at)
-            apart = 0.5 * (point.sigma - exact.sigma).abs().flatten(1).sum(1)
-            gains = [-point.slack[:, part] for part in dual.parts]
+            point = self.dual.at(at)
+            apart = 0.5 * (point.sigma - self.exact).abs().flatten(1).sum(1)
+            gains = [-point.slack[:, part] for part in self.dual.parts]
             worst = torch.stack([g.amax(1).clamp(min=0) for g in gains]).sum(0)
             row["solver_gap" + name] = float(apart.mean())
             row["gap" + name] = float(worst.mean())
-        rows.append(row)
-    return rows
+        return row
+
+
+def references(
+    games: Games, sizes: list[tuple[int, ...]], count: int, seed: int
+) -> list[Reference]:
+    """One ``Reference`` of ``count`` games for each size."""
+    return [
+        Reference(games, size, count, np.random.default_rng([seed, *size, 77]))
+        for size in sizes
+    ]
 
 
 def train(
     training: Training, every: int, sizes: list[tuple[int, ...]], games: int
 ) -> Iterator[dict[str, Any]]:
-    """Runs to the end; yields the loss and ``evaluate`` every so many steps."""
+    """Runs to the end; yields the loss and the rows of every size so often."""
+    held = references(training.recipe.games, sizes, games, 12345)
     total, count = 0.0, 0
     while training.step < training.recipe.steps:
         found = training.update()
         total, count = total + found["loss"], count + 1
         if training.step % every == 0 or training.step == training.recipe.steps:
-            measured = evaluate(
-                training.averaged(), training.recipe.games, sizes, games, 12345
-            )
+            network = training.averaged()
             loss = {"step": training.step, "loss": total / count, "rate": found["rate"]}
-            yield {**loss, "sizes": measured}
+            yield {**loss, "sizes": [reference.row(network) for reference in held]}
             total, count = 0.0, 0

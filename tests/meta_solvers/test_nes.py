@@ -17,7 +17,7 @@ from meta_solvers.nes.data import Games, as_float32
 from meta_solvers.nes.layers import relations
 from meta_solvers.nes.network import Architecture, Network, parameters
 from meta_solvers.nes.solver import duals, neural_equilibria
-from meta_solvers.nes.train import Recipe, Training, evaluate, train
+from meta_solvers.nes.train import Recipe, Training, references, train
 
 SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}
 
@@ -223,7 +223,7 @@ def test_shipped_weights_beat_the_published_network(n):
     made, stored, record = store.shipped("mecce2")
     assert parameters(made) < 60_000
     assert record["steps"] == stored.steps
-    row = evaluate(made, stored.games, [(n, n)], 128, seed=2024)[0]
+    row = references(stored.games, [(n, n)], 128, seed=2024)[0].row(made)
     gap, solver_gap = PUBLISHED[n]
     assert row["gap"] <= gap
     assert row["solver_gap"] <= solver_gap
@@ -233,7 +233,7 @@ def test_shipped_weights_beat_the_published_network(n):
 def test_every_shipped_network_is_far_better_than_uniform(name):
     made, stored, _ = store.shipped(name)
     size = (6,) * stored.architecture.players
-    row = evaluate(made, stored.games, [size], 64, seed=7)[0]
+    row = references(stored.games, [size], 64, seed=7)[0].row(made)
     assert row["solver_gap"] < 0.5 * row["solver_gap_uniform"]
     assert row["gap"] < 0.2 * row["gap_uniform"]
 
