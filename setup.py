@@ -5,10 +5,12 @@ from setuptools import setup
 PACKAGES = [
     "nfg",
     "games",
+    "learn",
     "meta_solvers",
     "meta_solvers.exact",
     "meta_solvers.nes",
     "psro",
+    "offline",
     "experiments",
 ]
 
@@ -42,6 +44,7 @@ setup(
         "tyro>=0.9",
     ],
     extras_require={
+        "ray": ["ray>=2.40"],
         # GPL-3; only the speed and table pages compare with it.
         "ecos": ["ecos>=2.0.14"],
         "dev": [

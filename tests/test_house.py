@@ -7,7 +7,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # Floor of each room; a room may import from lower floors and from itself.
-FLOORS = {"nfg": 0, "games": 1, "meta_solvers": 1, "psro": 2, "experiments": 3}
+FLOORS = {
+    "nfg": 0,
+    "games": 1,
+    "meta_solvers": 2,
+    "learn": 2,
+    "psro": 3,
+    "offline": 4,
+    "experiments": 5,
+}
 HEAVY = (
     "torch",
     "safetensors",
