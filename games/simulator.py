@@ -79,8 +79,16 @@ class Simulator(Protocol):
     ) -> Position:
         """New episodes where asked, the others as they were."""
 
-    def step(self, position: Position, action: Int64[Tensor, "S B"]) -> Position:
-        """After the movers' actions; finished episodes stay as they are."""
+    def step(
+        self,
+        position: Position,
+        action: Int64[Tensor, "S B"],
+        where: Bool[Tensor, "S B"],
+    ) -> Position:
+        """After the movers' actions where asked; other episodes stay as they are.
+
+        Episodes that are over stay as they are as well. Actions must be legal.
+        """
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B E N"]:
         """What each ensemble member says the finished episodes pay."""
