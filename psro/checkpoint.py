@@ -20,7 +20,7 @@ from nfg.errors import UserError
 from nfg.gaps import Gaps
 from psro.parts import Member, Population, Response, State, Table
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 
 
@@ -31,7 +31,11 @@ def save(state: State, folder: Path) -> Path:
     aside = folder / f".writing-{state.iteration:06d}-{os.getpid()}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    arrays: dict[str, ndarray] = {"table": state.table.values}
+    arrays: dict[str, ndarray] = {
+        "table": state.table.values,
+        "table_errors": state.table.errors,
+        "table_episodes": state.table.episodes,
+    }
     text = _to_json(state, arrays)
     with open(aside / "arrays.npz", "wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
@@ -134,7 +138,7 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
         "next_uid": population.next_uid,
         "uids": [[m.uid for m in pool] for pool in pools],
         "repeats": [[m.repeats for m in pool] for pool in pools],
-        "responses": [[r.player, r.value, r.gain] for r in state.responses],
+        "responses": [[r.player, r.value, r.gain, r.error] for r in state.responses],
         "gaps": {concept: gap.tolist() for concept, gap in state.gaps.items()},
         "evaluation_gaps": state.evaluation_gaps.tolist(),
         "train": _solution_json("train", state.train, arrays),
@@ -160,8 +164,8 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
         pools = pools * text["players"]
     population = Population(pools, text["shared"], text["next_uid"])
     responses = tuple(
-        Response(player, arrays[f"response_{number}"], value, gain)
-        for number, (player, value, gain) in enumerate(text["responses"])
+        Response(player, arrays[f"response_{number}"], value, gain, error)
+        for number, (player, value, gain, error) in enumerate(text["responses"])
     )
     train = _solution("train", text["train"], arrays)
     evaluation = train
@@ -170,7 +174,12 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     return State(
         text["iteration"],
         population,
-        Table(population.uids, arrays["table"]),
+        Table(
+            population.uids,
+            arrays["table"],
+            arrays["table_errors"],
+            arrays["table_episodes"],
+        ),
         train,
         evaluation,
         responses,

@@ -117,7 +117,7 @@ class ExactEvaluator:
                 f"policies; got {int(missing.sum())} cells missing elsewhere"
             )
         values = self.form.extend(old, population.stacked())
-        return Table(table.uids, values[None])
+        return Table.exact(table.uids, values[None])
 
 
 def require_symmetric(form: SequenceForm) -> None:

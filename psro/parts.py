@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from meta_solvers.base import MetaSolution, MetaSolver
@@ -117,12 +117,14 @@ class Response:
       policy: the responding policy.
       value: its expected payoff against the target.
       gain: ``weight * max(value - target.value, 0)``: its part of the full-game gap.
+      error: standard error of the value; 0 where it is exact.
     """
 
     player: int
     policy: ndarray
     value: float
     gain: float
+    error: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,15 +134,28 @@ class Table:
     Attributes:
       uids: for each player the uids of its axis.
       values: ``[E, N, *K]``; E = 1 for a real game. NaN where missing.
+      errors: their standard errors; 0 where they are exact.
+      episodes: from how many episodes ``[*K]``; 0 where they are exact.
     """
 
     uids: tuple[tuple[int, ...], ...]
     values: Float64[ndarray, "E N *K"]
+    errors: Float64[ndarray, "E N *K"]
+    episodes: Int64[ndarray, "*K"]
+
+    @classmethod
+    def exact(
+        cls, uids: tuple[tuple[int, ...], ...], values: Float64[ndarray, "E N *K"]
+    ) -> "Table":
+        """A table of exact payoffs."""
+        none = np.zeros(values.shape[2:], dtype=np.int64)
+        return cls(uids, values, np.zeros_like(values), none)
 
     @classmethod
     def empty(cls, players: int, ensemble: int = 1) -> "Table":
         """A table of no policies."""
-        return cls(((),) * players, np.zeros((ensemble, players, *(0,) * players)))
+        values = np.zeros((ensemble, players, *(0,) * players))
+        return cls.exact(((),) * players, values)
 
     @property
     def missing(self) -> Bool[ndarray, "*K"]:
@@ -150,19 +165,26 @@ class Table:
     def grow(self, population: Population) -> "Table":
         """With the axes of ``population``; cells of unknown uids are missing."""
         uids = population.uids
-        shape = (*self.values.shape[:2], *population.sizes)
-        values = np.full(shape, np.nan)
         here, there = [], []
         for known, wanted in zip(self.uids, uids, strict=True):
             position = {uid: i for i, uid in enumerate(known)}
             pairs = [(position[u], i) for i, u in enumerate(wanted) if u in position]
             there.append([new for _, new in pairs])
             here.append([old for old, _ in pairs])
-        lead = [range(n) for n in shape[:2]]
-        values[np.ix_(*map(list, lead), *there)] = self.values[
-            np.ix_(*map(list, lead), *here)
-        ]
-        return Table(uids, values)
+        lead = [list(range(n)) for n in self.values.shape[:2]]
+
+        def moved(old: ndarray, blank: float, *lead: list[int]) -> ndarray:
+            sizes = (*(len(n) for n in lead), *population.sizes)
+            new = np.full(sizes, blank, dtype=old.dtype)
+            new[np.ix_(*lead, *there)] = old[np.ix_(*lead, *here)]
+            return new
+
+        return Table(
+            uids,
+            moved(self.values, np.nan, *lead),
+            moved(self.errors, 0.0, *lead),
+            moved(self.episodes, 0),
+        )
 
     def game(self, population: Population, repeats: bool) -> Game:
         """The meta-game; an ensemble when E > 1."""

@@ -203,7 +203,7 @@ def test_metrics_row_has_the_gap_of_every_player():
 
 def test_table_forgets_policies_whose_uid_is_gone():
     """NeuPL's case: a policy that changed is a new uid, and its cells are missing."""
-    table = Table(((0, 1), (2,)), np.ones((1, 2, 2, 1)))
+    table = Table.exact(((0, 1), (2,)), np.ones((1, 2, 2, 1)))
     policy = np.ones(1)
     one = Population(((), ()), next_uid=1).add(0, policy)
     grown = table.grow(one.add(1, policy))

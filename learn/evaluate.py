@@ -1,0 +1,145 @@
+"""Sampled payoffs of profiles: many at once, on the same episodes.
+
+Every profile plays the same episodes (common random numbers): the instance, who begins
+and the numbers that decide random actions are those of the episode, not of the profile.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from games.simulator import Position, Simulator
+from learn.nets import Shape
+from learn.policies import Bank, Habit
+from learn.random import generators
+from nfg.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Profiles to be played.
+
+    Attributes:
+      simulator: where.
+      width: hidden units of the policies.
+      pools: policies of every player ``[K_p, P]``.
+      profiles: for each of C profiles, in each of M episodes, which policy of its pool
+        each player plays. A pure profile repeats itself; a mixed one is drawn.
+      seed: of the episodes.
+      habit: what all players fall back on.
+      rows: episodes played at a time; it bounds memory.
+      device: of torch.
+    """
+
+    simulator: Simulator
+    width: int
+    pools: tuple[ndarray, ...]
+    profiles: Int64[ndarray, "C M N"]
+    seed: tuple[int, ...]
+    habit: Habit | None = None
+    rows: int = 40_000
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.profiles.shape[1] < 2:
+            raise UserError(
+                "Matches(): a payoff needs at least 2 episodes, for its standard "
+                f"error; got {self.profiles.shape[1]}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Payoffs of C profiles over M episodes each.
+
+    Attributes:
+      mean: by each of E ensemble members.
+      error: standard error of the mean over the episodes.
+      penalty: mean uncertainty of the outcome ``[C]``.
+      length: mean number of moves ``[C]``.
+      episodes: M.
+    """
+
+    mean: Float64[ndarray, "E C N"]
+    error: Float64[ndarray, "E C N"]
+    penalty: Float64[ndarray, " C"]
+    length: Float64[ndarray, " C"]
+    episodes: int
+
+
+def pure(cells: Int64[ndarray, "C N"], episodes: int) -> Int64[ndarray, "C M N"]:
+    """Profiles that play the same policies in every episode."""
+    return np.repeat(cells[:, None], episodes, axis=1)
+
+
+def play(matches: Sequence[Matches]) -> list[Scores]:
+    """Plays each in turn; every one is a large batch already."""
+    with torch.no_grad():
+        return [_play(m) for m in matches]
+
+
+def _play(match: Matches) -> Scores:
+    sim, device = match.simulator, torch.device(match.device)
+    shape = Shape(sim.inputs, match.width, sim.actions)
+    bank = Bank(shape, match.pools, match.habit, device)
+    profiles = torch.as_tensor(match.profiles + np.array(bank.first), device=device)
+    count, episodes = profiles.shape[:2]
+    generator = generators(match.seed, 1)[0]
+    columns = sim.draws + 2 * sim.longest
+    uniforms = torch.rand(episodes, columns, generator=generator, dtype=torch.float64)
+    uniforms = uniforms.to(device)
+    each = max(1, match.rows // episodes)
+    parts = [
+        _episodes(sim, bank, profiles[c : c + each], uniforms)
+        for c in range(0, count, each)
+    ]
+    outcomes = np.concatenate([p[0] for p in parts])  # [C, M, E, N]
+    mean = outcomes.mean(axis=1).transpose(1, 0, 2)
+    error = outcomes.std(axis=1, ddof=1).transpose(1, 0, 2) / np.sqrt(episodes)
+    penalty = np.concatenate([p[1] for p in parts]).mean(axis=1)
+    length = np.concatenate([p[2] for p in parts]).mean(axis=1)
+    return Scores(mean, error, penalty, length, episodes)
+
+
+def _episodes(
+    sim: Simulator, bank: Bank, profiles: Tensor, uniforms: Tensor
+) -> tuple[ndarray, ndarray, ndarray]:
+    """Outcomes ``[C, M, E, N]``, uncertainty and length ``[C, M]`` of some profiles."""
+    count, episodes, players = profiles.shape
+    seats = profiles.view(1, -1, players)
+    numbers = uniforms.repeat(count, 1)
+    position = sim.start(numbers[None, :, : sim.draws])
+    moves = torch.zeros(count * episodes, device=uniforms.device)
+    for t in range(sim.longest):
+        live = ~position.done
+        rows = live[0].nonzero()[:, 0]
+        if not len(rows):
+            break
+        begin = sim.draws + 2 * t
+        action = _actions(bank, position, seats, rows, numbers[:, begin : begin + 2])
+        position = sim.step(position, action, live)
+        moves += live[0]
+    if not bool(position.done.all()):
+        raise RuntimeError(f"play(): an episode has more than {sim.longest} moves")
+    lead = (count, episodes)
+    outcomes = sim.outcomes(position)[0].double().cpu().numpy()
+    return (
+        outcomes.reshape(*lead, *outcomes.shape[1:]),
+        position.penalty[0].double().cpu().numpy().reshape(lead),
+        moves.double().cpu().numpy().reshape(lead),
+    )
+
+
+def _actions(
+    bank: Bank, position: Position, seats: Tensor, rows: Tensor, uniforms: Tensor
+) -> Tensor:
+    which = seats.gather(2, position.mover[:, :, None])[0, rows, 0]
+    action = torch.zeros_like(position.mover)
+    inputs, legal = position.inputs[0, rows], position.legal[0, rows]
+    action[0, rows] = bank.act(which, inputs, legal, uniforms[rows])
+    return action

@@ -1,0 +1,117 @@
+"""Q-networks as flat weight vectors, one trial or many stacked.
+
+A network is an MLP with two hidden ReLU layers. A policy is its weights as one vector
+``[P]``, layer by layer: ``W1 [D, H], b1 [H], W2 [H, H], b2 [H], W3 [A, H], b3 [A]``.
+It is played greedily over the legal actions. The zero vector, all of whose values tie,
+is the uniform random policy.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+_ALIGNED = 64
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a network.
+
+    Attributes:
+      inputs: D.
+      width: H, units of each hidden layer.
+      actions: A.
+    """
+
+    inputs: int
+    width: int
+    actions: int
+
+    @property
+    def layers(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of every weight and bias, in the order of the vector."""
+        d, h, a = self.inputs, self.width, self.actions
+        return ((d, h), (1, h), (h, h), (1, h), (a, h), (1, a))
+
+    @property
+    def size(self) -> int:
+        """P, numbers in a weight vector."""
+        return sum(rows * columns for rows, columns in self.layers)
+
+
+def initial(shape: Shape, generator: torch.Generator) -> Float32[Tensor, " P"]:
+    """Fresh weights: normal with deviation 1/sqrt(fan-in), cut at two; no bias."""
+    parts = []
+    for number, (rows, columns) in enumerate(shape.layers):
+        part = torch.zeros(rows, columns)
+        if rows > 1 or number % 2 == 0:
+            fan_in = columns if number == 4 else rows
+            sd = 1 / math.sqrt(fan_in)
+            torch.nn.init.trunc_normal_(
+                part, std=sd, a=-2 * sd, b=2 * sd, generator=generator
+            )
+        parts.append(part.reshape(-1))
+    return torch.cat(parts)
+
+
+class Stack:
+    """The weights of S networks in one tensor, layer-major.
+
+    Each layer is a contiguous view ``[S, rows, columns]``, so that a layer of all
+    trials is one batched product and an optimiser step is one call.
+
+    Attributes:
+      flat: ``[S * P]``, padded so that vector instructions have no remainder: there a
+        weight would be rounded otherwise than in a stack of another size.
+      w1, b1, w2, b2, w3, b3: the views.
+    """
+
+    def __init__(self, shape: Shape, stacked: int, device: torch.device) -> None:
+        self.shape, self.stacked = shape, stacked
+        size = -(-stacked * shape.size // _ALIGNED) * _ALIGNED
+        self.flat = torch.zeros(size, device=device)
+        views, begin = [], 0
+        for rows, columns in shape.layers:
+            end = begin + stacked * rows * columns
+            views.append(self.flat[begin:end].view(stacked, rows, columns))
+            begin = end
+        self.views = tuple(views)
+        self.w1, self.b1, self.w2, self.b2, self.w3, self.b3 = views
+
+    def load(self, vectors: Sequence[Float32[Tensor, " P"]]) -> None:
+        """Takes the weights of every network from its vector."""
+        for index, vector in enumerate(vectors):
+            begin = 0
+            for view in self.views:
+                end = begin + view[index].numel()
+                view[index].copy_(vector[begin:end].view_as(view[index]))
+                begin = end
+
+    def vectors(self) -> Float32[Tensor, "S P"]:
+        """The weights of every network as a vector of its own."""
+        return torch.cat([view.reshape(self.stacked, -1) for view in self.views], 1)
+
+    def values(self, x: Float32[Tensor, "S B D"]) -> Float32[Tensor, "S B A"]:
+        """Q-values of all actions."""
+        hidden = torch.baddbmm(self.b1, x, self.w1).relu_()
+        hidden = torch.baddbmm(self.b2, hidden, self.w2).relu_()
+        return torch.baddbmm(self.b3, hidden, self.w3.transpose(1, 2))
+
+
+def values(
+    shape: Shape, vector: Float32[Tensor, " P"], x: Float32[Tensor, "R D"]
+) -> Float32[Tensor, "R A"]:
+    """Q-values of one network."""
+    parts, begin = [], 0
+    for rows, columns in shape.layers:
+        end = begin + rows * columns
+        parts.append(vector[begin:end].view(rows, columns))
+        begin = end
+    w1, b1, w2, b2, w3, b3 = parts
+    hidden = torch.addmm(b1, x, w1).relu_()
+    hidden = torch.addmm(b2, hidden, w2).relu_()
+    return torch.addmm(b3, hidden, w3.T)

@@ -1,0 +1,12 @@
+"""Random numbers that belong to a trial, whatever machine it runs on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+
+def generators(seed: Sequence[int], count: int) -> list[torch.Generator]:
+    """Independent generators from one seed; they run on the CPU on any machine."""
+    states = np.random.SeedSequence(list(seed)).generate_state(count, np.uint64)
+    return [torch.Generator().manual_seed(int(s >> np.uint64(1))) for s in states]
