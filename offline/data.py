@@ -1,0 +1,296 @@
+"""Trajectories of a game as arrays, and a plain file format for them.
+
+A data set on disk is a folder of two files. ``arrays.npz`` (no pickle) holds the arrays
+of ``validate.AXES``; ``manifest.json`` says what they are::
+
+    {"format": 1, "game": "...", "symmetric": true, "head": 8,
+     "behaviour": "uniform", "seed": 0, "mirror": "counted",
+     "trajectories": 1000, "sha256": "... of arrays.npz"}
+
+Nothing else is read. ``offline.record`` makes data sets of the Bargaining game, from a
+behaviour or from a user's episodes; data of other games are built as a ``Dataset``.
+"""
+
+import hashlib
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int64
+from numpy import ndarray
+
+from nfg.errors import UserError
+from offline import validate
+
+FORMAT = 1
+Mirror = Literal["counted", "none"]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that a data set and whatever is made from it share.
+
+    Attributes:
+      players: N.
+      actions: A.
+      state: X, numbers in a true state.
+      observation: O, numbers in a player's observation.
+      vector: V, numbers that describe an action.
+      head: entries of an observation before those that a history keeps.
+      longest: L, most moves of an episode.
+    """
+
+    players: int
+    actions: int
+    state: int
+    observation: int
+    vector: int
+    head: int
+    longest: int
+
+    @property
+    def kept(self) -> int:
+        """Entries of every later observation that an information state keeps."""
+        return self.observation - self.head
+
+    @property
+    def inputs(self) -> int:
+        """D: the head of the newest observation, then what was kept of L of them."""
+        return self.head + self.longest * self.kept
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """n episodes of at most L moves. Entries past an episode's length are ignored.
+
+    With mirrors counted, trajectories 2i and 2i + 1 are one episode and the same with
+    the players exchanged; both count (Nguyen & Wellman 2026, code of the authors).
+
+    Attributes:
+      game: the game's name, parameters included.
+      symmetric: exchanging the players changes nothing in the game.
+      head: entries of an observation that an information state takes from the newest
+        one only; of the rest it keeps the history.
+      behaviour: who played, in words.
+      seed: what the episodes were drawn from; None for those of a user.
+      mirror: "counted" or "none".
+      vectors: what each action looks like to a model.
+      paying: actions that end an episode with payoffs; one that ends with another
+        action pays 0 to all.
+      states: true state before each move.
+      observations: what each player sees before each move.
+      legal: actions the mover may take.
+      action: what was done.
+      mover: who did it; players take turns.
+      length: moves of each episode, 1 to L.
+      returns: payoff of each player.
+
+    Raises:
+      UserError: the arrays do not fit each other, or a trajectory is impossible; the
+        sentence names the first such trajectory.
+    """
+
+    game: str
+    symmetric: bool
+    head: int
+    behaviour: str
+    seed: int | None
+    mirror: Mirror
+    vectors: Float32[ndarray, "A V"]
+    paying: Bool[ndarray, " A"]
+    states: Float32[ndarray, "n L X"]
+    observations: Float32[ndarray, "n L N O"]
+    legal: Bool[ndarray, "n L A"]
+    action: Int64[ndarray, "n L"]
+    mover: Int64[ndarray, "n L"]
+    length: Int64[ndarray, " n"]
+    returns: Float32[ndarray, "n N"]
+
+    def __post_init__(self) -> None:
+        where = f"Dataset('{self.game}')"
+        if self.mirror not in get_args(Mirror):
+            raise UserError(
+                f"{where}: mirror must be 'counted' or 'none'; got '{self.mirror}'"
+            )
+        arrays = {name: getattr(self, name) for name in validate.AXES}
+        validate.check(where, arrays, self.head, self.mirror == "counted")
+        for array in arrays.values():
+            array.setflags(write=False)
+
+    @property
+    def trajectories(self) -> int:
+        """Number of trajectories, n."""
+        return len(self.length)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Sizes of the arrays."""
+        _, longest, players, observation = self.observations.shape
+        actions, vector = self.vectors.shape
+        state = self.states.shape[2]
+        return Sizes(players, actions, state, observation, vector, self.head, longest)
+
+    @property
+    def episode(self) -> Int64[ndarray, " n"]:
+        """Number of the independent episode that each trajectory tells."""
+        copies = 2 if self.mirror == "counted" else 1
+        return np.arange(self.trajectories) // copies
+
+    def subset(self, chosen: Int64[ndarray, " m"]) -> "Dataset":
+        """The given trajectories, in that order; with mirrors, whole pairs."""
+        arrays: dict[str, Any] = {
+            name: getattr(self, name)[chosen]
+            for name in validate.AXES
+            if name not in ("vectors", "paying")
+        }
+        return Dataset(
+            game=self.game,
+            symmetric=self.symmetric,
+            head=self.head,
+            behaviour=self.behaviour,
+            seed=self.seed,
+            mirror=self.mirror,
+            vectors=self.vectors,
+            paying=self.paying,
+            **arrays,
+        )
+
+    def split(self, share: float, seed: int) -> tuple["Dataset", "Dataset"]:
+        """Training and held-out trajectories; mirrors stay together.
+
+        Args:
+          share: part of the episodes that is held out, in (0, 1).
+          seed: of the shuffle.
+
+        Raises:
+          UserError: one of the two would be empty.
+        """
+        episodes = int(self.episode[-1]) + 1
+        held = round(share * episodes)
+        if not 0 < held < episodes:
+            raise UserError(
+                "Dataset.split(): both parts must hold an episode; got a share of "
+                f"{share} of {episodes} episodes"
+            )
+        order = np.random.default_rng(seed).permutation(episodes)
+        out = np.isin(self.episode, order[:held])
+        return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
+
+
+def save(dataset: Dataset, folder: Path) -> None:
+    """Writes a data set; the manifest comes last, so that its presence says it all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / "manifest.json"
+    place.unlink(missing_ok=True)
+    arrays = {name: getattr(dataset, name) for name in validate.AXES}
+    np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
+    manifest = {
+        "format": FORMAT,
+        "game": dataset.game,
+        "symmetric": dataset.symmetric,
+        "head": dataset.head,
+        "behaviour": dataset.behaviour,
+        "seed": dataset.seed,
+        "mirror": dataset.mirror,
+        "trajectories": dataset.trajectories,
+        "sha256": _checksum(folder / "arrays.npz"),
+    }
+    aside = folder / ".manifest.json"
+    aside.write_text(json.dumps(manifest, indent=1), "utf-8")
+    os.replace(aside, place)
+
+
+def load(folder: Path, game: str | None = None, sizes: Sizes | None = None) -> Dataset:
+    """Reads a data set and checks all of it.
+
+    Args:
+      folder: where ``save`` wrote it.
+      game: the game it must be of.
+      sizes: the sizes it must have.
+
+    Raises:
+      UserError: it is incomplete, damaged, of another game or format, or a trajectory
+        is impossible.
+    """
+    where = f"data set '{folder}'"
+    manifest = _manifest(folder, where)
+    arrays = _arrays(folder, where, manifest["sha256"])
+    if game is not None and manifest["game"] != game:
+        raise UserError(f"{where}: the game must be {game}; got {manifest['game']}")
+    validate.check(where, arrays, manifest["head"], manifest["mirror"] == "counted")
+    told = manifest.pop("trajectories")
+    if told != len(arrays["length"]):
+        raise UserError(
+            f"{where}: the manifest must tell the number of trajectories; it says "
+            f"{told} and there are {len(arrays['length'])}"
+        )
+    del manifest["format"], manifest["sha256"]
+    found = Dataset(**manifest, **arrays)
+    if sizes is not None and found.sizes != sizes:
+        raise UserError(f"{where}: it must have {sizes}; got {found.sizes}")
+    return found
+
+
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "format": (int,),
+    "game": (str,),
+    "symmetric": (bool,),
+    "head": (int,),
+    "behaviour": (str,),
+    "seed": (int, type(None)),
+    "mirror": (str,),
+    "trajectories": (int,),
+    "sha256": (str,),
+}
+
+
+def _manifest(folder: Path, where: str) -> dict[str, Any]:
+    try:
+        read = json.loads((folder / "manifest.json").read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{where}: it must hold manifest.json; it does not") from None
+    except ValueError as error:
+        raise UserError(f"{where}: manifest.json must be JSON; {error}") from None
+    if not isinstance(read, dict):
+        raise UserError(f"{where}: manifest.json must be an object; got {read!r}")
+    if read.get("format") != FORMAT:
+        got = read.get("format")
+        raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
+    for name, kinds in _FIELDS.items():
+        if name not in read:
+            raise UserError(f"{where}: the manifest must have '{name}'; it is missing")
+        if type(read[name]) not in kinds:
+            names = " or ".join(kind.__name__ for kind in kinds)
+            raise UserError(
+                f"{where}: '{name}' in the manifest must be {names}; got {read[name]!r}"
+            )
+    return {name: read[name] for name in _FIELDS}
+
+
+def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
+    place = folder / "arrays.npz"
+    if not place.is_file():
+        raise UserError(f"{where}: it must hold arrays.npz; it does not")
+    checksum = _checksum(place)
+    if checksum != recorded:
+        raise UserError(
+            f"{where}: arrays.npz must have the checksum in the manifest (it was cut "
+            f"short or changed); got {checksum[:12]} instead of {recorded[:12]}"
+        )
+    try:
+        with np.load(place, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{where}: arrays.npz must be readable; {error}") from None
+    for name in validate.AXES:
+        if name not in arrays:
+            raise UserError(f"{where}: arrays.npz must hold '{name}'; it is missing")
+    return {name: arrays[name] for name in validate.AXES}
+
+
+def _checksum(place: Path) -> str:
+    return hashlib.sha256(place.read_bytes()).hexdigest()

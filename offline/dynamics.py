@@ -1,0 +1,213 @@
+"""Training of the ensemble: S trials at once.
+
+With s the state before an action a, s' the state after it (all -1 where the episode is
+over):
+
+- f_m([s, a]) predicts (s' - s) / sd; the loss is the mean square.
+- h(s) predicts the observations of all players and the 0/1 mask of legal actions; the
+  loss is the sum of the two mean squares. f and h are trained together.
+- g_m([s, a]) predicts payoffs / sd, from the last moves of episodes only.
+
+States, actions and observations enter normalised. A trial's weights do not depend, bit
+for bit on a CPU, on the trials beside it.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from learn.nets import Shape, Stack, initial
+from learn.update import Adam
+from nfg.errors import UserError
+from offline.data import Dataset
+from offline.ensemble import Ensemble, Scales, Training, network_shapes
+from offline.tables import pools_of, scales_of, tables_of
+
+_relu_back = torch.ops.aten.threshold_backward
+_CHUNK = 25  # steps whose minibatches are gathered at once
+
+
+def train(
+    datasets: Sequence[Dataset],
+    seeds: Sequence[int],
+    training: Training | None = None,
+    device: torch.device | None = None,
+) -> Ensemble:
+    """One ensemble for each data set and seed, all trained together.
+
+    Args:
+      datasets: of one game and one shape; their lengths may differ.
+      seeds: of the first weights and minibatches of each trial.
+      training: None: the authors' settings.
+      device: where to train.
+
+    Raises:
+      UserError: no data sets, not one seed each, or data sets of different games.
+    """
+    training = training or Training()
+    device = device or torch.device("cpu")
+    _check(datasets, seeds)
+    sizes = datasets[0].sizes
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    shapes = network_shapes(sizes, training.width)
+    fits = [
+        _Fit(shape, generators, members, training, device)
+        for shape, members in zip(
+            shapes, (training.members, training.members, 1), strict=True
+        )
+    ]
+    f, g, h = fits
+    scales = [scales_of(data, training) for data in datasets]
+    tables = [tables_of(*pair, training) for pair in zip(datasets, scales, strict=True)]
+    pools = [
+        pools_of(data, seed, training)
+        for data, seed in zip(datasets, seeds, strict=True)
+    ]
+    x, b, m = sizes.state + sizes.vector, training.batch, training.members
+    y, seen = x + sizes.state, sizes.players * sizes.observation
+    slope = torch.full((seen + sizes.actions,), 2 / (b * sizes.actions), device=device)
+    slope[:seen] = 2 / (b * seen)
+    moves = _Minibatches([t.moves for t in tables], [p.moves for p in pools], device)
+    for rows in moves.draw(generators, training):
+        own = _of_members(rows[..., :y], m)
+        f.step(own[..., :x], own[..., x:], 2 / (b * sizes.state * m))
+        h.step(rows[:, -1, :, : sizes.state], rows[:, -1, :, y:], slope)
+    ends = _Minibatches([t.ends for t in tables], [p.ends for p in pools], device)
+    for rows in ends.draw(generators, training):
+        own = _of_members(rows, m)
+        g.step(own[..., :x], own[..., x:], 2 / (b * sizes.players * m))
+    return Ensemble(
+        game=datasets[0].game,
+        symmetric=datasets[0].symmetric,
+        sizes=sizes,
+        training=training,
+        f=f.net.vectors().unflatten(0, (len(datasets), -1)),
+        g=g.net.vectors().unflatten(0, (len(datasets), -1)),
+        h=h.net.vectors(),
+        scales=_stacked(scales, device),
+        vectors=torch.from_numpy(datasets[0].vectors.copy()).to(device),
+    )
+
+
+class _Fit:
+    """G networks of one shape that learn side by side."""
+
+    def __init__(
+        self,
+        shape: Shape,
+        generators: Sequence[torch.Generator],
+        members: int,
+        training: Training,
+        device: torch.device,
+    ) -> None:
+        stacked = len(generators) * members
+        self.net = Stack(shape, stacked, device)
+        self.grad = Stack(shape, stacked, device)
+        self.net.load(
+            [initial(shape, gen) for gen in generators for _ in range(members)]
+        )
+        self.adam = Adam(len(self.net.flat), training.rate, device)
+        hidden = (stacked, training.batch, shape.width)
+        self.first = torch.empty(hidden, device=device)
+        self.second = torch.empty(hidden, device=device)
+        self.back = torch.empty(hidden, device=device)
+
+    def step(
+        self,
+        x: Float32[Tensor, "G b I"],
+        target: Float32[Tensor, "G b O"],
+        slope: float | Float32[Tensor, " O"],
+    ) -> None:
+        """One Adam step; ``slope`` times the error is the gradient of the loss."""
+        net, grad = self.net, self.grad
+        h1 = torch.baddbmm(net.b1, x, net.w1, out=self.first).relu_()
+        h2 = torch.baddbmm(net.b2, h1, net.w2, out=self.second).relu_()
+        out = torch.baddbmm(net.b3, h2, net.w3.transpose(1, 2))
+        error = out.sub_(target).mul_(slope)
+        torch.bmm(error.transpose(1, 2), h2, out=grad.w3)
+        torch.sum(error, 1, keepdim=True, out=grad.b3)
+        back = _relu_back(torch.bmm(error, net.w3, out=self.back), h2, 0)
+        torch.bmm(h1.transpose(1, 2), back, out=grad.w2)
+        torch.sum(back, 1, keepdim=True, out=grad.b2)
+        back = torch.bmm(back, net.w2.transpose(1, 2), out=self.back)
+        back = _relu_back(back, h1, 0)
+        torch.bmm(x.transpose(1, 2), back, out=grad.w1)
+        torch.sum(back, 1, keepdim=True, out=grad.b1)
+        self.adam.step(net.flat, grad.flat)
+
+
+class _Minibatches:
+    """Rows of S trials on the device, and what each stream draws from."""
+
+    def __init__(
+        self,
+        tables: Sequence[ndarray],
+        pools: Sequence[Sequence[ndarray]],
+        device: torch.device,
+    ) -> None:
+        self.device = device
+        self.table = torch.from_numpy(np.concatenate(tables)).to(device)
+        self.pools, offset = [], 0
+        for table, streams in zip(tables, pools, strict=True):
+            self.pools.append([torch.from_numpy(rows + offset) for rows in streams])
+            offset += len(table)
+
+    def draw(
+        self, generators: Sequence[torch.Generator], training: Training
+    ) -> Iterator[Float32[Tensor, "S K b W"]]:
+        """The minibatches of all steps."""
+        for begin in range(0, training.steps, _CHUNK):
+            steps = min(_CHUNK, training.steps - begin)
+            rows = torch.stack(
+                [
+                    torch.stack(
+                        [_some(pool, steps, training.batch, gen) for pool in streams], 1
+                    )
+                    for streams, gen in zip(self.pools, generators, strict=True)
+                ],
+                1,
+            ).to(self.device)
+            chunk = self.table.index_select(0, rows.flatten())
+            yield from chunk.view(*rows.shape, -1)
+
+
+def _some(
+    pool: Int64[Tensor, " R"], steps: int, batch: int, generator: torch.Generator
+) -> Int64[Tensor, "steps batch"]:
+    """Draws with replacement."""
+    return pool[torch.randint(len(pool), (steps, batch), generator=generator)]
+
+
+def _of_members(
+    rows: Float32[Tensor, "S K b W"], members: int
+) -> Float32[Tensor, "G b W"]:
+    """The minibatch of every member of every trial."""
+    if rows.shape[1] == 1:
+        rows = rows.expand(-1, members, -1, -1)
+    return rows[:, :members].flatten(0, 1)
+
+
+def _stacked(scales: Sequence[Scales], device: torch.device) -> Scales:
+    fields = zip(*(vars(scale).values() for scale in scales), strict=True)
+    return Scales(*(torch.cat(values).to(device) for values in fields))
+
+
+def _check(datasets: Sequence[Dataset], seeds: Sequence[int]) -> None:
+    if not datasets or len(seeds) != len(datasets):
+        raise UserError(
+            "train(): there must be data sets and one seed for each; got "
+            f"{len(datasets)} data sets and {len(seeds)} seeds"
+        )
+    one = datasets[0]
+    for number, data in enumerate(datasets):
+        if (data.game, data.sizes) != (one.game, one.sizes) or not np.array_equal(
+            data.vectors, one.vectors
+        ):
+            raise UserError(
+                "train(): all data sets must be of one game; number "
+                f"{number} is of {data.game}, {data.sizes}"
+            )

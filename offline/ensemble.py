@@ -1,0 +1,231 @@
+"""Trained ensembles as values: settings, weights, scales, and their file.
+
+M transition networks f_m, M reward networks g_m and one network h that tells what the
+players see in a state and what the mover may do, all with two hidden ReLU layers
+(Nguyen & Wellman 2026, appendix A, and the authors' code).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import torch
+from jaxtyping import Float32
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from learn.nets import Shape, Stack
+from nfg.errors import UserError, unknown
+from offline.data import Sizes
+
+FORMAT = 1
+Norm = Literal["scalar", "dimension"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """How an ensemble is trained. The defaults are the authors'.
+
+    Attributes:
+      members: M.
+      width: units of each hidden layer.
+      rate: step size of Adam.
+      batch: transitions of a minibatch, drawn with replacement.
+      steps: of f and h together, and again of g.
+      norm: mean and deviation over all entries of all vectors ("scalar") or entry by
+        entry ("dimension", where entries that never vary are only centred).
+      members_share_batches: members differ in their first weights only. Otherwise each
+        has minibatches of its own, from its own bootstrap of the episodes.
+      reward_scale_bug: payoffs are divided by their deviation over all moves, and
+        predictions multiplied by that over last moves: the error of the authors' code.
+
+    Raises:
+      UserError: a number is not positive or a name unknown.
+    """
+
+    members: int = 4
+    width: int = 250
+    rate: float = 3e-4
+    batch: int = 64
+    steps: int = 10_000
+    norm: Norm = "scalar"
+    members_share_batches: bool = True
+    reward_scale_bug: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("members", "width", "rate", "batch", "steps"):
+            if not getattr(self, name) > 0:
+                raise UserError(
+                    f"Training(): {name} must be positive; got {getattr(self, name)}"
+                )
+        if self.norm not in get_args(Norm):
+            raise unknown("Training()", "norm", self.norm, get_args(Norm))
+
+
+@dataclass(frozen=True, eq=False)
+class Scales:
+    """Means and deviations of S data sets.
+
+    Attributes:
+      state, action, observation: mean and deviation, ``[S, 2, size]``. Observations are
+        the movers'.
+      reward: what predictions of payoffs are multiplied by.
+    """
+
+    state: Float32[Tensor, "S 2 X"]
+    action: Float32[Tensor, "S 2 V"]
+    observation: Float32[Tensor, "S 2 O"]
+    reward: Float32[Tensor, " S"]
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """S trained ensembles. Weights are flat vectors as ``learn.nets`` lays them out.
+
+    Attributes:
+      game: name of the game of the data.
+      symmetric: the game is symmetric.
+      sizes: sizes of the data.
+      training: how it was trained.
+      f, g, h: weights of the networks.
+      scales: of the data.
+      vectors: what each action looks like.
+    """
+
+    game: str
+    symmetric: bool
+    sizes: Sizes
+    training: Training
+    f: Float32[Tensor, "S M Pf"]
+    g: Float32[Tensor, "S M Pg"]
+    h: Float32[Tensor, "S Ph"]
+    scales: Scales
+    vectors: Float32[Tensor, "A V"]
+
+    @property
+    def trials(self) -> int:
+        """S."""
+        return len(self.h)
+
+    def stacks(self) -> tuple[Stack, Stack, Stack]:
+        """Networks f and g, trials times members of each, and h, one for each trial."""
+        made = []
+        shapes = network_shapes(self.sizes, self.training.width)
+        for shape, weights in zip(shapes, (self.f, self.g, self.h), strict=True):
+            rows = weights.reshape(-1, shape.size)
+            stack = Stack(shape, len(rows), rows.device)
+            stack.load(list(rows))
+            made.append(stack)
+        return made[0], made[1], made[2]
+
+
+def network_shapes(sizes: Sizes, width: int) -> tuple[Shape, Shape, Shape]:
+    """Shapes of f, g and h; the last argument of a shape is the number of outputs."""
+    both = sizes.state + sizes.vector
+    seen = sizes.players * sizes.observation + sizes.actions
+    return (
+        Shape(both, width, sizes.state),
+        Shape(both, width, sizes.players),
+        Shape(sizes.state, width, seen),
+    )
+
+
+T = TypeVar("T")
+
+
+def moved(value: T, device: torch.device) -> T:
+    """The same with every tensor on another device."""
+    if isinstance(value, Tensor):
+        return value.to(device)  # type: ignore[return-value]
+    if is_dataclass(value) and not isinstance(value, type):
+        inside = {f.name: moved(getattr(value, f.name), device) for f in fields(value)}
+        return replace(value, **inside)
+    return value
+
+
+def same(one: Any, two: Any) -> bool:
+    """Two values of dataclasses and tensors are equal in every field."""
+    if type(one) is not type(two):
+        return False
+    if isinstance(one, Tensor):
+        return one.device == two.device and torch.equal(one, two)
+    if is_dataclass(one):
+        return all(
+            same(getattr(one, f.name), getattr(two, f.name)) for f in fields(one)
+        )
+    return bool(one == two)
+
+
+def together(ensembles: Sequence[Ensemble]) -> Ensemble:
+    """All trials in one.
+
+    Raises:
+      UserError: they are of different games or were trained differently.
+    """
+    one = ensembles[0]
+    for other in ensembles[1:]:
+        for name in ("game", "symmetric", "sizes", "training", "vectors"):
+            if not same(getattr(one, name), getattr(other, name)):
+                raise UserError(
+                    f"together(): all ensembles must have the same {name}; got "
+                    f"{getattr(one, name)} and {getattr(other, name)}"
+                )
+    scales = Scales(
+        *(
+            torch.cat([getattr(each.scales, field.name) for each in ensembles])
+            for field in fields(Scales)
+        )
+    )
+    weights: dict[str, Any] = {
+        name: torch.cat([getattr(each, name) for each in ensembles]) for name in "fgh"
+    }
+    return replace(one, scales=scales, **weights)
+
+
+def save(ensemble: Ensemble, place: Path) -> None:
+    """Writes one safetensors file; its header says what was trained and how."""
+    tensors = {name: getattr(ensemble, name).cpu() for name in (*"fgh", "vectors")}
+    for field in fields(Scales):
+        tensors[f"scales.{field.name}"] = getattr(ensemble.scales, field.name).cpu()
+    about = {
+        "format": FORMAT,
+        "game": ensemble.game,
+        "symmetric": ensemble.symmetric,
+        "sizes": asdict(ensemble.sizes),
+        "training": asdict(ensemble.training),
+    }
+    place.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, place, {"about": json.dumps(about)})
+
+
+def load(place: Path) -> Ensemble:
+    """Reads what ``save`` wrote.
+
+    Raises:
+      UserError: it is not such a file, or one of another format.
+    """
+    where = f"ensemble '{place}'"
+    try:
+        with safe_open(place, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{where}: it must be a safetensors file; {error}") from None
+    if about.get("format") != FORMAT:
+        got = about.get("format")
+        raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
+    names = [f"scales.{field.name}" for field in fields(Scales)]
+    for name in (*"fgh", "vectors", *names):
+        if name not in tensors:
+            raise UserError(f"{where}: it must hold '{name}'; it is missing")
+    return Ensemble(
+        game=about["game"],
+        symmetric=about["symmetric"],
+        sizes=Sizes(**about["sizes"]),
+        training=Training(**about["training"]),
+        scales=Scales(*(tensors[name] for name in names)),
+        **{name: tensors[name] for name in (*"fgh", "vectors")},
+    )

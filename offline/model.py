@@ -1,0 +1,319 @@
+"""The learned ensemble as a game that can be played: episodes inside the model.
+
+One move (Nguyen & Wellman 2026, section 4 and appendix A, and the authors' code): the
+next state is the mean of the members' predictions, not rounded unless asked. The
+episode is over where that state is within .5 of all -1, on average over its entries,
+or after the last possible move. Only where the state says so, the episode pays: the
+mean of the members' payoffs, with their disagreement u as a penalty; an episode that
+is cut by its length pays 0. What the players see and may do is read off the predicted
+state. Players take turns. Episodes begin where a random trajectory of the data began.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any, Literal, Self, get_args
+
+import torch
+from jaxtyping import Bool, Float32, Float64, Int64
+from torch import Tensor
+from torch.nn.functional import embedding
+
+from games.simulator import Position, merge
+from learn.nets import Stack
+from nfg.errors import UserError, unknown
+from offline.ensemble import Ensemble, moved, same, together
+from offline.starts import Starts, joined
+from offline.tables import TERMINAL
+
+History = Literal["predicted", "actual"]
+Uncertainty = Literal["deviation", "pairwise"]
+_NEAR = 0.5  # mean distance from the terminal state at which an episode is over
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPosition(Position):
+    """Episodes inside a learned model.
+
+    Attributes:
+      state: predicted true state.
+      steps: moves made so far.
+      fired: the predicted state was terminal, so that the episode paid.
+      member_returns: payoffs according to each member; 0 until fired.
+      emptied: how often no action at all was predicted to be legal although the episode
+        went on; all actions were then taken to be legal.
+    """
+
+    state: Float32[Tensor, "S B X"]
+    steps: Int64[Tensor, "S B"]
+    fired: Bool[Tensor, "S B"]
+    member_returns: Float32[Tensor, "S B M N"]
+    emptied: Int64[Tensor, "S B"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelSimulator:
+    """S learned models as one simulator (``games.simulator.Simulator``).
+
+    Attributes:
+      learned: the trained networks.
+      starts: where episodes begin.
+      history: the offers in an information state are those that the model predicts the
+        next mover to see ("predicted", the authors' way) or those that were made
+        ("actual").
+      uncertainty: u is the largest distance of a member's payoffs from the mean
+        ("deviation") or of two members' ("pairwise"); distances are means over players.
+      round_state: predicted states are rounded.
+
+    Raises:
+      UserError: a name is unknown, or models and starts are of different trials.
+    """
+
+    learned: Ensemble
+    starts: Starts
+    history: History = "predicted"
+    uncertainty: Uncertainty = "deviation"
+    round_state: bool = False
+
+    draws = 1
+
+    def __post_init__(self) -> None:
+        for name, known in (("history", History), ("uncertainty", Uncertainty)):
+            if getattr(self, name) not in get_args(known):
+                raise unknown(
+                    "ModelSimulator()", name, getattr(self, name), get_args(known)
+                )
+        if self.learned.trials != len(self.starts.count):
+            raise UserError(
+                "ModelSimulator(): there must be one data set for each model; got "
+                f"{len(self.starts.count)} data sets and {self.learned.trials} models"
+            )
+        sizes = self.learned.sizes
+        if self.history == "actual" and sizes.vector != sizes.kept:
+            raise UserError(
+                "ModelSimulator(): a history of actual offers needs vectors of "
+                f"{sizes.kept} numbers, as many as are kept; got {sizes.vector}"
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return same(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.learned.trials, self.history, self.uncertainty))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The stacked networks are left out: they are made again.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def name(self) -> str:
+        """The name of the game that was learned, as one of a model."""
+        return f"model of {self.learned.game}"
+
+    @property
+    def players(self) -> int:
+        """N."""
+        return self.learned.sizes.players
+
+    @property
+    def actions(self) -> int:
+        """A."""
+        return self.learned.sizes.actions
+
+    @property
+    def inputs(self) -> int:
+        """D."""
+        return self.learned.sizes.inputs
+
+    @property
+    def longest(self) -> int:
+        """Moves after which an episode is cut."""
+        return self.learned.sizes.longest
+
+    @property
+    def symmetric(self) -> bool:
+        """The game that was learned is symmetric; its model is so approximately."""
+        return self.learned.symmetric
+
+    @property
+    def ensemble(self) -> int:
+        """Members, M."""
+        return self.learned.training.members
+
+    @property
+    def _switches(self) -> tuple[str, str, bool]:
+        return self.history, self.uncertainty, self.round_state
+
+    @cached_property
+    def _nets(self) -> tuple[Stack, Stack, Stack]:
+        return self.learned.stacks()
+
+    def start(self, uniforms: Float64[Tensor, "S B 1"]) -> ModelPosition:
+        """New episodes, each from the beginning of a random trajectory."""
+        trials, episodes, _ = uniforms.shape
+        begin = self.starts
+        if trials != self.learned.trials:
+            raise UserError(
+                f"ModelSimulator.start(): there must be uniform numbers for "
+                f"{self.learned.trials} trials; got {trials}"
+            )
+        count = begin.count[:, None]
+        index = (uniforms[..., 0] * count).long().minimum(count - 1)
+        offset = torch.arange(trials, device=uniforms.device) * begin.state.shape[1]
+        rows = (index + offset[:, None]).flatten()
+
+        def of(table: Tensor) -> Tensor:
+            chosen = table.flatten(0, 1).index_select(0, rows)
+            return chosen.unflatten(0, (trials, episodes))
+
+        state = of(begin.state)
+        zero = torch.zeros_like(state[..., 0])
+        members = (trials, episodes, self.ensemble, self.players)
+        return ModelPosition(
+            mover=of(begin.mover),
+            done=zero.bool(),
+            inputs=of(begin.inputs),
+            legal=of(begin.legal),
+            returns=zero[..., None].repeat(1, 1, self.players),
+            penalty=zero,
+            state=state,
+            steps=zero.long(),
+            fired=zero.bool(),
+            member_returns=state.new_zeros(members),
+            emptied=zero.long(),
+        )
+
+    def restart(
+        self,
+        position: Position,
+        where: Bool[Tensor, "S B"],
+        uniforms: Float64[Tensor, "S B 1"],
+    ) -> ModelPosition:
+        """New episodes where asked, the others as they were."""
+        return merge(where, self.start(uniforms), _own(position, "restart"))
+
+    def step(
+        self,
+        position: Position,
+        action: Int64[Tensor, "S B"],
+        where: Bool[Tensor, "S B"],
+    ) -> ModelPosition:
+        """After the movers' actions where asked; other episodes stay as they are."""
+        old = _own(position, "step")
+        scales = self.learned.scales
+        vector = embedding(action, self.learned.vectors)
+        x = torch.cat([_norm(old.state, scales.state), _norm(vector, scales.action)], 2)
+        change = self._members(self._nets[0], x).mean(1)
+        state = torch.addcmul(old.state, change, scales.state[:, 1:])
+        if self.round_state:
+            state = state.round()
+        fired = (state - TERMINAL).abs().mean(2) < _NEAR
+        steps = old.steps + 1
+        done = fired | (steps >= self.longest)
+        seen, legal = self._seen(state)
+        empty = ~legal.any(2) & ~done
+        legal = (legal | empty[..., None]) & ~done[..., None]
+        mover = (old.mover + 1) % self.players
+        pays = self._members(self._nets[1], x) * scales.reward[:, None, None, None]
+        pays = pays.transpose(1, 2) * fired[..., None, None]
+        new = ModelPosition(
+            mover=mover,
+            done=done,
+            inputs=self._inputs(old, mover, seen, vector),
+            legal=legal,
+            returns=pays.mean(2),
+            penalty=self._penalty(pays),
+            state=state,
+            steps=steps,
+            fired=fired,
+            member_returns=pays,
+            emptied=old.emptied + empty,
+        )
+        return merge(where & ~old.done, new, old)
+
+    def outcomes(self, position: Position) -> Float32[Tensor, "S B M N"]:
+        """What each member says the finished episodes pay."""
+        return _own(position, "outcomes").member_returns
+
+    def together(self, others: Sequence[Self]) -> Self:
+        """One simulator for all trials: this one's, then the others'.
+
+        Raises:
+          UserError: they differ in more than weights and starts.
+        """
+        every = [self, *others]
+        for other in others:
+            if other._switches != self._switches:
+                raise UserError(
+                    "ModelSimulator.together(): all must have the same switches; got "
+                    f"{self._switches} and {other._switches}"
+                )
+        return replace(
+            self,
+            learned=together([one.learned for one in every]),
+            starts=joined([one.starts for one in every]),
+        )
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return moved(self, device)
+
+    def _members(
+        self, nets: Stack, x: Float32[Tensor, "S B I"]
+    ) -> Float32[Tensor, "S M B O"]:
+        """Outputs of every member on the same inputs."""
+        trials, members = x.shape[0], self.ensemble
+        rows = x[:, None].expand(-1, members, -1, -1).flatten(0, 1)
+        return nets.values(rows).unflatten(0, (trials, members))
+
+    def _seen(
+        self, state: Float32[Tensor, "S B X"]
+    ) -> tuple[Float32[Tensor, "S B N O"], Bool[Tensor, "S B A"]]:
+        """Observations of all players and legal actions of the mover in a state."""
+        scales, sizes = self.learned.scales, self.learned.sizes
+        out = self._nets[2].values(_norm(state, scales.state))
+        split = sizes.players * sizes.observation
+        seen = out[..., :split].unflatten(2, (sizes.players, sizes.observation))
+        mean, sd = scales.observation[:, :1, None], scales.observation[:, 1:, None]
+        return torch.addcmul(mean, seen, sd), out[..., split:] > 0.5
+
+    def _inputs(
+        self,
+        old: ModelPosition,
+        mover: Int64[Tensor, "S B"],
+        seen: Float32[Tensor, "S B N O"],
+        vector: Float32[Tensor, "S B V"],
+    ) -> Float32[Tensor, "S B D"]:
+        """What the next mover knows: the newest head, and what was kept so far."""
+        sizes = self.learned.sizes
+        index = mover[..., None, None].expand(-1, -1, 1, sizes.observation)
+        own = seen.gather(2, index)[:, :, 0]
+        newest = vector if self.history == "actual" else own[..., sizes.head :]
+        past = old.inputs[..., sizes.head :].unflatten(2, (sizes.longest, -1))
+        slots = torch.arange(sizes.longest, device=mover.device)
+        here = (slots == old.steps[..., None])[..., None]
+        past = torch.where(here, newest[..., None, :], past).flatten(2)
+        return torch.cat([own[..., : sizes.head], past], 2)
+
+    def _penalty(self, pays: Float32[Tensor, "S B M N"]) -> Float32[Tensor, "S B"]:
+        """How much the members disagree about the payoffs (equation 1)."""
+        if self.uncertainty == "deviation":
+            other = pays.mean(2, keepdim=True)
+            return (pays - other).abs().mean(3).amax(2)
+        apart = (pays[:, :, None] - pays[:, :, :, None]).abs().mean(4)
+        return apart.amax((2, 3))
+
+
+def _norm(
+    values: Float32[Tensor, "S B W"], scale: Float32[Tensor, "S 2 W"]
+) -> Float32[Tensor, "S B W"]:
+    return (values - scale[:, :1]) / scale[:, 1:]
+
+
+def _own(position: Position, where: str) -> ModelPosition:
+    if not isinstance(position, ModelPosition):
+        raise UserError(
+            f"ModelSimulator.{where}(): the position must be one of a model; "
+            f"got a {type(position).__name__}"
+        )
+    return position

@@ -1,0 +1,125 @@
+"""What the networks are trained on: normalised rows of a data set."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy import ndarray
+
+from offline.data import Dataset
+from offline.ensemble import Norm, Scales, Training
+
+TERMINAL = -1.0  # every entry of the state after the last move
+VARIES = 1e-6  # smaller deviations are rounding
+_BOOTSTRAP = 7919  # apart from the shuffles of ``Dataset.split``
+
+
+class Tables(NamedTuple):
+    """Normalised rows of a data set.
+
+    Attributes:
+      moves: state, action, change of state, observations, mask; for every move.
+      ends: state, action, payoffs; for every last move.
+    """
+
+    moves: Float32[ndarray, "R Wm"]
+    ends: Float32[ndarray, "n We"]
+
+
+class Pools(NamedTuple):
+    """Rows that each of K streams of minibatches draws from."""
+
+    moves: list[ndarray]
+    ends: list[ndarray]
+
+
+def tables_of(data: Dataset, scales: Scales, training: Training) -> Tables:
+    """The normalised rows of one data set."""
+    made = told(data)
+    size = data.sizes
+    state, vector, seen = (
+        value[0].double().numpy()
+        for value in (scales.state, scales.action, scales.observation)
+    )
+    states = data.states[made].astype(np.float64)
+    after = np.full_like(states, TERMINAL)
+    last = last_moves(data)
+    after[~last] = states[np.flatnonzero(~last) + 1]
+    actions = data.vectors[data.action[made]]
+    inputs = np.concatenate(
+        [(states - state[0]) / state[1], (actions - vector[0]) / vector[1]], 1
+    )
+    watched = (data.observations[made] - seen[0]) / seen[1]
+    moves = [
+        inputs,
+        (after - states) / state[1],
+        watched.reshape(len(states), size.players * size.observation),
+        data.legal[made],
+    ]
+    unit = float(scales.reward[0])
+    if training.reward_scale_bug:
+        unit = _reward_deviation(data, ends_only=False)
+    ends = [inputs[last], data.returns / unit]
+    return Tables(*(np.concatenate(p, 1).astype(np.float32) for p in (moves, ends)))
+
+
+def told(data: Dataset) -> ndarray:
+    """Moves that were made, ``[n, L]``."""
+    return np.arange(data.sizes.longest) < data.length[:, None]
+
+
+def last_moves(data: Dataset) -> ndarray:
+    """Of the moves that were made, in order, which are the last ones, ``[R]``."""
+    last = np.zeros(data.length.sum(), dtype=bool)
+    last[data.length.cumsum() - 1] = True
+    return last
+
+
+def pools_of(data: Dataset, seed: int, training: Training) -> Pools:
+    """All rows for all; or a bootstrap of episodes for each member, all rows for h."""
+    end = data.length.cumsum()
+    every, n = np.arange(end[-1]), data.trajectories
+    if training.members_share_batches:
+        return Pools([every], [np.arange(n)])
+    rng = np.random.default_rng([seed, _BOOTSTRAP])
+    moves, ends = [], []
+    episodes = int(data.episode[-1]) + 1
+    for _ in range(training.members):
+        times = np.bincount(rng.integers(episodes, size=episodes), minlength=episodes)
+        chosen = np.repeat(np.arange(n), times[data.episode])
+        ends.append(chosen)
+        moves.append(
+            np.concatenate([every[end[i] - data.length[i] : end[i]] for i in chosen])
+        )
+    return Pools([*moves, every], ends)
+
+
+def scales_of(data: Dataset, training: Training) -> Scales:
+    """Means and deviations of one data set; computed in double precision."""
+    made = told(data)
+    mover = data.mover[..., None, None]
+    seen = np.take_along_axis(data.observations, mover, 2)[:, :, 0]
+    state, action, observation = (
+        torch.from_numpy(_moments(rows, training.norm)[None])
+        for rows in (data.states[made], data.vectors[data.action[made]], seen[made])
+    )
+    reward = torch.tensor([_reward_deviation(data, ends_only=True)])
+    return Scales(state, action, observation, reward)
+
+
+def _moments(rows: ndarray, norm: Norm) -> Float32[ndarray, "2 W"]:
+    wide = rows.astype(np.float64)
+    axis = 0 if norm == "dimension" else None
+    mean, sd = wide.mean(axis), wide.std(axis)
+    sd = np.where(sd < VARIES, 1.0, sd)
+    found = np.stack([mean, sd]).reshape(2, -1)
+    return np.broadcast_to(found, (2, rows.shape[1])).astype(np.float32)
+
+
+def _reward_deviation(data: Dataset, ends_only: bool) -> float:
+    """Of payoffs of last moves, or of all moves, most of which pay 0."""
+    wide = data.returns.astype(np.float64)
+    share = 1.0 if ends_only else data.trajectories / float(data.length.sum())
+    sd = float(np.sqrt(share * (wide**2).mean() - (share * wide.mean()) ** 2))
+    return sd if sd > VARIES else 1.0
