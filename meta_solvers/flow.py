@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
+from nfg.game import Game
 from nfg.simplex import project
 
 Profile = list[ndarray]
@@ -62,15 +63,32 @@ class Trajectory:
     time: Float64[ndarray, " B"]
 
 
+def own_first(
+    payoffs: Float64[ndarray, "*E_B_N_A"], game: Game
+) -> list[Float64[ndarray, "*E_B_A"]]:
+    """Of each player that moves, payoffs ``[E, B, A_p, *others]`` or ``[B, ...]``.
+
+    Interchangeable players move as one. ``game`` says the players of
+    ``payoffs [..., B, N, A1, ..., AN]``.
+    """
+    lead = payoffs.ndim - game.players - 1
+    found = []
+    for player in range(1 if game.symmetric else game.players):
+        table = np.take(payoffs, player, axis=lead)
+        found.append(np.ascontiguousarray(np.moveaxis(table, lead + player, lead)))
+    return found
+
+
 def against_batch(
-    payoff: Float64[ndarray, "B *A"], profile: Profile, player: int
-) -> Float64[ndarray, "B A_p"]:
-    """Payoff of each own action when the others mix independently."""
-    result = np.moveaxis(payoff, player + 1, 1)
+    table: Float64[ndarray, "*E_B_A"], profile: Profile, player: int
+) -> Float64[ndarray, "*E B A_p"]:
+    """Payoff of each own action, from ``own_first``, when the others mix alone."""
+    left = len(profile)
     for other in reversed([q for q in range(len(profile)) if q != player]):
-        mixed = profile[other].reshape(-1, *(1,) * (result.ndim - 3), result.shape[-1])
-        result = np.matmul(result, mixed[..., None])[..., 0]
-    return result
+        own = profile[other]
+        mixed = own.reshape(len(own), *(1,) * (left - 2), own.shape[1], 1)
+        table, left = np.matmul(table, mixed)[..., 0], left - 1
+    return table
 
 
 def _moved(
@@ -143,6 +161,12 @@ def _met(
     return met
 
 
+def _average(mean: Profile, new: Profile, share: Float64[ndarray, "B 1"]) -> None:
+    """Moves ``mean`` towards ``new``, in place."""
+    for own, latest in zip(mean, new, strict=True):
+        own += share * (latest - own)
+
+
 def _distance(one: Profile, two: Profile) -> Float64[ndarray, " B"]:
     """Largest difference of a probability."""
     parts = [np.abs(a - b).max(axis=1) for a, b in zip(one, two, strict=True)]
@@ -181,9 +205,8 @@ def integrate(
     for step in range(1, rules.steps + 1):
         if stopped.all():
             break
-        length = np.where(stopped, 0.0, dt)
+        length, taken = np.where(stopped, 0.0, dt), np.ones(batch, dtype=bool)
         there, after = _moved(place, profile, growth, length, rules, shared)
-        taken = np.ones(batch, dtype=bool)
         if adaptive:
             here = (place, profile, growth)
             there, after, error = _refined(flow, here, after, length, rules, shared)
@@ -194,16 +217,17 @@ def integrate(
             dt = np.minimum(np.where(stopped, dt, dt * change), _LONGEST * unit)
         live = ~stopped & taken
         time = time + length
-        share = np.where(live, length / np.where(time > 0, time, 1.0), 0.0)[:, None]
-        for mean, new in zip(average, after, strict=True):
-            mean += share * (new - mean)
+        if rules.iterate == "average":
+            share = np.where(live, length / np.where(time > 0, time, 1.0), 0.0)
+            _average(average, after, share[:, None])
         speed = _distance(after, profile) / np.where(live, length, 1.0)
         movement = np.where(live, speed, movement)
         steps[~stopped] = step
         place, profile = there, after
         growth, criterion = flow(profile)
-        best = _where(criterion < best_criterion, profile, best)
-        best_criterion = np.minimum(criterion, best_criterion)
+        if rules.iterate == "best":
+            best = _where(criterion < best_criterion, profile, best)
+            best_criterion = np.minimum(criterion, best_criterion)
         stopped |= _met(flow, criterion, average, step, rules, allowed)
         if until_rest:
             stopped |= live & (movement * unit <= rules.tolerance)

@@ -30,6 +30,7 @@ _BUILTIN = {
     "rd": "meta_solvers.replicator:ReplicatorDynamics",
     "prd": "meta_solvers.replicator:ProjectedReplicatorDynamics",
     "rrd": "meta_solvers.replicator:RegularisedReplicatorDynamics",
+    "rd_lower": "meta_solvers.replicator:PessimisticReplicatorDynamics",
     "r2d": "meta_solvers.replicator:RobustReplicatorDynamics",
     "r3d": "meta_solvers.replicator:RegularisedRobustReplicatorDynamics",
     "robust": "meta_solvers.robust:MinRegretBound",

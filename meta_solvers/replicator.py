@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolver, Status
-from meta_solvers.flow import Flow, against_batch, integrate
+from meta_solvers.flow import Flow, against_batch, integrate, own_first
 from nfg.errors import UserError, unknown
 from nfg.game import Game
 from nfg.gaps import Concept
@@ -25,6 +25,9 @@ _CHOICES = {
     "step": ("adaptive", "fixed"),
     "update": ("multiplicative", "euclidean"),
     "iterate": ("last", "average", "best"),
+    "bounds": ("entrywise", "mixture", "member"),
+    "own": ("exclusive", "inclusive"),
+    "mass": ("refunded", "centred"),
 }
 
 
@@ -63,7 +66,7 @@ class ReplicatorDynamics(MetaSolver):
     def __post_init__(self) -> None:
         name = f"{type(self).__name__}()"
         for field, known in _CHOICES.items():
-            if getattr(self, field) not in known:
+            if getattr(self, field, known[0]) not in known:
                 raise unknown(name, field, getattr(self, field), known)
         for field in ("dt", "steps"):
             if not (np.isfinite(getattr(self, field)) and getattr(self, field) > 0):
@@ -91,20 +94,26 @@ class ReplicatorDynamics(MetaSolver):
 
     def flow(self, games: Sequence[Game]) -> Flow:
         """Growth and regret of each player for a batch of games of one shape."""
-        payoffs = np.stack([game.payoffs for game in games])
+        payoffs = np.stack([self.believed(game) for game in games])
+        tables = own_first(payoffs, games[0])
 
         def growth(
             profile: list[ndarray],
         ) -> tuple[list[ndarray], Float64[ndarray, " B"]]:
             rates, regret = [], np.zeros(len(games))
-            for player, own in enumerate(profile):
-                values = against_batch(payoffs[:, player], profile, player)
-                mean = np.einsum("ba,ba->b", own, values)
+            for player, table in enumerate(tables):
+                values = against_batch(table, profile, player)
+                mean = np.einsum("ba,ba->b", profile[player], values)
                 rates.append(values - mean[:, None])
                 regret += rates[-1].max(axis=1)
-            return rates, regret
+            copies = len(profile) // len(tables)
+            return rates * copies, regret * copies
 
         return growth
+
+    def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
+        """The payoffs the flow is driven by."""
+        return game.payoffs
 
     def allowed(self, game: Game) -> float:
         """Sum of regrets at which the flow may stop, in units of payoff."""
@@ -186,7 +195,26 @@ class RegularisedReplicatorDynamics(ReplicatorDynamics):
         _threshold(self, self.threshold)
 
     def allowed(self, game: Game) -> float:
-        return max(self.threshold, super().allowed(game))
+        # The floor's cost is not added: a threshold means what it says.
+        return max(self.threshold, self.tolerance * float(game.scale.max()))
+
+
+@dataclass(frozen=True)
+class PessimisticReplicatorDynamics(ReplicatorDynamics):
+    """Replicator dynamics on the lower bounds of an ensemble: pessimism alone.
+
+    Every payoff entry is taken at its smallest over the ensemble, for deviations as for
+    the profile itself. Without an ensemble it is ``rd``. Regrets of the stopping rule
+    are regrets under the lower bounds.
+    """
+
+    concept: ClassVar[Concept] = "none"
+    uses_members: ClassVar[bool] = True
+    maximises: ClassVar[str] = "nothing: rest point of the flow on lower bounds"
+    source: ClassVar[str] = "this library"
+
+    def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
+        return game.lower
 
 
 @dataclass(frozen=True)
@@ -198,20 +226,27 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
     ``(up(s) - base) - (B(s) - lo(s))`` with ``B(s) = max over s'' of up(s'')``. The
     defaults are the published ones: Euler steps of 1e-3, Euclidean projection with a
     floor, the last of 2e4 iterates. The flow need not converge; the status says
-    whether the profile had come to rest.
+    whether the profile had come to rest. An ensemble of equals gives
+    ``2 U(s) - U(sigma) - max over s'' != s of U(s'')``.
 
     Attributes:
       bounds: "entrywise" takes the extremes of each payoff entry, "mixture" those of
-        each member's expected payoffs (tighter).
+        each member's expected payoffs (tighter), "member" the largest gain and the
+        largest regret that a single member gives (tightest).
       own: whether B(s) may be s's own upper bound ("inclusive") or not ("exclusive").
+      mass: the growth does not average to zero. With "refunded" the projection gives
+        what is lost back to all actions equally, as published; with "centred" the
+        mixture's mean growth is subtracted first, as replicator dynamics have it
+        (a multiplicative step always does).
     """
 
     step: Literal["adaptive", "fixed"] = "fixed"
     steps: int = 20_000
     update: Literal["multiplicative", "euclidean"] = "euclidean"
     floor: float = 1e-6
-    bounds: Literal["entrywise", "mixture"] = "entrywise"
+    bounds: Literal["entrywise", "mixture", "member"] = "entrywise"
     own: Literal["exclusive", "inclusive"] = "exclusive"
+    mass: Literal["refunded", "centred"] = "refunded"
     concept: ClassVar[Concept] = "none"
     uses_members: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: rest point of the robust replicator flow"
@@ -219,60 +254,66 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for field, known in {
-            "bounds": ("entrywise", "mixture"),
-            "own": ("exclusive", "inclusive"),
-        }.items():
-            if getattr(self, field) not in known:
-                raise unknown(
-                    f"{type(self).__name__}()", field, getattr(self, field), known
-                )
+        if self.mass == "centred" and self.update == "multiplicative":
+            raise UserError(
+                f"{type(self).__name__}(): mass=centred needs update=euclidean; got "
+                "update=multiplicative, which is always centred"
+            )
 
     def flow(self, games: Sequence[Game]) -> Flow:
         """Robust growth, and the bound on the sum of regrets it tries to lower."""
         if self.bounds == "entrywise":
-            lower = np.stack([game.lower for game in games])[None]
-            upper = np.stack([game.upper for game in games])[None]
+            sides = [[game.lower, game.upper] for game in games]
         else:
-            members = [
-                g.payoffs[None] if g.members is None else g.members for g in games
+            sides = [
+                [g.payoffs] if g.members is None else list(g.members) for g in games
             ]
-            lower = upper = np.stack(members, axis=1)
+        tables = own_first(np.stack([np.stack(s) for s in sides], axis=1), games[0])
 
         def growth(
             profile: list[ndarray],
         ) -> tuple[list[ndarray], Float64[ndarray, " B"]]:
             rates, bound = [], np.zeros(len(games))
-            for player, own in enumerate(profile):
-                low = np.stack(
-                    [against_batch(m[:, player], profile, player) for m in lower]
-                )
-                high = low
-                if upper is not lower:
-                    high = np.stack(
-                        [against_batch(m[:, player], profile, player) for m in upper]
-                    )
-                base = np.einsum("ba,eba->eb", own, low).min(axis=0)
-                low, high = low.min(axis=0), high.max(axis=0)
-                bound += high.max(axis=1) - base
-                if own.shape[1] == 1:
-                    rates.append(np.zeros_like(own))
-                    continue
-                rates.append((high - base[:, None]) - (self._best(high) - low))
-            return rates, bound
+            for player, table in enumerate(tables):
+                values = against_batch(table, profile, player)
+                gain, regret = self._gain_and_regret(values, profile[player])
+                bound += gain.max(axis=1)
+                rate = gain - regret
+                if self.mass == "centred":
+                    own = profile[player]
+                    rate -= np.einsum("ba,ba->b", own, rate)[:, None]
+                rates.append(rate)
+            copies = len(profile) // len(tables)
+            return rates * copies, bound * copies
 
         return growth
 
-    def _best(self, high: Float64[ndarray, "B A"]) -> Float64[ndarray, "B A"]:
+    def _gain_and_regret(
+        self, values: Float64[ndarray, "E B A"], own: Float64[ndarray, "B A"]
+    ) -> tuple[Float64[ndarray, "B A"], Float64[ndarray, "B A"]]:
+        """Largest gain of each action, and largest regret once it is adopted.
+
+        ``values`` are under the lower and the upper bounds, or under each member.
+        """
+        low, high = values, values
+        if self.bounds == "entrywise":
+            low, high = values[:1], values[1:]
+        base = np.einsum("ba,eba->eb", own, low)
+        if self.bounds == "mixture":
+            low, high = low.min(axis=0)[None], high.max(axis=0)[None]
+            base = base.min(axis=0)[None]
+        gain = (high - base[..., None]).max(axis=0)
+        if own.shape[1] == 1:
+            return gain, gain  # a single action has no rival and stays where it is
+        return gain, (self._best(high) - low).max(axis=0)
+
+    def _best(self, high: Float64[ndarray, "E B A"]) -> Float64[ndarray, "E B A"]:
         """The largest upper bound, for each action over the others or over all."""
-        top = high.max(axis=1, keepdims=True)
         if self.own == "inclusive":
-            return np.broadcast_to(top, high.shape)
-        leader = high.argmax(axis=1)
-        best = np.repeat(top, high.shape[1], axis=1)
-        rows = np.arange(len(high))
-        best[rows, leader] = np.partition(high, -2, axis=1)[:, -2]
-        return best
+            return np.broadcast_to(high.max(axis=-1, keepdims=True), high.shape)
+        leading = np.partition(high, -2, axis=-1)
+        second, top = leading[..., -2:-1], leading[..., -1:]
+        return np.where(high == top, second, top)
 
     def allowed(self, game: Game) -> float:
         return 0.0
