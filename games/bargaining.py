@@ -1,4 +1,7 @@
-"""The generalised Bargaining game, many episodes at once."""
+"""The generalised Bargaining game, many episodes at once.
+
+Importing this also makes OpenSpiel know the game, as ``bargaining_generalized``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from games import bargaining_rules as rules
+from games.bargaining_openspiel import SHORT_NAME
 from games.bargaining_rules import ACCEPT, ACTIONS, LONGEST, Exponent
 from games.simulator import Position, merge
 from nfg.errors import UserError, unknown
@@ -165,7 +169,7 @@ class Bargaining:
     def name(self) -> str:
         """The game as OpenSpiel writes it; ``pyspiel.load_game`` takes it."""
         parts = f"discount={self.discount!r},exponent={self.exponent}"
-        return f"bargaining_generalized({parts})"
+        return f"{SHORT_NAME}({parts})"
 
     def start(self, uniforms: Float64[Tensor, "S B draws"]) -> BargainingPosition:
         """New episodes, on the device of the uniforms.
