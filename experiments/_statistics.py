@@ -1,0 +1,246 @@
+"""Statistics of few trials: one-sided tests, Holm's correction, intervals, and a table.
+
+Everything answers honestly for one, two or three trials: a number that cannot be had is
+None beside the reason, and a test says the smallest p-value its sizes allow.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, combinations
+
+import numpy as np
+from numpy import ndarray
+
+from nfg.errors import UserError
+
+_SPLITS = 200_000  # of the pooled trials; all of them up to here, draws beyond
+_DRAWS, _BLOCK = 100_000, 5_000
+_BCA = 5  # fewest values whose jackknife says anything of skewness
+
+
+@dataclass(frozen=True)
+class PValue:
+    """The answer of a one-sided test.
+
+    Attributes:
+      p: probability, were the groups alike, of a result as extreme; None without
+        trials on both sides.
+      smallest: the least p that groups of these sizes can have; None likewise.
+      note: how it was computed, or why it was not.
+    """
+
+    p: float | None
+    smallest: float | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An interval of a mean.
+
+    Attributes:
+      low: lower end, None where there is no interval.
+      high: upper end, None likewise.
+      note: how it was computed, or why it was not.
+    """
+
+    low: float | None
+    high: float | None
+    note: str
+
+
+def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PValue:
+    """One-sided permutation test: is the mean of ``lower`` below that of ``other``?
+
+    All splits of the pooled trials are looked at where there are at most 200,000 (ten
+    trials against ten have 184,756); else 100,000 drawn ones, the observed one counted
+    among them (Phipson & Smyth 2010).
+
+    Args:
+      lower: trials that the alternative expects to be lower (a regret).
+      other: trials to compare with; not paired.
+      seed: of the drawn splits.
+
+    Raises:
+      UserError: a value is not finite.
+    """
+    first, second = _values(lower, "permutation()"), _values(other, "permutation()")
+    if not (len(first) and len(second)):
+        return PValue(None, None, "no trials on one side")
+    pooled, size = np.concatenate([first, second]), len(first)
+    # With the sizes fixed, the difference of means grows with the sum of one side.
+    slack = 1e-12 * float(np.abs(pooled).sum())
+    limit = first.sum() + slack
+    splits = math.comb(len(pooled), size)
+    if splits * size <= 20 * _SPLITS and splits <= _SPLITS:
+        picks = chain.from_iterable(combinations(range(len(pooled)), size))
+        index = np.fromiter(picks, np.int64, splits * size).reshape(splits, size)
+        share = float(np.mean(pooled[index].sum(axis=1) <= limit))
+        return PValue(share, 1 / splits, f"exact, {splits} splits")
+    rng = np.random.default_rng(seed)
+    hits = 1
+    for _ in range(_DRAWS // _BLOCK):
+        drawn = rng.permuted(np.tile(pooled, (_BLOCK, 1)), axis=1)[:, :size]
+        hits += int((drawn.sum(axis=1) <= limit).sum())
+    return PValue(hits / (_DRAWS + 1), 1 / (_DRAWS + 1), f"{_DRAWS} drawn splits")
+
+
+def mann_whitney(lower: Sequence[float], other: Sequence[float], seed: int) -> PValue:
+    """One-sided Mann-Whitney test: do trials of ``lower`` tend to be lower?
+
+    It is the permutation test of midranks, so ties need no approximation.
+
+    Args:
+      lower: trials that the alternative expects to be lower.
+      other: trials to compare with; not paired.
+      seed: of the drawn splits, as in ``permutation``.
+
+    Raises:
+      UserError: a value is not finite.
+    """
+    from scipy.stats import rankdata
+
+    first, second = _values(lower, "mann_whitney()"), _values(other, "mann_whitney()")
+    ranks = rankdata(np.concatenate([first, second])).tolist()
+    return permutation(ranks[: len(first)], ranks[len(first) :], seed)
+
+
+def holm(table: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
+    """A table of p-values after Holm's correction (Holm 1979), over all its cells.
+
+    Cells without a p-value stay without one and are not counted as tests.
+
+    Raises:
+      UserError: a p-value is not in [0, 1].
+    """
+    cells = [(p, i, j) for i, row in enumerate(table) for j, p in enumerate(row)]
+    tests = sorted((p, i, j) for p, i, j in cells if p is not None)
+    found: list[list[float | None]] = [[None] * len(row) for row in table]
+    largest = 0.0
+    for number, (p, i, j) in enumerate(tests):
+        if not 0 <= p <= 1:
+            raise UserError(f"holm(): p-values must be in [0, 1]; got {p}")
+        largest = max(largest, min(1.0, (len(tests) - number) * p))
+        found[i][j] = largest
+    return found
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Standard error of the mean; None below two values, which say nothing of spread.
+
+    Raises:
+      UserError: a value is not finite.
+    """
+    array = _values(values, "standard_error()")
+    if len(array) < 2:
+        return None
+    return float(array.std(ddof=1) / math.sqrt(len(array)))
+
+
+def interval(
+    values: Sequence[float], seed: int, level: float = 0.95, draws: int = 10_000
+) -> Interval:
+    """Bootstrap interval of the mean.
+
+    Bias-corrected and accelerated (BCa; Efron 1987) from five values on; below, plain
+    percentiles, which are too narrow at such sizes and say so.
+
+    Args:
+      values: independent trials.
+      seed: of the resamples.
+      level: share of repetitions that should hold the mean.
+      draws: number of resamples.
+
+    Raises:
+      UserError: a value is not finite, or ``level`` or ``draws`` is out of range.
+    """
+    array = _values(values, "interval()")
+    if not (0 < level < 1 and draws >= 1):
+        raise UserError(
+            "interval(): level must be in (0, 1) and draws >= 1; got "
+            f"{level} and {draws}"
+        )
+    size = len(array)
+    if size < 2:
+        return Interval(None, None, f"at least 2 values are needed; got {size}")
+    if np.ptp(array) == 0:
+        return Interval(float(array[0]), float(array[0]), "all values are equal")
+    index = np.random.default_rng(seed).integers(0, size, (draws, size))
+    means = array[index].mean(axis=1)
+    tails = np.array([(1 - level) / 2, (1 + level) / 2])
+    note = f"percentiles; {size} values are too few, the interval is too narrow"
+    if size >= _BCA:
+        tails, note = _accelerated(array, means, tails), "BCa"
+    low, high = np.quantile(means, tails)
+    return Interval(float(low), float(high), note)
+
+
+def _accelerated(array: ndarray, means: ndarray, tails: ndarray) -> ndarray:
+    """The percentiles that BCa takes instead of ``tails``."""
+    from scipy.stats import norm
+
+    below = np.mean(means < array.mean()) + np.mean(means == array.mean()) / 2
+    # A share of 0 or 1 would be infinitely many standard deviations.
+    most = 1 - 0.5 / len(means)
+    bias = norm.ppf(min(max(below, 1 - most), most))
+    gone = (array.mean() - array) / (len(array) - 1)  # leave-one-out mean less the mean
+    acceleration = -np.sum(gone**3) / (6 * np.sum(gone**2) ** 1.5)
+    shifted = bias + norm.ppf(tails)
+    found: ndarray = norm.cdf(bias + shifted / (1 - acceleration * shifted))
+    return found
+
+
+def _values(values: Sequence[float], where: str) -> ndarray:
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise UserError(f"{where}: values must be a list of finite numbers")
+    return array
+
+
+@dataclass(frozen=True)
+class Published:
+    """P-values of Nguyen & Wellman 2026, Table 1.
+
+    Every row is compared with COffeE-PSRO that explores with R2D, under the same
+    evaluation solver; the regret of the true game is compared. The paper's test is not
+    known; it looks one-sided, and is not corrected for its 60 comparisons of ten trials
+    a side. An entry of .01 may stand for anything up to .01.
+
+    Attributes:
+      rows: (evaluation solver, approach, exploration solver) of each row.
+      columns: (number of trajectories, behaviour that drew them) of each column. The
+        number is known; the behaviour is inferred from what the text says of
+        behaviour cloning.
+      p: one list of p-values a row, one entry a column.
+    """
+
+    rows: tuple[tuple[str, str, str], ...]
+    columns: tuple[tuple[int, str], ...]
+    p: tuple[tuple[float, ...], ...]
+
+
+_COMPARED = (
+    ("COffeE", "RD"),
+    ("OEF", "R2D"),
+    ("OEF", "RD"),
+    ("OEF-BC", "R2D"),
+    ("OEF-BC", "RD"),
+)
+PUBLISHED = Published(
+    rows=tuple((e, *row) for e in ("RD", "R2D") for row in _COMPARED),
+    columns=tuple((n, b) for n in (500, 1000, 2000) for b in ("PSRO", "uniform")),
+    p=(
+        (0.01, 0.53, 0.09, 0.17, 0.02, 0.03),
+        (0.02, 0.04, 0.05, 0.01, 0.27, 0.01),
+        (0.06, 0.04, 0.29, 0.04, 0.04, 0.02),
+        (0.01, 0.76, 0.01, 0.13, 0.01, 0.01),
+        (0.01, 0.89, 0.01, 0.08, 0.01, 0.01),
+        (0.17, 0.76, 0.26, 0.02, 0.01, 0.05),
+        (0.05, 0.02, 0.78, 0.35, 0.28, 0.01),
+        (0.22, 0.02, 0.92, 0.01, 0.06, 0.03),
+        (0.01, 0.51, 0.01, 0.01, 0.01, 0.03),
+        (0.01, 0.78, 0.01, 0.01, 0.01, 0.01),
+    ),
+)
+"""Table 1 of the paper."""

@@ -1,0 +1,161 @@
+"""Tests, corrections and intervals: against scipy, by hand, and when tiny."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from experiments import _statistics
+from experiments._statistics import (
+    PUBLISHED,
+    holm,
+    interval,
+    mann_whitney,
+    permutation,
+    standard_error,
+)
+from nfg.errors import UserError
+
+
+def trials(seed, *sizes, shift=0.5):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(shift * i, 1, size).tolist() for i, size in enumerate(sizes)]
+
+
+def test_permutation_by_hand():
+    # Sums of two of (1, 2, 3, 4): 3, 4, 5, 5, 6, 7; the observed one is 4.
+    found = permutation([1, 3], [2, 4], seed=0)
+    assert found.p == pytest.approx(2 / 6) and found.smallest == pytest.approx(1 / 6)
+    assert found.note == "exact, 6 splits"
+    assert permutation([1, 2], [3, 4], seed=0).p == pytest.approx(1 / 6)
+    assert permutation([3, 4], [1, 2], seed=0).p == 1.0
+    # Equal sums by another order of rounding count as equal.
+    assert permutation([0.1, 0.2, 0.3], [0.3, 0.2, 0.1], seed=0).p >= 0.5
+
+
+@pytest.mark.parametrize("sizes", [(3, 4), (6, 5), (10, 10)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_exact_tests_are_scipys(seed, sizes):
+    one, two = trials(seed, *sizes)
+    theirs = stats.mannwhitneyu(one, two, alternative="less", method="exact")
+    assert mann_whitney(one, two, seed=0).p == pytest.approx(theirs.pvalue)
+    if math.comb(sum(sizes), sizes[0]) < 1000:
+        peer = stats.permutation_test(
+            (one, two),
+            lambda x, y, axis: np.mean(x, axis=axis) - np.mean(y, axis=axis),
+            alternative="less",
+            vectorized=True,
+            n_resamples=np.inf,
+        )
+        assert permutation(one, two, seed=0).p == pytest.approx(peer.pvalue)
+    found = permutation(one, two, seed=0)
+    assert found.note.startswith("exact")
+    welch = stats.ttest_ind(one, two, equal_var=False, alternative="less").pvalue
+    assert found.p == pytest.approx(welch, abs=0.08)
+
+
+def test_many_trials_are_drawn_by_the_seed():
+    one, two = trials(3, 30, 25, shift=0.3)
+    found = permutation(one, two, seed=1)
+    assert found.note == "100000 drawn splits"
+    assert found == permutation(one, two, seed=1)
+    assert found != permutation(one, two, seed=2)
+    welch = stats.ttest_ind(one, two, equal_var=False, alternative="less").pvalue
+    assert found.p == pytest.approx(welch, abs=0.02)
+    apart = permutation([0.0] * 30, [1.0] * 30, seed=0)
+    assert apart.p == apart.smallest == pytest.approx(1 / 100001)
+
+
+def test_ties_need_no_approximation():
+    # Midranks (1.5, 1.5) of (1.5, 1.5, 3, 4): one split of six has as low a sum.
+    assert mann_whitney([1, 1], [2, 3], seed=0).p == pytest.approx(1 / 6)
+    # Midranks (1, 2.5) of (1, 2.5, 2.5, 4): the sum 3.5 twice, none lower.
+    assert mann_whitney([1, 2], [2, 3], seed=0).p == pytest.approx(2 / 6)
+    assert mann_whitney([5, 5, 5], [5, 5], seed=0).p == 1.0
+    assert permutation([0.1] * 3, [0.1] * 3, seed=0).p == 1.0
+
+
+@pytest.mark.parametrize("test", [permutation, mann_whitney])
+def test_tiny_samples(test):
+    for sizes in ((1, 1), (1, 2), (2, 2), (3, 3), (1, 3)):
+        lower, other = np.arange(sizes[0]) / 10, 5 + np.arange(sizes[1])
+        found = test(lower.tolist(), other.tolist(), seed=0)
+        assert found.p == found.smallest == 1 / math.comb(sum(sizes), sizes[0])
+    for lower, other in (([], [1.0]), ([1.0], []), ([], [])):
+        found = test(lower, other, seed=0)
+        assert found.p is None and found.smallest is None
+        assert found.note == "no trials on one side"
+    with pytest.raises(UserError, match="finite numbers"):
+        test([math.nan], [1.0], seed=0)
+
+
+def test_holm_by_hand():
+    # Times 4, 3, 2, 1 in order, never below the one before, at most 1.
+    table = [[0.01, 0.04], [0.03, 0.005]]
+    np.testing.assert_allclose(holm(table), [[0.03, 0.06], [0.06, 0.02]])
+    np.testing.assert_allclose(holm([[0.9, 0.6]]), [[1.0, 1.0]])
+    assert holm([[0.02, None], [None, 0.3]]) == [[0.04, None], [None, 0.3]]
+    assert holm([]) == [] and holm([[None]]) == [[None]]
+    with pytest.raises(UserError, match=r"\[0, 1\]; got 1.5"):
+        holm([[1.5]])
+
+
+def test_standard_error():
+    assert standard_error([1, 3]) == pytest.approx(1.0)
+    assert standard_error([2, 2, 2]) == 0.0
+    assert standard_error([1]) is None and standard_error([]) is None
+
+
+def test_interval_is_scipys_bca():
+    values = np.random.default_rng(0).exponential(size=12)
+    theirs = stats.bootstrap((values,), np.mean, n_resamples=50_000).confidence_interval
+    found = interval(values.tolist(), seed=0, draws=50_000)
+    assert found.note == "BCa"
+    np.testing.assert_allclose((found.low, found.high), theirs, atol=0.03)
+    plain = np.quantile(values, [0, 1])
+    assert plain[0] < found.low < values.mean() < found.high < plain[1]
+    # Skewness to the right moves both ends to the right of the percentiles.
+    index = np.random.default_rng(0).integers(0, 12, (50_000, 12))
+    ends = np.quantile(values[index].mean(axis=1), [0.025, 0.975])
+    assert found.low > ends[0] and found.high > ends[1]
+    assert found == interval(values.tolist(), seed=0, draws=50_000)
+    narrow = interval(values.tolist(), seed=0, level=0.5)
+    assert found.low < narrow.low < narrow.high < found.high
+
+
+def test_intervals_cover_the_mean():
+    rng = np.random.default_rng(5)
+    hits = 0
+    for number in range(200):
+        found = interval(rng.normal(2, 1, 15).tolist(), seed=number, draws=1000)
+        hits += found.low <= 2 <= found.high
+    assert 0.86 <= hits / 200 <= 0.98
+
+
+def test_intervals_of_few_values():
+    assert interval([1.0], seed=0).low is None
+    assert interval([], seed=0).note == "at least 2 values are needed; got 0"
+    assert interval([2.0, 2.0], seed=0).note == "all values are equal"
+    for values in ([1.0, 2.0], [1.0, 2.0, 4.0]):
+        found = interval(values, seed=0)
+        assert min(values) <= found.low < found.high <= max(values)
+        assert "too narrow" in found.note
+    # Bias and acceleration of five values of which four are equal.
+    found = interval([0.0, 0, 0, 0, 1], seed=0)
+    assert 0 <= found.low < found.high <= 1
+    with pytest.raises(UserError, match="level must be"):
+        interval([1.0, 2.0], seed=0, level=1.0)
+
+
+def test_the_published_table():
+    assert len(PUBLISHED.rows) == len(PUBLISHED.p) == len(set(PUBLISHED.rows)) == 10
+    assert all(len(row) == len(PUBLISHED.columns) == 6 for row in PUBLISHED.p)
+    value = dict(zip(PUBLISHED.rows, PUBLISHED.p, strict=True))
+    assert PUBLISHED.columns[1] == (500, "uniform")
+    assert value["RD", "OEF-BC", "RD"][1] == 0.89
+    assert value["R2D", "COffeE", "RD"] == (0.17, 0.76, 0.26, 0.02, 0.01, 0.05)
+    assert value["R2D", "OEF", "RD"][PUBLISHED.columns.index((1000, "PSRO"))] == 0.92
+    # The 60 tests are uncorrected: after Holm's correction none is below .05.
+    assert min(min(row) for row in holm(PUBLISHED.p)) > 0.05
+    assert _statistics.PUBLISHED is PUBLISHED
