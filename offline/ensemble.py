@@ -185,6 +185,19 @@ def together(ensembles: Sequence[Ensemble]) -> Ensemble:
     return replace(one, scales=scales, **weights)
 
 
+def only(ensemble: Ensemble, trial: int) -> Ensemble:
+    """The ensemble of one trial."""
+    here = slice(trial, trial + 1)
+    scales = Scales(*(getattr(ensemble.scales, f.name)[here] for f in fields(Scales)))
+    return replace(
+        ensemble,
+        f=ensemble.f[here],
+        g=ensemble.g[here],
+        h=ensemble.h[here],
+        scales=scales,
+    )
+
+
 def save(ensemble: Ensemble, place: Path) -> None:
     """Writes one safetensors file; its header says what was trained and how."""
     tensors = {name: getattr(ensemble, name).cpu() for name in (*"fgh", "vectors")}

@@ -12,7 +12,7 @@ state. Players take turns. Episodes begin where a random trajectory of the data 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -22,8 +22,8 @@ from torch.nn.functional import embedding
 from games.simulator import Position, merge
 from learn.nets import Stack
 from nfg.errors import UserError, unknown
-from offline.ensemble import Ensemble, moved, same, together
-from offline.starts import Starts, joined
+from offline.ensemble import Ensemble, moved, only, same, together
+from offline.starts import Starts, joined, sliced
 from offline.tables import TERMINAL
 
 History = Literal["predicted", "actual"]
@@ -49,6 +49,24 @@ class ModelPosition(Position):
     fired: Bool[Tensor, "S B"]
     member_returns: Float32[Tensor, "S B M N"]
     emptied: Int64[Tensor, "S B"]
+
+
+class Prediction(NamedTuple):
+    """One move according to a model.
+
+    Attributes:
+      state: mean of the members' next states.
+      fired: that state is terminal.
+      observations: what the players see in it.
+      legal: what its mover may do.
+      pays: what each member says the move pays if it is a last one.
+    """
+
+    state: Float32[Tensor, "S B X"]
+    fired: Bool[Tensor, "S B"]
+    observations: Float32[Tensor, "S B N O"]
+    legal: Bool[Tensor, "S B A"]
+    pays: Float32[Tensor, "S B M N"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,36 +218,42 @@ class ModelSimulator:
     ) -> ModelPosition:
         """After the movers' actions where asked; other episodes stay as they are."""
         old = _own(position, "step")
-        scales = self.learned.scales
-        vector = embedding(action, self.learned.vectors)
-        x = torch.cat([_norm(old.state, scales.state), _norm(vector, scales.action)], 2)
-        change = self._members(self._nets[0], x).mean(1)
-        state = torch.addcmul(old.state, change, scales.state[:, 1:])
-        if self.round_state:
-            state = state.round()
-        fired = (state - TERMINAL).abs().mean(2) < _NEAR
+        now = self.predict(old.state, action)
         steps = old.steps + 1
-        done = fired | (steps >= self.longest)
-        seen, legal = self._seen(state)
-        empty = ~legal.any(2) & ~done
-        legal = (legal | empty[..., None]) & ~done[..., None]
+        done = now.fired | (steps >= self.longest)
+        empty = ~now.legal.any(2) & ~done
         mover = (old.mover + 1) % self.players
-        pays = self._members(self._nets[1], x) * scales.reward[:, None, None, None]
-        pays = pays.transpose(1, 2) * fired[..., None, None]
+        pays = now.pays * now.fired[..., None, None]
         new = ModelPosition(
             mover=mover,
             done=done,
-            inputs=self._inputs(old, mover, seen, vector),
-            legal=legal,
+            inputs=self._inputs(old, mover, now.observations, action),
+            legal=(now.legal | empty[..., None]) & ~done[..., None],
             returns=pays.mean(2),
-            penalty=self._penalty(pays),
-            state=state,
+            penalty=self.disagreement(pays),
+            state=now.state,
             steps=steps,
-            fired=fired,
+            fired=now.fired,
             member_returns=pays,
             emptied=old.emptied + empty,
         )
         return merge(where & ~old.done, new, old)
+
+    def predict(
+        self, state: Float32[Tensor, "S B X"], action: Int64[Tensor, "S B"]
+    ) -> Prediction:
+        """What the networks say of actions in states, true or predicted."""
+        scales = self.learned.scales
+        vector = embedding(action, self.learned.vectors)
+        x = torch.cat([_norm(state, scales.state), _norm(vector, scales.action)], 2)
+        change = self._members(self._nets[0], x).mean(1)
+        after = torch.addcmul(state, change, scales.state[:, 1:])
+        if self.round_state:
+            after = after.round()
+        pays = self._members(self._nets[1], x) * scales.reward[:, None, None, None]
+        observations, legal = self._seen(after)
+        fired = (after - TERMINAL).abs().mean(2) < _NEAR
+        return Prediction(after, fired, observations, legal, pays.transpose(1, 2))
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B M N"]:
         """What each member says the finished episodes pay."""
@@ -252,6 +276,14 @@ class ModelSimulator:
             self,
             learned=together([one.learned for one in every]),
             starts=joined([one.starts for one in every]),
+        )
+
+    def trial(self, number: int) -> Self:
+        """The simulator of one trial alone."""
+        return replace(
+            self,
+            learned=only(self.learned, number),
+            starts=sliced(self.starts, number),
         )
 
     def to(self, device: torch.device) -> Self:
@@ -282,21 +314,23 @@ class ModelSimulator:
         old: ModelPosition,
         mover: Int64[Tensor, "S B"],
         seen: Float32[Tensor, "S B N O"],
-        vector: Float32[Tensor, "S B V"],
+        action: Int64[Tensor, "S B"],
     ) -> Float32[Tensor, "S B D"]:
         """What the next mover knows: the newest head, and what was kept so far."""
         sizes = self.learned.sizes
         index = mover[..., None, None].expand(-1, -1, 1, sizes.observation)
         own = seen.gather(2, index)[:, :, 0]
-        newest = vector if self.history == "actual" else own[..., sizes.head :]
+        newest = own[..., sizes.head :]
+        if self.history == "actual":
+            newest = embedding(action, self.learned.vectors)
         past = old.inputs[..., sizes.head :].unflatten(2, (sizes.longest, -1))
         slots = torch.arange(sizes.longest, device=mover.device)
         here = (slots == old.steps[..., None])[..., None]
         past = torch.where(here, newest[..., None, :], past).flatten(2)
         return torch.cat([own[..., : sizes.head], past], 2)
 
-    def _penalty(self, pays: Float32[Tensor, "S B M N"]) -> Float32[Tensor, "S B"]:
-        """How much the members disagree about the payoffs (equation 1)."""
+    def disagreement(self, pays: Float32[Tensor, "S B M N"]) -> Float32[Tensor, "S B"]:
+        """u, how much the members differ about payoffs (equation 1), in their unit."""
         if self.uncertainty == "deviation":
             other = pays.mean(2, keepdim=True)
             return (pays - other).abs().mean(3).amax(2)

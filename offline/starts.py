@@ -71,3 +71,15 @@ def joined(parts: Sequence[Starts]) -> Starts:
         mover=all_of("mover"),
         count=torch.cat([part.count for part in parts]),
     )
+
+
+def sliced(starts: Starts, trial: int) -> Starts:
+    """The starts of one trial, without padding."""
+    here, count = slice(trial, trial + 1), int(starts.count[trial])
+    return Starts(
+        state=starts.state[here, :count],
+        inputs=starts.inputs[here, :count],
+        legal=starts.legal[here, :count],
+        mover=starts.mover[here, :count],
+        count=starts.count[here],
+    )
