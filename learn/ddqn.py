@@ -69,8 +69,8 @@ class _Training:
             for t in tasks
         ]
         self.seat = torch.tensor([[t.player] for t in tasks], device=self.device)
-        column = [[t.penalty] for t in tasks]
-        self.penalty = torch.tensor(column, dtype=torch.float32, device=self.device)
+        columns = torch.tensor([[t.penalty, 1 / t.scale] for t in tasks])
+        self.penalty, self.unit = columns.to(self.device).split(1, dim=1)
         lead = (self.stacked, self.games)
         self.others = torch.zeros(
             *lead, sim.players, dtype=torch.int64, device=self.device
@@ -129,7 +129,7 @@ class _Training:
             own = position.returns.gather(2, seat[:, :, None].expand(*over.shape, 1))
             own = own[:, :, 0]
             worth = self.weight * own - self.penalty * position.penalty
-            reward = torch.where(ended, worth / self.settings.reward_scale, reward)
+            reward = torch.where(ended, worth * self.unit, reward)
             alive = alive.masked_fill(ended, 0.0)
             self.total += torch.where(over, own, 0.0).double().sum(1)
             self.episodes += over.sum(1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -62,14 +62,14 @@ class Scores:
       error: standard error of the mean over the episodes.
       penalty: mean uncertainty of the outcome ``[C]``.
       length: mean number of moves ``[C]``.
-      episodes: M.
+      outcomes: payoff of every episode, for paired comparisons.
     """
 
     mean: Float64[ndarray, "E C N"]
     error: Float64[ndarray, "E C N"]
     penalty: Float64[ndarray, " C"]
     length: Float64[ndarray, " C"]
-    episodes: int
+    outcomes: Float32[ndarray, "C M E N"]
 
 
 def pure(cells: Int64[ndarray, "C N"], episodes: int) -> Int64[ndarray, "C M N"]:
@@ -103,7 +103,7 @@ def _play(match: Matches) -> Scores:
     error = outcomes.std(axis=1, ddof=1).transpose(1, 0, 2) / np.sqrt(episodes)
     penalty = np.concatenate([p[1] for p in parts]).mean(axis=1)
     length = np.concatenate([p[2] for p in parts]).mean(axis=1)
-    return Scores(mean, error, penalty, length, episodes)
+    return Scores(mean, error, penalty, length, outcomes.astype(np.float32))
 
 
 def _episodes(

@@ -15,24 +15,29 @@ from nfg.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Habit:
-    """A behaviour policy that every policy falls back on now and then.
+    """A behaviour policy that policies fall back on now and then.
 
-    At each decision, with probability ``chance``, the action is drawn from the softmax
-    of the behaviour network's outputs over legal actions (OEF-BC, Li et al. 2022).
+    At each decision of policy k, with probability ``chances[p][k]``, the action is
+    drawn from the softmax of the behaviour network's outputs over legal actions
+    (OEF-BC, Li et al. 2022).
 
     Attributes:
       weights: of the behaviour network ``[P]``.
       width: units of its hidden layers.
-      chance: how often it decides.
+      chances: how often it decides, for each policy of each player's pool ``[K_p]``.
     """
 
     weights: ndarray
     width: int
-    chance: float
+    chances: tuple[ndarray, ...]
 
     def __post_init__(self) -> None:
-        if not 0 <= self.chance <= 1:
-            raise UserError(f"Habit(): chance must be in [0, 1]; got {self.chance}")
+        for player, chances in enumerate(self.chances):
+            if not np.all((chances >= 0) & (chances <= 1)):
+                raise UserError(
+                    f"Habit(): chances must be in [0, 1]; got {chances.tolist()} for "
+                    f"player {player}"
+                )
 
 
 def drawn(
@@ -82,12 +87,17 @@ class Bank:
                     f"got {list(pool.shape[1:])} for player {player}"
                 )
         rows = np.concatenate([*pools, blank])
-        self.shape, self.habit = shape, habit
+        self.shape = shape
         self.weights = torch.as_tensor(rows, device=device)
         self.random = [not row.any() for row in rows]
-        self.behaviour = None
+        # Without a habit every chance is 0, and no behaviour network is ever asked.
+        chances = np.zeros(len(rows))
+        self.behaviour = torch.zeros(0, device=device)
         if habit is not None:
+            chances[:-1] = np.concatenate(habit.chances)
             self.behaviour = torch.as_tensor(habit.weights, device=device)
+            self.behaviour_shape = Shape(shape.inputs, habit.width, shape.actions)
+        self.chances = torch.as_tensor(chances, device=device)
 
     def act(
         self,
@@ -109,13 +119,11 @@ class Bank:
                 continue
             scores = values(self.shape, self.weights[number], inputs[rows])
             action[rows] = scores.masked_fill_(~legal[rows], -torch.inf).argmax(1)
-        if self.habit is None or self.behaviour is None or not self.habit.chance:
-            return action
-        rows = (uniforms[:, 1] < self.habit.chance).nonzero()[:, 0]
+        chances = self.chances[which]
+        rows = (uniforms[:, 1] < chances).nonzero()[:, 0]
         if len(rows):
-            shape = Shape(self.shape.inputs, self.habit.width, self.shape.actions)
-            scores = values(shape, self.behaviour, inputs[rows])
+            scores = values(self.behaviour_shape, self.behaviour, inputs[rows])
             # What is left of the number is uniform again.
-            rest = uniforms[rows, 1] / self.habit.chance
+            rest = uniforms[rows, 1] / chances[rows]
             action[rows] = sampled(scores, legal[rows], rest)
         return action

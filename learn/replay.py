@@ -44,7 +44,7 @@ class Replay:
         later: Float32[Tensor, "S B D"],
         legal: Bool[Tensor, "S B A"],
     ) -> None:
-        """Stores B transitions a learner; ``later`` and ``legal`` are the next state's."""
+        """Stores B transitions a learner; the last two are of the next state."""
         count = action.shape[1]
         slots = torch.arange(self.next, self.next + count, device=action.device)
         slots %= self.capacity

@@ -34,7 +34,6 @@ class Settings:
       explore: epsilon at the start.
       explore_last: epsilon at the end.
       explore_decisions: over which epsilon falls linearly.
-      reward_scale: rewards are divided by this.
       engine: "written" or "autograd" (the slower reference).
       device: of torch.
     """
@@ -52,7 +51,6 @@ class Settings:
     explore: float = 1.0
     explore_last: float = 0.02
     explore_decisions: int = 160_000
-    reward_scale: float = 5.0
     engine: Engine = "written"
     device: Literal["cpu", "cuda"] = "cpu"
 
@@ -65,7 +63,7 @@ class Settings:
                 0 if field.name.startswith("explore") or field.name == "updates" else 1
             )
             bad = not np.isfinite(value) or value < (low if field.type is int else 0)
-            if bad or (field.name in ("rate", "reward_scale") and value == 0):
+            if bad or (field.name == "rate" and value == 0):
                 raise UserError(
                     f"Settings(): {field.name} must be a number of at least {low}; "
                     f"got {value}"
@@ -114,6 +112,7 @@ class Task:
       penalty: lambda, the weight of the outcome's uncertainty (Eq. 3).
       coverage: alpha, the chance that in an episode one co-player is the uniform policy
         and only the uncertainty counts (Eq. 4).
+      scale: rewards are divided by this; a deviation of payoffs, say.
       habit: what co-players fall back on.
     """
 
@@ -125,6 +124,7 @@ class Task:
     seed: tuple[int, ...]
     penalty: float = 0.0
     coverage: float = 0.0
+    scale: float = 1.0
     habit: Habit | None = None
 
 

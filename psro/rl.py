@@ -39,6 +39,7 @@ class LearnedOracle:
       coverage: alpha_0, chance of an episode against a uniform co-player that counts
         the uncertainty only (Eq. 4).
       anneal: coverage falls linearly to 0 over so many responses; 0 keeps it.
+      scale: payoffs are divided by this while learning.
     """
 
     simulator: Simulator
@@ -49,6 +50,7 @@ class LearnedOracle:
     penalty: float = 0.0
     coverage: float = 0.0
     anneal: int = 10
+    scale: float = 5.0
 
     def __post_init__(self) -> None:
         if self.shared and not self.simulator.symmetric:
@@ -102,6 +104,7 @@ class LearnedOracle:
                 seed,
                 self.penalty,
                 self.covering(len(pools[target.player]) - 1),
+                self.scale,
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
@@ -220,8 +223,8 @@ class SampledEvaluator:
         for number, cell in enumerate(cells):
             score, at = scores[number // self.batch], number % self.batch
             for place, mean, error in _placed(cell, score, at, population.shared):
-                values[(slice(None), slice(None), *place)] = mean
-                errors[(slice(None), slice(None), *place)] = error
+                values[:, :, *place] = mean
+                errors[:, :, *place] = error
                 episodes[place] = self.episodes
         return Table(table.uids, values, errors, episodes)
 
@@ -239,11 +242,12 @@ def _placed(
         return [(tuple(cell.tolist()), mean, error)]
     worth = {k: mean[:, cell == k].mean(axis=1) for k in np.unique(cell)}
     doubt = {k: error[:, cell == k].mean(axis=1) for k in np.unique(cell)}
+    places: set[tuple[int, ...]] = set(permutations(cell.tolist()))
     return [
         (
             place,
             np.stack([worth[k] for k in place], axis=1),
             np.stack([doubt[k] for k in place], axis=1),
         )
-        for place in sorted(set(permutations(cell.tolist())))
+        for place in sorted(places)
     ]

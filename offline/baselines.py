@@ -1,0 +1,149 @@
+"""The baselines OEF and OEF-BC: what COffeE-PSRO is compared with.
+
+OEF (Li et al. 2022) is the same loop on the same model with neither penalty nor
+coverage: ``coffee.APPROACHES``. OEF-BC then lets every policy of the population imitate
+the behaviour of the data in a share w of its decisions; the meta-strategy stays.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy import ndarray
+from torch import Tensor
+
+from learn.nets import Shape, Stack, initial
+from learn.policies import Habit
+from learn.random import generators
+from learn.update import Adam
+from nfg.errors import UserError
+from offline.data import Dataset
+from offline.tables import told
+
+
+@dataclass(frozen=True)
+class Cloning:
+    """How behaviour is cloned; the paper does not say.
+
+    Attributes:
+      width: units of both hidden layers.
+      rate: of Adam.
+      batch: decisions of a minibatch, drawn with replacement.
+      steps: of Adam.
+      held_out: share of the episodes that only measures; 0 uses them all.
+    """
+
+    width: int = 250
+    rate: float = 3e-4
+    batch: int = 64
+    steps: int = 10_000
+    held_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("width", "rate", "batch", "steps"):
+            if not getattr(self, name) > 0:
+                raise UserError(
+                    f"Cloning(): {name} must be positive; got {getattr(self, name)}"
+                )
+        if not 0 <= self.held_out < 1:
+            raise UserError(
+                f"Cloning(): held_out must be in [0, 1); got {self.held_out}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Clone:
+    """A cloned behaviour, one network for all players.
+
+    Attributes:
+      weights: as ``learn.nets`` lays them out ``[P]``; outputs are logits.
+      width: units of its hidden layers.
+      trained: cross-entropy over legal actions, in nats, on its training decisions.
+      held_out: the same on held-out episodes; NaN without any.
+      uniform: that of the uniform policy on the latter (on all, without any).
+    """
+
+    weights: Float32[ndarray, " P"]
+    width: int
+    trained: float
+    held_out: float
+    uniform: float
+
+    def habit(self, chance: float, sizes: tuple[int, ...]) -> Habit:
+        """Every one of ``sizes[p]`` policies of player p imitates this often."""
+        chances = tuple(np.full(size, float(chance)) for size in sizes)
+        return Habit(self.weights, self.width, chances)
+
+
+def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:
+    """Information states ``[R, D]``, legal actions ``[R, A]`` and actions ``[R]``.
+
+    An information state is the mover's newest observation up to what a history keeps,
+    then what was kept of all later observations in order (after the first).
+    """
+    made, sizes = told(data), data.sizes
+    n, longest = data.action.shape
+    mover = data.mover[..., None, None]
+    seen = np.take_along_axis(data.observations, mover, 2)[:, :, 0]
+    kept = np.zeros((n, longest, longest, sizes.kept), dtype=np.float32)
+    for t in range(1, longest):
+        kept[:, t:, t - 1] = seen[:, None, t, sizes.head :]
+    inputs = np.concatenate(
+        [seen[..., : sizes.head], kept.reshape(n, longest, -1)], axis=2
+    )
+    return (
+        torch.from_numpy(inputs[made].astype(np.float32)),
+        torch.from_numpy(data.legal[made]),
+        torch.from_numpy(data.action[made]),
+    )
+
+
+def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
+    """Fits a softmax policy over legal actions to what the data's players did.
+
+    Raises:
+      UserError: the held-out share leaves no episode to train on or to measure with.
+    """
+    cloning = cloning or Cloning()
+    train, held = data, None
+    if cloning.held_out:
+        train, held = data.split(cloning.held_out, seed)
+    inputs, legal, action = decisions(train)
+    shape = Shape(inputs.shape[1], cloning.width, legal.shape[1])
+    first, draws = generators((seed, 0), 2)
+    net = Stack(shape, 1, torch.device("cpu"))
+    net.load([initial(shape, first)])
+    flat = net.flat.clone().requires_grad_()
+    adam = Adam(len(flat), cloning.rate, flat.device)
+    for _ in range(cloning.steps):
+        rows = torch.randint(len(action), (cloning.batch,), generator=draws)
+        loss = _entropy(flat, shape, inputs[rows], legal[rows], action[rows])
+        (gradient,) = torch.autograd.grad(loss, flat)
+        with torch.no_grad():
+            adam.step(flat, gradient)
+    with torch.no_grad():
+        weights = flat[: shape.size].detach()
+        trained = float(_entropy(weights, shape, inputs, legal, action))
+        measured = float("nan")
+        if held is not None:
+            inputs, legal, action = decisions(held)
+            measured = float(_entropy(weights, shape, inputs, legal, action))
+    uniform = float(legal.sum(1).double().log().mean())
+    return Clone(weights.numpy().copy(), cloning.width, trained, measured, uniform)
+
+
+def _entropy(
+    flat: Tensor, shape: Shape, inputs: Tensor, legal: Tensor, action: Tensor
+) -> Tensor:
+    """Mean cross-entropy of the actions under the softmax over legal ones."""
+    parts, begin = [], 0
+    for rows, columns in shape.layers:
+        end = begin + rows * columns
+        parts.append(flat[begin:end].view(rows, columns))
+        begin = end
+    w1, b1, w2, b2, w3, b3 = parts
+    hidden = torch.relu(torch.addmm(b1, inputs, w1))
+    hidden = torch.relu(torch.addmm(b2, hidden, w2))
+    scores = torch.addmm(b3, hidden, w3.T).masked_fill(~legal, -torch.inf)
+    return torch.nn.functional.cross_entropy(scores, action)

@@ -1,0 +1,92 @@
+"""COffeE-PSRO and OEF: the PSRO loop on a learned model (Nguyen & Wellman 2026).
+
+Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play in a
+``ModelSimulator``, whose ensemble makes the payoff table one of ensembles.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from learn.tasks import Settings
+from meta_solvers import get
+from nfg.errors import UserError, unknown
+from offline.model import ModelSimulator
+from psro.executor import Executor
+from psro.parts import Setup
+from psro.rl import LearnedOracle, SampledEvaluator
+
+Name = Literal["coffee", "oef"]
+Exploration = Literal["r2d", "rd"]
+
+# The published dynamics: Euler steps, projected; RD also stops at a regret of 1e-5.
+SOLVERS = {
+    "r2d": "r2d",
+    "rd": "rrd:step=fixed,update=euclidean,floor=1e-6,steps=20000,threshold=1e-5,"
+    "tolerance=0",
+}
+
+
+@dataclass(frozen=True)
+class Approach:
+    """What a response is rewarded for.
+
+    Attributes:
+      name: "coffee" is conservative, "oef" is not.
+      penalty: lambda of COffeE (Eq. 3); the paper tries 2, 4 and 6.
+      coverage: alpha_0 of COffeE (Eq. 4); the paper's values are lost but for .3.
+      anneal: responses until coverage has fallen to 0.
+    """
+
+    name: Name = "coffee"
+    penalty: float = 2.0
+    coverage: float = 0.1
+    anneal: int = 10
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(Name):
+            raise unknown("Approach()", "name", self.name, get_args(Name))
+        if not (self.penalty >= 0 and 0 <= self.coverage <= 1 and self.anneal >= 0):
+            raise UserError(
+                "Approach(): penalty must be at least 0, coverage in [0, 1] and anneal "
+                f"at least 0; got {self.penalty}, {self.coverage}, {self.anneal}"
+            )
+
+
+def setup(
+    model: ModelSimulator,
+    approach: Approach,
+    exploration: str,
+    settings: Settings,
+    executor: Executor,
+    seed: int,
+    episodes: int = 1000,
+) -> Setup:
+    """The loop's parts for one trial.
+
+    Args:
+      model: the learned model of one trial.
+      approach: COffeE or OEF.
+      exploration: the solver that is responded to: "r2d" or "rd" as published, or any
+        name or spec of ``meta_solvers``.
+      settings: of the responses.
+      executor: where learning and play run.
+      seed: of the trial.
+      episodes: of each entry of the empirical game.
+    """
+    conservative = approach.name == "coffee"
+    oracle = LearnedOracle(
+        model,
+        settings,
+        executor,
+        shared=model.symmetric,
+        episodes=episodes,
+        penalty=approach.penalty if conservative else 0.0,
+        coverage=approach.coverage if conservative else 0.0,
+        anneal=approach.anneal,
+        scale=float(model.learned.scales.reward[0]),
+    )
+    evaluator = SampledEvaluator(
+        model, executor, settings.width, episodes, seed, settings.device
+    )
+    solver = get(SOLVERS.get(exploration, exploration))
+    return Setup(oracle, evaluator, solver, "ne", seed)
