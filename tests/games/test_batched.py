@@ -128,12 +128,12 @@ def test_the_same_number_meets_the_same_chance(name):
 
 
 def test_chance_has_its_distribution():
-    simulator = OpenSpielSimulator("kuhn_poker")
+    simulator = OpenSpielSimulator("kuhn_poker(players=3)")  # three chance events
     position = simulator.start(uniforms(5, 1, 6000))
     deals = [tuple(state.history()) for state in position.states[0]]
     counts = np.unique(deals, axis=0, return_counts=True)[1]
-    assert len(counts) == 6
-    assert np.abs(counts - 1000).max() < 4.5 * np.sqrt(6000 * 5 / 36)
+    assert len(counts) == 24
+    assert np.abs(counts - 250).max() < 4.5 * np.sqrt(250 * 23 / 24)
 
 
 def test_a_step_leaves_the_old_position_alone():
