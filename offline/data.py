@@ -112,10 +112,7 @@ class Dataset:
 
     def __post_init__(self) -> None:
         where = f"Dataset('{self.game}')"
-        if self.mirror not in get_args(Mirror):
-            raise UserError(
-                f"{where}: mirror must be 'counted' or 'none'; got '{self.mirror}'"
-            )
+        check_mirror(where, self.mirror)
         arrays = {name: getattr(self, name) for name in validate.AXES}
         validate.check(where, arrays, self.head, self.mirror == "counted")
         for array in arrays.values():
@@ -181,6 +178,12 @@ class Dataset:
         return self.subset(np.flatnonzero(~out)), self.subset(np.flatnonzero(out))
 
 
+def check_mirror(where: str, mirror: str) -> None:
+    """Refuses what is no ``Mirror``; ``where`` begins the sentence."""
+    if mirror not in get_args(Mirror):
+        raise UserError(f"{where}: mirror must be 'counted' or 'none'; got '{mirror}'")
+
+
 def save(dataset: Dataset, folder: Path) -> None:
     """Writes a data set; the manifest comes last, so that its presence says it all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -218,6 +221,7 @@ def load(folder: Path, game: str | None = None, sizes: Sizes | None = None) -> D
     """
     where = f"data set '{folder}'"
     manifest = _manifest(folder, where)
+    check_mirror(where, manifest["mirror"])
     arrays = _arrays(folder, where, manifest["sha256"])
     if game is not None and manifest["game"] != game:
         raise UserError(f"{where}: the game must be {game}; got {manifest['game']}")
@@ -282,7 +286,7 @@ def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
             f"short or changed); got {checksum[:12]} instead of {recorded[:12]}"
         )
     try:
-        with np.load(place, allow_pickle=False) as file:
+        with open(place, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{where}: arrays.npz must be readable; {error}") from None

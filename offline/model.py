@@ -12,7 +12,7 @@ state. Players take turns. Episodes begin where a random trajectory of the data 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -259,7 +259,7 @@ class ModelSimulator:
         """What each member says the finished episodes pay."""
         return _own(position, "outcomes").member_returns
 
-    def together(self, others: Sequence[Self]) -> Self:
+    def together(self, others: Sequence["ModelSimulator"]) -> "ModelSimulator":
         """One simulator for all trials: this one's, then the others'.
 
         Raises:
@@ -278,7 +278,7 @@ class ModelSimulator:
             starts=joined([one.starts for one in every]),
         )
 
-    def trial(self, number: int) -> Self:
+    def trial(self, number: int) -> "ModelSimulator":
         """The simulator of one trial alone."""
         return replace(
             self,
@@ -286,7 +286,7 @@ class ModelSimulator:
             starts=sliced(self.starts, number),
         )
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device) -> "ModelSimulator":
         """The same on another device."""
         return moved(self, device)
 

@@ -1,7 +1,7 @@
 """Data sets of the Bargaining game: from a behaviour, or from a user's episodes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from games.bargaining import (
 )
 from games.simulator import Position
 from nfg.errors import UserError
-from offline.data import Dataset, Mirror
+from offline.data import Dataset, Mirror, check_mirror
 
 Actor = Callable[[Position, Int64[Tensor, "S B"], Float64[Tensor, "S B"]], Tensor]
 """Chooses actions ``[S, B]`` (int64) of the movers.
@@ -83,7 +83,7 @@ def collect(
     Raises:
       UserError: the number of trajectories or the mixture is impossible.
     """
-    _check_mirror("collect()", mirror, trajectories)
+    _check_number("collect()", mirror, trajectories)
     episodes = trajectories // (2 if mirror == "counted" else 1)
     generator = torch.Generator().manual_seed(seed)
 
@@ -127,7 +127,7 @@ def replay(
       UserError: an instance or an action is not of the game; the sentence names the
         first such episode.
     """
-    _check_mirror("replay()", mirror, 2 * len(actions))
+    _check_number("replay()", mirror, 2 * len(actions))
     bad = _bad_instances(first, pools, valuations, actions)
     index = (pools[:, None] == rules.pools()).all(2).argmax(1)
     position = simulator.deal(
@@ -151,7 +151,7 @@ def replay(
 
 
 def _policies(
-    mixture: Float64[ndarray, "J N K"] | None, draws: Float64[Tensor, "B N+1"]
+    mixture: Float64[ndarray, "J N K"] | None, draws: Float64[Tensor, "B draws"]
 ) -> Int64[Tensor, "B N"]:
     """The pure policy of each player in each episode."""
     if mixture is None:
@@ -250,9 +250,8 @@ def _with_mirrors(
     }
 
 
-def _check_mirror(where: str, mirror: str, trajectories: int) -> None:
-    if mirror not in get_args(Mirror):
-        raise UserError(f"{where}: mirror must be 'counted' or 'none'; got '{mirror}'")
+def _check_number(where: str, mirror: str, trajectories: int) -> None:
+    check_mirror(where, mirror)
     if trajectories < 1 or (mirror == "counted" and trajectories % 2):
         raise UserError(
             f"{where}: trajectories must be at least 1, and even with mirrors counted; "
