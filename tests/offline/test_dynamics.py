@@ -34,12 +34,11 @@ def trained(sets):
 
 def play(simulator, trials, episodes, moves, seed=5):
     """Uniform play with restarts; every trial has a generator of its own."""
-    gens = [torch.Generator().manual_seed(seed + s) for s in range(trials)]
+    sources = [torch.Generator().manual_seed(seed + s) for s in range(trials)]
 
     def draw(*shape):
-        rows = [
-            torch.rand(*shape, generator=g, dtype=torch.float64) for g in generators
-        ]
+        kind = torch.float64
+        rows = [torch.rand(*shape, generator=one, dtype=kind) for one in sources]
         return torch.stack(rows)
 
     position = simulator.start(draw(episodes, 1))
