@@ -9,7 +9,8 @@ from torch import Tensor
 from games.simulator import Simulator
 from nfg.errors import UserError
 from offline.data import Dataset
-from offline.model import ModelPosition, ModelSimulator, Prediction
+from offline.model import ModelPosition, ModelSimulator
+from offline.predict import Prediction
 from offline.record import pick
 from offline.tables import last_moves, told
 
@@ -62,16 +63,17 @@ def one_step(model: ModelSimulator, data: Dataset) -> Report:
     device = model.learned.f.device
     states = torch.from_numpy(data.states[made])
     action = torch.from_numpy(data.action[made])
-    now = model.predict(states[None].to(device), action[None].to(device))
-    now = Prediction(*(part.cpu() for part in now))
+    asked = states[None].to(device), action[None].to(device)
+    now = Prediction(*(part.cpu() for part in model.predictor.predict(*asked)))
+    pays = model.predictor.payoffs(*asked, last[None].to(device)).cpu()
     legal = torch.from_numpy(data.legal[made])
     deal = torch.from_numpy(data.paying.copy())[action[last]]
-    u = model.disagreement(now.pays)[0, last]
+    u = model.predictor.disagreement(pays)[0, last]
     true = torch.from_numpy(data.returns.copy())
     return {
         **_going_on(now, states, legal, last),
         **_ending(now, deal, last),
-        **_payoffs(now.pays[0, last].mean(1), true, u, deal),
+        **_payoffs(pays[0, last].mean(1), true, u, deal),
     }
 
 

@@ -12,7 +12,7 @@ state. Players take turns. Episodes begin where a random trajectory of the data 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -20,15 +20,12 @@ from torch import Tensor
 from torch.nn.functional import embedding
 
 from games.simulator import Position, merge
-from learn.nets import Stack
 from nfg.errors import UserError, unknown
 from offline.ensemble import Ensemble, moved, only, same, together
+from offline.predict import Predictor, Uncertainty
 from offline.starts import Starts, joined, sliced
-from offline.tables import TERMINAL
 
 History = Literal["predicted", "actual"]
-Uncertainty = Literal["deviation", "pairwise"]
-_NEAR = 0.5  # mean distance from the terminal state at which an episode is over
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,24 +46,6 @@ class ModelPosition(Position):
     fired: Bool[Tensor, "S B"]
     member_returns: Float32[Tensor, "S B M N"]
     emptied: Int64[Tensor, "S B"]
-
-
-class Prediction(NamedTuple):
-    """One move according to a model.
-
-    Attributes:
-      state: mean of the members' next states.
-      fired: that state is terminal.
-      observations: what the players see in it.
-      legal: what its mover may do.
-      pays: what each member says the move pays if it is a last one.
-    """
-
-    state: Float32[Tensor, "S B X"]
-    fired: Bool[Tensor, "S B"]
-    observations: Float32[Tensor, "S B N O"]
-    legal: Bool[Tensor, "S B A"]
-    pays: Float32[Tensor, "S B M N"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +142,9 @@ class ModelSimulator:
         return self.history, self.uncertainty, self.round_state
 
     @cached_property
-    def _nets(self) -> tuple[Stack, Stack, Stack]:
-        return self.learned.stacks()
+    def predictor(self) -> Predictor:
+        """The networks, ready to be asked about single moves."""
+        return Predictor(self.learned, self.uncertainty, self.round_state)
 
     def start(self, uniforms: Float64[Tensor, "S B 1"]) -> ModelPosition:
         """New episodes, each from the beginning of a random trajectory."""
@@ -218,19 +198,19 @@ class ModelSimulator:
     ) -> ModelPosition:
         """After the movers' actions where asked; other episodes stay as they are."""
         old = _own(position, "step")
-        now = self.predict(old.state, action)
+        now = self.predictor.predict(old.state, action)
         steps = old.steps + 1
         done = now.fired | (steps >= self.longest)
         empty = ~now.legal.any(2) & ~done
         mover = (old.mover + 1) % self.players
-        pays = now.pays * now.fired[..., None, None]
+        pays = self.predictor.payoffs(old.state, action, now.fired & where & ~old.done)
         new = ModelPosition(
             mover=mover,
             done=done,
-            inputs=self._inputs(old, mover, now.observations, action),
+            inputs=self._information(old, mover, now.observations, action),
             legal=(now.legal | empty[..., None]) & ~done[..., None],
             returns=pays.mean(2),
-            penalty=self.disagreement(pays),
+            penalty=self.predictor.disagreement(pays),
             state=now.state,
             steps=steps,
             fired=now.fired,
@@ -238,22 +218,6 @@ class ModelSimulator:
             emptied=old.emptied + empty,
         )
         return merge(where & ~old.done, new, old)
-
-    def predict(
-        self, state: Float32[Tensor, "S B X"], action: Int64[Tensor, "S B"]
-    ) -> Prediction:
-        """What the networks say of actions in states, true or predicted."""
-        scales = self.learned.scales
-        vector = embedding(action, self.learned.vectors)
-        x = torch.cat([_norm(state, scales.state), _norm(vector, scales.action)], 2)
-        change = self._members(self._nets[0], x).mean(1)
-        after = torch.addcmul(state, change, scales.state[:, 1:])
-        if self.round_state:
-            after = after.round()
-        pays = self._members(self._nets[1], x) * scales.reward[:, None, None, None]
-        observations, legal = self._seen(after)
-        fired = (after - TERMINAL).abs().mean(2) < _NEAR
-        return Prediction(after, fired, observations, legal, pays.transpose(1, 2))
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B M N"]:
         """What each member says the finished episodes pay."""
@@ -290,26 +254,7 @@ class ModelSimulator:
         """The same on another device."""
         return moved(self, device)
 
-    def _members(
-        self, nets: Stack, x: Float32[Tensor, "S B I"]
-    ) -> Float32[Tensor, "S M B O"]:
-        """Outputs of every member on the same inputs."""
-        trials, members = x.shape[0], self.ensemble
-        rows = x[:, None].expand(-1, members, -1, -1).flatten(0, 1)
-        return nets.values(rows).unflatten(0, (trials, members))
-
-    def _seen(
-        self, state: Float32[Tensor, "S B X"]
-    ) -> tuple[Float32[Tensor, "S B N O"], Bool[Tensor, "S B A"]]:
-        """Observations of all players and legal actions of the mover in a state."""
-        scales, sizes = self.learned.scales, self.learned.sizes
-        out = self._nets[2].values(_norm(state, scales.state))
-        split = sizes.players * sizes.observation
-        seen = out[..., :split].unflatten(2, (sizes.players, sizes.observation))
-        mean, sd = scales.observation[:, :1, None], scales.observation[:, 1:, None]
-        return torch.addcmul(mean, seen, sd), out[..., split:] > 0.5
-
-    def _inputs(
+    def _information(
         self,
         old: ModelPosition,
         mover: Int64[Tensor, "S B"],
@@ -328,20 +273,6 @@ class ModelSimulator:
         here = (slots == old.steps[..., None])[..., None]
         past = torch.where(here, newest[..., None, :], past).flatten(2)
         return torch.cat([own[..., : sizes.head], past], 2)
-
-    def disagreement(self, pays: Float32[Tensor, "S B M N"]) -> Float32[Tensor, "S B"]:
-        """u, how much the members differ about payoffs (equation 1), in their unit."""
-        if self.uncertainty == "deviation":
-            other = pays.mean(2, keepdim=True)
-            return (pays - other).abs().mean(3).amax(2)
-        apart = (pays[:, :, None] - pays[:, :, :, None]).abs().mean(4)
-        return apart.amax((2, 3))
-
-
-def _norm(
-    values: Float32[Tensor, "S B W"], scale: Float32[Tensor, "S 2 W"]
-) -> Float32[Tensor, "S B W"]:
-    return (values - scale[:, :1]) / scale[:, 1:]
 
 
 def _own(position: Position, where: str) -> ModelPosition:

@@ -304,9 +304,9 @@ def test_switches_of_the_model_do_what_they_say(trained):
     state = rounded.step(position, action, asked).state
     assert torch.equal(state, predicted.state.round())
     pays = torch.tensor([[1.0, 0.0], [3.0, 1.0], [2.0, 2.0]])[None, None]
-    assert float(simulator.disagreement(pays)) == pytest.approx(1.0)
+    assert float(simulator.predictor.disagreement(pays)) == pytest.approx(1.0)
     pairwise = model.ModelSimulator(learned, begin, uncertainty="pairwise")
-    assert float(pairwise.disagreement(pays)) == pytest.approx(1.5)
+    assert float(pairwise.predictor.disagreement(pays)) == pytest.approx(1.5)
 
 
 def test_fidelity_tells_what_it_says(trained):
@@ -328,6 +328,22 @@ def test_fidelity_tells_what_it_says(trained):
     assert true_play["cut"] == pytest.approx(1 - true_play["deals"])
     with pytest.raises(UserError, match="the data must be of"):
         fidelity.one_step(simulator, record.collect(Bargaining(0.5), 4, 0))
+
+
+def test_payoffs_do_not_depend_on_which_others_are_asked_for(trained):
+    simulator, data = trained
+    predictor = simulator.predictor
+    made = tables.told(data)
+    state = torch.from_numpy(data.states[made])[None, :256]
+    action = torch.from_numpy(data.action[made])[None, :256]
+    every = predictor.payoffs(state, action, torch.ones(1, 256, dtype=torch.bool))
+    assert every.abs().amin((2, 3)).min() > 0
+    for count in (0, 1, 2, 3, 9, 100, 255):
+        order = torch.randperm(256, generator=torch.Generator().manual_seed(count))
+        asked = (order < count)[None]
+        some = predictor.payoffs(state, action, asked)
+        torch.testing.assert_close(some[asked], every[asked])
+        assert not some[~asked].any()
 
 
 @pytest.mark.slow
