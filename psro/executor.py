@@ -1,0 +1,337 @@
+"""Where heavy requests are answered: here, in worker processes, or on a Ray cluster.
+
+Heavy work is a module-level function ``work(requests) -> answers``. It answers in
+order, and an answer depends on its own request only, bit for bit, whoever shares the
+batch. So it makes no difference to a result where, and in whose company, a request is
+answered.
+Requests and answers are frozen dataclasses of numbers and numpy arrays.
+
+An oracle or evaluator holds an ``Executor`` and calls ``answer``; ``parse`` makes one
+from a spec string::
+
+    inprocess                             one batch, here (the default)
+    processes:jobs=4                      four processes on this machine
+    ray                                   a local Ray cluster, stopped at the end
+    ray:address=10.0.0.1:6379,jobs=64     an existing cluster, 64 requests at once
+"""
+
+import signal
+import threading
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from types import TracebackType
+from typing import Any, ClassVar, TypedDict, TypeVar
+
+from nfg.errors import UserError, unknown
+
+R = TypeVar("R")
+A = TypeVar("A")
+Work = Callable[[list[R]], list[A]]
+Progress = Callable[[int, int], None]
+
+# Libraries read these when they are loaded: a worker computes with one thread.
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
+
+
+class Loss(TypedDict):
+    """A request that was lost with its worker.
+
+    Keys:
+      what: which request, and what became of the worker.
+      when: UTC, ISO 8601.
+      attempt: 1 for the first time the request was sent.
+    """
+
+    what: str
+    when: str
+    attempt: int
+
+
+class WorkerLost(RuntimeError):
+    """A worker died before it answered; raised once no attempt is left."""
+
+
+class WorkFailed(RuntimeError):
+    """The work raised an exception in a worker; its traceback is a note."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An exception as text, because not every exception survives a journey.
+
+    Attributes:
+      user: it was a ``UserError``.
+      message: the message; the type comes first unless it was a ``UserError``.
+      trace: traceback in the worker.
+    """
+
+    user: bool
+    message: str
+    trace: str
+
+    @classmethod
+    def of(cls, error: Exception) -> "Fault":
+        """What is left of an exception."""
+        user = isinstance(error, UserError)
+        message = str(error) if user else f"{type(error).__name__}: {error}"
+        return cls(user, message, "".join(traceback.format_exception(error)))
+
+    def error(self) -> UserError | WorkFailed:
+        """The exception to raise here: ``UserError`` stays one."""
+        found = UserError(self.message) if self.user else WorkFailed(self.message)
+        found.add_note(f"in a worker:\n{self.trace}")
+        return found
+
+
+class Executor(ABC):
+    """Answers requests. A context manager: leaving it calls ``close``.
+
+    Attributes:
+      parallel: several threads may wait for answers at once, and gain from it.
+      losses: requests lost with their worker so far, whether or not a later attempt
+        succeeded.
+    """
+
+    parallel: ClassVar[bool] = False
+    losses: list[Loss]
+
+    @abstractmethod
+    def answer(self, work: Work[R, A], requests: Sequence[R]) -> list[A]:
+        """One answer for each request, in order.
+
+        Args:
+          work: module-level function; see the module for what it promises.
+          requests: what it is asked; none is fine.
+
+        Raises:
+          UserError: raised by the work.
+          WorkFailed: any other exception of the work, if it ran in a worker; in this
+            process the exception itself is raised.
+          WorkerLost: a request was lost with its worker too often.
+        """
+
+    def close(self) -> None:  # noqa: B027  most have nothing to stop
+        """Stops what was started; what is still being answered is dropped."""
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class InProcess(Executor):
+    """Answers all requests as one batch, here and now.
+
+    Args:
+      progress: called as ``progress(done, total)`` after each batch.
+    """
+
+    def __init__(self, progress: Progress | None = None) -> None:
+        self.losses: list[Loss] = []
+        self._progress = progress
+
+    def answer(self, work: Work[R, A], requests: Sequence[R]) -> list[A]:
+        answers = checked(work, requests)
+        if self._progress is not None and requests:
+            self._progress(len(answers), len(requests))
+        return answers
+
+
+class Pool(Executor):
+    """Sends every request on its own, from one thread for each that may be under way.
+
+    Subclasses say in ``_ask`` how one request is sent and its answer awaited.
+
+    Args:
+      jobs: requests under way at once.
+      retries: how often a request is sent again after its worker was lost.
+      progress: called as ``progress(done, total)`` after each answer of a batch.
+      on_loss: called at each loss; it is recorded in ``losses`` in any case.
+
+    Raises:
+      UserError: ``jobs`` < 1 or ``retries`` < 0.
+    """
+
+    parallel = True
+
+    def __init__(
+        self,
+        jobs: int,
+        retries: int,
+        progress: Progress | None,
+        on_loss: Callable[[Loss], None] | None,
+    ) -> None:
+        where = f"{type(self).__name__}()"
+        if jobs < 1:
+            raise UserError(f"{where}: jobs must be at least 1; got {jobs}")
+        if retries < 0:
+            raise UserError(f"{where}: retries must be at least 0; got {retries}")
+        self.losses: list[Loss] = []
+        self.jobs = jobs
+        self._retries = retries
+        self._progress = progress
+        self._on_loss = on_loss
+        self._reports = threading.Lock()  # callbacks never overlap
+        self._closed = threading.Event()
+        self._threads = ThreadPoolExecutor(jobs, initializer=_leave_interrupts)
+
+    @abstractmethod
+    def _ask(self, work: Work[R, A], request: R) -> A | Fault:
+        """``attempt(work, request)`` elsewhere.
+
+        Raises:
+          WorkerLost: the worker died; a new one must be ready for the next call.
+        """
+
+    def _stop(self) -> None:
+        """Makes every ``_ask`` under way raise soon."""
+
+    def answer(self, work: Work[R, A], requests: Sequence[R]) -> list[A]:
+        total = len(requests)
+        dropped = threading.Event()
+        waiting = []
+        try:
+            for i, request in enumerate(requests):
+                label = f"{work.__name__} {i + 1} of {total}"
+                waiting.append(
+                    self._threads.submit(self._insist, work, request, label, dropped)
+                )
+            for done, future in enumerate(as_completed(waiting), 1):
+                future.result()
+                if self._progress is not None:
+                    with self._reports:
+                        self._progress(done, total)
+            return [future.result() for future in waiting]
+        finally:
+            dropped.set()
+            for future in waiting:
+                future.cancel()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._stop()
+        self._threads.shutdown()
+
+    def _insist(
+        self, work: Work[R, A], request: R, label: str, dropped: threading.Event
+    ) -> A:
+        """Asks until there is an answer, or no attempt is left."""
+        attempt = 1
+        while True:
+            try:
+                answer = self._ask(work, request)
+            except WorkerLost as error:
+                if self._closed.is_set():
+                    raise WorkerLost(f"{label}: the executor was closed") from error
+                if dropped.is_set():
+                    raise
+                when = datetime.now(UTC).isoformat(timespec="seconds")
+                loss = Loss(what=f"{label}: {error}", when=when, attempt=attempt)
+                with self._reports:
+                    self.losses.append(loss)
+                    if self._on_loss is not None:
+                        self._on_loss(loss)
+                if attempt > self._retries:
+                    raise WorkerLost(
+                        f"{label}: lost with its worker {attempt} times, "
+                        f"the last time because {error}"
+                    ) from error
+                attempt += 1
+            else:
+                if isinstance(answer, Fault):
+                    raise answer.error()
+                return answer
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the main thread; processes started from here inherit that."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
+def checked(work: Work[R, A], requests: Sequence[R]) -> list[A]:
+    """``work(requests)``, which must be one answer for each; not called without any."""
+    if not requests:
+        return []
+    answers = work(list(requests))
+    if len(answers) != len(requests):
+        raise ValueError(
+            f"{work.__name__}(): must return one answer for each request; "
+            f"got {len(answers)} for {len(requests)}"
+        )
+    return answers
+
+
+def attempt(work: Work[R, A], request: R) -> A | Fault:
+    """The answer to one request, or the fault; runs in a worker."""
+    try:
+        return checked(work, [request])[0]
+    except Exception as error:  # noqa: BLE001  raised where the answer is awaited
+        return Fault.of(error)
+
+
+# Name -> class and the fields a spec string may set. Nothing is imported before.
+_KNOWN: dict[str, tuple[str, dict[str, type]]] = {
+    "inprocess": ("psro.executor:InProcess", {}),
+    "processes": ("psro.workers:Processes", {"jobs": int, "retries": int}),
+    "ray": ("psro.cluster:Ray", {"address": str, "jobs": int, "retries": int}),
+}
+
+
+def parse(
+    spec: str,
+    progress: Progress | None = None,
+    on_loss: Callable[[Loss], None] | None = None,
+) -> Executor:
+    """The executor a spec string means; see the module for examples.
+
+    Args:
+      spec: ``name`` or ``name:field=value,...``.
+      progress: called as ``progress(done, total)``.
+      on_loss: called when a request is lost with its worker.
+
+    Raises:
+      UserError: a name or field is unknown, a value does not fit, or the executor
+        cannot be started.
+    """
+    name, _, rest = spec.strip().partition(":")
+    if name not in _KNOWN:
+        raise unknown("executor", "name", name, _KNOWN)
+    target, fields = _KNOWN[name]
+    values: dict[str, Any] = {}
+    for pair in filter(None, rest.split(",")):
+        key, equals, text = (part.strip() for part in pair.partition("="))
+        if not (equals and text):
+            raise UserError(
+                f"executor '{spec}': fields must be written key=value; got '{pair}'"
+            )
+        if key not in fields:
+            raise unknown(f"executor '{name}'", "field", key, fields)
+        if key in values:
+            raise UserError(f"executor '{spec}': '{key}' must be given once")
+        try:
+            values[key] = fields[key](text)
+        except ValueError:
+            raise UserError(
+                f"executor '{name}': {key} must be a whole number; got '{text}'"
+            ) from None
+    if name != "inprocess":  # nothing is lost in one's own process
+        values["on_loss"] = on_loss
+    module, _, attribute = target.partition(":")
+    made: Executor = getattr(import_module(module), attribute)(
+        progress=progress, **values
+    )
+    return made
