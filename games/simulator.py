@@ -8,7 +8,7 @@ numbers, so that the same numbers give the same episode to every pair of policie
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -93,8 +93,8 @@ class Simulator(Protocol):
     def outcomes(self, position: Position) -> Float32[Tensor, "S B E N"]:
         """What each ensemble member says the finished episodes pay."""
 
-    def together(self, others: Sequence[Self]) -> Self:
-        """One simulator for S trials: this one's, then the others'."""
+    def together(self, others: Sequence[Any]) -> Any:
+        """One simulator for S trials: this one's, then the others', of its type."""
 
 
 P = TypeVar("P", bound=Position)

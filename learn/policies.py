@@ -72,7 +72,7 @@ class Bank:
     def __init__(
         self,
         shape: Shape,
-        pools: Sequence[Float32[ndarray, "K P"]],
+        pools: Sequence[Float32[ndarray, "_ P"]],
         habit: Habit | None,
         device: torch.device,
     ) -> None:

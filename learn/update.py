@@ -32,7 +32,7 @@ class Batches:
       illegal: actions that the next state forbids.
     """
 
-    inputs: Float32[Tensor, "U S 2b D"]
+    inputs: Float32[Tensor, "U S both D"]
     action: Int64[Tensor, "U S b"]
     reward: Float32[Tensor, "U S b"]
     alive: Float32[Tensor, "U S b"]

@@ -183,7 +183,7 @@ class Table:
             uids,
             moved(self.values, np.nan, *lead),
             moved(self.errors, 0.0, *lead),
-            moved(self.episodes, 0),
+            moved(self.episodes, 0.0),
         )
 
     def game(self, population: Population, repeats: bool) -> Game:

@@ -8,6 +8,7 @@ bounds: what it learned to gain, not what could be gained.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -223,8 +224,8 @@ class SampledEvaluator:
         for number, cell in enumerate(cells):
             score, at = scores[number // self.batch], number % self.batch
             for place, mean, error in _placed(cell, score, at, population.shared):
-                values[:, :, *place] = mean
-                errors[:, :, *place] = error
+                everywhere: tuple[Any, ...] = (..., *place)
+                values[everywhere], errors[everywhere] = mean, error
                 episodes[place] = self.episodes
         return Table(table.uids, values, errors, episodes)
 

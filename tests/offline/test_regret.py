@@ -1,0 +1,197 @@
+"""Regret in the true game, cloned behaviour, and COffeE-PSRO as one loop."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from games.bargaining import Bargaining
+from games.batched import OpenSpielSimulator
+from learn.nets import Shape, initial
+from learn.tasks import Settings
+from nfg.errors import UserError
+from offline.baselines import Cloning, clone, decisions
+from offline.coffee import Approach, setup
+from offline.dynamics import train as fit
+from offline.ensemble import Training
+from offline.model import ModelSimulator
+from offline.record import collect
+from offline.regret import Judge, regrets
+from offline.starts import starts
+from psro.executor import InProcess
+from psro.loop import run, start
+
+TINY = Settings(
+    decisions=640, games=32, width=24, capacity=200, minimum=200, explore_decisions=500
+)
+JUDGE = Judge(TINY, episodes=400, fresh=600)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return collect(Bargaining(), 200, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    learned = fit([data], [0], Training(steps=2000, width=100, members=3))
+    return ModelSimulator(learned, starts([data]))
+
+
+def nets(simulator, count):
+    shape = Shape(simulator.inputs, TINY.width, simulator.actions)
+    rows = [
+        initial(shape, torch.Generator().manual_seed(s)).numpy() for s in range(count)
+    ]
+    rows[0] = np.zeros_like(rows[0])
+    return np.stack(rows)
+
+
+def test_regret_of_uniform_bargaining():
+    simulator = Bargaining()
+    pool = nets(simulator, 2)
+    sigma = (np.array([1.0, 0.0]),) * 2
+    settings = replace(TINY, decisions=6400, capacity=1000, minimum=1000, rate=1e-3)
+    judge = Judge(settings, episodes=400, fresh=600)
+    one, two = regrets(
+        simulator, InProcess(), (pool, pool), [sigma, sigma], judge, (0,)
+    )
+    assert one.profiles == 2 and one.best[0] == one.best[1]
+    assert one.total == pytest.approx(one.per_player.sum())
+    assert one.per_player[0] == one.per_player[1] > 1
+    assert one.values == pytest.approx([2.7, 2.7], abs=0.6)
+    assert abs(one.total - two.total) < 6 * (one.error + two.error) + 2
+    (again,) = regrets(simulator, InProcess(), (pool, pool), [sigma], judge, (0,))
+    assert again.responses[0] == one.responses[0]
+
+
+def test_players_of_their_own_are_judged_apart():
+    simulator = OpenSpielSimulator("kuhn_poker(players=3)")
+    pools = (nets(simulator, 2),) * 3
+    sigma = (np.array([0.5, 0.5]),) * 3
+    (found,) = regrets(simulator, InProcess(), pools, [sigma], JUDGE, (1,))
+    assert found.per_player.shape == (3,) and len(found.best) == 3
+    assert found.values.sum() == pytest.approx(0, abs=1e-6)
+    assert found.total == pytest.approx(found.per_player.sum())
+    assert found.total > -3 * found.error
+
+
+def test_imitation_changes_who_is_judged(data):
+    simulator = Bargaining()
+    pool = nets(simulator, 3)
+    sigma = (np.array([0.0, 0.5, 0.5]),) * 2
+    copied = clone(data, 0, Cloning(steps=200, width=24))
+    plain = regrets(simulator, InProcess(), (pool, pool), [sigma], JUDGE, (2,))[0]
+    none = regrets(
+        simulator, InProcess(), (pool, pool), [sigma], JUDGE, (2,), (copied, 0.0)
+    )[0]
+    whole = regrets(
+        simulator, InProcess(), (pool, pool), [sigma], JUDGE, (2,), (copied, 1.0)
+    )[0]
+    assert none.values == pytest.approx(plain.values, abs=1e-9)
+    assert none.responses == pytest.approx(plain.responses)
+    # Behaviour of uniform data, played by all, is worth about what uniform play is.
+    assert whole.values == pytest.approx([2.7, 2.7], abs=1.2)
+
+
+def test_a_mixture_must_fit_its_pool():
+    pool = nets(Bargaining(), 2)
+    for wrong in (np.ones(2), np.array([1.0]), np.array([1.5, -0.5])):
+        with pytest.raises(UserError, match="must be a distribution over 2 policies"):
+            regrets(
+                Bargaining(), InProcess(), (pool, pool), [(wrong, wrong)], JUDGE, (0,)
+            )
+    with pytest.raises(UserError, match="fresh must be at least 2"):
+        Judge(fresh=1)
+
+
+def test_decisions_are_what_players_knew():
+    simulator = Bargaining()
+    seen = []
+
+    def act(position, chosen, uniforms):
+        from offline.record import uniform
+
+        action = uniform(position, chosen, uniforms)
+        live = ~position.done[0]
+        seen.append(
+            (position.inputs[0, live], position.legal[0, live], action[0, live])
+        )
+        return action
+
+    data = collect(simulator, 30, 1, act=act, mirror="none")
+    inputs, legal, action = decisions(data)
+
+    def order(x, a):
+        return sorted((*r, int(b)) for r, b in zip(x.tolist(), a, strict=True))
+
+    theirs = [torch.cat([s[i] for s in seen]) for i in range(3)]
+    assert order(inputs, action) == order(theirs[0], theirs[2])
+    assert int(legal.sum()) == int(theirs[1].sum())
+
+
+def test_cloning_learns_what_was_done():
+    simulator = Bargaining()
+
+    def greedy(position, chosen, uniforms):
+        """Takes everything, always: a behaviour that can be learned."""
+        last = (
+            position.legal.shape[-1]
+            - 2
+            - position.legal[..., :-1].flip(-1).int().argmax(-1)
+        )
+        return last
+
+    data = collect(simulator, 200, 3, act=greedy, behaviour="last offer")
+    copied = clone(data, 0, Cloning(steps=600, rate=1e-3))
+    assert copied.held_out < 0.35 * copied.uniform
+    again = clone(data, 0, Cloning(steps=600, rate=1e-3))
+    assert again.weights.tobytes() == copied.weights.tobytes()
+    uniform = clone(collect(simulator, 400, 3), 0, Cloning(steps=100))
+    assert uniform.held_out > 0.95 * uniform.uniform
+    with pytest.raises(UserError, match="steps must be positive"):
+        Cloning(steps=0)
+
+
+@pytest.mark.parametrize("name", ["coffee", "oef"])
+@pytest.mark.parametrize("exploration", ["r2d", "rd"])
+def test_the_loop_runs_on_a_model(model, name, exploration):
+    approach = Approach(name, 2.0, 0.5)
+    parts = setup(model, approach, exploration, TINY, InProcess(), 0, 60)
+    parts = list(run(parts, start(parts), 2))[-1], parts
+    state, made = parts
+    assert state.table.values.shape == (3, 2, 3, 3)
+    game = state.table.game(state.population, repeats=True)
+    assert game.members is not None and game.symmetric
+    assert (game.lower < game.upper).any()
+    assert made.oracle.penalty == (2.0 if name == "coffee" else 0.0)
+    assert made.oracle.covering(0) == (0.5 if name == "coffee" else 0.0)
+    assert made.oracle.scale == pytest.approx(float(model.learned.scales.reward[0]))
+
+
+def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
+    """With a heavy penalty responses meet less uncertain ends than without."""
+    from learn.ddqn import train
+    from learn.evaluate import Matches, play, pure
+    from learn.tasks import Task
+
+    settings = Settings(
+        decisions=3200, games=64, width=32, capacity=1000, minimum=1000,
+        explore_decisions=2000, rate=1e-3,
+    )  # fmt: skip
+    zero = np.zeros((1, Shape(41, 32, 109).size), np.float32)
+    met = {}
+    for penalty in (0.0, 50.0):
+        asked = Task(
+            model, settings, 0, (zero, zero), np.ones(1), (0,), penalty, scale=5.0
+        )
+        policy = train([asked])[0].policy[None]
+        match = Matches(model, 32, (policy, zero), pure(np.array([[0, 0]]), 1000), (1,))
+        met[penalty] = play([match])[0].penalty[0]
+    assert met[50.0] < 0.7 * met[0.0]
+
+
+def test_impossible_approaches_are_refused():
+    with pytest.raises(UserError, match="penalty must be at least 0"):
+        Approach("coffee", -1.0)

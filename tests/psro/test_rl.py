@@ -1,0 +1,175 @@
+"""PSRO with learned responses and sampled payoffs."""
+
+import numpy as np
+import pytest
+import torch
+
+from games.bargaining import Bargaining
+from games.batched import OpenSpielSimulator
+from games.openspiel import sequence_form
+from learn.nets import Shape, initial, values
+from learn.tasks import Settings
+from meta_solvers import get
+from nfg.errors import UserError
+from psro import checkpoint
+from psro.executor import InProcess
+from psro.loop import run, start
+from psro.parts import Population, Setup, Table
+from psro.rl import LearnedOracle, SampledEvaluator
+from psro.together import together
+
+TINY = Settings(
+    decisions=320, games=16, width=16, capacity=100, minimum=100, explore_decisions=200
+)
+
+
+def parts(simulator, shared, seed=0, executor=None, settings=TINY, solver="rd", **more):
+    executor = executor or InProcess()
+    oracle = LearnedOracle(simulator, settings, executor, shared, episodes=200, **more)
+    evaluator = SampledEvaluator(simulator, executor, settings.width, 100, seed)
+    return Setup(oracle, evaluator, get(solver), "ne", seed)
+
+
+def last(setup, iterations):
+    return list(run(setup, start(setup), iterations))[-1]
+
+
+def same(one, two):
+    assert np.array_equal(one.table.values, two.table.values)
+    assert np.array_equal(one.table.errors, two.table.errors)
+    assert np.array_equal(one.table.episodes, two.table.episodes)
+    assert np.array_equal(one.train.joint, two.train.joint)
+    for a, b in zip(one.population.stacked(), two.population.stacked(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+def test_a_symmetric_game_has_one_pool():
+    state = last(parts(Bargaining(), True), 3)
+    assert state.population.sizes == (4, 4)
+    values = state.table.values[0]
+    assert np.array_equal(values[0], values[1].T)
+    assert (state.table.episodes == 100).all() and (state.table.errors[..., 0, 0] > 0).all()
+    assert not state.population.pools[0][0].policy.any()
+    assert [r.player for r in state.responses] == [0, 1]
+    assert state.responses[0].policy is state.responses[1].policy
+    assert state.responses[0].error > 0
+    assert state.gaps["ne"][0] == state.gaps["ne"][1]
+
+
+def test_three_players_with_pools_of_their_own():
+    state = last(parts(OpenSpielSimulator("kuhn_poker(players=3)"), False), 2)
+    assert state.population.sizes == (3, 3, 3)
+    assert state.table.values.shape == (1, 3, 3, 3, 3)
+    assert np.isfinite(state.table.values).all()
+    assert np.allclose(state.table.values.sum(axis=1), 0, atol=1e-6)
+
+
+def test_payoffs_agree_with_exact_ones():
+    """Kuhn poker: networks as tables of behaviour in the sequence form."""
+    simulator = OpenSpielSimulator("kuhn_poker")
+    form = sequence_form("kuhn_poker")
+    evaluator = SampledEvaluator(simulator, InProcess(), 16, 4000, 3)
+    zero = np.zeros(Shape(simulator.inputs, 16, simulator.actions).size, np.float32)
+    population = Population(((), ())).add(0, zero).add(1, zero)
+    rng = np.random.default_rng(0)
+    table = evaluator.fill(population, Table.empty(2).grow(population), rng)
+    exact = form.tensor([tree.plan(tree.uniform())[None] for tree in form.trees])
+    apart = np.abs(table.values[0] - exact)
+    assert (apart <= 4.5 * table.errors[0] + 1e-12).all()
+    assert table.errors.max() < 0.03
+
+
+def test_only_new_profiles_are_played_and_on_the_same_episodes():
+    class Counting(InProcess):
+        cells = 0
+
+        def answer(self, work, requests):
+            if work.__name__ == "play" and requests[0].profiles.shape[1] == 100:
+                Counting.cells += sum(len(r.profiles) for r in requests)
+            return super().answer(work, requests)
+
+    setup = parts(Bargaining(), True, executor=Counting())
+    states = [start(setup)]
+    counts = [Counting.cells]
+    for state in run(setup, states[0], 3):
+        states.append(state)
+        counts.append(Counting.cells)
+    assert np.diff([0, *counts]).tolist() == [1, 2, 3, 4]
+    before, after = states[-2].table, states[-1].table
+    assert np.array_equal(after.values[:, :, :3, :3], before.values)
+    again = setup.evaluator.fill(
+        states[-1].population,
+        Table.empty(2).grow(states[-1].population),
+        np.random.default_rng(1),
+    )
+    assert np.allclose(again.values, after.values, atol=1e-12)
+
+
+def test_resumed_bit_for_bit(tmp_path):
+    setup = parts(Bargaining(), True, penalty=0.0, coverage=0.5, anneal=2)
+    whole = last(setup, 3)
+    checkpoint.save(last(setup, 1), tmp_path)
+    loaded = checkpoint.latest(tmp_path)
+    assert loaded.responses[0].error > 0
+    same(list(run(setup, loaded, 3))[-1], whole)
+
+
+def test_trials_together_are_trials_alone():
+    def trial(seed):
+        return lambda executor: last(parts(Bargaining(), True, seed, executor), 2)
+
+    batches = []
+
+    class Watching(InProcess):
+        def answer(self, work, requests):
+            batches.append((work.__name__, len(requests)))
+            return super().answer(work, requests)
+
+    found = together([trial(s) for s in range(3)], Watching())
+    assert ("train", 3) in batches
+    for seed, state in enumerate(found):
+        same(state, trial(seed)(InProcess()))
+
+
+def test_coverage_falls_to_nothing():
+    oracle = LearnedOracle(Bargaining(), TINY, InProcess(), True, coverage=0.4)
+    assert [round(oracle.covering(t), 3) for t in (0, 1, 5, 10, 11)] == [
+        0.4, 0.36, 0.2, 0.0, 0.0,
+    ]  # fmt: skip
+    kept = LearnedOracle(Bargaining(), TINY, InProcess(), True, coverage=0.4, anneal=0)
+    assert kept.covering(30) == 0.4
+
+
+def test_online_psro_lowers_the_regret_of_uniform_play():
+    """A slice of what the README shows: learned gains shrink, values rise."""
+    settings = Settings(
+        decisions=4000,
+        capacity=1000,
+        minimum=1000,
+        explore_decisions=3000,
+        width=64,
+        rate=5e-4,
+    )
+    setup = parts(Bargaining(), True, settings=settings)
+    first = start(setup)
+    final = list(run(setup, first, 4))[-1]
+    assert first.gaps["ne"].sum() > 12
+    assert final.gaps["ne"].sum() < 0.6 * first.gaps["ne"].sum()
+    assert final.train.values.sum() > 2 * first.train.values.sum()
+
+
+def test_what_cannot_be_is_refused():
+    with pytest.raises(UserError, match="needs a symmetric game"):
+        LearnedOracle(OpenSpielSimulator("kuhn_poker"), TINY, InProcess(), True)
+    with pytest.raises(UserError, match=r"coverage in \[0, 1\]"):
+        LearnedOracle(Bargaining(), TINY, InProcess(), coverage=1.5)
+
+
+def test_nets_here_and_there_are_one(tmp_path):
+    """A stored policy is a plain weight vector that plays as it did."""
+    shape = Shape(41, 16, 109)
+    vector = initial(shape, torch.Generator().manual_seed(0))
+    np.save(tmp_path / "policy.npy", vector.numpy())
+    read = torch.as_tensor(np.load(tmp_path / "policy.npy"))
+    x = torch.randn(5, 41)
+    assert torch.equal(values(shape, vector, x), values(shape, read, x))
