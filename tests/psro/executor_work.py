@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,3 +96,14 @@ def slow(requests):
     Path(requests[0].mark).touch()
     time.sleep(100)
     return requests
+
+
+def interrupt_once(mark):
+    """Presses Ctrl-C as soon as the mark is there."""
+    while not mark.exists():
+        time.sleep(0.01)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+
+def bits(answers):
+    return [answer.bits for answer in answers]

@@ -1,7 +1,6 @@
 """Executors: the same bits wherever requests are answered, and no silent loss."""
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -24,10 +23,7 @@ from psro.together import together
 sys.path.append(str(Path(__file__).parent))  # workers import from there, too
 
 import executor_work as work
-
-
-def bits(answers):
-    return [answer.bits for answer in answers]
+from executor_work import bits
 
 
 @pytest.fixture(
@@ -142,7 +138,7 @@ def test_progress_and_losses_are_reported(tmp_path):
 def test_closing_ends_what_is_under_way(tmp_path):
     mark = tmp_path / "mark"
     with parse("processes:jobs=1") as executor:
-        threading.Thread(target=interrupt_once, args=(mark,), daemon=True).start()
+        threading.Thread(target=work.interrupt_once, args=(mark,), daemon=True).start()
         begin = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             executor.answer(work.slow, [work.Question(0, np.ones(1), str(mark))])
@@ -150,12 +146,6 @@ def test_closing_ends_what_is_under_way(tmp_path):
     assert executor.losses == []
     with pytest.raises(RuntimeError, match="shutdown"):
         executor.answer(work.numbers, work.questions(1))
-
-
-def interrupt_once(mark):
-    while not mark.exists():
-        time.sleep(0.01)
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
 def trial(steps, function=work.numbers, per_step=2):
@@ -265,7 +255,7 @@ def test_an_interrupt_stops_every_trial(tmp_path):
             stopped.append("stopped")
 
     mark = tmp_path / "mark"
-    threading.Thread(target=interrupt_once, args=(mark,), daemon=True).start()
+    threading.Thread(target=work.interrupt_once, args=(mark,), daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         together([endless] * 3, InProcess())
     assert stopped == ["stopped"] * 3
