@@ -1,0 +1,298 @@
+"""The units of work of a grid on Bargaining: what they are, and running them.
+
+A unit's results are one place in the run folder, written whole or not at all, so a grid
+that is killed loses at most what its units had not yet written. A unit's seed comes
+from the grid's seed and the unit's own name: its bits do not depend on other units.
+"""
+
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from experiments import _trial
+
+if TYPE_CHECKING:
+    from experiments.bargaining import Config
+
+Kind = Literal["behaviour", "data", "model", "clone", "explore", "judge", "fidelity"]
+BEHAVIOURS = 5  # online runs whose final profiles make the mixture
+ALL_TRIALS = -1
+_STACKED = ("behaviour", "model", "explore", "judge")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One piece of work. Fields that do not concern its kind keep their defaults.
+
+    Attributes:
+      kind: "behaviour" is online PSRO in the true game; "data" a data set; "model" and
+        "clone" what is learned from it; "explore" PSRO in the model; "judge" one
+        profile's regret in the true game; "fidelity" how true the model was.
+      trial: number of the trial; ALL_TRIALS where all share it.
+      behaviour: who played the data.
+      trajectories: of the data.
+      number: of the behaviour run.
+      approach: "coffee" or "oef".
+      exploration: solver that is responded to.
+      penalty: lambda.
+      coverage: alpha_0.
+      evaluation: solver whose profile is judged.
+      weight: w of OEF-BC; None where nothing is imitated.
+      iteration: judged instead of the last one; 0 for the last.
+    """
+
+    kind: Kind
+    trial: int
+    behaviour: str = ""
+    trajectories: int = 0
+    number: int = 0
+    approach: str = ""
+    exploration: str = ""
+    penalty: float = 0.0
+    coverage: float = 0.0
+    evaluation: str = ""
+    weight: float | None = None
+    iteration: int = 0
+
+    @property
+    def name(self) -> str:
+        """Where the unit's results are, below the run folder and without a suffix."""
+        data = f"{self.behaviour}-{self.trajectories}" if self.trajectories else ""
+        parts = [
+            self.approach,
+            _trial.slug(self.exploration),
+            f"l{self.penalty:g}-a{self.coverage:g}" if self.approach else "",
+            data,
+            f"run{self.number}" if self.kind == "behaviour" else "",
+            "all" if self.trial == ALL_TRIALS else f"t{self.trial}",
+            f"by-{_trial.slug(self.evaluation)}" if self.evaluation else "",
+            "" if self.weight is None else f"w{self.weight:g}",
+            f"at{self.iteration}" if self.iteration else "",
+        ]
+        room = {"judge": "judged"}.get(self.kind, self.kind)
+        return f"{room}/{'-'.join(filter(None, parts))}"
+
+    def seed(self, seed: int) -> tuple[int, int, int]:
+        """Of everything random in this unit."""
+        return seed, self.trial + 1, zlib.crc32(self.name.encode())
+
+    def place(self, folder: Path) -> Path:
+        """Its results; for PSRO the folder of its checkpoints."""
+        suffix = {"model": ".safetensors", "clone": ".npz"}
+        suffix |= {"judge": ".json", "fidelity": ".json"}
+        return folder / (self.name + suffix.get(self.kind, ""))
+
+    def done(self, folder: Path, config: "Config") -> bool:
+        """Its results are there."""
+        place = self.place(folder)
+        if self.kind == "data":
+            return (place / "manifest.json").is_file()
+        if self.kind in ("behaviour", "explore"):
+            return (place / f"{steps_of(self, config):06d}").is_dir()
+        return place.is_file()
+
+    def needs(self, config: "Config") -> list["Unit"]:
+        """Units whose results it reads."""
+        own = Unit("data", self.trial, self.behaviour, self.trajectories)
+        if self.kind == "data" and self.behaviour == "psro":
+            trial = ALL_TRIALS if config.shared_behaviour else self.trial
+            return [Unit("behaviour", trial, number=j) for j in range(BEHAVIOURS)]
+        if self.kind in ("model", "clone"):
+            return [own]
+        if self.kind == "explore":
+            return [own, replace(own, kind="model")]
+        if self.kind == "fidelity":
+            return [self.explored, own, replace(own, kind="model")]
+        if self.kind == "judge":
+            cloned = [] if self.weight is None else [replace(own, kind="clone")]
+            return [self.explored, *cloned]
+        return []
+
+    @property
+    def explored(self) -> "Unit":
+        """The PSRO run that a judge or fidelity unit looks at."""
+        return replace(self, kind="explore", evaluation="", weight=None, iteration=0)
+
+
+def steps_of(unit: Unit, config: "Config") -> int:
+    """Iterations of the PSRO run of a behaviour or explore unit."""
+    behaviour = unit.kind == "behaviour"
+    found = config.behaviour_iterations if behaviour else config.iterations
+    assert found is not None  # the page has resolved it
+    return found
+
+
+def units(config: "Config") -> list[Unit]:
+    """All units, each after those it needs; the first trial's come first."""
+    found: dict[Unit, None] = {}
+
+    def add(unit: Unit) -> None:
+        for needed in unit.needs(config):
+            add(needed)
+        found[unit] = None
+
+    for trial in range(config.trials or 0):
+        for behaviour in config.behaviours:
+            for trajectories in config.trajectories:
+                for unit in _of_data(
+                    config, Unit("data", trial, behaviour, trajectories)
+                ):
+                    add(unit)
+    return list(found)
+
+
+def _of_data(config: "Config", data: Unit) -> list[Unit]:
+    """The last units of the table's cells on one data set."""
+    chosen: list[tuple[Unit, tuple[float | None, ...]]] = []
+    for exploration in config.explorations:
+        own = replace(data, kind="explore", exploration=exploration)
+        if "coffee" in config.approaches:
+            chosen += [
+                (replace(own, approach="coffee", penalty=p, coverage=c), (None,))
+                for p in config.penalties
+                for c in config.coverages
+            ]
+        weights: list[float | None] = [None] if "oef" in config.approaches else []
+        weights += list(config.weights) if "oef-bc" in config.approaches else []
+        if weights:
+            chosen.append((replace(own, approach="oef"), tuple(weights)))
+    found = []
+    for run, weights_of in chosen:
+        found.append(replace(run, kind="fidelity"))
+        found += [
+            replace(run, kind="judge", evaluation=e, weight=w, iteration=at)
+            for e in config.evaluations
+            for w in weights_of
+            for at in (0, *config.curve)
+        ]
+    return found
+
+
+@dataclass(frozen=True)
+class Job:
+    """Units that one process works on in lockstep; mostly one.
+
+    Attributes:
+      units: of one kind, which do not need each other.
+      config: of the page, resolved.
+      folder: of the run.
+    """
+
+    units: tuple[Unit, ...]
+    config: "Config"
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a unit.
+
+    Attributes:
+      unit: which.
+      fault: one sentence; None where all is well.
+      user: the fault is the user's to mend.
+      trace: where the fault arose.
+      seconds: of CPU that it took since it was last begun.
+    """
+
+    unit: Unit
+    fault: str | None = None
+    user: bool = False
+    trace: str = ""
+    seconds: float = 0.0
+
+
+def jobs(config: "Config", folder: Path, todo: Sequence[Unit]) -> list[Job]:
+    """Units as jobs: up to ``stack`` that differ in their trial or number."""
+    groups: dict[Unit, list[list[Unit]]] = {}
+    order: list[list[Unit]] = []
+    for unit in todo:
+        alone = unit.kind not in _STACKED
+        key = unit if alone else replace(unit, trial=0, number=0)
+        same = groups.setdefault(key, [])
+        if not same or len(same[-1]) >= config.stack:
+            same.append([])
+            order.append(same[-1])
+        same[-1].append(unit)
+    # A group waits for what the last of its units needs.
+    place = {unit: number for number, unit in enumerate(todo)}
+    order.sort(key=lambda group: place[group[-1]])
+    return [Job(tuple(group), config, folder) for group in order]
+
+
+Work = Callable[[Job], list[Outcome]]
+Report = Callable[[Outcome], None]
+
+
+def run(
+    waiting: Sequence[Job], work: Work, parallel: int, report: Report
+) -> list[Outcome]:
+    """Runs jobs as soon as what they need is done; returns the faults.
+
+    A unit that fails takes those that need it with it, and no others.
+
+    Args:
+      waiting: each after those it needs.
+      work: does one job, in this process or elsewhere.
+      parallel: jobs at once.
+      report: told of every outcome.
+    """
+    left = list(waiting)
+    open_units = {unit for job in left for unit in job.units}
+    lost: dict[Unit, Outcome] = {}
+    threads = ThreadPoolExecutor(parallel) if parallel > 1 else None
+    running: dict[Future[list[Outcome]], Job] = {}
+
+    def settle(outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            open_units.discard(outcome.unit)
+            if outcome.fault is not None:
+                lost[outcome.unit] = outcome
+            report(outcome)
+
+    try:
+        while left or running:
+            ready = _ready(left, open_units, lost, settle)
+            if ready is not None and threads is None:
+                left.remove(ready)
+                settle(work(ready))
+                continue
+            while threads and ready is not None and len(running) < parallel:
+                left.remove(ready)
+                running[threads.submit(work, ready)] = ready
+                ready = _ready(left, open_units, lost, settle)
+            if left and not running:
+                raise RuntimeError(f"run(): nothing can begin; left: {left[0].units}")
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                del running[future]
+                settle(future.result())
+    finally:
+        if threads is not None:
+            threads.shutdown(wait=False, cancel_futures=True)
+    return list(lost.values())
+
+
+def _ready(
+    left: list[Job],
+    open_units: set[Unit],
+    lost: dict[Unit, Outcome],
+    settle: Callable[[Sequence[Outcome]], None],
+) -> Job | None:
+    """The first job that can begin; units that never can are settled on the way."""
+    for number, job in enumerate(left):
+        for unit in job.units:
+            gone = next((n for n in unit.needs(job.config) if n in lost), None)
+            if gone is not None:
+                settle([Outcome(unit, f"needs {gone.name}", lost[gone].user)])
+        able = tuple(unit for unit in job.units if unit not in lost)
+        if able != job.units:
+            left[number] = job = replace(job, units=able)
+        needed = {n for unit in able for n in unit.needs(job.config)}
+        if able and not needed & open_units:
+            return job
+    left[:] = [job for job in left if job.units]
+    return None

@@ -1,0 +1,306 @@
+"""What the units of a grid on Bargaining will cost on this machine."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from experiments import _units
+from experiments._grid import Outcome, Unit, steps_of
+from games.simulator import Simulator
+from learn.ddqn import train
+from learn.evaluate import Matches, play, pure
+from learn.nets import Shape, initial
+from learn.random import generators
+from learn.tasks import Settings, Task
+from meta_solvers import Game, get, solve
+from offline import dynamics
+from offline.baselines import Cloning, clone
+from offline.coffee import SOLVERS
+from offline.model import ModelSimulator
+from offline.record import collect
+from offline.starts import starts
+
+if TYPE_CHECKING:
+    from experiments.bargaining import Config
+
+_DECISIONS = 1024  # of a measured response
+_STEPS = 100  # of a measured network
+_EPISODES = 500
+
+
+@dataclass(frozen=True)
+class Speed:
+    """CPU seconds on this machine, measured now.
+
+    Attributes:
+      idle: a decision before learning begins, in the model and in the true game.
+      busy: a decision once it has begun, likewise.
+      episode: one, likewise.
+      imitating: how much longer a decision or episode takes where policies imitate.
+      model: a training step of the ensemble.
+      clone: a training step of a clone.
+      solve: one meta-game of half the last one's size.
+      wall: wall seconds a CPU second; more than 1 where others use the machine.
+    """
+
+    idle: tuple[float, float]
+    busy: tuple[float, float]
+    episode: tuple[float, float]
+    imitating: float
+    model: float
+    clone: float
+    solve: float
+    wall: float
+
+
+def measure(config: "Config") -> Speed:
+    """A few hundred updates of everything."""
+    torch.set_num_threads(1)
+    begun, spent = time.perf_counter(), time.process_time()
+    simulator = _units.game(config)
+    data = collect(simulator, 100, 0)
+    count = config.stack
+    fits = [data] * count
+    fitting = replace(_units.training(config), steps=_STEPS)
+    model_seconds, learned = _timed(
+        lambda: dynamics.train(fits, range(count), fitting, torch.device(config.device))
+    )
+    clone_seconds, cloned = _timed(
+        partial(clone, data, 0, Cloning(steps=_STEPS, held_out=0))
+    )
+    device = torch.device(config.device)
+    model = ModelSimulator(learned, starts(fits, device)).trial(0)
+    pool = _pool(simulator, config)
+    habit = cloned.habit(0.5, (len(pool),) * 2)
+    played = [_play(sim, pool, config) for sim in (model, simulator)]
+    rates = [_rates(sim, pool, config) for sim in (model, simulator)]
+    slow = _play(simulator, pool, config, habit)
+    return Speed(
+        idle=(rates[0][0], rates[1][0]),
+        busy=(rates[0][1], rates[1][1]),
+        episode=(played[0], played[1]),
+        imitating=max(1.0, slow / played[1]),
+        model=model_seconds / count / _STEPS,
+        clone=clone_seconds / _STEPS,
+        solve=_solving(config),
+        wall=(time.perf_counter() - begun) / (time.process_time() - spent),
+    )
+
+
+def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    before = time.process_time()
+    found = action()
+    return time.process_time() - before, found
+
+
+def _pool(simulator: Simulator, config: "Config") -> np.ndarray:
+    """Random policies, half as many as in the end."""
+    width = _units.settings(config).width
+    shape = Shape(simulator.inputs, width, simulator.actions)
+    count = max(1, steps_of(Unit("explore", 0), config) // 2)
+    (generator,) = generators((0,), 1)
+    return np.stack([initial(shape, generator).numpy() for _ in range(count)])
+
+
+def _rates(
+    simulator: Simulator, pool: np.ndarray, config: "Config"
+) -> tuple[float, float]:
+    """CPU seconds a decision before and after learning begins."""
+    base = _units.settings(config)
+    size = max(base.batch, base.games)
+    short = replace(base, decisions=_DECISIONS, capacity=size, minimum=size)
+    found = []
+    for chosen in (replace(short, updates=0.0), short):
+        tasks = [_task(simulator, pool, chosen, s) for s in range(config.stack)]
+        seconds, _ = _timed(partial(train, tasks))
+        found.append(seconds / config.stack / _DECISIONS)
+    return found[0], max(found)
+
+
+def _task(
+    simulator: Simulator, pool: np.ndarray, settings: Settings, seed: int
+) -> Task:
+    mixture = np.full(len(pool), 1 / len(pool))
+    return Task(simulator, settings, 0, (pool, pool), mixture, (0, seed))
+
+
+def _play(
+    simulator: Simulator, pool: np.ndarray, config: "Config", habit: Any = None
+) -> float:
+    """CPU seconds an episode."""
+    cells = np.stack([np.arange(len(pool)), np.zeros(len(pool), dtype=np.int64)], 1)
+    matches = Matches(
+        simulator,
+        _units.settings(config).width,
+        (pool, pool),
+        pure(cells, _EPISODES),
+        (0,),
+        habit,
+        device=config.device,
+    )
+    seconds, _ = _timed(partial(play, [matches]))
+    return seconds / (len(pool) * _EPISODES)
+
+
+def _solving(config: "Config") -> float:
+    """CPU seconds a meta-game; the mean of the solvers."""
+    size = max(2, steps_of(Unit("explore", 0), config) // 2 + 1)
+    values = np.random.default_rng(0).normal(size=(config.members, size, size)) + 9
+    tables = np.stack([values, values.transpose(0, 2, 1)], 1)
+    game = Game.ensemble(tables, None, True)
+    found = [
+        _timed(partial(solve, get(SOLVERS.get(s, s)), game, 0, throw=False))[0]
+        for s in dict.fromkeys((*config.explorations, *config.evaluations))
+    ]
+    return float(np.mean(found))
+
+
+def seconds(unit: Unit, config: "Config", speed: Speed) -> float:
+    """CPU seconds that a unit will take."""
+    chosen, steps = _units.settings(config), steps_of(unit, config)
+    episodes = config.episodes or 0
+
+    def response(where: int) -> float:
+        idle = min(chosen.minimum, chosen.decisions)
+        rest = chosen.decisions - idle
+        return idle * speed.idle[where] + rest * speed.busy[where]
+
+    def loop(where: int) -> float:
+        played = (steps + 1) * (steps + 2) / 2 + steps + 1
+        play = played * episodes * speed.episode[where]
+        return (steps + 1) * (response(where) + speed.solve) + play
+
+    if unit.kind == "behaviour":
+        return loop(1)
+    if unit.kind == "explore":
+        return loop(0)
+    if unit.kind == "data":
+        return unit.trajectories * speed.episode[1]
+    if unit.kind == "model":
+        return (config.model_steps or 0) * speed.model
+    if unit.kind == "clone":
+        return (config.clone_steps or 0) * speed.clone
+    if unit.kind == "fidelity":
+        pairs = (steps + 1) * (steps + 2) / 2
+        return pairs * (config.fidelity_episodes or 0) * speed.episode[1]
+    k = 1 if unit.iteration else config.k
+    pool = (steps + 1) * (1 if unit.weight is None else 2) + k + 1
+    play = pool * (config.screen or 0) + 2 * (config.fresh or 0)
+    slower = 1.0 if unit.weight is None else speed.imitating
+    each = response(1) + slower * play * speed.episode[1]
+    return k * each + k * speed.solve
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What there is to do.
+
+    Attributes:
+      cost: CPU seconds of each unit that is not done.
+      done: how many units of each kind are done.
+      parallel: processes.
+      wall: wall seconds a CPU second.
+    """
+
+    cost: dict[Unit, float]
+    done: dict[str, int]
+    parallel: int
+    wall: float
+
+    @property
+    def lines(self) -> list[str]:
+        """The plan for people."""
+        kinds: dict[str, list[float]] = {kind: [] for kind in self.done}
+        for unit, cost in self.cost.items():
+            kinds.setdefault(unit.kind, []).append(cost)
+        head = f"{'units':<10} {'done':>5} {'to do':>6} {'CPU s each':>11} {'CPU s':>9}"
+        table = [
+            f"{kind:<10} {self.done.get(kind, 0):>5} {len(costs):>6} "
+            f"{np.mean(costs) if costs else 0:>11.1f} {sum(costs):>9.0f}"
+            for kind, costs in kinds.items()
+        ]
+        total = sum(self.cost.values())
+        last = (
+            f"{len(self.cost)} units to do: about {spell(total)} of CPU; "
+            f"{spell(total * self.wall / self.parallel)} by the clock with "
+            f"--jobs {self.parallel}, if as many cores stay free as now"
+        )
+        return [head, *table, last]
+
+
+def spell(seconds: float) -> str:
+    """A time for people."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def plan(config: "Config", units: Sequence[Unit], folder: Path | None) -> Plan:
+    """Measures the machine and adds up what is not done in the folder."""
+    speed = measure(config)
+    done = [u for u in units if folder is not None and u.done(folder, config)]
+    known = set(done)
+    cost = {u: seconds(u, config, speed) for u in units if u not in known}
+    return Plan(cost, dict(Counter(u.kind for u in done)), config.jobs, speed.wall)
+
+
+class Progress:
+    """Units done and left, and the time left: live on a terminal, else in lines."""
+
+    def __init__(self, found: Plan | None) -> None:
+        self._plan = found
+        self._begun = time.monotonic()
+        self._count, self._spent = 0, 0.0
+
+    def __enter__(self) -> Callable[[Outcome], None]:
+        if self._plan is None:
+            return lambda outcome: None
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console.print("\n".join(self._plan.lines), markup=False)
+        self.live = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.live.start()
+        self.bar = self.live.add_task("units", total=sum(self._plan.cost.values()))
+        return self._show
+
+    def _show(self, outcome: Outcome) -> None:
+        assert self._plan is not None
+        cost = self._plan.cost.get(outcome.unit, 0.0)
+        self._count, self._spent = self._count + 1, self._spent + cost
+        total = sum(self._plan.cost.values())
+        rate = (time.monotonic() - self._begun) / max(self._spent, 1e-9)
+        text = (
+            f"{self._count}/{len(self._plan.cost)} units, about "
+            f"{spell((total - self._spent) * rate)} left"
+        )
+        self.live.update(self.bar, completed=self._spent, description=text)
+        end = "" if outcome.fault is None else f": FAILED, {outcome.fault}"
+        if end or not self.console.is_terminal:
+            self.console.print(f"{text}: {outcome.unit.name}{end}", markup=False)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._plan is not None:
+            self.live.stop()

@@ -1,0 +1,418 @@
+"""COffeE-PSRO, OEF and OEF-BC on the Bargaining game: one trial, or the regret tables.
+
+Example: python -m experiments.bargaining
+Example: python -m experiments.bargaining --grid --size reduced --jobs 2 --out runs/grid
+
+Without --grid, one trial of COffeE with R2D on 1000 uniform trajectories, whose last
+profile is judged in the true game. With it, approaches x exploration x evaluation
+solvers x data sets x trials. --plan says first how long that takes here, and stops.
+
+--size fills in what is not given: "paper" has the published settings (40 iterations,
+200,000 decisions a response: hours a trial), "reduced" 10 iterations and 30,000
+decisions (minutes a trial; regrets are not comparable with published ones), "tiny" only
+tries the machinery out.
+
+Writes a run folder: every unit of work has a file or folder of its own (data sets,
+models, checkpoints, judged/*.json, fidelity/*.json), and a report. A killed run goes on
+with --out FOLDER --resume; a resumed run may ask for more trials, data sets or solvers.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+from experiments import _grid, _run, _trial
+from nfg.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from experiments._plan import Plan
+
+Approach = Literal["coffee", "oef", "oef-bc"]
+Behaviour = Literal["uniform", "psro", "file"]
+
+_ALL_SIZES: dict[str, Any] = {
+    "behaviour_iterations": 20,
+    "model_steps": 10_000,
+    "clone_steps": 10_000,
+    "episodes": 1000,
+    "screen": 2000,
+    "fresh": 20_000,
+    "fidelity_episodes": 1000,
+}
+SIZES: dict[str, dict[str, Any]] = {
+    "paper": {**_ALL_SIZES, "iterations": 40, "decisions": 200_000},
+    "reduced": {**_ALL_SIZES, "iterations": 10, "decisions": 30_000},
+    "tiny": {
+        "iterations": 2,
+        "decisions": 1000,
+        "behaviour_iterations": 2,
+        "model_steps": 300,
+        "clone_steps": 300,
+        "episodes": 100,
+        "screen": 100,
+        "fresh": 500,
+        "fidelity_episodes": 100,
+    },
+}
+_ONE: dict[str, Any] = {
+    "approaches": ("coffee",),
+    "explorations": ("r2d",),
+    "behaviours": ("uniform",),
+    "trajectories": (1000,),
+    "trials": 1,
+}
+_GRID: dict[str, Any] = {
+    "approaches": get_args(Approach),
+    "explorations": ("r2d", "rd"),
+    "behaviours": ("uniform", "psro"),
+}
+_TABLES: dict[str, dict[str, Any]] = {
+    "paper": {**_GRID, "trajectories": (500, 1000, 2000), "trials": 10},
+    "reduced": {**_GRID, "trajectories": (1000,), "trials": 5},
+    "tiny": {**_GRID, "trajectories": (200,), "trials": 2},
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Fields of the page."""
+
+    may_change: ClassVar[tuple[str, ...]] = (
+        "grid", "approaches", "explorations", "evaluations", "behaviours",
+        "trajectories", "trials", "penalties", "coverages", "weights", "curve",
+        "stack", "executor", "plan", "report",
+    )  # fmt: skip
+
+    grid: bool = False
+    """All approaches, solvers and data sets (those not named) instead of one trial."""
+    plan: bool = False
+    """Print the units and how long they take here; do nothing."""
+    report: bool = False
+    """Write the report of what is finished in --out again (with --resume); no more."""
+    size: Literal["paper", "reduced", "tiny"] = "reduced"
+    """What fills in iterations, decisions and other sizes that are not given."""
+    approaches: tuple[Approach, ...] = ()
+    """coffee, oef, oef-bc (default: coffee; with --grid all)."""
+    explorations: tuple[str, ...] = ()
+    """Solvers responded to: r2d, rd or any spec (default: r2d; with --grid both)."""
+    evaluations: tuple[str, ...] = ("rd", "r2d")
+    """Solvers whose profiles are judged, from the same runs."""
+    behaviours: tuple[Behaviour, ...] = ()
+    """Who played the data: uniform, psro (5 online runs), file (--data)."""
+    trajectories: tuple[int, ...] = ()
+    """Sizes of the data sets (default: 1000; --grid --size paper: 500 1000 2000)."""
+    data: Path | None = None
+    """Folder of a data set of yours (offline.data), in place of behaviours."""
+    trials: int | None = None
+    """Independent trials (default: 1; with --grid 10, 5 or 2 by size)."""
+    seed: int = 0
+    """Of everything random, with the trial and the unit's name."""
+    penalties: tuple[float, ...] = (2.0,)
+    """lambda of COffeE (Eq. 3), in units of payoff; several are a sweep."""
+    coverages: tuple[float, ...] = (0.1,)
+    """alpha_0 of COffeE (Eq. 4); several are a sweep."""
+    anneal: int = 10
+    """Responses until coverage is 0."""
+    weights: tuple[float, ...] = (0.4,)
+    """w of OEF-BC, share of imitated decisions; several are a sweep."""
+    k: int = 1
+    """Last profiles that are responded to in the true game; regret grows with it."""
+    curve: tuple[int, ...] = ()
+    """Earlier iterations to judge as well (k = 1), for regret over iterations."""
+    iterations: int | None = None
+    """Of PSRO in the model."""
+    decisions: int | None = None
+    """Of the learner, a response; also in the true game."""
+    minimum: int | None = None
+    """Transitions before learning begins (default: a quarter of the decisions)."""
+    capacity: int | None = None
+    """Of the replay (default: a quarter of the decisions, as published)."""
+    games: int = 64
+    """Played side by side by a learner; 1 is the published schedule, and slow."""
+    behaviour_iterations: int | None = None
+    """Of the online PSRO runs (RD, true game) whose mixture plays the data "psro"."""
+    shared_behaviour: bool = False
+    """The same five online runs for all trials; trajectories are still each trial's."""
+    model_steps: int | None = None
+    """Training steps of the dynamics model, and again of its reward networks."""
+    clone_steps: int | None = None
+    """Training steps of the behaviour clone of OEF-BC."""
+    episodes: int | None = None
+    """Of each entry of an empirical game."""
+    screen: int | None = None
+    """True episodes on which the best deviation is chosen."""
+    fresh: int | None = None
+    """True episodes on which it is measured."""
+    fidelity_episodes: int | None = None
+    """True episodes of each pure profile, for the model's errors."""
+    discount: float = 0.99
+    """A round; payoffs of a deal."""
+    discount_exponent: Literal["offers", "offers_before"] = "offers"
+    """Offers made at the deal, or before the accepted one."""
+    dataset_mirror: Literal["counted", "none"] = "counted"
+    """Each episode is stored twice, players exchanged, and both count (the authors)."""
+    members: int = 4
+    """Of the ensemble."""
+    norm: Literal["scalar", "dimension"] = "scalar"
+    """One mean and deviation for all entries of a vector (the authors), or each."""
+    members_share_batches: bool = True
+    """Members differ in first weights only (the authors), or are bootstrapped."""
+    history: Literal["predicted", "actual"] = "predicted"
+    """Offers in an information state: predicted (the authors) or those made."""
+    uncertainty: Literal["deviation", "pairwise"] = "deviation"
+    """u: largest distance from the mean (the authors), or between two members."""
+    round_state: bool = False
+    """Predicted states are rounded."""
+    reward_scale_bug: bool = False
+    """The error of the authors' code: predicted payoffs about 2.67 times too large."""
+    stack: int = 1
+    """Trials whose responses are learned as one batch; results stay the same."""
+    jobs: int = 1
+    """Processes that work on units (one thread each)."""
+    executor: str = "inprocess"
+    """Where a unit's requests run: inprocess, processes:jobs=4, ray, ray:address=..."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Of torch."""
+    out: Path | None = None
+    """Run folder (default: a new one under runs/)."""
+    resume: bool = False
+    """Continue the run in --out: finished units are kept."""
+    config: Path | None = None
+    """YAML file with defaults for these fields."""
+    json: bool = False
+    """Print the summary as one JSON object and nothing else on stdout."""
+    quiet: bool = False
+    """No plan and no progress."""
+
+
+def resolved(config: Config) -> Config:
+    """With a value for everything that was not given."""
+    usual = _TABLES[config.size] if config.grid else _ONE
+    values = {**SIZES[config.size], **usual}
+    if config.data is not None:
+        from offline.data import load
+
+        given: dict[str, Any] = {"behaviours": ("file",)}
+        given["trajectories"] = (load(config.data).trajectories,)
+        for name, only in given.items():
+            if getattr(config, name) not in ((), only):
+                raise UserError(
+                    f"--data: its data set is the only one, so --{name} must not be "
+                    f"given; got {getattr(config, name)}"
+                )
+        values |= given
+    missing = {
+        name: value
+        for name, value in values.items()
+        if getattr(config, name) in (None, ())
+    }
+    config = replace(config, **missing)
+    quarter = max(1, (config.decisions or 0) // 4)
+    minimum = quarter if config.minimum is None else config.minimum
+    capacity = max(quarter, minimum) if config.capacity is None else config.capacity
+    return replace(config, minimum=minimum, capacity=capacity)
+
+
+def check(config: Config) -> None:
+    """Refuses impossible values before anything is written."""
+    from experiments import _units
+    from offline.baselines import Cloning
+    from offline.data import load
+
+    _check_numbers(config)
+    _check_lists(config)
+    simulator = _units.game(config)  # these refuse what they cannot be
+    _units.settings(config), _units.training(config)
+    Cloning(steps=config.clone_steps or 0)
+    for penalty in config.penalties:
+        for coverage in config.coverages:
+            run = _grid.Unit("explore", 0, approach="coffee", penalty=penalty)
+            _units.approach(replace(run, coverage=coverage), config)
+    _check_solvers(config)
+    if config.data is not None:
+        load(config.data, simulator.name)
+    elif "file" in config.behaviours:
+        raise UserError("--behaviours file: the data set must be named with --data")
+
+
+def _check_numbers(config: Config) -> None:
+    lows = {
+        "trials": 1, "seed": 0, "iterations": 1, "decisions": 1, "minimum": 1,
+        "capacity": 1, "games": 1, "behaviour_iterations": 1, "episodes": 2,
+        "screen": 2, "fresh": 2, "fidelity_episodes": 1, "stack": 1, "jobs": 1,
+        "k": 1, "anneal": 0,
+    }  # fmt: skip
+    for name, low in lows.items():
+        if getattr(config, name) < low:
+            raise UserError(
+                f"--{name.replace('_', '-')} must be at least {low}; got "
+                f"{getattr(config, name)}"
+            )
+    last = config.iterations or 0
+    if config.k > last:
+        raise UserError(f"--k must be at most the {last} iterations; got {config.k}")
+    for at in config.curve:
+        if not 1 <= at < last:
+            raise UserError(
+                f"--curve must be of iterations from 1 to {last - 1}; got {at}"
+            )
+    for weight in config.weights:
+        if not 0 <= weight <= 1:
+            raise UserError(f"--weights must be in [0, 1]; got {weight}")
+    odd = config.dataset_mirror == "counted"
+    for size in () if config.data else config.trajectories:
+        if size < 10 or (odd and size % 2):
+            raise UserError(
+                "--trajectories must be at least 10, and even with mirrors counted; "
+                f"got {size}"
+            )
+    if config.jobs > 1 and config.executor != "inprocess":
+        raise UserError(
+            "--jobs must be 1 with another executor than inprocess, which has "
+            f"workers of its own; got {config.jobs} with '{config.executor}'"
+        )
+
+
+def _check_lists(config: Config) -> None:
+    names = (
+        "approaches", "explorations", "evaluations", "behaviours", "trajectories",
+        "penalties", "coverages", "weights", "curve",
+    )  # fmt: skip
+    for name in names:
+        values = getattr(config, name)
+        if not values and name != "curve":
+            raise UserError(f"--{name} must name at least one; got none")
+        told = [_trial.slug(v) if isinstance(v, str) else f"{v:g}" for v in values]
+        for number, one in enumerate(told):
+            if one in told[:number]:
+                raise UserError(
+                    f"--{name} must differ from each other; got {values[number]!r} "
+                    "twice, or two that share the name of a file"
+                )
+    for name, known in (("approaches", Approach), ("behaviours", Behaviour)):
+        for value in getattr(config, name):
+            if value not in get_args(known):
+                raise unknown("experiments.bargaining", name, value, get_args(known))
+
+
+def _check_solvers(config: Config) -> None:
+    """Every solver must take a two-player ensemble and give a mixture a player."""
+    import numpy as np
+
+    from meta_solvers import Game, get
+    from meta_solvers.base import check as capable
+    from offline.coffee import SOLVERS
+
+    probe = Game.ensemble(np.zeros((2, 2, 2, 2)), None, True)
+    for name in (*config.explorations, *config.evaluations):
+        solver = get(SOLVERS.get(name, name))
+        capable(solver, probe)
+        if solver.concept not in ("ne", "none"):
+            raise UserError(
+                f"solver '{name}' must give each player a mixture of its own, as those "
+                f"for Nash equilibria do; it is for {solver.concept.upper()}"
+            )
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Runs what is missing; returns the report's summary."""
+    from experiments import _plan, _units
+
+    if config.report and not config.resume:
+        raise UserError("--report goes with --out FOLDER --resume")
+    config = resolved(config)
+    check(config)
+    chosen = _grid.units(config)
+    if config.plan:
+        place = config.out if config.resume else None
+        print("\n".join(_plan.plan(config, chosen, place).lines))
+        return {}
+    folder = _run.claim(config.out, "bargaining", config.resume)
+    if not config.report:
+        _run.record(folder, replace(config, plan=False, report=False))
+    faults: list[_grid.Outcome] = []
+    if not config.report:
+        todo = [unit for unit in chosen if not unit.done(folder, config)]
+        silent = config.quiet or config.json or not todo
+        plan = None if silent else _plan.plan(config, chosen, folder)
+        faults = _work(config, folder, todo, plan)
+    spent = [row["cpu_seconds"] for row in _units.rows(folder, "units")]
+    facts = {
+        "config": {k: _run.plain(v) for k, v in vars(config).items()},
+        "env": _run.read_json(folder / "env.json"),
+        "units": len(chosen),
+        "missing": [u.name for u in chosen if not u.done(folder, config)],
+        "cpu_seconds": sum(spent),
+        "wall_seconds": _clock(folder)["wall_seconds"],
+    }
+    from experiments import _bargaining_report
+
+    judged, true = (_units.rows(folder, room) for room in ("judged", "fidelity"))
+    summary = _bargaining_report.write(folder, judged, true, facts)
+    summary["folder"] = str(folder)
+    summary["missing"] = facts["missing"]
+    _run.write_json(folder / "summary.json", _run.clean(summary))
+    if faults:
+        _complain(faults, folder)
+    return summary
+
+
+def _clock(folder: Path, seconds: float = 0.0) -> dict[str, float]:
+    """Adds to the wall time of all runs in this folder."""
+    place = folder / "clock.json"
+    before = _run.read_json(place)["wall_seconds"] if place.exists() else 0.0
+    found = {"wall_seconds": round(before + seconds, 3)}
+    _run.write_json(place, found)
+    return found
+
+
+def _work(
+    config: Config, folder: Path, todo: list[_grid.Unit], plan: "Plan | None"
+) -> list[_grid.Outcome]:
+    """Does the units; returns the faults, each of which is recorded."""
+    from experiments import _plan, _units
+    from psro.executor import parse
+
+    jobs, begun = _grid.jobs(config, folder, todo), time.monotonic()
+    spec = f"processes:jobs={config.jobs}" if config.jobs > 1 else config.executor
+    doer = _units.elsewhere if config.jobs > 1 else _units.do
+    try:
+        with parse(spec) as executor, _plan.Progress(plan) as show:
+
+            def report(outcome: _grid.Outcome) -> None:
+                _units.finish(outcome, folder)
+                show(outcome)
+
+            work = partial(doer, executor=executor)
+            return _grid.run(jobs, work, config.jobs, report)
+    finally:
+        _clock(folder, time.monotonic() - begun)
+
+
+def _complain(faults: list[_grid.Outcome], folder: Path) -> None:
+    """Ends the page after faults: with 2 if all are the user's, else with 1."""
+    own = [fault for fault in faults if not (fault.fault or "").startswith("needs ")]
+    text = (
+        f"{len(faults)} units failed and the others are kept; the first is "
+        f"{own[0].unit.name}: {own[0].fault} (more in '{folder / 'failed'}')"
+    )
+    if all(fault.user for fault in faults):
+        raise UserError(text)
+    raise RuntimeError(text)
+
+
+def page(config: Config) -> None:
+    """Runs and says where the results are."""
+    summary = run(config)
+    if config.json and summary:
+        print(json.dumps(_run.clean(summary)))
+    elif summary and not config.quiet:
+        print(f"-> {summary['folder']}")
+
+
+if __name__ == "__main__":
+    sys.exit(_run.main(page, Config))

@@ -1,0 +1,151 @@
+"""How far the payoffs of a learned model are from those of the true game.
+
+Every pure profile of a population is replayed in the true game (Nguyen & Wellman 2026,
+section 5.4, and the authors' code). Two errors are told: that of the empirical game,
+whose payoffs come from roll-outs in the model, and that of the reward networks alone,
+asked about the last moves of the true episodes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from games.bargaining import Bargaining, state
+from learn.nets import Shape
+from learn.policies import Bank
+from learn.random import generators
+from nfg.errors import UserError
+from offline.model import ModelSimulator
+
+_ROWS = 40_000  # episodes played at a time; it bounds memory
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """Utilities of C pure profiles in the true game and in the model.
+
+    Attributes:
+      profiles: the policy of each player.
+      true: mean payoffs in the true game.
+      model: those of the empirical game, means over the ensemble.
+      on_true: what the reward networks say of the true episodes' last moves.
+      uncertainty: mean disagreement u of the networks about those moves.
+    """
+
+    profiles: Int64[ndarray, "C N"]
+    true: Float64[ndarray, "C N"]
+    model: Float64[ndarray, "C N"]
+    on_true: Float64[ndarray, "C N"]
+    uncertainty: Float64[ndarray, " C"]
+
+    @property
+    def utility_error(self) -> float:
+        """Mean over profiles and players of the empirical game's absolute error."""
+        return float(np.abs(self.true - self.model).mean())
+
+    @property
+    def utility_error_on_true(self) -> float:
+        """The same of the reward networks on the true episodes."""
+        return float(np.abs(self.true - self.on_true).mean())
+
+
+def agreement(
+    simulator: Bargaining,
+    model: ModelSimulator,
+    policies: Float32[ndarray, "K P"],
+    payoffs: Float64[ndarray, "E N K K"],
+    width: int,
+    episodes: int,
+    seed: tuple[int, ...],
+) -> Agreement:
+    """Replays every pair of policies in the true game.
+
+    Args:
+      simulator: the true game.
+      model: of one trial, on the device where all of this runs.
+      policies: one pool, shared by both players.
+      payoffs: the empirical game's table, which is symmetric.
+      width: hidden units of the policies.
+      episodes: of each pair; all pairs play the same ones.
+      seed: of the episodes.
+
+    Raises:
+      UserError: the table does not fit the policies, or there are no episodes.
+    """
+    if payoffs.shape[2:] != (len(policies),) * 2:
+        raise UserError(
+            f"agreement(): the table must be of {len(policies)} policies; got "
+            f"{list(payoffs.shape[2:])}"
+        )
+    if episodes < 1:
+        raise UserError(f"agreement(): episodes must be at least 1; got {episodes}")
+    first, second = np.triu_indices(len(policies))
+    profiles = np.stack([first, second], 1)
+    shape = Shape(simulator.inputs, width, simulator.actions)
+    bank = Bank(shape, (policies,), None, model.learned.f.device)
+    columns = simulator.draws + 2 * simulator.longest
+    numbers = torch.rand(
+        episodes, columns, generator=generators(seed, 1)[0], dtype=torch.float64
+    )
+    found = [
+        _replayed(simulator, model, bank, some, numbers)
+        for some in _batches(profiles, max(1, _ROWS // episodes))
+    ]
+    true, on_true, u = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    equal = first == second  # both players earn the same there, but for noise
+    for values in (true, on_true):
+        values[equal] = values[equal].mean(1, keepdims=True)
+    told = payoffs.mean(0)[:, first, second].T
+    return Agreement(profiles, true, told, on_true, u)
+
+
+def _batches(
+    profiles: Int64[ndarray, "C N"], size: int
+) -> Iterator[Int64[ndarray, "c N"]]:
+    for begin in range(0, len(profiles), size):
+        yield profiles[begin : begin + size]
+
+
+def _replayed(
+    simulator: Bargaining,
+    model: ModelSimulator,
+    bank: Bank,
+    profiles: Int64[ndarray, "C N"],
+    numbers: Float64[Tensor, "M columns"],
+) -> tuple[ndarray, ndarray, ndarray]:
+    """True payoffs, those according to the reward networks, and u; by profile."""
+    count, episodes = len(profiles), len(numbers)
+    device = bank.weights.device
+    seats = torch.as_tensor(np.repeat(profiles, episodes, 0), device=device)
+    uniforms = numbers.to(device).repeat(count, 1)
+    position = simulator.start(uniforms[None, :, : simulator.draws])
+    last, done_by = state(position), torch.zeros_like(position.mover)
+    for move in range(simulator.longest):
+        alive = ~position.done
+        rows = alive[0].nonzero()[:, 0]
+        if not len(rows):
+            break
+        at = simulator.draws + 2 * move
+        action = torch.zeros_like(position.mover)
+        action[0, rows] = bank.act(
+            seats[rows].gather(1, position.mover[0, rows, None])[:, 0],
+            position.inputs[0, rows],
+            position.legal[0, rows],
+            uniforms[rows, at : at + 2],
+        )
+        last = torch.where(alive[..., None], state(position), last)
+        done_by = torch.where(alive, action, done_by)
+        position = simulator.step(position, action, alive)
+    everywhere = torch.ones_like(position.done)
+    pays = model.predictor.payoffs(last, done_by, everywhere)
+    u = model.predictor.disagreement(pays)[..., None]
+    true, on_true, doubt = (
+        part[0].double().unflatten(0, (count, episodes)).mean(1).cpu().numpy()
+        for part in (position.returns, pays.mean(2), u)
+    )
+    return true, on_true, doubt[:, 0]
