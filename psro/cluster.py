@@ -90,7 +90,8 @@ class Ray(Pool):
         except self._lost as error:
             raise WorkerLost(f"Ray says: {_first_line(error)}") from None
         except self._ray.exceptions.RayTaskError as error:
-            return Fault.of(error)  # it could not be read or sent
+            # The request could not be read there, or the answer not sent.
+            return Fault(False, str(error).strip().splitlines()[-1], str(error))
         finally:
             with self._sending:
                 self._sent.discard(sent)

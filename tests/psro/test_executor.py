@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from games.openspiel import sequence_form
 from games.sequence import SequenceForm
 from meta_solvers import get
 from nfg.errors import UserError
+from psro.cluster import _imported
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor, InProcess, WorkerLost, WorkFailed, parse
 from psro.loop import run, start
@@ -23,20 +25,32 @@ from psro.together import together
 sys.path.append(str(Path(__file__).parent))  # workers import from there, too
 
 import executor_work as work
-from executor_work import bits
+from executor_work import bits, trial
+
+
+def quiet_ray():
+    """Ray imported the way the executor does, or a skipped test."""
+    if not find_spec("ray"):
+        pytest.skip("ray is not installed")
+    return _imported()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def surroundings():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        patch.setenv("OMP_NUM_THREADS", "2")  # workers must not take this over
+        yield
 
 
 @pytest.fixture(
     scope="module", params=["processes:jobs=2,retries=1", "ray:jobs=2,retries=1"]
 )
-def pool(request):
+def pool(request, surroundings):
     if request.param.startswith("ray"):
-        pytest.importorskip("ray")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
-        patch.setenv("OMP_NUM_THREADS", "2")  # workers must not take this over
-        with parse(request.param) as executor:
-            yield executor
+        quiet_ray()
+    with parse(request.param) as executor:
+        yield executor
 
 
 @pytest.fixture
@@ -46,8 +60,7 @@ def batches():
 
 
 def test_a_cluster_that_was_there_is_left_alone(capfd):
-    ray = pytest.importorskip("ray")
-    if ray.is_initialized():
+    if (ray := quiet_ray()).is_initialized():
         pytest.skip("another test's cluster is up")
     with parse("ray:jobs=1,retries=0") as ours:
         with parse("ray") as guest:
@@ -148,20 +161,6 @@ def test_closing_ends_what_is_under_way(tmp_path):
         executor.answer(work.numbers, work.questions(1))
 
 
-def trial(steps, function=work.numbers, per_step=2):
-    """Asks ``steps`` times; what it asks depends on the answers before."""
-
-    def asks(executor):
-        found, first = [], 0
-        for step in range(steps):
-            asked = work.questions(per_step, first)
-            found += executor.answer(function, asked)
-            first = (step + int(found[-1].total)) % 7
-        return found
-
-    return asks
-
-
 def test_trials_in_lockstep_form_one_batch(batches):
     trials = [trial(3, per_step=1 + i) for i in range(4)]
     expected = [bits(t(InProcess())) for t in trials]
@@ -198,14 +197,13 @@ def test_one_trial_computes_at_a_time():
     def busy(executor):
         for _ in range(3):
             inside.append(1)
-            most.append(len(inside))
             time.sleep(0.005)
+            most.append(len(inside))
             inside.pop()
             executor.answer(work.numbers, work.questions(1))
 
     together([busy] * 4, InProcess())
-    assert len(most) == 12
-    assert max(most) == 1
+    assert most == [1] * 12
 
 
 def test_a_failing_trial_is_raised_after_the_others_end():
@@ -322,7 +320,6 @@ def test_psro_trials_together_equal_plain_runs():
         ("processes:jobs", "must be written key=value; got 'jobs'"),
         ("processes:jobs=two", "jobs must be a whole number; got 'two'"),
         ("processes:jobs=1,jobs=2", "'jobs' must be given once"),
-        ("processes:jobs=0", "jobs must be at least 1; got 0"),
         ("processes:retries=-1", "retries must be at least 0; got -1"),
         ("ray:jobs=0", "jobs must be at least 1; got 0"),
     ],
@@ -335,7 +332,7 @@ def test_bad_specs_are_refused_with_one_sentence(spec, sentence):
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:6379", "there"])
 def test_an_address_without_a_cluster_is_one_sentence(address, monkeypatch):
-    ray = pytest.importorskip("ray")
+    ray = quiet_ray()
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(UserError, match=f"'{address}' must be a cluster") as caught:
         parse(f"ray:address={address}")
