@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from experiments.bargaining import Config
 
 Kind = Literal["behaviour", "data", "model", "clone", "explore", "judge", "fidelity"]
+ApproachName = Literal["coffee", "oef", "oef-bc"]
+BehaviourName = Literal["uniform", "psro", "file"]
 BEHAVIOURS = 5  # online runs whose final profiles make the mixture
 ALL_TRIALS = -1
 _STACKED = ("behaviour", "model", "explore", "judge")

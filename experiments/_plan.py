@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from experiments import _units
+from experiments import _parts
 from experiments._grid import Outcome, Unit, steps_of
 from games.simulator import Simulator
 from learn.ddqn import train
@@ -65,16 +65,16 @@ def measure(config: "Config") -> Speed:
     """A few hundred updates of everything."""
     torch.set_num_threads(1)
     begun, spent = time.perf_counter(), time.process_time()
-    simulator = _units.game(config)
+    simulator = _parts.game(config)
     data = collect(simulator, 100, 0)
     count = config.stack
     fits = [data] * count
-    fitting = replace(_units.training(config), steps=_STEPS)
+    fitting = replace(_parts.training(config), steps=_STEPS)
     model_seconds, learned = _timed(
         lambda: dynamics.train(fits, range(count), fitting, torch.device(config.device))
     )
     clone_seconds, cloned = _timed(
-        partial(clone, data, 0, Cloning(steps=_STEPS, held_out=0))
+        partial(clone, data, 0, Cloning(steps=_STEPS, held_out=0.0))
     )
     device = torch.device(config.device)
     model = ModelSimulator(learned, starts(fits, device)).trial(0)
@@ -103,7 +103,7 @@ def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
 
 def _pool(simulator: Simulator, config: "Config") -> np.ndarray:
     """Random policies, half as many as in the end."""
-    width = _units.settings(config).width
+    width = _parts.settings(config).width
     shape = Shape(simulator.inputs, width, simulator.actions)
     count = max(1, steps_of(Unit("explore", 0), config) // 2)
     (generator,) = generators((0,), 1)
@@ -114,7 +114,7 @@ def _rates(
     simulator: Simulator, pool: np.ndarray, config: "Config"
 ) -> tuple[float, float]:
     """CPU seconds a decision before and after learning begins."""
-    base = _units.settings(config)
+    base = _parts.settings(config)
     size = max(base.batch, base.games)
     short = replace(base, decisions=_DECISIONS, capacity=size, minimum=size)
     found = []
@@ -139,7 +139,7 @@ def _play(
     cells = np.stack([np.arange(len(pool)), np.zeros(len(pool), dtype=np.int64)], 1)
     matches = Matches(
         simulator,
-        _units.settings(config).width,
+        _parts.settings(config).width,
         (pool, pool),
         pure(cells, _EPISODES),
         (0,),
@@ -165,7 +165,7 @@ def _solving(config: "Config") -> float:
 
 def seconds(unit: Unit, config: "Config", speed: Speed) -> float:
     """CPU seconds that a unit will take."""
-    chosen, steps = _units.settings(config), steps_of(unit, config)
+    chosen, steps = _parts.settings(config), steps_of(unit, config)
     episodes = config.episodes or 0
 
     def response(where: int) -> float:
@@ -289,7 +289,7 @@ class Progress:
         rate = (time.monotonic() - self._begun) / max(self._spent, 1e-9)
         text = (
             f"{self._count}/{len(self._plan.cost)} units, about "
-            f"{spell((total - self._spent) * rate)} left"
+            f"{spell(max(0.0, total - self._spent) * rate)} left"
         )
         self.live.update(self.bar, completed=self._spent, description=text)
         end = "" if outcome.fault is None else f": FAILED, {outcome.fault}"

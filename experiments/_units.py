@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,37 +16,29 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from experiments import _run
+from experiments import _judging, _parts, _run
 from experiments._grid import Job, Outcome, Unit, steps_of
 from games.bargaining import Bargaining
 from games.simulator import Position
 from learn.nets import Shape
 from learn.policies import Bank
-from learn.tasks import Settings
 from meta_solvers import get
-from meta_solvers.base import solve
+from meta_solvers.base import SolverFailed
 from nfg.errors import UserError
 from offline import data as stored
 from offline import dynamics, ensemble
-from offline.agreement import agreement
-from offline.baselines import Clone, Cloning, clone
-from offline.coffee import SOLVERS, Approach, setup
-from offline.ensemble import Training
-from offline.model import ModelSimulator
+from offline.baselines import Cloning, clone
+from offline.coffee import SOLVERS, setup
 from offline.record import Actor, collect
-from offline.regret import Judge, Profile, regrets
-from offline.starts import starts
 from psro import checkpoint
 from psro.executor import Executor, InProcess, WorkerLost, WorkFailed
 from psro.loop import start, step
-from psro.parts import Population, Setup, State, Table
+from psro.parts import Setup, State
 from psro.rl import LearnedOracle, SampledEvaluator
 from psro.together import together
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
-
-SCALE = 5.0  # deviation of payoffs in the true game, about
 
 
 def work(asked: Sequence[Job]) -> list[list[Outcome]]:
@@ -94,51 +86,11 @@ def _guarded(units: Sequence[Unit], doer: Callable[[], None]) -> list[Outcome]:
     try:
         doer()
     except Exception as error:  # noqa: BLE001  one unit's fault is not the grid's
-        user = isinstance(error, UserError)
+        user = isinstance(error, UserError | SolverFailed)
         told = str(error) if user else f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
         return [Outcome(unit, told, user, trace) for unit in units]
     return [Outcome(unit) for unit in units]
-
-
-def game(config: "Config") -> Bargaining:
-    """The true game."""
-    return Bargaining(discount=config.discount, exponent=config.discount_exponent)
-
-
-def settings(config: "Config") -> Settings:
-    """Of all responses, in the model and in the true game."""
-    assert config.decisions and config.minimum is not None
-    return Settings(
-        decisions=config.decisions,
-        games=config.games,
-        capacity=config.capacity or 0,
-        minimum=config.minimum,
-        explore_decisions=config.decisions * 4 // 5,
-        device=config.device,
-    )
-
-
-def training(config: "Config") -> Training:
-    """Of the dynamics model."""
-    return Training(
-        members=config.members,
-        steps=config.model_steps or 0,
-        norm=config.norm,
-        members_share_batches=config.members_share_batches,
-        reward_scale_bug=config.reward_scale_bug,
-    )
-
-
-def approach(unit: Unit, config: "Config") -> Approach:
-    """What an exploration run's responses are rewarded for."""
-    name: Literal["coffee", "oef"] = "coffee" if unit.approach == "coffee" else "oef"
-    return Approach(name, unit.penalty, unit.coverage, config.anneal)
-
-
-def _number(seed: Sequence[int]) -> int:
-    """One number for what takes no more."""
-    return int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
 
 
 def _grown(unit: Unit, job: Job, parts: Setup) -> State:
@@ -158,11 +110,11 @@ def behaviour(
     unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]
 ) -> None:
     """Online PSRO with RD in the true game."""
-    simulator, chosen = game(job.config), settings(job.config)
+    simulator, chosen = _parts.game(job.config), _parts.settings(job.config)
     episodes = job.config.episodes or 0
-    seed = _number(unit.seed(job.config.seed))
+    seed = _parts.number(unit.seed(job.config.seed))
     oracle = LearnedOracle(
-        simulator, chosen, executor, shared=True, episodes=episodes, scale=SCALE
+        simulator, chosen, executor, shared=True, episodes=episodes, scale=_parts.SCALE
     )
     evaluator = SampledEvaluator(
         simulator, executor, chosen.width, episodes, seed, chosen.device
@@ -175,10 +127,10 @@ def data(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -
     config, place = job.config, unit.place(job.folder)
     if unit.behaviour == "file":
         assert config.data is not None
-        stored.save(stored.load(config.data, game(config).name), place)
+        stored.save(stored.load(config.data, _parts.game(config).name), place)
         return
-    seed = _number(unit.seed(config.seed))
-    simulator, mirror = game(config), config.dataset_mirror
+    seed = _parts.number(unit.seed(config.seed))
+    simulator, mirror = _parts.game(config), config.dataset_mirror
     if unit.behaviour == "uniform":
         found = collect(simulator, unit.trajectories, seed, mirror=mirror)
     else:
@@ -209,7 +161,7 @@ def _mixture(
     for number, state in enumerate(finals):
         for player, marginal in enumerate(state.train.marginals):
             mixture[number, player, first[number] : first[number + 1]] = marginal
-    shape = Shape(simulator.inputs, settings(config).width, simulator.actions)
+    shape = Shape(simulator.inputs, _parts.settings(config).width, simulator.actions)
     bank = Bank(shape, [np.concatenate(pools)], None, torch.device("cpu"))
 
     def act(
@@ -234,8 +186,10 @@ def _models(job: Job) -> None:
     """Ensembles of several data sets, trained together."""
     config = job.config
     sets = [stored.load(unit.needs(config)[0].place(job.folder)) for unit in job.units]
-    seeds = [_number(unit.seed(config.seed)) for unit in job.units]
-    learned = dynamics.train(sets, seeds, training(config), torch.device(config.device))
+    seeds = [_parts.number(unit.seed(config.seed)) for unit in job.units]
+    learned = dynamics.train(
+        sets, seeds, _parts.training(config), torch.device(config.device)
+    )
     for number, unit in enumerate(job.units):
         place = unit.place(job.folder)
         aside = place.with_name(f".{place.name}.{os.getpid()}")
@@ -248,7 +202,7 @@ def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
     place, config = unit.place(job.folder), job.config
     found = clone(
         stored.load(unit.needs(config)[0].place(job.folder)),
-        _number(unit.seed(config.seed)),
+        _parts.number(unit.seed(config.seed)),
         Cloning(steps=config.clone_steps or 0),
     )
     aside = place.with_name(f".{place.name}.{os.getpid()}")
@@ -257,161 +211,21 @@ def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
     os.replace(aside, place)
 
 
-def _cloned(place: Path) -> Clone:
-    with np.load(place, allow_pickle=False) as file:
-        numbers = {k: float(file[k]) for k in ("trained", "held_out", "uniform")}
-        return Clone(file["weights"], int(file["width"]), **numbers)
-
-
-def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
-    """The learned model that a unit plays in."""
-    config, device = job.config, torch.device(job.config.device)
-    own = Unit("data", unit.trial, unit.behaviour, unit.trajectories)
-    data_place = own.place(job.folder)
-    model_place = replace(own, kind="model").place(job.folder)
-    return ModelSimulator(
-        ensemble.moved(ensemble.load(model_place), device),
-        starts([stored.load(data_place)], device),
-        history=config.history,
-        uncertainty=config.uncertainty,
-        round_state=config.round_state,
-    )
-
-
 def explore(
     unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]
 ) -> None:
     """PSRO in the learned model."""
     config = job.config
     parts = setup(
-        simulator_of(unit, job),
-        approach(unit, config),
+        _parts.simulator_of(unit, job),
+        _parts.approach(unit, config),
         unit.exploration,
-        settings(config),
+        _parts.settings(config),
         executor,
-        _number(unit.seed(config.seed)),
+        _parts.number(unit.seed(config.seed)),
         config.episodes or 0,
     )
     _grown(unit, job, parts)
-
-
-def profile(state: State, iteration: int, evaluation: str, seed: int) -> Profile:
-    """What a solver makes of the empirical game as it was after some iterations.
-
-    Iteration t had the first t + 1 policies of the population, and their payoffs are
-    the leading block of the final table: the profile is padded with zeros.
-
-    Raises:
-      SolverFailed: the solver has no answer.
-      UserError: a policy was found twice, so that the block is another one.
-    """
-    pools, size = state.population.pools, iteration + 1
-    if any(len(pool) != state.iteration + 1 for pool in pools):
-        raise UserError(
-            f"profile(): {state.iteration} iterations must have found as many policies;"
-            f" got pools of {[len(pool) for pool in pools]}"
-        )
-    cut = Population(
-        tuple(pool[:size] for pool in pools), state.population.shared, size
-    )
-    block: Any = (..., *(slice(size) for _ in pools))
-    table = Table(
-        cut.uids,
-        state.table.values[block],
-        state.table.errors[block],
-        state.table.episodes[block],
-    )
-    solver = get(SOLVERS.get(evaluation, evaluation))
-    rng = np.random.default_rng([seed, iteration])
-    # The loop prunes as well before it responds.
-    game = table.game(cut, repeats=True)
-    solution = solve(solver, game, rng, throw=False, prune=1e-8).require()
-    rest = state.iteration - iteration
-    return tuple(np.pad(np.array(m), (0, rest)) for m in solution.marginals)
-
-
-def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -> None:
-    """Regret in the true game of one profile, or of the last k."""
-    config, seed = job.config, unit.seed(job.config.seed)
-    state = checkpoint.latest(unit.explored.place(job.folder))
-    last = unit.iteration or state.iteration
-    first = last if unit.iteration else last - config.k + 1
-    profiles = [
-        profile(state, t, unit.evaluation, config.seed) for t in range(first, last + 1)
-    ]
-    imitation = None
-    if unit.weight is not None:
-        imitation = _cloned(unit.needs(config)[1].place(job.folder)), unit.weight
-    found = regrets(
-        game(config),
-        executor,
-        tuple(state.population.stacked()),
-        profiles,
-        Judge(settings(config), config.screen or 0, config.fresh or 0, SCALE),
-        seed,
-        imitation,
-    )
-    regret = found[-1]
-    row = {
-        "approach": unit.approach if imitation is None else "oef-bc",
-        "exploration": unit.exploration,
-        "evaluation": unit.evaluation,
-        **_cell(unit, config),
-        "iteration": last,
-        "iterations": state.iteration,
-        "weight": unit.weight or 0.0,
-        "regret": regret.total,
-        "error": regret.error,
-        "screened": regret.screened,
-        "values": regret.values.tolist(),
-        "welfare": float(regret.values.sum()),
-        "best": list(regret.best),
-        "responses": regret.responses.tolist(),
-        "regrets": [one.total for one in found],
-        "k": regret.profiles,
-        "judged": "curve" if unit.iteration else "final",
-        "profile": profiles[-1][0].round(6).tolist(),
-        "cpu_seconds": round(spent(), 3),
-    }
-    _run.write_json(unit.place(job.folder), _run.clean(row))
-
-
-def _cell(unit: Unit, config: "Config") -> dict[str, Any]:
-    return {
-        "behaviour": unit.behaviour,
-        "trajectories": unit.trajectories,
-        "trial": unit.trial,
-        "seed": config.seed,
-        "penalty": unit.penalty,
-        "coverage": unit.coverage,
-    }
-
-
-def fidelity(
-    unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]
-) -> None:
-    """Uncertainty and utility errors of the run's empirical game."""
-    config = job.config
-    state = checkpoint.latest(unit.explored.place(job.folder))
-    found = agreement(
-        game(config),
-        simulator_of(unit, job),
-        state.population.stacked()[0],
-        state.table.values,
-        settings(config).width,
-        config.fidelity_episodes or 0,
-        unit.seed(config.seed),
-    )
-    row = {
-        "approach": unit.approach,
-        "exploration": unit.exploration,
-        **_cell(unit, config),
-        "uncertainty": float(found.uncertainty.mean()),
-        "utility_error": found.utility_error,
-        "utility_error_on_true": found.utility_error_on_true,
-        "cpu_seconds": round(spent(), 3),
-    }
-    _run.write_json(unit.place(job.folder), _run.clean(row))
 
 
 _DOERS = {
@@ -419,8 +233,8 @@ _DOERS = {
     "data": data,
     "clone": cloning,
     "explore": explore,
-    "judge": judge,
-    "fidelity": fidelity,
+    "judge": _judging.judge,
+    "fidelity": _judging.fidelity,
 }
 
 

@@ -23,16 +23,11 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
-from experiments import _grid, _run, _trial
-from nfg.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    from experiments._plan import Plan
-
-Approach = Literal["coffee", "oef", "oef-bc"]
-Behaviour = Literal["uniform", "psro", "file"]
+from experiments import _grid, _run
+from experiments._grid import ApproachName, BehaviourName
+from nfg.errors import UserError
 
 _ALL_SIZES: dict[str, Any] = {
     "behaviour_iterations": 20,
@@ -66,7 +61,7 @@ _ONE: dict[str, Any] = {
     "trials": 1,
 }
 _GRID: dict[str, Any] = {
-    "approaches": get_args(Approach),
+    "approaches": get_args(ApproachName),
     "explorations": ("r2d", "rd"),
     "behaviours": ("uniform", "psro"),
 }
@@ -95,13 +90,13 @@ class Config:
     """Write the report of what is finished in --out again (with --resume); no more."""
     size: Literal["paper", "reduced", "tiny"] = "reduced"
     """What fills in iterations, decisions and other sizes that are not given."""
-    approaches: tuple[Approach, ...] = ()
+    approaches: tuple[ApproachName, ...] = ()
     """coffee, oef, oef-bc (default: coffee; with --grid all)."""
     explorations: tuple[str, ...] = ()
     """Solvers responded to: r2d, rd or any spec (default: r2d; with --grid both)."""
     evaluations: tuple[str, ...] = ("rd", "r2d")
     """Solvers whose profiles are judged, from the same runs."""
-    behaviours: tuple[Behaviour, ...] = ()
+    behaviours: tuple[BehaviourName, ...] = ()
     """Who played the data: uniform, psro (5 online runs), file (--data)."""
     trajectories: tuple[int, ...] = ()
     """Sizes of the data sets (default: 1000; --grid --size paper: 500 1000 2000)."""
@@ -217,110 +212,10 @@ def resolved(config: Config) -> Config:
     return replace(config, minimum=minimum, capacity=capacity)
 
 
-def check(config: Config) -> None:
-    """Refuses impossible values before anything is written."""
-    from experiments import _units
-    from offline.baselines import Cloning
-    from offline.data import load
-
-    _check_numbers(config)
-    _check_lists(config)
-    simulator = _units.game(config)  # these refuse what they cannot be
-    _units.settings(config), _units.training(config)
-    Cloning(steps=config.clone_steps or 0)
-    for penalty in config.penalties:
-        for coverage in config.coverages:
-            run = _grid.Unit("explore", 0, approach="coffee", penalty=penalty)
-            _units.approach(replace(run, coverage=coverage), config)
-    _check_solvers(config)
-    if config.data is not None:
-        load(config.data, simulator.name)
-    elif "file" in config.behaviours:
-        raise UserError("--behaviours file: the data set must be named with --data")
-
-
-def _check_numbers(config: Config) -> None:
-    lows = {
-        "trials": 1, "seed": 0, "iterations": 1, "decisions": 1, "minimum": 1,
-        "capacity": 1, "games": 1, "behaviour_iterations": 1, "episodes": 2,
-        "screen": 2, "fresh": 2, "fidelity_episodes": 1, "stack": 1, "jobs": 1,
-        "k": 1, "anneal": 0,
-    }  # fmt: skip
-    for name, low in lows.items():
-        if getattr(config, name) < low:
-            raise UserError(
-                f"--{name.replace('_', '-')} must be at least {low}; got "
-                f"{getattr(config, name)}"
-            )
-    last = config.iterations or 0
-    if config.k > last:
-        raise UserError(f"--k must be at most the {last} iterations; got {config.k}")
-    for at in config.curve:
-        if not 1 <= at < last:
-            raise UserError(
-                f"--curve must be of iterations from 1 to {last - 1}; got {at}"
-            )
-    for weight in config.weights:
-        if not 0 <= weight <= 1:
-            raise UserError(f"--weights must be in [0, 1]; got {weight}")
-    odd = config.dataset_mirror == "counted"
-    for size in () if config.data else config.trajectories:
-        if size < 10 or (odd and size % 2):
-            raise UserError(
-                "--trajectories must be at least 10, and even with mirrors counted; "
-                f"got {size}"
-            )
-    if config.jobs > 1 and config.executor != "inprocess":
-        raise UserError(
-            "--jobs must be 1 with another executor than inprocess, which has "
-            f"workers of its own; got {config.jobs} with '{config.executor}'"
-        )
-
-
-def _check_lists(config: Config) -> None:
-    names = (
-        "approaches", "explorations", "evaluations", "behaviours", "trajectories",
-        "penalties", "coverages", "weights", "curve",
-    )  # fmt: skip
-    for name in names:
-        values = getattr(config, name)
-        if not values and name != "curve":
-            raise UserError(f"--{name} must name at least one; got none")
-        told = [_trial.slug(v) if isinstance(v, str) else f"{v:g}" for v in values]
-        for number, one in enumerate(told):
-            if one in told[:number]:
-                raise UserError(
-                    f"--{name} must differ from each other; got {values[number]!r} "
-                    "twice, or two that share the name of a file"
-                )
-    for name, known in (("approaches", Approach), ("behaviours", Behaviour)):
-        for value in getattr(config, name):
-            if value not in get_args(known):
-                raise unknown("experiments.bargaining", name, value, get_args(known))
-
-
-def _check_solvers(config: Config) -> None:
-    """Every solver must take a two-player ensemble and give a mixture a player."""
-    import numpy as np
-
-    from meta_solvers import Game, get
-    from meta_solvers.base import check as capable
-    from offline.coffee import SOLVERS
-
-    probe = Game.ensemble(np.zeros((2, 2, 2, 2)), None, True)
-    for name in (*config.explorations, *config.evaluations):
-        solver = get(SOLVERS.get(name, name))
-        capable(solver, probe)
-        if solver.concept not in ("ne", "none"):
-            raise UserError(
-                f"solver '{name}' must give each player a mixture of its own, as those "
-                f"for Nash equilibria do; it is for {solver.concept.upper()}"
-            )
-
-
 def run(config: Config) -> dict[str, Any]:
     """Runs what is missing; returns the report's summary."""
-    from experiments import _plan, _units
+    from experiments import _plan
+    from experiments._allowed import check
 
     if config.report and not config.resume:
         raise UserError("--report goes with --out FOLDER --resume")
@@ -331,15 +226,50 @@ def run(config: Config) -> dict[str, Any]:
         place = config.out if config.resume else None
         print("\n".join(_plan.plan(config, chosen, place).lines))
         return {}
-    folder = _run.claim(config.out, "bargaining", config.resume)
-    if not config.report:
-        _run.record(folder, replace(config, plan=False, report=False))
     faults: list[_grid.Outcome] = []
-    if not config.report:
+    if config.report:
+        assert config.out is not None
+        folder = _run.claim(config.out, "bargaining", resume=True)
+    else:
+        folder, faults = _work(config, chosen)
+    summary = _reported(config, chosen, folder)
+    if faults:
+        _complain(faults, folder)
+    return summary
+
+
+def _work(config: Config, chosen: list[_grid.Unit]) -> tuple[Path, list[_grid.Outcome]]:
+    """Does what is missing; returns the folder and the faults, which are recorded."""
+    from experiments import _plan, _units
+    from psro.executor import parse
+
+    spec = f"processes:jobs={config.jobs}" if config.jobs > 1 else config.executor
+    doer = _units.elsewhere if config.jobs > 1 else _units.do
+    with parse(spec) as executor:  # refused before anything is written
+        folder = _run.claim(config.out, "bargaining", config.resume)
+        _run.record(folder, replace(config, plan=False))
         todo = [unit for unit in chosen if not unit.done(folder, config)]
         silent = config.quiet or config.json or not todo
         plan = None if silent else _plan.plan(config, chosen, folder)
-        faults = _work(config, folder, todo, plan)
+        begun = time.monotonic()
+        try:
+            with _plan.Progress(plan) as show:
+
+                def report(outcome: _grid.Outcome) -> None:
+                    _units.finish(outcome, folder)
+                    show(outcome)
+
+                work = partial(doer, executor=executor)
+                jobs = _grid.jobs(config, folder, todo)
+                return folder, _grid.run(jobs, work, config.jobs, report)
+        finally:
+            _clock(folder, time.monotonic() - begun)
+
+
+def _reported(config: Config, chosen: list[_grid.Unit], folder: Path) -> dict[str, Any]:
+    """Writes the report of all rows in the folder; returns its summary."""
+    from experiments import _bargaining_report, _units
+
     spent = [row["cpu_seconds"] for row in _units.rows(folder, "units")]
     facts = {
         "config": {k: _run.plain(v) for k, v in vars(config).items()},
@@ -349,15 +279,10 @@ def run(config: Config) -> dict[str, Any]:
         "cpu_seconds": sum(spent),
         "wall_seconds": _clock(folder)["wall_seconds"],
     }
-    from experiments import _bargaining_report
-
     judged, true = (_units.rows(folder, room) for room in ("judged", "fidelity"))
     summary = _bargaining_report.write(folder, judged, true, facts)
-    summary["folder"] = str(folder)
-    summary["missing"] = facts["missing"]
+    summary |= {"folder": str(folder), "missing": facts["missing"]}
     _run.write_json(folder / "summary.json", _run.clean(summary))
-    if faults:
-        _complain(faults, folder)
     return summary
 
 
@@ -368,29 +293,6 @@ def _clock(folder: Path, seconds: float = 0.0) -> dict[str, float]:
     found = {"wall_seconds": round(before + seconds, 3)}
     _run.write_json(place, found)
     return found
-
-
-def _work(
-    config: Config, folder: Path, todo: list[_grid.Unit], plan: "Plan | None"
-) -> list[_grid.Outcome]:
-    """Does the units; returns the faults, each of which is recorded."""
-    from experiments import _plan, _units
-    from psro.executor import parse
-
-    jobs, begun = _grid.jobs(config, folder, todo), time.monotonic()
-    spec = f"processes:jobs={config.jobs}" if config.jobs > 1 else config.executor
-    doer = _units.elsewhere if config.jobs > 1 else _units.do
-    try:
-        with parse(spec) as executor, _plan.Progress(plan) as show:
-
-            def report(outcome: _grid.Outcome) -> None:
-                _units.finish(outcome, folder)
-                show(outcome)
-
-            work = partial(doer, executor=executor)
-            return _grid.run(jobs, work, config.jobs, report)
-    finally:
-        _clock(folder, time.monotonic() - begun)
 
 
 def _complain(faults: list[_grid.Outcome], folder: Path) -> None:

@@ -1,0 +1,120 @@
+"""What the Bargaining page refuses before anything is written."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+import torch
+
+from experiments import _grid, _parts, _trial
+from experiments._grid import ApproachName, BehaviourName
+from meta_solvers import Game, get
+from meta_solvers.base import check as capable
+from nfg.errors import UserError, unknown
+from offline.baselines import Cloning
+from offline.coffee import SOLVERS
+from offline.data import load
+from offline.record import collect
+
+if TYPE_CHECKING:
+    from experiments.bargaining import Config
+
+
+def check(config: "Config") -> None:
+    """Refuses impossible values before anything is written."""
+    _check_numbers(config)
+    _check_lists(config)
+    simulator = _parts.game(config)  # these refuse what they cannot be
+    _parts.settings(config), _parts.training(config)
+    Cloning(steps=config.clone_steps or 0)
+    for penalty in config.penalties:
+        for coverage in config.coverages:
+            run = _grid.Unit("explore", 0, approach="coffee", penalty=penalty)
+            _parts.approach(replace(run, coverage=coverage), config)
+    _check_solvers(config)
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device: cuda needs a GPU that torch can use; there is none")
+    if config.data is not None:
+        load(config.data, simulator.name, collect(simulator, 2, 0).sizes)
+    elif "file" in config.behaviours:
+        raise UserError("--behaviours file: the data set must be named with --data")
+
+
+def _check_numbers(config: "Config") -> None:
+    lows = {
+        "trials": 1, "seed": 0, "iterations": 1, "decisions": 1, "minimum": 1,
+        "capacity": 1, "games": 1, "behaviour_iterations": 1, "episodes": 2,
+        "screen": 2, "fresh": 2, "fidelity_episodes": 1, "stack": 1, "jobs": 1,
+        "k": 1, "anneal": 0,
+    }  # fmt: skip
+    for name, low in lows.items():
+        if getattr(config, name) < low:
+            raise UserError(
+                f"--{name.replace('_', '-')} must be at least {low}; got "
+                f"{getattr(config, name)}"
+            )
+    last = config.iterations or 0
+    if config.k > last:
+        raise UserError(f"--k must be at most the {last} iterations; got {config.k}")
+    for at in config.curve:
+        if not 1 <= at < last:
+            raise UserError(
+                f"--curve must be of iterations from 1 to {last - 1}; got {at}"
+            )
+    for weight in config.weights:
+        if not 0 <= weight <= 1:
+            raise UserError(f"--weights must be in [0, 1]; got {weight}")
+    odd = config.dataset_mirror == "counted"
+    for size in () if config.data else config.trajectories:
+        if size < 10 or (odd and size % 2):
+            raise UserError(
+                "--trajectories must be at least 10, and even with mirrors counted; "
+                f"got {size}"
+            )
+    if config.jobs > 1 and config.executor != "inprocess":
+        raise UserError(
+            "--jobs must be 1 with another executor than inprocess, which has "
+            f"workers of its own; got {config.jobs} with '{config.executor}'"
+        )
+
+
+def _check_lists(config: "Config") -> None:
+    names = (
+        "approaches", "explorations", "evaluations", "behaviours", "trajectories",
+        "penalties", "coverages", "weights", "curve",
+    )  # fmt: skip
+    for name in names:
+        values = getattr(config, name)
+        if not values and name != "curve":
+            raise UserError(f"--{name} must name at least one; got none")
+        told = [_told(value) for value in values]
+        for number, one in enumerate(told):
+            if one in told[:number]:
+                raise UserError(
+                    f"--{name} must differ from each other; got {values[number]!r} "
+                    "twice, or two that share the name of a file"
+                )
+    for name, known in (("approaches", ApproachName), ("behaviours", BehaviourName)):
+        for value in getattr(config, name):
+            if value not in get_args(known):
+                raise unknown("experiments.bargaining", name, value, get_args(known))
+
+
+def _told(value: str | float) -> str:
+    """The value as names of files have it."""
+    if isinstance(value, str):
+        return _trial.slug(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _check_solvers(config: "Config") -> None:
+    """Every solver must take a two-player ensemble and give a mixture a player."""
+    probe = Game.ensemble(np.zeros((2, 2, 2, 2)), None, True)
+    for name in (*config.explorations, *config.evaluations):
+        solver = get(SOLVERS.get(name, name))
+        capable(solver, probe)
+        if solver.concept not in ("ne", "none"):
+            raise UserError(
+                f"solver '{name}' must give each player a mixture of its own, as those "
+                f"for Nash equilibria do; it is for {solver.concept.upper()}"
+            )

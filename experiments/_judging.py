@@ -1,0 +1,142 @@
+"""Units that look at a finished run: regret in the true game, errors of the model."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments import _parts, _run
+from experiments._grid import Job, Unit
+from meta_solvers import get
+from meta_solvers.base import solve
+from nfg.errors import UserError
+from offline.agreement import agreement
+from offline.coffee import SOLVERS
+from offline.regret import Judge, Profile, regrets
+from psro import checkpoint
+from psro.executor import Executor
+from psro.parts import Population, State, Table
+
+if TYPE_CHECKING:
+    from experiments.bargaining import Config
+
+
+def profile(state: State, iteration: int, evaluation: str, seed: int) -> Profile:
+    """What a solver makes of the empirical game as it was after some iterations.
+
+    Iteration t had the first t + 1 policies of the population, and their payoffs are
+    the leading block of the final table: the profile is padded with zeros.
+
+    Raises:
+      SolverFailed: the solver has no answer.
+      UserError: a policy was found twice, so that the block is another one.
+    """
+    pools, size = state.population.pools, iteration + 1
+    if any(len(pool) != state.iteration + 1 for pool in pools):
+        raise UserError(
+            f"profile(): {state.iteration} iterations must have found as many policies;"
+            f" got pools of {[len(pool) for pool in pools]}"
+        )
+    cut = Population(
+        tuple(pool[:size] for pool in pools), state.population.shared, size
+    )
+    block: Any = (..., *(slice(size) for _ in pools))
+    table = Table(
+        cut.uids,
+        state.table.values[block],
+        state.table.errors[block],
+        state.table.episodes[block],
+    )
+    solver = get(SOLVERS.get(evaluation, evaluation))
+    rng = np.random.default_rng([seed, iteration])
+    # The loop prunes as well before it responds.
+    game = table.game(cut, repeats=True)
+    solution = solve(solver, game, rng, throw=False, prune=1e-8).require()
+    rest = state.iteration - iteration
+    return tuple(np.pad(np.array(m), (0, rest)) for m in solution.marginals)
+
+
+def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -> None:
+    """Regret in the true game of one profile, or of the last k."""
+    config, seed = job.config, unit.seed(job.config.seed)
+    state = checkpoint.latest(unit.explored.place(job.folder))
+    last = unit.iteration or state.iteration
+    first = last if unit.iteration else last - config.k + 1
+    profiles = [
+        profile(state, t, unit.evaluation, config.seed) for t in range(first, last + 1)
+    ]
+    imitation = None
+    if unit.weight is not None:
+        imitation = _parts.cloned(unit.needs(config)[1].place(job.folder)), unit.weight
+    found = regrets(
+        _parts.game(config),
+        executor,
+        tuple(state.population.stacked()),
+        profiles,
+        Judge(
+            _parts.settings(config), config.screen or 0, config.fresh or 0, _parts.SCALE
+        ),
+        seed,
+        imitation,
+    )
+    regret = found[-1]
+    row = {
+        "approach": unit.approach if imitation is None else "oef-bc",
+        "exploration": unit.exploration,
+        "evaluation": unit.evaluation,
+        **_cell(unit, config),
+        "iteration": last,
+        "iterations": state.iteration,
+        "weight": unit.weight or 0.0,
+        "regret": regret.total,
+        "error": regret.error,
+        "screened": regret.screened,
+        "values": regret.values.tolist(),
+        "welfare": float(regret.values.sum()),
+        "best": list(regret.best),
+        "responses": regret.responses.tolist(),
+        "regrets": [one.total for one in found],
+        "k": regret.profiles,
+        "judged": "curve" if unit.iteration else "final",
+        "profile": profiles[-1][0].round(6).tolist(),
+        "cpu_seconds": round(spent(), 3),
+    }
+    _run.write_json(unit.place(job.folder), _run.clean(row))
+
+
+def _cell(unit: Unit, config: "Config") -> dict[str, Any]:
+    return {
+        "behaviour": unit.behaviour,
+        "trajectories": unit.trajectories,
+        "trial": unit.trial,
+        "seed": config.seed,
+        "penalty": unit.penalty,
+        "coverage": unit.coverage,
+    }
+
+
+def fidelity(
+    unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]
+) -> None:
+    """Uncertainty and utility errors of the run's empirical game."""
+    config = job.config
+    state = checkpoint.latest(unit.explored.place(job.folder))
+    found = agreement(
+        _parts.game(config),
+        _parts.simulator_of(unit, job),
+        state.population.stacked()[0],
+        state.table.values,
+        _parts.settings(config).width,
+        config.fidelity_episodes or 0,
+        unit.seed(config.seed),
+    )
+    row = {
+        "approach": unit.approach,
+        "exploration": unit.exploration,
+        **_cell(unit, config),
+        "uncertainty": float(found.uncertainty.mean()),
+        "utility_error": found.utility_error,
+        "utility_error_on_true": found.utility_error_on_true,
+        "cpu_seconds": round(spent(), 3),
+    }
+    _run.write_json(unit.place(job.folder), _run.clean(row))
