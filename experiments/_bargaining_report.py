@@ -1,0 +1,229 @@
+"""Report of the bargaining grid: tables, figures and the paper's claims.
+
+Compares with Nguyen & Wellman, "Conservative Equilibrium Discovery in Offline
+Game-Theoretic MARL" (AAMAS 2026).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments import _run
+from experiments._bargaining_claims import LEVEL, VERDICTS, judge
+from experiments._bargaining_layout import (
+    Table,
+    p_tables,
+    regret_tables,
+    tuning_tables,
+)
+from experiments._bargaining_rows import (
+    Judged,
+    Row,
+    data_name,
+    datasets,
+    line_name,
+    setting_name,
+    sort_out,
+)
+from experiments._bargaining_tables import (
+    comma_separated,
+    comparisons,
+    markdown,
+    regret_cells,
+    tuning_cells,
+)
+
+_SILENT = ("json", "quiet", "config", "plan", "report", "resume", "out")
+_CLAIM = ("claim", "verdict", "leaning", "evidence", "test")
+LOWER_BOUND = (
+    "Regret is the sum over players of what the best deviation found gains in the true "
+    "game. Deviations are the run's own policies and learned responses to the last k "
+    "profiles: an estimate of a lower bound, which grows with k and with how long the "
+    "responses learn."
+)
+LOST = (
+    "The published regrets are lost; only the paper's p-values can be compared. Its "
+    "columns 1 and 2 have 500 trajectories, 3 and 4 have 1000, 5 and 6 have 2000; that "
+    "the odd ones are PSRO data and the even ones uniform is our inference from what "
+    "the text says of OEF-BC. The paper's test and k are not known; its 60 p-values "
+    "are of ten trials a side and not corrected."
+)
+
+
+def write(
+    folder: Path, rows: list[Row], fidelity: list[Row], facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Writes the tables, plots and report.html into a run folder.
+
+    Args:
+      folder: exists; files of the same names are replaced.
+      rows: judged rows, as ``_bargaining_rows`` describes them.
+      fidelity: one dict a run: "approach", "exploration", "behaviour", "trajectories",
+        "trial", "penalty", "coverage", "uncertainty" and "utility_error".
+      facts: shown as they are; "config" is a dict, "env" one with "command", "missing"
+        a list of unfinished units. All may be absent.
+
+    Returns:
+      What summary.json holds: sizes, notes, cells, comparisons, tuning and claims.
+    """
+    judged = sort_out(rows)
+    cells = regret_cells(judged.main)
+    same, against = comparisons(judged.main, None), comparisons(judged.main, "r2d")
+    weights, grid = (tuning_cells(judged.final, name) for name in ("oef-bc", "coffee"))
+    claims = judge(judged, fidelity)
+    sizes = _sizes(judged, fidelity, facts)
+    notes = [*judged.notes, *_notes(judged, same, facts)]
+    where = datasets(judged.main)
+    lowest = regret_tables(cells, where)
+    tested = p_tables(same, against, where)
+    tuned = tuning_tables(weights, grid)
+    body = [[one[key] for key in _CLAIM] for one in claims]
+    said: Table = ("The paper's claims", list(_CLAIM), body)
+    short = [{key: one[key] for key in _CLAIM} for one in claims]
+    _texts(folder, "regret_table", lowest, cells)
+    _texts(folder, "p_values", tested, [*same, *against])
+    _texts(folder, "tuning", tuned, [*weights, *grid])
+    _texts(folder, "claims", [said], short)
+    lead = [*_lead(judged, claims), LOWER_BOUND, LOST, *(f"Note: {n}." for n in notes)]
+    facts_table: Table = ("Sizes, seeds and time", ["", "value"], _listed(sizes))
+    tables = [said, *lowest, *tested, *tuned, facts_table]
+    _render(folder, lead, tables, judged, fidelity)
+    summary = {
+        "sizes": sizes,
+        "notes": notes,
+        "regret": cells,
+        "p_values": same,
+        "p_values_against_r2d_evaluation": against,
+        "tuning": {"weight": weights, "penalty_coverage": grid},
+        "claims": claims,
+    }
+    found: dict[str, Any] = _run.clean(summary)
+    return found
+
+
+def _lead(judged: Judged, claims: Sequence[Row]) -> list[str]:
+    if not judged.main:
+        return ["No final profile has been judged yet."]
+    first = []
+    counts = [sum(c["verdict"] == verdict for c in claims) for verdict in VERDICTS]
+    told = ", ".join(f"{n} {v}" for n, v in zip(counts, VERDICTS, strict=True))
+    where = ", ".join(data_name(d) for d in datasets(judged.main))
+    k, iterations = (_span(r[key] for r in judged.main) for key in ("k", "iterations"))
+    first.append(
+        f"{_trials(judged)} trials a cell on {where}; {iterations} iterations, "
+        f"k = {k}. Of {len(claims)} claims of the paper: {told}."
+    )
+    first.append(
+        f"A claim is for or against where a one-sided test of all rivals reaches "
+        f"p = {LEVEL:g}; 'too few trials to say' is said where neither direction does, "
+        "whatever the reason, and the leaning is where the means point."
+    )
+    return first
+
+
+def _span(values: Any) -> str:
+    found = sorted(set(values))
+    if not found:
+        return "none"
+    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+
+
+def _trials(judged: Judged) -> str:
+    """Fewest to most trials of a cell."""
+    return _span(cell["n"] for cell in regret_cells(judged.main))
+
+
+def _sizes(
+    judged: Judged, fidelity: Sequence[Row], facts: dict[str, Any]
+) -> dict[str, Any]:
+    used = judged.curves
+    spent = [row["cpu_seconds"] for row in used if row.get("cpu_seconds")]
+    config = facts.get("config") or {}
+    rest = {k: v for k, v in facts.items() if k not in ("config", "env", "missing")}
+    return {
+        "command": (facts.get("env") or facts).get("command") or _run.command(),
+        "trials_a_cell": _trials(judged),
+        "seeds": sorted({row["seed"] for row in used}),
+        "iterations": sorted({row["iterations"] for row in used}),
+        "k": sorted({row["k"] for row in used}),
+        "settings": {
+            line_name(one): setting_name(one[0], tuned)
+            for one, tuned in judged.settings.items()
+        },
+        "judged_rows": len(used),
+        "fidelity_rows": len(fidelity),
+        "cpu_seconds_of_judging": sum(spent),
+        **{k: v for k, v in rest.items() if k != "command"},
+        "unfinished": len(facts.get("missing") or []),
+        "config": {k: v for k, v in config.items() if k not in _SILENT},
+    }
+
+
+def _listed(sizes: dict[str, Any]) -> list[list[str]]:
+    from experiments._report import show
+
+    found = []
+    for key, value in sizes.items():
+        if isinstance(value, dict):
+            start = "" if key == "config" else f"{key}: "
+            found += [[start + str(name), show(one)] for name, one in value.items()]
+        else:
+            found.append([key.replace("_", " "), show(value)])
+    return found
+
+
+def _notes(judged: Judged, same: Sequence[Row], facts: dict[str, Any]) -> list[str]:
+    found = []
+    missing = facts.get("missing") or []
+    if missing:
+        found.append(f"{len(missing)} units of work are unfinished ({missing[0]}, ...)")
+    if judged.main and max(c["n"] for c in regret_cells(judged.main)) == 1:
+        found.append("one trial a cell: no spread, no interval, and no test can decide")
+    possible = [one["p_smallest"] for one in same if one["p_smallest"] is not None]
+    if possible and min(possible) > LEVEL:
+        found.append(f"with these trials no p-value can be below {min(possible):.3g}")
+    both = [one for one in same if one["published"] is not None]
+    if both:
+        agree = sum(
+            (one["p_permutation"] <= LEVEL) == (one["published"] <= LEVEL)
+            for one in both
+        )
+        found.append(
+            f"{agree} of {len(both)} p-values are on the same side of {LEVEL} as the "
+            "published ones"
+        )
+    return found
+
+
+def _texts(
+    folder: Path, name: str, tables: Sequence[Table], plain: Sequence[Row]
+) -> None:
+    """The tables as Markdown, and their numbers as CSV."""
+    parts = [f"{caption}.\n\n{markdown(head, body)}" for caption, head, body in tables]
+    text = "\n".join(parts) or "Nothing to tell from the rows of this run.\n"
+    _run.write_text(folder / f"{name}.md", text)
+    _run.write_text(folder / f"{name}.csv", comma_separated(plain))
+
+
+def _render(
+    folder: Path,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    judged: Judged,
+    fidelity: Sequence[Row],
+) -> None:
+    from experiments import _bargaining_figures, _report
+
+    plots = folder / "plots"
+    _report.render(
+        folder / "report.html",
+        "Offline solving of the Bargaining game: COffeE, OEF and OEF-BC",
+        lead,
+        [_report.table(*one) for one in tables],
+        [
+            _report.figure(drawn, title, caption, plots / f"{name}.png")
+            for name, title, caption, drawn in _bargaining_figures.draw(
+                judged, fidelity
+            )
+        ],
+    )

@@ -1,0 +1,195 @@
+"""Regret, p-value and tuning tables of the bargaining grid."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from experiments._bargaining_rows import (
+    BEHAVIOURS,
+    MAXIMUM,
+    NAMES,
+    REFERENCE,
+    Row,
+    Setting,
+    data,
+    datasets,
+    evaluations,
+    finite,
+    line,
+    lines,
+    mean,
+    regrets,
+    setting,
+    solver_name,
+)
+from experiments._statistics import (
+    PUBLISHED,
+    PValue,
+    holm,
+    interval,
+    mann_whitney,
+    permutation,
+    standard_error,
+)
+
+SEED = 0  # of bootstrap resamples and drawn splits
+_CELL = ("evaluation", "approach", "exploration", "behaviour", "trajectories")
+_SETTING = ("penalty", "coverage", "weight")
+
+
+def regret_cells(rows: Sequence[Row]) -> list[Row]:
+    """One dict for each evaluation solver, approach, exploration and data set."""
+    found = []
+    for evaluation in evaluations(rows):
+        for which in lines(rows):
+            for where in datasets(rows):
+                kept = [
+                    row
+                    for row in rows
+                    if (line(row), data(row)) == (which, where)
+                    and row["evaluation"] == evaluation
+                ]
+                if kept:
+                    found.append(_cell(kept))
+    for where in datasets(rows):
+        column = [cell for cell in found if data(cell) == where]
+        if len(column) > 1:
+            min(column, key=lambda cell: cell["mean"])["best"] = True
+    return found
+
+
+def _cell(rows: Sequence[Row]) -> Row:
+    """Mean, spread and sizes of the trials of one cell."""
+    first = rows[0]
+    values = [row["regret"] for row in rows]
+    ends = interval(values, SEED)
+    means = {
+        name: mean(kept) if (kept := _numbers(rows, key)) else None
+        for name, key in (
+            ("estimation_error", "error"),
+            ("screened", "screened"),
+            ("welfare", "welfare"),
+        )
+    }
+    welfare = means["welfare"]
+    return {
+        **{key: first[key] for key in _CELL},
+        **dict(zip(_SETTING, setting(first), strict=True)),
+        "n": len(rows),
+        "k": sorted({row["k"] for row in rows}),
+        "mean": mean(values),
+        "standard_error": standard_error(values),
+        "low": ends.low,
+        "high": ends.high,
+        "interval": ends.note,
+        **means,
+        "welfare_share": None if welfare is None else welfare / MAXIMUM,
+        "best": False,
+    }
+
+
+def _numbers(rows: Sequence[Row], key: str) -> list[float]:
+    return [row[key] for row in rows if finite(row.get(key))]
+
+
+@cache
+def _tests(lower: tuple[float, ...], other: tuple[float, ...]) -> tuple[PValue, PValue]:
+    return permutation(lower, other, SEED), mann_whitney(lower, other, SEED)
+
+
+def comparisons(rows: Sequence[Row], evaluation: str | None) -> list[Row]:
+    """Every cell against COffeE that explored with R2D, on the same data set.
+
+    Args:
+      rows: final rows.
+      evaluation: evaluation solver of the reference; None takes that of the row, as
+        the paper's table appears to (it has no row for COffeE with R2D under either).
+
+    Returns:
+      One dict a comparison: one-sided p-values for a lower regret of the reference,
+      Holm's correction over all of them, and the published value where there is one.
+    """
+    found = []
+    for cell in regret_cells(rows):
+        against = evaluation or cell["evaluation"]
+        if (line(cell), cell["evaluation"]) == (REFERENCE, against):
+            continue
+        other = tuple(regrets(rows, line(cell), cell["evaluation"], data(cell)))
+        lower = tuple(regrets(rows, REFERENCE, against, data(cell)))
+        if not lower:
+            continue
+        first, second = _tests(lower, other)
+        found.append(
+            {
+                **{key: cell[key] for key in (*_CELL, *_SETTING)},
+                "reference_evaluation": against,
+                "n": len(other),
+                "n_reference": len(lower),
+                "difference": mean(other) - mean(lower),
+                "p_permutation": first.p,
+                "p_mann_whitney": second.p,
+                "p_smallest": first.smallest,
+                "test": first.note,
+                "published": None if evaluation else _published(cell),
+            }
+        )
+    corrected = holm([[one["p_permutation"] for one in found]])[0]
+    return [one | {"p_holm": p} for one, p in zip(found, corrected, strict=True)]
+
+
+def _published(cell: Row) -> float | None:
+    row = (
+        solver_name(cell["evaluation"]),
+        NAMES.get(cell["approach"], ""),
+        solver_name(cell["exploration"]),
+    )
+    column = (cell["trajectories"], BEHAVIOURS.get(cell["behaviour"], ""))
+    if row not in PUBLISHED.rows or column not in PUBLISHED.columns:
+        return None
+    return PUBLISHED.p[PUBLISHED.rows.index(row)][PUBLISHED.columns.index(column)]
+
+
+def tuning_cells(rows: Sequence[Row], approach: str) -> list[Row]:
+    """Cells of the data sets and solvers under which settings of an approach differ.
+
+    OEF is OEF-BC with weight 0, and stands for it where that was not run itself.
+    """
+    rows = [row for row in rows if row["approach"] in (approach, "oef")]
+    if approach != "oef-bc":
+        rows = [row for row in rows if row["approach"] == approach]
+    groups: dict[tuple[Any, ...], dict[Setting, list[Row]]] = {}
+    for row in sorted(rows, key=lambda r: r["approach"] == "oef"):
+        place = (data(row), row["exploration"], row["evaluation"])
+        same = groups.setdefault(place, {}).setdefault(setting(row), [])
+        if not same or same[0]["approach"] == row["approach"]:
+            same.append(row)
+    return [
+        _cell(settings[one])
+        for _, settings in sorted(groups.items())
+        if len([s for s, r in settings.items() if r[0]["approach"] == approach]) > 1
+        for one in sorted(settings)
+    ]
+
+
+def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A table as Markdown."""
+    start = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*start, *(f"| {' | '.join(row)} |" for row in body)]) + "\n"
+
+
+def comma_separated(rows: Sequence[Row]) -> str:
+    """Dicts as CSV, one line each; lists with spaces between."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(
+                {
+                    k: " ".join(map(str, v)) if isinstance(v, list) else v
+                    for k, v in row.items()
+                }
+            )
+    return text.getvalue()
