@@ -10,13 +10,13 @@ from meta_solvers.base import SolverFailed
 from nfg.errors import UserError
 
 if TYPE_CHECKING:
+    from experiments._arena import Arena
     from experiments.psro import Config
-    from games.sequence import SequenceForm
     from psro.parts import Setup, State
 
 
 def trial(
-    config: "Config", folder: Path, form: "SequenceForm", setup: "Setup"
+    config: "Config", folder: Path, arena: "Arena", setup: "Setup"
 ) -> dict[str, Any]:
     """One trial from its start or its last checkpoint to its end."""
     from experiments._report import write_report
@@ -29,7 +29,7 @@ def trial(
         _keep(state, setup, metrics, folder)
     begin = time.monotonic()
     stopped, failed = _reason(config, setup, state, begin), False
-    with Progress(config, form, setup) as show:
+    with Progress(config, arena, setup) as show:
         show(state, row(state, setup.concept))
         while stopped is None:
             try:
@@ -39,7 +39,7 @@ def trial(
                 break
             show(state, _keep(state, setup, metrics, folder))
             stopped = _reason(config, setup, state, begin)
-    summary = summarise(config, form, setup, state, stopped)
+    summary = summarise(config, arena, setup, state, stopped)
     summary["failed"] = failed
     _save_arrays(folder, state)
     _run.write_json(folder / "summary.json", _run.clean(summary))
@@ -95,7 +95,7 @@ def _reason(
 
 def summarise(
     config: "Config",
-    form: "SequenceForm",
+    arena: "Arena",
     setup: "Setup",
     state: "State",
     stopped: str | None,
@@ -110,7 +110,7 @@ def summarise(
         "eval_status", "meta_gap",
     )  # fmt: skip
     return {
-        "game": form.name,
+        "game": arena.name,
         "solver": config.solver,
         "eval_solver": config.eval_solver or config.solver,
         "concept": setup.concept,
@@ -120,12 +120,11 @@ def summarise(
         **{key: last[key] for key in keys},
         "cpu_seconds": sum(state.cpu.values()),
         "cpu_seconds_per_stage": dict(state.cpu),
-        "tie_break": config.tie_break,
+        "cpu_seconds_of": "this trial"
+        if config.trials == 1 or config.oracle == "exact"
+        else f"all {config.trials} trials, which learned side by side",
         "selection": config.selection,
-        "initial": config.initial,
-        "infosets": [tree.infosets for tree in form.trees],
-        "terminals": int(form.ends.shape[1]),
-        "infostates_split": list(form.split),
+        **arena.facts,
     }
 
 
@@ -168,11 +167,14 @@ def _save_arrays(folder: Path, state: "State") -> None:
 class Progress:
     """A live line an iteration, on a terminal; a plain line each elsewhere."""
 
-    def __init__(self, config: "Config", form: "SequenceForm", setup: "Setup") -> None:
+    def __init__(self, config: "Config", arena: "Arena", setup: "Setup") -> None:
         self.silent = config.quiet or config.json
-        self.title = f"{form.name} | {config.solver} | {setup.concept}"
+        self.title = f"{arena.name} | {config.solver} | {setup.concept}"
         self.total = config.iterations
-        self.split = form.split
+        self.split = arena.split
+        # Trials that run side by side share the terminal: each line names its own.
+        self.alone = config.trials == 1 or config.oracle == "exact"
+        self.label = "" if self.alone else f"seed {config.seed}  "
 
     def __enter__(self) -> Callable[["State", dict[str, Any]], None]:
         if self.silent:
@@ -193,7 +195,7 @@ class Progress:
             BarColumn(),
             TimeElapsedColumn(),
             console=console,
-            disable=not console.is_terminal,
+            disable=not (console.is_terminal and self.alone),
         )
         self.live.start()
         task = self.live.add_task("", total=self.total)
@@ -201,7 +203,7 @@ class Progress:
         def show(state: "State", row: dict[str, Any]) -> None:
             self.live.update(task, completed=state.iteration)
             console.print(
-                f"{row['iteration']:4d}  gap {row['gap']:<9.3g} "
+                f"{self.label}{row['iteration']:4d}  gap {row['gap']:<9.3g} "
                 f"value sum {rounded(row['value_sum']):<9.4g} "
                 f"eval {row['eval_gap']:.3g}/{rounded(row['eval_value_sum']):.4g}  "
                 f"policies {'x'.join(map(str, row['unique_policies']))}  "

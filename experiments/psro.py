@@ -1,6 +1,7 @@
-"""PSRO and JPSRO with any meta-solver, exact on OpenSpiel's tabular games.
+"""PSRO and JPSRO with any meta-solver: exact on tabular games, learned elsewhere.
 
 Example: python -m experiments.psro --game kuhn_poker --players 3 --solver mgcce
+         python -m experiments.psro --game bargaining --oracle ddqn --solver rd
 
 Writes a run folder: config, environment, one row of metrics an iteration, a checkpoint
 that a killed run resumes from bit for bit, the meta-game, plots and report.html.
@@ -12,12 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from experiments import _run, _trial
+from experiments import _arena, _run, _trial
 from nfg.errors import UserError
 
 if TYPE_CHECKING:
-    from games.sequence import SequenceForm
-    from meta_solvers import Game
+    from collections.abc import Callable
+
+    from experiments._arena import Arena
+    from psro.executor import Executor, Loss
     from psro.parts import Setup
 
 
@@ -30,11 +33,24 @@ class Config:
     )  # fmt: skip
 
     game: str = "kuhn_poker"
-    """OpenSpiel game, parameters included: "kuhn_poker(players=3)"."""
+    """OpenSpiel game, parameters included: "kuhn_poker(players=3)". With --oracle ddqn
+    "bargaining" is the generalised game, OpenSpiel's own is "openspiel/bargaining"."""
     players: int | None = None
     """Number of players, where the game has that parameter."""
     payoffs: Path | None = None
     """A normal-form game instead (.npy, .npz, .csv or Gambit .nfg)."""
+    oracle: Literal["exact", "ddqn"] = "exact"
+    """Exact best responses, or learned ones (Double DQN) with sampled payoffs; then
+    gaps are lower bounds."""
+    decisions: int = 20_000
+    """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
+    episodes: int = 1000
+    """Learned oracle: episodes of each payoff."""
+    executor: str = "inprocess"
+    """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
+    ray:address=..."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Learned oracle: where networks are trained and played."""
     solver: str = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
     eval_solver: str | None = None
@@ -60,7 +76,8 @@ class Config:
     update: Literal["all", "cycle", "random"] = "all"
     """Whose populations grow in an iteration (gaps are measured for all)."""
     symmetric: bool = False
-    """One shared population; the game is checked to be symmetric."""
+    """One shared population; the game is checked to be symmetric. A learned oracle
+    shares one wherever its game is known to be symmetric."""
     repeats: bool = True
     """A policy that is found again counts again in the meta-game."""
     prune: float = 1e-8
@@ -90,15 +107,20 @@ class Config:
 def run(config: Config) -> dict[str, Any]:
     """Runs all trials; returns the summary that is also written."""
     check(config)
-    form = build(config)
-    setup = parts(config, form)
-    name = f"psro-{_trial.slug(form.name)}-{_trial.slug(config.solver)}"
+    arena = _arena.build(config)
+    with _executor(config) as executor:
+        return _run_all(config, arena, executor)
+
+
+def _run_all(config: Config, arena: "Arena", executor: "Executor") -> dict[str, Any]:
+    setup = parts(config, arena, executor)
+    name = f"psro-{_trial.slug(arena.name)}-{_trial.slug(config.solver)}"
     folder = _run.claim(config.out, name, config.resume)
     trials = [
         (replace(config, seed=config.seed + i), _trial_folder(folder, config, i))
         for i in range(config.trials)
     ]
-    _same_game(form, folder)
+    _same_game(arena, folder)
     if config.resume:  # every trial is sound before the configuration is replaced
         for _, place in trials:
             state, _ = _trial.opened(place)
@@ -113,10 +135,12 @@ def run(config: Config) -> dict[str, Any]:
 
         quiet = [(replace(c, quiet=True), f) for c, f in trials]
         summaries = Parallel(n_jobs=config.jobs)(delayed(_rebuilt)(*t) for t in quiet)
-    else:
+    elif config.oracle == "exact" or config.trials == 1:
         summaries = [
-            _trial.trial(c, f, form, replace(setup, seed=c.seed)) for c, f in trials
+            _trial.trial(c, f, arena, replace(setup, seed=c.seed)) for c, f in trials
         ]
+    else:
+        summaries = _stacked(arena, trials, executor)
     summary = summaries[0] if config.trials == 1 else _trial.together(config, summaries)
     summary["folder"] = str(folder)
     if config.trials > 1:
@@ -124,10 +148,34 @@ def run(config: Config) -> dict[str, Any]:
     return summary
 
 
-def _same_game(form: "SequenceForm", folder: Path) -> None:
+def _stacked(
+    arena: "Arena", trials: "list[tuple[Config, Path]]", executor: "Executor"
+) -> list[dict[str, Any]]:
+    """All trials side by side; what they ask for is answered together."""
+    from psro.together import together
+
+    def job(config: Config, folder: Path) -> "Callable[[Executor], dict[str, Any]]":
+        return lambda seat: _trial.trial(
+            config, folder, arena, parts(config, arena, seat)
+        )
+
+    return together([job(c, f) for c, f in trials], executor)
+
+
+def _executor(config: Config) -> "Executor":
+    """Where learning runs; what is lost with a worker is said, not hidden."""
+    from psro.executor import parse
+
+    def lost(loss: "Loss") -> None:
+        print(f"lost with its worker, sent again: {loss['what']}", file=sys.stderr)
+
+    return parse(config.executor, None, lost)
+
+
+def _same_game(arena: "Arena", folder: Path) -> None:
     """Records which game a run plays, or checks that it still is that game."""
     place = folder / "game.json"
-    now = {"name": form.name, "fingerprint": form.fingerprint}
+    now = {"name": arena.name, "fingerprint": arena.fingerprint}
     if not place.exists():
         _run.write_json(place, now)
     elif _run.read_json(place) != now:
@@ -143,8 +191,9 @@ def _trial_folder(folder: Path, config: Config, number: int) -> Path:
 
 def _rebuilt(config: Config, folder: Path) -> dict[str, Any]:
     """A trial in a process of its own."""
-    form = build(config)
-    return _trial.trial(config, folder, form, parts(config, form))
+    arena = _arena.build(config)
+    with _executor(config) as executor:
+        return _trial.trial(config, folder, arena, parts(config, arena, executor))
 
 
 def check(config: Config) -> None:
@@ -154,6 +203,18 @@ def check(config: Config) -> None:
             raise UserError(
                 f"--{name} must be at least {low}; got {getattr(config, name)}"
             )
+    for name in ("decisions", "episodes"):
+        if getattr(config, name) < 2:
+            raise UserError(f"--{name} must be at least 2; got {getattr(config, name)}")
+    if config.oracle == "exact" and (config.executor, config.device) != (
+        "inprocess",
+        "cpu",
+    ):
+        raise UserError("--executor and --device go with --oracle ddqn")
+    if config.oracle == "ddqn" and config.payoffs is not None:
+        raise UserError("--payoffs: a normal-form game has exact responses; drop ddqn")
+    if config.oracle == "ddqn" and config.initial != "uniform":
+        raise UserError("--initial: learned populations begin with the uniform policy")
     if config.payoffs is not None and config.players is not None:
         raise UserError("--players goes with --game; a file has its own players")
     for name in ("stop_gap", "max_seconds"):
@@ -167,52 +228,22 @@ def check(config: Config) -> None:
         raise UserError(f"--memory-gb must be positive; got {config.memory_gb}")
 
 
-def build(config: Config) -> "SequenceForm":
-    """The game as arrays."""
-    if config.payoffs is not None:
-        from experiments._files import load_game
-        from games.sequence import from_normal_form
-
-        game = load_game(config.payoffs)
-        if game.members is not None or game.repeats is not None:
-            raise UserError(
-                "--payoffs: PSRO plays one game, without an ensemble or repeats; solve "
-                "them with experiments.solve"
-            )
-        return from_normal_form(game, config.payoffs.name)
-    from games.openspiel import sequence_form
-
-    if config.quiet or config.json or not sys.stdout.isatty():
-        return sequence_form(config.game, config.players, config.memory_gb)
-    from rich.console import Console
-
-    with Console().status(f"walking the tree of {config.game}") as status:
-
-        def show(seen: int) -> None:
-            status.update(f"walking the tree of {config.game}: {seen} states")
-
-        return sequence_form(config.game, config.players, config.memory_gb, show)
-
-
-def parts(config: Config, form: "SequenceForm") -> "Setup":
+def parts(config: Config, arena: "Arena", executor: "Executor") -> "Setup":
     """The loop's parts from the configuration."""
     from meta_solvers import get
     from meta_solvers.base import check as capable
-    from psro.exact import ExactEvaluator, ExactOracle
     from psro.parts import CONCEPTS, Setup
 
     solver = get(config.solver)
     evaluation = get(config.eval_solver) if config.eval_solver else None
-    probe = _probe(form)
     for chosen in (solver, evaluation):
         if chosen is not None:
-            capable(chosen, probe)
+            capable(chosen, arena.probe)
     concept = config.concept
     if concept == "auto":
         concept = "cce" if solver.concept == "none" else solver.concept
     return Setup(
-        ExactOracle(form, config.tie_break, config.initial, config.symmetric),
-        ExactEvaluator(form),
+        *arena.parts(config.seed, executor),
         solver,
         concept,
         config.seed,
@@ -223,20 +254,6 @@ def parts(config: Config, form: "SequenceForm") -> "Setup":
         config.prune,
         CONCEPTS if config.gaps == "all" else (),
     )
-
-
-def _probe(form: "SequenceForm") -> "Game":
-    """A small meta-game, so that a solver that must refuse does so at once."""
-    import numpy as np
-
-    from meta_solvers import Game
-
-    rng = np.random.default_rng(0)
-    plans = [
-        tree.plan(np.stack([tree.uniform(), tree.random_deterministic(rng)]))
-        for tree in form.trees
-    ]
-    return Game(form.tensor(plans))
 
 
 def page(config: Config) -> None:

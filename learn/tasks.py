@@ -85,6 +85,24 @@ class Settings:
             if getattr(self, name) not in known:
                 raise unknown("Settings()", name, getattr(self, name), known)
 
+    @classmethod
+    def budget(
+        cls, decisions: int, device: Literal["cpu", "cuda"] = "cpu"
+    ) -> "Settings":
+        """The published schedule in proportion to a budget of decisions.
+
+        Learning begins after a quarter of them, the replay holds as many, and epsilon
+        falls over four fifths; with 200,000 these are the published settings.
+        """
+        kept = max(1, decisions // 4)
+        return cls(
+            decisions=decisions,
+            capacity=kept,
+            minimum=kept,
+            explore_decisions=decisions * 4 // 5,
+            device=device,
+        )
+
     @property
     def rounds(self) -> int:
         """Rounds of one decision a game."""
@@ -134,14 +152,15 @@ class Learned:
 
     Attributes:
       policy: its weights ``[P]``.
-      returns: mean payoff an episode in each tenth of training, exploration included.
-      losses: mean loss in each tenth; NaN before learning began.
+      returns: mean payoff an episode in each tenth of training (in each round, when
+        there are fewer), exploration included.
+      losses: mean loss there; NaN before learning began.
       episodes: finished in training.
       updates: made.
     """
 
     policy: Float32[ndarray, " P"]
-    returns: Float64[ndarray, " 10"]
-    losses: Float64[ndarray, " 10"]
+    returns: Float64[ndarray, " tenths"]
+    losses: Float64[ndarray, " tenths"]
     episodes: int
     updates: int

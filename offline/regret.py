@@ -18,6 +18,7 @@ from numpy import ndarray
 from games.simulator import Simulator
 from learn.ddqn import train
 from learn.evaluate import Matches, Scores, play
+from learn.policies import Habit
 from learn.tasks import Learned, Settings, Task
 from nfg.errors import UserError
 from nfg.simplex import product
@@ -116,16 +117,7 @@ def regrets(
     if imitation is not None:
         habit = imitation[0].habit(imitation[1], sizes)
     tasks = [
-        Task(
-            simulator,
-            judge.settings,
-            player,
-            pools,
-            product([s for q, s in enumerate(sigma) if q != player]),
-            (*seed, number, player),
-            scale=judge.scale,
-            habit=habit,
-        )
+        _task(simulator, judge, pools, sigma, player, (*seed, number), habit)
         for number, sigma in enumerate(profiles)
         for player in seats
     ]
@@ -149,6 +141,28 @@ def regrets(
         _together(gains[i * step : (i + 1) * step], i, players, len(profiles))
         for i in range(len(profiles))
     ]
+
+
+def _task(
+    simulator: Simulator,
+    judge: Judge,
+    pools: tuple[ndarray, ...],
+    sigma: Profile,
+    player: int,
+    seed: tuple[int, ...],
+    habit: Habit | None,
+) -> Task:
+    """A player's response to a profile."""
+    return Task(
+        simulator,
+        judge.settings,
+        player,
+        pools,
+        product([s for q, s in enumerate(sigma) if q != player]),
+        (*seed, player),
+        scale=judge.scale,
+        habit=habit,
+    )
 
 
 def _check(pools: tuple[ndarray, ...], profiles: Sequence[Profile]) -> None:

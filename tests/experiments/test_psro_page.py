@@ -307,3 +307,66 @@ def test_odd_yaml_values_exit_with_code_2(tmp_path, monkeypatch, text):
         assert code == 0
     else:
         assert code == 2
+
+
+LEARNED = [
+    "--oracle",
+    "ddqn",
+    "--solver",
+    "rd",
+    "--decisions",
+    "200",
+    "--episodes",
+    "50",
+]
+
+
+def learned(folder, *words):
+    words = [*LEARNED, "--quiet", "--out", str(folder), *words]
+    return _run.main(psro.page, psro.Config, words)
+
+
+def test_a_learned_run_resumes_bit_for_bit(tmp_path):
+    game = ["--game", "bargaining"]
+    assert learned(tmp_path / "whole", *game, "--iterations", "2") == 0
+    assert learned(tmp_path / "parts", *game, "--iterations", "1") == 0
+    again = ["--out", str(tmp_path / "parts"), "--resume", "--iterations", "2"]
+    assert _run.main(psro.page, psro.Config, [*again, "--quiet"]) == 0
+    one, two = (
+        np.load(tmp_path / name / "meta_game.npz") for name in ("whole", "parts")
+    )
+    for name in one.files:
+        assert one[name].tobytes() == two[name].tobytes(), name
+    summary = json.loads((tmp_path / "whole/summary.json").read_text())
+    assert "lower bound" in summary["oracle"]
+    assert summary["shared_pool"] and summary["policies"] == [3, 3]
+    assert (tmp_path / "whole/report.html").stat().st_size > 10_000
+
+
+def test_stacked_trials_are_single_trials(tmp_path):
+    game = ["--game", "bargaining", "--iterations", "1"]
+    assert learned(tmp_path / "stacked", *game, "--trials", "2", "--seed", "4") == 0
+    assert learned(tmp_path / "alone", *game, "--seed", "5") == 0
+    one = np.load(tmp_path / "stacked/trial_1/meta_game.npz")
+    two = np.load(tmp_path / "alone/meta_game.npz")
+    for name in one.files:
+        assert one[name].tobytes() == two[name].tobytes(), name
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--game", "bargaining(foo=1)"], "knows the parameters discount and exponent"),
+        (["--game", "bargaining(discount=x)"], "discount must be a number"),
+        (["--game", "bargaining(discount=2)"], "discount"),
+        (["--game", "bargaining", "--players", "3"], "has 2 players; got 3"),
+        (["--game", "nosuch"], "unknown game 'nosuch'"),
+        (["--decisions", "1"], "--decisions must be at least 2"),
+        (["--executor", "cluster"], "cluster"),
+        (["--initial", "random_deterministic"], "begin with the uniform policy"),
+        (["--oracle", "exact", "--executor", "ray"], "go with --oracle ddqn"),
+    ],
+)
+def test_impossible_learned_runs_are_refused(tmp_path, capsys, words, sentence):
+    assert learned(tmp_path / "run", *words) == 2
+    assert sentence in capsys.readouterr().err

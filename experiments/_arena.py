@@ -1,0 +1,183 @@
+"""What a PSRO run is played on: a game, and the oracle and evaluator it needs."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nfg.errors import UserError
+
+if TYPE_CHECKING:
+    from experiments.psro import Config
+    from games.sequence import SequenceForm
+    from games.simulator import Simulator
+    from meta_solvers import Game
+    from psro.executor import Executor
+    from psro.parts import Evaluator, Oracle
+
+OPENSPIEL = "openspiel/"  # a game by this prefix is never our own simulator
+BARGAINING = ("bargaining", "bargaining_generalized")
+
+
+@dataclass(frozen=True, eq=False)
+class Arena:
+    """A game and how it is played.
+
+    Attributes:
+      name: of the game.
+      fingerprint: of all that a resumed run must find unchanged.
+      split: information states a player that were split to make recall perfect.
+      facts: what the summary says about the game.
+      probe: a small meta-game, so that a solver that must refuse does so at once.
+      parts: (seed, executor) -> oracle and evaluator.
+    """
+
+    name: str
+    fingerprint: str
+    split: tuple[int, ...]
+    facts: dict[str, Any]
+    probe: "Game"
+    parts: "Callable[[int, Executor], tuple[Oracle, Evaluator]]"
+
+
+def build(config: "Config") -> Arena:
+    """The arena of a run.
+
+    Raises:
+      UserError: no such game, or one that the oracle cannot play.
+    """
+    return _exact(config) if config.oracle == "exact" else _learned(config)
+
+
+def _exact(config: "Config") -> Arena:
+    import numpy as np
+
+    from meta_solvers import Game
+    from psro.exact import ExactEvaluator, ExactOracle
+
+    form = _sequence_form(config)
+    rng = np.random.default_rng(0)
+    plans = [
+        tree.plan(np.stack([tree.uniform(), tree.random_deterministic(rng)]))
+        for tree in form.trees
+    ]
+    oracle = ExactOracle(form, config.tie_break, config.initial, config.symmetric)
+    facts = {
+        "oracle": "exact",
+        "tie_break": config.tie_break,
+        "initial": config.initial,
+        "infosets": [tree.infosets for tree in form.trees],
+        "terminals": int(form.ends.shape[1]),
+        "infostates_split": list(form.split),
+    }
+    return Arena(
+        form.name,
+        form.fingerprint,
+        form.split,
+        facts,
+        Game(form.tensor(plans)),
+        lambda seed, executor: (oracle, ExactEvaluator(form)),
+    )
+
+
+def _sequence_form(config: "Config") -> "SequenceForm":
+    if config.payoffs is not None:
+        from experiments._files import load_game
+        from games.sequence import from_normal_form
+
+        game = load_game(config.payoffs)
+        if game.members is not None or game.repeats is not None:
+            raise UserError(
+                "--payoffs: PSRO plays one game, without an ensemble or repeats; solve "
+                "them with experiments.solve"
+            )
+        return from_normal_form(game, config.payoffs.name)
+    from games.openspiel import sequence_form
+
+    if config.quiet or config.json or not sys.stdout.isatty():
+        return sequence_form(config.game, config.players, config.memory_gb)
+    from rich.console import Console
+
+    with Console().status(f"walking the tree of {config.game}") as status:
+
+        def show(seen: int) -> None:
+            status.update(f"walking the tree of {config.game}: {seen} states")
+
+        return sequence_form(config.game, config.players, config.memory_gb, show)
+
+
+def _learned(config: "Config") -> Arena:
+    import numpy as np
+    import torch
+
+    from learn.tasks import Settings
+    from meta_solvers import Game
+    from psro.rl import LearnedOracle, SampledEvaluator
+
+    torch.set_num_threads(1)
+    game = simulator(config.game, config.players)
+    settings = Settings.budget(config.decisions, device=config.device)
+    shared = game.symmetric
+
+    def parts(seed: int, executor: "Executor") -> "tuple[Oracle, Evaluator]":
+        return (
+            LearnedOracle(game, settings, executor, shared, config.episodes),
+            SampledEvaluator(
+                game, executor, settings.width, config.episodes, seed, config.device
+            ),
+        )
+
+    facts = {
+        "oracle": "ddqn (gaps are lower bounds)",
+        "shared_pool": shared,
+        "decisions": settings.decisions,
+        "episodes": config.episodes,
+        "longest_episode": game.longest,
+    }
+    size = (2,) * game.players
+    probe = Game(np.zeros((game.players, *size)), symmetric=shared)
+    return Arena(game.name, game.name, (), facts, probe, parts)
+
+
+def simulator(name: str, players: int | None) -> "Simulator":
+    """The batched simulator of a game: our own, or any OpenSpiel game, wrapped.
+
+    Raises:
+      UserError: OpenSpiel does not know the game, or it cannot be played in batches.
+    """
+    short, _, rest = name.partition("(")
+    if short in BARGAINING:
+        if players not in (None, 2):
+            raise UserError(f"--players: {short} has 2 players; got {players}")
+        return _bargaining(rest)
+    from games.batched import OpenSpielSimulator
+
+    text = name.removeprefix(OPENSPIEL)
+    if players is not None:
+        end = text.rstrip(")")
+        text = f"{end}{',' if '(' in end else '('}players={players})"
+    return OpenSpielSimulator(text)
+
+
+def _bargaining(rest: str) -> "Simulator":
+    """Our Bargaining from OpenSpiel's way to write parameters."""
+    from games.bargaining import Bargaining
+
+    values: dict[str, str] = {}
+    for pair in filter(None, rest.rstrip(")").split(",")):
+        key, _, value = pair.partition("=")
+        values[key.strip()] = value.strip()
+    strange = values.keys() - {"discount", "exponent"}
+    if strange:
+        raise UserError(
+            "--game: bargaining knows the parameters discount and exponent; got "
+            f"{', '.join(sorted(strange))} (OpenSpiel's own game is "
+            f"{OPENSPIEL}bargaining)"
+        )
+    try:
+        discount = float(values.get("discount", "0.99"))
+    except ValueError:
+        raise UserError(
+            f"--game: discount must be a number; got '{values['discount']}'"
+        ) from None
+    return Bargaining(discount, values.get("exponent", "offers"))  # type: ignore[arg-type]
