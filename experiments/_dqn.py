@@ -1,0 +1,196 @@
+"""OpenSpiel's own route to the same work: its DQN agent on its environment.
+
+The agent is told what ours is told: two hidden layers, Adam, a minibatch every second
+step, epsilon falling linearly, learning once enough transitions are stored. It is plain
+DQN, not double, so that its update is less work than ours.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy import ndarray
+from open_spiel.python import rl_environment
+from open_spiel.python.algorithms.random_agent import RandomAgent
+from open_spiel.python.pytorch import dqn
+
+import games.bargaining_openspiel  # noqa: F401  (registers the game)
+from experiments._learning import PAPER, whole_updates
+from learn.nets import Shape
+from learn.tasks import Settings
+
+SEED_EPISODES = 20  # its learn() fails before anything is stored
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the agent did.
+
+    Attributes:
+      decisions: of the learner.
+      updates: made.
+      seconds: of CPU in all.
+      inputs: D of the game.
+      actions: A of the game.
+    """
+
+    decisions: int
+    updates: int
+    seconds: float
+    inputs: int
+    actions: int
+
+
+class _Sampler:
+    """Chance events at less cost than OpenSpiel's own sampler, to be fair to it."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def __call__(self, state: Any) -> int:
+        outcomes = state.chance_outcomes()  # all games here draw them alike
+        return int(outcomes[int(self._rng.random() * len(outcomes))][0])
+
+
+class _Counted(dqn.DQN):
+    """Counts its updates."""
+
+    updates = 0
+
+    def learn(self) -> float | None:
+        loss = super().learn()
+        self.updates += loss is not None
+        return loss
+
+
+def environment(game: str, seed: int) -> Any:
+    """OpenSpiel's environment of a game."""
+    return rl_environment.Environment(game, chance_event_sampler=_Sampler(seed))
+
+
+def agent(env: Any, player: int, settings: Settings, seed: int) -> Any:
+    """OpenSpiel's agent with our settings."""
+    every = round(1.25 / settings.updates)  # 1.25 steps of an agent a decision
+    return _Counted(
+        player,
+        env.observation_spec()["info_state"][0],
+        env.action_spec()["num_actions"],
+        hidden_layers_sizes=(settings.width, settings.width),
+        batch_size=settings.batch,
+        replay_buffer_capacity=settings.capacity,
+        learning_rate=settings.rate,
+        update_target_network_every=settings.target_every,
+        learn_every=every,
+        discount_factor=settings.discount,
+        min_buffer_size_to_learn=settings.minimum,
+        epsilon_start=settings.explore,
+        epsilon_end=settings.explore_last,
+        epsilon_decay_duration=settings.explore_decisions,
+        epsilon_decay_schedule_str="linear",
+        optimizer_str="adam",
+        seed=seed,
+    )
+
+
+def _seed_replay(env: Any, learner: Any, other: Any) -> None:
+    """Stores some random episodes of the learner's."""
+    guide = RandomAgent(0, env.action_spec()["num_actions"])
+    for _ in range(SEED_EPISODES):
+        step, last = env.reset(), None
+        while not step.last():
+            mine = step.current_player() == 0
+            action = (guide if mine else other).step(step).action
+            if mine:
+                if last is not None:
+                    learner.add_transition(*last, step)
+                last = (step, action)
+            step = env.step([action])
+        if last is not None:
+            learner.add_transition(*last, step)
+
+
+def respond(game: str, settings: Settings, seed: int) -> tuple[Work, Any]:
+    """A response to the uniform policy, and the agent that learned it."""
+    env = environment(game, seed)
+    learner = agent(env, 0, settings, seed)
+    other = RandomAgent(1, env.action_spec()["num_actions"])
+    _seed_replay(env, learner, other)
+    decisions, begin = 0, time.process_time()
+    while decisions < settings.decisions:
+        step = env.reset()
+        while not step.last():
+            mine = step.current_player() == 0
+            action = (learner if mine else other).step(step).action
+            decisions += mine
+            step = env.step([action])
+        learner.step(step)
+    seconds = time.process_time() - begin
+    sizes = env.observation_spec()["info_state"][0], env.action_spec()["num_actions"]
+    return Work(decisions, learner.updates, seconds, *sizes), learner
+
+
+def filled(game: str, settings: Settings, seed: int) -> Any:
+    """An agent that may update at once: its replay is full of a few episodes."""
+    env = environment(game, seed)
+    learner = agent(env, 0, settings, seed)
+    _seed_replay(env, learner, RandomAgent(1, env.action_spec()["num_actions"]))
+    kept = learner.replay_buffer
+    stored = len(kept)
+    for part in kept.experience:
+        part[:] = part[np.arange(len(part)) % stored]
+    kept.entry_index = np.array(settings.capacity)
+    return learner
+
+
+def microseconds(learner: Any, updates: int) -> float:
+    """CPU time of an update."""
+    begin = time.process_time()
+    for _ in range(updates):
+        learner.learn()
+    return 1e6 * (time.process_time() - begin) / updates
+
+
+def equal(game: str, settings: Settings, seed: int, per_update: float) -> float:
+    """CPU seconds of the agent for as many decisions and updates as ours.
+
+    Args:
+      game: where.
+      settings: a part of the paper's; the time is extrapolated.
+      seed: of all randomness.
+      per_update: microseconds of its updates, by which their number is corrected.
+    """
+    work, _ = respond(game, settings, seed)
+    rest = work.seconds - 1e-6 * per_update * work.updates
+    updates = 1e-6 * per_update * whole_updates()
+    return rest * PAPER.decisions / work.decisions + updates
+
+
+def load(learner: Any, shape: Shape, vector: ndarray) -> None:
+    """Gives the agent's network our weights."""
+    parts, begin = [], 0
+    for rows, columns in shape.layers:
+        end = begin + rows * columns
+        parts.append(vector[begin:end].reshape(rows, columns))
+        begin = end
+    w1, b1, w2, b2, w3, b3 = parts
+    own = (w1.T, b1[0], w2.T, b2[0], w3, b3[0])
+    theirs = list(learner._q_network.parameters())
+    with torch.no_grad():
+        for weights, values in zip(theirs, own, strict=True):
+            weights.copy_(torch.as_tensor(np.ascontiguousarray(values)))
+
+
+def play(env: Any, agents: list[Any], episodes: int) -> tuple[float, int, ndarray]:
+    """Greedy episodes: CPU seconds, decisions, and the mean payoffs."""
+    decisions, paid = 0, np.zeros(len(agents))
+    begin = time.process_time()
+    for _ in range(episodes):
+        step = env.reset()
+        while not step.last():
+            mover = agents[step.current_player()]
+            step = env.step([mover.step(step, is_evaluation=True).action])
+            decisions += 1
+        paid += step.rewards
+    return time.process_time() - begin, decisions, paid / episodes

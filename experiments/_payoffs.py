@@ -1,0 +1,101 @@
+"""What ``experiments.learner_speed`` measures of sampled payoffs."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy import ndarray
+
+from experiments._learning import GAMES, PAPER, Row, networks, shape_of, task, timed
+from games.bargaining import Bargaining
+from learn.ddqn import train
+from learn.evaluate import Matches, Scores, play, pure
+from psro.executor import InProcess
+from psro.parts import Population, Table
+from psro.rl import SampledEvaluator
+
+ENTRY = 1000  # episodes of an entry that is compared
+# Every second network makes a few updates and learns to accept: short episodes as well.
+LIGHT = replace(
+    PAPER, decisions=640, minimum=64, rate=1e-3, explore_last=1.0, explore_decisions=0
+)
+
+
+def entries(
+    policies: int, episodes: int, seed: int, theirs: bool, few: int
+) -> list[Row]:
+    """A whole symmetric empirical game, one row more of it, and OpenSpiel's entries.
+
+    Args:
+      policies: of a shared pool, every second one lightly trained.
+      episodes: of each entry.
+      seed: of all randomness.
+      theirs: whether OpenSpiel's are measured.
+      few: episodes that it plays.
+    """
+    sim = Bargaining()
+    uniform = np.zeros((1, shape_of(sim).size), np.float32)
+    vectors = networks(shape_of(sim), policies, seed)
+    tasks = [task(sim, LIGHT, uniform, seed + p) for p in range(0, policies, 2)]
+    vectors[::2] = [learned.policy for learned in train(tasks)]
+    population = Population(((),) * 2, shared=True)
+    for vector in vectors:
+        population = population.add(0, vector)
+    table = Table.empty(2).grow(population)
+    evaluator = SampledEvaluator(sim, InProcess(), episodes=episodes, seed=seed)
+    whole = timed(lambda: evaluator.fill(population, table, np.random.default_rng(0)))
+    first, last = np.triu_indices(policies)
+    cells = np.stack([first, last], 1).astype(np.int64)
+    row = cells[last == policies - 1]
+    single = timed(lambda: _play(vectors, row, episodes, seed))
+    length = float(_play(vectors, cells, 20, seed + 1).length.mean())
+    decision = whole / (len(cells) * episodes * length)
+    full = (policies, episodes) == (40, 1000)
+    name = f"{policies}x{policies} symmetric game, {len(cells)} entries of {episodes}"
+    rows = [
+        Row("payoffs", f"{name} episodes", whole, "CPU s", "at most 20 s" * full,
+            whole <= 20 if full else None, f"{length:.1f} decisions an episode"),
+        Row("payoffs", "a decision in it", 1e6 * decision, "us"),
+        Row("payoffs", f"one more row of {policies} entries", single, "CPU s"),
+    ]  # fmt: skip
+    if theirs:
+        pair = _play(vectors, cells[1:2], ENTRY, seed + 2)
+        rows += _theirs(vectors, pair, decision, few, seed)
+    return rows
+
+
+def _play(vectors: ndarray, cells: ndarray, episodes: int, seed: int) -> Scores:
+    pools = (vectors,) * 2
+    profiles = pure(cells, episodes)
+    return play([Matches(Bargaining(), PAPER.width, pools, profiles, (seed, 7))])[0]
+
+
+def _theirs(
+    vectors: ndarray, pair: Scores, decision: float, few: int, seed: int
+) -> list[Row]:
+    """The first two policies, greedy, on OpenSpiel's environment."""
+    from experiments import _dqn
+
+    length, rows = float(pair.length[0]), []
+    mine = ENTRY * length * decision
+    for game, text in GAMES.items():
+        env = _dqn.environment(game, seed)
+        agents = [_dqn.agent(env, p, PAPER, p) for p in (0, 1)]
+        told = f"from {few} episodes, at {length:.1f} decisions each"
+        same = game == "bargaining_generalized"
+        for p, agent in enumerate(agents) if same else ():
+            _dqn.load(agent, shape_of(Bargaining()), vectors[p])
+        seconds, decisions, mean = _dqn.play(env, agents, few)
+        if same:
+            told += f"; payoffs {_text(mean)}, ours {_text(pair.mean[0, 0])}"
+        theirs = ENTRY * length * seconds / decisions
+        rows += [
+            Row("openspiel", f"entry of {ENTRY} episodes, {text}", theirs, "CPU s",
+                note=told),
+            Row("openspiel", f"ours is faster than that entry, {text}", theirs / mine,
+                "x", "at least 40x", theirs >= 40 * mine),
+        ]  # fmt: skip
+    return rows
+
+
+def _text(values: ndarray) -> str:
+    return " and ".join(f"{value:.2f}" for value in values)

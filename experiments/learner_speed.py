@@ -1,0 +1,307 @@
+"""Speed of learned best responses and sampled payoffs, beside OpenSpiel's DQN.
+
+Example: python -m experiments.learner_speed --part update response
+
+A response has the settings of COffeE-PSRO's Table 2 (200,000 decisions); by default a
+fraction of it is learned, and its time extrapolated. What is compared runs in turns in
+one process and is measured in CPU seconds of one thread; values are medians over the
+turns. OpenSpiel's agent (plain DQN) plays the same game, which OpenSpiel runs in
+Python, and OpenSpiel's own `bargaining` in C++, whose network is larger. Its time is
+brought to our numbers of decisions and updates.
+
+Writes summary.json, table.md and report.html.
+"""
+
+import importlib.util
+import json
+import os
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments import _run
+from nfg.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from experiments._learning import Row
+    from games.simulator import Simulator
+
+PARTS = ("update", "response", "model", "openspiel", "stacked", "payoffs", "cuda")
+AUTHORS = 480.0  # CPU seconds of a response in the authors' own code
+MISSING = "OpenSpiel's DQN needs dm-tree, which is not installed"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Fields of the comparison."""
+
+    part: tuple[str, ...] = ()
+    """Parts (default: all; cuda where there is a GPU): update, response, model (the
+    response inside a learned model), openspiel (beside its agent), stacked, payoffs,
+    cuda."""
+    fraction: float = 1 / 30
+    """Of a response that is learned in each round."""
+    whole: bool = False
+    """Learn whole responses, once: some 10 minutes."""
+    rounds: int = 3
+    """Turns of everything that is compared."""
+    policies: int = 40
+    """Of the empirical game."""
+    episodes: int = 1000
+    """Of each entry."""
+    seed: int = 0
+    """Seed of all randomness."""
+    quick: bool = False
+    """Tiny sizes: it runs, but its numbers mean little."""
+    out: Path | None = None
+    """Run folder (default: a new one under runs/)."""
+    json: bool = False
+    """Print the table as JSON and nothing else on stdout."""
+    quiet: bool = False
+    """No progress."""
+    config: Path | None = None
+    """YAML file with defaults for these fields."""
+
+
+def chosen(config: Config) -> tuple[str, ...]:
+    """The parts to run, checked before anything runs."""
+    import torch
+
+    for name in config.part:
+        if name not in PARTS:
+            raise unknown("--part", "part", name, PARTS)
+    if not 0 < config.fraction <= 1:
+        raise UserError(f"--fraction must be in (0, 1]; got {config.fraction}")
+    for name, low in (("rounds", 1), ("policies", 2), ("episodes", 2), ("seed", 0)):
+        if (value := getattr(config, name)) < low:
+            raise UserError(f"--{name} must be at least {low}; got {value}")
+    gpu = torch.cuda.is_available()
+    if "cuda" in config.part and not gpu:
+        raise UserError("--part: cuda needs a GPU that torch can use; there is none")
+    return config.part or tuple(p for p in PARTS if p != "cuda" or gpu)
+
+
+def installed() -> bool:
+    """Whether OpenSpiel's DQN can be imported."""
+    return importlib.util.find_spec("tree") is not None
+
+
+def run(config: Config) -> list["Row"]:
+    """Measures the parts; returns the table."""
+    import torch
+
+    from experiments import _learning, _payoffs
+
+    parts = chosen(config)
+    folder = _run.claim(config.out, "learner_speed", resume=False)
+    _run.record(folder, config)
+    torch.set_num_threads(1)
+    before, rows = os.getloadavg()[0], []
+    theirs = "openspiel" in parts
+    if theirs and not installed():
+        theirs = False
+        rows.append(_learning.Row("openspiel", "not measured", 0.0, "", note=MISSING))
+    works: list[Callable[[], list[Row]]] = []
+    per_update: dict[str, float] = {}
+    if {"update", "response", "model", "openspiel"} & set(parts):
+        works.append(lambda: updates(config, theirs, per_update))
+    if {"response", "model", "openspiel"} & set(parts):
+        works.append(lambda: responses(config, "model" in parts, theirs, per_update))
+    if "stacked" in parts:
+        small = _learning.part_of_paper(1 / 1000 if config.quick else 1 / 150)
+        works.append(lambda: _learning.stacked(config.rounds, _times(config), small))
+    if "payoffs" in parts:
+        sizes = (4, 20) if config.quick else (config.policies, config.episodes)
+        few = 10 if config.quick else 300
+        works.append(lambda: _payoffs.entries(*sizes, config.seed, theirs, few))
+    if "cuda" in parts:
+        works.append(lambda: _learning.on_gpu(config.rounds, _times(config)))
+    for work in works:
+        found = work()
+        rows += found
+        if not (config.quiet or config.json):
+            for row in found:
+                print(f"{row.part:<10}{row.what}: {row.value:.3g} {row.unit}")
+    _write(folder, rows, [before, os.getloadavg()[0]])
+    return rows
+
+
+def _times(config: Config) -> int:
+    """Rounds of updates in a turn."""
+    return 1 if config.quick else 10
+
+
+def updates(config: Config, theirs: bool, per_update: dict[str, float]) -> list["Row"]:
+    """One update, ours and theirs; ``per_update`` takes the microseconds of each."""
+    from experiments import _learning as ours
+
+    written, reference = ours.Updates(1), ours.Updates(1, "autograd")
+    times = _times(config)
+    count = times * ours.ROUND
+    works = {
+        "ours": partial(written.microseconds, times),
+        "autograd": partial(reference.microseconds, times),
+    }
+    if theirs:
+        from experiments import _dqn
+
+        for game in ours.GAMES:
+            agent = _dqn.filled(game, ours.PAPER, config.seed)
+            works[game] = partial(_dqn.microseconds, agent, max(1, count // 4))
+    ours.interleaved(works, 1)
+    found = ours.interleaved(works, 1 if config.quick else 2 * config.rounds + 1)
+    per_update |= {name: statistics.median(values) for name, values in found.items()}
+    once = per_update["ours"]
+    work = ours.flops(written.shape, ours.PAPER.batch)
+    rate, floor = ours.multiply_rate(), 1e6 * work / ours.FLOOR
+    row = ours.Row
+    rows = [
+        row("update", "an update of ours", once, "us", note=f"{work / 1e6:.1f} MFLOP"),
+        row("update", "times the floor of an update", once / floor, "x", "at most 4x",
+            once <= 4 * floor, f"{floor:.0f} us at {ours.FLOOR / 1e9:.0f} GFLOP/s"),
+        row("update", "torch.mm of 2048 x 2048", rate / 1e9, "GFLOP/s"),
+        row("update", "times what that would take", once * rate / work / 1e6, "x"),
+        row("update", "an update by autograd", per_update["autograd"], "us",
+            note=f"{per_update['autograd'] / once:.2f} times ours"),
+    ]  # fmt: skip
+    rows += [
+        row("update", f"OpenSpiel, {ours.GAMES[g]}", per_update[g], "us",
+            note=f"{per_update[g] / once:.2f} times ours")
+        for g in ours.GAMES if g in per_update
+    ]  # fmt: skip
+    return rows
+
+
+def responses(
+    config: Config, model: bool, theirs: bool, per_update: dict[str, float]
+) -> list["Row"]:
+    """Whole responses: ours, in a model, against networks, and theirs."""
+    import numpy as np
+
+    from experiments import _learning as ours
+    from games.bargaining import Bargaining
+
+    fraction = 1 / 1000 if config.quick else 1.0 if config.whole else config.fraction
+    settings, game = ours.part_of_paper(fraction), Bargaining()
+    shape = ours.shape_of(game)
+    uniform = np.zeros((1, shape.size), np.float32)
+    many = np.concatenate([uniform, ours.networks(shape, config.policies, 1)])
+    seeds = iter(range(config.seed, sys.maxsize))
+    tasks: dict[str, tuple[Simulator, ndarray]]
+    tasks = {"ours": (game, uniform), "networks": (game, many)}
+    if model:
+        sizes = (60, 20) if config.quick else (1000, 2000)
+        tasks["model"] = (ours.learned_model(*sizes, config.seed), uniform)
+
+    def own(simulator: "Simulator", opponents: "ndarray") -> float:
+        return ours.response(ours.task(simulator, settings, opponents, next(seeds)))[0]
+
+    def equal(name: str) -> float:
+        return _dqn.equal(name, settings, next(seeds), per_update[name])
+
+    works = {name: partial(own, *given) for name, given in tasks.items()}
+    if theirs:
+        from experiments import _dqn
+
+        works |= {name: partial(equal, name) for name in ours.GAMES}
+    rounds = 1 if config.whole or config.quick else config.rounds
+    found = ours.interleaved(works, rounds)
+    shares = ours.split(ours.task(game, settings, uniform, config.seed))
+    how = f"extrapolated from 1/{1 / fraction:.0f}, median of {rounds}"
+    return response_rows(found, "measured whole" if fraction == 1 else how, shares)
+
+
+def response_rows(
+    found: dict[str, list[float]], how: str, shares: dict[str, float]
+) -> list["Row"]:
+    """The table's lines about responses; ``found`` holds seconds of each round."""
+    from experiments import _learning as ours
+    from games.bargaining import Bargaining
+
+    middle = {name: statistics.median(values) for name, values in found.items()}
+    once, row = middle["ours"], ours.Row
+    work = ours.whole_updates() * ours.flops(
+        ours.shape_of(Bargaining()), ours.PAPER.batch
+    )
+    floor = work / ours.FLOOR
+    rows = [
+        row("response", "to the uniform policy", once, "CPU s", "at most 75 s",
+            once <= 75, how),
+        row("response", "faster than the authors' 8 CPU minutes", AUTHORS / once, "x",
+            "at least 6x", once * 6 <= AUTHORS, "another machine"),
+        row("response", "times the floor of a response", once / floor, "x", "at most 4x",
+            once <= 4 * floor, f"{work / 1e12:.2f} TFLOP of updates, {floor:.1f} s"),
+        row("response", "to a mixture of networks", middle["networks"], "CPU s",
+            "at most 75 s", middle["networks"] <= 75, how),
+    ]  # fmt: skip
+    for name, share in shares.items():
+        rows.append(row("response", f"share of {name}", 100 * share, "%"))
+    if "model" in middle:
+        ratio = middle["model"] / once
+        rows += [
+            row("model", "response in the learned model", middle["model"], "CPU s",
+                note=how),
+            row("model", "times that in the game", ratio, "x", "at most 1.3x",
+                ratio <= 1.3),
+        ]  # fmt: skip
+    for name in (g for g in ours.GAMES if g in middle):
+        ratio = middle[name] / once
+        rows += [
+            row("openspiel", f"response, {ours.GAMES[name]}", middle[name], "CPU s",
+                note=f"{how}; brought to our work"),
+            row("openspiel", f"ours is faster than that, {ours.GAMES[name]}", ratio,
+                "x", "at least 4x", ratio >= 4),
+        ]  # fmt: skip
+    return rows
+
+
+def markdown(rows: list["Row"]) -> str:
+    """The README's table."""
+    lines = [
+        "| part | what | value | unit | goal | met | note |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        met = "" if row.met is None else "yes" if row.met else "no"
+        cells = (row.part, row.what, f"{row.value:.3g}", row.unit, row.goal, met)
+        lines.append(f"| {' | '.join((*cells, row.note))} |")
+    return "\n".join(lines)
+
+
+def _write(folder: Path, rows: list["Row"], load: list[float]) -> None:
+    from experiments import _report
+
+    table = [asdict(row) for row in rows]
+    _run.write_json(folder / "summary.json", _run.clean({"load": load, "rows": table}))
+    _run.write_text(folder / "table.md", markdown(rows) + "\n")
+    met = {True: "yes", False: "no", None: ""}
+    cells = [[*list(r.values())[:5], met[r["met"]], r["note"]] for r in table]
+    _report.render(
+        folder / "report.html",
+        "Speed of learned responses and sampled payoffs",
+        [
+            "CPU time of one thread; what is compared ran in turns in one process. "
+            f"Load of the machine: {load[0]:.1f} before, {load[1]:.1f} after."
+        ],
+        [_report.table("Measured", list(table[0]), cells)],
+        [],
+    )
+
+
+def page(config: Config) -> None:
+    """Runs and prints the table."""
+    rows = run(config)
+    if config.json:
+        print(json.dumps(_run.clean([asdict(row) for row in rows])))
+    elif not config.quiet:
+        print("\n" + markdown(rows))
+
+
+if __name__ == "__main__":
+    sys.exit(_run.main(page, Config))
