@@ -23,13 +23,13 @@ from experiments._bargaining_rows import (
     datasets,
     finite,
     line,
-    line_name,
     lines,
     mean,
     preferred,
     regrets,
     setting,
     setting_name,
+    short_name,
     solver_name,
 )
 from experiments._bargaining_strata import Stratum, spearman, stratified
@@ -142,7 +142,7 @@ def _lowest(rows: Sequence[Row], chosen: str) -> Row:
             lowest += min(means, key=lambda which: means[which]) == REFERENCE
     return _claim(
         "COffeE with R2D has the lowest regret",
-        {line_name(o): _against(rows, REFERENCE, o, chosen, where) for o in rivals},
+        {short_name(o): _against(rows, REFERENCE, o, chosen, where) for o in rivals},
         "needs COffeE with R2D and another approach or solver on one data set",
         f"Lowest mean on {lowest} of {first} data sets (evaluated with "
         f"{solver_name(chosen)}). Against ",
@@ -171,7 +171,7 @@ def _margin(rows: Sequence[Row], chosen: str) -> Row:
         (margins(("psro", n)), margins(("uniform", n))) for n in sizes
     ]
     return _claim(
-        text, {f"margin over {line_name(rival)}, PSRO less uniform": strata}, why
+        text, {f"margin over {short_name(rival)}, PSRO less uniform": strata}, why
     )
 
 
@@ -185,7 +185,7 @@ def _cloning(rows: Sequence[Row], chosen: str) -> list[Row]:
 
     def pairs(lower: list[Line], other: list[Line], on: list[Data]) -> dict[str, Any]:
         return {
-            f"{line_name(a)} less {line_name(b)}": _against(rows, a, b, chosen, on)
+            f"{short_name(a)} less {short_name(b)}": _against(rows, a, b, chosen, on)
             for a in lower
             for b in other
         }

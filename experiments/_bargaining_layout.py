@@ -62,7 +62,7 @@ def _spread(cell: Row) -> str:
     if cell["low"] is not None:
         text += f" [{cell['low']:.2f}, {cell['high']:.2f}]"
     k = "/".join(map(str, cell["k"]))
-    return f"{text} n {cell['n']}, k {k}" + (" *" if cell["best"] else "")
+    return f"{text} n={cell['n']}, k={k}" + (" *" if cell["best"] else "")
 
 
 def regret_tables(cells: Sequence[Row], where: Sequence[Data]) -> list[Table]:

@@ -77,6 +77,11 @@ def line_name(found: Line) -> str:
     return f"{NAMES.get(found[0], found[0])}, {solver_name(found[1])}"
 
 
+def short_name(found: Line) -> str:
+    """For example "COffeE+R2D"."""
+    return f"{NAMES.get(found[0], found[0])}+{solver_name(found[1])}"
+
+
 def data_name(found: Data) -> str:
     """For example "1000 uniform"."""
     return f"{found[1]} {BEHAVIOURS.get(found[0], found[0])}"

@@ -136,7 +136,7 @@ def test_two_trials_cannot_tell():
     found = judge(sort_out(rows), [])
     lowest, margin, *_ = found
     assert (lowest["verdict"], lowest["leaning"]) == ("too few trials to say", "for")
-    assert lowest["numbers"]["OEF, R2D"]["p"] == pytest.approx(1 / 6)
+    assert lowest["numbers"]["OEF+R2D"]["p"] == pytest.approx(1 / 6)
     assert "least possible p 0.17" in lowest["evidence"]
     assert margin["verdict"] == "not tested"
 
