@@ -235,8 +235,9 @@ def response_rows(
             once <= 75, how),
         row("response", "faster than the authors' 8 CPU minutes", AUTHORS / once, "x",
             "at least 6x", once * 6 <= AUTHORS, "another machine"),
-        row("response", "times the floor of a response", once / floor, "x", "at most 4x",
-            once <= 4 * floor, f"{work / 1e12:.2f} TFLOP of updates, {floor:.1f} s"),
+        row("response", "times the floor of a response", once / floor, "x",
+            "at most 4x", once <= 4 * floor,
+            f"{work / 1e12:.2f} TFLOP of updates, {floor:.1f} s"),
         row("response", "to a mixture of networks", middle["networks"], "CPU s",
             "at most 75 s", middle["networks"] <= 75, how),
     ]  # fmt: skip
