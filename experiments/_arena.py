@@ -110,6 +110,7 @@ def _learned(config: "Config") -> Arena:
     import numpy as np
     import torch
 
+    from learn.evaluate import Instances
     from learn.tasks import Settings
     from meta_solvers import Game
     from psro.rl import LearnedOracle, SampledEvaluator
@@ -118,12 +119,19 @@ def _learned(config: "Config") -> Arena:
     game = simulator(config.game, config.players)
     settings = Settings.budget(config.decisions, device=config.device)
     shared = game.symmetric
+    instances = Instances.of(game) if config.all_instances else None
 
     def parts(seed: int, executor: "Executor") -> "tuple[Oracle, Evaluator]":
         return (
             LearnedOracle(game, settings, executor, shared, config.episodes),
             SampledEvaluator(
-                game, executor, settings.width, config.episodes, seed, config.device
+                game,
+                executor,
+                settings.width,
+                config.episodes,
+                seed,
+                config.device,
+                instances=instances,
             ),
         )
 

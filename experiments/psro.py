@@ -46,6 +46,9 @@ class Config:
     """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
     episodes: int = 1000
     """Learned oracle: episodes of each payoff."""
+    all_instances: bool = False
+    """Learned oracle: play every instance once instead of random episodes, where chance
+    acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
     executor: str = "inprocess"
     """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
     ray:address=..."""

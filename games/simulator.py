@@ -97,6 +97,14 @@ class Simulator(Protocol):
         """One simulator for S trials: this one's, then the others', of its type."""
 
 
+@runtime_checkable
+class Enumerable(Protocol):
+    """A simulator whose chance acts before the first move only, in K known ways."""
+
+    def instances(self) -> tuple[Float64[Tensor, "K draws"], Float64[Tensor, " K"]]:
+        """Uniform numbers that start each instance, and its probability."""
+
+
 P = TypeVar("P", bound=Position)
 
 

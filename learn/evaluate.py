@@ -13,11 +13,39 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from games.simulator import Position, Simulator
+from games.simulator import Enumerable, Position, Simulator
 from learn.nets import Shape
 from learn.policies import Bank, Habit
 from learn.random import generators
 from nfg.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """All that chance can do, where that is a short list.
+
+    Attributes:
+      uniforms: the numbers that start each of M instances.
+      weights: their probabilities.
+    """
+
+    uniforms: Float64[ndarray, "M draws"]
+    weights: Float64[ndarray, " M"]
+
+    @classmethod
+    def of(cls, simulator: Simulator) -> "Instances":
+        """Those of a simulator.
+
+        Raises:
+          UserError: chance acts after the first move, or has no short list.
+        """
+        if not isinstance(simulator, Enumerable):
+            raise UserError(
+                "Instances.of(): chance must have finitely many outcomes, all before "
+                f"the first move; '{simulator.name}' has not"
+            )
+        uniforms, weights = simulator.instances()
+        return cls(uniforms.double().numpy(), weights.double().numpy())
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +60,7 @@ class Matches:
         each player plays. A pure profile repeats itself; a mixed one is drawn.
       seed: of the episodes.
       habit: what all players fall back on.
+      instances: every instance is played, once; exact if the policies are greedy.
       rows: episodes played at a time; it bounds memory.
       device: of torch.
     """
@@ -42,6 +71,7 @@ class Matches:
     profiles: Int64[ndarray, "C M N"]
     seed: tuple[int, ...]
     habit: Habit | None = None
+    instances: Instances | None = None
     rows: int = 40_000
     device: str = "cpu"
 
@@ -51,6 +81,12 @@ class Matches:
                 "Matches(): a payoff needs at least 2 episodes, for its standard "
                 f"error; got {self.profiles.shape[1]}"
             )
+        listed = self.instances
+        if listed is not None and len(listed.weights) != self.profiles.shape[1]:
+            raise UserError(
+                f"Matches(): there must be one episode for each of the "
+                f"{len(listed.weights)} instances; got {self.profiles.shape[1]}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +95,7 @@ class Scores:
 
     Attributes:
       mean: by each of E ensemble members.
-      error: standard error of the mean over the episodes.
+      error: standard error of the mean over the episodes; 0 over all instances.
       penalty: mean uncertainty of the outcome ``[C]``.
       length: mean number of moves ``[C]``.
       outcomes: payoff of every episode, for paired comparisons.
@@ -92,6 +128,10 @@ def _play(match: Matches) -> Scores:
     generator = generators(match.seed, 1)[0]
     columns = sim.draws + 2 * sim.longest
     uniforms = torch.rand(episodes, columns, generator=generator, dtype=torch.float64)
+    weights = np.full(episodes, 1 / episodes)
+    if match.instances is not None:
+        uniforms[:, : sim.draws] = torch.from_numpy(match.instances.uniforms)
+        weights = match.instances.weights
     uniforms = uniforms.to(device)
     each = max(1, match.rows // episodes)
     parts = [
@@ -99,10 +139,12 @@ def _play(match: Matches) -> Scores:
         for c in range(0, count, each)
     ]
     outcomes = np.concatenate([p[0] for p in parts])  # [C, M, E, N]
-    mean = outcomes.mean(axis=1).transpose(1, 0, 2)
+    mean = np.einsum("m,cmen->ecn", weights, outcomes)
     error = outcomes.std(axis=1, ddof=1).transpose(1, 0, 2) / np.sqrt(episodes)
-    penalty = np.concatenate([p[1] for p in parts]).mean(axis=1)
-    length = np.concatenate([p[2] for p in parts]).mean(axis=1)
+    if match.instances is not None:
+        error = np.zeros_like(error)
+    penalty = np.concatenate([p[1] for p in parts]) @ weights
+    length = np.concatenate([p[2] for p in parts]) @ weights
     return Scores(mean, error, penalty, length, outcomes.astype(np.float32))
 
 

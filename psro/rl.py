@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from games.simulator import Simulator
 from learn.ddqn import train
-from learn.evaluate import Matches, Scores, play, pure
+from learn.evaluate import Instances, Matches, Scores, play, pure
 from learn.nets import Shape
 from learn.tasks import Settings, Task
 from nfg.errors import UserError
@@ -182,6 +182,8 @@ class SampledEvaluator:
         differ by what the policies do (common random numbers).
       device: of torch.
       batch: profiles in a request.
+      instances: if given, profiles of greedy policies play each of them once, which is
+        exact; the uniform policy's are sampled all the same.
     """
 
     simulator: Simulator
@@ -191,6 +193,7 @@ class SampledEvaluator:
     seed: int = 0
     device: str = "cpu"
     batch: int = 40
+    instances: Instances | None = None
 
     @property
     def ensemble(self) -> int:
@@ -207,27 +210,42 @@ class SampledEvaluator:
         if not len(cells):
             return table
         pools = tuple(population.stacked())
-        requests = [
-            Matches(
-                self.simulator,
-                self.width,
-                pools,
-                pure(cells[c : c + self.batch], self.episodes),
-                (self.seed, _EPISODES_SEED),
-                device=self.device,
-            )
-            for c in range(0, len(cells), self.batch)
-        ]
+        requests = self._requests(pools, cells)
         scores = self.executor.answer(play, requests)
         values, errors = table.values.copy(), table.errors.copy()
         episodes = table.episodes.copy()
-        for number, cell in enumerate(cells):
-            score, at = scores[number // self.batch], number % self.batch
-            for place, mean, error in _placed(cell, score, at, population.shared):
-                everywhere: tuple[Any, ...] = (..., *place)
-                values[everywhere], errors[everywhere] = mean, error
-                episodes[place] = self.episodes
+        for request, score in zip(requests, scores, strict=True):
+            count = self.episodes if request.instances is None else 0
+            for at, cell in enumerate(request.profiles[:, 0]):
+                for place, mean, error in _placed(cell, score, at, population.shared):
+                    everywhere: tuple[Any, ...] = (..., *place)
+                    values[everywhere], errors[everywhere] = mean, error
+                    episodes[place] = count
         return Table(table.uids, values, errors, episodes)
+
+    def _requests(
+        self, pools: tuple[ndarray, ...], cells: Int64[ndarray, "C N"]
+    ) -> list[Matches]:
+        """Profiles in batches; those that can be exact apart from the others."""
+        greedy = [pool.any(axis=1) for pool in pools]
+        columns = [greedy[player][which] for player, which in enumerate(cells.T)]
+        exact = np.logical_and.reduce(columns) & (self.instances is not None)
+        found = []
+        for group, listed in ((cells[~exact], None), (cells[exact], self.instances)):
+            count = self.episodes if listed is None else len(listed.weights)
+            found += [
+                Matches(
+                    self.simulator,
+                    self.width,
+                    pools,
+                    pure(group[c : c + self.batch], count),
+                    (self.seed, _EPISODES_SEED),
+                    instances=listed,
+                    device=self.device,
+                )
+                for c in range(0, len(group), self.batch)
+            ]
+        return found
 
 
 def _placed(

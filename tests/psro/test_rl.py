@@ -7,6 +7,7 @@ import torch
 from games.bargaining import Bargaining
 from games.batched import OpenSpielSimulator
 from games.openspiel import sequence_form
+from learn.evaluate import Instances
 from learn.nets import Shape, initial, values
 from learn.tasks import Settings
 from meta_solvers import get
@@ -48,7 +49,9 @@ def test_a_symmetric_game_has_one_pool():
     assert state.population.sizes == (4, 4)
     values = state.table.values[0]
     assert np.array_equal(values[0], values[1].T)
-    assert (state.table.episodes == 100).all() and (state.table.errors[..., 0, 0] > 0).all()
+    assert (state.table.episodes == 100).all() and (
+        state.table.errors[..., 0, 0] > 0
+    ).all()
     assert not state.population.pools[0][0].policy.any()
     assert [r.player for r in state.responses] == [0, 1]
     assert state.responses[0].policy is state.responses[1].policy
@@ -129,6 +132,32 @@ def test_trials_together_are_trials_alone():
     assert ("train", 3) in batches
     for seed, state in enumerate(found):
         same(state, trial(seed)(InProcess()))
+
+
+def test_all_instances_are_exact():
+    """OpenSpiel's bargaining: every instance once, against many random episodes."""
+    simulator = OpenSpielSimulator("bargaining")
+    shape = Shape(simulator.inputs, 16, simulator.actions)
+    net = initial(shape, torch.Generator().manual_seed(1)).numpy()
+    population = Population(((), ()))
+    for player in (0, 1):
+        population = population.add(player, np.zeros_like(net)).add(player, net)
+    listed = Instances.of(simulator)
+    assert listed.weights.sum() == pytest.approx(1)
+    tables = [
+        SampledEvaluator(
+            simulator, InProcess(), 16, 300, seed, instances=instances
+        ).fill(population, Table.empty(2).grow(population), np.random.default_rng(0))
+        for seed, instances in ((0, listed), (1, listed), (2, None))
+    ]
+    one, two, sampled = tables
+    assert one.episodes.tolist() == [[300, 300], [300, 0]]
+    assert np.array_equal(one.values[..., 1, 1], two.values[..., 1, 1])
+    assert (one.errors[..., 1, 1] == 0).all()
+    apart = np.abs(one.values - sampled.values)[..., 1, 1]
+    assert (apart <= 4.5 * sampled.errors[..., 1, 1] + 1e-9).all()
+    with pytest.raises(UserError, match="finitely many outcomes"):
+        Instances.of(Bargaining())
 
 
 def test_coverage_falls_to_nothing():
