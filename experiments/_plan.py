@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
 
 from experiments import _parts
-from experiments._grid import Outcome, Unit, steps_of
+from experiments._grid import Kind, Outcome, Unit, steps_of
 from games.simulator import Simulator
 from learn.ddqn import train
 from learn.evaluate import Matches, play, pure
@@ -218,14 +218,15 @@ class Plan:
     @property
     def lines(self) -> list[str]:
         """The plan for people."""
-        kinds: dict[str, list[float]] = {kind: [] for kind in self.done}
+        kinds: dict[str, list[float]] = {kind: [] for kind in get_args(Kind)}
         for unit, cost in self.cost.items():
-            kinds.setdefault(unit.kind, []).append(cost)
+            kinds[unit.kind].append(cost)
         head = f"{'units':<10} {'done':>5} {'to do':>6} {'CPU s each':>11} {'CPU s':>9}"
         table = [
             f"{kind:<10} {self.done.get(kind, 0):>5} {len(costs):>6} "
             f"{np.mean(costs) if costs else 0:>11.1f} {sum(costs):>9.0f}"
             for kind, costs in kinds.items()
+            if costs or kind in self.done
         ]
         total = sum(self.cost.values())
         last = (

@@ -229,7 +229,7 @@ class SampledEvaluator:
         """Profiles in batches; those that can be exact apart from the others."""
         greedy = [pool.any(axis=1) for pool in pools]
         columns = [greedy[player][which] for player, which in enumerate(cells.T)]
-        exact = np.logical_and.reduce(columns) & (self.instances is not None)
+        exact: ndarray = np.logical_and.reduce(columns) & (self.instances is not None)
         found = []
         for group, listed in ((cells[~exact], None), (cells[exact], self.instances)):
             count = self.episodes if listed is None else len(listed.weights)
