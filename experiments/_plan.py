@@ -287,7 +287,10 @@ class Progress:
         cost = self._plan.cost.get(outcome.unit, 0.0)
         self._count, self._spent = self._count + 1, self._spent + cost
         total = sum(self._plan.cost.values())
-        rate = (time.monotonic() - self._begun) / max(self._spent, 1e-9)
+        # The planned speed counts for as much as a twentieth of the work would.
+        prior, planned = total / 20, self._plan.wall / self._plan.parallel
+        taken = time.monotonic() - self._begun
+        rate = (taken + prior * planned) / max(self._spent + prior, 1e-9)
         text = (
             f"{self._count}/{len(self._plan.cost)} units, about "
             f"{spell(max(0.0, total - self._spent) * rate)} left"
