@@ -32,15 +32,13 @@ class Work:
       decisions: of the learner.
       updates: made.
       seconds: of CPU in all.
-      inputs: D of the game.
-      actions: A of the game.
+      learning: of these, in updates.
     """
 
     decisions: int
     updates: int
     seconds: float
-    inputs: int
-    actions: int
+    learning: float
 
 
 class _Sampler:
@@ -55,12 +53,14 @@ class _Sampler:
 
 
 class _Counted(dqn.DQN):
-    """Counts its updates."""
+    """Counts its updates and the CPU seconds in them."""
 
-    updates = 0
+    updates, learning = 0, 0.0
 
     def learn(self) -> float | None:
+        begin = time.process_time()
         loss = super().learn()
+        self.learning += time.process_time() - begin
         self.updates += loss is not None
         return loss
 
@@ -111,8 +111,8 @@ def _seed_replay(env: Any, learner: Any, other: Any) -> None:
             learner.add_transition(*last, step)
 
 
-def respond(game: str, settings: Settings, seed: int) -> tuple[Work, Any]:
-    """A response to the uniform policy, and the agent that learned it."""
+def respond(game: str, settings: Settings, seed: int) -> Work:
+    """Learns a response to the uniform policy."""
     env = environment(game, seed)
     learner = agent(env, 0, settings, seed)
     other = RandomAgent(1, env.action_spec()["num_actions"])
@@ -127,8 +127,7 @@ def respond(game: str, settings: Settings, seed: int) -> tuple[Work, Any]:
             step = env.step([action])
         learner.step(step)
     seconds = time.process_time() - begin
-    sizes = env.observation_spec()["info_state"][0], env.action_spec()["num_actions"]
-    return Work(decisions, learner.updates, seconds, *sizes), learner
+    return Work(decisions, learner.updates, seconds, learner.learning)
 
 
 def filled(game: str, settings: Settings, seed: int) -> Any:
@@ -155,16 +154,19 @@ def microseconds(learner: Any, updates: int) -> float:
 def equal(game: str, settings: Settings, seed: int, per_update: float) -> float:
     """CPU seconds of the agent for as many decisions and updates as ours.
 
+    Its updates take longer the more its replay holds (a minibatch permutes it all), and
+    in whole responses the replay is full when learning begins. So the time of its
+    updates is that with a full replay; the time of the rest is extrapolated.
+
     Args:
       game: where.
-      settings: a part of the paper's; the time is extrapolated.
+      settings: a part of the paper's.
       seed: of all randomness.
-      per_update: microseconds of its updates, by which their number is corrected.
+      per_update: microseconds of an update with a full replay.
     """
-    work, _ = respond(game, settings, seed)
-    rest = work.seconds - 1e-6 * per_update * work.updates
-    updates = 1e-6 * per_update * whole_updates()
-    return rest * PAPER.decisions / work.decisions + updates
+    work = respond(game, settings, seed)
+    rest = (work.seconds - work.learning) * PAPER.decisions / work.decisions
+    return rest + 1e-6 * per_update * whole_updates()
 
 
 def load(learner: Any, shape: Shape, vector: ndarray) -> None:

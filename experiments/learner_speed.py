@@ -7,7 +7,7 @@ fraction of it is learned, and its time extrapolated. What is compared runs in t
 one process and is measured in CPU seconds of one thread; values are medians over the
 turns. OpenSpiel's agent (plain DQN) plays the same game, which OpenSpiel runs in
 Python, and OpenSpiel's own `bargaining` in C++, whose network is larger. Its time is
-brought to our numbers of decisions and updates.
+that of as many decisions and updates as ours, the updates with a full replay.
 
 Writes summary.json, table.md and report.html.
 """
@@ -255,7 +255,7 @@ def response_rows(
         ratio = middle[name] / once
         rows += [
             row("openspiel", f"response, {ours.GAMES[name]}", middle[name], "CPU s",
-                note=f"{how}; brought to our work"),
+                note=f"{how}; updates as above"),
             row("openspiel", f"ours is faster than that, {ours.GAMES[name]}", ratio,
                 "x", "at least 4x", ratio >= 4),
         ]  # fmt: skip
