@@ -1,0 +1,78 @@
+"""Errors of a model's payoffs against the true game."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from games.bargaining import Bargaining
+from learn.nets import Shape, initial
+from nfg.errors import UserError
+from offline.agreement import agreement
+from offline.dynamics import train
+from offline.ensemble import Training
+from offline.model import ModelSimulator
+from offline.record import collect
+from offline.starts import starts
+
+GAME = Bargaining()
+WIDTH = 8
+
+
+@pytest.fixture(scope="module")
+def model() -> ModelSimulator:
+    data = collect(GAME, 60, 0)
+    learned = train([data], [0], Training(width=16, steps=30))
+    return ModelSimulator(learned, starts([data]))
+
+
+@pytest.fixture(scope="module")
+def policies() -> np.ndarray:
+    shape = Shape(GAME.inputs, WIDTH, GAME.actions)
+    one = initial(shape, torch.Generator().manual_seed(0)).numpy()
+    return np.stack([np.zeros_like(one), one])
+
+
+def table(value: float) -> np.ndarray:
+    return np.full((4, 2, 2, 2), value)
+
+
+def test_uniform_play_pays_what_it_pays_in_the_game(model, policies):
+    found = agreement(
+        GAME, model, policies[:1], table(0.0)[..., :1, :1], WIDTH, 4000, (3,)
+    )
+    assert found.profiles.tolist() == [[0, 0]]
+    assert found.true[0, 0] == found.true[0, 1] == pytest.approx(2.7, abs=0.15)
+    assert found.utility_error == pytest.approx(found.true[0, 0])
+
+
+def test_errors_are_those_of_the_table(model, policies):
+    found = agreement(GAME, model, policies, table(1.0), WIDTH, 200, (0,))
+    assert found.profiles.tolist() == [[0, 0], [0, 1], [1, 1]]
+    exact = table(0.0)
+    for (i, j), pays in zip(found.profiles, found.true, strict=True):
+        exact[:, :, i, j] = pays
+        exact[:, :, j, i] = pays[::-1]
+    again = agreement(GAME, model, policies, exact, WIDTH, 200, (0,))
+    np.testing.assert_array_equal(again.true, found.true)
+    assert again.utility_error == 0 < found.utility_error
+    assert again.utility_error_on_true == found.utility_error_on_true > 0
+
+
+def test_uncertainty_is_that_of_the_members(model, policies):
+    asked = (policies, table(0.0), WIDTH, 100, (0,))
+    found = agreement(GAME, model, *asked)
+    assert (found.uncertainty > 0).all()
+    pairwise = agreement(GAME, replace(model, uncertainty="pairwise"), *asked)
+    assert (pairwise.uncertainty > found.uncertainty).all()
+    alike = replace(model.learned, g=model.learned.g[:, :1].repeat(1, 4, 1))
+    agreeing = agreement(GAME, replace(model, learned=alike), *asked)
+    np.testing.assert_allclose(agreeing.uncertainty, 0, atol=1e-5)
+
+
+def test_what_does_not_fit_is_refused(model, policies):
+    with pytest.raises(UserError, match="the table must be of 1 policies"):
+        agreement(GAME, model, policies[:1], table(0.0), WIDTH, 10, (0,))
+    with pytest.raises(UserError, match="episodes must be at least 1"):
+        agreement(GAME, model, policies, table(0.0), WIDTH, 0, (0,))
