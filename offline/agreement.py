@@ -58,7 +58,7 @@ def agreement(
     simulator: Bargaining,
     model: ModelSimulator,
     policies: Float32[ndarray, "K P"],
-    payoffs: Float64[ndarray, "E N K K"],
+    payoffs: Float64[ndarray, "E N L L"],
     width: int,
     episodes: int,
     seed: tuple[int, ...],
@@ -69,7 +69,7 @@ def agreement(
       simulator: the true game.
       model: of one trial, on the device where all of this runs.
       policies: one pool, shared by both players.
-      payoffs: the empirical game's table, which is symmetric.
+      payoffs: the empirical game's table, which is symmetric; L must be K.
       width: hidden units of the policies.
       episodes: of each pair; all pairs play the same ones.
       seed: of the episodes.
