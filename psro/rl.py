@@ -227,9 +227,9 @@ class SampledEvaluator:
         self, pools: tuple[ndarray, ...], cells: Int64[ndarray, "C N"]
     ) -> list[Matches]:
         """Profiles in batches; those that can be exact apart from the others."""
-        greedy = [pool.any(axis=1) for pool in pools]
-        columns = [greedy[player][which] for player, which in enumerate(cells.T)]
-        exact: ndarray = np.logical_and.reduce(columns) & (self.instances is not None)
+        exact = np.full(len(cells), self.instances is not None)
+        for pool, which in zip(pools, cells.T, strict=True):
+            exact &= pool[which].any(axis=1)  # the zero vector plays at random
         found = []
         for group, listed in ((cells[~exact], None), (cells[exact], self.instances)):
             count = self.episodes if listed is None else len(listed.weights)
