@@ -45,6 +45,8 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.40"],
+        # OpenSpiel's DQN, which the speed page compares with, needs it.
+        "openspiel-dqn": ["dm-tree"],
         # GPL-3; only the speed and table pages compare with it.
         "ecos": ["ecos>=2.0.14"],
         "dev": [

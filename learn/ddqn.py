@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from games.simulator import Position
+from learn.graphs import Captured
 from learn.nets import Shape, initial
 from learn.policies import Bank, drawn
 from learn.random import generators
@@ -58,6 +59,13 @@ class _Training:
             settings.engine,
             self.device,
         )
+        self.update = self.learner.learn
+        if (self.device.type, settings.engine, settings.graph) == (
+            "cuda",
+            "written",
+            True,
+        ):
+            self.update = Captured(self.learner).learn
         self.learner.online.load([initial(self.shape, g[0]) for g in made])
         self.learner.copy_target()
         self.replay = Replay(
@@ -195,7 +203,7 @@ class _Training:
         shape = (count, settings.batch)
         rows = [torch.rand(shape, generator=g, dtype=torch.float64) for g in self.pick]
         batches = self.replay.sample(torch.stack(rows, 1).to(self.device))
-        losses = self.learner.learn(batches)
+        losses = self.update(batches)
         before = self.updates // settings.target_every
         self.updates += count
         if self.updates // settings.target_every > before:

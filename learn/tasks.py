@@ -36,6 +36,7 @@ class Settings:
       explore_decisions: over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
       device: of torch.
+      graph: on a CUDA device, updates are recorded once and replayed (written engine).
     """
 
     decisions: int = 200_000
@@ -53,11 +54,12 @@ class Settings:
     explore_decisions: int = 160_000
     engine: Engine = "written"
     device: Literal["cpu", "cuda"] = "cpu"
+    graph: bool = True
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("engine", "device"):
+            if field.name in ("engine", "device", "graph"):
                 continue
             low = (
                 0 if field.name.startswith("explore") or field.name == "updates" else 1

@@ -17,6 +17,7 @@ from learn.nets import Shape, Stack
 
 Engine = Literal["written", "autograd"]
 _relu_back = torch.ops.aten.threshold_backward
+_NEVER = -1e30  # added to the value of an illegal action
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
@@ -113,10 +114,12 @@ class Learner:
         """One update a minibatch, in order; the loss of each before its update."""
         with torch.no_grad():
             bootstrap = self._bootstrap(batches)
+        # Adding is many times faster than filling by a mask; no Q-value is so large.
+        barred = batches.illegal.float().mul_(_NEVER)
         one = self._written if self.engine == "written" else self._autograd
         losses = []
         for u, later in enumerate(bootstrap):
-            losses.append(one(batches, u, later))
+            losses.append(one(batches, u, later, barred[u]))
             self.adam.step(self.online.flat, self.gradient.flat)
         return torch.stack(losses)
 
@@ -127,7 +130,9 @@ class Learner:
         rows = later.transpose(0, 1).reshape(s, u * b, d)
         return self.target.values(rows).view(s, u, b, -1).transpose(0, 1)
 
-    def _written(self, batches: Batches, u: int, later: Tensor) -> Tensor:
+    def _written(
+        self, batches: Batches, u: int, later: Tensor, barred: Tensor
+    ) -> Tensor:
         """Gradients by hand into ``self.gradient``; the loss of each learner."""
         net, grad, b = self.online, self.gradient, self.batch
         x = batches.inputs[u]
@@ -135,8 +140,7 @@ class Learner:
         h2 = torch.baddbmm(net.b2, h1, net.w2, out=self.second).relu_()
         here, there = h2[:, :b], h2[:, b:]
         scores = torch.baddbmm(net.b3, there, net.w3.transpose(1, 2), out=self.scores)
-        scores.masked_fill_(batches.illegal[u], -torch.inf)
-        best = scores.argmax(2, keepdim=True)
+        best = scores.add_(barred).argmax(2, keepdim=True)
         value = later.gather(2, best)[:, :, 0]
         wanted = torch.addcmul(batches.reward[u], batches.alive[u], value)
         rows = (batches.action[u] + self.offsets).view(-1)
@@ -144,11 +148,7 @@ class Learner:
         bias = net.b3.view(-1).index_select(0, rows).view_as(wanted)
         error = (here * weight).sum(2).add_(bias).sub_(wanted)
         slope = error * (2.0 / b)
-        grad.w3.zero_()
-        grad.b3.zero_()
-        pull = (here * slope[:, :, None]).view(-1, net.shape.width)
-        grad.w3.view(-1, net.shape.width).index_add_(0, rows, pull)
-        grad.b3.view(-1).index_add_(0, rows, slope.view(-1))
+        self._last_layer(here, batches.action[u], slope)
         back2 = _relu_back(weight * slope[:, :, None], here, 0)
         torch.bmm(h1[:, :b].transpose(1, 2), back2, out=grad.w2)
         torch.sum(back2, 1, keepdim=True, out=grad.b2)
@@ -158,7 +158,24 @@ class Learner:
         torch.sum(back1, 1, keepdim=True, out=grad.b1)
         return error.square().mean(1)
 
-    def _autograd(self, batches: Batches, u: int, later: Tensor) -> Tensor:
+    def _last_layer(self, here: Tensor, action: Tensor, slope: Tensor) -> None:
+        """Gradient of the last layer: the rows of the actions taken."""
+        grad = self.gradient
+        if slope.is_cuda:  # adding by index is in no fixed order there
+            each = torch.zeros_like(self.scores)
+            each.scatter_(2, action[:, :, None], slope[:, :, None])
+            torch.bmm(each.transpose(1, 2), here, out=grad.w3)
+            torch.sum(each, 1, keepdim=True, out=grad.b3)
+            return
+        rows = (action + self.offsets).view(-1)
+        pull = (here * slope[:, :, None]).view(-1, grad.shape.width)
+        grad.w3.zero_().view(-1, grad.shape.width).index_add_(0, rows, pull)
+        grad.b3.zero_().view(-1).index_add_(0, rows, slope.view(-1))
+
+    @torch.enable_grad()
+    def _autograd(
+        self, batches: Batches, u: int, later: Tensor, barred: Tensor
+    ) -> Tensor:
         """The same by automatic differentiation: the reference."""
         b, shape = self.batch, self.shape
         leaf = Stack(shape, self.stacked, self.online.flat.device)
@@ -169,7 +186,7 @@ class Learner:
         hidden = torch.relu(torch.baddbmm(b1, x, w1))
         hidden = torch.relu(torch.baddbmm(b2, hidden, w2))
         scores = torch.baddbmm(b3, hidden, w3.transpose(1, 2))
-        legal = scores[:, b:].detach().masked_fill(batches.illegal[u], -torch.inf)
+        legal = scores[:, b:].detach() + barred
         value = later.gather(2, legal.argmax(2, keepdim=True))[:, :, 0]
         wanted = batches.reward[u] + batches.alive[u] * value
         taken = scores[:, :b].gather(2, batches.action[u][:, :, None])[:, :, 0]

@@ -200,6 +200,15 @@ def test_a_trial_does_not_feel_its_neighbours():
     assert whole[0].policy.tobytes() != whole[1].policy.tobytes()
 
 
+def test_the_reference_engine_trains_alike():
+    simulator = Bargaining()
+    slow = replace(SMALL, engine="autograd")
+    (one,) = train([task(simulator, 0)])
+    (two,) = train([task(simulator, 0, settings=slow)])
+    assert np.allclose(one.losses, two.losses, rtol=0.05, equal_nan=True)
+    assert np.abs(one.policy - two.policy).max() < 0.05
+
+
 def test_other_settings_are_trained_apart():
     simulator = Bargaining()
     other = replace(SMALL, rate=1e-3)
