@@ -13,7 +13,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
-from learn.nets import Shape, Stack, initial
+from learn.nets import Shape, Stack, initial, values
 from learn.policies import Habit
 from learn.random import generators
 from learn.update import Adam
@@ -137,13 +137,5 @@ def _entropy(
     flat: Tensor, shape: Shape, inputs: Tensor, legal: Tensor, action: Tensor
 ) -> Tensor:
     """Mean cross-entropy of the actions under the softmax over legal ones."""
-    parts, begin = [], 0
-    for rows, columns in shape.layers:
-        end = begin + rows * columns
-        parts.append(flat[begin:end].view(rows, columns))
-        begin = end
-    w1, b1, w2, b2, w3, b3 = parts
-    hidden = torch.relu(torch.addmm(b1, inputs, w1))
-    hidden = torch.relu(torch.addmm(b2, hidden, w2))
-    scores = torch.addmm(b3, hidden, w3.T).masked_fill(~legal, -torch.inf)
+    scores = values(shape, flat, inputs).masked_fill(~legal, -torch.inf)
     return torch.nn.functional.cross_entropy(scores, action)
