@@ -78,8 +78,16 @@ class Unit:
         return f"{room}/{'-'.join(filter(None, parts))}"
 
     def seed(self, seed: int) -> tuple[int, int, int]:
-        """Of everything random in this unit."""
-        return seed, self.trial + 1, zlib.crc32(self.name.encode())
+        """Of everything random in this unit.
+
+        All profiles of one trial's data set are judged on the same instances and by
+        responses that begin alike: they differ by what is judged.
+        """
+        named = self
+        if self.kind == "judge":
+            named = Unit("judge", self.trial, self.behaviour, self.trajectories)
+            named = replace(named, iteration=self.iteration)
+        return seed, self.trial + 1, zlib.crc32(named.name.encode())
 
     def place(self, folder: Path) -> Path:
         """Its results; for PSRO the folder of its checkpoints."""
