@@ -75,12 +75,18 @@ def agreement(
       seed: of the episodes.
 
     Raises:
-      UserError: the table does not fit the policies, or there are no episodes.
+      UserError: the table does not fit the policies or is not symmetric, or there are
+        no episodes.
     """
     if payoffs.shape[2:] != (len(policies),) * 2:
         raise UserError(
             f"agreement(): the table must be of {len(policies)} policies; got "
             f"{list(payoffs.shape[2:])}"
+        )
+    if not np.array_equal(payoffs[:, 0], payoffs[:, 1].swapaxes(1, 2)):
+        raise UserError(
+            "agreement(): the table must be that of a symmetric game, whose players "
+            "share one pool; its payoffs change when the players are exchanged"
         )
     if episodes < 1:
         raise UserError(f"agreement(): episodes must be at least 1; got {episodes}")

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -190,7 +191,12 @@ def save(dataset: Dataset, folder: Path) -> None:
     place = folder / "manifest.json"
     place.unlink(missing_ok=True)
     arrays = {name: getattr(dataset, name) for name in validate.AXES}
-    np.savez_compressed(folder / "arrays.npz", allow_pickle=False, **arrays)
+    aside = folder / ".arrays.npz"
+    with open(aside, "wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, folder / "arrays.npz")
     manifest = {
         "format": FORMAT,
         "game": dataset.game,
@@ -203,7 +209,10 @@ def save(dataset: Dataset, folder: Path) -> None:
         "sha256": _checksum(folder / "arrays.npz"),
     }
     aside = folder / ".manifest.json"
-    aside.write_text(json.dumps(manifest, indent=1), "utf-8")
+    with open(aside, "w", encoding="utf-8") as file:
+        file.write(json.dumps(manifest, indent=1))
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(aside, place)
 
 
@@ -257,6 +266,9 @@ def _manifest(folder: Path, where: str) -> dict[str, Any]:
         read = json.loads((folder / "manifest.json").read_text("utf-8"))
     except FileNotFoundError:
         raise UserError(f"{where}: it must hold manifest.json; it does not") from None
+    except OSError as error:
+        text = f"{where}: manifest.json must be a readable file; {error}"
+        raise UserError(text) from None
     except ValueError as error:
         raise UserError(f"{where}: manifest.json must be JSON; {error}") from None
     if not isinstance(read, dict):
@@ -275,6 +287,12 @@ def _manifest(folder: Path, where: str) -> dict[str, Any]:
     return {name: read[name] for name in _FIELDS}
 
 
+# What numpy, zipfile and zlib raise at damaged archives.
+_UNREADABLE = (
+    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
 def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
     place = folder / "arrays.npz"
     if not place.is_file():
@@ -286,14 +304,19 @@ def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
             f"short or changed); got {checksum[:12]} instead of {recorded[:12]}"
         )
     try:
-        with open(place, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        with open(place, "rb") as raw:
+            file = np.load(raw, allow_pickle=False)
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise ValueError("it is one array, not an archive of several")
+            arrays = {name: file[name] for name in validate.AXES if name in file}
+    except _UNREADABLE as error:
         raise UserError(f"{where}: arrays.npz must be readable; {error}") from None
     for name in validate.AXES:
-        if name not in arrays:
-            raise UserError(f"{where}: arrays.npz must hold '{name}'; it is missing")
-    return {name: arrays[name] for name in validate.AXES}
+        if not isinstance(arrays.get(name), np.ndarray):
+            raise UserError(
+                f"{where}: arrays.npz must hold '{name}'; it is missing or no array"
+            )
+    return arrays
 
 
 def _checksum(place: Path) -> str:

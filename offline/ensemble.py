@@ -227,18 +227,63 @@ def load(place: Path) -> Ensemble:
             tensors = {name: file.get_tensor(name) for name in list(file.keys())}
     except (OSError, SafetensorError, ValueError) as error:
         raise UserError(f"{where}: it must be a safetensors file; {error}") from None
+    game, symmetric, sizes, training = _about(where, about)
+    shapes = _shapes(sizes, training, tensors.get("h"))
+    for name, shape in shapes.items():
+        if name not in tensors:
+            raise UserError(f"{where}: it must hold '{name}'; it is missing")
+        if tensors[name].dtype != torch.float32 or tensors[name].shape != shape:
+            raise UserError(
+                f"{where}: '{name}' must be float32 of shape {list(shape)}; got "
+                f"{tensors[name].dtype} of shape {list(tensors[name].shape)}"
+            )
+    return Ensemble(
+        game=game,
+        symmetric=symmetric,
+        sizes=sizes,
+        training=training,
+        scales=Scales(*(tensors[f"scales.{field.name}"] for field in fields(Scales))),
+        **{name: tensors[name] for name in (*"fgh", "vectors")},
+    )
+
+
+def _about(where: str, about: Any) -> tuple[str, bool, Sizes, Training]:
+    """Game, symmetry, sizes and training from the header of a file."""
+    if not isinstance(about, dict):
+        raise UserError(f"{where}: its header must be an object; got {about!r}")
     if about.get("format") != FORMAT:
         got = about.get("format")
         raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
-    names = [f"scales.{field.name}" for field in fields(Scales)]
-    for name in (*"fgh", "vectors", *names):
-        if name not in tensors:
-            raise UserError(f"{where}: it must hold '{name}'; it is missing")
-    return Ensemble(
-        game=about["game"],
-        symmetric=about["symmetric"],
-        sizes=Sizes(**about["sizes"]),
-        training=Training(**about["training"]),
-        scales=Scales(*(tensors[name] for name in names)),
-        **{name: tensors[name] for name in (*"fgh", "vectors")},
-    )
+    try:
+        game, symmetric = about["game"], about["symmetric"]
+        sizes, training = Sizes(**about["sizes"]), Training(**about["training"])
+        numbers = vars(sizes).values()
+        if not (type(game) is str and type(symmetric) is bool):
+            raise TypeError("game must be str and symmetric bool")
+        if not all(type(n) is int and n >= 0 for n in numbers):
+            raise TypeError(f"sizes must be whole numbers; got {sizes}")
+        if not all(type(n) is int for n in (training.members, training.width)):
+            raise TypeError(f"members and width must be whole; got {training}")
+    except KeyError as error:
+        raise UserError(f"{where}: its header must have {error}") from None
+    except (TypeError, UserError) as error:
+        raise UserError(f"{where}: its header must be readable; {error}") from None
+    return game, symmetric, sizes, training
+
+
+def _shapes(
+    sizes: Sizes, training: Training, h: Tensor | None
+) -> dict[str, tuple[int, ...]]:
+    """Shapes of all tensors of a file; ``h`` says of how many trials."""
+    f_shape, g_shape, h_shape = network_shapes(sizes, training.width)
+    trials = len(h) if h is not None and h.ndim else 1
+    return {
+        "f": (trials, training.members, f_shape.size),
+        "g": (trials, training.members, g_shape.size),
+        "h": (trials, h_shape.size),
+        "vectors": (sizes.actions, sizes.vector),
+        "scales.state": (trials, 2, sizes.state),
+        "scales.action": (trials, 2, sizes.vector),
+        "scales.observation": (trials, 2, sizes.observation),
+        "scales.reward": (trials,),
+    }

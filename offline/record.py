@@ -1,11 +1,11 @@
 """Data sets of the Bargaining game: from a behaviour, or from a user's episodes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -19,7 +19,8 @@ from games.bargaining import (
 )
 from games.simulator import Position
 from nfg.errors import UserError
-from offline.data import Dataset, Mirror, check_mirror
+from offline.data import Dataset, Mirror, Sizes
+from offline.episodes import bad_instances, bad_moves, check_number, check_shapes
 
 Actor = Callable[[Position, Int64[Tensor, "S B"], Float64[Tensor, "S B"]], Tensor]
 """Chooses actions ``[S, B]`` (int64) of the movers.
@@ -29,7 +30,9 @@ for each episode. What it says where an episode is over does not matter.
 """
 
 HEAD = 8  # agreed, offers made, pool, own valuation; then the standing offer
-_FIRST, _SECOND, _MOVER = slice(5, 8), slice(11, 14), 14  # in the true state
+_POOL = slice(2, 5)  # in the true state, like the next
+_FIRST, _SECOND, _MOVER = slice(5, 8), slice(11, 14), 14
+_CLOSE = 1e-3  # what stored numbers may differ from replayed ones
 
 
 def uniform(
@@ -83,7 +86,7 @@ def collect(
     Raises:
       UserError: the number of trajectories or the mixture is impossible.
     """
-    _check_number("collect()", mirror, trajectories)
+    check_number("collect()", mirror, trajectories)
     episodes = trajectories // (2 if mirror == "counted" else 1)
     generator = torch.Generator().manual_seed(seed)
 
@@ -103,10 +106,10 @@ def collect(
 
 def replay(
     simulator: Bargaining,
-    first: Int64[ndarray, " n"],
-    pools: Int64[ndarray, "n 3"],
-    valuations: Float[ndarray, "n 2 3"],
-    actions: Sequence[Sequence[int]],
+    first: ndarray,
+    pools: ndarray,
+    valuations: ndarray,
+    actions: Sequence[Sequence[Any]],
     *,
     behaviour: str,
     mirror: Mirror = "none",
@@ -115,11 +118,13 @@ def replay(
 
     Args:
       simulator: the game, which also says the discount of its payoffs.
-      first: who moves first, 0 or 1.
-      pools: items of each type; one of ``bargaining_rules.pools()``.
+      first: who moves first, 0 or 1; int64 ``[n]``.
+      pools: items of each type; each one of ``bargaining_rules.pools()``; int64
+        ``[n, 3]``.
       valuations: what an item of each type is worth to each player; each entry at
-        least 1, their sum 5 to 10.
-      actions: actions of each episode in order, 0 to 108 (accept).
+        least 1, their sum 5 to 10; floats ``[n, 2, 3]``.
+      actions: n lists: actions of each episode in order, whole numbers 0 to 108
+        (accept).
       behaviour: how the data set says who played.
       mirror: "counted" also stores each episode with the players exchanged.
 
@@ -127,18 +132,95 @@ def replay(
       UserError: an instance or an action is not of the game; the sentence names the
         first such episode.
     """
-    _check_number("replay()", mirror, 2 * len(actions))
-    bad = _bad_instances(first, pools, valuations, actions)
+    where = "replay()"
+    check_number(where, mirror, 2 * len(actions))
+    check_shapes(where, first, pools, valuations, actions)
+    return _replayed(
+        where, simulator, (first, pools, valuations, actions), behaviour, mirror
+    )
+
+
+def verify(data: Dataset, simulator: Bargaining) -> None:
+    """Refuses a data set that does not hold what the rules of the game give.
+
+    Instances, first movers and actions are replayed; all that is stored must be what
+    comes of them, within 1e-3. With mirrors counted, pairs must be mirrors.
+
+    Raises:
+      UserError: it does not; the sentence names the first such trajectory.
+    """
+    where = f"data set of '{data.game}'"
+    sizes = Sizes(
+        rules.PLAYERS, rules.ACTIONS, rules.STATE, rules.OBSERVATION, rules.ITEMS, HEAD,
+        simulator.longest,
+    )  # fmt: skip
+    for name, one, two in (
+        ("game", data.game, simulator.name),
+        ("symmetric", data.symmetric, simulator.symmetric),
+        ("sizes", data.sizes, sizes),
+    ):
+        if one != two:
+            raise UserError(f"{where}: its {name} must be {two}; got {one}")
+    for name, table in (("vectors", vectors().numpy()), ("paying", _paying())):
+        if not np.array_equal(getattr(data, name), table):
+            raise UserError(f"{where}: '{name}' must be what the game has; it differs")
+    begin = data.states[:, 0]
+    pools = begin[:, _POOL]
+    pools = np.where(np.abs(pools) < 100, pools, 0).round().astype(np.int64)
+    values = np.stack([begin[:, _FIRST], begin[:, _SECOND]], 1)
+    actions = [a[:n].tolist() for a, n in zip(data.action, data.length, strict=True)]
+    first = data.mover[:, 0].copy()
+    true = _replayed(where, simulator, (first, pools, values, actions), "", "none")
+    bad, sentence = data.trajectories, ""
+    for wrong, text in _differences(data, true):
+        if wrong.any() and np.argmax(wrong) < bad:
+            bad, sentence = int(np.argmax(wrong)), text
+    if sentence:
+        raise UserError(f"{where}: trajectory {bad} {sentence}")
+
+
+def _differences(data: Dataset, true: Dataset) -> Iterator[tuple[ndarray, str]]:
+    """Trajectories that are not what the rules give; how the sentence goes on."""
+    made = np.arange(data.sizes.longest) < data.length[:, None]
+    for name in ("mover", "legal", "states", "observations", "returns"):
+        found, right = (getattr(d, name).astype(np.float64) for d in (data, true))
+        apart = np.abs(found - right)
+        if name != "returns":
+            apart = apart.reshape(*made.shape, -1).max(2) * made
+        yield apart.max(1) > _CLOSE, f"must have the {name} of its game; it has others"
+    if data.mirror == "counted":
+        swapped = _exchanged(data.states)
+        swapped[..., _MOVER] = 1 - data.states[..., _MOVER]
+        pair = np.arange(data.trajectories) ^ 1
+        apart = np.abs(swapped[pair, 0] - data.states[:, 0]).max(1) > _CLOSE
+        apart |= (data.length != data.length[pair]) | (
+            (data.action != data.action[pair]) & made
+        ).any(1)
+        apart[::2] = False  # the second of a pair is the mirror
+        text = "must be the one before it with the players exchanged; it is not"
+        yield apart, text
+
+
+def _replayed(
+    where: str,
+    simulator: Bargaining,
+    episodes: tuple[ndarray, ndarray, ndarray, Sequence[Sequence[Any]]],
+    behaviour: str,
+    mirror: Mirror,
+) -> Dataset:
+    """A data set of first movers, pools, valuations and actions."""
+    first, pools, valuations, actions = episodes
+    bad = bad_instances(first, pools, valuations)
     index = (pools[:, None] == rules.pools()).all(2).argmax(1)
     position = simulator.deal(
         torch.from_numpy(first)[None],
         torch.from_numpy(index)[None],
         torch.from_numpy(valuations).float()[None],
     )
-    bad += _bad_moves(simulator, position, actions, skip={number for number, _ in bad})
+    bad += bad_moves(simulator, position, actions, skip={number for number, _ in bad})
     if bad:
         number, sentence = min(bad)
-        raise UserError(f"replay(): trajectory {number} {sentence}")
+        raise UserError(f"{where}: trajectory {number} {sentence}")
     padded = np.zeros((len(actions), simulator.longest), dtype=np.int64)
     for row, episode in zip(padded, actions, strict=True):
         row[: len(episode)] = episode
@@ -224,7 +306,7 @@ def _stored(
         seed=seed,
         mirror=mirror,
         vectors=tables.numpy(),
-        paying=(np.arange(rules.ACTIONS) == rules.ACCEPT),
+        paying=_paying(),
         **{name: array.numpy() for name, array in arrays.items()},
     )
 
@@ -233,9 +315,7 @@ def _with_mirrors(
     arrays: dict[str, Tensor], alive: Bool[Tensor, "n L"]
 ) -> dict[str, Tensor]:
     """After every trajectory the same with the players exchanged."""
-    swapped = arrays["states"].clone()
-    swapped[..., _FIRST] = arrays["states"][..., _SECOND]
-    swapped[..., _SECOND] = arrays["states"][..., _FIRST]
+    swapped = torch.from_numpy(_exchanged(arrays["states"].numpy()))
     swapped[..., _MOVER] = (1 - arrays["states"][..., _MOVER]) * alive
     other = {
         **arrays,
@@ -250,86 +330,14 @@ def _with_mirrors(
     }
 
 
-def _check_number(where: str, mirror: str, trajectories: int) -> None:
-    check_mirror(where, mirror)
-    if trajectories < 1 or (mirror == "counted" and trajectories % 2):
-        raise UserError(
-            f"{where}: trajectories must be at least 1, and even with mirrors counted; "
-            f"got {trajectories}"
-        )
+def _exchanged(states: Float32[ndarray, "n L 15"]) -> Float32[ndarray, "n L 15"]:
+    """States with the valuations exchanged; the movers stay."""
+    swapped = states.copy()
+    swapped[..., _FIRST] = states[..., _SECOND]
+    swapped[..., _SECOND] = states[..., _FIRST]
+    return swapped
 
 
-def _bad_instances(
-    first: Int64[ndarray, " n"],
-    pools: Int64[ndarray, "n 3"],
-    valuations: Float[ndarray, "n 2 3"],
-    actions: Sequence[Sequence[int]],
-) -> list[tuple[int, str]]:
-    """Impossible instances: the episode and what is wrong with it."""
-    if len(actions) != len(first):
-        raise UserError(
-            "replay(): there must be one list of actions for each instance; got "
-            f"{len(actions)} lists and {len(first)} instances"
-        )
-    low, high = rules.VALUE_SUMS
-    total, slack = valuations.sum(2), 1e-4
-    inside = (valuations >= 1 - slack).all(2) & (total >= low - slack)
-    inside &= total <= high + slack
-    tests = (
-        ((first < 0) | (first > 1), "must begin with player 0 or 1"),
-        (
-            ~(pools[:, None] == rules.pools()).all(2).any(1),
-            "must have a pool of at least one item of each type and 5 to 7 in all",
-        ),
-        (
-            ~inside.all(1),
-            "must have valuations of at least 1 that sum to 5 to 10",
-        ),
-    )
-    return [
-        (int(number), f"{sentence}; it does not")
-        for wrong, sentence in tests
-        for number in np.flatnonzero(wrong)[:1]
-    ]
-
-
-def _bad_moves(
-    simulator: Bargaining,
-    position: BargainingPosition,
-    actions: Sequence[Sequence[int]],
-    skip: set[int],
-) -> list[tuple[int, str]]:
-    """Impossible moves: the episode and what is wrong with it."""
-    found: dict[int, str] = {}
-    for move in range(simulator.longest + 1):
-        now = torch.zeros_like(position.mover)
-        for number, wrong in _of_move(position, actions, move, now):
-            found.setdefault(number, wrong)
-        alive = ~position.done
-        for number in found:
-            alive[0, number] = False
-        position = simulator.step(position, now, alive)
-    return [(number, wrong) for number, wrong in found.items() if number not in skip]
-
-
-def _of_move(
-    position: BargainingPosition,
-    actions: Sequence[Sequence[int]],
-    move: int,
-    now: Int64[Tensor, "1 n"],
-) -> Iterator[tuple[int, str]]:
-    """Writes the legal actions of one move into ``now`` and tells of the others."""
-    for number, episode in enumerate(actions):
-        over = bool(position.done[0, number])
-        if move >= len(episode):
-            if not over:
-                yield number, f"must go on to its end; it has {len(episode)} moves"
-        elif over:
-            yield number, f"must stop at its end; it has {len(episode)} moves"
-        else:
-            action = int(episode[move])
-            legal = 0 <= action < rules.ACTIONS
-            if not legal or not position.legal[0, number, action]:
-                yield number, f"must take legal actions; move {move} is {action}"
-            else:
-                now[0, number] = action
+def _paying() -> Bool[ndarray, " A"]:
+    """Actions that end an episode with payoffs."""
+    return np.arange(rules.ACTIONS) == rules.ACCEPT

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32
 from numpy import ndarray
 
+from nfg.errors import UserError
 from offline.data import Dataset
 from offline.ensemble import Norm, Scales, Training
 
@@ -96,7 +97,14 @@ def pools_of(data: Dataset, seed: int, training: Training) -> Pools:
 
 
 def scales_of(data: Dataset, training: Training) -> Scales:
-    """Means and deviations of one data set; computed in double precision."""
+    """Means and deviations of one data set; computed in double precision.
+
+    States, actions or observations (entries of them, by ``Training.norm``) that vary by
+    less than 1e-6 are only centred: there is nothing to tell apart.
+
+    Raises:
+      UserError: all payoffs are equal, so that there is nothing to learn.
+    """
     made = told(data)
     mover = data.mover[..., None, None]
     seen = np.take_along_axis(data.observations, mover, 2)[:, :, 0]
@@ -122,4 +130,9 @@ def _reward_deviation(data: Dataset, ends_only: bool) -> float:
     wide = data.returns.astype(np.float64)
     share = 1.0 if ends_only else data.trajectories / float(data.length.sum())
     sd = float(np.sqrt(share * (wide**2).mean() - (share * wide.mean()) ** 2))
-    return sd if sd > VARIES else 1.0
+    if not sd > VARIES:
+        raise UserError(
+            f"data set of '{data.game}': payoffs must vary for rewards to be learned; "
+            f"all {data.trajectories} trajectories pay {wide.flat[0]:g}"
+        )
+    return sd

@@ -76,3 +76,7 @@ def test_what_does_not_fit_is_refused(model, policies):
         agreement(GAME, model, policies[:1], table(0.0), WIDTH, 10, (0,))
     with pytest.raises(UserError, match="episodes must be at least 1"):
         agreement(GAME, model, policies, table(0.0), WIDTH, 0, (0,))
+    lopsided = table(0.0)
+    lopsided[0, 0, 0, 1] = 1.0  # not what player 1 is paid in [1, 0]
+    with pytest.raises(UserError, match="must be that of a symmetric game"):
+        agreement(GAME, model, policies, lopsided, WIDTH, 10, (0,))

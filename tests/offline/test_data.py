@@ -1,4 +1,5 @@
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -281,3 +282,135 @@ def test_impossible_requests_are_refused():
         record.collect(GAME, 3, 0)
     with pytest.raises(UserError, match="probabilities that sum to 1"):
         record.collect(GAME, 4, 0, mixture=np.full((1, 2, 3), 0.5))
+
+
+def test_a_number_that_is_no_action_is_not_made_one(some):
+    first, pools, values, actions = instances(some, slice(0, None, 2))
+    for wrong in (0.9, 108.0, True, "1"):
+        spoilt = [list(episode) for episode in actions]
+        spoilt[4][0] = wrong
+        with pytest.raises(UserError, match="trajectory 4 must take whole numbers"):
+            record.replay(GAME, first, pools, values, spoilt, behaviour="mine")
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda f, p, v: (f[:-1], p, v), "first"),
+        (lambda f, p, v: (f.astype(float), p, v), "first"),
+        (lambda f, p, v: (f, p[:, :2], v), "pools"),
+        (lambda f, p, v: (f, p.astype(np.float64), v), "pools"),
+        (lambda f, p, v: (f, p.astype(np.int32), v), "pools"),
+        (lambda f, p, v: (f, p, v[:, 0]), "valuations"),
+    ],
+)
+def test_arrays_of_the_wrong_shape_are_refused(some, change, name):
+    *given, actions = instances(some, slice(0, None, 2))
+    with pytest.raises(UserError, match=rf"replay\(\): .* {name} must be an array"):
+        record.replay(GAME, *change(*given), actions, behaviour="mine")
+
+
+def test_data_of_the_game_are_verified(some):
+    record.verify(some, GAME)
+    record.verify(record.collect(GAME, 7, 1, mirror="none"), GAME)
+    other = Bargaining(0.9)
+    record.verify(record.collect(other, 8, 1), other)
+
+
+def beyond_the_pool(arrays):
+    """An offer of more than there is, called legal."""
+    arrays["legal"][7, 0, :] = True
+    arrays["action"][7, 0] = 107 if not arrays["states"][7, 0, 2] >= 5 else 5
+
+
+def no_mirrors(arrays):
+    for name in ("states", "observations", "legal", "action", "mover", "length"):
+        arrays[name][7] = arrays[name][6]
+    arrays["returns"][7] = arrays["returns"][6]
+
+
+UNTRUE = {
+    "'vectors' must be": lambda a: a.__setitem__("vectors", a["vectors"][::-1].copy()),
+    "'paying' must be": lambda a: (put("paying", 108, False)(a), pay_nothing(a)),
+    "trajectory 7 must take legal actions": beyond_the_pool,
+    "trajectory 7 must have the legal": put("legal", (7, 0), True),
+    "trajectory 0 must have a pool": put("states", (slice(None), slice(None)), 7.0),
+    "trajectory 7 must have a pool": put("states", (7, 0, 2), 1e30),
+    "trajectory 7 must have the states": put("states", (7, 0, 0), 1.0),
+    "trajectory 7 must have the observations": put("observations", (7, 0, 1, 5), 9.0),
+    "must have the returns": lambda a: a.__setitem__("returns", a["returns"] * 100),
+    "trajectory 7 must be the one before it": no_mirrors,
+}
+
+
+def pay_nothing(arrays):
+    arrays["returns"][:] = 0
+
+
+@pytest.mark.parametrize("sentence", UNTRUE)
+def test_what_is_not_of_the_game_is_named(some, sentence):
+    untrue = fields(some)
+    UNTRUE[sentence](untrue)
+    found = data.Dataset(**untrue)  # it is not against itself
+    with pytest.raises(UserError, match=sentence):
+        record.verify(found, GAME)
+
+
+def test_data_that_claim_another_game_are_refused(some):
+    for change, name in (({"symmetric": False}, "symmetric"), ({"head": 7}, "sizes")):
+        with pytest.raises(UserError, match=f"its {name} must be"):
+            record.verify(data.Dataset(**fields(some) | change), GAME)
+    with pytest.raises(UserError, match="its game must be"):
+        record.verify(some, Bargaining(0.9))
+    longer = fields(some)
+    for name in ("states", "observations", "legal", "action", "mover"):
+        longer[name] = np.concatenate([longer[name], longer[name][:, :1]], 1)
+    with pytest.raises(UserError, match="its sizes must be"):
+        record.verify(data.Dataset(**longer), GAME)
+
+
+def test_a_damaged_archive_with_its_checksum_is_refused(some, tmp_path):
+    data.save(some, tmp_path)
+    place = tmp_path / "arrays.npz"
+    whole = place.read_bytes()
+
+    def refused(sentence):
+        spoil(tmp_path, sha256=data._checksum(place))
+        with pytest.raises(UserError, match=sentence):
+            data.load(tmp_path)
+
+    place.write_bytes(b"")
+    refused(r"arrays\.npz must be readable")
+    with open(place, "wb") as file:
+        np.save(file, some.returns)
+    refused(r"arrays\.npz must be readable; it is one array")
+    # Within the largest member: the archive's own directory stays whole.
+    at = whole.index(b"states.npy") + 200
+    place.write_bytes(whole[:at] + bytes(64) + whole[at + 64 :])
+    refused(r"arrays\.npz must be readable")
+    arrays = {name: getattr(some, name) for name in validate.AXES if name != "states"}
+    np.savez(place, **arrays)
+    with zipfile.ZipFile(place, "a") as archive:
+        archive.writestr("states", b"no array")
+    refused("must hold 'states'; it is missing or no array")
+    manifest = tmp_path / "manifest.json"
+    manifest.unlink()
+    manifest.mkdir()
+    with pytest.raises(UserError, match=r"manifest\.json must be a readable file"):
+        data.load(tmp_path)
+
+
+def test_a_save_that_is_cut_short_leaves_no_whole_data_set(some, tmp_path, monkeypatch):
+    data.save(some, tmp_path)
+    before = (tmp_path / "arrays.npz").read_bytes()
+
+    def cut(file, **arrays):
+        file.write(b"PK")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez_compressed", cut)
+    with pytest.raises(OSError, match="no space left"):
+        data.save(some.subset(np.arange(4)), tmp_path)
+    assert (tmp_path / "arrays.npz").read_bytes() == before
+    with pytest.raises(UserError, match=r"must hold manifest\.json"):
+        data.load(tmp_path)

@@ -1,9 +1,12 @@
+import json
 import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from games.bargaining import Bargaining
 from games.simulator import Simulator
@@ -155,6 +158,47 @@ def test_an_ensemble_survives_its_file(sets, tmp_path):
     for name in ("no", "missing"):
         with pytest.raises(UserError, match="must be a safetensors file"):
             ensemble.load(tmp_path / name)
+
+
+def test_a_damaged_file_of_an_ensemble_is_refused(sets, tmp_path):
+    learned = dynamics.train(sets[:1], [0], Training(steps=1, width=8))
+    place = tmp_path / "m.safetensors"
+    ensemble.save(learned, place)
+    with safe_open(place, "pt") as file:
+        about = json.loads(file.metadata()["about"])
+        tensors = {name: file.get_tensor(name) for name in list(file.keys())}
+
+    def refused(sentence, header, **changes):
+        save_file(tensors | changes, place, {"about": json.dumps(header)})
+        with pytest.raises(UserError, match=sentence):
+            ensemble.load(place)
+
+    refused("its header must be an object", [1])
+    refused("the format must be 1", {})
+    refused("must have 'game'", {k: v for k, v in about.items() if k != "game"})
+    for changes in (
+        {"sizes": about["sizes"] | {"players": "2"}},
+        {"sizes": {"players": 2}},
+        {"sizes": [2]},
+        {"training": about["training"] | {"depth": 3}},
+        {"training": about["training"] | {"members": 0}},
+        {"training": about["training"] | {"width": 8.5}},
+        {"game": 3},
+        {"symmetric": "yes"},
+    ):
+        refused("its header must be readable", about | changes)
+    refused("'f' must be float32 of shape", about, f=tensors["f"][..., :-1].clone())
+    refused("'g' must be float32 of shape", about, g=tensors["g"].double())
+    del tensors["scales.reward"]
+    refused("must hold 'scales.reward'; it is missing", about)
+
+
+def test_constant_payoffs_are_refused(sets):
+    nothing = replace(sets[0], returns=np.zeros_like(sets[0].returns))
+    for bug in (False, True):
+        training = Training(steps=1, width=8, reward_scale_bug=bug)
+        with pytest.raises(UserError, match=r"payoffs must vary .* 60 trajectories"):
+            dynamics.train([nothing], [0], training)
 
 
 def test_impossible_training_is_refused(sets):
