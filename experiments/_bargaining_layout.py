@@ -9,6 +9,7 @@ from experiments._bargaining_rows import (
     Row,
     data,
     data_name,
+    datasets,
     line,
     line_name,
     setting,
@@ -102,11 +103,13 @@ def p_tables(
     """P-values against both references; columns are data sets."""
     how = (
         "one-sided permutation test / Mann-Whitney test / Holm's correction of the "
-        "first over this table"
+        "first over this table / sign-flip test of paired trials. The first three take "
+        "trials as independent, though those of one number share a data set and a "
+        "model; the last does not, and is at least 1/8 at three trials and 1/32 at five"
     )
 
     def tests(one: Row) -> str:
-        keys = ("p_permutation", "p_mann_whitney", "p_holm")
+        keys = ("p_permutation", "p_mann_whitney", "p_holm", "p_paired")
         return " / ".join("-" if one[k] is None else f"{one[k]:.3g}" for k in keys)
 
     def beside(one: Row) -> str:
@@ -116,7 +119,8 @@ def p_tables(
     return [
         *_grid(
             "p-values against COffeE, R2D under the same evaluation solver (Table 1's "
-            f"layout): {how}; published value. Low where the reference is lower",
+            f"layout): {how}; then the published value. Low where the reference is "
+            "lower",
             same,
             where,
             beside,
@@ -128,6 +132,33 @@ def p_tables(
             tests,
         ),
     ]
+
+
+def model_tables(cells: Sequence[Row]) -> list[Table]:
+    """Errors of models and clones, one column a data set; none without cells."""
+    if not cells:
+        return []
+    where = datasets(cells)
+    names = dict.fromkeys(cell["measure"] for cell in cells)
+    body = []
+    for name in names:
+        own = [cell for cell in cells if cell["measure"] == name]
+        body.append([name.replace("_", " ")])
+        for one in where:
+            cell = _at(own, one)
+            body[-1].append("-" if cell is None else _between(cell))
+    caption = (
+        "Model and clone: mean over trials [lowest, highest], trials n; errors and "
+        "payoffs in units of payoff or state, cross-entropies of the clone in nats"
+    )
+    return [(caption, ["", *map(data_name, where)], body)]
+
+
+def _between(cell: Row) -> str:
+    text = f"{cell['mean']:.4g}"
+    if cell["n"] > 1:
+        text += f" [{cell['lowest']:.4g}, {cell['highest']:.4g}]"
+    return f"{text} n={cell['n']}"
 
 
 def tuning_tables(weights: Sequence[Row], grid: Sequence[Row]) -> list[Table]:

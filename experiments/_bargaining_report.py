@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from experiments import _run
-from experiments._bargaining_claims import LEVEL, VERDICTS, judge
+from experiments._bargaining_claims import judge
 from experiments._bargaining_layout import (
     Table,
+    model_tables,
     p_tables,
     regret_tables,
     tuning_tables,
 )
+from experiments._bargaining_notes import LOWER_BOUND, PAIRED, PUBLISHED_NOTE, notes
 from experiments._bargaining_rows import (
     Judged,
     Row,
@@ -29,25 +31,14 @@ from experiments._bargaining_tables import (
     comma_separated,
     comparisons,
     markdown,
+    model_cells,
     regret_cells,
     tuning_cells,
 )
+from experiments._bargaining_verdicts import LEVEL, VERDICTS
 
 _SILENT = ("json", "quiet", "config", "plan", "report", "resume", "out")
 _CLAIM = ("claim", "verdict", "leaning", "evidence", "test")
-LOWER_BOUND = (
-    "Regret is the sum over players of what the best deviation found gains in the true "
-    "game. Deviations are the run's own policies and learned responses to the last k "
-    "profiles: an estimate of a lower bound, which grows with k and with how long the "
-    "responses learn."
-)
-LOST = (
-    "The published regrets are lost; only the paper's p-values can be compared. Its "
-    "columns 1 and 2 have 500 trajectories, 3 and 4 have 1000, 5 and 6 have 2000; that "
-    "the odd ones are PSRO data and the even ones uniform is our inference from what "
-    "the text says of OEF-BC. The paper's test and k are not known; its 60 p-values "
-    "are of ten trials a side and not corrected."
-)
 
 
 def write(
@@ -59,7 +50,8 @@ def write(
       folder: exists; files of the same names are replaced.
       rows: judged rows, as ``_bargaining_rows`` describes them.
       fidelity: one dict a run: "approach", "exploration", "behaviour", "trajectories",
-        "trial", "penalty", "coverage", "uncertainty" and "utility_error".
+        "trial", "penalty", "coverage", "uncertainty" and "utility_error"; may have
+        "model", and judged rows of OEF-BC "clone" (see ``model_cells``).
       facts: shown as they are; "config" is a dict, "env" one with "command", "missing"
         a list of unfinished units. All may be absent.
 
@@ -72,7 +64,8 @@ def write(
     weights, grid = (tuning_cells(judged.final, name) for name in ("oef-bc", "coffee"))
     claims = judge(judged, fidelity)
     sizes = _sizes(judged, fidelity, facts)
-    notes = [*judged.notes, *_notes(judged, same, facts)]
+    said_first = [*judged.notes, *notes(judged, same, facts)]
+    models = model_cells(fidelity, rows)
     where = datasets(judged.main)
     lowest = regret_tables(cells, where)
     tested = p_tables(same, against, where)
@@ -84,17 +77,22 @@ def write(
     _texts(folder, "p_values", tested, [*same, *against])
     _texts(folder, "tuning", tuned, [*weights, *grid])
     _texts(folder, "claims", [said], short)
-    lead = [*_lead(judged, claims), LOWER_BOUND, LOST, *(f"Note: {n}." for n in notes)]
+    shown = model_tables(models)
+    if shown:
+        _texts(folder, "model_and_clone", shown, models)
+    lead = [*_lead(judged, claims), LOWER_BOUND, PAIRED, PUBLISHED_NOTE]
+    lead += [f"Note: {note}." for note in said_first]
     facts_table: Table = ("Sizes, seeds and time", ["", "value"], _listed(sizes))
-    tables = [said, *lowest, *tested, *tuned, facts_table]
+    tables = [said, *lowest, *tested, *tuned, *shown, facts_table]
     _render(folder, lead, tables, judged, fidelity)
     summary = {
         "sizes": sizes,
-        "notes": notes,
+        "notes": said_first,
         "regret": cells,
         "p_values": same,
         "p_values_against_r2d_evaluation": against,
         "tuning": {"weight": weights, "penalty_coverage": grid},
+        "model_and_clone": models,
         "claims": claims,
     }
     found: dict[str, Any] = _run.clean(summary)
@@ -105,8 +103,8 @@ def _lead(judged: Judged, claims: Sequence[Row]) -> list[str]:
     if not judged.main:
         return ["No final profile has been judged yet."]
     first = []
-    counts = [sum(c["verdict"] == verdict for c in claims) for verdict in VERDICTS]
-    told = ", ".join(f"{n} {v}" for n, v in zip(counts, VERDICTS, strict=True))
+    counts = [sum(c["verdict"].startswith(v) for c in claims) for v in VERDICTS]
+    told = ", ".join(f"{n} {v}" for n, v in zip(counts, VERDICTS, strict=True) if n)
     where = ", ".join(data_name(d) for d in datasets(judged.main))
     k, iterations = (_span(r[key] for r in judged.main) for key in ("k", "iterations"))
     first.append(
@@ -114,9 +112,11 @@ def _lead(judged: Judged, claims: Sequence[Row]) -> list[str]:
         f"k = {k}. Of {len(claims)} claims of the paper: {told}."
     )
     first.append(
-        f"A claim is for or against where a one-sided test of all rivals reaches "
-        f"p = {LEVEL:g}; 'too few trials to say' is said where neither direction does, "
-        "whatever the reason, and the leaning is where the means point."
+        f"A claim is 'for' where the one-sided tests of all rivals reach p = {LEVEL:g} "
+        "and every data set points the same way, 'against' where the reverse holds for "
+        "one rival, 'mixed' where a test decides but data sets disagree; 'too few "
+        "trials' could not have been 'for' whatever their regrets, 'undecided' could "
+        "have. The leaning is where the means point."
     )
     return first
 
@@ -169,29 +169,6 @@ def _listed(sizes: dict[str, Any]) -> list[list[str]]:
             found += [[start + str(name), show(one)] for name, one in value.items()]
         else:
             found.append([key.replace("_", " "), show(value)])
-    return found
-
-
-def _notes(judged: Judged, same: Sequence[Row], facts: dict[str, Any]) -> list[str]:
-    found = []
-    missing = facts.get("missing") or []
-    if missing:
-        found.append(f"{len(missing)} units of work are unfinished ({missing[0]}, ...)")
-    if judged.main and max(c["n"] for c in regret_cells(judged.main)) == 1:
-        found.append("one trial a cell: no spread, no interval, and no test can decide")
-    possible = [one["p_smallest"] for one in same if one["p_smallest"] is not None]
-    if possible and min(possible) > LEVEL:
-        found.append(f"with these trials no p-value can be below {min(possible):.3g}")
-    both = [one for one in same if one["published"] is not None]
-    if both:
-        agree = sum(
-            (one["p_permutation"] <= LEVEL) == (one["published"] <= LEVEL)
-            for one in both
-        )
-        found.append(
-            f"{agree} of {len(both)} p-values are on the same side of {LEVEL} as the "
-            "published ones"
-        )
     return found
 
 

@@ -135,11 +135,23 @@ def regrets(
     rows: Sequence[Row], found: Line, evaluation: str, where: Data
 ) -> list[float]:
     """Regrets of the trials of one cell."""
-    return [
-        row["regret"]
+    return list(by_trial(rows, found, evaluation, where).values())
+
+
+def trial_of(row: Row) -> tuple[Any, ...]:
+    """Rows of which this is the same share a data set and a model."""
+    return (*data(row), row["trial"], row.get("seed"))
+
+
+def by_trial(
+    rows: Sequence[Row], found: Line, evaluation: str, where: Data
+) -> dict[tuple[Any, ...], float]:
+    """Regrets of one cell by trial; final rows of one setting have one a trial."""
+    return {
+        trial_of(row): row["regret"]
         for row in rows
         if (line(row), row["evaluation"], data(row)) == (found, evaluation, where)
-    ]
+    }
 
 
 def sort_out(rows: Sequence[Row]) -> Judged:

@@ -13,6 +13,7 @@ from experiments._bargaining_rows import (
     REFERENCE,
     Row,
     Setting,
+    by_trial,
     data,
     datasets,
     evaluations,
@@ -20,9 +21,9 @@ from experiments._bargaining_rows import (
     line,
     lines,
     mean,
-    regrets,
     setting,
     solver_name,
+    trial_of,
 )
 from experiments._statistics import (
     PUBLISHED,
@@ -31,6 +32,7 @@ from experiments._statistics import (
     interval,
     mann_whitney,
     permutation,
+    sign_flips,
     standard_error,
 )
 
@@ -110,17 +112,22 @@ def comparisons(rows: Sequence[Row], evaluation: str | None) -> list[Row]:
     Returns:
       One dict a comparison: one-sided p-values for a lower regret of the reference,
       Holm's correction over all of them, and the published value where there is one.
+      "p_paired" is the sign-flip test of trials of one data set and model, None where
+      the two sides have other trials.
     """
     found = []
     for cell in regret_cells(rows):
         against = evaluation or cell["evaluation"]
         if (line(cell), cell["evaluation"]) == (REFERENCE, against):
             continue
-        other = tuple(regrets(rows, line(cell), cell["evaluation"], data(cell)))
-        lower = tuple(regrets(rows, REFERENCE, against, data(cell)))
-        if not lower:
+        theirs = by_trial(rows, line(cell), cell["evaluation"], data(cell))
+        ours = by_trial(rows, REFERENCE, against, data(cell))
+        if not ours:
             continue
+        lower, other = tuple(ours.values()), tuple(theirs.values())
         first, second = _tests(lower, other)
+        pairs = [ours[k] - theirs[k] for k in ours if k in theirs]
+        matched = pairs if ours.keys() == theirs.keys() else []
         found.append(
             {
                 **{key: cell[key] for key in (*_CELL, *_SETTING)},
@@ -131,6 +138,8 @@ def comparisons(rows: Sequence[Row], evaluation: str | None) -> list[Row]:
                 "p_permutation": first.p,
                 "p_mann_whitney": second.p,
                 "p_smallest": first.smallest,
+                "p_paired": sign_flips(matched, SEED).p,
+                "p_paired_smallest": sign_flips(matched, SEED).smallest,
                 "test": first.note,
                 "published": None if evaluation else _published(cell),
             }
@@ -149,6 +158,42 @@ def _published(cell: Row) -> float | None:
     if row not in PUBLISHED.rows or column not in PUBLISHED.columns:
         return None
     return PUBLISHED.p[PUBLISHED.rows.index(row)][PUBLISHED.columns.index(column)]
+
+
+def model_cells(fidelity: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
+    """How well models and clones do, one dict a data set and measure.
+
+    Models are described by "model" of fidelity rows and clones by "clone" of judged
+    rows: numbers, or dicts of numbers. Runs of one trial share both, so a trial counts
+    once. Errors of single entries of a state are left out.
+    """
+    found: dict[tuple[Any, str], dict[Any, float]] = {}
+    for key, source in (("model", fidelity), ("clone", rows)):
+        for row in source:
+            for name, value in _flat(row.get(key), key):
+                if finite(value) and not name.split("_")[-1].isdigit():
+                    found.setdefault((data(row), name), {}).setdefault(
+                        trial_of(row), float(value)
+                    )
+    return [
+        {
+            "behaviour": where[0],
+            "trajectories": where[1],
+            "measure": name,
+            "mean": mean([*values.values()]),
+            "lowest": min(values.values()),
+            "highest": max(values.values()),
+            "n": len(values),
+        }
+        for (where, name), values in found.items()
+    ]
+
+
+def _flat(value: Any, name: str) -> list[tuple[str, Any]]:
+    """Numbers in nested dicts, with the names on the way to them."""
+    if not isinstance(value, dict):
+        return [(name, value)]
+    return [one for key, part in value.items() for one in _flat(part, f"{name} {key}")]
 
 
 def tuning_cells(rows: Sequence[Row], approach: str) -> list[Row]:

@@ -13,6 +13,7 @@ from experiments._statistics import (
     interval,
     mann_whitney,
     permutation,
+    sign_flips,
     standard_error,
 )
 from nfg.errors import UserError
@@ -88,6 +89,42 @@ def test_tiny_samples(test):
         assert found.note == "no trials on one side"
     with pytest.raises(UserError, match="finite numbers"):
         test([math.nan], [1.0], seed=0)
+
+
+def test_sign_flips_by_hand():
+    # Sums of (3, 1, 2) with all signs: -6, -4, -2, 0, 0, 2, 4, 6; the observed is -2.
+    found = sign_flips([-3.0, -1.0, 2.0], seed=0)
+    assert found.p == 3 / 8 and found.smallest == 1 / 8
+    assert found.note == "exact, 8 signs"
+    assert sign_flips([3.0, 1.0, -2.0], seed=0).p == 6 / 8
+    assert sign_flips([-1.0] * 5, seed=0).p == 1 / 32
+    assert sign_flips([0.0, 0.0], seed=0).p == 1.0
+    # Equal sums by another order of rounding count as equal.
+    assert sign_flips([0.1, 0.2, -0.3], seed=0).p >= 0.5
+    none = sign_flips([], seed=0)
+    assert (none.p, none.smallest, none.note) == (None, None, "no pairs")
+    with pytest.raises(UserError, match="finite numbers"):
+        sign_flips([math.nan], seed=0)
+
+
+def test_sign_flips_are_scipys():
+    (values,) = trials(4, 12, shift=0.0)
+    peer = stats.permutation_test(
+        (np.array(values),),
+        lambda x, axis: np.mean(x, axis=axis),
+        permutation_type="samples",
+        alternative="less",
+        vectorized=True,
+        n_resamples=np.inf,
+    )
+    assert sign_flips(values, seed=0).p == pytest.approx(peer.pvalue)
+    (many,) = trials(5, 40, shift=0.0)
+    found = sign_flips(many, seed=1)
+    assert found.note == "100000 drawn signs" and found == sign_flips(many, seed=1)
+    test = stats.ttest_1samp(many, 0.0, alternative="less").pvalue
+    assert found.p == pytest.approx(test, abs=0.02)
+    apart = sign_flips([-1.0] * 40, seed=0)
+    assert apart.p == apart.smallest == pytest.approx(1 / 100001)
 
 
 def test_holm_by_hand():

@@ -1,0 +1,315 @@
+"""Claims on regrets: their verdicts on rows whose answers are known."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from bargaining_worlds import (
+    LINES,
+    SHARED,
+    claimed,
+    claimed_anywhere,
+    fidelity_row,
+    row,
+    sweep,
+    world,
+)
+
+from experiments._bargaining_claims import judge
+from experiments._bargaining_rows import sort_out
+from experiments._bargaining_strata import correlated, stratified
+from experiments._bargaining_tables import comparisons
+from experiments._bargaining_verdicts import lower
+from experiments._statistics import permutation
+
+CLAIMS = (
+    "lowest", "consistent", "margin", "small", "large", "online", "final", "uncertain",
+    "conservative", "moderate",
+)  # fmt: skip
+
+
+def judged(rows, fidelity=()):
+    return dict(zip(CLAIMS, judge(sort_out(rows), fidelity), strict=True))
+
+
+def verdicts(rows, fidelity=()):
+    found = judged(rows, fidelity)
+    return {name: (c["verdict"], c["leaning"]) for name, c in found.items()}
+
+
+def of(rows, behaviour, size):
+    return [r for r in rows if (r["behaviour"], r["trajectories"]) == (behaviour, size)]
+
+
+def settings_of(error):
+    """Fidelity of COffeE at nine settings of five trials."""
+    return [
+        fidelity_row(1.0, error(p, c) + t, penalty=p, coverage=c, trial=t)
+        for p in (2.0, 4.0, 6.0)
+        for c in (0.1, 0.2, 0.3)
+        for t in range(5)
+    ]
+
+
+def test_a_world_in_which_the_paper_is_right():
+    for_it, untested = ("for", "for"), ("not tested", "none")
+    points = [fidelity_row(i, 2.0 * i + i % 2, trial=i) for i in range(8)]
+    rows = [*of(world(claimed), "psro", 1000), *of(world(claimed), "uniform", 1000)]
+    found = verdicts(rows, points)
+    assert {found[name] for name in ("conservative", "moderate", "small")} == {untested}
+    for name in ("lowest", "margin", "large", "online", "final", "uncertain"):
+        assert found[name] == for_it, name
+    assert found["consistent"][0] == "undecided"
+    # Small uniform data added: OEF-BC is lowest there, and COffeE no longer everywhere.
+    found = judged(world(claimed), points)
+    assert found["small"]["verdict"] == "for"
+    assert "Lowest mean on 3 of 4 data sets" in found["lowest"]["evidence"]
+
+
+def test_a_world_in_which_the_paper_is_wrong():
+    def opposite(*cell):
+        return 5.0 - claimed(*cell)
+
+    points = [fidelity_row(i, -1.0 * i, trial=i) for i in range(8)]
+    # Ten trials: the reverse tests of eight pairs are corrected.
+    found = judged(world(opposite, trials=10), points)
+    for name in ("lowest", "margin", "small", "large", "online", "final", "uncertain"):
+        assert found[name]["verdict"] == "against", name
+    assert found["moderate"]["verdict"] == "not tested"
+
+
+def test_a_world_in_which_nothing_matters():
+    # All decidable, so that it is not for want of trials.
+    found = verdicts(world(lambda *cell: 1.0))
+    assert {v for n, (v, _) in found.items() if n in CLAIMS[:7]} == {"undecided"}
+
+
+def test_two_trials_cannot_tell():
+    rows = world(claimed, trials=2, data=[("psro", 1000)], evaluations=("r2d",))
+    found = judged(rows)
+    lowest = found["lowest"]
+    assert (lowest["verdict"], lowest["leaning"]) == ("too few trials", "for")
+    assert lowest["numbers"]["OEF+R2D"]["p"] == pytest.approx(1 / 4)
+    assert "least possible p 0.25" in lowest["evidence"]
+    assert found["margin"]["verdict"] == found["consistent"]["verdict"] == "not tested"
+
+
+def test_the_final_solver_counts_a_trial_once():
+    # Three trials of OEF; then the same rows again as OEF-BC, and as other runs.
+    def grid(*names):
+        return [
+            row(value + 0.2 * t, a, x, evaluation=e, trial=t)
+            for a, x in names
+            for t in range(3)
+            for e, value in (("r2d", 1.0), ("rd", 2.0))
+        ]
+
+    alone = judged(grid(("oef", "r2d")))["final"]
+    more = judged(grid(*LINES))["final"]
+    for found in (alone, more):
+        assert found["verdict"] == "too few trials"
+        assert "R2D lower in 3 of 3 trials" in found["evidence"]
+        (test,) = found["numbers"].values()
+        assert test["p"] == test["p_smallest"] == 1 / 8
+        assert test["difference"] == pytest.approx(-1.0)
+
+
+def test_a_relation_between_data_sets_is_none_within_them():
+    # Falling within both data sets, rising from one to the other.
+    points = [
+        fidelity_row(10.0 * s + i, 10.0 * s - i, trial=i, behaviour=b)
+        for s, b in enumerate(("psro", "uniform"))
+        for i in range(6)
+    ]
+    found = judged([], points)["uncertain"]
+    assert (found["verdict"], found["leaning"]) == ("against", "against")
+    assert found["numbers"]["uncertainty"]["rho"] == pytest.approx(-1.0)
+    assert "12 runs pooled: rho +0.5" in found["evidence"]
+    # The same between trials, whose runs share a model.
+    points = [
+        fidelity_row(10.0 * t + i, 10.0 * t - i, trial=t, approach=a, exploration=x)
+        for t in range(4)
+        for i, (a, x) in enumerate(LINES[:4])
+    ]
+    found = judged([], points)["uncertain"]
+    assert (found["verdict"], found["leaning"]) == ("against", "against")
+    # Rising within one data set and falling within the other.
+    points = [
+        fidelity_row(i, (1 if b == "psro" else -0.5) * i, trial=i, behaviour=b)
+        for b in ("psro", "uniform")
+        for i in range(5 + 5 * (b == "psro"))
+    ]
+    assert verdicts([], points)["uncertain"] == ("mixed", "mixed")
+
+
+def test_missing_rivals_are_counted():
+    rows = [r for r in world(claimed) if r["approach"] == "coffee"]
+    found = judged(rows)["lowest"]
+    assert found["verdict"] == "not tested (1 of 5 rivals)"
+    assert found["leaning"] == "for" and "COffeE+RD -0.299" in found["evidence"]
+    # One rival without one data set; then the reference without one.
+    where = [("psro", 1000), ("uniform", 1000)]
+    whole = world(claimed, data=where)
+    gone = [r for r in of(whole, "psro", 1000) if r["approach"] == "oef"]
+    found = judged([r for r in whole if r not in gone])["lowest"]
+    assert found["verdict"] == "not tested (3 of 5 rivals)"
+    assert "none on 1000 PSRO" in found["evidence"]
+    rows = [r for r in whole if (r["approach"], r["behaviour"]) != ("coffee", "psro")]
+    found = judged(rows)
+    assert found["lowest"]["verdict"] == "not tested (0 of 5 rivals)"
+    assert found["online"]["verdict"] == "not tested (4 of 8 rivals)"
+
+
+def test_losing_on_one_data_set_is_mixed():
+    def cell(approach, exploration, evaluation, behaviour, size):
+        lost = 0.3 * (approach == "oef" and behaviour == "psro")
+        return claimed_anywhere(approach) - 4 * lost + 0.1 * (exploration == "rd")
+
+    where = [("psro", 1000), ("uniform", 1000), ("uniform", 2000)]
+    found = judged(world(cell, data=where))["lowest"]
+    assert max(test["p"] for test in found["numbers"].values()) < 0.05
+    assert (found["verdict"], found["leaning"]) == ("mixed", "mixed")
+    assert "1000 PSRO +0.2" in found["evidence"]
+    # Against likewise: a rival that is lower on average, but not everywhere.
+    found = judged(world(lambda *c: 4 - cell(*c), data=where))["lowest"]
+    numbers = found["numbers"]["OEF+R2D"]["differences"]
+    assert numbers["1000 PSRO"] < 0 < numbers["1000 uniform"]
+    assert found["verdict"] == "against"  # COffeE with RD is lower everywhere
+    # Without that one it would be mixed.
+    pair = {t: 1.0 + t for t in range(6)}
+    down, up = ({t: v + shift for t, v in pair.items()} for shift in (-1, 0.1))
+    strata = {"a": (pair, down), "b": (pair, down), "c": (pair, up)}
+    one = lower("", {"one": strata}, "")
+    assert one["numbers"]["one"]["p_reverse"] < 0.05 and one["verdict"] == "mixed"
+    assert lower("", {"one": {"a": (pair, down)}}, "")["verdict"] == "against"
+
+
+def test_trials_are_paired():
+    # What trials share is forty times the difference.
+    found = judged(world(claimed, shared=40.0))["online"]
+    assert found["verdict"] == "for" and "sign flips" in found["test"]
+    rows = world(claimed, data=[("psro", 1000)], shared=40.0)
+    table = {
+        (c["approach"], c["exploration"]): c
+        for c in comparisons(sort_out(rows).main, None)
+        if c["evaluation"] == "r2d"
+    }
+    one = table["oef", "r2d"]
+    assert one["p_permutation"] > 0.3
+    assert one["p_paired"] == one["p_paired_smallest"] == 1 / 32
+    # Without one trial of one side nothing is paired, and that is said.
+    rows = [r for r in rows if (r["approach"], r["trial"]) != ("oef", 4)]
+    found = judged(rows)["lowest"]
+    assert "permutation" in found["test"]
+    tests = found["numbers"]
+    assert not tests["OEF+R2D"]["paired"] and tests["COffeE+RD"]["paired"]
+    gaps = comparisons(sort_out(rows).main, None)
+    assert {c["p_paired"] for c in gaps if c["approach"] == "oef"} == {None}
+
+
+def test_the_most_consistent():
+    def spread(wide):
+        return [
+            row(5.0 + SHARED[t] * (wide if (a, x) == ("coffee", "r2d") else 1), a, x,
+                trial=t, behaviour=b)
+            for a, x in LINES
+            for b in ("psro", "uniform")
+            for t in range(6)
+        ]  # fmt: skip
+
+    assert verdicts(spread(0.2))["consistent"] == ("for", "for")
+    assert verdicts(spread(3.0))["consistent"] == ("against", "against")
+    two = [r for r in spread(0.2) if r["trial"] < 2]
+    assert verdicts(two)["consistent"] == ("not tested", "none")
+
+
+def test_larger_settings_and_the_error():
+    found = verdicts([], settings_of(lambda p, c: 9 - p - 10 * c))
+    assert found["conservative"] == ("for", "for")
+    found = verdicts([], settings_of(lambda p, c: p + 10 * c))
+    assert found["conservative"] == ("against", "against")
+    found = verdicts([], settings_of(lambda p, c: 10 * c - p))
+    assert found["conservative"] == ("against", "mixed")
+    one = [p for p in settings_of(lambda p, c: c) if p["penalty"] == 2]
+    assert verdicts([], one)["conservative"][0] == "not tested (1 of 2 rivals)"
+
+
+@pytest.mark.parametrize(
+    ("regret", "verdict"),
+    [
+        (lambda p, c: 1.0 + (p in (2, 6) and c in (0.1, 0.3)), "for"),
+        (lambda p, c: 2.0 - (p in (2, 6) and c in (0.1, 0.3)), "against"),
+    ],
+)
+def test_moderate_conservatism(regret, verdict):
+    found = judge(sort_out(sweep(regret)), [])[-1]
+    assert found["verdict"] == verdict
+    # A trial counts once, however many moderate settings it has.
+    assert found["numbers"]["the least conservative"]["p_smallest"] == 1 / 64
+
+
+def numbered(values, first=0):
+    return dict(enumerate(values, first))
+
+
+def test_stratified_tests():
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(size=4).tolist(), rng.normal(1, 1, 5).tolist()
+    alone = stratified([(numbered(one), numbered(two))])
+    assert not alone["paired"]
+    assert alone["p"] == pytest.approx(permutation(one, two, 0).p)
+    assert alone["p_reverse"] == pytest.approx(permutation(two, one, 0).p)
+    assert alone["p_smallest"] == pytest.approx(1 / 126)
+    # Shifts of whole strata change nothing; many splits are drawn.
+    shifted = [
+        (numbered([v + s for v in one]), numbered([v + s for v in two]))
+        for s in (0, 100)
+    ]
+    twice = stratified(shifted)
+    assert twice["difference"] == pytest.approx(alone["difference"])
+    assert twice["p"] < alone["p"]
+    many = stratified([(numbered([0.0] * 10), numbered([1.0] * 10, 10))] * 2)
+    assert many["p"] == many["p_smallest"] == pytest.approx(1 / 20001)
+
+
+def test_stratified_pairs():
+    # Differences -3, -1 and 2 / 2, 4 / 2 of a second stratum: sums of all signs.
+    strata = [
+        (numbered([0.0]), numbered([4.0])),
+        (numbered([0.0, 4.0]), numbered([2.0, 0.0])),
+    ]
+    sums = [a + b + c for a in (-4, 4) for b in (-1, 1) for c in (-2, 2)]
+    found = stratified(strata)
+    assert found["paired"] and found["difference"] == (-4 - 1 + 2) / 2
+    assert found["p"] == np.mean([s <= -3 for s in sums])
+    assert found["p_reverse"] == np.mean([s >= -3 for s in sums])
+    assert found["p_smallest"] == 1 / 8
+    # The same numbers of trials with other names are no pairs.
+    others = [(a, {key + 9: v for key, v in b.items()}) for a, b in strata]
+    assert not stratified(others)["paired"]
+
+
+def test_rank_correlation_is_scipys():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 8, 20).astype(float)
+    y = x + rng.normal(0, 3, 20)
+    found = correlated([(x, y)])
+    peer = spearmanr(x, y, alternative="greater")
+    assert found["rho"] == pytest.approx(peer.statistic)
+    assert found["p"] == pytest.approx(peer.pvalue, abs=0.01)
+    assert correlated([(np.ones(20), y)]) is None and correlated([]) is None
+    # Blocks of one run, or without differences, say nothing; others stay themselves.
+    more = [(x, y + 50), ([3.0], [-90.0]), ([1.0, 1.0], [2.0, 3.0])]
+    assert correlated(more)["rho"] == pytest.approx(peer.statistic)
+    assert correlated(more)["blocks"] == 1
+    # Three runs have six orders, of which one rises as much; twice that, 36.
+    three = ([1.0, 2.0, 3.0], [4.0, 5.0, 6.0])
+    assert correlated([three])["p"] == pytest.approx(1 / 6, abs=0.01)
+    twice = correlated([three, three])
+    assert twice["p"] == pytest.approx(1 / 36, abs=0.004)
+    assert twice["p_smallest"] == pytest.approx(1 / 36)
