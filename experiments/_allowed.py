@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from experiments import _grid, _parts, _trial
+from experiments._folder import LISTS, check_data
 from experiments._grid import ApproachName, BehaviourName
 from meta_solvers import Game, get
 from meta_solvers.base import check as capable
@@ -14,7 +15,7 @@ from nfg.errors import UserError, unknown
 from offline.baselines import Cloning
 from offline.coffee import SOLVERS
 from offline.data import load
-from offline.record import collect
+from offline.record import verify
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
@@ -32,10 +33,13 @@ def check(config: "Config") -> None:
             run = _grid.Unit("explore", 0, approach="coffee", penalty=penalty)
             _parts.approach(replace(run, coverage=coverage), config)
     _check_solvers(config)
+    _check_members(config)
     if config.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device: cuda needs a GPU that torch can use; there is none")
     if config.data is not None:
-        load(config.data, simulator.name, collect(simulator, 2, 0).sizes)
+        found = load(config.data, simulator.name)
+        verify(found, simulator)
+        check_data(config, found)
     elif "file" in config.behaviours:
         raise UserError("--behaviours file: the data set must be named with --data")
 
@@ -53,6 +57,12 @@ def _check_numbers(config: "Config") -> None:
                 f"--{name.replace('_', '-')} must be at least {low}; got "
                 f"{getattr(config, name)}"
             )
+    decisions, minimum = config.decisions or 0, config.minimum or 0
+    if minimum > decisions:
+        raise UserError(
+            f"--minimum must be at most the {decisions} decisions of a response, or "
+            f"nothing is learned; got {minimum}"
+        )
     last = config.iterations or 0
     if config.k > last:
         raise UserError(f"--k must be at most the {last} iterations; got {config.k}")
@@ -79,11 +89,7 @@ def _check_numbers(config: "Config") -> None:
 
 
 def _check_lists(config: "Config") -> None:
-    names = (
-        "approaches", "explorations", "evaluations", "behaviours", "trajectories",
-        "penalties", "coverages", "weights", "curve",
-    )  # fmt: skip
-    for name in names:
+    for name in LISTS:
         values = getattr(config, name)
         if not values and name != "curve":
             raise UserError(f"--{name} must name at least one; got none")
@@ -105,6 +111,25 @@ def _told(value: str | float) -> str:
     if isinstance(value, str):
         return _trial.slug(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _check_members(config: "Config") -> None:
+    """One model cannot disagree with itself: who asks for that needs two."""
+    if config.members > 1:
+        return
+    robust = [name for name in ("r2d", "r3d") if name in _solvers(config)]
+    if "coffee" in config.approaches or robust:
+        asks = "--approaches coffee" if not robust else f"the solver {robust[0]}"
+        raise UserError(
+            f"--members must be at least 2 with {asks}, which is about how far they "
+            f"disagree; got {config.members}"
+        )
+
+
+def _solvers(config: "Config") -> list[str]:
+    """Solvers of both kinds, without what follows their names."""
+    both = (*config.explorations, *config.evaluations)
+    return [SOLVERS.get(name, name).partition(":")[0] for name in both]
 
 
 def _check_solvers(config: "Config") -> None:

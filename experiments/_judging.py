@@ -4,14 +4,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from experiments import _parts, _run
+from experiments._drawing import drawn
 from experiments._grid import Job, Unit
 from meta_solvers import get
 from meta_solvers.base import solve
 from nfg.errors import UserError
 from offline.agreement import agreement
 from offline.coffee import SOLVERS
+from offline.fidelity import one_step, roll_outs
+from offline.model import ModelSimulator
 from offline.regret import Judge, Profile, regrets
 from psro import checkpoint
 from psro.executor import Executor
@@ -101,6 +105,9 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
         "profile": profiles[-1][0].round(6).tolist(),
         "cpu_seconds": round(spent(), 3),
     }
+    if imitation is not None:
+        told = vars(imitation[0])
+        row["clone"] = {name: told[name] for name in ("trained", "held_out", "uniform")}
     _run.write_json(unit.place(job.folder), _run.clean(row))
 
 
@@ -118,12 +125,13 @@ def _cell(unit: Unit, config: "Config") -> dict[str, Any]:
 def fidelity(
     unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]
 ) -> None:
-    """Uncertainty and utility errors of the run's empirical game."""
+    """Uncertainty and utility errors of the run's empirical game, and of its model."""
     config = job.config
+    model = _parts.simulator_of(unit, job)
     state = checkpoint.latest(unit.explored.place(job.folder))
     found = agreement(
         _parts.game(config),
-        _parts.simulator_of(unit, job),
+        model,
         state.population.stacked()[0],
         state.table.values,
         _parts.settings(config).width,
@@ -137,6 +145,27 @@ def fidelity(
         "uncertainty": float(found.uncertainty.mean()),
         "utility_error": found.utility_error,
         "utility_error_on_true": found.utility_error_on_true,
+        "model": _of_model(unit, job, model),
         "cpu_seconds": round(spent(), 3),
     }
     _run.write_json(unit.place(job.folder), _run.clean(row))
+
+
+def _of_model(unit: Unit, job: Job, model: ModelSimulator) -> dict[str, Any]:
+    """How well the model tells its game; the same for all runs in one model.
+
+    Single moves are asked about on fresh episodes of the data's behaviour (of uniform
+    play where the data are a user's), whole episodes are of uniform play.
+    """
+    episodes = job.config.fidelity_episodes or 0
+    own = Unit("fidelity", unit.trial, unit.behaviour, unit.trajectories)
+    seed = _parts.number(own.seed(job.config.seed))
+    fresh = drawn(unit, job, episodes, seed, "none")
+    paying = torch.from_numpy(fresh.paying.copy()).to(model.learned.f.device)
+    (played,) = roll_outs(model, paying, episodes, seed)
+    (true,) = roll_outs(_parts.game(job.config), paying.cpu(), episodes, seed)
+    return {
+        "one_step": one_step(model, fresh),
+        "roll_outs": played,
+        "true_roll_outs": true,
+    }

@@ -1,27 +1,20 @@
 """What the units of a grid on Bargaining do."""
 
-import json
 import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
-from numpy import ndarray
-from torch import Tensor
 
-from experiments import _judging, _parts, _run
+from experiments import _folder, _judging, _parts, _run
+from experiments._drawing import drawn
 from experiments._grid import Job, Outcome, Unit, steps_of
-from games.bargaining import Bargaining
-from games.simulator import Position
-from learn.nets import Shape
-from learn.policies import Bank
 from meta_solvers import get
 from meta_solvers.base import SolverFailed
 from nfg.errors import UserError
@@ -29,7 +22,7 @@ from offline import data as stored
 from offline import dynamics, ensemble
 from offline.baselines import Cloning, clone
 from offline.coffee import SOLVERS, setup
-from offline.record import Actor, collect
+from offline.record import verify
 from psro import checkpoint
 from psro.executor import Executor, InProcess, WorkerLost, WorkFailed
 from psro.loop import start, step
@@ -37,13 +30,17 @@ from psro.parts import Setup, State
 from psro.rl import LearnedOracle, SampledEvaluator
 from psro.together import together
 
-if TYPE_CHECKING:
-    from experiments.bargaining import Config
-
 
 def work(asked: Sequence[Job]) -> list[list[Outcome]]:
     """Does jobs one after the other; what a worker process is asked."""
+    _mortal()
     return [do(job, InProcess()) for job in asked]
+
+
+@cache
+def _mortal() -> None:
+    """A worker that outlived its parent would write beside a resumed run; once."""
+    _folder.end_with_parent()
 
 
 def elsewhere(job: Job, executor: Executor) -> list[Outcome]:
@@ -69,7 +66,16 @@ def do(job: Job, executor: Executor) -> list[Outcome]:
     else:
         found = together(trials, executor)
     seconds = (time.process_time() - begun) / len(found)
+    if len(found) == job.config.stack == 1 and found[0].fault is None:
+        seconds = max(seconds, _grown_in(job.units[0], folder))
     return [replace(outcome, seconds=seconds) for outcome in found]
+
+
+def _grown_in(unit: Unit, folder: Path) -> float:
+    """CPU seconds of a PSRO run, those before it was last interrupted included."""
+    if unit.kind not in ("behaviour", "explore"):
+        return 0.0
+    return sum(checkpoint.latest(unit.place(folder)).cpu.values())
 
 
 def _alone(unit: Unit, job: Job, begun: float, executor: Executor) -> Outcome:
@@ -127,59 +133,12 @@ def data(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -
     config, place = job.config, unit.place(job.folder)
     if unit.behaviour == "file":
         assert config.data is not None
-        stored.save(stored.load(config.data, _parts.game(config).name), place)
+        given = stored.load(config.data)
+        verify(given, _parts.game(config))
+        stored.save(given, place)
         return
-    seed = _parts.number(unit.seed(config.seed))
-    simulator, mirror = _parts.game(config), config.dataset_mirror
-    if unit.behaviour == "uniform":
-        found = collect(simulator, unit.trajectories, seed, mirror=mirror)
-    else:
-        finals = [
-            checkpoint.latest(run.place(job.folder)) for run in unit.needs(config)
-        ]
-        act, mixture = _mixture(finals, simulator, config)
-        told = f"{len(finals)} final profiles of online PSRO"
-        found = collect(
-            simulator,
-            unit.trajectories,
-            seed,
-            act=act,
-            mixture=mixture,
-            behaviour=told,
-            mirror=mirror,
-        )
-    stored.save(found, place)
-
-
-def _mixture(
-    finals: Sequence[State], simulator: Bargaining, config: "Config"
-) -> tuple[Actor, Float64[ndarray, "J N K"]]:
-    """Who plays the policies of several runs, and the runs' final profiles."""
-    pools = [state.population.stacked()[0] for state in finals]
-    first = np.cumsum([0, *(len(pool) for pool in pools)])
-    mixture = np.zeros((len(finals), simulator.players, first[-1]))
-    for number, state in enumerate(finals):
-        for player, marginal in enumerate(state.train.marginals):
-            mixture[number, player, first[number] : first[number + 1]] = marginal
-    shape = Shape(simulator.inputs, _parts.settings(config).width, simulator.actions)
-    bank = Bank(shape, [np.concatenate(pools)], None, torch.device("cpu"))
-
-    def act(
-        position: Position,
-        chosen: Int64[Tensor, "S B"],
-        uniforms: Float64[Tensor, "S B"],
-    ) -> Int64[Tensor, "S B"]:
-        action = torch.zeros_like(chosen)
-        alive = ~position.done
-        action[alive] = bank.act(
-            chosen[alive],
-            position.inputs[alive],
-            position.legal[alive],
-            uniforms[alive][:, None].expand(-1, 2),
-        )
-        return action
-
-    return act, mixture
+    seed, mirror = _parts.number(unit.seed(config.seed)), config.dataset_mirror
+    stored.save(drawn(unit, job, unit.trajectories, seed, mirror), place)
 
 
 def _models(job: Job) -> None:
@@ -238,11 +197,15 @@ _DOERS = {
 }
 
 
+def recorded(unit: Unit, folder: Path) -> Path:
+    """Where it is recorded that a unit is done, and its CPU time."""
+    return folder / "units" / f"{unit.name.replace('/', '-')}.json"
+
+
 def finish(outcome: Outcome, folder: Path) -> None:
     """Records what became of a unit: in ``units/`` or in ``failed/``."""
-    name = f"{outcome.unit.name.replace('/', '-')}.json"
-    failed, told = folder / "failed" / name, {"unit": outcome.unit.name}
-    place = folder / "units" / name
+    place = recorded(outcome.unit, folder)
+    failed, told = folder / "failed" / place.name, {"unit": outcome.unit.name}
     for room in (failed.parent, place.parent):
         room.mkdir(exist_ok=True)
     if outcome.fault is None:
@@ -251,11 +214,3 @@ def finish(outcome: Outcome, folder: Path) -> None:
     else:
         about = {"fault": outcome.fault, "trace": outcome.trace}
         _run.write_json(failed, {**told, **about})
-
-
-def rows(folder: Path, room: str) -> list[dict[str, Any]]:
-    """Finished rows of a room, in the order of their names."""
-    return [
-        json.loads(place.read_text("utf-8"))
-        for place in sorted((folder / room).glob("*.json"))
-    ]

@@ -14,7 +14,8 @@ tries the machinery out.
 
 Writes a run folder: every unit of work has a file or folder of its own (data sets,
 models, checkpoints, judged/*.json, fidelity/*.json), and a report. A killed run goes on
-with --out FOLDER --resume; a resumed run may ask for more trials, data sets or solvers.
+with --out FOLDER --resume; a resumed run may ask for more trials, data sets or solvers,
+or for a part of them; the folder remembers all that was ever asked for.
 """
 
 import json
@@ -196,8 +197,9 @@ def resolved(config: Config) -> Config:
         for name, only in given.items():
             if getattr(config, name) not in ((), only):
                 raise UserError(
-                    f"--data: its data set is the only one, so --{name} must not be "
-                    f"given; got {getattr(config, name)}"
+                    f"--data: its data set is the only one, so --{name} must be "
+                    f"{only} or not given (a resumed run keeps its data); got "
+                    f"{getattr(config, name)}"
                 )
         values |= given
     missing = {
@@ -214,7 +216,7 @@ def resolved(config: Config) -> Config:
 
 def run(config: Config) -> dict[str, Any]:
     """Runs what is missing; returns the report's summary."""
-    from experiments import _plan
+    from experiments import _folder, _plan
     from experiments._allowed import check
 
     if config.report and not config.resume:
@@ -226,73 +228,79 @@ def run(config: Config) -> dict[str, Any]:
         place = config.out if config.resume else None
         print("\n".join(_plan.plan(config, chosen, place).lines))
         return {}
-    faults: list[_grid.Outcome] = []
     if config.report:
         assert config.out is not None
         folder = _run.claim(config.out, "bargaining", resume=True)
-    else:
-        folder, faults = _work(config, chosen)
-    summary = _reported(config, chosen, folder)
+        return _reported(_folder.widened(folder, config), folder)
+    folder, faults, summary = _work(config, chosen)
     if faults:
         _complain(faults, folder)
     return summary
 
 
-def _work(config: Config, chosen: list[_grid.Unit]) -> tuple[Path, list[_grid.Outcome]]:
-    """Does what is missing; returns the folder and the faults, which are recorded."""
-    from experiments import _plan, _units
+def _work(
+    config: Config, chosen: list[_grid.Unit]
+) -> tuple[Path, list[_grid.Outcome], dict[str, Any]]:
+    """Does what is missing and reports; the faults are recorded."""
+    from experiments import _folder, _plan, _units
     from psro.executor import parse
 
     spec = f"processes:jobs={config.jobs}" if config.jobs > 1 else config.executor
     doer = _units.elsewhere if config.jobs > 1 else _units.do
-    with parse(spec) as executor:  # refused before anything is written
+    with _folder.stoppable(), parse(spec) as executor:  # refused before it writes
         folder = _run.claim(config.out, "bargaining", config.resume)
-        _run.record(folder, replace(config, plan=False))
-        todo = [unit for unit in chosen if not unit.done(folder, config)]
-        silent = config.quiet or config.json or not todo
-        plan = None if silent else _plan.plan(config, chosen, folder)
-        begun = time.monotonic()
-        try:
-            with _plan.Progress(plan) as show:
+        with _folder.held(folder):
+            whole = _folder.widened(folder, config)
+            _folder.record(folder, whole)
+            todo = [unit for unit in chosen if not unit.done(folder, config)]
+            silent = config.quiet or config.json or not todo
+            plan = None if silent else _plan.plan(config, chosen, folder)
+            begun = time.monotonic()
+            try:
+                with _plan.Progress(plan) as show:
 
-                def report(outcome: _grid.Outcome) -> None:
-                    _units.finish(outcome, folder)
-                    show(outcome)
+                    def report(outcome: _grid.Outcome) -> None:
+                        _units.finish(outcome, folder)
+                        show(outcome)
 
-                work = partial(doer, executor=executor)
-                jobs = _grid.jobs(config, folder, todo)
-                return folder, _grid.run(jobs, work, config.jobs, report)
-        finally:
-            _clock(folder, time.monotonic() - begun)
+                    work = partial(doer, executor=executor)
+                    jobs = _grid.jobs(config, folder, todo)
+                    faults = _grid.run(jobs, work, config.jobs, report)
+            finally:
+                _folder.clock(folder, time.monotonic() - begun)
+            return folder, faults, _reported(whole, folder)
 
 
-def _reported(config: Config, chosen: list[_grid.Unit], folder: Path) -> dict[str, Any]:
-    """Writes the report of all rows in the folder; returns its summary."""
-    from experiments import _bargaining_report, _units
+def _reported(config: Config, folder: Path) -> dict[str, Any]:
+    """Writes the report of all rows in the folder; returns its summary.
 
-    spent = [row["cpu_seconds"] for row in _units.rows(folder, "units")]
+    Args:
+      config: with all that the folder was ever asked for.
+      folder: of the run.
+    """
+    from experiments import _bargaining_report, _folder, _units
+
+    chosen = _grid.units(config)
+    done = {unit for unit in chosen if unit.done(folder, config)}
+    env = _run.read_json(folder / "env.json")
+    unknown = sum(not _units.recorded(unit, folder).is_file() for unit in done)
     facts = {
         "config": {k: _run.plain(v) for k, v in vars(config).items()},
-        "env": _run.read_json(folder / "env.json"),
+        "env": env,
         "units": len(chosen),
-        "missing": [u.name for u in chosen if not u.done(folder, config)],
-        "cpu_seconds": sum(spent),
-        "wall_seconds": _clock(folder)["wall_seconds"],
+        "missing": [unit.name for unit in chosen if unit not in done],
+        "cpu_seconds": sum(r["cpu_seconds"] for r in _folder.rows(folder, "units")),
+        "wall_seconds": _folder.clock(folder),
     }
-    judged, true = (_units.rows(folder, room) for room in ("judged", "fidelity"))
+    if unknown:
+        facts["units_without_cpu_seconds"] = unknown
+    if len(commits := _folder.commits(env)) > 1:
+        facts["commits"] = commits
+    judged, true = (_folder.rows(folder, room) for room in ("judged", "fidelity"))
     summary = _bargaining_report.write(folder, judged, true, facts)
     summary |= {"folder": str(folder), "missing": facts["missing"]}
     _run.write_json(folder / "summary.json", _run.clean(summary))
     return summary
-
-
-def _clock(folder: Path, seconds: float = 0.0) -> dict[str, float]:
-    """Adds to the wall time of all runs in this folder."""
-    place = folder / "clock.json"
-    before = _run.read_json(place)["wall_seconds"] if place.exists() else 0.0
-    found = {"wall_seconds": round(before + seconds, 3)}
-    _run.write_json(place, found)
-    return found
 
 
 def _complain(faults: list[_grid.Outcome], folder: Path) -> None:

@@ -14,6 +14,7 @@ behaviour or from a user's episodes; data of other games are built as a ``Datase
 import hashlib
 import json
 import os
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -289,7 +290,8 @@ def _manifest(folder: Path, where: str) -> dict[str, Any]:
 
 # What numpy, zipfile and zlib raise at damaged archives.
 _UNREADABLE = (
-    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 

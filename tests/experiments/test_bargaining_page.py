@@ -3,27 +3,21 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments import _run, bargaining
-from experiments._grid import (
-    ALL_TRIALS,
-    BEHAVIOURS,
-    Job,
-    Outcome,
-    Unit,
-    jobs,
-    run,
-    units,
-)
+from experiments import _plan, _run, bargaining
+from experiments._grid import BEHAVIOURS
 from games.bargaining import Bargaining
+from nfg.errors import UserError
 from offline.data import load, save
 from offline.record import collect
 from psro import checkpoint
@@ -33,10 +27,12 @@ TINY = shlex.split(
     "--behaviour-iterations 1 --episodes 30 --screen 30 --fresh 60 "
     "--fidelity-episodes 20 --quiet"
 )
-GRID = shlex.split("--grid --trials 2 --behaviours uniform --explorations r2d")
+GRID = shlex.split("--grid --behaviours uniform --explorations r2d")
 
 
 def page(*words: str) -> int:
+    if "--grid" in words and "--trials" not in words:
+        words = (*words, "--trials", "2")
     return _run.main(bargaining.page, bargaining.Config, [*TINY, *map(str, words)])
 
 
@@ -65,6 +61,17 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def facts_only(whole: Path, monkeypatch: pytest.MonkeyPatch):
+    """Reports take time: only the whole grid's is written, elsewhere its facts."""
+    from experiments import _bargaining_report
+
+    def write(folder: Path, *rows_and_facts: object) -> dict[str, object]:
+        return {"facts": rows_and_facts[-1]}
+
+    monkeypatch.setattr(_bargaining_report, "write", write)
+
+
 def test_a_grid_has_a_row_for_every_cell(whole: Path):
     rows = [json.loads(p.read_text("utf-8")) for p in (whole / "judged").glob("*.json")]
     cells = {(r["approach"], r["evaluation"], r["trial"]) for r in rows}
@@ -76,7 +83,18 @@ def test_a_grid_has_a_row_for_every_cell(whole: Path):
         assert len(row["values"]) == 2
         assert row["regret"] == pytest.approx(sum(row["regrets"]))
         assert sum(row["profile"]) == pytest.approx(1, abs=1e-5)
-    assert len(list((whole / "fidelity").glob("*.json"))) == 2 * 2
+        assert ("clone" in row) == (row["approach"] == "oef-bc")
+        if "clone" in row:
+            assert set(row["clone"]) == {"trained", "held_out", "uniform"}
+            assert row["clone"]["uniform"] == pytest.approx(3.2, abs=0.4)  # nats
+    found = [_run.read_json(p) for p in (whole / "fidelity").glob("*.json")]
+    assert len(found) == 2 * 2
+    for row in found:
+        other = next(r for r in found if r["trial"] == row["trial"] and r is not row)
+        assert row["model"] == other["model"]  # all runs in a model share it
+        assert 0 <= row["model"]["one_step"]["hits"] <= 1
+        assert row["model"]["roll_outs"]["emptied"] >= 0
+        assert 8 < row["model"]["true_roll_outs"]["length"] < 11
     assert (whole / "report.html").is_file()
     assert json.loads((whole / "summary.json").read_text("utf-8"))["missing"] == []
 
@@ -107,7 +125,8 @@ def test_stacked_trials_have_the_same_bits(whole: Path, tmp_path: Path):
 
 def test_a_killed_grid_goes_on_as_if_nothing_had_happened(whole: Path, tmp_path: Path):
     folder = tmp_path / "killed"
-    command = [sys.executable, "-m", "experiments.bargaining", *TINY, *GRID]
+    words = [*TINY, *GRID, "--trials", "1"]
+    command = [sys.executable, "-m", "experiments.bargaining", *words]
     with subprocess.Popen([*command, "--out", str(folder)]) as process:
         begun = folder / "explore" / "oef-r2d-l0-a0-uniform-40-t0" / "000001"
         end = time.monotonic() + 60
@@ -120,7 +139,73 @@ def test_a_killed_grid_goes_on_as_if_nothing_had_happened(whole: Path, tmp_path:
     assert len(finished) >= 2
     assert again(folder) == 0
     assert {p: p.stat().st_mtime_ns for p in finished} == finished
-    assert results(folder) == results(whole)
+    found, expected = results(folder), results(whole)
+    assert {name for name in expected if "-t0" in name} == set(found)
+    assert {name: expected[name] for name in found} == found
+    # Time before the kill counts, and the first command is kept.
+    spent = sum(checkpoint.latest(begun.parent).cpu.values())
+    told = _run.read_json(folder / "units" / f"explore-{begun.parent.name}.json")
+    assert told["cpu_seconds"] >= round(spent, 3)
+    env = _run.read_json(folder / "env.json")
+    assert "--grid" in env["command"] and len(env["resumed"]) == 1
+
+
+@pytest.fixture
+def copy(whole: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+def test_a_part_of_a_grid_does_not_narrow_it(copy: Path, tmp_path: Path):
+    lost = copy / "judged" / "coffee-r2d-l2-a0.1-uniform-40-t1-by-rd.json"
+    before = lost.read_bytes()
+    lost.unlink()
+    (copy / "units" / "data-uniform-40-t0.json").unlink()
+    env = _run.read_json(copy / "env.json")
+    _run.write_json(copy / "env.json", {**env, "command": "first", "commit": "old"})
+    assert again(copy, "--approaches", "oef", "--trials", "1") == 0
+    config, summary = (
+        _run.read_json(copy / f"{n}.json") for n in ("config", "summary")
+    )
+    assert config["approaches"] == ["coffee", "oef", "oef-bc"]
+    assert (config["trials"], config["grid"]) == (2, True)
+    assert summary["missing"] == [f"judged/{lost.stem}"]
+    assert summary["facts"]["units_without_cpu_seconds"] == 1
+    assert summary["facts"]["commits"] == ["old", env["commit"]]
+    assert summary["facts"]["env"]["command"] == "first"
+    assert again(copy) == 0
+    told = _run.read_json(lost)
+    assert told["regret"] == json.loads(before)["regret"]
+    assert len(_run.read_json(copy / "env.json")["resumed"]) == 2
+
+
+def test_a_folder_has_one_writer(copy: Path, capsys: pytest.CaptureFixture[str]):
+    from experiments import _folder
+
+    with _folder.held(copy):
+        assert again(copy) == 2
+        assert "another process is writing to it" in capsys.readouterr().err
+        with (
+            pytest.raises(UserError, match="one run at a time"),
+            _folder.held(copy),
+        ):
+            raise AssertionError
+    with _folder.held(copy):
+        pass
+
+
+def test_a_damaged_row_is_named(copy: Path, capsys: pytest.CaptureFixture[str]):
+    place = copy / "judged" / "coffee-r2d-l2-a0.1-uniform-40-t1-by-rd.json"
+    row = _run.read_json(place)
+    broken = (
+        ('{"approach":', "must be readable JSON"),
+        ("[]", "must hold an object"),
+        (json.dumps({k: v for k, v in row.items() if k != "k"}), "must hold 'k'"),
+    )
+    for text, sentence in broken:
+        place.write_text(text, "utf-8")
+        assert again(copy, "--report") == 2
+        error = capsys.readouterr().err
+        assert sentence in error and place.name in error and error.count("\n") == 1
 
 
 def test_a_fault_stops_only_what_needs_it(
@@ -186,6 +271,16 @@ def test_a_data_set_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[s
         expected = [*state.train.marginals[0], 0.0][:3]
         np.testing.assert_allclose(row["profile"], expected, atol=1e-6)
     assert again(folder) == 0
+    save(collect(Bargaining(), 24, 2), tmp_path / "mine")
+    assert again(folder) == 2
+    assert "must be the data set that the run" in capsys.readouterr().err
+    save(collect(Bargaining(), 26, 2), tmp_path / "mine")
+    assert again(folder) == 2
+    assert "a resumed run keeps its data" in capsys.readouterr().err
+    lopsided = replace(collect(Bargaining(), 24, 1), symmetric=False)
+    save(lopsided, tmp_path / "mine")
+    assert main() == 2
+    assert "its symmetric must be True" in capsys.readouterr().err
     assert main("--discount", "0.9") == 2
     assert "the game must be" in capsys.readouterr().err
     arrays = tmp_path / "mine" / "arrays.npz"
@@ -195,8 +290,13 @@ def test_a_data_set_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_the_plan_says_what_there_is_to_do(
-    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    whole: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    speed = _plan.measure(bargaining.resolved(bargaining.Config(size="tiny")))
+    monkeypatch.setattr(_plan, "measure", lambda config: speed)
     assert page(*GRID, "--plan", "--out", str(tmp_path / "none")) == 0
     told = capsys.readouterr().out
     assert not (tmp_path / "none").exists()
@@ -205,79 +305,3 @@ def test_the_plan_says_what_there_is_to_do(
     told = capsys.readouterr().out
     assert "judge         12      6" in told and "13 units to do" in told
     assert json.loads((whole / "config.json").read_text("utf-8"))["trials"] == 2
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["--trials", "0"], "--trials must be at least 1"),
-        (["--k", "3"], "--k must be at most the 2 iterations"),
-        (["--curve", "2"], "--curve must be of iterations from 1 to 1"),
-        (["--weights", "1.5"], "--weights must be in [0, 1]"),
-        (["--penalties", "-1"], "penalty must be at least 0"),
-        (["--penalties", "2", "2"], "--penalties must differ"),
-        (["--coverages", "2"], "coverage in [0, 1]"),
-        (["--trajectories", "41"], "even with mirrors counted"),
-        (["--explorations", "r2dd"], "r2dd"),
-        (["--evaluations", "mecce"], "a mixture of its own"),
-        (["--behaviours", "file"], "must be named with --data"),
-        (["--data", "/nowhere"], "manifest.json"),
-        (["--executor", "cluster"], "cluster"),
-        (["--jobs", "2", "--executor", "processes"], "--jobs must be 1"),
-        (["--minimum", "500", "--capacity", "400"], "minimum must be at most"),
-        (["--discount", "0"], "discount must be in (0, 1]"),
-        (["--report"], "--report goes with"),
-    ],
-)
-def test_impossible_wishes_are_refused_in_a_sentence(
-    words: list[str],
-    sentence: str,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-):
-    if words[0] == "--data":
-        words = [*words, "--trajectories"]
-    assert page(*words, "--out", str(tmp_path / "none")) == 2
-    error = capsys.readouterr().err
-    assert sentence in error and error.count("\n") == 1
-    assert not (tmp_path / "none").exists()
-
-
-def test_units_come_after_what_they_need():
-    config = bargaining.resolved(bargaining.Config(grid=True, size="tiny", stack=3))
-    chosen = units(config)
-    assert len(chosen) == len(set(chosen)) == len({u.name for u in chosen})
-    seen: set[Unit] = set()
-    for unit in chosen:
-        assert set(unit.needs(config)) <= seen
-        seen.add(unit)
-    grouped = jobs(config, Path("nowhere"), chosen)
-    assert sorted(u.name for j in grouped for u in j.units) == sorted(
-        u.name for u in chosen
-    )
-    assert max(len(job.units) for job in grouped) == 3
-    order: list[str] = []
-
-    def work(job: Job) -> list[Outcome]:
-        for unit in job.units:
-            assert {need.name for need in unit.needs(config)} <= set(order)
-        order.extend(unit.name for unit in job.units)
-        return [Outcome(unit) for unit in job.units]
-
-    for parallel in (1, 3):
-        order.clear()
-        assert run(grouped, work, parallel, lambda outcome: None) == []
-        assert len(order) == len(chosen)
-
-
-def test_seeds_are_the_units_own():
-    one = Unit("data", 0, "uniform", 40)
-    assert one.seed(0) == Unit("data", 0, "uniform", 40).seed(0)
-    others = (
-        one.seed(1),
-        Unit("data", 1, "uniform", 40).seed(0),
-        Unit("data", 0, "uniform", 60).seed(0),
-        Unit("model", 0, "uniform", 40).seed(0),
-        Unit("behaviour", ALL_TRIALS, number=1).seed(0),
-    )
-    assert len({one.seed(0), *others}) == 6

@@ -1,0 +1,164 @@
+"""The Bargaining page: what it refuses, its units, and how its processes end."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments import _run, bargaining
+from experiments._allowed import check
+from experiments._grid import ALL_TRIALS, Job, Outcome, Unit, jobs, run, units
+
+TINY = shlex.split("--size tiny --decisions 300 --trajectories 40 --quiet")
+
+
+def page(*words: str) -> int:
+    return _run.main(bargaining.page, bargaining.Config, [*TINY, *words])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--trials", "0"], "--trials must be at least 1"),
+        (["--k", "3"], "--k must be at most the 2 iterations"),
+        (["--curve", "2"], "--curve must be of iterations from 1 to 1"),
+        (["--weights", "1.5"], "--weights must be in [0, 1]"),
+        (["--penalties", "-1"], "penalty must be at least 0"),
+        (["--penalties", "2", "2"], "--penalties must differ"),
+        (["--coverages", "2"], "coverage in [0, 1]"),
+        (["--trajectories", "41"], "even with mirrors counted"),
+        (["--explorations", "r2dd"], "r2dd"),
+        (["--evaluations", "mecce"], "a mixture of its own"),
+        (["--behaviours", "file"], "must be named with --data"),
+        (["--data", "/nowhere"], "manifest.json"),
+        (["--executor", "cluster"], "cluster"),
+        (["--jobs", "2", "--executor", "processes"], "--jobs must be 1"),
+        (["--minimum", "200", "--capacity", "100"], "capacity"),
+        (["--minimum", "301"], "--minimum must be at most the 300 decisions"),
+        (["--members", "1"], "--members must be at least 2"),
+        (["--members", "1", "--approaches", "oef"], "at least 2 with the solver r2d"),
+        (["--discount", "0"], "discount must be in (0, 1]"),
+        (["--report"], "--report goes with"),
+    ],
+)
+def test_impossible_wishes_are_refused_in_a_sentence(
+    words: list[str],
+    sentence: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    if words[0] == "--data":
+        words = [*words, "--trajectories"]
+    assert page(*words, "--out", str(tmp_path / "none")) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_member_is_enough_where_none_is_doubted():
+    config = bargaining.Config(size="tiny", members=1, approaches=("oef",))
+    config = replace(config, explorations=("rd",), evaluations=("rd",))
+    check(bargaining.resolved(config))
+
+
+def test_units_come_after_what_they_need():
+    config = bargaining.resolved(bargaining.Config(grid=True, size="tiny", stack=3))
+    chosen = units(config)
+    assert len(chosen) == len(set(chosen)) == len({u.name for u in chosen})
+    seen: set[Unit] = set()
+    for unit in chosen:
+        assert set(unit.needs(config)) <= seen
+        seen.add(unit)
+    grouped = jobs(config, Path("nowhere"), chosen)
+    assert sorted(u.name for j in grouped for u in j.units) == sorted(
+        u.name for u in chosen
+    )
+    assert max(len(job.units) for job in grouped) == 3
+    order: list[str] = []
+
+    def work(job: Job) -> list[Outcome]:
+        for unit in job.units:
+            assert {need.name for need in unit.needs(config)} <= set(order)
+        order.extend(unit.name for unit in job.units)
+        return [Outcome(unit) for unit in job.units]
+
+    for parallel in (1, 3):
+        order.clear()
+        assert run(grouped, work, parallel, lambda outcome: None) == []
+        assert len(order) == len(chosen)
+
+
+def test_seeds_are_the_units_own():
+    one = Unit("data", 0, "uniform", 40)
+    assert one.seed(0) == Unit("data", 0, "uniform", 40).seed(0)
+    others = (
+        one.seed(1),
+        Unit("data", 1, "uniform", 40).seed(0),
+        Unit("data", 0, "uniform", 60).seed(0),
+        Unit("model", 0, "uniform", 40).seed(0),
+        Unit("behaviour", ALL_TRIALS, number=1).seed(0),
+    )
+    assert len({one.seed(0), *others}) == 6
+
+
+def test_a_termination_is_an_interruption(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    from experiments import _folder, _units
+
+    def stopped(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setitem(_units._DOERS, "data", stopped)
+    assert page("--out", str(tmp_path / "stopped")) == 130
+    assert "what is finished is kept" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+    with _folder.held(tmp_path / "stopped"):
+        pass
+
+
+ORPHAN = """
+import multiprocessing, os, signal, time
+from experiments import _folder
+
+def serve(line):
+    _folder.end_with_parent()
+    line.send("ready")
+    time.sleep(60)
+
+if __name__ == "__main__":
+    ours, theirs = multiprocessing.get_context("spawn").Pipe()
+    multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,)).start()
+    ours.recv()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_worker_dies_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from experiments import _folder, _units
+
+    script = tmp_path / "orphan.py"
+    script.write_text(ORPHAN, "utf-8")
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, str(script)]
+    # It returns once nobody can write to its output any more: the worker neither.
+    done = subprocess.run(
+        command, env=env, capture_output=True, timeout=50, check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    calls: list[int] = []
+    monkeypatch.setattr(_folder, "end_with_parent", lambda: calls.append(1))
+    _units._mortal.cache_clear()
+    assert _units.work([]) == _units.work([]) == []
+    assert calls == [1]
+    _units._mortal.cache_clear()
