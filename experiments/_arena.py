@@ -117,6 +117,11 @@ def _learned(config: "Config") -> Arena:
 
     torch.set_num_threads(1)
     game = simulator(config.game, config.players)
+    if config.symmetric and not game.symmetric:
+        raise UserError(
+            f"--symmetric: '{game.name}' must be known to be symmetric for a learned "
+            "oracle; it is not"
+        )
     settings = Settings.budget(config.decisions, device=config.device)
     shared = game.symmetric
     instances = Instances.of(game) if config.all_instances else None
@@ -136,9 +141,9 @@ def _learned(config: "Config") -> Arena:
         )
 
     facts = {
-        "oracle": "ddqn (gaps are lower bounds)",
+        "oracle": "ddqn (gaps estimate lower bounds; noise pushes them up)",
         "shared_pool": shared,
-        "decisions": settings.decisions,
+        "decisions": settings.rounds * settings.games,
         "episodes": config.episodes,
         "longest_episode": game.longest,
     }
@@ -153,7 +158,9 @@ def simulator(name: str, players: int | None) -> "Simulator":
     Raises:
       UserError: OpenSpiel does not know the game, or it cannot be played in batches.
     """
-    short, _, rest = name.partition("(")
+    if ("(" in name) != name.endswith(")"):
+        raise UserError(f"--game: brackets must be closed at the end; got '{name}'")
+    short, _, rest = name.removesuffix(")").partition("(")
     if short in BARGAINING:
         if players not in (None, 2):
             raise UserError(f"--players: {short} has 2 players; got {players}")
@@ -162,7 +169,7 @@ def simulator(name: str, players: int | None) -> "Simulator":
 
     text = name.removeprefix(OPENSPIEL)
     if players is not None:
-        end = text.rstrip(")")
+        end = text.removesuffix(")")
         text = f"{end}{',' if '(' in end else '('}players={players})"
     return OpenSpielSimulator(text)
 
@@ -172,7 +179,7 @@ def _bargaining(rest: str) -> "Simulator":
     from games.bargaining import Bargaining
 
     values: dict[str, str] = {}
-    for pair in filter(None, rest.rstrip(")").split(",")):
+    for pair in filter(None, rest.split(",")):
         key, _, value = pair.partition("=")
         values[key.strip()] = value.strip()
     strange = values.keys() - {"discount", "exponent"}

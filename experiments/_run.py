@@ -44,6 +44,13 @@ def main(
     except (UserError, SolverFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        from psro.executor import WorkerLost
+
+        if not isinstance(error, WorkerLost):
+            raise
+        print(f"error: {error}; --out FOLDER --resume goes on", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -107,7 +107,7 @@ def summarise(
     keys = (
         "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
         "eval_value_sum", "policies", "unique_policies", "support", "status",
-        "eval_status", "meta_gap",
+        "eval_status", "meta_gap", "gap_error",
     )  # fmt: skip
     return {
         "game": arena.name,
@@ -120,12 +120,19 @@ def summarise(
         **{key: last[key] for key in keys},
         "cpu_seconds": sum(state.cpu.values()),
         "cpu_seconds_per_stage": dict(state.cpu),
-        "cpu_seconds_of": "this trial"
-        if config.trials == 1 or config.oracle == "exact"
-        else f"all {config.trials} trials, which learned side by side",
+        "cpu_seconds_of": _whose(config),
         "selection": config.selection,
         **arena.facts,
     }
+
+
+def _whose(config: "Config") -> str:
+    """What CPU seconds were counted."""
+    if config.executor != "inprocess":
+        return "this process only, workers not counted"
+    if config.trials == 1 or config.oracle == "exact" or config.jobs > 1:
+        return "this trial"
+    return f"all {config.trials} trials, which learned side by side"
 
 
 def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any]:

@@ -165,6 +165,25 @@ def _stacked(
     return together([job(c, f) for c, f in trials], executor)
 
 
+_LEARNED = ("decisions", "episodes", "all_instances", "executor", "device")
+_EXACT = ("tie_break", "memory_gb", "initial", "payoffs")
+
+
+def _check_oracle(config: Config) -> None:
+    """A field that the chosen oracle does not read must not be given."""
+    strange = _LEARNED if config.oracle == "exact" else _EXACT
+    usual = Config()
+    for name in strange:
+        if getattr(config, name) != getattr(usual, name):
+            flag = name.replace("_", "-")
+            raise UserError(
+                f"--{flag}: it must go with another --oracle; '{config.oracle}' does "
+                "not use it"
+            )
+    if config.jobs > 1 and config.executor != "inprocess":
+        raise UserError("--jobs: an executor shares out the work itself; drop one")
+
+
 def _executor(config: Config) -> "Executor":
     """Where learning runs; what is lost with a worker is said, not hidden."""
     from psro.executor import parse
@@ -209,15 +228,7 @@ def check(config: Config) -> None:
     for name in ("decisions", "episodes"):
         if getattr(config, name) < 2:
             raise UserError(f"--{name} must be at least 2; got {getattr(config, name)}")
-    if config.oracle == "exact" and (config.executor, config.device) != (
-        "inprocess",
-        "cpu",
-    ):
-        raise UserError("--executor and --device go with --oracle ddqn")
-    if config.oracle == "ddqn" and config.payoffs is not None:
-        raise UserError("--payoffs: a normal-form game has exact responses; drop ddqn")
-    if config.oracle == "ddqn" and config.initial != "uniform":
-        raise UserError("--initial: learned populations begin with the uniform policy")
+    _check_oracle(config)
     if config.payoffs is not None and config.players is not None:
         raise UserError("--players goes with --game; a file has its own players")
     for name in ("stop_gap", "max_seconds"):

@@ -4,7 +4,8 @@ In a round every learner decides once in each of its games; then the other playe
 finished games begin anew, and when it is the learner's turn everywhere again the
 decisions have become transitions. So each round stores one transition a game and makes
 a fixed number of updates, whatever happens in the games, and a trial's bits do not
-depend on the trials that are stacked with it.
+depend on the trials that are stacked with it (on a CPU; on CUDA the products of a stack
+may round otherwise than those of one network).
 """
 
 from collections.abc import Sequence
@@ -226,7 +227,7 @@ class _Training:
     def _answers(self, tenths: list[tuple[Tensor, Tensor, Tensor]]) -> list[Learned]:
         total = torch.stack([t[0] for t in tenths], 1).diff(dim=1)
         count = torch.stack([t[1] for t in tenths], 1).diff(dim=1)
-        returns = (total / count.clamp(min=1)).cpu().numpy()
+        returns = (total / count).cpu().numpy()  # 0 / 0 is NaN: no episode ended
         losses = torch.stack([t[2] for t in tenths[1:]], 1).cpu().numpy()
         weights = self.learner.online.vectors().cpu().numpy()
         episodes = self.episodes.long().tolist()

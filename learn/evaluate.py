@@ -17,6 +17,7 @@ from games.simulator import Enumerable, Position, Simulator
 from learn.nets import Shape
 from learn.policies import Bank, Habit
 from learn.random import generators
+from learn.tasks import check_device
 from nfg.errors import UserError
 
 
@@ -81,6 +82,15 @@ class Matches:
                 "Matches(): a payoff needs at least 2 episodes, for its standard "
                 f"error; got {self.profiles.shape[1]}"
             )
+        sizes = np.array([len(pool) for pool in self.pools])
+        fits = self.profiles.shape[2] == len(sizes) == self.simulator.players
+        if not fits or (self.profiles < 0).any() or (self.profiles >= sizes).any():
+            raise UserError(
+                f"Matches(): profiles must hold a policy number for each player, below "
+                f"the sizes {sizes.tolist()} of the pools; got numbers up to "
+                f"{self.profiles.max(axis=(0, 1)).tolist()}"
+            )
+        check_device("Matches()", self.device)
         listed = self.instances
         if listed is not None and len(listed.weights) != self.profiles.shape[1]:
             raise UserError(
@@ -130,6 +140,7 @@ def _play(match: Matches) -> Scores:
     uniforms = torch.rand(episodes, columns, generator=generator, dtype=torch.float64)
     weights = np.full(episodes, 1 / episodes)
     if match.instances is not None:
+        _require_greedy(match)
         uniforms[:, : sim.draws] = torch.from_numpy(match.instances.uniforms)
         weights = match.instances.weights
     uniforms = uniforms.to(device)
@@ -148,22 +159,32 @@ def _play(match: Matches) -> Scores:
     return Scores(mean, error, penalty, length, outcomes.astype(np.float32))
 
 
+def _require_greedy(match: Matches) -> None:
+    """What chance policies add is no part of the instances."""
+    random = [np.flatnonzero(~pool.any(axis=1)) for pool in match.pools]
+    played = [np.isin(match.profiles[:, :, p], r).any() for p, r in enumerate(random)]
+    if match.habit is not None or any(played):
+        raise UserError(
+            "Matches(): instances are exact for greedy policies only; got a habit or "
+            "the uniform policy"
+        )
+
+
 def _episodes(
     sim: Simulator, bank: Bank, profiles: Tensor, uniforms: Tensor
 ) -> tuple[ndarray, ndarray, ndarray]:
     """Outcomes ``[C, M, E, N]``, uncertainty and length ``[C, M]`` of some profiles."""
     count, episodes, players = profiles.shape
     seats = profiles.view(1, -1, players)
-    numbers = uniforms.repeat(count, 1)
-    position = sim.start(numbers[None, :, : sim.draws])
+    position = sim.start(uniforms[None, :, : sim.draws].repeat(1, count, 1))
     moves = torch.zeros(count * episodes, device=uniforms.device)
     for t in range(sim.longest):
         live = ~position.done
         rows = live[0].nonzero()[:, 0]
         if not len(rows):
             break
-        begin = sim.draws + 2 * t
-        action = _actions(bank, position, seats, rows, numbers[:, begin : begin + 2])
+        now = uniforms[rows % episodes, sim.draws + 2 * t : sim.draws + 2 * t + 2]
+        action = _actions(bank, position, seats, rows, now)
         position = sim.step(position, action, live)
         moves += live[0]
     if not bool(position.done.all()):
@@ -183,5 +204,5 @@ def _actions(
     which = seats.gather(2, position.mover[:, :, None])[0, rows, 0]
     action = torch.zeros_like(position.mover)
     inputs, legal = position.inputs[0, rows], position.legal[0, rows]
-    action[0, rows] = bank.act(which, inputs, legal, uniforms[rows])
+    action[0, rows] = bank.act(which, inputs, legal, uniforms)
     return action

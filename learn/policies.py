@@ -81,10 +81,11 @@ class Bank:
         self.uniform = sum(sizes)
         blank = np.zeros((1, shape.size), dtype=np.float32)
         for player, pool in enumerate(pools):
-            if pool.shape[1:] != (shape.size,):
+            if pool.shape[1:] != (shape.size,) or pool.dtype != np.float32:
                 raise UserError(
-                    f"Bank(): a policy must have the {shape.size} weights of {shape}; "
-                    f"got {list(pool.shape[1:])} for player {player}"
+                    f"Bank(): a policy must have the {shape.size} float32 weights of "
+                    f"{shape}; got {list(pool.shape[1:])} of {pool.dtype} for player "
+                    f"{player}"
                 )
         rows = np.concatenate([*pools, blank])
         self.shape = shape
@@ -94,9 +95,16 @@ class Bank:
         chances = np.zeros(len(rows))
         self.behaviour = torch.zeros(0, device=device)
         if habit is not None:
+            self.behaviour_shape = Shape(shape.inputs, habit.width, shape.actions)
+            fits = habit.weights.shape == (self.behaviour_shape.size,)
+            if [len(c) for c in habit.chances] != sizes or not fits:
+                raise UserError(
+                    f"Bank(): a habit must have {self.behaviour_shape.size} weights "
+                    f"and chances for pools of {sizes}; got {len(habit.weights)} and "
+                    f"{[len(c) for c in habit.chances]}"
+                )
             chances[:-1] = np.concatenate(habit.chances)
             self.behaviour = torch.as_tensor(habit.weights, device=device)
-            self.behaviour_shape = Shape(shape.inputs, habit.width, shape.actions)
         self.chances = torch.as_tensor(chances, device=device)
 
     def act(

@@ -1,9 +1,10 @@
 """What a response is learned from, how, and what comes of it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
@@ -11,6 +12,29 @@ from games.simulator import Simulator
 from learn.policies import Habit
 from learn.update import Engine
 from nfg.errors import UserError, unknown
+
+_WHOLE = dict.fromkeys(
+    ("decisions", "games", "width", "batch", "capacity", "minimum", "target_every"), 1
+) | {"explore_decisions": 0}
+_REAL = {"rate": 1, "discount": 1, "updates": 1e3, "explore": 1, "explore_last": 1}
+
+
+def check_device(where: str, device: str) -> None:
+    """Raises a ``UserError`` if torch has no such device here."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            f"{where}: device must be one that is here; got cuda, and torch finds none"
+        )
+
+
+def check_objective(where: str, penalty: float, coverage: float, scale: float) -> None:
+    """Raises a ``UserError`` unless the numbers make an objective (Eq. 4)."""
+    fits = 0 <= penalty < np.inf and 0 <= coverage <= 1 and 0 < scale < np.inf
+    if not fits:
+        raise UserError(
+            f"{where}: penalty must be at least 0, coverage in [0, 1] and scale "
+            f"positive; got {penalty}, {coverage} and {scale}"
+        )
 
 
 @dataclass(frozen=True)
@@ -57,35 +81,34 @@ class Settings:
     graph: bool = True
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.name in ("engine", "device", "graph"):
-                continue
-            low = (
-                0 if field.name.startswith("explore") or field.name == "updates" else 1
-            )
-            bad = not np.isfinite(value) or value < (low if field.type is int else 0)
-            if bad or (field.name == "rate" and value == 0):
+        for name, low in _WHOLE.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < low:
                 raise UserError(
-                    f"Settings(): {field.name} must be a number of at least {low}; "
+                    f"Settings(): {name} must be a whole number of at least {low}; "
                     f"got {value}"
                 )
-        if max(self.discount, self.explore, self.explore_last) > 1:
+        for name, high in _REAL.items():
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value <= high):
+                raise UserError(
+                    f"Settings(): {name} must be a number in [0, {high:g}]; got {value}"
+                )
+        if not self.games <= self.capacity >= self.minimum:
             raise UserError(
-                "Settings(): discount, explore and explore_last must be at most 1; got "
-                f"{self.discount}, {self.explore}, {self.explore_last}"
+                "Settings(): the replay's capacity must be at least games and minimum; "
+                f"got {self.capacity} for {self.games} games and {self.minimum}"
             )
-        if self.minimum > self.capacity:
+        if self.minimum > self.rounds * self.games and self.updates:
             raise UserError(
-                "Settings(): minimum must be at most the replay's capacity; got "
-                f"{self.minimum} > {self.capacity}"
+                f"Settings(): minimum must be at most the {self.decisions} decisions, "
+                f"or nothing is learned; got {self.minimum}"
             )
-        for name, known in (
-            ("engine", ("written", "autograd")),
-            ("device", ("cpu", "cuda")),
-        ):
-            if getattr(self, name) not in known:
-                raise unknown("Settings()", name, getattr(self, name), known)
+        known = {"engine": ("written", "autograd"), "device": ("cpu", "cuda")}
+        for name, words in known.items():
+            if getattr(self, name) not in words:
+                raise unknown("Settings()", name, getattr(self, name), words)
+        check_device("Settings()", self.device)
 
     @classmethod
     def budget(
@@ -99,6 +122,7 @@ class Settings:
         kept = max(1, decisions // 4)
         return cls(
             decisions=decisions,
+            games=min(64, kept),
             capacity=kept,
             minimum=kept,
             explore_decisions=decisions * 4 // 5,
@@ -147,6 +171,22 @@ class Task:
     scale: float = 1.0
     habit: Habit | None = None
 
+    def __post_init__(self) -> None:
+        check_objective("Task()", self.penalty, self.coverage, self.scale)
+        sim = self.simulator
+        if not (0 <= self.player < sim.players and len(self.pools) == sim.players):
+            raise UserError(
+                f"Task(): '{sim.name}' has players 0 to {sim.players - 1}, each with a "
+                f"pool; got player {self.player} and {len(self.pools)} pools"
+            )
+        sizes = tuple(len(p) for q, p in enumerate(self.pools) if q != self.player)
+        total = float(self.co_play.sum()) if (self.co_play >= 0).all() else np.nan
+        if self.co_play.shape != sizes or not abs(total - 1) < 1e-6:
+            raise UserError(
+                f"Task(): co_play must be a distribution of shape {sizes}; got shape "
+                f"{self.co_play.shape} with sum {total}"
+            )
+
 
 @dataclass(frozen=True, eq=False)
 class Learned:
@@ -155,7 +195,7 @@ class Learned:
     Attributes:
       policy: its weights ``[P]``.
       returns: mean payoff an episode in each tenth of training (in each round, when
-        there are fewer), exploration included.
+        there are fewer), exploration included; NaN where none ended.
       losses: mean loss there; NaN before learning began.
       episodes: finished in training.
       updates: made.

@@ -1,6 +1,6 @@
-"""Replicator dynamics: RD, PRD, RRD and the robust R2D, R3D.
+"""Replicator dynamics: RD, PRD, RRD, the robust R2D, R3D, and RD on lower bounds.
 
-All five are one flow, ``d sigma_p(s) / dt = sigma_p(s) * growth_p(s)``, stepped by
+All six are one flow, ``d sigma_p(s) / dt = sigma_p(s) * growth_p(s)``, stepped by
 ``meta_solvers.flow`` over a batch of games at once. They differ in the growth (mean
 payoffs, or bounds over an ensemble), in how a step returns to the simplex, and in when
 to stop.
@@ -183,7 +183,8 @@ class RegularisedReplicatorDynamics(ReplicatorDynamics):
 
     Attributes:
       threshold: stop when the sum of regrets is below this, in units of payoff. It is
-        tuned for each game.
+        tuned for each game. What a floor costs is not added: with one, a threshold
+        below ``floor * actions * range`` is never met.
     """
 
     threshold: float = 0.1

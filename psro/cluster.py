@@ -60,11 +60,18 @@ class Ray(Pool):
     ) -> None:
         if jobs is not None and jobs < 1:  # before a cluster starts
             raise UserError(f"Ray(): jobs must be at least 1; got {jobs}")
+        if retries < 0:
+            raise UserError(f"Ray(): retries must be at least 0; got {retries}")
         self._ray = _imported()
         self._ours = _connect(self._ray, address, jobs)
         if jobs is None:
             jobs = int(self._ray.cluster_resources().get("CPU", 0))
-        super().__init__(jobs, retries, progress, on_loss)
+        try:
+            super().__init__(jobs, retries, progress, on_loss)
+        except UserError:  # a cluster without a CPU
+            if self._ours:
+                self._ray.shutdown()
+            raise
         self._task = self._ray.remote(
             num_cpus=1, max_retries=0, runtime_env={"env_vars": ONE_THREAD}
         )(_attempt)

@@ -16,7 +16,8 @@ def row(state: State, concept: TargetConcept) -> dict[str, Any]:
     ``gap`` is the full-game gap of the training meta-strategy for ``concept``, summed
     over players: every policy of the game counts as a deviation (with a learned oracle
     every policy it can learn, a lower bound). ``meta_gap`` is the gap inside the
-    population, the meta-solver's own business.
+    population, the meta-solver's own business. ``gap_error`` is the standard error of
+    what the responses earn, 0 where they are exact.
     """
     game = state.table.game(state.population, repeats=False)
     joint = played(state.train.joint, concept)
@@ -26,6 +27,7 @@ def row(state: State, concept: TargetConcept) -> dict[str, Any]:
         "iteration": state.iteration,
         "gap": float(state.gaps[concept].sum()),
         "gap_per_player": state.gaps[concept].tolist(),
+        "gap_error": float(np.sqrt(sum(r.error**2 for r in state.responses))),
     }
     for name, gap in state.gaps.items():
         found[f"{name}_gap"] = float(gap.sum())

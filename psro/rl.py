@@ -1,8 +1,9 @@
 """Learned best responses and sampled payoffs, on any batched simulator.
 
 Policies are weight vectors (``learn.nets``); a population begins with the zero vector,
-the uniform random policy. Gaps that are measured with a learned oracle are lower
-bounds: what it learned to gain, not what could be gained.
+the uniform random policy. A gap that is measured with a learned oracle estimates a
+lower bound: what it learned to gain, not what could be gained. It is a difference of
+two sampled payoffs, cut off at 0, so its noise pushes it up.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from games.simulator import Simulator
 from learn.ddqn import train
 from learn.evaluate import Instances, Matches, Scores, play, pure
 from learn.nets import Shape
-from learn.tasks import Settings, Task
+from learn.tasks import Settings, Task, check_objective
 from nfg.errors import UserError
 from psro.executor import Executor
 from psro.parts import Population, Response, Table, Target
@@ -59,11 +60,12 @@ class LearnedOracle:
                 f"LearnedOracle(): a shared pool needs a symmetric game; got "
                 f"'{self.simulator.name}'"
             )
-        if not (self.penalty >= 0 and 0 <= self.coverage <= 1 and self.anneal >= 0):
+        if self.anneal < 0 or self.episodes < 2:
             raise UserError(
-                "LearnedOracle(): penalty must be at least 0, coverage in [0, 1] and "
-                f"anneal at least 0; got {self.penalty}, {self.coverage}, {self.anneal}"
+                "LearnedOracle(): anneal must be at least 0 and episodes at least 2; "
+                f"got {self.anneal} and {self.episodes}"
             )
+        check_objective("LearnedOracle()", self.penalty, self.coverage, self.scale)
 
     @property
     def shape(self) -> Shape:
@@ -91,9 +93,12 @@ class LearnedOracle:
         targets: Sequence[Target],
         rng: np.random.Generator,
     ) -> list[Response]:
-        """Learned responses; with a shared pool player 0's answer all players."""
+        """One response a target; equal targets of a symmetric game share one.
+
+        With a shared pool every seat is alike: player 0 learns, whoever is asked.
+        """
         pools = tuple(population.stacked())
-        asked = [t for t in targets if not (self.shared and t.player)]
+        asked, index = self._distinct(targets)
         seeds = [tuple(rng.integers(2**32, size=4).tolist()) for _ in asked]
         tasks = [
             Task(
@@ -109,28 +114,40 @@ class LearnedOracle:
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
-        learned = self.executor.answer(train, tasks)
-        policies = [found.policy for found in learned]
+        policies = [found.policy for found in self.executor.answer(train, tasks)]
         matches = [
             self._against(pools, target, policy, seed)
             for target, policy, seed in zip(asked, policies, seeds, strict=True)
         ]
         scores = self.executor.answer(play, matches)
-        answers = {}
-        for target, policy, score in zip(asked, policies, scores, strict=True):
-            value = float(score.mean[:, 0, target.player].mean())
-            error = float(score.error[:, 0, target.player].max())
+        answers = []
+        for target, at in zip(targets, index, strict=True):
+            paid = scores[at].outcomes[0, :, :, asked[at].player]
+            paid = paid.mean(axis=1, dtype=np.float64)
+            value, error = float(paid.mean()), paid.std(ddof=1) / np.sqrt(len(paid))
             gain = target.weight * max(value - target.value, 0.0)
-            answers[target.player, target.recommendation] = Response(
-                target.player, policy, value, gain, error
+            answers.append(
+                Response(target.player, policies[at], value, gain, float(error))
             )
-        return [
-            replace(
-                answers[0 if self.shared else t.player, t.recommendation],
-                player=t.player,
+        return answers
+
+    def _distinct(self, targets: Sequence[Target]) -> tuple[list[Target], list[int]]:
+        """Targets without repetitions, and which of them each target is."""
+        asked: list[Target] = []
+        index = []
+        for target in targets:
+            seat = 0 if self.shared else target.player
+            alike = (
+                i
+                for i, known in enumerate(asked)
+                if known.player == seat
+                and np.allclose(known.co_play, target.co_play, rtol=0, atol=1e-12)
             )
-            for t in targets
-        ]
+            at = next(alike, len(asked))
+            if at == len(asked):
+                asked.append(replace(target, player=seat))
+            index.append(at)
+        return asked, index
 
     def _against(
         self,
@@ -163,9 +180,12 @@ class LearnedOracle:
         rng: np.random.Generator,
     ) -> Population:
         """Appends the responses; a shared pool gets each once."""
+        added: set[bytes] = set()
         for response in chosen:
-            if not (self.shared and response.player):
-                population = population.add(response.player, response.policy)
+            if self.shared and response.policy.tobytes() in added:
+                continue
+            added.add(response.policy.tobytes())
+            population = population.add(response.player, response.policy)
         return population
 
 
@@ -259,8 +279,12 @@ def _placed(
     mean, error = score.mean[:, at], score.error[:, at]
     if not shared:
         return [(tuple(cell.tolist()), mean, error)]
-    worth = {k: mean[:, cell == k].mean(axis=1) for k in np.unique(cell)}
-    doubt = {k: error[:, cell == k].mean(axis=1) for k in np.unique(cell)}
+    worth, doubt = {}, {}
+    for k in np.unique(cell):
+        worth[k] = mean[:, cell == k].mean(axis=1)
+        paid = score.outcomes[at][:, :, cell == k].mean(axis=2, dtype=float)
+        doubt[k] = paid.std(axis=0, ddof=1) / np.sqrt(len(paid))
+        doubt[k] *= error.any()  # 0 where every instance was played
     places: set[tuple[int, ...]] = set(permutations(cell.tolist()))
     return [
         (

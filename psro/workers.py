@@ -88,7 +88,8 @@ class _Worker:
         except (EOFError, OSError):
             process.join()
             line.close()
-            self._process = None
+            with self._lock:
+                self._process = None
             raise WorkerLost(
                 f"process {process.pid} ended with {_ending(process.exitcode)}"
             ) from None
@@ -97,9 +98,10 @@ class _Worker:
         """Kills the process; there will be no other."""
         with self._lock:
             self._stopped = True
-            if self._process is not None:
-                self._process.kill()
-                self._process.join()
+            process = self._process
+        if process is not None:
+            process.kill()
+            process.join()
 
     def _started(self) -> tuple[multiprocessing.process.BaseProcess, Connection]:
         with self._lock:

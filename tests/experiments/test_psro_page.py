@@ -363,8 +363,13 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--game", "nosuch"], "unknown game 'nosuch'"),
         (["--decisions", "1"], "--decisions must be at least 2"),
         (["--executor", "cluster"], "cluster"),
-        (["--initial", "random_deterministic"], "begin with the uniform policy"),
-        (["--oracle", "exact", "--executor", "ray"], "go with --oracle ddqn"),
+        (["--initial", "random_deterministic"], "--initial: it must go with another"),
+        (["--tie-break", "first"], "--tie-break: it must go with another --oracle"),
+        (["--oracle", "exact"], "--decisions: it must go with another --oracle"),
+        (["--symmetric"], "must be known to be symmetric"),
+        (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
+        (["--game", "kuhn_poker)"], "brackets must be closed"),
+        (["--device", "cuda"], "torch finds none"),
     ],
 )
 def test_impossible_learned_runs_are_refused(tmp_path, capsys, words, sentence):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from games import bargaining_rules as rules
 from games.bargaining import Bargaining, sample_valuations
 from games.batched import OpenSpielSimulator
-from learn.ddqn import train
+from learn.ddqn import _Training, train
 from learn.evaluate import Matches, play, pure
 from learn.nets import Shape, Stack, initial, values
 from learn.policies import Bank, Habit, drawn, sampled
@@ -209,6 +209,52 @@ def test_the_reference_engine_trains_alike():
     assert np.abs(one.policy - two.policy).max() < 0.05
 
 
+def test_a_decision_is_paid_by_the_first_end_after_it():
+    """Rewards, discounts and weights of the transitions, against episodes by hand."""
+    simulator = Bargaining()
+    tasks = [
+        task(simulator, 0, penalty=2.0),
+        task(simulator, 1, coverage=1.0),
+        task(simulator, 2, player=1, scale=1.0),
+    ]
+    seen = []
+
+    class Watching(_Training):
+        def _settle(self, position, closed):
+            before = position
+            after, reward, alive = super()._settle(position, closed)
+            seen.append((before, closed, after, reward, alive, self.weight.clone()))
+            return after, reward, alive
+
+    made = [replace(t, settings=replace(SMALL, decisions=160)) for t in tasks]
+    Watching(made).run()
+    for before, closed, after, reward, alive, _ in seen[1:]:
+        assert not closed.any() and not after.done.any()
+        assert (after.mover == torch.tensor([[0], [0], [1]])).all()
+        ended = before.done  # by the learner's own move
+        own = torch.stack([before.returns[s, :, t.player] for s, t in enumerate(made)])
+        scale = torch.tensor([[5.0], [5.0], [1.0]])
+        paid = torch.where(ended, own / scale, torch.zeros(()))
+        covered = torch.tensor([[False], [True], [False]]).expand_as(ended)
+        assert torch.allclose(reward[ended & ~covered], paid[ended & ~covered])
+        assert (reward[covered] == 0).all()
+        assert (alive[ended] == 0).all()
+        assert torch.isin(alive, torch.tensor([0.0, 0.99])).all()
+        assert (reward[alive > 0] == 0).all()
+    assert any(before.done.any() for before, *_ in seen)
+    assert (seen[-1][5][1] == 0).all() and (seen[-1][5][0] == 1).all()
+
+
+def test_one_co_player_at_most_is_the_uniform_one():
+    simulator = OpenSpielSimulator("kuhn_poker(players=3)")
+    training = _Training([task(simulator, 0, player=1, coverage=1.0)])
+    training.run()
+    bank, others = training.banks[0], training.others[0]
+    uniform = others == bank.uniform
+    assert (uniform.sum(1) == 1).all() and not uniform[:, 1].any()
+    assert uniform[:, 0].any() and uniform[:, 2].any()
+
+
 def test_other_settings_are_trained_apart():
     simulator = Bargaining()
     other = replace(SMALL, rate=1e-3)
@@ -313,10 +359,15 @@ def test_episodes_are_common_to_all_profiles():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"decisions": 0}, "decisions must be a number of at least 1; got 0"),
-        ({"rate": float("nan")}, "rate must be"),
-        ({"minimum": 60_000}, "minimum must be at most the replay's capacity"),
-        ({"discount": 1.5}, "at most 1"),
+        ({"decisions": 0}, "decisions must be a whole number of at least 1; got 0"),
+        ({"rate": float("nan")}, r"rate must be a number in \[0, 1\]; got nan"),
+        ({"discount": -0.1}, r"discount must be a number in \[0, 1\]; got -0.1"),
+        ({"minimum": 60_000}, "capacity must be at least games and minimum"),
+        (
+            {"games": 64, "capacity": 50, "minimum": 50},
+            "capacity must be at least games",
+        ),
+        ({"decisions": 1000}, "or nothing is learned; got 50000"),
     ],
 )
 def test_impossible_settings_are_refused(changes, words):
@@ -324,10 +375,33 @@ def test_impossible_settings_are_refused(changes, words):
         Settings(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"penalty": -1.0}, "penalty must be at least 0"),
+        ({"coverage": 3.0}, r"coverage in \[0, 1\]"),
+        ({"scale": 0.0}, "scale positive"),
+        ({"co_play": np.array([1.0, np.nan])}, "must be a distribution of shape"),
+        ({"co_play": np.ones(3) / 3}, "got shape"),
+        ({"player": 2}, "players 0 to 1"),
+    ],
+)
+def test_impossible_tasks_are_refused(changes, words):
+    with pytest.raises(UserError, match=words):
+        task(Bargaining(), 0, **changes)
+
+
 def test_misfits_are_refused():
     with pytest.raises(UserError, match="weights of Shape"):
         Bank(SHAPE, (np.zeros((1, 3), np.float32),), None, torch.device("cpu"))
     with pytest.raises(UserError, match=r"chances must be in \[0, 1\]"):
         Habit(np.zeros(3, np.float32), 4, (np.array([1.5]),))
+    pool = np.zeros((1, Shape(41, 16, 109).size), np.float32)
     with pytest.raises(UserError, match="at least 2 episodes"):
-        Matches(Bargaining(), 200, (), np.zeros((1, 1, 2), np.int64), (0,))
+        Matches(Bargaining(), 16, (pool, pool), np.zeros((1, 1, 2), np.int64), (0,))
+    for wrong in ([1, 0], [0, -1], [0, 0, 0]):
+        with pytest.raises(UserError, match="a policy number for each player"):
+            Matches(Bargaining(), 16, (pool, pool), pure(np.array([wrong]), 2), (0,))
+    habit = Habit(pool[0], 16, (np.ones(2), np.ones(0)))
+    with pytest.raises(UserError, match="chances for pools of"):
+        Bank(Shape(41, 16, 109), (pool, pool), habit, torch.device("cpu"))

@@ -7,8 +7,8 @@ import torch
 from games.bargaining import Bargaining
 from games.batched import OpenSpielSimulator
 from games.openspiel import sequence_form
-from learn.evaluate import Instances
-from learn.nets import Shape, initial, values
+from learn.evaluate import Instances, Matches, play, pure
+from learn.nets import Shape, initial
 from learn.tasks import Settings
 from meta_solvers import get
 from nfg.errors import UserError
@@ -17,6 +17,7 @@ from psro.executor import InProcess
 from psro.loop import run, start
 from psro.parts import Population, Setup, Table
 from psro.rl import LearnedOracle, SampledEvaluator
+from psro.targets import targets
 from psro.together import together
 
 TINY = Settings(
@@ -57,6 +58,42 @@ def test_a_symmetric_game_has_one_pool():
     assert state.responses[0].policy is state.responses[1].policy
     assert state.responses[0].error > 0
     assert state.gaps["ne"][0] == state.gaps["ne"][1]
+
+
+@pytest.mark.parametrize("concept", ["ce", "cce"])
+def test_an_asymmetric_joint_in_a_shared_pool(concept):
+    """Each player's own target is answered, although player 0 learns for all."""
+    setup = parts(Bargaining(), True)
+    state = last(setup, 1)
+    game = state.table.game(state.population, repeats=False)
+    joint = np.array([[0.1, 0.6], [0.0, 0.3]])
+    asked = targets(game, joint, concept)
+    answers = setup.oracle.respond(state.population, asked, np.random.default_rng(0))
+    assert [a.player for a in answers] == [t.player for t in asked]
+    for answer, target in zip(answers, asked, strict=True):
+        assert answer.gain == pytest.approx(
+            target.weight * max(answer.value - target.value, 0)
+        )
+    assert len({a.policy.tobytes() for a in answers}) == len(
+        {t.co_play.round(9).tobytes() for t in asked}
+    )
+    grown = setup.oracle.grow(state.population, answers, np.random.default_rng(0))
+    assert grown.sizes[0] == 2 + len({a.policy.tobytes() for a in answers})
+
+
+def test_errors_of_a_symmetric_profile_are_of_its_mean():
+    simulator = Bargaining()
+    zero = np.zeros((1, Shape(41, 16, 109).size), np.float32)
+    population = Population(((), ()), True).add(0, zero[0])
+    evaluator = SampledEvaluator(simulator, InProcess(), 16, 500, 0)
+    table = evaluator.fill(
+        population, Table.empty(2).grow(population), np.random.default_rng(0)
+    )
+    profile = pure(np.zeros((1, 2), dtype=np.int64), 500)
+    match = Matches(simulator, 16, (zero, zero), profile, (0, 7))
+    paid = play([match])[0].outcomes[0, :, 0].mean(axis=1)
+    wanted = paid.std(ddof=1) / np.sqrt(500)
+    assert table.errors[0, 0, 0, 0] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_three_players_with_pools_of_their_own():
@@ -192,13 +229,3 @@ def test_what_cannot_be_is_refused():
         LearnedOracle(OpenSpielSimulator("kuhn_poker"), TINY, InProcess(), True)
     with pytest.raises(UserError, match=r"coverage in \[0, 1\]"):
         LearnedOracle(Bargaining(), TINY, InProcess(), coverage=1.5)
-
-
-def test_nets_here_and_there_are_one(tmp_path):
-    """A stored policy is a plain weight vector that plays as it did."""
-    shape = Shape(41, 16, 109)
-    vector = initial(shape, torch.Generator().manual_seed(0))
-    np.save(tmp_path / "policy.npy", vector.numpy())
-    read = torch.as_tensor(np.load(tmp_path / "policy.npy"))
-    x = torch.randn(5, 41)
-    assert torch.equal(values(shape, vector, x), values(shape, read, x))
