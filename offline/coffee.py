@@ -33,7 +33,7 @@ class Approach:
     Attributes:
       name: "coffee" is conservative, "oef" is not.
       penalty: lambda of COffeE (Eq. 3); the paper tries 2, 4 and 6.
-      coverage: alpha_0 of COffeE (Eq. 4); the paper's values are lost but for .3.
+      coverage: alpha_0 of COffeE (Eq. 4); of the paper's values we know .3 only.
       anneal: responses until coverage has fallen to 0.
     """
 
