@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint slow bench clean
+.PHONY: demo test lint slow ray bench clean
 
 $(STAMP): setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'metaspiel: Python 3.11 or newer is needed; got ' + sys.version.split()[0])"
@@ -27,6 +27,10 @@ lint: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m slow
+
+ray: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
+	$(BIN)/python -m pytest tests/psro/test_executor.py
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest -o addopts= --benchmark-only tests/bench
