@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
 _ALIGNED = 64
@@ -97,9 +97,26 @@ class Stack:
 
     def values(self, x: Float32[Tensor, "S B D"]) -> Float32[Tensor, "S B A"]:
         """Q-values of all actions."""
+        return torch.baddbmm(self.b3, self.hidden(x), self.w3.transpose(1, 2))
+
+    def hidden(self, x: Float32[Tensor, "S B D"]) -> Float32[Tensor, "S B H"]:
+        """The second hidden layer."""
         hidden = torch.baddbmm(self.b1, x, self.w1).relu_()
-        hidden = torch.baddbmm(self.b2, hidden, self.w2).relu_()
-        return torch.baddbmm(self.b3, hidden, self.w3.transpose(1, 2))
+        return torch.baddbmm(self.b2, hidden, self.w2).relu_()
+
+    def taken(
+        self, hidden: Float32[Tensor, "S B H"], rows: Int64[Tensor, " R"]
+    ) -> tuple[Float32[Tensor, "S B"], Float32[Tensor, "S B H"]]:
+        """Q-values of one action each, and the weights of that action.
+
+        Args:
+          hidden: second hidden layer.
+          rows: the actions, numbered through all networks: trial * A + action.
+        """
+        weight = self.w3.view(-1, hidden.shape[2]).index_select(0, rows)
+        weight = weight.view_as(hidden)
+        bias = self.b3.view(-1).index_select(0, rows).view(hidden.shape[:2])
+        return (hidden * weight).sum(2).add_(bias), weight
 
 
 def values(

@@ -123,12 +123,18 @@ class Learner:
             self.adam.step(self.online.flat, self.gradient.flat)
         return torch.stack(losses)
 
-    def _bootstrap(self, batches: Batches) -> Float32[Tensor, "U S b A"]:
-        """Target values of all next states: the targets do not move in between."""
+    def _bootstrap(self, batches: Batches) -> Float32[Tensor, "U S b H"]:
+        """Hidden layers of the targets, which do not move meanwhile, at next states."""
         later = batches.inputs[:, :, self.batch :]
         u, s, b, d = later.shape
         rows = later.transpose(0, 1).reshape(s, u * b, d)
-        return self.target.values(rows).view(s, u, b, -1).transpose(0, 1)
+        hidden = self.target.hidden(rows).view(s, u, b, -1)
+        return hidden.transpose(0, 1).contiguous()
+
+    def _wanted(self, batches: Batches, u: int, later: Tensor, best: Tensor) -> Tensor:
+        """What the taken actions should have been worth."""
+        value = self.target.taken(later, (best + self.offsets).view(-1))[0]
+        return torch.addcmul(batches.reward[u], batches.alive[u], value)
 
     def _written(
         self, batches: Batches, u: int, later: Tensor, barred: Tensor
@@ -140,13 +146,10 @@ class Learner:
         h2 = torch.baddbmm(net.b2, h1, net.w2, out=self.second).relu_()
         here, there = h2[:, :b], h2[:, b:]
         scores = torch.baddbmm(net.b3, there, net.w3.transpose(1, 2), out=self.scores)
-        best = scores.add_(barred).argmax(2, keepdim=True)
-        value = later.gather(2, best)[:, :, 0]
-        wanted = torch.addcmul(batches.reward[u], batches.alive[u], value)
+        wanted = self._wanted(batches, u, later, scores.add_(barred).argmax(2))
         rows = (batches.action[u] + self.offsets).view(-1)
-        weight = net.w3.view(-1, net.shape.width).index_select(0, rows).view_as(here)
-        bias = net.b3.view(-1).index_select(0, rows).view_as(wanted)
-        error = (here * weight).sum(2).add_(bias).sub_(wanted)
+        value, weight = net.taken(here, rows)
+        error = value.sub_(wanted)
         slope = error * (2.0 / b)
         self._last_layer(here, batches.action[u], slope)
         back2 = _relu_back(weight * slope[:, :, None], here, 0)
@@ -187,8 +190,7 @@ class Learner:
         hidden = torch.relu(torch.baddbmm(b2, hidden, w2))
         scores = torch.baddbmm(b3, hidden, w3.transpose(1, 2))
         legal = scores[:, b:].detach() + barred
-        value = later.gather(2, legal.argmax(2, keepdim=True))[:, :, 0]
-        wanted = batches.reward[u] + batches.alive[u] * value
+        wanted = self._wanted(batches, u, later, legal.argmax(2))
         taken = scores[:, :b].gather(2, batches.action[u][:, :, None])[:, :, 0]
         loss = (taken - wanted).square().mean(1)
         found = torch.autograd.grad(loss.sum(), weights)
