@@ -117,7 +117,7 @@ class BargainingState(pyspiel.State):
       agreed: the last one was accepted.
     """
 
-    def __init__(self, game: BargainingGame) -> None:
+    def __init__(self, game: Any) -> None:
         super().__init__(game)
         self._discount, self._exponent = game.discount, game.exponent
         self.drawn: list[int] = []
@@ -227,7 +227,7 @@ class _Observer:
             self.dict[name] = self.tensor[start : start + size]
             start += size
 
-    def _numbers(self, state: BargainingState, player: int) -> dict[str, list[float]]:
+    def _numbers(self, state: Any, player: int) -> dict[str, list[float]]:
         values = state.valuations or [(0.0,) * ITEMS] * PLAYERS
         if self._kind.private_info == pyspiel.PrivateInfoType.SINGLE_PLAYER:
             values = [values[player]]
@@ -240,14 +240,14 @@ class _Observer:
             "offers": [float(n) for offer in offers for n in offer],
         }
 
-    def set_from(self, state: BargainingState, player: int) -> None:
+    def set_from(self, state: Any, player: int) -> None:
         """Writes what a player sees into the tensor."""
         self.tensor.fill(0)
         seen = self._numbers(state, player)
         for name, part in self.dict.items():
             part[: len(seen[name])] = seen[name]
 
-    def string_from(self, state: BargainingState, player: int) -> str:
+    def string_from(self, state: Any, player: int) -> str:
         """What a player sees in words."""
         seen = self._numbers(state, player)
         words = [f"{name} {seen[name]}" for name in self.dict]

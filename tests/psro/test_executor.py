@@ -1,6 +1,7 @@
 """Executors: the same bits wherever requests are answered, and no silent loss."""
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -148,7 +149,15 @@ def test_progress_and_losses_are_reported(tmp_path):
     assert "signal 9 (SIGKILL)" in lost[0]["what"]
 
 
-def test_closing_ends_what_is_under_way(tmp_path):
+@pytest.fixture
+def interruptible():
+    """Interrupts arrive even where whoever started the tests ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_closing_ends_what_is_under_way(tmp_path, interruptible):
     mark = tmp_path / "mark"
     with parse("processes:jobs=1") as executor:
         threading.Thread(target=work.interrupt_once, args=(mark,), daemon=True).start()
@@ -238,7 +247,7 @@ def test_a_fault_in_a_batch_reaches_its_owner_alone():
     assert found[2] == asks(4)(InProcess())
 
 
-def test_an_interrupt_stops_every_trial(tmp_path):
+def test_an_interrupt_stops_every_trial(tmp_path, interruptible):
     stopped = []
 
     def endless(executor):
