@@ -18,7 +18,7 @@ from open_spiel.python.pytorch import dqn
 
 import games.bargaining_openspiel  # noqa: F401  (registers the game)
 from experiments._learning import PAPER, whole_updates
-from learn.nets import Shape
+from learn.nets import Shape, layers
 from learn.tasks import Settings
 
 SEED_EPISODES = 20  # its learn() fails before anything is stored
@@ -171,17 +171,12 @@ def equal(game: str, settings: Settings, seed: int, per_update: float) -> float:
 
 def load(learner: Any, shape: Shape, vector: ndarray) -> None:
     """Gives the agent's network our weights."""
-    parts, begin = [], 0
-    for rows, columns in shape.layers:
-        end = begin + rows * columns
-        parts.append(vector[begin:end].reshape(rows, columns))
-        begin = end
-    w1, b1, w2, b2, w3, b3 = parts
+    w1, b1, w2, b2, w3, b3 = layers(shape, torch.as_tensor(vector))
     own = (w1.T, b1[0], w2.T, b2[0], w3, b3[0])
     theirs = list(learner._q_network.parameters())
     with torch.no_grad():
         for weights, values in zip(theirs, own, strict=True):
-            weights.copy_(torch.as_tensor(np.ascontiguousarray(values)))
+            weights.copy_(values)
 
 
 def play(env: Any, agents: list[Any], episodes: int) -> tuple[float, int, ndarray]:

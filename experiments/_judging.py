@@ -77,9 +77,7 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
         executor,
         tuple(state.population.stacked()),
         profiles,
-        Judge(
-            _parts.settings(config), config.screen or 0, config.fresh or 0, _parts.SCALE
-        ),
+        Judge(_parts.settings(config), config.screen or 0, config.fresh or 0),
         seed,
         imitation,
     )

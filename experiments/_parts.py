@@ -22,8 +22,6 @@ from offline.starts import starts
 if TYPE_CHECKING:
     from experiments.bargaining import Config
 
-SCALE = 5.0  # deviation of payoffs in the true game, about
-
 
 def game(config: "Config") -> Bargaining:
     """The true game."""

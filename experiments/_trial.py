@@ -130,9 +130,14 @@ def _whose(config: "Config") -> str:
     """What CPU seconds were counted."""
     if config.executor != "inprocess":
         return "this process only, workers not counted"
-    if config.trials == 1 or config.oracle == "exact" or config.jobs > 1:
-        return "this trial"
-    return f"all {config.trials} trials, which learned side by side"
+    if side_by_side(config):
+        return f"all {config.trials} trials, which learned side by side"
+    return "this trial"
+
+
+def side_by_side(config: "Config") -> bool:
+    """Whether the trials of a run share this process and learn in one stack."""
+    return config.oracle != "exact" and config.trials > 1 and config.jobs == 1
 
 
 def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any]:
@@ -180,7 +185,7 @@ class Progress:
         self.total = config.iterations
         self.split = arena.split
         # Trials that run side by side share the terminal: each line names its own.
-        self.alone = config.trials == 1 or config.oracle == "exact"
+        self.alone = not side_by_side(config)
         self.label = "" if self.alone else f"seed {config.seed}  "
 
     def __enter__(self) -> Callable[["State", dict[str, Any]], None]:

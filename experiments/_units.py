@@ -119,9 +119,7 @@ def behaviour(
     simulator, chosen = _parts.game(job.config), _parts.settings(job.config)
     episodes = job.config.episodes or 0
     seed = _parts.number(unit.seed(job.config.seed))
-    oracle = LearnedOracle(
-        simulator, chosen, executor, shared=True, episodes=episodes, scale=_parts.SCALE
-    )
+    oracle = LearnedOracle(simulator, chosen, executor, shared=True, episodes=episodes)
     evaluator = SampledEvaluator(
         simulator, executor, chosen.width, episodes, seed, chosen.device
     )

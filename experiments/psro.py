@@ -138,12 +138,12 @@ def _run_all(config: Config, arena: "Arena", executor: "Executor") -> dict[str, 
 
         quiet = [(replace(c, quiet=True), f) for c, f in trials]
         summaries = Parallel(n_jobs=config.jobs)(delayed(_rebuilt)(*t) for t in quiet)
-    elif config.oracle == "exact" or config.trials == 1:
+    elif _trial.side_by_side(config):
+        summaries = _stacked(arena, trials, executor)
+    else:
         summaries = [
             _trial.trial(c, f, arena, replace(setup, seed=c.seed)) for c, f in trials
         ]
-    else:
-        summaries = _stacked(arena, trials, executor)
     summary = summaries[0] if config.trials == 1 else _trial.together(config, summaries)
     summary["folder"] = str(folder)
     if config.trials > 1:

@@ -16,7 +16,7 @@ from torch.nn.functional import embedding
 from games import bargaining_rules as rules
 from games.bargaining_openspiel import SHORT_NAME
 from games.bargaining_rules import ACCEPT, ACTIONS, LONGEST, Exponent
-from games.simulator import Position, merge
+from games.simulator import Position, alike, merge
 from nfg.errors import UserError, unknown
 
 TERMINAL_STATE = (-1.0,) * rules.STATE  # a learned model's picture of the end
@@ -270,13 +270,7 @@ class Bargaining:
         Raises:
           UserError: the others are not equal to it.
         """
-        for other in others:
-            if other != self:
-                raise UserError(
-                    "Bargaining.together(): the trials must play one game; "
-                    f"got {self} and {other}"
-                )
-        return self
+        return alike(self, others)
 
     def _on(self, like: Tensor) -> _Tables:
         return _tables(self.discount, self.exponent, str(like.device))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
 from games.openspiel import load
-from games.simulator import Position
+from games.simulator import Position, alike
 from nfg.errors import UserError
 
 _SEEDS = 2**53  # a uniform number has no finer digits
@@ -292,13 +292,7 @@ class OpenSpielSimulator:
         Raises:
           UserError: the others are not equal to it.
         """
-        for other in others:
-            if other != self:
-                raise UserError(
-                    "OpenSpielSimulator.together(): the trials must play one game; "
-                    f"got {self} and {other}"
-                )
-        return self
+        return alike(self, others)
 
 
 def _later_chance(root: Any, episodes: int = 32) -> bool:

@@ -14,6 +14,8 @@ import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
+from nfg.errors import UserError
+
 
 @dataclass(frozen=True, eq=False)
 class Position:
@@ -103,6 +105,24 @@ class Enumerable(Protocol):
 
     def instances(self) -> tuple[Float64[Tensor, "K draws"], Float64[Tensor, " K"]]:
         """Uniform numbers that start each instance, and its probability."""
+
+
+T = TypeVar("T")
+
+
+def alike(simulator: T, others: Sequence[T]) -> T:
+    """``together`` of simulators whose trials share all parameters: the first one.
+
+    Raises:
+      UserError: the others are not equal to it.
+    """
+    for other in others:
+        if other != simulator:
+            raise UserError(
+                f"{type(simulator).__name__}.together(): the trials must play one "
+                f"game; got {simulator} and {other}"
+            )
+    return simulator
 
 
 P = TypeVar("P", bound=Position)

@@ -61,11 +61,8 @@ class _Training:
             self.device,
         )
         self.update = self.learner.learn
-        if (self.device.type, settings.engine, settings.graph) == (
-            "cuda",
-            "written",
-            True,
-        ):
+        cuda = self.device.type == "cuda"
+        if cuda and settings.graph and settings.engine == "written":
             self.update = Captured(self.learner).learn
         self.learner.online.load([initial(self.shape, g[0]) for g in made])
         self.learner.copy_target()
@@ -117,8 +114,7 @@ class _Training:
         u = self._uniforms(range(self.stacked), 2)
         scores = self.learner.online.values(position.inputs)
         greedy = scores.masked_fill_(~position.legal, -torch.inf).argmax(2)
-        rows = position.legal.view(-1, self.shape.actions)
-        random = drawn(rows, u[..., 1].reshape(-1)).view_as(greedy)
+        random = drawn(position.legal, u[..., 1])
         return torch.where(u[..., 0] < epsilon, random, greedy)
 
     def _settle(

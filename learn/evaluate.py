@@ -4,7 +4,7 @@ Every profile plays the same episodes (common random numbers): the instance, who
 and the numbers that decide random actions are those of the episode, not of the profile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,9 +135,7 @@ def _play(match: Matches) -> Scores:
     bank = Bank(shape, match.pools, match.habit, device)
     profiles = torch.as_tensor(match.profiles + np.array(bank.first), device=device)
     count, episodes = profiles.shape[:2]
-    generator = generators(match.seed, 1)[0]
-    columns = sim.draws + 2 * sim.longest
-    uniforms = torch.rand(episodes, columns, generator=generator, dtype=torch.float64)
+    uniforms = drawn_numbers(sim, episodes, match.seed)
     weights = np.full(episodes, 1 / episodes)
     if match.instances is not None:
         _require_greedy(match)
@@ -170,39 +168,70 @@ def _require_greedy(match: Matches) -> None:
         )
 
 
-def _episodes(
-    sim: Simulator, bank: Bank, profiles: Tensor, uniforms: Tensor
-) -> tuple[ndarray, ndarray, ndarray]:
-    """Outcomes ``[C, M, E, N]``, uncertainty and length ``[C, M]`` of some profiles."""
+def moves(
+    sim: Simulator,
+    bank: Bank,
+    profiles: Int64[Tensor, "C M N"],
+    uniforms: Float64[Tensor, "M columns"],
+) -> Iterator[tuple[Position, Tensor, Tensor, Position]]:
+    """Plays all episodes to their end, a move of each at a time.
+
+    Args:
+      sim: where.
+      bank: of the policies.
+      profiles: whom the bank plays in each seat, as it numbers them.
+      uniforms: what starts each of the M episodes, then two numbers a move.
+
+    Yields:
+      The position ``[1, C * M]``, the movers' actions, where the episode was not over,
+      and the position after the move.
+
+    Raises:
+      RuntimeError: an episode has more moves than the simulator says.
+    """
     count, episodes, players = profiles.shape
     seats = profiles.view(1, -1, players)
     position = sim.start(uniforms[None, :, : sim.draws].repeat(1, count, 1))
-    moves = torch.zeros(count * episodes, device=uniforms.device)
     for t in range(sim.longest):
         live = ~position.done
         rows = live[0].nonzero()[:, 0]
         if not len(rows):
-            break
-        now = uniforms[rows % episodes, sim.draws + 2 * t : sim.draws + 2 * t + 2]
-        action = _actions(bank, position, seats, rows, now)
-        position = sim.step(position, action, live)
-        moves += live[0]
+            return
+        action = torch.zeros_like(position.mover)
+        action[0, rows] = bank.act(
+            seats.gather(2, position.mover[:, :, None])[0, rows, 0],
+            position.inputs[0, rows],
+            position.legal[0, rows],
+            uniforms[rows % episodes, sim.draws + 2 * t : sim.draws + 2 * t + 2],
+        )
+        after = sim.step(position, action, live)
+        yield position, action, live, after
+        position = after
     if not bool(position.done.all()):
-        raise RuntimeError(f"play(): an episode has more than {sim.longest} moves")
-    lead = (count, episodes)
+        raise RuntimeError(f"moves(): an episode has more than {sim.longest} moves")
+
+
+def drawn_numbers(
+    sim: Simulator, episodes: int, seed: Sequence[int]
+) -> Float64[Tensor, "M columns"]:
+    """The numbers that ``moves`` takes, drawn on the CPU."""
+    columns = sim.draws + 2 * sim.longest
+    generator = generators(seed, 1)[0]
+    return torch.rand(episodes, columns, generator=generator, dtype=torch.float64)
+
+
+def _episodes(
+    sim: Simulator, bank: Bank, profiles: Tensor, uniforms: Tensor
+) -> tuple[ndarray, ndarray, ndarray]:
+    """Outcomes ``[C, M, E, N]``, uncertainty and length ``[C, M]`` of some profiles."""
+    lead = profiles.shape[:2]
+    length = torch.zeros(lead.numel(), device=uniforms.device)
+    for _, _, live, after in moves(sim, bank, profiles, uniforms):
+        length += live[0]
+        position = after
     outcomes = sim.outcomes(position)[0].double().cpu().numpy()
     return (
         outcomes.reshape(*lead, *outcomes.shape[1:]),
         position.penalty[0].double().cpu().numpy().reshape(lead),
-        moves.double().cpu().numpy().reshape(lead),
+        length.double().cpu().numpy().reshape(lead),
     )
-
-
-def _actions(
-    bank: Bank, position: Position, seats: Tensor, rows: Tensor, uniforms: Tensor
-) -> Tensor:
-    which = seats.gather(2, position.mover[:, :, None])[0, rows, 0]
-    action = torch.zeros_like(position.mover)
-    inputs, legal = position.inputs[0, rows], position.legal[0, rows]
-    action[0, rows] = bank.act(which, inputs, legal, uniforms)
-    return action

@@ -58,6 +58,32 @@ def initial(shape: Shape, generator: torch.Generator) -> Float32[Tensor, " P"]:
     return torch.cat(parts)
 
 
+def layers(shape: Shape, vector: Float32[Tensor, " P"]) -> tuple[Tensor, ...]:
+    """The weights and biases in a vector, as views ``[rows, columns]``."""
+    sizes = [rows * columns for rows, columns in shape.layers]
+    parts = vector[: shape.size].split(sizes)
+    return tuple(
+        part.view(size) for part, size in zip(parts, shape.layers, strict=True)
+    )
+
+
+def hidden(
+    views: Sequence[Float32[Tensor, "S _ _"]], x: Float32[Tensor, "S B D"]
+) -> Float32[Tensor, "S B H"]:
+    """The second hidden layer of stacked networks, from the views of a ``Stack``."""
+    w1, b1, w2, b2 = views[:4]
+    first = torch.baddbmm(b1, x, w1).relu_()
+    return torch.baddbmm(b2, first, w2).relu_()
+
+
+def stacked_values(
+    views: Sequence[Float32[Tensor, "S _ _"]], x: Float32[Tensor, "S B D"]
+) -> Float32[Tensor, "S B A"]:
+    """Q-values of stacked networks, from the views of a ``Stack``."""
+    w3, b3 = views[4:]
+    return torch.baddbmm(b3, hidden(views, x), w3.transpose(1, 2))
+
+
 class Stack:
     """The weights of S networks in one tensor, layer-major.
 
@@ -85,11 +111,8 @@ class Stack:
     def load(self, vectors: Sequence[Float32[Tensor, " P"]]) -> None:
         """Takes the weights of every network from its vector."""
         for index, vector in enumerate(vectors):
-            begin = 0
-            for view in self.views:
-                end = begin + view[index].numel()
-                view[index].copy_(vector[begin:end].view_as(view[index]))
-                begin = end
+            for view, part in zip(self.views, layers(self.shape, vector), strict=True):
+                view[index].copy_(part)
 
     def vectors(self) -> Float32[Tensor, "S P"]:
         """The weights of every network as a vector of its own."""
@@ -97,12 +120,7 @@ class Stack:
 
     def values(self, x: Float32[Tensor, "S B D"]) -> Float32[Tensor, "S B A"]:
         """Q-values of all actions."""
-        return torch.baddbmm(self.b3, self.hidden(x), self.w3.transpose(1, 2))
-
-    def hidden(self, x: Float32[Tensor, "S B D"]) -> Float32[Tensor, "S B H"]:
-        """The second hidden layer."""
-        hidden = torch.baddbmm(self.b1, x, self.w1).relu_()
-        return torch.baddbmm(self.b2, hidden, self.w2).relu_()
+        return stacked_values(self.views, x)
 
     def taken(
         self, hidden: Float32[Tensor, "S B H"], rows: Int64[Tensor, " R"]
@@ -123,12 +141,7 @@ def values(
     shape: Shape, vector: Float32[Tensor, " P"], x: Float32[Tensor, "R D"]
 ) -> Float32[Tensor, "R A"]:
     """Q-values of one network."""
-    parts, begin = [], 0
-    for rows, columns in shape.layers:
-        end = begin + rows * columns
-        parts.append(vector[begin:end].view(rows, columns))
-        begin = end
-    w1, b1, w2, b2, w3, b3 = parts
-    hidden = torch.addmm(b1, x, w1).relu_()
-    hidden = torch.addmm(b2, hidden, w2).relu_()
-    return torch.addmm(b3, hidden, w3.T)
+    w1, b1, w2, b2, w3, b3 = layers(shape, vector)
+    first = torch.addmm(b1, x, w1).relu_()
+    second = torch.addmm(b2, first, w2).relu_()
+    return torch.addmm(b3, second, w3.T)

@@ -41,12 +41,12 @@ class Habit:
 
 
 def drawn(
-    legal: Bool[Tensor, "R A"], uniforms: Float64[Tensor, " R"]
-) -> Int64[Tensor, " R"]:
-    """Uniform legal actions; one uniform number decides each."""
-    count = legal.sum(1)
+    legal: Bool[Tensor, "*R A"], uniforms: Float64[Tensor, "*R"]
+) -> Int64[Tensor, "*R"]:
+    """Uniform legal actions; a number in [0, 1) decides each. 0 where none is legal."""
+    count = legal.sum(-1)
     rank = torch.minimum((uniforms * count).long(), count - 1)
-    return (legal.cumsum(1) <= rank[:, None]).sum(1)
+    return (legal.cumsum(-1) <= rank[..., None]).sum(-1)
 
 
 def sampled(

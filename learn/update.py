@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from learn.nets import Shape, Stack
+from learn.nets import Shape, Stack, hidden, stacked_values
 
 Engine = Literal["written", "autograd"]
 _relu_back = torch.ops.aten.threshold_backward
@@ -128,8 +128,8 @@ class Learner:
         later = batches.inputs[:, :, self.batch :]
         u, s, b, d = later.shape
         rows = later.transpose(0, 1).reshape(s, u * b, d)
-        hidden = self.target.hidden(rows).view(s, u, b, -1)
-        return hidden.transpose(0, 1).contiguous()
+        found = hidden(self.target.views, rows).view(s, u, b, -1)
+        return found.transpose(0, 1).contiguous()
 
     def _wanted(self, batches: Batches, u: int, later: Tensor, best: Tensor) -> Tensor:
         """What the taken actions should have been worth."""
@@ -151,7 +151,7 @@ class Learner:
         value, weight = net.taken(here, rows)
         error = value.sub_(wanted)
         slope = error * (2.0 / b)
-        self._last_layer(here, batches.action[u], slope)
+        self._last_layer(here, batches.action[u], rows, slope)
         back2 = _relu_back(weight * slope[:, :, None], here, 0)
         torch.bmm(h1[:, :b].transpose(1, 2), back2, out=grad.w2)
         torch.sum(back2, 1, keepdim=True, out=grad.b2)
@@ -161,7 +161,9 @@ class Learner:
         torch.sum(back1, 1, keepdim=True, out=grad.b1)
         return error.square().mean(1)
 
-    def _last_layer(self, here: Tensor, action: Tensor, slope: Tensor) -> None:
+    def _last_layer(
+        self, here: Tensor, action: Tensor, rows: Tensor, slope: Tensor
+    ) -> None:
         """Gradient of the last layer: the rows of the actions taken."""
         grad = self.gradient
         if slope.is_cuda:  # adding by index is in no fixed order there
@@ -170,7 +172,6 @@ class Learner:
             torch.bmm(each.transpose(1, 2), here, out=grad.w3)
             torch.sum(each, 1, keepdim=True, out=grad.b3)
             return
-        rows = (action + self.offsets).view(-1)
         pull = (here * slope[:, :, None]).view(-1, grad.shape.width)
         grad.w3.zero_().view(-1, grad.shape.width).index_add_(0, rows, pull)
         grad.b3.zero_().view(-1).index_add_(0, rows, slope.view(-1))
@@ -180,15 +181,9 @@ class Learner:
         self, batches: Batches, u: int, later: Tensor, barred: Tensor
     ) -> Tensor:
         """The same by automatic differentiation: the reference."""
-        b, shape = self.batch, self.shape
-        leaf = Stack(shape, self.stacked, self.online.flat.device)
-        leaf.flat.copy_(self.online.flat)
-        weights = [view.clone().requires_grad_() for view in leaf.views]
-        w1, b1, w2, b2, w3, b3 = weights
-        x = batches.inputs[u]
-        hidden = torch.relu(torch.baddbmm(b1, x, w1))
-        hidden = torch.relu(torch.baddbmm(b2, hidden, w2))
-        scores = torch.baddbmm(b3, hidden, w3.transpose(1, 2))
+        b = self.batch
+        weights = [view.clone().requires_grad_() for view in self.online.views]
+        scores = stacked_values(weights, batches.inputs[u])
         legal = scores[:, b:].detach() + barred
         wanted = self._wanted(batches, u, later, legal.argmax(2))
         taken = scores[:, :b].gather(2, batches.action[u][:, :, None])[:, :, 0]

@@ -15,10 +15,10 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from games.bargaining import Bargaining, state
+from games.bargaining import Bargaining, BargainingPosition, state
+from learn.evaluate import drawn_numbers, moves, pure
 from learn.nets import Shape
 from learn.policies import Bank
-from learn.random import generators
 from nfg.errors import UserError
 from offline.model import ModelSimulator
 
@@ -94,10 +94,7 @@ def agreement(
     profiles = np.stack([first, second], 1)
     shape = Shape(simulator.inputs, width, simulator.actions)
     bank = Bank(shape, (policies,), None, model.learned.f.device)
-    columns = simulator.draws + 2 * simulator.longest
-    numbers = torch.rand(
-        episodes, columns, generator=generators(seed, 1)[0], dtype=torch.float64
-    )
+    numbers = drawn_numbers(simulator, episodes, seed)
     found = [
         _replayed(simulator, model, bank, some, numbers)
         for some in _batches(profiles, max(1, _ROWS // episodes))
@@ -125,33 +122,23 @@ def _replayed(
     numbers: Float64[Tensor, "M columns"],
 ) -> tuple[ndarray, ndarray, ndarray]:
     """True payoffs, those according to the reward networks, and u; by profile."""
-    count, episodes = len(profiles), len(numbers)
+    lead = (len(profiles), len(numbers))
     device = bank.weights.device
-    seats = torch.as_tensor(np.repeat(profiles, episodes, 0), device=device)
-    uniforms = numbers.to(device).repeat(count, 1)
-    position = simulator.start(uniforms[None, :, : simulator.draws])
-    last, done_by = state(position), torch.zeros_like(position.mover)
-    for move in range(simulator.longest):
-        alive = ~position.done
-        rows = alive[0].nonzero()[:, 0]
-        if not len(rows):
-            break
-        at = simulator.draws + 2 * move
-        action = torch.zeros_like(position.mover)
-        action[0, rows] = bank.act(
-            seats[rows].gather(1, position.mover[0, rows, None])[:, 0],
-            position.inputs[0, rows],
-            position.legal[0, rows],
-            uniforms[rows, at : at + 2],
-        )
-        last = torch.where(alive[..., None], state(position), last)
-        done_by = torch.where(alive, action, done_by)
-        position = simulator.step(position, action, alive)
+    seats = torch.as_tensor(pure(profiles, len(numbers)), device=device)
+    last = torch.zeros(())
+    done_by = torch.zeros((), dtype=torch.int64)
+    for before, action, live, after in moves(
+        simulator, bank, seats, numbers.to(device)
+    ):
+        assert isinstance(before, BargainingPosition)
+        last = torch.where(live[..., None], state(before), last)
+        done_by = torch.where(live, action, done_by)
+        position = after
     everywhere = torch.ones_like(position.done)
     pays = model.predictor.payoffs(last, done_by, everywhere)
     u = model.predictor.disagreement(pays)[..., None]
     true, on_true, doubt = (
-        part[0].double().unflatten(0, (count, episodes)).mean(1).cpu().numpy()
+        part[0].double().unflatten(0, lead).mean(1).cpu().numpy()
         for part in (position.returns, pays.mean(2), u)
     )
     return true, on_true, doubt[:, 0]

@@ -7,11 +7,11 @@ from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
 from games.simulator import Simulator
+from learn.policies import drawn
 from nfg.errors import UserError
 from offline.data import Dataset
 from offline.model import ModelPosition, ModelSimulator
 from offline.predict import Prediction
-from offline.record import pick
 from offline.tables import last_moves, told
 
 Report = dict[str, float]
@@ -167,7 +167,7 @@ def roll_outs(
     final = torch.zeros_like(position.mover)
     for _ in range(simulator.longest):
         alive = ~position.done
-        action = pick(position.legal, draw(episodes))
+        action = drawn(position.legal, draw(episodes))
         position = simulator.step(position, action, alive)
         length, final = length + alive, torch.where(alive, action, final)
     closed = paying[final]

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from learn.nets import Stack
+from learn.nets import Stack, stacked_values
 from offline.ensemble import Ensemble
 from offline.tables import TERMINAL
 
@@ -129,10 +129,7 @@ def _some(
     nets: Stack, which: slice, x: Float32[Tensor, "G B I"]
 ) -> Float32[Tensor, "G B O"]:
     """Outputs of some of the networks of a stack."""
-    w1, b1, w2, b2, w3, b3 = (view[which] for view in nets.views)
-    hidden = torch.baddbmm(b1, x, w1).relu_()
-    hidden = torch.baddbmm(b2, hidden, w2).relu_()
-    return torch.baddbmm(b3, hidden, w3.transpose(1, 2))
+    return stacked_values([view[which] for view in nets.views], x)
 
 
 def _norm(

@@ -18,6 +18,7 @@ from games.bargaining import (
     vectors,
 )
 from games.simulator import Position
+from learn.policies import drawn
 from nfg.errors import UserError
 from offline.data import Dataset, Mirror, Sizes
 from offline.episodes import bad_instances, bad_moves, check_number, check_shapes
@@ -41,21 +42,7 @@ def uniform(
     uniforms: Float64[Tensor, "S B"],
 ) -> Int64[Tensor, "S B"]:
     """An ``Actor``: every legal action alike; 0 where there is none."""
-    return pick(position.legal, uniforms)
-
-
-def pick(
-    legal: Bool[Tensor, "S B A"], uniforms: Float64[Tensor, "S B"]
-) -> Int64[Tensor, "S B"]:
-    """A legal action, each alike; 0 where there is none.
-
-    Args:
-      legal: what may be chosen.
-      uniforms: numbers in [0, 1).
-    """
-    count = legal.sum(-1)
-    rank = (uniforms * count).long().clamp(max=(count - 1).clamp(min=0))
-    return (legal.cumsum(-1) > rank[..., None]).int().argmax(-1)
+    return drawn(position.legal, uniforms)
 
 
 def collect(

@@ -7,6 +7,7 @@ import torch
 
 from games import bargaining_rules as rules
 from games.bargaining import Bargaining
+from learn.policies import drawn
 from nfg.errors import UserError
 from offline import data, record, validate
 
@@ -86,7 +87,7 @@ def test_a_mixture_draws_one_profile_an_episode():
 
     def act(position, chosen, uniforms):
         seen.append(torch.stack([position.mover[0], chosen[0]]))
-        return record.pick(position.legal, uniforms)
+        return drawn(position.legal, uniforms)
 
     # Both players use policy 0 or 1, or both use 2 or 3.
     mixture = np.array([[[1, 0, 0, 0], [0, 1, 0, 0]], [[0, 0, 1, 0], [0, 0, 0, 1.0]]])

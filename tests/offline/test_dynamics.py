@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from games.bargaining import Bargaining
 from games.simulator import Simulator
 from learn.nets import Shape, values
+from learn.policies import drawn
 from nfg.errors import UserError
 from offline import dynamics, ensemble, fidelity, model, record, tables
 from offline.ensemble import Training
@@ -47,7 +48,7 @@ def play(simulator, trials, episodes, moves, seed=5):
     position = simulator.start(draw(episodes, 1))
     seen = [position]
     for _ in range(moves):
-        action = record.pick(position.legal, draw(episodes))
+        action = drawn(position.legal, draw(episodes))
         position = simulator.step(position, action, ~position.done)
         seen.append(position)
         position = simulator.restart(position, position.done, draw(episodes, 1))
@@ -262,7 +263,7 @@ def test_a_step_is_that_of_the_specification(trained):
     positions = play(simulator, 1, 6, 12)
     checked = 0
     for old in positions[:12]:
-        action = record.pick(old.legal, torch.full(old.mover.shape, 0.99).double())
+        action = drawn(old.legal, torch.full(old.mover.shape, 0.99).double())
         new = simulator.step(old, action, torch.ones_like(old.done))
         for b in torch.nonzero(~old.done[0])[:, 0].tolist():
             state, vector = old.state[0, b], learned.vectors[action[0, b]]
@@ -308,7 +309,7 @@ def test_only_the_asked_episodes_move(trained):
     simulator, _ = trained
     old = play(simulator, 1, 4, 2)[-1]
     where = torch.tensor([[True, False, True, False]])
-    action = record.pick(old.legal, torch.zeros(1, 4, dtype=torch.float64))
+    action = drawn(old.legal, torch.zeros(1, 4, dtype=torch.float64))
     new = simulator.step(old, action, where)
     moves = where & ~old.done
     assert torch.equal(new.steps, old.steps + moves)
@@ -337,7 +338,7 @@ def test_switches_of_the_model_do_what_they_say(trained):
     uniforms = torch.rand(1, 5, 1, dtype=torch.float64, generator=torch.Generator())
     actual = model.ModelSimulator(learned, begin, history="actual")
     position = actual.start(uniforms)
-    action = record.pick(position.legal, torch.full((1, 5), 0.7).double())
+    action = drawn(position.legal, torch.full((1, 5), 0.7).double())
     asked = torch.ones_like(position.done)
     new = actual.step(position, action, asked)
     assert torch.equal(new.inputs[..., 8:11], learned.vectors[action])
