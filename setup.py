@@ -10,6 +10,7 @@ PACKAGES = [
     "meta_solvers.exact",
     "meta_solvers.nes",
     "psro",
+    "matrl",
     "offline",
     "experiments",
 ]

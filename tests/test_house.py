@@ -13,6 +13,7 @@ FLOORS = {
     "meta_solvers": 2,
     "learn": 2,
     "psro": 3,
+    "matrl": 3,
     "offline": 4,
     "experiments": 5,
 }
