@@ -58,12 +58,13 @@ def initial(shape: Shape, generator: torch.Generator) -> Float32[Tensor, " P"]:
     return torch.cat(parts)
 
 
-def layers(shape: Shape, vector: Float32[Tensor, " P"]) -> tuple[Tensor, ...]:
-    """The weights and biases in a vector, as views ``[rows, columns]``."""
+def layers(shape: Shape, vector: Float32[Tensor, "*N P"]) -> tuple[Tensor, ...]:
+    """The weights and biases in vectors, as views ``[*N, rows, columns]``."""
     sizes = [rows * columns for rows, columns in shape.layers]
-    parts = vector[: shape.size].split(sizes)
+    parts = vector[..., : shape.size].split(sizes, -1)
     return tuple(
-        part.view(size) for part, size in zip(parts, shape.layers, strict=True)
+        part.view(*vector.shape[:-1], *size)
+        for part, size in zip(parts, shape.layers, strict=True)
     )
 
 

@@ -10,3 +10,8 @@ def generators(seed: Sequence[int], count: int) -> list[torch.Generator]:
     """Independent generators from one seed; they run on the CPU on any machine."""
     states = np.random.SeedSequence(list(seed)).generate_state(count, np.uint64)
     return [torch.Generator().manual_seed(int(s >> np.uint64(1))) for s in states]
+
+
+def stream(*seed: int) -> np.random.Generator:
+    """The numbers of one stage of one iteration, whenever it runs."""
+    return np.random.default_rng(np.random.SeedSequence(list(seed)))

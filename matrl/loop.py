@@ -1,0 +1,243 @@
+"""One iteration of MATRL, of its ablations and of its controls: the same lines for all.
+
+play -> trial step -> meta-game -> gate -> aggregate -> best response
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from games.markov import MarkovGame
+from learn import ppo
+from learn.actors import Policies
+from learn.agents import Agents, Learner
+from learn.batches import Batch
+from learn.random import stream
+from learn.rollout import Rollout
+from matrl.meta_game import Choice, MetaGame, choose, estimate
+from matrl.methods import Method, Settings
+from matrl.response import blend, distill, draw, weights
+from meta_solvers.two_action import TwoActionNash
+from nfg.errors import UserError
+
+_GATE, _DRAW = 1, 2  # stages of an iteration that draw numbers of their own
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A run between two iterations.
+
+    Attributes:
+      iteration: iterations done.
+      seed: of the run.
+      agents: who play next.
+    """
+
+    iteration: int
+    seed: int
+    agents: Agents
+
+
+@dataclass(frozen=True, eq=False)
+class Gated:
+    """What the gate decided.
+
+    Attributes:
+      rho: share of its present policy that each agent keeps.
+      game: the meta-game; None where none was asked.
+      choice: its equilibrium.
+    """
+
+    rho: Float64[ndarray, " N"]
+    game: MetaGame | None = None
+    choice: Choice | None = None
+
+
+def start(game: MarkovGame, settings: Settings, seed: int) -> State:
+    """Agents that have learned nothing.
+
+    Raises:
+      UserError: agents share one network, which cannot be mixed one by one.
+    """
+    if settings.ppo.share:
+        raise UserError(
+            "start(): agents must have networks of their own, since MATRL mixes them "
+            "one by one; got share=True (learn.ppo.train trains a shared one)"
+        )
+    return State(0, seed, ppo.fresh(game, settings.ppo, seed))
+
+
+def step(
+    game: MarkovGame, method: Method, settings: Settings, state: State
+) -> tuple[State, dict[str, Any]]:
+    """One iteration; the next state, and its metrics as JSON can hold them.
+
+    Of the agents that played: ``returns``, the mean team return of the first episode of
+    every environment, ``returns_own`` and ``length``. Of what followed: ``rho``,
+    ``meta_payoffs`` and ``meta_errors`` ``[N][2^N]`` (agent 0 slowest),
+    ``equilibria``, ``meta_regret`` and ``meta_status`` where there was a meta-game;
+    ``kl`` and ``trial_steps`` of each agent; ``weights_clipped``, the share of the
+    response's sample weights at their bounds; CPU ``seconds`` of every phase.
+
+    Raises:
+      Diverged: numbers are not finite or ratios explode; ``state`` is still good.
+    """
+    iteration, seconds = state.iteration + 1, _Clock()
+    rng = stream(state.seed, iteration)
+    played, batch = ppo.experience(game, settings.ppo, state.agents, rng)
+    seconds("play")
+    who = ppo.students(game, settings.ppo).policies
+    now = state.agents.actor
+    if settings.moments == "reset":
+        now = Learner.fresh(now.weights)
+    learns, judges = _split(settings)
+    fit = batch.part(learns)
+    trial, facts, critic = _trial(game, method, settings, now, state, fit)
+    seconds("trial")
+    logs = _log_ratios(who, trial, batch) if method.asks else None
+    gated = _gate(method, settings, logs, batch, judges, state)
+    seconds("meta_game")
+    rng = stream(state.seed, iteration, _DRAW)
+    actor = _aggregate(settings, who, gated.rho, now, trial, fit, rng)
+    row: dict[str, Any] = _told(played, facts, gated)
+    if method.respond:
+        assert logs is not None
+        ratios = logs[:, learns].exp()
+        weight = weights(gated.rho, ratios, settings.br_clip)
+        begin = actor if settings.br_start == "aggregate" else now
+        actor, _ = ppo.improve(
+            settings.ppo, who, begin, fit, settings.br_steps, settings.br_rate, weight
+        )
+        row["weights_clipped"] = float(
+            ((weight - 1).abs() >= settings.br_clip).float().mean()
+        )
+    seconds("response")
+    about = {"iteration": iteration, "env_steps": iteration * settings.ppo.batch}
+    row = about | row | {"seconds": seconds.spent}
+    return State(iteration, state.seed, Agents(actor, critic)), row
+
+
+class _Clock:
+    """CPU seconds since the last call, by phase."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self._last = time.process_time()
+
+    def __call__(self, phase: str) -> None:
+        now = time.process_time()
+        self.spent[phase], self._last = round(now - self._last, 6), now
+
+
+def _split(settings: Settings) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
+    """Samples that learn, and samples that judge: the last environments, or all."""
+    shape = settings.ppo.batch // settings.ppo.envs, settings.ppo.envs
+    samples = torch.arange(settings.ppo.batch).view(shape)
+    judges = samples.flatten()
+    if settings.held_out:
+        cut = settings.ppo.envs - round(settings.held_out * settings.ppo.envs)
+        samples, judges = samples[:, :cut], samples[:, cut:].flatten()
+    if settings.ppo.rows:
+        return samples[: settings.ppo.rows, 0], judges
+    return samples.flatten(), judges
+
+
+def _trial(
+    game: MarkovGame,
+    method: Method,
+    settings: Settings,
+    now: Learner,
+    state: State,
+    fit: Batch,
+) -> tuple[Learner, ppo.Improved, Learner]:
+    """Independent improvement of all actors and critics."""
+    who = ppo.students(game, settings.ppo)
+    steps = settings.ppo.steps
+    longer = steps + (settings.br_steps if method.longer else 0)
+    trial, facts = ppo.improve(
+        settings.ppo, who.policies, now, fit, longer, settings.ppo.rate
+    )
+    critic = ppo.regress(settings.ppo, who.critics, state.agents.critic, fit, steps)
+    return trial, facts, critic
+
+
+@torch.no_grad()
+def _log_ratios(who: Policies, trial: Learner, batch: Batch) -> Float32[Tensor, "N M"]:
+    """Of the trial policies to those that played."""
+    then = who.at(trial.weights, batch.seen)
+    return then.log_prob(batch.index, batch.actions) - batch.log_old
+
+
+def _gate(
+    method: Method,
+    settings: Settings,
+    logs: Float32[Tensor, "N M"] | None,
+    batch: Batch,
+    judges: Int64[Tensor, " k"],
+    state: State,
+) -> Gated:
+    """How much each agent keeps of its present policy."""
+    agents = len(batch.log_old)
+    rng = stream(state.seed, state.iteration + 1, _GATE)
+    if method.gate == "random":
+        return Gated(rng.random(agents))
+    if method.gate != "nash":
+        return Gated(np.full(agents, float(method.gate == "current")))
+    assert logs is not None
+    game = estimate(
+        logs[:, judges].numpy(),
+        batch.advantage[:, judges].numpy(),
+        settings.meta_clip,
+        settings.most,
+    )
+    solver = TwoActionNash(settings.select, settings.pure_first)
+    choice = choose(game, solver, rng, settings.cautious)
+    return Gated(choice.rho, game, choice)
+
+
+def _aggregate(
+    settings: Settings,
+    who: Policies,
+    rho: Float64[ndarray, " N"],
+    now: Learner,
+    trial: Learner,
+    fit: Batch,
+    rng: np.random.Generator,
+) -> Learner:
+    """The actors that keep these shares."""
+    if settings.aggregate == "mixture":
+        return draw(rho, now, trial, rng)
+    mean = blend(rho, now, trial)
+    if settings.aggregate == "params":
+        return mean
+    steps, rate = settings.distill_steps, settings.ppo.rate
+    return distill(rho, who, mean, now, trial, fit, steps, rate)
+
+
+def _told(played: Rollout, facts: ppo.Improved, gated: Gated) -> dict[str, Any]:
+    """Metrics as JSON can hold them."""
+    row: dict[str, Any] = {
+        "returns": float(played.returns.sum(1).mean()),
+        "returns_own": played.returns.mean(0).tolist(),
+        "length": float(played.lengths.mean()),
+        "observations": played.seen.shape[1],
+        "kl": list(facts.kl),
+        "trial_steps": list(facts.steps),
+        "rho": gated.rho.tolist(),
+    }
+    if gated.game is not None and gated.choice is not None:
+        agents = len(gated.rho)
+        row |= {
+            "equilibria": gated.choice.equilibria,
+            "meta_regret": gated.choice.regret,
+            "meta_status": gated.choice.status.name,
+            "meta_payoffs": gated.game.payoffs.reshape(agents, -1).tolist(),
+            "meta_errors": gated.game.errors.reshape(agents, -1).tolist(),
+        }
+    return row

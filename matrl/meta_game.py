@@ -1,0 +1,116 @@
+"""The two-action meta-game: each agent keeps its policy or takes its trial step.
+
+Every one of the 2^N profiles is valued from samples of one of them, by importance
+weights (Wen et al., section 4); no new episodes are played. The change of the density
+of states is ignored, as there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from numpy import ndarray
+
+from learn.ppo import Diverged
+from meta_solvers.base import SolverFailed, Status, solve
+from meta_solvers.two_action import TwoActionNash
+from nfg.game import Game
+from nfg.simplex import marginals
+
+
+@dataclass(frozen=True, eq=False)
+class MetaGame:
+    """What N agents gain over the profile in which all keep their policies.
+
+    Attributes:
+      payoffs: of every profile, action 0 to keep and 1 to move; 0 where all keep.
+      errors: their standard errors, samples taken as independent.
+    """
+
+    payoffs: Float64[ndarray, "N *actions"]
+    errors: Float64[ndarray, "N *actions"]
+
+
+def profiles(agents: int) -> Float64[ndarray, "C N"]:
+    """Who moves in each of the ``C = 2**N`` profiles, agent 0 slowest."""
+    return np.indices((2,) * agents).reshape(agents, -1).T.astype(float)
+
+
+def estimate(
+    log_ratios: Float32[ndarray, "N M"],
+    advantages: Float32[ndarray, "N M"],
+    clip: float = float("inf"),
+    most: float = 1e6,
+) -> MetaGame:
+    """``G_i(b) = mean_t (w_t(b) - 1) A_{i,t}``, w the product of the movers' ratios.
+
+    Args:
+      log_ratios: of each agent's trial policy to the one that played, at the samples.
+      advantages: of each agent at the samples.
+      clip: by which the product may leave 1.
+      most: largest single ratio that is believed.
+
+    Raises:
+      Diverged: a ratio exceeds ``most`` or is not a number.
+    """
+    agents, samples = log_ratios.shape
+    logs = log_ratios.astype(np.float64)
+    worst = float(logs.max())
+    if not worst <= np.log(most):
+        at = int(np.nan_to_num(logs, nan=np.inf).max(1).argmax())
+        raise Diverged(
+            f"MATRL: a ratio of probabilities must be at most {most:g}; agent {at}'s "
+            f"trial step has one of exp({worst:.3g})"
+        )
+    weight = np.exp(profiles(agents) @ logs)
+    weight = np.clip(weight, 1 - clip, 1 + clip) - 1
+    values = advantages.astype(np.float64)
+    gain = weight @ values.T / samples
+    square = weight**2 @ (values**2).T / samples
+    error = np.sqrt(np.maximum(square - gain**2, 0) / samples)
+    shape = (agents, *(2,) * agents)
+    return MetaGame(gain.T.reshape(shape), error.T.reshape(shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """An equilibrium of a meta-game.
+
+    Attributes:
+      rho: probability that each agent keeps its policy.
+      equilibria: number found; of pure ones only where ``pure_first`` found some.
+      regret: largest gain from deviating, as a fraction of the payoff range.
+      status: of the solver; not OK where only an approximate equilibrium was found.
+    """
+
+    rho: Float64[ndarray, " N"]
+    equilibria: int
+    regret: float
+    status: Status
+
+
+def choose(
+    game: MetaGame,
+    solver: TwoActionNash,
+    rng: np.random.Generator,
+    cautious: float = 0.0,
+) -> Choice:
+    """A Nash equilibrium of a meta-game.
+
+    Args:
+      game: to solve.
+      solver: which equilibrium.
+      rng: where it is drawn.
+      cautious: standard errors by which moved profiles are valued lower.
+
+    Raises:
+      SolverFailed: the solver met numbers that are not finite.
+    """
+    table = game.payoffs - cautious * game.errors
+    solution = solve(solver, Game(table), rng, throw=False)
+    if solution.status is Status.NUMERICAL:
+        raise SolverFailed(solution)
+    facts = solution.diagnostics
+    rho = np.array([float(one[0]) for one in marginals(solution.joint)])
+    count = int(str(facts.get("equilibria", facts["pure"])))
+    return Choice(rho, count, float(str(facts["regret"])), solution.status)
