@@ -56,7 +56,8 @@ def equilibria_2x2(
       tolerance: regret allowed, as a fraction of each player's payoff range.
 
     Returns:
-      Profiles ``[B, 9, player, action]`` (NaN where not one) and the mask ``[B, 9]``.
+      Profiles ``[B, 9, player, action]`` (NaN where not one) and the mask ``[B, 9]``,
+      pure ones first, both mixing last.
     """
     low = payoffs.min(axis=(2, 3), keepdims=True)
     high = payoffs.max(axis=(2, 3), keepdims=True)
@@ -65,24 +66,46 @@ def equilibria_2x2(
     unit = np.where(live, (payoffs - low) / np.where(live, high - low, 1.0), 0.0)
     row = unit[:, 0, 1] - unit[:, 0, 0]  # gain of row's action 1, at each column
     column = unit[:, 1, :, 1] - unit[:, 1, :, 0]
+    x, mask = equilibria_of_gains(np.stack([row, column], axis=1), tolerance)
+    return np.stack([1 - x, x], axis=-1), mask
 
-    def candidates(gain: ndarray) -> ndarray:
-        slope = gain[:, 0] - gain[:, 1]
-        crossing = gain[:, 0] / np.where(slope == 0, np.nan, slope)
-        inside = (crossing > _INSIDE) & (crossing < 1 - _INSIDE)
-        mixed = np.where(inside, crossing, np.nan)
-        return np.stack([np.zeros_like(mixed), np.ones_like(mixed), mixed], axis=1)
 
-    def regret(gain: ndarray, own: ndarray, other: ndarray) -> ndarray:
-        at = gain[:, :1] * (1 - other) + gain[:, 1:] * other
-        return np.maximum((1 - own) * at, -own * at)
+# What the row and the column player of each candidate play: 0, 1 or 2 for mixing.
+_ROW = np.array([0, 0, 1, 1, 0, 1, 2, 2, 2])
+_COLUMN = np.array([0, 1, 0, 1, 2, 2, 0, 1, 2])
 
-    x = np.repeat(candidates(column), 3, axis=1)
-    y = np.tile(candidates(row), (1, 3))
-    worst = np.maximum(regret(row, x, y), regret(column, y, x))
-    mask = worst <= tolerance  # NaN candidates fail
-    probability = np.where(mask[..., None], np.stack([x, y], axis=-1), np.nan)
-    return np.stack([1 - probability, probability], axis=-1), mask
+
+def equilibria_of_gains(
+    gains: Float64[ndarray, "B 2 2"], tolerance: float = TOLERANCE
+) -> tuple[Float64[ndarray, "B 9 2"], Bool[ndarray, "B 9"]]:
+    """All equilibria of B games of 2 x 2 actions given by what action 1 gains.
+
+    The core of ``equilibria_2x2``, for games of which gains are known more exactly than
+    payoffs. Pure candidates come first, in lexicographic order, both mixing last.
+
+    Args:
+      gains: ``[B, player, action of the other]``, payoff of action 1 less action 0.
+      tolerance: regret allowed, in the unit of ``gains``.
+
+    Returns:
+      Probabilities of action 1 ``[B, 9, player]`` (NaN where not an equilibrium) and
+      the mask ``[B, 9]``.
+    """
+    first, last = gains[:, :, 0].T, gains[:, :, 1].T  # [player, B]
+    slope = first - last
+    crossing = first / np.where(slope == 0, np.nan, slope)
+    # what makes a player indifferent is played by the other
+    crossing[~((crossing > _INSIDE) & (crossing < 1 - _INSIDE))] = np.nan
+    mixed = crossing[::-1]
+    played = np.stack([np.zeros_like(mixed), np.ones_like(mixed), mixed])
+    gained = np.stack([first, last, first * (1 - crossing) + last * crossing])
+    row, column = played[_ROW, 0], played[_COLUMN, 1]
+    mask = np.ones(row.shape, dtype=np.bool_)
+    for own, gain in ((row, gained[_COLUMN, 0]), (column, gained[_ROW, 1])):
+        # comparisons with NaN fail
+        mask &= ((1 - own) * gain <= tolerance) & (-own * gain <= tolerance)
+    found = np.where(mask[..., None], np.stack([row, column], axis=-1), np.nan)
+    return found.swapaxes(0, 1), mask.T
 
 
 def _profile(x: ndarray) -> ndarray:
