@@ -1,0 +1,170 @@
+"""Many training runs in one folder: the same bits however they are run."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments import _cells, _run
+from experiments._cells import Cell
+from learn.ppo import PPO, Diverged
+from matrl import loop
+from matrl.methods import Settings
+from nfg.errors import UserError
+
+TINY = Settings(ppo=PPO(batch=100, envs=2, width=8, steps=2))
+CELLS = [Cell(f"a/{m}", "switch", m, TINY, 3, 6, 2) for m in ("il", "matrl")]
+FAST = CELLS[0]
+
+
+def results(folder: Path) -> dict[str, object]:
+    """All that was learned, without times."""
+    found: dict[str, object] = {}
+    for place in sorted(folder.rglob("*")):
+        name = str(place.relative_to(folder))
+        if place.suffix == ".safetensors":
+            found[name] = place.read_bytes()
+        elif place.name == "metrics.jsonl":
+            rows = [json.loads(line) for line in place.read_text().splitlines()]
+            found[name] = [{**row, "seconds": None} for row in rows]
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cells")
+    _cells.check(CELLS)
+    assert _cells.train(CELLS, folder) == []
+    return folder
+
+
+def test_a_cell_has_rows_states_and_a_mark(whole: Path):
+    for cell in CELLS:
+        rows = _cells.rows(cell, whole)
+        assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 6]
+        assert list(_cells.kept(cell, whole)) == [2, 4, 6]
+        assert _cells.finished(cell, whole)
+        assert not _cells.finished(replace(cell, iterations=7), whole)
+        good = _cells.last_good(cell, whole)
+        assert good is not None and good["iteration"] == 6
+    assert {p.name for p in (whole / "cells").iterdir()} == {"a-il-s3", "a-matrl-s3"}
+
+
+def test_processes_change_nothing(whole: Path, tmp_path: Path):
+    assert _cells.train(CELLS, tmp_path, jobs=2) == []
+    assert results(tmp_path) == results(whole)
+
+
+def test_a_longer_run_goes_on(whole: Path, tmp_path: Path):
+    _cells.train([replace(FAST, iterations=3)], tmp_path)
+    _cells.train([FAST], tmp_path)
+    found, wanted = results(tmp_path), results(whole)
+    assert found == {name: wanted[name] for name in found} and len(found) == 5
+
+
+KILL = """
+import os, signal, sys
+from pathlib import Path
+from experiments import _cells
+from matrl import loop
+from tests.experiments.test_cells import CELLS
+real, calls = loop.step, []
+def step(*given):
+    calls.append(1)
+    if len(calls) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*given)
+loop.step, _cells.PAUSE = step, float(sys.argv[3])
+_cells.train(CELLS, Path(sys.argv[1]))
+"""
+
+
+# In the first cell with a checkpoint after every iteration, and in the second without.
+@pytest.mark.parametrize(("at", "pause", "rows"), [(5, 0.0, 4), (10, 1e9, 3)])
+def test_a_killed_run_ends_with_the_same_bits(
+    whole: Path, tmp_path: Path, at: int, pause: float, rows: int
+):
+    words = [sys.executable, "-c", KILL, str(tmp_path), str(at), str(pause)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(words, capture_output=True, check=False, cwd=root)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    hit = CELLS[at > 6]
+    assert len(_cells.rows(hit, tmp_path)) == rows
+    assert not _cells.finished(hit, tmp_path)
+    (hit.room(tmp_path) / ".checkpoint.1").mkdir()  # as a writer may leave behind
+    assert _cells.train(CELLS, tmp_path) == []
+    assert results(tmp_path) == results(whole)
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_cell_that_diverges_leaves_the_others_alone(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    real = loop.step
+
+    def step(game, method, settings, state):  # type: ignore[no-untyped-def]
+        if method.gate == "predicted" and state.iteration == 4:
+            raise Diverged("PPO: it must not do this")
+        return real(game, method, settings, state)
+
+    monkeypatch.setattr(loop, "step", step)
+    faults = _cells.train(CELLS, tmp_path)
+    assert [(f.cell, f.user) for f in faults] == [(FAST, True)]
+    room = FAST.room(tmp_path)
+    told = _run.read_json(room / "failed.json")
+    assert told["fault"] == "PPO: it must not do this" and "step" in told["trace"]
+    assert told["last_good"]["iteration"] == 4
+    assert len(_cells.rows(FAST, tmp_path)) == 4
+    with pytest.raises(UserError) as caught:
+        _cells.complain(faults, tmp_path)
+    assert str(caught.value) == (
+        "a/il, seed 3: PPO: it must not do this; the last good one is iteration 4, "
+        f"'{room / 'checkpoint'}'"
+    )
+    monkeypatch.undo()
+    assert _cells.train(CELLS, tmp_path) == []
+    assert not (room / "failed.json").exists()
+    assert results(tmp_path) == results(whole)
+
+
+def test_a_fault_of_ours_is_not_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def step(*given: object) -> None:
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr(loop, "step", step)
+    faults = _cells.train(CELLS, tmp_path)
+    with pytest.raises(RuntimeError, match=r"2 cells failed.*ZeroDivisionError: ours"):
+        _cells.complain(faults, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"game": "switsch"}, "switch"),
+        ({"game": "switch(agents=9)"}, "agents"),
+        ({"method": "ill"}, "il"),
+        ({"iterations": 0}, "iterations must be at least 1"),
+        ({"settings": Settings(ppo=PPO(share=True))}, "share"),
+    ],
+)
+def test_cells_that_cannot_begin_are_refused(changes: dict[str, object], says: str):
+    with pytest.raises(UserError, match=says):
+        _cells.check([CELLS[1], replace(FAST, **changes)])
+
+
+def test_every_cell_is_there_once():
+    with pytest.raises(UserError, match="once"):
+        _cells.check([FAST, replace(FAST, iterations=9)])
+
+
+def test_a_folder_of_another_cell_is_refused(whole: Path):
+    other = replace(FAST, iterations=9, settings=replace(TINY, br_steps=9))
+    (fault,) = _cells.train([other], whole)
+    assert fault.user and "must hold the cell that is asked for" in (fault.fault or "")
+    (FAST.room(whole) / "failed.json").unlink()
