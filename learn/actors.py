@@ -10,7 +10,7 @@ methods.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float32, Float64, Int64
@@ -95,6 +95,7 @@ class Gaussian:
         return self.mean + self.log_deviation.exp() * normal
 
 
+@runtime_checkable
 class Distribution(Protocol):
     """What both kinds can do."""
 
