@@ -17,23 +17,20 @@ import re
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import cache, partial
-from importlib import import_module
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from experiments import _folder, _run
+from experiments._cells_learners import LEARNERS
 from experiments._cells_watch import Watch
-from games.markov import MarkovGame
 from games.worlds import load
 from learn.ppo import Diverged
-from matrl import checkpoint, loop
-from matrl.methods import METHODS, Method
 from nfg.errors import UserError, unknown
 from psro.executor import Executor, WorkerLost, WorkFailed
 
@@ -47,7 +44,7 @@ class Cell:
     Attributes:
       label: what it is, without the seed; cells differ in label or seed.
       game: as ``games.worlds.load`` reads it.
-      method: one of ``LEARNERS``.
+      method: one of ``experiments._cells_learners.LEARNERS``.
       settings: of the method, of its own class.
       seed: of everything random.
       iterations: to make.
@@ -70,46 +67,6 @@ class Cell:
     def room(self, folder: Path) -> Path:
         """Its folder."""
         return folder / "cells" / self.slug
-
-
-@dataclass(frozen=True)
-class Learner:
-    """What trains a cell. A state has an ``iteration``.
-
-    Attributes:
-      start: a state from game, settings and seed.
-      step: the next state and a row of metrics, from game, settings and state.
-      save: writes a state to a folder.
-      load: reads it.
-      pure: a state is still good after a step from it has failed.
-    """
-
-    start: Callable[[MarkovGame, Any, int], Any]
-    step: Callable[[MarkovGame, Any, Any], tuple[Any, dict[str, Any]]]
-    save: Callable[[Any, Path], None]
-    load: Callable[[Path], Any]
-    pure: bool
-
-
-def _gated(method: Method) -> Learner:
-    def step(game: MarkovGame, settings: Any, state: Any) -> Any:
-        return loop.step(game, method, settings, state)
-
-    return Learner(loop.start, step, checkpoint.save, checkpoint.load, True)
-
-
-def _replayed(name: str) -> Learner:
-    module: Any = import_module(name)
-    return Learner(module.start, module.step, module.save, module.load, False)
-
-
-LEARNERS: dict[str, Callable[[], Learner]] = {
-    **{name: partial(_gated, method) for name, method in METHODS.items()},
-    "vdn": partial(_replayed, "learn.mixing"),
-    "qmix": partial(_replayed, "learn.mixing"),
-    "maddpg": partial(_replayed, "learn.maddpg"),
-}
-"""What trains each method; modules of learners from replay are loaded when asked."""
 
 
 @dataclass(frozen=True)

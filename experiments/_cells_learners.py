@@ -1,0 +1,52 @@
+"""What trains a cell, by the name of the method: one interface for all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from games.markov import MarkovGame
+from matrl import checkpoint, loop
+from matrl.methods import METHODS, Method
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What trains a cell. A state has an ``iteration``.
+
+    Attributes:
+      start: a state from game, settings and seed.
+      step: the next state and a row of metrics, from game, settings and state.
+      save: writes a state to a folder.
+      load: reads it.
+      pure: a state is still good after a step from it has failed.
+    """
+
+    start: Callable[[MarkovGame, Any, int], Any]
+    step: Callable[[MarkovGame, Any, Any], tuple[Any, dict[str, Any]]]
+    save: Callable[[Any, Path], None]
+    load: Callable[[Path], Any]
+    pure: bool
+
+
+def _gated(method: Method) -> Learner:
+    def step(game: MarkovGame, settings: Any, state: Any) -> Any:
+        return loop.step(game, method, settings, state)
+
+    return Learner(loop.start, step, checkpoint.save, checkpoint.load, True)
+
+
+def _replayed(name: str) -> Learner:
+    module: Any = import_module(name)
+    return Learner(module.start, module.step, module.save, module.load, False)
+
+
+LEARNERS: dict[str, Callable[[], Learner]] = {
+    **{name: partial(_gated, method) for name, method in METHODS.items()},
+    "vdn": partial(_replayed, "learn.mixing"),
+    "qmix": partial(_replayed, "learn.mixing"),
+    "maddpg": partial(_replayed, "learn.maddpg"),
+}
+"""What trains each method; modules of learners from replay are loaded when asked."""
