@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from games.markov import Discrete, Scene
-from nfg.errors import UserError, unknown
+from nfg.errors import UserError
 
 MOVES = ((1, 0), (0, -1), (-1, 0), (0, 1), (0, 0))
 """Rows and columns that an action adds: down, left, up, right, wait."""
@@ -64,7 +64,10 @@ def check(where: str, field: str, value: Any, known: Sequence[Any]) -> None:
       UserError: the value does not exist.
     """
     if not any(value == one and type(value) is type(one) for one in known):
-        raise unknown(where, field, value, map(str, known))
+        raise UserError(
+            f"{where}: {field} must be one of {', '.join(map(str, known))}; "
+            f"got {value!r}"
+        )
 
 
 def begin(
