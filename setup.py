@@ -46,6 +46,11 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.40"],
+        # Our Markov games for users of PettingZoo and Gymnasium, and theirs for us.
+        "envs": ["gymnasium>=1.0", "pettingzoo>=1.25"],
+        "mujoco": ["gymnasium[mujoco]>=1.0", "mujoco>=3.2"],
+        # GPL: the emulator for two players, and the ROM that ale-py ships.
+        "atari": ["gymnasium>=1.0", "pettingzoo[atari]>=1.25", "ale-py>=0.10"],
         # OpenSpiel's DQN, which the speed page compares with, needs it.
         "openspiel-dqn": ["dm-tree"],
         # GPL-3; only the speed and table pages compare with it.

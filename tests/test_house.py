@@ -27,6 +27,9 @@ HEAVY = (
     "ray",
     "tyro",
     "rich",
+    "gymnasium",
+    "pettingzoo",
+    "mujoco",
 )
 
 
