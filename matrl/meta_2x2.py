@@ -58,8 +58,8 @@ def scaled(gain: Float64[ndarray, "B 2 2"]) -> Float64[ndarray, "B 2 2"]:
 
     A player with no gain at all (its predicted policy is the current one) keeps zeros.
     """
-    size = np.abs(gain).max(axis=2, keepdims=True)
-    return gain / np.where(size > 0, size, 1.0)
+    size = np.maximum(np.abs(gain[..., 0]), np.abs(gain[..., 1]))
+    return gain / np.where(size > 0, size, 1.0)[..., None]
 
 
 def equilibria(meta: MetaGames) -> Listed:

@@ -1,0 +1,313 @@
+"""MATRL on 2 x 2 games and the rotational game: Table 1, Figures 3 and 7, and controls.
+
+Example: python -m experiments.matrl_matrix --out runs/matrl_matrix
+
+Table 1 of Wen et al., MATRL: three classes of random games, one game a seed, from
+(0.9, 0.2). A game has converged at the first step at which both probabilities are
+within 0.05 of a Nash equilibrium's; it stays when they then never leave. Beside the
+paper's rows stand controls: plain gradient ascent (IGA) with the step of MATRL's best
+response and with both of its steps, look-ahead (IGA-LA) with its steps, and a random
+gate. The sweep gives every rule one step size for all of its steps.
+
+Figure 3: the rotational differential game, all methods at one rate. Figure 7:
+trajectories on named games. Claims are judged by paired comparisons on the same games.
+
+It takes about 35 CPU seconds at the default size, so there is nothing to resume.
+
+Writes summary.json, arrays.npz (steps of every game, points of the figures), table.md,
+plots and report.html.
+"""
+
+import io
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from experiments import _run
+from nfg.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    from matrl.dynamics import Race, Rule
+    from matrl.matrix_games import Games
+
+CLASSES = ("coordination", "anti_coordination", "cyclic")
+COMPARED = ("iga", "iga-beta", "la-beta", "iga-matched", "random-rho")
+"""Rows of Table 1 that MATRL is compared with game by game."""
+_SAMPLE = 200  # games whose meta-games are counted
+
+
+@dataclass(frozen=True)
+class Config:
+    """Fields of the page."""
+
+    games: int = 1000
+    """Games of each class."""
+    steps: int = 1000
+    """Steps of each game."""
+    seed: int = 0
+    """First seed of the games (one each), and of what the rules draw."""
+    classes: tuple[str, ...] = CLASSES
+    """Classes of games: coordination, anti_coordination, cyclic."""
+    selection: Literal["random", "first", "max_welfare", "risk_dominant"] = "random"
+    """Which equilibrium of a meta-game MATRL takes, where there are several."""
+    alpha: float = 0.02
+    """Step size of IGA, IGA-LA and MATRL's trial step."""
+    beta: float = 0.03
+    """Step size of MATRL's best response."""
+    gamma: float = 0.01
+    """Step size of IGA-LA's prediction."""
+    sweep: tuple[float, ...] = (0.02, 0.1, 0.3, 0.7, 1.0, 2.0, 4.0)
+    """Step sizes of the sweep (none: --sweep with nothing after it)."""
+    rate: float = 0.02
+    """Rate of all methods on the rotational game."""
+    pennies_steps: int = 5_000
+    """Steps on matching pennies."""
+    out: Path | None = None
+    """Run folder (default: a new one under runs/)."""
+    json: bool = False
+    """Print the summary as JSON and nothing else on stdout."""
+    quiet: bool = False
+    """No progress."""
+    config: Path | None = None
+    """YAML file with defaults for these fields."""
+
+
+def check(config: Config) -> None:
+    """Refuses what cannot be run."""
+    for name in config.classes:
+        if name not in CLASSES:
+            raise unknown("--classes", "class", name, CLASSES)
+    if not config.classes or len(set(config.classes)) < len(config.classes):
+        raise UserError(
+            "--classes: must name at least one class, each once; got "
+            f"{' '.join(config.classes) or 'none'}"
+        )
+    for name, least, most in (
+        ("games", 1, 100_000),
+        ("steps", 1, 100_000),
+        ("pennies_steps", 1, 1_000_000),
+        ("seed", 0, 2**31),
+    ):
+        if not least <= getattr(config, name) <= most:
+            raise UserError(
+                f"--{name.replace('_', '-')} must lie in {least} to {most}; got "
+                f"{getattr(config, name)}"
+            )
+    sizes = [(name, getattr(config, name)) for name in ("alpha", "beta", "gamma")]
+    for name, size in [*sizes, *(("sweep", size) for size in config.sweep)]:
+        if not 0 < size <= 100:
+            raise UserError(f"--{name}: a step size must lie in (0, 100]; got {size}")
+    if not 0 < config.rate <= 0.1:
+        raise UserError(f"--rate must lie in (0, 0.1]; got {config.rate}")
+    if len(set(config.sweep)) < len(config.sweep):
+        raise UserError(
+            f"--sweep: step sizes must differ; got {' '.join(map(str, config.sweep))}"
+        )
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Runs everything; returns the summary."""
+    check(config)
+    from experiments import _matrl_matrix_report as report
+    from matrl.matrix_games import Games, draw
+
+    folder = _run.claim(config.out, "matrl_matrix", resume=False)
+    _run.record(folder, config)
+    arrays: dict[str, ndarray] = {}
+    summary: dict[str, Any] = {"table": [], "paired": [], "sweep": [], "meta_games": []}
+    for kind in config.classes:
+        games = Games.of(draw(kind, config.games, config.seed))  # type: ignore[arg-type]
+        _table(config, kind, games, summary, arrays)
+        _sweep(config, kind, games, summary, arrays)
+        _meta_games(config, kind, games, summary)
+    from experiments._matrl_matrix import holm
+
+    summary["paired"] = holm(summary["paired"])
+    summary |= _rotation(config, arrays) | _named(config, arrays)
+    summary["claims"] = report.claims(config, summary)
+    _save(folder / "arrays.npz", arrays)
+    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_text(folder / "table.md", report.markdown(config, summary))
+    report.render(folder, config, summary, arrays)
+    return summary
+
+
+def _say(config: Config, text: str) -> None:
+    if not (config.quiet or config.json):
+        print(text, flush=True)
+
+
+def _table(
+    config: Config,
+    kind: str,
+    games: "Games",
+    summary: dict[str, Any],
+    arrays: "dict[str, ndarray]",
+) -> None:
+    """Table 1 of a class, and MATRL against the others game by game."""
+    from experiments import _matrl_matrix as parts
+
+    races = {}
+    for entrant in parts.entrants(
+        config.alpha, config.beta, config.gamma, config.selection
+    ):
+        found, seconds = parts.timed(entrant.rule, games, config.steps, config.seed)
+        races[entrant.key] = found
+        paper = parts.PAPER.get((entrant.key, kind))
+        script = parts.SCRIPT.get((entrant.key, kind))
+        made = {"class": kind, "key": entrant.key, "label": entrant.label}
+        made |= parts.row(found, config.seed) | {"cpu_seconds": seconds}
+        summary["table"].append(made | {"paper": paper, "script": script})
+        arrays[f"first/{kind}/{entrant.key}"] = found.first
+        arrays[f"settled/{kind}/{entrant.key}"] = found.settled
+        steps = made["steps"]
+        shown = "-" if steps is None else f"{steps:.1f}"
+        _say(
+            config,
+            f"{kind:<18} {entrant.label:<28} {made['rate']:5.1f} % in {shown} steps  "
+            f"{seconds:.2f} CPU s",
+        )
+    for key in COMPARED:
+        compared = parts.paired(
+            races["matrl"].first, races[key].first, config.steps, config.seed
+        )
+        summary["paired"].append({"class": kind, "other": key, **compared})
+
+
+def _sweep(
+    config: Config,
+    kind: str,
+    games: "Games",
+    summary: dict[str, Any],
+    arrays: "dict[str, ndarray]",
+) -> None:
+    """All rules at each step size."""
+    from experiments import _matrl_matrix as parts
+
+    for size in config.sweep:
+        told = []
+        for entrant in parts.sweepers(size, config.selection):
+            found, seconds = parts.timed(entrant.rule, games, config.steps, config.seed)
+            made = {"class": kind, "step": size, "key": entrant.key}
+            made |= {"label": entrant.label, **parts.row(found, config.seed, True)}
+            summary["sweep"].append(made | {"cpu_seconds": seconds})
+            arrays[f"sweep/{kind}/{size:g}/{entrant.key}"] = found.settled
+            if entrant.key in ("iga", "la", "matrl"):
+                told.append(f"{entrant.label} {made['stays_rate']:.1f} %")
+        _say(config, f"{kind:<18} step {size:<5g} stays: {', '.join(told)}")
+
+
+def _meta_games(
+    config: Config, kind: str, games: "Games", summary: dict[str, Any]
+) -> None:
+    """What the gate does, by step size, on the first games of a class."""
+    from experiments import _matrl_matrix as parts
+    from matrl.dynamics import MATRL
+    from matrl.matrix_games import Games
+
+    some = Games.of(games.payoffs[:_SAMPLE])
+    pairs = [(config.alpha, config.beta), *((s, s) for s in config.sweep)]
+    for alpha, beta in dict.fromkeys(pairs):
+        rule = MATRL(alpha, beta, config.selection)
+        found = parts.meta_games(rule, some, config.steps, config.seed)
+        facts = {"class": kind, "alpha": alpha, "beta": beta, "games": some.count}
+        summary["meta_games"].append(facts | found)
+
+
+def _rotation(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
+    """Figure 3: from (1, 1), 1000 steps."""
+    import numpy as np
+
+    from matrl.rotation import METHODS, first_within
+    from matrl.rotation import run as rotate
+
+    rows = []
+    for method in METHODS:
+        trace = rotate(
+            method,
+            np.ones((1, 2)),
+            rate=config.rate,
+            select=config.selection,
+            seed=config.seed,
+        )
+        norms = trace.norms()
+        arrays[f"rotation/{method}"] = trace.points[:, 0]
+        switched = float((trace.rho == 0).all(axis=2).mean())
+        rows.append(
+            {
+                "method": method,
+                "factor": float(norms[1, 0] / norms[0, 0]),
+                "steps": first_within(norms, 0.01)[0],
+                "both_switch": switched if method.startswith("matrl") else None,
+            }
+        )
+    return {"rotation": rows}
+
+
+def _named(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
+    """Figure 7, and steps on matching pennies at several step sizes."""
+    from matrl.dynamics import IGA, MATRL, LookAhead, WoLF, path, race
+    from matrl.matrix_games import NAMED, gather
+
+    games = gather(NAMED)
+    drawn: dict[str, Rule] = {
+        "IGA": IGA(config.beta),
+        "WoLF-IGA": WoLF(),
+        "MATRL": MATRL(config.alpha, config.beta, config.selection),
+        "IGA-LA": LookAhead(config.beta, config.alpha),  # drawn over MATRL
+    }
+    for name, rule in drawn.items():
+        arrays[f"named/{name}"] = path(rule, games, config.steps, config.seed)
+    arrays["named/equilibria"] = games.equilibria
+    pennies = gather(["matching_pennies"])
+    rows: list[dict[str, Any]] = []
+    for size in (0.02, 0.03, 0.1):
+        for label, rule in (
+            ("IGA", IGA(size)),
+            ("IGA-LA", LookAhead(size, size)),
+            ("MATRL", MATRL(size, size, config.selection)),
+        ):
+            found = race(rule, pennies, config.pennies_steps, config.seed)
+            rows.append({"label": label, "step": size, "stays": _when(found)})
+    for rule in (WoLF(0.01, 0.06), WoLF()):
+        found = race(rule, pennies, config.pennies_steps, config.seed)
+        label = f"WoLF-IGA {rule.slow:g}/{rule.fast:g}"
+        rows.append({"label": label, "step": None, "stays": _when(found)})
+    return {"pennies": rows}
+
+
+def _when(found: "Race") -> int | None:
+    """Step from which the only game stays; None if it does not."""
+    settled = int(found.settled[0])
+    return settled if settled >= 0 else None
+
+
+def _save(path: Path, arrays: "dict[str, ndarray]") -> None:
+    """Writes all arrays beside their place and renames them."""
+    import numpy as np
+
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.write_bytes(packed.getvalue())
+    os.replace(aside, path)
+
+
+def page(config: Config) -> None:
+    """Runs and prints the tables."""
+    summary = run(config)
+    if config.json:
+        print(json.dumps(_run.clean(summary)))
+    elif not config.quiet:
+        from experiments import _matrl_matrix_report as report
+
+        print(report.markdown(config, summary))
+
+
+if __name__ == "__main__":
+    sys.exit(_run.main(page, Config))
