@@ -18,6 +18,7 @@ from nfg.game import Game
 
 TOLERANCE = 1e-9  # regret, as a fraction of a player's payoff range
 _FLAT = 1e-12  # a gain this small is none
+_CLEAR = 1e-6  # a gain this large, whatever the others do, decides
 _SAME = 1e-7  # profiles this close are one
 
 
@@ -54,6 +55,47 @@ def regrets(
 
 def enumerate_all(table: Float64[ndarray, "N C"]) -> Found:
     """All equilibria from the ``gains`` of a game, in the documented order."""
+    forced = _forced(table)
+    free = np.flatnonzero(np.isnan(forced))
+    if not len(free):
+        return Found(forced[None], 0)
+    inner = _enumerated(_face(table, forced, free))
+    x = np.tile(forced, (len(inner.x), 1))
+    x[:, free] = inner.x
+    return Found(x, inner.continua)
+
+
+def _forced(table: Float64[ndarray, "N C"]) -> Float64[ndarray, " N"]:
+    """The action left to each player by iterated strict dominance; NaN where two are.
+
+    Dominance must be clear, so that what tolerances would let pass is not lost.
+    """
+    n = len(table)
+    cube = table.reshape(n, *(2,) * n)
+    left: list[slice] = [slice(None)] * n
+    found = np.full(n, np.nan)
+    settled = False
+    while not settled:
+        settled = True
+        for player in np.flatnonzero(np.isnan(found)):
+            gain = cube[(player, *left)]
+            if gain.min() > _CLEAR or gain.max() < -_CLEAR:
+                best = int(gain.min() > 0)
+                found[player], settled = best, False
+                left[player] = slice(best, best + 1)
+    return found
+
+
+def _face(table: ndarray, forced: ndarray, free: ndarray) -> ndarray:
+    """``gains`` of the free players where the others play what they are left with."""
+    n = len(table)
+    cube = table.reshape(n, *(2,) * n)
+    index = tuple(slice(None) if np.isnan(x) else int(x) for x in forced)
+    return cube[(free, *index)].reshape(len(free), -1)
+
+
+def _enumerated(table: Float64[ndarray, "N C"]) -> Found:
+    """The same, support pattern by support pattern."""
     n = len(table)
     found, continua = [pure(table)], 0
     for mixing in range(1, n + 1):

@@ -304,3 +304,19 @@ def test_integer_games_with_many_ties_finish_and_count_their_continua():
             found = enumerate_all(gains(game))
             assert len(found.x)
             assert (regrets(gains(game), found.x) <= 1e-9).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.integers(2, 5))
+def test_dominated_actions_are_set_aside_without_loss(seed, players):
+    from meta_solvers.patterns import _enumerated
+
+    rng = np.random.default_rng(seed)
+    payoffs = rng.normal(size=(players, *(2,) * players))
+    for player in np.flatnonzero(rng.random(players) < 0.7):
+        better = payoffs[player].swapaxes(0, player)
+        better[1] = better[0] + rng.choice([-1, 1]) * rng.uniform(0.1, 2)
+    table = gains(Game(payoffs))
+    found, plain = enumerate_all(table), _enumerated(table)
+    np.testing.assert_allclose(found.x, plain.x, atol=1e-9)
+    assert found.continua == plain.continua
