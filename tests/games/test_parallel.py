@@ -212,8 +212,12 @@ def test_real_actions_are_scaled_to_the_box_and_truncation_is_told():
     joint = np.array([[[-1, -1], [1, 1]], [[0, 0], [5, -3]]], dtype=np.float32)
     scene = game.step(scene, joint)
     np.testing.assert_allclose(scene.rewards, [[-2.0, 5.0], [1.5, 4.0]])
+    shown = scene.observations.copy(), scene.rewards.copy()
+    last = scene
     for _ in range(3):
         scene = game.step(scene, joint)
+    np.testing.assert_array_equal(shown[0], last.observations)
+    np.testing.assert_array_equal(shown[1], last.rewards)
     assert scene.truncated.all() and not scene.terminated.any()
     short = replace(game, limit=1)
     assert short.step(short.start(np.array([[0.5]])), joint[:1]).truncated.all()
