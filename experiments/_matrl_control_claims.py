@@ -1,0 +1,96 @@
+"""Comparisons of methods over seeds, and when a claim is said to hold.
+
+A claim that one side is higher holds when the one-sided permutation test of its seeds
+against the other's has p of at most .05; it is reversed when the opposite test has;
+with so few seeds that neither could, it says so. Nothing is corrected for the number
+of claims.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from experiments import _statistics
+
+Row = dict[str, Any]
+LEVEL = 0.05
+VERDICTS = ("holds", "reversed", "undecided", "too few seeds", "not run")
+
+
+def higher(ours: Sequence[float], other: Sequence[float], seed: int) -> Row:
+    """Are the seeds of ``ours`` higher than those of ``other``?"""
+    against = _statistics.permutation(other, ours, seed)
+    reverse = _statistics.permutation(ours, other, seed)
+    found: Row = {
+        "p": against.p,
+        "p_reverse": reverse.p,
+        "smallest_p": against.smallest,
+        "verdict": verdict(against.p, reverse.p, against.smallest),
+    }
+    if ours and other:
+        found["difference"] = sum(ours) / len(ours) - sum(other) / len(other)
+        spans = [_statistics.interval(side, seed) for side in (ours, other)]
+        found["apart"] = _apart(*spans)
+    return found
+
+
+def verdict(p: float | None, reverse: float | None, smallest: float | None) -> str:
+    """One of ``VERDICTS``."""
+    if p is None or reverse is None or smallest is None:
+        return "not run"
+    if p <= LEVEL:
+        return "holds"
+    if reverse <= LEVEL:
+        return "reversed"
+    return "too few seeds" if smallest > LEVEL else "undecided"
+
+
+def _apart(one: _statistics.Interval, two: _statistics.Interval) -> bool | None:
+    """Whether two intervals do not overlap; None where one is missing."""
+    if one.low is None or one.high is None or two.low is None or two.high is None:
+        return None
+    return one.low > two.high or two.low > one.high
+
+
+def told(found: Row) -> str:
+    """A comparison in words."""
+    if found["p"] is None:
+        return "no seeds on one side"
+    text = f"difference {found['difference']:+.3g}, "
+    text += f"p {found['p']:.2g}, reverse p {found['p_reverse']:.2g} "
+    text += f"(least possible {found['smallest_p']:.2g})"
+    if found["apart"] is not None:
+        text += f"; intervals {'apart' if found['apart'] else 'overlap'}"
+    return text
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """None without values."""
+    return sum(values) / len(values) if values else None
+
+
+def spread(values: Sequence[float], seed: int) -> Row:
+    """Mean and bootstrap interval over seeds, with how it was computed."""
+    found = _statistics.interval(values, seed)
+    return {
+        "mean": mean(values),
+        "low": found.low,
+        "high": found.high,
+        "note": found.note,
+        "values": list(values),
+    }
+
+
+def show(found: Mapping[str, Any], digits: int = 1) -> str:
+    """``mean [low, high]`` as text."""
+    if found["mean"] is None:
+        return "-"
+    text = f"{found['mean']:.{digits}f}"
+    if found["low"] is not None:
+        text += f" [{found['low']:.{digits}f}, {found['high']:.{digits}f}]"
+    return text
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])

@@ -1,0 +1,254 @@
+"""MATRL, its ablations and controls on MuJoCo robots moved by several agents.
+
+Example: python -m experiments.matrl_control --tasks hopper --methods il matrl \
+    --seeds 2 --out runs/control
+
+The tasks of Figures 4c and 8 of the MATRL paper (Wen et al.): Hopper with three agents,
+Ant and Swimmer with two. Each agent has a part of the robot's torques, sees its whole
+state and learns from the whole reward. The robots are Gymnasium's v5; the paper used
+v2, so returns do not compare with its curves, for which it gives no numbers. Needs the
+extra: pip install .[mujoco]
+
+Settings are those of the paper's Table 5. Its coefficients of entropy and KL, .05 and
+.01, are used with 100 on the policy's loss, so they are .0005 and .0001 here (the
+authors' code has .001 for KL). The clip of values and target_kl are those of the
+authors' code, lambda is what ran there. A batch of 4000 steps is played by four
+robots for 1000 steps each: every iteration begins new episodes, and these are whole.
+An episode that only the time limit ends is worth what the critic says
+(--no-bootstrap-limits for 0, as in the authors' code). One iteration takes 1 to 2 CPU
+seconds on Hopper and Swimmer, 3 on Ant.
+
+Writes summary.json, curves.npz, table.md, plots, report.html and cells/ with metrics
+and checkpoints. A killed run goes on with --out FOLDER --resume, which also extends one
+by tasks, methods, seeds or iterations.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from experiments import _run
+from nfg.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from experiments._cells import Cell
+    from games.markov import MarkovGame
+    from matrl.methods import Settings
+
+TASKS = {"hopper": "Figure 4c", "ant": "Figure 8", "swimmer": "Figure 8"}
+"""Games, and where the paper draws them."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Fields of the comparison."""
+
+    tasks: tuple[str, ...] = ("hopper", "ant", "swimmer")
+    """Of hopper, ant and swimmer."""
+    methods: tuple[str, ...] = ("il", "matrl")
+    """Of il, il-matched, il-la, matrl, matrl-wo-br and random-rho."""
+    iterations: int = 75
+    """Of each cell; 75 of 4000 steps are 0.3 million."""
+    seeds: int = 3
+    """Cells of each task and method."""
+    seed: int = 0
+    """The first of them."""
+    limit: int = 1000
+    """Steps after which an episode ends."""
+    batch: int = 4000
+    """Steps an iteration (Table 5)."""
+    envs: int = 4
+    """Robots played side by side."""
+    rate: float = 2e-3
+    """Of Adam (Table 5)."""
+    steps: int = 10
+    """K, Adam steps of the trial step (Table 5)."""
+    br_steps: int = 5
+    """K_BR, Adam steps of the best response (Table 5)."""
+    br_rate: float = 2e-3
+    """Their rate (Table 5)."""
+    clip: float = 0.1
+    """Of ratios (Table 5)."""
+    br_clip: float = 0.1
+    """Of the best response's sample weights (Table 5)."""
+    meta_clip: float = float("inf")
+    """Of the meta-game's ratios (authors' configuration, never read by their code:
+    0.1, Ant 0.2)."""
+    entropy: float = 5e-4
+    """Coefficient relative to the policy's (Table 5: .05 to 100)."""
+    kl: float = 1e-4
+    """Coefficient relative to the policy's (Table 5: .01 to 100)."""
+    gamma: float = 0.99
+    """Discount (Table 5)."""
+    lam: float = 0.95
+    """Of the advantages (what ran in the authors' code)."""
+    target_kl: float = 0.1
+    """Divergence at which an agent rests (authors' code: after 1.5 times this)."""
+    value_clip: float = 0.1
+    """Of a value's change (authors' code); inf for none."""
+    bootstrap_limits: bool = True
+    """The time limit is not the end of the world."""
+    width: int = 128
+    """Units of each hidden layer (Table 5)."""
+    random_episodes: int = 20
+    """Episodes of uniform actions, to compare with."""
+    jobs: int = 1
+    """Processes."""
+    out: Path | None = None
+    """Run folder (default: a new one under runs/)."""
+    resume: bool = False
+    """Go on with the run in --out."""
+    json: bool = False
+    """Print the summary as JSON and nothing else on stdout."""
+    quiet: bool = False
+    """No progress."""
+    config: Path | None = None
+    """YAML file with defaults for these fields."""
+
+    may_change: ClassVar = ("tasks", "methods", "seeds", "iterations")
+
+
+def game(config: Config, task: str) -> "MarkovGame":
+    """The robot with this run's limit."""
+    from games.worlds import load
+
+    found: Any = load(task)
+    return replace(found, limit=config.limit)
+
+
+def settings(config: Config) -> "Settings":
+    """Of every method."""
+    from learn.ppo import PPO
+    from matrl.methods import Settings
+
+    names = (
+        *("batch", "envs", "rate", "steps", "clip", "entropy", "kl", "gamma", "lam"),
+        *("target_kl", "value_clip", "bootstrap_limits", "width"),
+    )
+    ppo = PPO(**{name: getattr(config, name) for name in names}, reward="team")
+    return Settings(
+        ppo=ppo,
+        br_steps=config.br_steps,
+        br_rate=config.br_rate,
+        br_clip=config.br_clip,
+        meta_clip=config.meta_clip,
+    )
+
+
+def plan(config: Config) -> "list[Cell]":
+    """Every cell, seed by seed: a run that is cut short has some of everything."""
+    from experiments._cells import Cell
+
+    chosen = settings(config)
+    return [
+        Cell(
+            f"{task} {method}",
+            game(config, task).name,
+            method,
+            chosen,
+            config.seed + number,
+            config.iterations,
+        )
+        for number in range(config.seeds)
+        for task in config.tasks
+        for method in config.methods
+    ]
+
+
+def check(config: Config) -> "list[Cell]":
+    """The cells, or a sentence that says why they cannot begin."""
+    from experiments import _cells
+    from matrl.methods import METHODS
+
+    for name in ("iterations", "seeds", "random_episodes", "jobs"):
+        if getattr(config, name) < 1:
+            raise UserError(
+                f"--{name.replace('_', '-')} must be at least 1; "
+                f"got {getattr(config, name)}"
+            )
+    if config.seed < 0:
+        raise UserError(f"--seed must be at least 0; got {config.seed}")
+    for flag, given, known in (
+        ("--tasks", config.tasks, TASKS),
+        ("--methods", config.methods, METHODS),
+    ):
+        for name in given:
+            if name not in known:
+                raise unknown(flag, flag[2:-1], name, known)
+        if not given or len(set(given)) < len(given):
+            raise UserError(
+                f"{flag} must name something, and nothing twice; "
+                f"got {' '.join(given) or 'nothing'}"
+            )
+    cells = plan(config)
+    _cells.check(cells)
+    for task in config.tasks:
+        random_returns(config, task, 1, 1)
+    return cells
+
+
+def random_returns(
+    config: Config, task: str, episodes: int, most: int | None = None
+) -> list[float]:
+    """Team returns of uniform actions.
+
+    Raises:
+      UserError: the extra ``mujoco`` is not installed.
+    """
+    from learn.random import stream
+
+    robot = game(config, task)
+    rng = stream(config.seed, sorted(TASKS).index(task))
+    scene = robot.start(rng.random((episodes, robot.draws)))
+    total = scene.rewards.sum(1)
+    for _ in range(most or robot.limit):
+        shape = (episodes, robot.agents, robot.actions.size)
+        scene = robot.step(scene, rng.uniform(-1, 1, shape).astype("float32"))
+        total += scene.rewards.sum(1)
+        if scene.over.all():
+            break
+    found: list[float] = total.tolist()
+    return found
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Trains what is missing, judges and reports; returns the summary."""
+    cells = check(config)
+    from experiments import _cells, _folder
+    from experiments import _matrl_control as judged
+    from experiments import _matrl_control_report as report
+
+    folder = _run.claim(config.out, "matrl_control", config.resume)
+    with _folder.held(folder):
+        _folder.record(folder, config)  # type: ignore[arg-type]
+        silent = config.quiet or config.json
+        faults = _cells.train(cells, folder, config.jobs, silent)
+        random = {
+            task: random_returns(config, task, config.random_episodes)
+            for task in config.tasks
+        }
+        curves = judged.read(cells, folder)
+        summary = judged.summarise(config, curves, random)
+        _run.write_json(folder / "summary.json", _run.clean(summary))
+        _run.write_text(folder / "table.md", report.text(summary) + "\n")
+        report.save_curves(folder / "curves.npz", curves)
+        report.write(folder, config, curves, summary)
+    _cells.complain(faults, folder)
+    return summary
+
+
+def page(config: Config) -> None:
+    """Runs and prints the tables."""
+    summary = run(config)
+    if config.json:
+        print(json.dumps(_run.clean(summary)))
+    elif not config.quiet:
+        from experiments._matrl_control_report import text
+
+        print(text(summary))
+
+
+if __name__ == "__main__":
+    sys.exit(_run.main(page, Config))
