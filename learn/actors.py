@@ -8,7 +8,7 @@ methods.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -34,12 +34,17 @@ class Categorical:
 
     logs: Float32[Tensor, "N U A"]
 
-    def log_prob(
+    def cells(
         self, index: Int64[Tensor, "N M"], actions: Int64[Tensor, "N M"]
-    ) -> Float32[Tensor, "N M"]:
-        """Of M actions, each at the observation of its index."""
-        rows = index * self.logs.shape[2] + actions
-        return self.logs.flatten(1).gather(1, rows)
+    ) -> Int64[Tensor, "N M"]:
+        """Which entry of ``table`` each of M samples is: its observation and action."""
+        return index * self.logs.shape[2] + actions
+
+    def table(
+        self, index: Int64[Tensor, "N M"], actions: Int64[Tensor, "N M"]
+    ) -> Float32[Tensor, "N C"]:
+        """Log-probabilities of all C = U * A things that can be done."""
+        return self.logs.flatten(1)
 
     def entropy(self) -> Float32[Tensor, "N U"]:
         """In nats."""
@@ -68,10 +73,16 @@ class Gaussian:
     mean: Float32[Tensor, "N U K"]
     log_deviation: Float32[Tensor, "N 1 K"]
 
-    def log_prob(
+    def cells(
+        self, index: Int64[Tensor, "N M"], actions: Float32[Tensor, "N M K"]
+    ) -> Int64[Tensor, "N M"]:
+        """Which entry of ``table`` each of M samples is: its own."""
+        return torch.arange(index.shape[1]).expand_as(index)
+
+    def table(
         self, index: Int64[Tensor, "N M"], actions: Float32[Tensor, "N M K"]
     ) -> Float32[Tensor, "N M"]:
-        """Log-density of M actions, each at the observation of its index."""
+        """Log-densities of the C = M actions, each at the observation of its index."""
         rows = index[:, :, None].expand_as(actions)
         scaled = (actions - self.mean.gather(1, rows)) * (-self.log_deviation).exp()
         each = 0.5 * scaled.square() + self.log_deviation + 0.5 * math.log(2 * math.pi)
@@ -97,12 +108,21 @@ class Gaussian:
 
 @runtime_checkable
 class Distribution(Protocol):
-    """What both kinds can do."""
+    """What both kinds can do.
 
-    def log_prob(
+    Samples that took the same action at the same observation are one cell of a table:
+    what an update says of them, it says once.
+    """
+
+    def cells(
         self, index: Int64[Tensor, "N M"], actions: Tensor
-    ) -> Float32[Tensor, "N M"]:
-        """Of M actions, each at the observation of its index."""
+    ) -> Int64[Tensor, "N M"]:
+        """Which entry of ``table`` each of M samples is."""
+
+    def table(
+        self, index: Int64[Tensor, "N M"], actions: Tensor
+    ) -> Float32[Tensor, "N C"]:
+        """Log-probabilities of C cells."""
 
     def entropy(self) -> Float32[Tensor, "N U"]:
         """In nats."""
@@ -161,10 +181,17 @@ class Policies:
         self, weights: Float32[Tensor, "N P"], observations: Float32[Tensor, "N U D"]
     ) -> Distribution:
         """The distributions of N agents at U observations each."""
-        found = outputs(self.shape, weights, observations)
+        return self.bound(weights)(observations)
+
+    def bound(
+        self, weights: Float32[Tensor, "N P"]
+    ) -> Callable[[Float32[Tensor, "N U D"]], Distribution]:
+        """The agents with these weights, to be asked more than once."""
+        views = layers(self.shape, weights)
         if isinstance(self.actions, Discrete):
-            return Categorical(found.log_softmax(2))
-        return Gaussian(found, weights[:, None, self.shape.size :])
+            return lambda seen: Categorical(forward(views, seen).log_softmax(2))
+        log_deviation = weights[:, None, self.shape.size :]
+        return lambda seen: Gaussian(forward(views, seen), log_deviation)
 
 
 def outputs(
@@ -173,7 +200,14 @@ def outputs(
     observations: Float32[Tensor, "N U D"],
 ) -> Float32[Tensor, "N U A"]:
     """The last layer of N networks at U observations each."""
-    w1, b1, w2, b2, w3, b3 = layers(shape, weights)
+    return forward(layers(shape, weights), observations)
+
+
+def forward(
+    views: Sequence[Float32[Tensor, "N _ _"]], observations: Float32[Tensor, "N U D"]
+) -> Float32[Tensor, "N U A"]:
+    """The same, from the views of ``learn.nets.layers``."""
+    w1, b1, w2, b2, w3, b3 = views
     leaky = torch.nn.functional.leaky_relu
     first = leaky(torch.baddbmm(b1, observations, w1), SLOPE)
     second = leaky(torch.baddbmm(b2, first, w2), SLOPE)

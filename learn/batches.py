@@ -24,7 +24,6 @@ class Batch:
       share: fraction of the samples taken at each observation.
       actions: of each sample.
       old: the distributions that played.
-      log_old: log-probabilities of the actions under them.
       value_old: what the critic said of each sample.
       advantage: normalised to mean 0 and deviation 1 over the whole batch.
       target: what the critic should say.
@@ -35,25 +34,44 @@ class Batch:
     share: Float32[Tensor, "N U"]
     actions: Tensor
     old: Distribution
-    log_old: Float32[Tensor, "N M"]
     value_old: Float32[Tensor, "N M"]
     advantage: Float32[Tensor, "N M"]
     target: Float32[Tensor, "N M"]
 
     def part(self, samples: Int64[Tensor, " m"]) -> "Batch":
         """Some of the samples; advantages stay as they are."""
-        cut = ("index", "actions", "log_old", "value_old", "advantage", "target")
+        cut = ("index", "actions", "value_old", "advantage", "target")
         parts = {name: getattr(self, name)[:, samples] for name in cut}
         return replace(self, **parts, share=_share(self.seen, parts["index"]))
+
+    @property
+    def cells(self) -> Int64[Tensor, "N M"]:
+        """Which entry of ``table`` each sample is."""
+        return self.old.cells(self.index, self.actions)
+
+    def table(self, policies: Distribution) -> Float32[Tensor, "N C"]:
+        """What policies, at the observations seen, say of everything that was done."""
+        return policies.table(self.index, self.actions)
+
+    def log_ratios(self, policies: Distribution) -> Float32[Tensor, "N M"]:
+        """Of the probabilities of the samples under policies and those that played."""
+        apart = self.table(policies) - self.table(self.old)
+        return apart.gather(1, self.cells)
 
 
 def _share(
     seen: Float32[Tensor, "N U D"], index: Int64[Tensor, "N M"]
 ) -> Float32[Tensor, "N U"]:
     """Fraction of the samples at each observation."""
-    found = torch.zeros(seen.shape[:2])
-    one = torch.ones(()).expand_as(index)
-    return found.scatter_add_(1, index, one).div_(index.shape[1])
+    return pooled(torch.ones(index.shape), index, seen.shape[1])
+
+
+def pooled(
+    numbers: Float32[Tensor, "N M"], cells: Int64[Tensor, "N M"], count: int
+) -> Float32[Tensor, "N C"]:
+    """Sums of the samples' numbers by cell, over M."""
+    found = torch.zeros(len(numbers), count)
+    return found.scatter_add_(1, cells, numbers).div_(numbers.shape[1])
 
 
 @torch.no_grad()
@@ -103,7 +121,6 @@ def prepare(
         _share(rollout.seen, rollout.index),
         rollout.actions,
         old,
-        old.log_prob(rollout.index, rollout.actions),
         values.gather(1, rollout.index),
         _stacked(scaled),
         _stacked(target),

@@ -18,7 +18,7 @@ from torch import Tensor
 from games.markov import MarkovGame
 from learn.actors import Policies, outputs
 from learn.agents import Agents, Learner
-from learn.batches import Batch, prepare
+from learn.batches import Batch, pooled, prepare
 from learn.nets import Shape, initial
 from learn.random import generators, stream
 from learn.rollout import Rollout, collect
@@ -230,13 +230,20 @@ def improve(
     """
     new = actor.copy()
     count = len(new.weights)
+    before, cells = batch.table(batch.old), batch.cells
+    gains = batch.advantage if weights is None else weights * batch.advantage
+    # min(r A, clip(r) A) has one form where A > 0 and another where A < 0.
+    up, down, taken_at = (
+        pooled(part, cells, before.shape[1])
+        for part in (gains.clamp_min(0), gains.clamp_max(0), torch.ones_like(gains))
+    )
     taken, resting = [0] * count, [False] * count
     estimate = [0.0] * count
     for _ in range(steps):
         leaf = new.weights.detach().requires_grad_()
         now = policies.at(leaf, batch.seen)
-        log_ratio = now.log_prob(batch.index, batch.actions) - batch.log_old
-        estimate = (-log_ratio.detach().mean(1)).tolist()
+        log_ratio = batch.table(now) - before
+        estimate = (-(log_ratio.detach() * taken_at).sum(1)).tolist()
         far = [kl > 1.5 * settings.target_kl for kl in estimate]
         if settings.share:
             far = [any(far)] * count
@@ -245,12 +252,10 @@ def improve(
         if not who:
             break
         ratio = log_ratio.exp()
-        kept = ratio.clamp(1 - settings.clip, 1 + settings.clip)
-        gain = torch.minimum(ratio * batch.advantage, kept * batch.advantage)
-        if weights is not None:
-            gain = gain * weights
+        gain = ratio.clamp_max(1 + settings.clip) * up
+        gain = gain + ratio.clamp_min(1 - settings.clip) * down
         regular = settings.kl * batch.old.kl(now) - settings.entropy * now.entropy()
-        loss = (regular * batch.share).sum(1) - gain.mean(1)
+        loss = (regular * batch.share).sum(1) - gain.sum(1)
         (gradient,) = torch.autograd.grad(loss.sum(), leaf)
         _require_finite(loss.detach(), "actor's loss")
         if settings.share:

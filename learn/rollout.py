@@ -5,6 +5,7 @@ different observation of an agent, and samples point at theirs. In a grid world 
 of thousands of steps has tens of them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from games.markov import MarkovGame
-from learn.actors import Policies
+from learn.actors import Distribution, Policies
 from learn.random import stream
 
 
@@ -93,13 +94,14 @@ def collect(
       told: observations end with the agent's number, one-hot.
     """
     numbers = rng.random((steps, game.agents, envs, policies.draws))
+    players = policies.bound(weights)
     scene = game.start(rng.random((envs, game.draws)))
     log = _Log()
     returns = np.zeros((envs, game.agents))
     lengths, first = np.zeros(envs, np.int64), np.ones(envs, bool)
     for t in range(steps):
         seen = look(scene, told)
-        actions = act(policies, weights, seen, numbers[t])
+        actions = act(players, seen, numbers[t])
         scene = game.step(scene, actions)
         log.add(seen, actions, scene)
         returns += first[:, None] * scene.rewards
@@ -149,14 +151,13 @@ def look(scene: Any, told: bool) -> Float32[ndarray, "B N D"]:
 
 @torch.inference_mode()
 def act(
-    policies: Policies,
-    weights: Float32[Tensor, "N P"],
+    players: Callable[[Float32[Tensor, "N B D"]], Distribution],
     seen: Float32[ndarray, "B N D"],
     numbers: Float64[ndarray, "N B draws"],
 ) -> ndarray:
     """A joint action in each environment, from uniform numbers."""
     x = torch.from_numpy(np.ascontiguousarray(seen.swapaxes(0, 1)))
-    chosen = policies.at(weights, x).sample(torch.from_numpy(numbers))
+    chosen = players(x).sample(torch.from_numpy(numbers))
     return np.ascontiguousarray(chosen.numpy().swapaxes(0, 1))
 
 
@@ -197,10 +198,11 @@ def play(
     scene = game.start(rng.random((episodes, game.draws)))
     returns = np.zeros((episodes, game.agents))
     lengths = np.zeros(episodes, np.int64)
+    players = policies.bound(weights)
     while not scene.over.all():
         lengths += ~scene.over
         numbers = rng.random((game.agents, episodes, policies.draws))
-        actions = act(policies, weights, look(scene, told), numbers)
+        actions = act(players, look(scene, told), numbers)
         scene = game.step(scene, actions)
         returns += scene.rewards
     return returns, lengths

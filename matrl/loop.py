@@ -170,8 +170,7 @@ def _trial(
 @torch.no_grad()
 def _log_ratios(who: Policies, trial: Learner, batch: Batch) -> Float32[Tensor, "N M"]:
     """Of the trial policies to those that played."""
-    then = who.at(trial.weights, batch.seen)
-    return then.log_prob(batch.index, batch.actions) - batch.log_old
+    return batch.log_ratios(who.at(trial.weights, batch.seen))
 
 
 def _gate(
@@ -183,7 +182,7 @@ def _gate(
     state: State,
 ) -> Gated:
     """How much each agent keeps of its present policy."""
-    agents = len(batch.log_old)
+    agents = len(batch.advantage)
     rng = stream(state.seed, state.iteration + 1, _GATE)
     if method.gate == "random":
         return Gated(rng.random(agents))

@@ -158,12 +158,10 @@ def test_the_first_ratio_is_one_and_the_first_gradient_the_policy_gradient():
     agents = ppo.fresh(game, settings, 0)
     _, batch = ppo.experience(game, settings, agents, stream(0, 1))
     who = ppo.students(game, settings).policies
-    assert torch.equal(
-        who.at(agents.actor.weights, batch.seen).log_prob(batch.index, batch.actions),
-        batch.log_old,
-    )
+    now = who.at(agents.actor.weights, batch.seen)
+    assert torch.equal(batch.log_ratios(now), torch.zeros(2, 200))
     leaf = agents.actor.weights.clone().requires_grad_()
-    log = who.at(leaf, batch.seen).log_prob(batch.index, batch.actions)
+    log = batch.log_ratios(who.at(leaf, batch.seen))
     (log * batch.advantage).mean(1).sum().backward()
     new, _ = ppo.improve(settings, who, agents.actor, batch, 1, 1e-3)
     moved = new.weights - agents.actor.weights
