@@ -113,6 +113,18 @@ class MarkovGame(Protocol):
         """
 
 
+@runtime_checkable
+class Judged(MarkovGame, Protocol):
+    """A game of few actions that says exactly how far policies are from an equilibrium."""
+
+    @property
+    def situations(self) -> Float32[ndarray, "K D"]:
+        """Every observation there is; all agents see the same."""
+
+    def exploitability(self, policies: Float64[ndarray, "N K A"]) -> float:
+        """Sum over agents of what a best response gains (NashConv)."""
+
+
 def joint_action(game: MarkovGame, batch: int, actions: ndarray) -> ndarray:
     """The actions, checked; for the first line of a game's ``step``.
 

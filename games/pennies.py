@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 
 from games.markov import Discrete, Scene, joint_action
@@ -80,6 +80,11 @@ class Pennies:
     def inputs(self) -> int:
         """K, the situations."""
         return self.limit * self.states
+
+    @property
+    def situations(self) -> Float32[ndarray, "K K"]:
+        """What is seen in each situation."""
+        return np.eye(self.inputs, dtype=np.float32)
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> PenniesScene:
         """New episodes, each in the state its number falls on."""

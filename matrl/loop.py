@@ -13,9 +13,9 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from games.markov import MarkovGame
+from games.markov import Judged, MarkovGame
 from learn import ppo
-from learn.actors import Policies
+from learn.actors import Categorical, Policies
 from learn.agents import Agents, Learner
 from learn.batches import Batch
 from learn.random import stream
@@ -82,7 +82,8 @@ def step(
     every environment, ``returns_own`` and ``length``. Of what followed: ``rho``,
     ``meta_payoffs`` and ``meta_errors`` ``[N][2^N]`` (agent 0 slowest),
     ``equilibria``, ``meta_regret`` and ``meta_status`` where there was a meta-game;
-    ``kl`` and ``trial_steps`` of each agent; ``weights_clipped``, the share of the
+    ``exploitability`` of those who played where the
+    game tells it; ``kl`` and ``trial_steps`` of each agent; ``weights_clipped``, the share of the
     response's sample weights at their bounds; CPU ``seconds`` of every phase.
 
     Raises:
@@ -120,7 +121,19 @@ def step(
     seconds("response")
     about = {"iteration": iteration, "env_steps": iteration * settings.ppo.batch}
     row = about | row | {"seconds": seconds.spent}
+    if isinstance(game, Judged):
+        row["exploitability"] = exploitability(game, settings, state)
     return State(iteration, state.seed, Agents(actor, critic)), row
+
+
+@torch.no_grad()
+def exploitability(game: Judged, settings: Settings, state: State) -> float:
+    """How far the present policies are from an equilibrium (NashConv)."""
+    who = ppo.students(game, settings.ppo).policies
+    seen = torch.from_numpy(game.situations).expand(game.agents, -1, -1)
+    found = who.at(state.agents.actor.weights, seen)
+    assert isinstance(found, Categorical)
+    return game.exploitability(found.logs.double().softmax(2).numpy())
 
 
 class _Clock:

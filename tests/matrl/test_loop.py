@@ -300,3 +300,15 @@ def test_distilling_comes_nearer_to_the_mixture():
         )
 
     assert apart(fitted) < 0.2 * apart(mean)
+
+
+def test_a_judged_game_tells_how_far_its_policies_are_from_equilibrium():
+    game = Pennies(states=2, limit=2)
+    _, rows = run(game, "il", SMALL, 2)
+    uniform = np.full((2, game.inputs, 2), 0.5)
+    # A fresh policy is nearly uniform.
+    assert rows[0]["exploitability"] == pytest.approx(
+        game.exploitability(uniform), abs=0.1
+    )
+    assert rows[1]["exploitability"] != rows[0]["exploitability"]
+    assert "exploitability" not in run(GAME, "il", SMALL, 1)[1][0]
