@@ -115,7 +115,7 @@ class MarkovGame(Protocol):
 
 @runtime_checkable
 class Judged(MarkovGame, Protocol):
-    """A game of few actions that says exactly how far policies are from an equilibrium."""
+    """A game of few actions that tells how far policies are from an equilibrium."""
 
     @property
     def situations(self) -> Float32[ndarray, "K D"]:

@@ -82,9 +82,9 @@ def step(
     every environment, ``returns_own`` and ``length``. Of what followed: ``rho``,
     ``meta_payoffs`` and ``meta_errors`` ``[N][2^N]`` (agent 0 slowest),
     ``equilibria``, ``meta_regret`` and ``meta_status`` where there was a meta-game;
-    ``exploitability`` of those who played where the
-    game tells it; ``kl`` and ``trial_steps`` of each agent; ``weights_clipped``, the share of the
-    response's sample weights at their bounds; CPU ``seconds`` of every phase.
+    ``exploitability`` of those who played where the game tells it; ``kl`` and
+    ``trial_steps`` of each agent; ``weights_clipped``, the share of the response's
+    sample weights at their bounds; CPU ``seconds`` of every phase.
 
     Raises:
       Diverged: numbers are not finite or ratios explode; ``state`` is still good.
