@@ -47,6 +47,7 @@ LEARNERS: dict[str, Callable[[], Learner]] = {
     **{name: partial(_gated, method) for name, method in METHODS.items()},
     "vdn": partial(_replayed, "learn.mixing"),
     "qmix": partial(_replayed, "learn.mixing"),
+    "qtran": partial(_replayed, "learn.mixing"),
     "maddpg": partial(_replayed, "learn.maddpg"),
 }
 """What trains each method; modules of learners from replay are loaded when asked."""
