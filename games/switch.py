@@ -93,11 +93,11 @@ class Switch:
         sees all places can play the optimal policy.
         """
         found = REFERENCE[self.agents, self.rules]
+        if self.phantoms:
+            attained, uniform = PHANTOMS[self.agents, self.rules]
+            found = replace(found, attained=attained, uniform=uniform)
         if self.clock or self.sight == "joint":
             found = replace(found, attained=found.optimum)
-        if self.phantoms:
-            uniform = PHANTOM_UNIFORM[self.agents, self.rules]
-            found = replace(found, uniform=uniform)
         return found
 
     @property
@@ -183,14 +183,14 @@ REFERENCE = {
     (3, "modern"): Reference(
         12.4,
         "044 342 343 343 343 343 243 400 414 414 414 414 414 424",
-        None,
+        11.98,
         -15.0,
         -13.8448038,
     ),
     (4, "modern"): Reference(
         16.1,
         "0444 3424 3434 3434 3434 3434 2432 4401 4041 4141 4141 4140 4141 4144 4244",
-        12.35,
+        12.72,
         -20.0,
         -19.0370940,
     ),
@@ -200,14 +200,14 @@ REFERENCE = {
     (3, "legacy"): Reference(
         11.1,
         "442 443 043 343 343 343 340 304 414 414 414 414 414 224",
-        None,
+        10.28,
         -15.0,
         -14.1018637,
     ),
     (4, "legacy"): Reference(
         14.4,
         "4424 4434 0434 3434 3434 3434 3443 0022 4141 4141 4141 4141 2141 2400 3201",
-        10.82,
+        10.94,
         -20.0,
         -19.2465329,
     ),
@@ -216,16 +216,17 @@ REFERENCE = {
 
 ``optimum`` and ``plan`` come from dynamic programming over all joint places (32760 with
 four agents), ``uniform`` from the same recursion with means in place of maxima.
+``attained`` belongs to random policies of the agent's own place, found by gradient
+ascent on their exact value; with two agents a policy that draws nothing has it.
 """
 
-
-PHANTOM_UNIFORM = {
-    (2, "modern"): -9.0043233,
-    (3, "modern"): -14.0527011,
-    (2, "legacy"): -9.2238529,
-    (3, "legacy"): -14.2624356,
+PHANTOMS = {
+    (2, "modern"): (7.89, -9.0043233),
+    (3, "modern"): (11.04, -14.0527011),
+    (2, "legacy"): (7.29, -9.2238529),
+    (3, "legacy"): (8.74, -14.2624356),
 }
-"""``uniform`` where phantoms stand."""
+"""``attained`` and ``uniform`` where phantoms stand; all else is as without them."""
 
 
 class _Tables(NamedTuple):
