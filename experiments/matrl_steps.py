@@ -1,0 +1,210 @@
+"""How large a step sampled learners bear, with and without the meta-game.
+
+Example: python -m experiments.matrl_steps --seeds 10 --jobs 2 --out runs/steps
+
+Every method learns a game of conflict (matching pennies by default, whose distance from
+equilibrium is known exactly) with every rate of Adam and every clip. Nothing else holds
+steps back: no entropy bonus, no stop on divergence, and the best response's weights are
+not clipped unless --br-clip says so. Trial step and best response take equal steps.
+
+Methods are those of matrl_grid and two of ours: matrl-held-out judges by environments
+that the trial step has not seen and lowers moved profiles by two standard errors;
+matrl-distill fits the mixture of both policies instead of averaging their weights.
+
+Measured: exploitability, where the game tells it, else returns; the mean over the
+second half of a run. Writes cells/, summary.json, table.md, plots/steps.png and
+report.html; a killed run goes on with --out FOLDER --resume, to the same bits.
+"""
+
+import json
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from experiments import _run
+from nfg.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from experiments._cells import Cell, Outcome
+    from matrl.methods import Settings
+
+METHODS = (
+    *("il", "il-matched", "il-la", "random-rho"),
+    *("matrl", "matrl-wo-br", "matrl-held-out", "matrl-distill"),
+)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "matrl-held-out": {"held_out": 0.5, "cautious": 2.0},
+    "matrl-distill": {"aggregate": "distill"},
+}
+"""What our variants of MATRL change."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Fields of the page."""
+
+    game: str = "pennies(states=1,limit=1)"
+    """As games.worlds names it."""
+    methods: tuple[str, ...] = METHODS
+    """See above."""
+    rates: tuple[float, ...] = (2e-3, 4e-3, 8e-3, 16e-3)
+    """Of Adam, in the trial step and in the best response."""
+    clips: tuple[float, ...] = (0.1, 0.2, 0.3)
+    """By which ratios of probabilities may leave 1."""
+    steps: int = 10
+    """K and K_BR."""
+    iterations: int = 80
+    """Of a run."""
+    batch: int = 2000
+    """Environment steps of an iteration."""
+    envs: int = 200
+    """Environments side by side."""
+    width: int = 64
+    """Units of a hidden layer."""
+    br_clip: float = 10.0
+    """c-bar; the paper's is 0.1."""
+    br_start: Literal["aggregate", "current"] = "current"
+    """Where the best response begins; tabular MATRL begins at the current policy."""
+    reward: Literal["own", "team"] = "own"
+    """Whose reward an agent learns from."""
+    entropy: float = 0.0
+    """c_H."""
+    seeds: int = 5
+    """Runs of each method at each step size."""
+    seed: int = 100
+    """Of the first run; the others count on."""
+    jobs: int = 1
+    """Processes that train; the results do not depend on it."""
+    out: Path | None = None
+    """Run folder (default: a new one under runs/)."""
+    resume: bool = False
+    """Continue the run in --out."""
+    config: Path | None = None
+    """YAML file with defaults for these fields."""
+    json: bool = False
+    """Print the summary as one JSON object and nothing else on stdout."""
+    quiet: bool = False
+    """No progress."""
+
+    @property
+    def measure(self) -> str:
+        """What is measured."""
+        from games.markov import Judged
+        from games.worlds import load
+
+        return "exploitability" if isinstance(load(self.game), Judged) else "returns"
+
+    @property
+    def sizes(self) -> dict[str, tuple[float, float, str]]:
+        """Rate, clip and method of every label."""
+        return {
+            f"{method} clip {clip:g} rate {rate:g}": (rate, clip, method)
+            for clip in self.clips
+            for rate in self.rates
+            for method in self.methods
+        }
+
+
+def settings(config: Config, method: str, rate: float, clip: float) -> "Settings":
+    """Of a method at a step size."""
+    from learn.ppo import PPO
+    from matrl.methods import Settings
+
+    ppo = PPO(
+        batch=config.batch,
+        envs=config.envs,
+        rate=rate,
+        steps=config.steps,
+        clip=clip,
+        entropy=config.entropy,
+        target_kl=float("inf"),
+        width=config.width,
+        reward=config.reward,
+    )
+    made = Settings(
+        ppo=ppo,
+        br_steps=config.steps,
+        br_rate=rate,
+        br_clip=config.br_clip,
+        br_start=config.br_start,
+    )
+    return replace(made, **VARIANTS.get(method, {}))
+
+
+def check(config: Config) -> "list[Cell]":
+    """All runs, or a sentence that says why they cannot be made.
+
+    Raises:
+      UserError: a field is impossible, or a game or method unknown.
+    """
+    from experiments._cells import Cell
+    from experiments._cells import check as check_cells
+
+    for name, least in (("seeds", 1), ("seed", 0), ("jobs", 1), ("iterations", 2)):
+        if getattr(config, name) < least:
+            raise UserError(
+                f"--{name} must be at least {least}; got {getattr(config, name)}"
+            )
+    for name in ("methods", "rates", "clips"):
+        asked = getattr(config, name)
+        if not asked or len(set(asked)) < len(asked):
+            raise UserError(f"--{name} must be named, each once; got {list(asked)}")
+    for method in config.methods:
+        if method not in METHODS:
+            raise unknown("--methods", "method", method, METHODS)
+    found = [
+        Cell(
+            label,
+            config.game,
+            "matrl" if method in VARIANTS else method,
+            settings(config, method, rate, clip),
+            config.seed + number,
+            config.iterations,
+        )
+        for label, (rate, clip, method) in config.sizes.items()
+        for number in range(config.seeds)
+    ]
+    check_cells(found)
+    return found
+
+
+def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
+    """Trains what is missing and reports: the folder, the summary, the faults.
+
+    Raises:
+      UserError: something is impossible.
+    """
+    cells = check(config)
+    from experiments import _cells, _folder, _matrl_steps_report
+
+    folder = _run.claim(config.out, "matrl_steps", config.resume)
+    with _folder.held(folder):
+        told: Any = config
+        _folder.record(folder, told)
+        begun = time.monotonic()
+        try:
+            silent = config.quiet or config.json
+            faults = _cells.train(cells, folder, config.jobs, silent)
+        finally:
+            _folder.clock(folder, time.monotonic() - begun)
+        summary = _matrl_steps_report.write(folder, config, cells, faults)
+    return folder, summary, faults
+
+
+def page(config: Config) -> None:
+    """Runs, and prints the tables or the summary; faults are told at the end."""
+    from experiments._cells import complain
+
+    folder, summary, faults = run(config)
+    if config.json:
+        print(json.dumps(_run.clean(summary)))
+    elif not config.quiet:
+        print((folder / "table.md").read_text("utf-8"))
+        print(f"-> {folder}")
+    complain(faults, folder)
+
+
+if __name__ == "__main__":
+    sys.exit(_run.main(page, Config))
