@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from experiments.matrl_pong import Config
 
 _DRAWS = 10_000
+_WHO = {"random": "random play", "tracker": "the tracker"}
 
 
 def cpu(cells: Sequence[Cell], folder: Path) -> dict[str, float]:
@@ -200,7 +201,7 @@ def _learns(row: "Row", name: str) -> "Row":
     above = [value > 2 * error for value, error in pairs]
     here = f"{sum(above)} of {len(above)} runs; score {claim.show(found, 2)}, won "
     return {
-        "claim": f"the final agents of {row['method']} beat {name} play (above 0 by "
+        "claim": f"the final agents of {row['method']} beat {_WHO[name]} (above 0 by "
         "two standard errors, every run)",
         "paper": "not reported",
         "here": f"{here}{100 * found['won']:.0f} %",

@@ -251,10 +251,10 @@ def scripted(
     """
     scene = game.start(rng.random((games, game.draws)))
     score = np.zeros(games)
-    other = 1 - side
+    players, other = policies.bound(weights), 1 - side
     while not scene.over.all():
         seen = look(scene, told=False)
-        actions = act(policies, weights, seen, rng.random((2, games, policies.draws)))
+        actions = act(players, seen, rng.random((2, games, policies.draws)))
         actions[:, other] = (
             tracker(seen[:, other])
             if opponent == "tracker"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _DUELS = ("final agents", "score", "won", "drawn", "p", "reverse p")
 _CLAIMS = ("claim", "paper", "here", "verdict")
+_TITLES = {"random": "random play", "tracker": "the tracker (a script)"}
 
 
 def text(summary: Mapping[str, Any]) -> str:
@@ -135,7 +136,7 @@ def script_figure(config: "Config", scores: Scores) -> "Figure":
             for one in own if len(own) > 1 else ():
                 axes.plot(x, one, color=colour, linewidth=0.6, alpha=0.45)
         axes.axhline(0, color="0.5", linewidth=0.8)
-        axes.set_title(f"against {name} play", fontsize=10)
+        axes.set_title(f"against {_TITLES[name]}", fontsize=10)
         axes.set_xlabel("thousands of steps trained")
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("score")
