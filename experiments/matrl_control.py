@@ -11,8 +11,10 @@ extra: pip install .[mujoco]
 
 Settings are those of the paper's Table 5. Its coefficients of entropy and KL, .05 and
 .01, are used with 100 on the policy's loss, so they are .0005 and .0001 here (the
-authors' code has .001 for KL). The clip of values and target_kl are those of the
-authors' code, lambda is what ran there. A batch of 4000 steps is played by four
+authors' code has .001 for KL). The critic's loss is the paper's squared error, without
+the authors' clip of a value's change at .1: returns are in the hundreds here, and such
+a critic cannot follow them. target_kl is that of the authors' code, lambda is what ran
+there. A batch of 4000 steps is played by four
 robots for 1000 steps each: every iteration begins new episodes, and these are whole.
 An episode that only the time limit ends is worth what the critic says
 (--no-bootstrap-limits for 0, as in the authors' code). One iteration takes 1 to 2 CPU
@@ -86,8 +88,8 @@ class Config:
     """Of the advantages (what ran in the authors' code)."""
     target_kl: float = 0.1
     """Divergence at which an agent rests (authors' code: after 1.5 times this)."""
-    value_clip: float = 0.1
-    """Of a value's change (authors' code); inf for none."""
+    value_clip: float = float("inf")
+    """Of a value's change in an iteration; inf for none (the paper's squared error)."""
     bootstrap_limits: bool = True
     """The time limit is not the end of the world."""
     width: int = 128
