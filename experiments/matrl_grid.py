@@ -194,11 +194,14 @@ def iterations(config: Config, chosen: Task) -> int:
 
 
 def envs(config: Config, limit: int) -> int:
+    """Environments side by side."""
+    return side(config.batch, limit) if config.envs is None else config.envs
+
+
+def side(batch: int, limit: int) -> int:
     """As many environments as have time for a whole episode each."""
-    if config.envs is not None:
-        return config.envs
-    most = max(1, config.batch // limit)
-    return next(n for n in range(most, 0, -1) if config.batch % n == 0)
+    most = max(1, batch // limit)
+    return next(n for n in range(most, 0, -1) if batch % n == 0)
 
 
 def settings(config: Config, chosen: Task, method: str) -> Any:

@@ -106,6 +106,7 @@ def step(
     seconds("meta_game")
     rng = stream(state.seed, iteration, _DRAW)
     actor = _aggregate(settings, who, gated.rho, now, trial, fit, rng)
+    seconds("aggregate")
     row: dict[str, Any] = _told(played, facts, gated)
     if method.respond:
         assert logs is not None
