@@ -204,8 +204,9 @@ def _lead(summary: Row) -> list[str]:
     if methods & {"vdn", "qmix", "qtran", "maddpg"}:
         found.append(
             "Learners from a replay (vdn, qmix, qtran, maddpg) are measured without "
-            "exploration after each iteration; vdn, qmix and qtran learn from the "
-            "team's reward whatever the task says."
+            "exploration after each iteration, and their seconds are of the clock, not "
+            "of the CPU; vdn, qmix and qtran learn from the team's reward whatever the "
+            "task says."
         )
     return found
 
