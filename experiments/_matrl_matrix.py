@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,26 +68,23 @@ class Entrant:
     rule: Rule
 
 
-def entrants(
-    alpha: float, beta: float, gamma: float, select: meta_2x2.Select
-) -> list[Entrant]:
+def entrants(alpha: float, beta: float, gamma: float, select: str) -> list[Entrant]:
     """The rows of Table 1: the paper's, then the controls."""
     a, b, c = f"{alpha:g}", f"{beta:g}", f"{gamma:g}"
 
-    def matrl(**changes: Any) -> MATRL:
-        return MATRL(**{"alpha": alpha, "beta": beta, "select": select} | changes)
+    usual = MATRL(alpha, beta, select)
 
     return [
         Entrant("iga", f"IGA {a}", IGA(alpha)),
         Entrant("la", f"IGA-LA {a}, ahead {c}", LookAhead(alpha, gamma)),
         Entrant("wolf", "WoLF-IGA .02/.06", WoLF(0.02, 0.06)),
-        Entrant("matrl", f"MATRL {a}, BR {b}", matrl()),
-        Entrant("matrl-wo-br", f"MATRL w/o BR {a}", matrl(respond=False)),
+        Entrant("matrl", f"MATRL {a}, BR {b}", usual),
+        Entrant("matrl-wo-br", f"MATRL w/o BR {a}", replace(usual, respond=False)),
         Entrant("iga-beta", f"IGA {b}: BR's step", IGA(beta)),
         Entrant("iga-matched", f"IGA {alpha + beta:g}: both steps", IGA(alpha + beta)),
         Entrant("la-beta", f"IGA-LA {b}, ahead {a}", LookAhead(beta, alpha)),
-        Entrant("matrl-equal", f"MATRL {a}, BR {a}", matrl(beta=alpha)),
-        Entrant("random-rho", f"random rho {a}, BR {b}", matrl(gate="random")),
+        Entrant("matrl-equal", f"MATRL {a}, BR {a}", replace(usual, beta=alpha)),
+        Entrant("random-rho", f"random rho {a}, BR {b}", replace(usual, gate="random")),
         Entrant("wolf-script", "WoLF-IGA .01/.06", WoLF(0.01, 0.06)),
         Entrant(
             "wolf-first",
@@ -97,7 +94,7 @@ def entrants(
     ]
 
 
-def sweepers(size: float, select: meta_2x2.Select) -> list[Entrant]:
+def sweepers(size: float, select: str) -> list[Entrant]:
     """Everyone with one step size for all of its steps."""
     return [
         Entrant("iga", "IGA", IGA(size)),
@@ -123,7 +120,8 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     spread = math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     half = _Z * spread / (1 + z2 / trials)
-    return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return 100 * min(share, low), 100 * max(share, high)  # against rounding at the ends
 
 
 def row(found: Race, seed: int, brief: bool = False) -> dict[str, Any]:

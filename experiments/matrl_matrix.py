@@ -121,7 +121,7 @@ def run(config: Config) -> dict[str, Any]:
     arrays: dict[str, ndarray] = {}
     summary: dict[str, Any] = {"table": [], "paired": [], "sweep": [], "meta_games": []}
     for kind in config.classes:
-        games = Games.of(draw(kind, config.games, config.seed))  # type: ignore[arg-type]
+        games = Games.of(draw(kind, config.games, config.seed))
         _table(config, kind, games, summary, arrays)
         _sweep(config, kind, games, summary, arrays)
         _meta_games(config, kind, games, summary)

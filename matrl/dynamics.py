@@ -7,7 +7,7 @@ them side by side, and the controls that tell a gate from a longer step. Points
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from matrl import meta_2x2
 from matrl.matrix_games import START, Games
-from matrl.meta_2x2 import MetaGames, Select
+from matrl.meta_2x2 import MetaGames
 from nfg.errors import UserError, unknown
 
 BOX = 0.05
@@ -23,6 +23,7 @@ BOX = 0.05
 (Wen et al., MATRL, section 5.1)."""
 
 
+@runtime_checkable
 class Rule(Protocol):
     """How a point moves."""
 
@@ -123,7 +124,7 @@ class WoLF:
 
     slow: float = 0.02
     fast: float = 0.06
-    aim: Literal["mixed", "first"] = "mixed"
+    aim: str = "mixed"
 
     def __post_init__(self) -> None:
         _check("WoLF", slow=self.slow, fast=self.fast)
@@ -161,18 +162,18 @@ class MATRL:
 
     alpha: float = 0.02
     beta: float = 0.03
-    select: Select = "random"
+    select: str = "random"
     respond: bool = True
-    gate: Literal["nash", "random"] | float = "nash"
+    gate: str | float = "nash"
 
     def __post_init__(self) -> None:
         _check("MATRL", alpha=self.alpha, beta=self.beta)
         if self.select not in meta_2x2.SELECT:
             raise unknown("MATRL()", "selection", self.select, meta_2x2.SELECT)
-        fixed = not isinstance(self.gate, str)
-        if not fixed and self.gate not in ("nash", "random"):
-            raise unknown("MATRL()", "gate", self.gate, ("nash", "random"))
-        if fixed and not 0 <= self.gate <= 1:  # type: ignore[operator]
+        if isinstance(self.gate, str):
+            if self.gate not in ("nash", "random"):
+                raise unknown("MATRL()", "gate", self.gate, ("nash", "random"))
+        elif not 0 <= self.gate <= 1:
             raise UserError(
                 f"MATRL(): a fixed gate must lie in [0, 1]; got {self.gate}"
             )

@@ -6,7 +6,6 @@ appendix; the draws follow their released script, so seeds 0, 1, ... give its ga
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,7 +17,6 @@ from nfg.catalogue import named as catalogued
 from nfg.errors import UserError, unknown
 from nfg.game import Game
 
-Kind = Literal["coordination", "anti_coordination", "cyclic"]
 START = (0.9, 0.2)
 """Probabilities of action 0 from which the paper starts every game."""
 _SEEDS = 2**32  # of the Mersenne Twister, one word
@@ -103,7 +101,7 @@ def _between(ends: ndarray, at: ndarray) -> ndarray:
     return ends[..., 0] + (ends[..., 1] - ends[..., 0]) * at
 
 
-def draw(kind: Kind, count: int, first: int = 0) -> Float64[ndarray, "B 2 2 2"]:
+def draw(kind: str, count: int, first: int = 0) -> Float64[ndarray, "B 2 2 2"]:
     """Random games of a class, one a seed: seeds ``first``, ``first + 1``, ...
 
     coordination: two pure equilibria on the diagonal and a mixed one; anti-coordination
@@ -197,7 +195,7 @@ _CLASSES: dict[str, Callable[[_Draw], _Table]] = {
     "anti_coordination": _anti_coordination,
     "cyclic": _cyclic,
 }
-CLASSES: tuple[Kind, ...] = ("coordination", "anti_coordination", "cyclic")
+CLASSES = ("coordination", "anti_coordination", "cyclic")
 """The classes of Table 1."""
 
 NAMED = (

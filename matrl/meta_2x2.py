@@ -4,7 +4,6 @@ Wen et al., MATRL, section 3.2. Many games at once; every equilibrium, then one 
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -13,8 +12,8 @@ from numpy import ndarray
 from meta_solvers.two_action import equilibria_of_gains
 from nfg.errors import unknown
 
-Select = Literal["random", "first", "max_welfare", "risk_dominant"]
-SELECT: tuple[Select, ...] = get_args(Select)
+SELECT = ("random", "first", "max_welfare", "risk_dominant")
+"""Ways to choose among several equilibria; `choose` says what they mean."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +84,7 @@ def regret(
 def choose(
     meta: MetaGames,
     listed: Listed,
-    select: Select,
+    select: str,
     uniform: Float64[ndarray, "B"],
 ) -> Float64[ndarray, "B 2"]:
     """One equilibrium of each game, as probabilities of keeping, rho.

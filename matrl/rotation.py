@@ -6,18 +6,16 @@ origin, around which simultaneous gradients turn. Points ``[B, 2]`` hold x and y
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
 from matrl import meta_2x2
-from matrl.meta_2x2 import MetaGames, Select
+from matrl.meta_2x2 import MetaGames
 from nfg.errors import UserError, unknown
 
-Method = Literal["gd", "eg", "la", "matrl", "matrl-wo-br"]
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS = ("gd", "eg", "la", "matrl", "matrl-wo-br")
 """Gradient descent, extra-gradient (Korpelevich 1976), look-ahead (Zhang & Lesser
 2010), MATRL, and MATRL without the best response."""
 
@@ -86,12 +84,12 @@ class Trace:
 
 
 def run(
-    method: Method,
+    method: str,
     start: Float64[ndarray, "B 2"],
     steps: int = 1000,
     rate: float = 0.02,
     game: Rotation = Rotation(),
-    select: Select = "random",
+    select: str = "random",
     seed: int = 0,
 ) -> Trace:
     """Runs a method from B starting points; all its steps have size ``rate``.
@@ -124,11 +122,11 @@ def run(
 
 
 def _step(
-    method: Method,
+    method: str,
     point: ndarray,
     rate: float,
     game: Rotation,
-    select: Select,
+    select: str,
     uniform: ndarray,
 ) -> tuple[ndarray, ndarray]:
     """The next points, and the shares kept in the meta-game."""
