@@ -142,7 +142,7 @@ def _pure(summary: dict[str, Any]) -> Row:
     verdict = "holds (for two players)" if share == 100 else "does not hold"
     return _say(
         "Remark 2: the meta-game always has a pure equilibrium",
-        "proved",
+        "stated for any number of players",
         f"{share:.3f} % of {total} meta-games at all step sizes",
         verdict if total else "no meta-games",
     )
@@ -179,7 +179,7 @@ def _pennies(config: "Config", summary: dict[str, Any]) -> Row:
     verdict = "holds" if holds else "does not hold"
     return _say(
         "matching pennies: MATRL converges where IGA circles",
-        "shown in Figure 7",
+        "drawn in Figure 7, no number",
         f"steps until it stays at .02, .03, .1 of {config.pennies_steps}: {text}",
         verdict + ("; look-ahead takes the same steps" if same else ""),
     )

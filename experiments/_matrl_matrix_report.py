@@ -299,7 +299,7 @@ def render(
         _report.figure(
             rotation(arrays),
             "Figure 3: the rotational game",
-            "Gradient descent and MATRL without its best response circle; the others "
+            "Gradient descent diverges, MATRL without its best response circles; the others "
             "shrink alike.",
             plots / "figure_3.png",
         ),
