@@ -299,8 +299,8 @@ def render(
         _report.figure(
             rotation(arrays),
             "Figure 3: the rotational game",
-            "Gradient descent diverges, MATRL without its best response circles; the others "
-            "shrink alike.",
+            "Gradient descent diverges, MATRL without its best response circles; the "
+            "others shrink alike.",
             plots / "figure_3.png",
         ),
         _report.figure(
