@@ -230,13 +230,7 @@ def improve(
     """
     new = actor.copy()
     count = len(new.weights)
-    before, cells = batch.table(batch.old), batch.cells
-    gains = batch.advantage if weights is None else weights * batch.advantage
-    # min(r A, clip(r) A) has one form where A > 0 and another where A < 0.
-    up, down, taken_at = (
-        pooled(part, cells, before.shape[1])
-        for part in (gains.clamp_min(0), gains.clamp_max(0), torch.ones_like(gains))
-    )
+    before, up, down, taken_at = _pooled(batch, weights)
     taken, resting = [0] * count, [False] * count
     estimate = [0.0] * count
     for _ in range(steps):
@@ -265,6 +259,20 @@ def improve(
             taken[i] += 1
     _require_finite(new.weights, "policy")
     return new, Improved(tuple(estimate), tuple(taken))
+
+
+def _pooled(
+    batch: Batch, weights: Float32[Tensor, "N M"] | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of every cell: log-probability, gains above and below 0, share of the samples."""
+    before, cells = batch.table(batch.old), batch.cells
+    gains = batch.advantage if weights is None else weights * batch.advantage
+    # min(r A, clip(r) A) has one form where A > 0 and another where A < 0.
+    up, down, taken_at = (
+        pooled(part, cells, before.shape[1])
+        for part in (gains.clamp_min(0), gains.clamp_max(0), torch.ones_like(gains))
+    )
+    return before, up, down, taken_at
 
 
 def regress(

@@ -77,8 +77,8 @@ def _forced(table: Float64[ndarray, "N C"]) -> Float64[ndarray, " N"]:
     settled = False
     while not settled:
         settled = True
-        for player in np.flatnonzero(np.isnan(found)):
-            gain = cube[(player, *left)]
+        for player in np.flatnonzero(np.isnan(found)).tolist():
+            gain = cube[player][tuple(left)]
             if gain.min() > _CLEAR or gain.max() < -_CLEAR:
                 best = int(gain.min() > 0)
                 found[player], settled = best, False
