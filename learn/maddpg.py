@@ -33,8 +33,8 @@ class MADDPG(Schedule):
 
     It says two layers of 300 units, rate 0.001, minibatches of 100, 10 000 steps before
     learning and an update every 100 steps. Lowe et al. make one gradient step then; the
-    default here is ``updates`` of them, since one learns little in the budgets of that
-    paper. Neither says the rest for these games.
+    default here is more, since one learns little in the budgets of these games. The
+    rest is not said.
 
     Attributes:
       every: see ``Schedule``.
@@ -50,7 +50,7 @@ class MADDPG(Schedule):
     """
 
     every: int = 100
-    updates: int = 20
+    updates: int = 5
     minibatch: int = 100
     warm: int = 10_000
     rate: float = 1e-3

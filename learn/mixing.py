@@ -30,9 +30,10 @@ Kind = Literal["vdn", "qmix", "qtran"]
 class Mixing(Schedule):
     """Hyper-parameters; widths and ``target_every`` are those of MATRL's baselines.
 
-    Neither that paper nor those of the algorithms say the rest for these games. Of
-    ``Schedule``: two updates of 256 steps every 40 environment steps, in a replay that
-    holds 50 iterations, is a compromise of speed.
+    That paper does not say the rest; two updates every 40 environment steps, from a
+    replay that holds 50 iterations, are a compromise with speed. Agents have no memory,
+    so where an observation leaves out what matters (in Switch, where the others are)
+    values are averages over situations, and greedy play may stand still for good.
 
     Attributes:
       kind: "vdn", "qmix" or "qtran".
