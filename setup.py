@@ -3,9 +3,10 @@ from pathlib import Path
 from setuptools import setup
 
 PACKAGES = [
-    "nfg",
-    "games",
-    "learn",
+    "metaspiel",
+    "metaspiel.nfg",
+    "metaspiel.games",
+    "metaspiel.learn",
     "meta_solvers",
     "meta_solvers.exact",
     "meta_solvers.nes",

@@ -11,7 +11,7 @@ from experiments._folder import LISTS, check_data
 from experiments._grid import ApproachName, BehaviourName
 from meta_solvers import Game, get
 from meta_solvers.base import check as capable
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 from offline.baselines import Cloning
 from offline.coffee import SOLVERS
 from offline.data import load

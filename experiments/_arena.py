@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from experiments.psro import Config
-    from games.sequence import SequenceForm
-    from games.simulator import Simulator
     from meta_solvers import Game
+    from metaspiel.games.sequence import SequenceForm
+    from metaspiel.games.simulator import Simulator
     from psro.executor import Executor
     from psro.parts import Evaluator, Oracle
 
@@ -83,7 +83,7 @@ def _exact(config: "Config") -> Arena:
 def _sequence_form(config: "Config") -> "SequenceForm":
     if config.payoffs is not None:
         from experiments._files import load_game
-        from games.sequence import from_normal_form
+        from metaspiel.games.sequence import from_normal_form
 
         game = load_game(config.payoffs)
         if game.members is not None or game.repeats is not None:
@@ -92,7 +92,7 @@ def _sequence_form(config: "Config") -> "SequenceForm":
                 "them with experiments.solve"
             )
         return from_normal_form(game, config.payoffs.name)
-    from games.openspiel import sequence_form
+    from metaspiel.games.openspiel import sequence_form
 
     if config.quiet or config.json or not sys.stdout.isatty():
         return sequence_form(config.game, config.players, config.memory_gb)
@@ -110,9 +110,9 @@ def _learned(config: "Config") -> Arena:
     import numpy as np
     import torch
 
-    from learn.evaluate import Instances
-    from learn.tasks import Settings
     from meta_solvers import Game
+    from metaspiel.learn.evaluate import Instances
+    from metaspiel.learn.tasks import Settings
     from psro.rl import LearnedOracle, SampledEvaluator
 
     torch.set_num_threads(1)
@@ -165,7 +165,7 @@ def simulator(name: str, players: int | None) -> "Simulator":
         if players not in (None, 2):
             raise UserError(f"--players: {short} has 2 players; got {players}")
         return _bargaining(rest)
-    from games.batched import OpenSpielSimulator
+    from metaspiel.games.batched import OpenSpielSimulator
 
     text = name.removeprefix(OPENSPIEL)
     if players is not None:
@@ -176,7 +176,7 @@ def simulator(name: str, players: int | None) -> "Simulator":
 
 def _bargaining(rest: str) -> "Simulator":
     """Our Bargaining from OpenSpiel's way to write parameters."""
-    from games.bargaining import Bargaining
+    from metaspiel.games.bargaining import Bargaining
 
     values: dict[str, str] = {}
     for pair in filter(None, rest.split(",")):

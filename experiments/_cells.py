@@ -29,9 +29,9 @@ import torch
 from experiments import _folder, _run
 from experiments._cells_learners import LEARNERS
 from experiments._cells_watch import Watch
-from games.worlds import load
-from learn.ppo import Diverged
-from nfg.errors import UserError, unknown
+from metaspiel.games.worlds import load
+from metaspiel.learn.ppo import Diverged
+from metaspiel.nfg.errors import UserError, unknown
 from psro.executor import Executor, WorkerLost, WorkFailed
 
 PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
@@ -43,7 +43,7 @@ class Cell:
 
     Attributes:
       label: what it is, without the seed; cells differ in label or seed.
-      game: as ``games.worlds.load`` reads it.
+      game: as ``metaspiel.games.worlds.load`` reads it.
       method: one of ``experiments._cells_learners.LEARNERS``.
       settings: of the method, of its own class.
       seed: of everything random.

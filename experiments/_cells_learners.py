@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from games.markov import MarkovGame
 from matrl import checkpoint, loop
 from matrl.methods import METHODS, Method
+from metaspiel.games.markov import MarkovGame
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def _replayed(name: str) -> Learner:
 
 LEARNERS: dict[str, Callable[[], Learner]] = {
     **{name: partial(_gated, method) for name, method in METHODS.items()},
-    "vdn": partial(_replayed, "learn.mixing"),
-    "qmix": partial(_replayed, "learn.mixing"),
-    "qtran": partial(_replayed, "learn.mixing"),
-    "maddpg": partial(_replayed, "learn.maddpg"),
+    "vdn": partial(_replayed, "metaspiel.learn.mixing"),
+    "qmix": partial(_replayed, "metaspiel.learn.mixing"),
+    "qtran": partial(_replayed, "metaspiel.learn.mixing"),
+    "maddpg": partial(_replayed, "metaspiel.learn.maddpg"),
 }
 """What trains each method; modules of learners from replay are loaded when asked."""

@@ -16,10 +16,10 @@ from open_spiel.python import rl_environment
 from open_spiel.python.algorithms.random_agent import RandomAgent
 from open_spiel.python.pytorch import dqn
 
-import games.bargaining_openspiel  # noqa: F401  (registers the game)
+import metaspiel.games.bargaining_openspiel  # noqa: F401  (registers the game)
 from experiments._learning import PAPER, whole_updates
-from learn.nets import Shape, layers
-from learn.tasks import Settings
+from metaspiel.learn.nets import Shape, layers
+from metaspiel.learn.tasks import Settings
 
 SEED_EPISODES = 20  # its learn() fails before anything is stored
 

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from experiments import _parts
 from experiments._grid import Job, Unit
-from games.bargaining import Bargaining
-from games.simulator import Position
-from learn.nets import Shape
-from learn.policies import Bank
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.games.simulator import Position
+from metaspiel.learn.nets import Shape
+from metaspiel.learn.policies import Bank
 from offline.data import Dataset, Mirror
 from offline.record import Actor, collect
 from psro import checkpoint

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from nfg.errors import UserError
-from nfg.gambit import parse
-from nfg.game import Game
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.gambit import parse
+from metaspiel.nfg.game import Game
 
 _ENDINGS = (".npy", ".npz", ".csv", ".nfg")
 

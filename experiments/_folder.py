@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments import _run
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 from offline import validate
 from offline.data import Dataset, load
 

@@ -11,7 +11,7 @@ from experiments._drawing import drawn
 from experiments._grid import Job, Unit
 from meta_solvers import get
 from meta_solvers.base import solve
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 from offline.agreement import agreement
 from offline.coffee import SOLVERS
 from offline.fidelity import one_step, roll_outs

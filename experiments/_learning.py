@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from numpy import ndarray
 
-from games.bargaining import Bargaining
-from games.simulator import Simulator
-from learn import ddqn
-from learn.graphs import Captured
-from learn.nets import Shape, initial
-from learn.replay import Replay
-from learn.tasks import Learned, Settings, Task
-from learn.update import Engine, Learner
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.games.simulator import Simulator
+from metaspiel.learn import ddqn
+from metaspiel.learn.graphs import Captured
+from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.replay import Replay
+from metaspiel.learn.tasks import Learned, Settings, Task
+from metaspiel.learn.update import Engine, Learner
 from offline.dynamics import train as fit
 from offline.ensemble import Training
 from offline.model import ModelSimulator

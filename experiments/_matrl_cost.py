@@ -11,15 +11,15 @@ import numpy as np
 from numpy import ndarray
 
 from experiments.matrl_grid import side
-from games.markov import Discrete, MarkovGame
-from games.worlds import load
-from learn.ppo import PPO
 from matrl import loop
 from matrl.meta_game import estimate
 from matrl.methods import METHODS, Settings
 from meta_solvers.base import solve
 from meta_solvers.two_action import TwoActionNash
-from nfg.game import Game
+from metaspiel.games.markov import Discrete, MarkovGame
+from metaspiel.games.worlds import load
+from metaspiel.learn.ppo import PPO
+from metaspiel.nfg.game import Game
 
 if TYPE_CHECKING:
     from experiments.matrl_cost import Config

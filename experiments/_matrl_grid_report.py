@@ -9,7 +9,7 @@ from experiments import _cells, _folder, _report, _run
 from experiments import _matrl_grid_figures as figures
 from experiments._cells import Cell, Outcome
 from experiments._matrl_grid_rows import claims, of_method, of_run, pairs
-from games.worlds import load
+from metaspiel.games.worlds import load
 
 if TYPE_CHECKING:
     from experiments.matrl_grid import Config

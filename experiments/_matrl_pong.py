@@ -104,7 +104,7 @@ def resampled(
 def choice(scores: Scores, methods: Sequence[str], seed: int) -> "Row":
     """The game in which both sides choose a method, and what solves it."""
     from meta_solvers import get, solve
-    from nfg.game import Game
+    from metaspiel.nfg.game import Game
 
     score = league(scores)
     of = np.array([methods.index(method) for method, _ in scores.runs])

@@ -19,14 +19,14 @@ from torch import Tensor
 
 from experiments import _cells, _run
 from experiments._cells import Cell
-from games.markov import MarkovGame
-from games.mini_pong import MiniPong, tracker
-from games.worlds import load
-from learn.actors import Policies
-from learn.ppo import students
-from learn.random import stream
-from learn.rollout import act, look, play
 from matrl import checkpoint
+from metaspiel.games.markov import MarkovGame
+from metaspiel.games.mini_pong import MiniPong, tracker
+from metaspiel.games.worlds import load
+from metaspiel.learn.actors import Policies
+from metaspiel.learn.ppo import students
+from metaspiel.learn.random import stream
+from metaspiel.learn.rollout import act, look, play
 
 if TYPE_CHECKING:
     from experiments.matrl_pong import Config

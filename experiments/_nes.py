@@ -17,7 +17,7 @@ from meta_solvers.exact.batch import Equilibria, equilibria
 from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Concept, Problem
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from meta_solvers.nes.network import Network
@@ -55,7 +55,7 @@ def generator(seed: int, name: str) -> np.random.Generator:
 
 def draw(family: str, actions: tuple[int, ...], count: int, seed: int) -> ndarray:
     """Payoffs ``[B, N, A1, ..., AN]`` of one family, the same for the same seed."""
-    from nfg.sample import sample
+    from metaspiel.nfg.sample import sample
 
     rng = generator(seed, f"{family} {'x'.join(map(str, actions))}")
     return np.stack([sample(family, actions, rng).payoffs for _ in range(count)])

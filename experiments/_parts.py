@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from experiments._grid import Job, Unit
-from games.bargaining import Bargaining
-from learn.tasks import Settings
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn.tasks import Settings
 from offline import data as stored
 from offline import ensemble
 from offline.baselines import Clone

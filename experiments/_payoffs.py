@@ -6,9 +6,9 @@ import numpy as np
 from numpy import ndarray
 
 from experiments._learning import GAMES, PAPER, Row, networks, shape_of, task, timed
-from games.bargaining import Bargaining
-from learn.ddqn import train
-from learn.evaluate import Matches, Scores, play, pure
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn.ddqn import train
+from metaspiel.learn.evaluate import Matches, Scores, play, pure
 from psro.executor import InProcess
 from psro.parts import Population, Table
 from psro.rl import SampledEvaluator

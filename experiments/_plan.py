@@ -14,13 +14,13 @@ import torch
 
 from experiments import _parts
 from experiments._grid import Kind, Outcome, Unit, steps_of
-from games.simulator import Simulator
-from learn.ddqn import train
-from learn.evaluate import Matches, play, pure
-from learn.nets import Shape, initial
-from learn.random import generators
-from learn.tasks import Settings, Task
 from meta_solvers import Game, get, solve
+from metaspiel.games.simulator import Simulator
+from metaspiel.learn.ddqn import train
+from metaspiel.learn.evaluate import Matches, play, pure
+from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.random import generators
+from metaspiel.learn.tasks import Settings, Task
 from offline import dynamics
 from offline.baselines import Cloning, clone
 from offline.coffee import SOLVERS

@@ -196,7 +196,7 @@ class Games:
         import torch
 
         from meta_solvers.exact.batch import equilibria
-        from nfg.sample import sample
+        from metaspiel.nfg.sample import sample
 
         torch.set_num_threads(1)  # CPU time adds up over threads
         batch = max(1, min(batch, ENTRIES // entries(actions, concept)))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import yaml
 
 from meta_solvers.base import SolverFailed
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 Config = TypeVar("Config")
 

@@ -12,7 +12,7 @@ from itertools import chain, combinations
 import numpy as np
 from numpy import ndarray
 
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 _SPLITS = 200_000  # of the pooled trials; all of them up to here, draws beyond
 _DRAWS, _BLOCK = 100_000, 5_000

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from games.sequence import SequenceForm
+    from metaspiel.games.sequence import SequenceForm
     from psro.parts import TargetConcept
 
 Played = dict[str, tuple[list[list[Any]], np.ndarray]]
@@ -105,9 +105,9 @@ def judge(
 
     Both come from our sequence form, with exact payoffs and best responses.
     """
-    from games.openspiel import from_openspiel
-    from nfg.game import Game
-    from nfg.gaps import expected
+    from metaspiel.games.openspiel import from_openspiel
+    from metaspiel.nfg.game import Game
+    from metaspiel.nfg.gaps import expected
     from psro.exact import ExactOracle
     from psro.parts import Member, Population
     from psro.targets import Measured, played, targets

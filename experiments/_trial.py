@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments import _run
 from meta_solvers.base import SolverFailed
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from experiments._arena import Arena

@@ -17,7 +17,7 @@ from experiments._drawing import drawn
 from experiments._grid import Job, Outcome, Unit, steps_of
 from meta_solvers import get
 from meta_solvers.base import SolverFailed
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 from offline import data as stored
 from offline import dynamics, ensemble
 from offline.baselines import Cloning, clone

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from experiments import _grid, _run
 from experiments._grid import ApproachName, BehaviourName
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 _ALL_SIZES: dict[str, Any] = {
     "behaviour_iterations": 20,

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from experiments import _run, _theirs
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from psro.parts import TargetConcept
@@ -156,7 +156,7 @@ def _warm_up(config: Config) -> None:
 
 def compare(row: Row, config: Config) -> dict[str, Any]:
     """One row: both sides, timed and judged."""
-    from games.openspiel import load, sequence_form
+    from metaspiel.games.openspiel import load, sequence_form
 
     result: dict[str, Any] = {
         "game": row.game,
@@ -199,8 +199,8 @@ def _timed(side: Callable[[], Any], repeats: int) -> tuple[float, Any]:
 
 def run_ours(row: Row, config: Config) -> dict[str, Any]:
     """Our loop; game, solvers and all."""
-    from games.openspiel import sequence_form
     from meta_solvers import get
+    from metaspiel.games.openspiel import sequence_form
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.loop import run as iterate
     from psro.loop import start

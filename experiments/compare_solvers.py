@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from meta_solvers import Game, MetaSolver
@@ -70,7 +70,7 @@ def chosen(config: Config) -> tuple[list[str], list[str]]:
     """Specs and families, checked before anything runs."""
     from meta_solvers import get, names
     from meta_solvers.registry import solver_class, takes_solvers
-    from nfg.sample import families
+    from metaspiel.nfg.sample import families
 
     specs = list(config.solvers)
     if not specs:
@@ -120,7 +120,7 @@ def run(config: Config) -> list[dict[str, Any]]:
 
 
 def _possible(family: str, actions: tuple[int, ...]) -> bool:
-    from nfg.sample import FAMILIES, player_range
+    from metaspiel.nfg.sample import FAMILIES, player_range
 
     low, high = player_range(family)
     square = not FAMILIES[family].square or len(set(actions)) == 1
@@ -133,7 +133,7 @@ def games(
     """The games of a cell: the same for every solver."""
     import numpy as np
 
-    from nfg.sample import sample
+    from metaspiel.nfg.sample import sample
 
     name = zlib.crc32(f"{family} {text}".encode())
     rng = np.random.default_rng([config.seed, name])

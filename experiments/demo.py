@@ -14,7 +14,7 @@ from typing import Any
 
 from experiments import _run, psro
 from experiments._trial import slug
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 GAMES = {
     "Kuhn poker, 3 players": ("kuhn_poker(players=3)", 25),

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from experiments import _run
 from experiments.compare_solvers import shape
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -134,8 +134,8 @@ def cell(solver: "Reference", games: "Games", config: Config) -> dict[str, Any]:
     """One solver on the games of one size: measures of each game, seconds of all."""
     import numpy as np
 
-    from nfg.game import Game
-    from nfg.gaps import measure
+    from metaspiel.nfg.game import Game
+    from metaspiel.nfg.gaps import measure
 
     width = games.batch if solver.batched else 1
     payoffs = games.payoffs[: games.batch if solver.batched else games.single]

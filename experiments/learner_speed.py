@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
     from experiments._learning import Row
-    from games.simulator import Simulator
+    from metaspiel.games.simulator import Simulator
 
 PARTS = ("update", "response", "model", "openspiel", "stacked", "payoffs", "cuda")
 AUTHORS = 480.0  # CPU seconds of a response in the authors' own code
@@ -185,7 +185,7 @@ def responses(
     import numpy as np
 
     from experiments import _learning as ours
-    from games.bargaining import Bargaining
+    from metaspiel.games.bargaining import Bargaining
 
     fraction = 1 / 1000 if config.quick else 1.0 if config.whole else config.fraction
     settings, game = ours.part_of_paper(fraction), Bargaining()
@@ -222,7 +222,7 @@ def response_rows(
 ) -> list["Row"]:
     """The table's lines about responses; ``found`` holds seconds of each round."""
     from experiments import _learning as ours
-    from games.bargaining import Bargaining
+    from metaspiel.games.bargaining import Bargaining
 
     middle = {name: statistics.median(values) for name, values in found.items()}
     once, row = middle["ours"], ours.Row

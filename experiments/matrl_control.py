@@ -32,12 +32,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from experiments._cells import Cell
-    from games.markov import MarkovGame
     from matrl.methods import Settings
+    from metaspiel.games.markov import MarkovGame
 
 TASKS = {"hopper": "Figure 4c", "ant": "Figure 8", "swimmer": "Figure 8"}
 """Games, and where the paper draws them."""
@@ -114,7 +114,7 @@ class Config:
 
 def game(config: Config, task: str) -> "MarkovGame":
     """The robot with this run's limit."""
-    from games.worlds import load
+    from metaspiel.games.worlds import load
 
     found: Any = load(task)
     return replace(found, limit=config.limit)
@@ -122,8 +122,8 @@ def game(config: Config, task: str) -> "MarkovGame":
 
 def settings(config: Config) -> "Settings":
     """Of every method."""
-    from learn.ppo import PPO
     from matrl.methods import Settings
+    from metaspiel.learn.ppo import PPO
 
     names = (
         *("batch", "envs", "rate", "steps", "clip", "entropy", "kl", "gamma", "lam"),
@@ -199,7 +199,7 @@ def random_returns(
     Raises:
       UserError: the extra ``mujoco`` is not installed.
     """
-    from learn.random import stream
+    from metaspiel.learn.random import stream
 
     robot = game(config, task)
     rng = stream(config.seed, sorted(TASKS).index(task))

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 Part = Literal["iteration", "simulator", "nash"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -82,9 +82,9 @@ def check(config: Config) -> None:
       UserError: a field is impossible, or a world, method or part unknown.
     """
     from experiments._matrl_cost import settings
-    from games.worlds import load
     from matrl import loop
     from matrl.methods import METHODS as KNOWN
+    from metaspiel.games.worlds import load
 
     for name, least in (("rounds", 1), ("warm", 0), ("seed", 0), ("batch", 1)):
         if getattr(config, name) < least:

@@ -7,7 +7,8 @@ Every method is trained on every task with every seed; runs of one number begin 
 same networks and the same first episodes, so methods are compared pair by pair. Tasks:
 checkers (each agent learns from its own reward), checkers-team (from the sum), switch2,
 switch3 and switch4, by --rules; with -legacy or -modern after the name by those. Any
-other world goes by its name in games.worlds, "switch(agents=3,sight=joint)" say.
+other world goes by its name in metaspiel.games.worlds, such as
+"switch(agents=3,sight=joint)".
 
 Methods: il (independent PPO), il-la, matrl, matrl-wo-br, the controls il-matched (as
 many steps as MATRL) and random-rho; il-six-rows is il whose updates see six samples, as
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from experiments._cells import Cell, Outcome
@@ -45,7 +46,7 @@ class Task:
 
     Attributes:
       name: for readers.
-      game: as ``games.worlds.load`` reads it.
+      game: as ``metaspiel.games.worlds.load`` reads it.
       reward: whose reward an agent learns from.
       steps: environment steps of a run.
       published: final team returns that MATRL's Figure 4 shows, by method.
@@ -73,7 +74,7 @@ TASKS = {
 
 @dataclass(frozen=True)
 class Config:
-    """Fields of the page; learn.ppo.PPO and matrl.methods.Settings explain most."""
+    """Fields of the page; most are explained in metaspiel.learn.ppo, matrl.methods."""
 
     may_change: ClassVar[tuple[str, ...]] = ("games", "methods", "seeds")
 
@@ -170,7 +171,7 @@ def task(config: Config, name: str) -> Task:
     Raises:
       UserError: there is no task or world of that name.
     """
-    from games.worlds import WORLDS
+    from metaspiel.games.worlds import WORLDS
 
     base, rules = name, config.rules
     for ending in ("legacy", "modern"):
@@ -206,19 +207,19 @@ def side(batch: int, limit: int) -> int:
 
 def settings(config: Config, chosen: Task, method: str) -> Any:
     """Of a method, of its own class."""
-    from games.worlds import load
-    from learn.ppo import PPO
     from matrl.methods import Settings
+    from metaspiel.games.worlds import load
+    from metaspiel.learn.ppo import PPO
 
     side = envs(config, load(chosen.game).limit)
     common: dict[str, Any] = {"batch": config.batch, "envs": side}
     if method in ("vdn", "qmix", "qtran"):
-        from learn.mixing import Mixing
+        from metaspiel.learn.mixing import Mixing
 
         kind: Any = method
         return Mixing(kind=kind, gamma=config.gamma, **common)
     if method == "maddpg":
-        from learn.maddpg import MADDPG
+        from metaspiel.learn.maddpg import MADDPG
 
         return MADDPG(gamma=config.gamma, reward=chosen.reward, **common)
     given = {k: v for k, v in vars(config).items() if v is not None}

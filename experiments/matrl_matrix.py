@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from numpy import ndarray

@@ -17,12 +17,12 @@ A game's score is half the difference of both agents' returns: in mini_pong the 
 of the first side less those of the second, from -3 to 3. Two final agents of a run are
 two networks; a method is judged by both.
 
-The default game is games.mini_pong, which needs no ROM and no pixels: the paper's is
-the Atari game, with --game "atari_pong" after pip install .[atari] (about 2,000 steps a
-second, so hours for the paper's 0.2 million frames; see games.atari for what agents
-see of it). Settings are those of the paper's Table 6, whose coefficients of entropy and
-KL, .05 and .01, go with 10 on the policy's loss, so they are .005 and .001 here; the
-number of steps is ours. The paper plays 20 games a pair; the default is 200.
+The default game is metaspiel.games.mini_pong, which needs no ROM and no pixels: the
+paper's is the Atari game, with --game "atari_pong" after pip install .[atari] (about
+2,000 steps a second, so hours for the paper's 0.2 million frames; what agents see of it
+is in metaspiel.games.atari). Settings are those of the paper's Table 6, whose
+coefficients of entropy and KL, .05 and .01, go with 10 on the policy's loss, so they
+are .005 and .001 here; the number of steps is ours. The paper plays 20 games a pair; the default is 200.
 
 Writes summary.json, scores.npz, table.md, plots, report.html, cells/ with metrics and
 checkpoints, and matches/. A killed run goes on with --out FOLDER --resume, which also
@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from experiments._cells import Cell
@@ -113,8 +113,8 @@ class Config:
 
 def settings(config: Config) -> "Settings":
     """Of every method."""
-    from learn.ppo import PPO
     from matrl.methods import Settings
+    from metaspiel.learn.ppo import PPO
 
     names = (
         *("batch", "envs", "rate", "steps", "clip", "entropy", "kl", "gamma", "lam"),
@@ -152,9 +152,9 @@ def plan(config: Config) -> "list[Cell]":
 def check(config: Config) -> "list[Cell]":
     """The runs, or a sentence that says why they cannot begin."""
     from experiments import _cells
-    from games.markov import Discrete
-    from games.worlds import load
     from matrl.methods import METHODS
+    from metaspiel.games.markov import Discrete
+    from metaspiel.games.worlds import load
 
     for name in ("seeds", "iterations", "checkpoints", "jobs"):
         if getattr(config, name) < 1:

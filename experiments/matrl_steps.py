@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments import _run
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
     from experiments._cells import Cell, Outcome
@@ -46,7 +46,7 @@ class Config:
     """Fields of the page."""
 
     game: str = "pennies(states=1,limit=1)"
-    """As games.worlds names it."""
+    """As metaspiel.games.worlds names it."""
     methods: tuple[str, ...] = METHODS
     """See above."""
     rates: tuple[float, ...] = (2e-3, 4e-3, 8e-3, 16e-3)
@@ -91,8 +91,8 @@ class Config:
     @property
     def measure(self) -> str:
         """What is measured."""
-        from games.markov import Judged
-        from games.worlds import load
+        from metaspiel.games.markov import Judged
+        from metaspiel.games.worlds import load
 
         return "exploitability" if isinstance(load(self.game), Judged) else "returns"
 
@@ -109,8 +109,8 @@ class Config:
 
 def settings(config: Config, method: str, rate: float, clip: float) -> "Settings":
     """Of a method at a step size."""
-    from learn.ppo import PPO
     from matrl.methods import Settings
+    from metaspiel.learn.ppo import PPO
 
     ppo = PPO(
         batch=config.batch,

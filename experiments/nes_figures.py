@@ -29,7 +29,7 @@ from experiments import _nes, _run
 from experiments._nes import Curve, Table
 from experiments.compare_solvers import shape
 from meta_solvers.exact.problem import Concept
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 GAMES: dict[str, list[Any]] = {  # Figure 1: payoffs [2, 2, 2]
     "traffic lights": [[[-2, 1], [0, 0]], [[-2, 0], [1, 0]]],
@@ -113,7 +113,7 @@ class Config:
 
 def check(config: Config) -> None:
     """Refuses impossible values before anything runs."""
-    from nfg.sample import families
+    from metaspiel.nfg.sample import families
 
     if config.figure not in FIGURES:
         raise UserError(f"--figure must be 1, 3 or 4; got {config.figure}")

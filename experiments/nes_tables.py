@@ -29,7 +29,7 @@ import numpy as np
 from numpy import ndarray
 
 from experiments import _nes, _run
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 SIZES = (4, 8, 16, 32, 64)
 FORMS = ("hard", "penalty")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments import _run
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from meta_solvers.nes.train import Recipe, Training

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from experiments import _arena, _run, _trial
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

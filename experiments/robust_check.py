@@ -28,14 +28,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _run
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy import ndarray
     from numpy.random import Generator
 
-    from nfg.game import Game
+    from metaspiel.nfg.game import Game
 
 BLOCKS = ("unbiased", "upward-biased")
 _EULER = "step=fixed,dt=1e-3,update=euclidean,floor=1e-6"
@@ -107,7 +107,7 @@ def draw(config: Config, bias: float, rng: "Generator") -> "tuple[Game, Game]":
     """A true game and the ensemble through which solvers know it."""
     import numpy as np
 
-    from nfg.game import Game
+    from metaspiel.nfg.game import Game
 
     size = config.actions
     true = rng.normal(size=(size, size))
@@ -151,8 +151,8 @@ def run(config: Config) -> dict[str, Any]:
     import numpy as np
 
     from meta_solvers.robust import regret_bound
-    from nfg.gaps import measure
-    from nfg.simplex import marginals
+    from metaspiel.nfg.gaps import measure
+    from metaspiel.nfg.simplex import marginals
 
     folder = _run.claim(config.out, "robust_check", resume=False)
     _run.record(folder, config)

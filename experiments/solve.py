@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _run
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from meta_solvers import Game, MetaSolution
@@ -49,7 +49,7 @@ def load(config: Config) -> "Game":
     """The game that the configuration names."""
     if (config.payoffs is None) == (config.game is None):
         raise UserError("solve: exactly one of --payoffs and --game must be given")
-    from nfg.catalogue import catalogue
+    from metaspiel.nfg.catalogue import catalogue
 
     own = config.payoffs is not None or config.game in catalogue()
     if own and config.players is not None:
@@ -64,7 +64,7 @@ def load(config: Config) -> "Game":
     assert config.game is not None
     if config.game in catalogue():
         return catalogue()[config.game].game
-    from games.openspiel import matrix_game
+    from metaspiel.games.openspiel import matrix_game
 
     try:
         return matrix_game(config.game, config.players)
@@ -146,8 +146,8 @@ def _list(config: Config) -> None:
     """Every Nash equilibrium: extreme ones where there is a continuum."""
     import numpy as np
 
-    from nfg.gaps import expected
-    from nfg.simplex import product
+    from metaspiel.nfg.gaps import expected
+    from metaspiel.nfg.simplex import product
 
     game = load(config)
     if set(game.actions) == {2}:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import _run
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 
 @dataclass(frozen=True)

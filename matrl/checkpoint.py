@@ -8,9 +8,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from learn.agents import Agents, Learner
 from matrl.loop import State
-from nfg.errors import UserError
+from metaspiel.learn.agents import Agents, Learner
+from metaspiel.nfg.errors import UserError
 
 _PARTS = ("weights", "mean", "square", "count")
 _FORMAT = 1

@@ -16,7 +16,7 @@ from numpy import ndarray
 from matrl import meta_2x2
 from matrl.matrix_games import START, Games
 from matrl.meta_2x2 import MetaGames
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 BOX = 0.05
 """A point has converged when both probabilities are nearer than this to an equilibrium

@@ -13,18 +13,18 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from games.markov import Judged, MarkovGame
-from learn import ppo
-from learn.actors import Categorical, Policies
-from learn.agents import Agents, Learner
-from learn.batches import Batch
-from learn.random import stream
-from learn.rollout import Rollout
 from matrl.meta_game import Choice, MetaGame, choose, estimate
 from matrl.methods import Method, Settings
 from matrl.response import blend, distill, draw, weights
 from meta_solvers.two_action import TwoActionNash
-from nfg.errors import UserError
+from metaspiel.games.markov import Judged, MarkovGame
+from metaspiel.learn import ppo
+from metaspiel.learn.actors import Categorical, Policies
+from metaspiel.learn.agents import Agents, Learner
+from metaspiel.learn.batches import Batch
+from metaspiel.learn.random import stream
+from metaspiel.learn.rollout import Rollout
+from metaspiel.nfg.errors import UserError
 
 _GATE, _DRAW = 1, 2  # stages of an iteration that draw numbers of their own
 
@@ -68,7 +68,7 @@ def start(game: MarkovGame, settings: Settings, seed: int) -> State:
     if settings.ppo.share:
         raise UserError(
             "start(): agents must have networks of their own, since MATRL mixes them "
-            "one by one; got share=True (learn.ppo.train trains a shared one)"
+            "one by one; got share=True (metaspiel.learn.ppo.train trains a shared one)"
         )
     return State(0, seed, ppo.fresh(game, settings.ppo, seed))
 

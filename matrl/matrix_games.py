@@ -12,10 +12,10 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.two_action import equilibria_2x2
-from nfg.catalogue import Entry
-from nfg.catalogue import named as catalogued
-from nfg.errors import UserError, unknown
-from nfg.game import Game
+from metaspiel.nfg.catalogue import Entry
+from metaspiel.nfg.catalogue import named as catalogued
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
 
 START = (0.9, 0.2)
 """Probabilities of action 0 from which the paper starts every game."""

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from meta_solvers.two_action import equilibria_of_gains
-from nfg.errors import unknown
+from metaspiel.nfg.errors import unknown
 
 SELECT = ("random", "first", "max_welfare", "risk_dominant")
 """Ways to choose among several equilibria; `choose` says what they mean."""

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from learn.ppo import Diverged
 from meta_solvers.base import SolverFailed, Status, solve
 from meta_solvers.two_action import TwoActionNash
-from nfg.game import Game
-from nfg.simplex import marginals
+from metaspiel.learn.ppo import Diverged
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.simplex import marginals
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ answer the others' choice with a best response.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from learn.ppo import PPO
-from nfg.errors import UserError, unknown
+from metaspiel.learn.ppo import PPO
+from metaspiel.nfg.errors import UserError, unknown
 
 Gate = Literal["predicted", "current", "nash", "random"]
 

@@ -8,9 +8,9 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 from torch import Tensor
 
-from learn.actors import Policies
-from learn.agents import Learner
-from learn.batches import Batch
+from metaspiel.learn.actors import Policies
+from metaspiel.learn.agents import Learner
+from metaspiel.learn.batches import Batch
 
 
 def mixed_ratio(

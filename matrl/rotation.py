@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from matrl import meta_2x2
 from matrl.meta_2x2 import MetaGames
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 METHODS = ("gd", "eg", "la", "matrl", "matrl-wo-br")
 """Gradient descent, extra-gradient (Korpelevich 1976), look-ahead (Zhang & Lesser

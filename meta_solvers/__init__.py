@@ -18,9 +18,9 @@ from meta_solvers.base import (
     solve,
 )
 from meta_solvers.registry import get, names, register
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import Gaps, measure
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Gaps, measure
 
 __all__ = [
     "Answer",

@@ -10,8 +10,8 @@ from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolver
 from meta_solvers.markov import stationary
-from nfg.errors import UserError, unknown
-from nfg.game import Game
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
 
 STATES = 4096
 # Payoff differences below this fraction of the range are ties.

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from nfg.errors import UserError, unknown
-from nfg.game import Game
-from nfg.gaps import Concept, Gaps, expected, measure
-from nfg.simplex import marginals
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept, Gaps, expected, measure
+from metaspiel.nfg.simplex import marginals
 
 
 class Status(Enum):

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from meta_solvers.base import Answer, MetaSolver
-from nfg.game import Game
+from metaspiel.nfg.game import Game
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from nfg.game import Game
+from metaspiel.nfg.game import Game
 
 # Entries this small are not pivoted on; ratios this close are tied, and the next column
 # decides. The second pair is for long doubles.

@@ -19,9 +19,9 @@ from meta_solvers.exact import interior
 from meta_solvers.exact.batch import STATUS, Equilibria, report
 from meta_solvers.exact.build import build
 from meta_solvers.exact.problem import Problem
-from nfg.errors import UserError, unknown
-from nfg.game import Game
-from nfg.gaps import Concept
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept
 
 TARGETS = ("uniform", "welfare", "last")
 # Duality gap in the solver's units: tighter than a batch's, since where a constraint

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 from scipy.optimize import linprog
 
-from nfg.game import Game
+from metaspiel.nfg.game import Game
 
 # A gain below this fraction of the payoff range is rounding, not dominance.
 MARGIN = 1e-12

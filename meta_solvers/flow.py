@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from nfg.game import Game
-from nfg.simplex import project
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.simplex import project
 
 Profile = list[ndarray]
 """For each player mixed strategies ``[B, A_p]``."""

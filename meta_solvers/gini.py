@@ -20,9 +20,9 @@ from meta_solvers.base import Answer, MetaSolver, Status, failure, summands
 from meta_solvers.lp import minimise
 from meta_solvers.polytope import Polytope, deviations, polytope
 from meta_solvers.projection import project_onto_cone
-from nfg.errors import UserError, unknown
-from nfg.game import Game
-from nfg.gaps import Concept
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept
 
 _STATUS = {
     "Solved": Status.OK,

@@ -9,10 +9,10 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolver, Status
-from nfg.errors import UserError, unknown
-from nfg.game import Game
-from nfg.gaps import against, measure
-from nfg.simplex import product
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import against, measure
+from metaspiel.nfg.simplex import product
 
 # Numbers held by one block of steps: 8 MiB.
 BLOCK_NUMBERS = 2**20

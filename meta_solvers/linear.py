@@ -16,10 +16,10 @@ from scipy import sparse
 from meta_solvers.base import Answer, MetaSolver, Status, failure
 from meta_solvers.lp import minimise
 from meta_solvers.polytope import polytope
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import Concept
-from nfg.simplex import product
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept
+from metaspiel.nfg.simplex import product
 
 
 @dataclass(frozen=True)

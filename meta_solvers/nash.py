@@ -8,10 +8,10 @@ from numpy import ndarray
 
 from meta_solvers import bimatrix
 from meta_solvers.base import Answer, MetaSolver, Status, failure
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import expected
-from nfg.simplex import product
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import expected
+from metaspiel.nfg.simplex import product
 
 MOST_BASES = 200_000  # 10 x 10 has 184756
 _TOLERANCE = 1e-9

@@ -14,7 +14,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.multilinear import Roots, corners, isolate, value
-from nfg.game import Game
+from metaspiel.nfg.game import Game
 
 TOLERANCE = 1e-9  # regret, as a fraction of a player's payoff range
 _FLAT = 1e-12  # a gain this small is none

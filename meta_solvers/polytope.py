@@ -20,7 +20,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from scipy import sparse
 
-from nfg.game import Game
+from metaspiel.nfg.game import Game
 
 FLAT_ENTRIES = 1_000_000
 _IDLE = 1e-13  # a deviation that gains or loses less, of the payoff range, is idle

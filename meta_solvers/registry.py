@@ -17,7 +17,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 from meta_solvers.base import MetaSolver
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 ENTRY_POINTS = "metaspiel.meta_solvers"
 

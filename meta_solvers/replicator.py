@@ -16,10 +16,10 @@ from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolver, Status
 from meta_solvers.flow import Flow, against_batch, integrate, own_first
-from nfg.errors import UserError, unknown
-from nfg.game import Game
-from nfg.gaps import Concept
-from nfg.simplex import product
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept
+from metaspiel.nfg.simplex import product
 
 _CHOICES = {
     "step": ("adaptive", "fixed"),

@@ -11,10 +11,10 @@ from numpy import ndarray
 from meta_solvers.base import Answer, MetaSolver, Status, solve
 from meta_solvers.lp import minimise
 from meta_solvers.replicator import ReplicatorDynamics
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import against
-from nfg.simplex import product
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import against
+from metaspiel.nfg.simplex import product
 
 Profile = list[ndarray]
 

@@ -14,10 +14,10 @@ from numpy import ndarray
 from meta_solvers.base import Answer, MetaSolver, Status, failure
 from meta_solvers.multilinear import slopes, value
 from meta_solvers.patterns import TOLERANCE, enumerate_all, gains, pure, regrets
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import expected
-from nfg.simplex import product
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import expected
+from metaspiel.nfg.simplex import product
 
 MOST_PLAYERS = 6  # above it the support patterns are not enumerated
 _INSIDE = 1e-12  # nearer than this to 0 or 1 is pure

@@ -12,8 +12,8 @@ import numpy as np
 
 from meta_solvers.base import Answer, MetaSolver, Status, failure
 from meta_solvers.polytope import polytope
-from nfg.errors import UserError, unknown
-from nfg.game import Game
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
 
 
 def _cvxpy() -> Any:

@@ -20,9 +20,9 @@ from meta_solvers.base import (
     solve,
 )
 from meta_solvers.dominance import survivors
-from nfg.errors import UserError, unknown
-from nfg.game import Game
-from nfg.gaps import Concept
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept
 
 # From the strongest promise to the weakest; each implies the next.
 _STRENGTH: tuple[Concept, ...] = ("ne", "ce", "cce", "none")

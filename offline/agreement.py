@@ -15,11 +15,11 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from games.bargaining import Bargaining, BargainingPosition, state
-from learn.evaluate import drawn_numbers, moves, pure
-from learn.nets import Shape
-from learn.policies import Bank
-from nfg.errors import UserError
+from metaspiel.games.bargaining import Bargaining, BargainingPosition, state
+from metaspiel.learn.evaluate import drawn_numbers, moves, pure
+from metaspiel.learn.nets import Shape
+from metaspiel.learn.policies import Bank
+from metaspiel.nfg.errors import UserError
 from offline.model import ModelSimulator
 
 _ROWS = 40_000  # episodes played at a time; it bounds memory

@@ -13,11 +13,11 @@ from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
-from learn.nets import Shape, Stack, initial, values
-from learn.policies import Habit
-from learn.random import generators
-from learn.update import Adam
-from nfg.errors import UserError
+from metaspiel.learn.nets import Shape, Stack, initial, values
+from metaspiel.learn.policies import Habit
+from metaspiel.learn.random import generators
+from metaspiel.learn.update import Adam
+from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
 from offline.tables import told
 
@@ -57,7 +57,7 @@ class Clone:
     """A cloned behaviour, one network for all players.
 
     Attributes:
-      weights: as ``learn.nets`` lays them out ``[P]``; outputs are logits.
+      weights: as ``metaspiel.learn.nets`` lays them out ``[P]``; outputs are logits.
       width: units of its hidden layers.
       trained: cross-entropy over legal actions, in nats, on its training decisions.
       held_out: the same on held-out episodes; NaN without any.

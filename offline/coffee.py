@@ -7,9 +7,9 @@ Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from learn.tasks import Settings
 from meta_solvers import get
-from nfg.errors import UserError, unknown
+from metaspiel.learn.tasks import Settings
+from metaspiel.nfg.errors import UserError, unknown
 from offline.model import ModelSimulator
 from psro.executor import Executor
 from psro.parts import Setup

@@ -25,7 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray
 
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 from offline import validate
 
 FORMAT = 1

@@ -20,9 +20,9 @@ from jaxtyping import Float32, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from learn.nets import Shape, Stack, initial
-from learn.update import Adam
-from nfg.errors import UserError
+from metaspiel.learn.nets import Shape, Stack, initial
+from metaspiel.learn.update import Adam
+from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
 from offline.ensemble import Ensemble, Scales, Training, network_shapes
 from offline.tables import pools_of, scales_of, tables_of

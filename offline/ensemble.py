@@ -17,8 +17,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from learn.nets import Shape, Stack
-from nfg.errors import UserError, unknown
+from metaspiel.learn.nets import Shape, Stack
+from metaspiel.nfg.errors import UserError, unknown
 from offline.data import Sizes
 
 FORMAT = 1
@@ -83,7 +83,7 @@ class Scales:
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """S trained ensembles. Weights are flat vectors as ``learn.nets`` lays them out.
+    """S trained ensembles; weights are flat, laid out by ``metaspiel.learn.nets``.
 
     Attributes:
       game: name of the game of the data.

@@ -9,9 +9,9 @@ from jaxtyping import Int64
 from numpy import ndarray
 from torch import Tensor
 
-from games import bargaining_rules as rules
-from games.bargaining import Bargaining, BargainingPosition
-from nfg.errors import UserError
+from metaspiel.games import bargaining_rules as rules
+from metaspiel.games.bargaining import Bargaining, BargainingPosition
+from metaspiel.nfg.errors import UserError
 from offline.data import check_mirror
 
 Fault = tuple[int, str]

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Bool, Float32, Shaped
 from torch import Tensor
 
-from games.simulator import Simulator
-from learn.policies import drawn
-from nfg.errors import UserError
+from metaspiel.games.simulator import Simulator
+from metaspiel.learn.policies import drawn
+from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
 from offline.model import ModelPosition, ModelSimulator
 from offline.predict import Prediction

@@ -19,8 +19,8 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from games.simulator import Position, merge
-from nfg.errors import UserError, unknown
+from metaspiel.games.simulator import Position, merge
+from metaspiel.nfg.errors import UserError, unknown
 from offline.ensemble import Ensemble, moved, only, same, together
 from offline.predict import Predictor, Uncertainty
 from offline.starts import Starts, joined, sliced
@@ -50,7 +50,7 @@ class ModelPosition(Position):
 
 @dataclass(frozen=True, eq=False)
 class ModelSimulator:
-    """S learned models as one simulator (``games.simulator.Simulator``).
+    """S learned models as one simulator (``metaspiel.games.simulator.Simulator``).
 
     Attributes:
       learned: the trained networks.

@@ -9,17 +9,17 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from games import bargaining_rules as rules
-from games.bargaining import (
+from metaspiel.games import bargaining_rules as rules
+from metaspiel.games.bargaining import (
     Bargaining,
     BargainingPosition,
     observations,
     state,
     vectors,
 )
-from games.simulator import Position
-from learn.policies import drawn
-from nfg.errors import UserError
+from metaspiel.games.simulator import Position
+from metaspiel.learn.policies import drawn
+from metaspiel.nfg.errors import UserError
 from offline.data import Dataset, Mirror, Sizes
 from offline.episodes import bad_instances, bad_moves, check_number, check_shapes
 

@@ -15,13 +15,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from games.simulator import Simulator
-from learn.ddqn import train
-from learn.evaluate import Matches, Scores, play
-from learn.policies import Habit
-from learn.tasks import Learned, Settings, Task
-from nfg.errors import UserError
-from nfg.simplex import product
+from metaspiel.games.simulator import Simulator
+from metaspiel.learn.ddqn import train
+from metaspiel.learn.evaluate import Matches, Scores, play
+from metaspiel.learn.policies import Habit
+from metaspiel.learn.tasks import Learned, Settings, Task
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.simplex import product
 from offline.baselines import Clone
 from psro.executor import Executor
 

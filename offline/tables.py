@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32
 from numpy import ndarray
 
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
 from offline.ensemble import Norm, Scales, Training
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 Problem = tuple[Any, str]
 """Trajectories that break a rule, ``[n]`` booleans; how the sentence goes on."""

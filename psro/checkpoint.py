@@ -16,8 +16,8 @@ import numpy as np
 from numpy import ndarray
 
 from meta_solvers.base import MetaSolution, Status
-from nfg.errors import UserError
-from nfg.gaps import Gaps
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.gaps import Gaps
 from psro.parts import Member, Population, Response, State, Table
 
 FORMAT = 2

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 from psro.executor import (
     ONE_THREAD,
     A,

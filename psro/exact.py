@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
-from games.sequence import SequenceForm
-from games.treeplex import TieBreak
-from nfg.errors import UserError, unknown
+from metaspiel.games.sequence import SequenceForm
+from metaspiel.games.treeplex import TieBreak
+from metaspiel.nfg.errors import UserError, unknown
 from psro.parts import Population, Response, Table, Target
 
 INITIAL = ("uniform", "random_deterministic")

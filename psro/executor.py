@@ -27,7 +27,7 @@ from importlib import import_module
 from types import TracebackType
 from typing import Any, ClassVar, TypedDict, TypeVar
 
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 R = TypeVar("R")
 A = TypeVar("A")

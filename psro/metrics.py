@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from nfg.gaps import expected
-from nfg.simplex import entropy, marginals, support
+from metaspiel.nfg.gaps import expected
+from metaspiel.nfg.simplex import entropy, marginals, support
 from psro.parts import State, TargetConcept
 from psro.targets import played
 

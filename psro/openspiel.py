@@ -23,9 +23,9 @@ from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolution, MetaSolver, Status, failure, solve
 from meta_solvers.registry import get
-from nfg.errors import UserError, unknown
-from nfg.game import Game
-from nfg.gaps import Concept
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept
 
 # What OpenSpiel's meta-solvers promise, by OpenSpiel's names ("approx_*" is left out of
 # the CE and CCE, for it allows gains that depend on the game).

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from meta_solvers.base import MetaSolution, MetaSolver
-from nfg.game import Game
+from metaspiel.nfg.game import Game
 
 TargetConcept = Literal["ne", "cce", "ce"]
 CONCEPTS: tuple[TargetConcept, ...] = ("ne", "cce", "ce")

@@ -1,9 +1,9 @@
 """Learned best responses and sampled payoffs, on any batched simulator.
 
-Policies are weight vectors (``learn.nets``); a population begins with the zero vector,
-the uniform random policy. A gap that is measured with a learned oracle estimates a
-lower bound: what it learned to gain, not what could be gained. It is a difference of
-two sampled payoffs, cut off at 0, so its noise pushes it up.
+Policies are weight vectors (``metaspiel.learn.nets``); a population begins with the
+zero vector, the uniform random policy. A gap that is measured with a learned oracle
+estimates a lower bound: what it learned to gain, not what could be gained. It is a
+difference of two sampled payoffs, cut off at 0, so its noise pushes it up.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from games.simulator import Simulator
-from learn.ddqn import train
-from learn.evaluate import Instances, Matches, Scores, play, pure
-from learn.nets import Shape
-from learn.tasks import Settings, Task, check_objective
-from nfg.errors import UserError
+from metaspiel.games.simulator import Simulator
+from metaspiel.learn.ddqn import train
+from metaspiel.learn.evaluate import Instances, Matches, Scores, play, pure
+from metaspiel.learn.nets import Shape
+from metaspiel.learn.tasks import Settings, Task, check_objective
+from metaspiel.nfg.errors import UserError
 from psro.executor import Executor
 from psro.parts import Population, Response, Table, Target
 

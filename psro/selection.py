@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nfg.errors import unknown
+from metaspiel.nfg.errors import unknown
 from psro.parts import (
     SELECTIONS,
     UPDATES,

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from nfg.game import Game
-from nfg.simplex import marginals, product
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.simplex import marginals, product
 from psro.parts import Response, Target, TargetConcept
 
 

@@ -9,5 +9,5 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from jaxtyping import install_import_hook
 
 if "--benchmark-only" not in sys.argv:  # the checks cost time of their own
-    ROOMS = ["nfg", "games", "learn", "meta_solvers", "psro", "matrl", "offline"]
+    ROOMS = ["metaspiel", "meta_solvers", "psro", "matrl", "offline"]
     install_import_hook(ROOMS, "beartype.beartype")

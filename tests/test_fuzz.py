@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from experiments._files import load_game
-from games.openspiel import load
 from meta_solvers import Game, MetaSolver, UserError, get, names
-from nfg.gambit import parse
+from metaspiel.games.openspiel import load
+from metaspiel.nfg.gambit import parse
 
 FAST = settings(
     deadline=None,

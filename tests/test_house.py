@@ -8,10 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Floor of each room; a room may import from lower floors and from itself.
 FLOORS = {
-    "nfg": 0,
-    "games": 1,
+    "metaspiel.nfg": 0,
+    "metaspiel.games": 1,
     "meta_solvers": 2,
-    "learn": 2,
+    "metaspiel.learn": 2,
     "psro": 3,
     "matrl": 3,
     "offline": 4,
@@ -33,29 +33,55 @@ HEAVY = (
 )
 
 
+DOOR = ("metaspiel", "metaspiel.cli", "metaspiel.__main__")
+
+
+def files(room: str) -> list[Path]:
+    return sorted((ROOT / room.replace(".", "/")).rglob("*.py"))
+
+
 def imports(path: Path) -> set[str]:
-    found = set()
+    """Full names of the modules that a file imports, and the packages they are in."""
+    names = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".") for name in names]
+    return {".".join(p[:n]) for p in parts for n in range(1, len(p) + 1)}
 
 
 def test_imports_go_downward():
     wrong = []
     for room, floor in FLOORS.items():
-        for path in (ROOT / room).rglob("*.py"):
+        for path in files(room):
             for other in imports(path) & FLOORS.keys() - {room}:
                 if FLOORS[other] >= floor:
                     wrong.append(f"{path.relative_to(ROOT)} imports {other}")
     assert not wrong
 
 
+def test_nothing_imports_the_door():
+    """``metaspiel`` and its command import every room; no room imports them."""
+    wrong = []
+    for room in FLOORS:
+        for path in files(room):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                    names = [str(node.module), *(n for n in inner if n in DOOR)]
+                else:
+                    continue
+                wrong += [f"{path.relative_to(ROOT)}: {n}" for n in names if n in DOOR]
+    assert not wrong
+
+
 def test_only_experiments_print_or_plot():
     for room in FLOORS.keys() - {"experiments"}:
-        for path in (ROOT / room).rglob("*.py"):
+        for path in files(room):
             assert not imports(path) & {"matplotlib", "rich", "tyro", "pickle"}, path
 
 
@@ -63,7 +89,7 @@ def test_files_stay_small():
     long = [
         f"{path.relative_to(ROOT)}: {lines}"
         for room in FLOORS
-        for path in (ROOT / room).rglob("*.py")
+        for path in files(room)
         if (lines := len(path.read_text("utf-8").splitlines())) > 350
     ]
     assert not long
@@ -73,7 +99,7 @@ def test_files_stay_small():
 def test_functions_stay_small():
     long = []
     for room in FLOORS:
-        for path in (ROOT / room).rglob("*.py"):
+        for path in files(room):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
                     size = node.end_lineno - node.lineno + 1

@@ -16,7 +16,7 @@ from meta_solvers.exact.build import build, like
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import INFEASIBLE, SOLVED, STEPS, STUCK
 from meta_solvers.exact.problem import Array, Concept, Problem, namespace
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 STATUS = {
     SOLVED: "OK",

@@ -14,8 +14,8 @@ from meta_solvers.exact.problem import (
     normalise,
     pad,
 )
-from nfg.errors import UserError
-from nfg.game import Game
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
 
 
 def build(

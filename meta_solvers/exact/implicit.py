@@ -20,7 +20,7 @@ from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.linear import factorise
 from meta_solvers.exact.problem import Concept, Problem
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 
 def equilibrium(

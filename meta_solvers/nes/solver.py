@@ -19,8 +19,8 @@ from meta_solvers.exact import interior
 from meta_solvers.exact.batch import Equilibria, report
 from meta_solvers.exact.build import build
 from meta_solvers.exact.problem import Array, Concept, Problem, namespace
-from nfg.errors import UserError, unknown
-from nfg.game import Game
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
 
 _LARGE = 64  # joint actions
 _SPARED = 3  # blocks

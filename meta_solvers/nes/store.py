@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.train import Recipe, read
-from nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, unknown
 
 # What ships, by concept, players and what the network selects.
 SHIPPED: Mapping[tuple[str, int, str], str] = {

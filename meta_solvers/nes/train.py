@@ -21,7 +21,7 @@ from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import SOLVED, solve
 from meta_solvers.nes.data import Games, as_float32, as_float64
 from meta_solvers.nes.network import Architecture, Network
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from games.worlds import load
+from metaspiel.games.worlds import load
 
 STEPS = 200
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from games.openspiel import sequence_form
 from meta_solvers import Game, get, solve
+from metaspiel.games.openspiel import sequence_form
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.loop import run, start
 from psro.parts import Setup

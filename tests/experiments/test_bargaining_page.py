@@ -16,8 +16,8 @@ import pytest
 
 from experiments import _plan, _run, bargaining
 from experiments._grid import BEHAVIOURS
-from games.bargaining import Bargaining
-from nfg.errors import UserError
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.nfg.errors import UserError
 from offline.data import load, save
 from offline.record import collect
 from psro import checkpoint

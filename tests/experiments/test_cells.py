@@ -11,10 +11,10 @@ import pytest
 
 from experiments import _cells, _run
 from experiments._cells import Cell
-from learn.ppo import PPO, Diverged
 from matrl import loop
 from matrl.methods import Settings
-from nfg.errors import UserError
+from metaspiel.learn.ppo import PPO, Diverged
+from metaspiel.nfg.errors import UserError
 
 TINY = Settings(ppo=PPO(batch=100, envs=2, width=8, steps=2))
 CELLS = [Cell(f"a/{m}", "switch", m, TINY, 3, 6, 2) for m in ("il", "matrl")]

@@ -75,6 +75,6 @@ def test_what_openspiel_throws_is_a_result():
 
 
 def test_every_game_of_the_table_loads():
-    from games.openspiel import load
+    from metaspiel.games.openspiel import load
 
     assert {load(row.game).num_players() for row in ROWS.values()} == {2, 3}

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from experiments import _learning, _run, learner_speed
-from games.bargaining import Bargaining
-from learn.nets import Shape, values
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn.nets import Shape, values
 
 
 def call(*words):

@@ -10,7 +10,7 @@ import pytest
 from experiments import _matrl_control, _run, matrl_control
 from experiments import _matrl_control_claims as claim
 from experiments.matrl_control import Config
-from games import extras
+from metaspiel.games import extras
 
 TINY = ("--limit", 10, "--batch", 40, "--width", 8, "--random-episodes", 3)
 TWO = (*TINY, "--tasks", "hopper", "swimmer", "--seeds", 2)

@@ -15,9 +15,9 @@ from scipy import stats
 from experiments import _matrl_grid_rows as rows
 from experiments import _run, matrl_grid
 from experiments._cells_learners import LEARNERS
-from learn.ppo import PPO, Diverged
 from matrl import loop
 from matrl.methods import METHODS, Settings
+from metaspiel.learn.ppo import PPO, Diverged
 
 TINY = shlex.split(
     "--games switch2 pennies --methods matrl il il-la qmix il-six-rows --seeds 2 "

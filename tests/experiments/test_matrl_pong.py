@@ -11,8 +11,8 @@ from experiments import _matrl_pong, _run, matrl_pong
 from experiments import _matrl_pong_matches as matches
 from experiments._cells import Cell
 from experiments.matrl_pong import Config
-from games.worlds import load
-from learn import ppo
+from metaspiel.games.worlds import load
+from metaspiel.learn import ppo
 
 GAME = "mini_pong(limit=60)"
 TINY = (

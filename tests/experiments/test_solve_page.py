@@ -7,7 +7,7 @@ import pytest
 
 from experiments import _run, solve
 from experiments._files import load_game
-from nfg.catalogue import named
+from metaspiel.nfg.catalogue import named
 
 CHICKEN = named("chicken").game
 

@@ -16,7 +16,7 @@ from experiments._statistics import (
     sign_flips,
     standard_error,
 )
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 
 def trials(seed, *sizes, shift=0.5):

@@ -22,8 +22,8 @@ from matrl.dynamics import (
 )
 from matrl.matrix_games import CLASSES, START, Games, draw, gather
 from meta_solvers.two_action import equilibria as listed_one_by_one
-from nfg.errors import UserError
-from nfg.game import Game
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
 
 RULES = (
     IGA(0.05),

@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from games.mini_pong import MiniPong
-from games.pennies import Pennies
-from games.switch import Switch
-from learn import ppo
-from learn.agents import Learner
-from learn.ppo import PPO, Diverged
 from matrl import checkpoint
 from matrl.loop import start, step
 from matrl.methods import METHODS, Method, Settings, method
 from matrl.response import blend, distill, draw, mixed_ratio, weights
-from nfg.errors import UserError
+from metaspiel.games.mini_pong import MiniPong
+from metaspiel.games.pennies import Pennies
+from metaspiel.games.switch import Switch
+from metaspiel.learn import ppo
+from metaspiel.learn.agents import Learner
+from metaspiel.learn.ppo import PPO, Diverged
+from metaspiel.nfg.errors import UserError
 
 SMALL = Settings(ppo=PPO(batch=200, envs=10, width=16))
 GAME = Switch(agents=2)
@@ -142,7 +142,7 @@ def test_held_out_samples_teach_nobody():
 
 
 def _play():
-    from learn.random import stream
+    from metaspiel.learn.random import stream
 
     return stream(0, 1)
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matrl.matrix_games import CLASSES, NAMED, Games, draw, gather, named
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import measure
-from nfg.simplex import product
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import measure
+from metaspiel.nfg.simplex import product
 
 
 def ordinal(payoffs):

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learn.ppo import Diverged
 from matrl.meta_game import MetaGame, choose, estimate, profiles
 from meta_solvers.base import Status
 from meta_solvers.two_action import TwoActionNash
+from metaspiel.learn.ppo import Diverged
 
 
 def one_state(agents, actions, seed):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from matrl import meta_2x2
 from matrl.rotation import METHODS, Rotation, first_within, run
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 START = np.array([[1.0, 1.0]])
 RATE = 0.02

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from meta_solvers import Game, Status, get, solve
-from nfg.catalogue import catalogue, named
-from nfg.sample import sample
+from metaspiel.nfg.catalogue import catalogue, named
+from metaspiel.nfg.sample import sample
 
 TIGHT = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
 SHAPES = [(2, 2), (3, 4), (5, 5), (2, 3, 2), (3, 3, 3)]

@@ -12,8 +12,8 @@ import pytest
 from meta_solvers import Game, SolverFailed, Status, UserError, get, measure, solve
 from meta_solvers.base import check
 from meta_solvers.registry import names
-from nfg.catalogue import catalogue
-from nfg.sample import FAMILIES, families, sample
+from metaspiel.nfg.catalogue import catalogue
+from metaspiel.nfg.sample import FAMILIES, families, sample
 
 SHAPES = [
     *[(1,), (2,), (5,)],

@@ -17,8 +17,8 @@ from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.implicit import equilibrium
 from meta_solvers.exact.linear import factorise
-from nfg.catalogue import catalogue
-from nfg.sample import families, sample
+from metaspiel.nfg.catalogue import catalogue
+from metaspiel.nfg.sample import families, sample
 
 SIZES = [(2, 2), (4, 4), (3, 5), (3, 3, 3), (2, 3, 4)]
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from meta_solvers import Game, Status, get, solve
 from meta_solvers.dominance import survivors
-from nfg.sample import FAMILIES, families, sample
-from nfg.simplex import entropy
+from metaspiel.nfg.sample import FAMILIES, families, sample
+from metaspiel.nfg.simplex import entropy
 
 # One answer for each game, so it must move along with the game.
 UNIQUE = {

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from meta_solvers import Game, Status, UserError, get, measure, solve
 from meta_solvers.learning import FictitiousPlay, RegretMatching
-from nfg.gaps import against
+from metaspiel.nfg.gaps import against
 
 ROCK_PAPER_SCISSORS = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])
 ZERO_SUM = np.stack([ROCK_PAPER_SCISSORS, -ROCK_PAPER_SCISSORS])

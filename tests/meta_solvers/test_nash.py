@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from meta_solvers import bimatrix, get
 from meta_solvers.base import Status, solve
 from meta_solvers.nash import Nash, equilibria
-from nfg.catalogue import named
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import expected, measure
-from nfg.sample import families, sample
-from nfg.simplex import product
+from metaspiel.nfg.catalogue import named
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import expected, measure
+from metaspiel.nfg.sample import families, sample
+from metaspiel.nfg.simplex import product
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -6,9 +6,9 @@ import pytest
 from meta_solvers import Game, Status, UserError, get, solve
 from meta_solvers.replicator import ReplicatorDynamics
 from meta_solvers.robust import regret_bound
-from nfg.catalogue import named
-from nfg.sample import sample
-from nfg.simplex import product, project
+from metaspiel.nfg.catalogue import named
+from metaspiel.nfg.sample import sample
+from metaspiel.nfg.simplex import product, project
 
 # Row player: entry-wise bounds [[0, 2], [1, 1]] and [[2, 4], [1, 3]], which no member
 # has. Column player: certain, 3/2 and 1/2 against uniform play.

@@ -8,9 +8,9 @@ import pytest
 
 from meta_solvers import Game, Status, UserError, get, solve
 from meta_solvers.robust import regret_bound
-from nfg.catalogue import named
-from nfg.sample import sample
-from nfg.simplex import project
+from metaspiel.nfg.catalogue import named
+from metaspiel.nfg.sample import sample
+from metaspiel.nfg.simplex import project
 
 # Row payoffs of two members of a symmetric game. Entry-wise bounds:
 # lower [[0, 3, 0], [0, 3, 0], [0, 0, 0]], upper [[3, 9, 3], [3, 3, 6], [3, 3, 3]].

@@ -11,12 +11,12 @@ from meta_solvers.base import Status, solve
 from meta_solvers.multilinear import isolate
 from meta_solvers.patterns import enumerate_all, gains, regrets
 from meta_solvers.two_action import TwoActionNash, equilibria, equilibria_2x2
-from nfg.catalogue import named
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.gaps import measure
-from nfg.sample import families, sample
-from nfg.simplex import product
+from metaspiel.nfg.catalogue import named
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import measure
+from metaspiel.nfg.sample import families, sample
+from metaspiel.nfg.simplex import product
 
 seeds = st.integers(0, 2**32 - 1)
 

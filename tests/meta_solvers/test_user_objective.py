@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meta_solvers import Game, Status, UserError, get, solve
 from meta_solvers.user_objective import UserObjective
-from nfg.simplex import entropy
+from metaspiel.nfg.simplex import entropy
 
 CHICKEN = np.array([[[6.0, 2], [7, 0]], [[6.0, 7], [2, 0]]])
 PRISONERS = np.array([[[3.0, 0], [5, 1]], [[3.0, 5], [0, 1]]])

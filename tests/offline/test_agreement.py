@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from games.bargaining import Bargaining
-from learn.nets import Shape, initial
-from nfg.errors import UserError
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn.nets import Shape, initial
+from metaspiel.nfg.errors import UserError
 from offline.agreement import agreement
 from offline.dynamics import train
 from offline.ensemble import Training

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from games import bargaining_rules as rules
-from games.bargaining import Bargaining
-from learn.policies import drawn
-from nfg.errors import UserError
+from metaspiel.games import bargaining_rules as rules
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn.policies import drawn
+from metaspiel.nfg.errors import UserError
 from offline import data, record, validate
 
 GAME = Bargaining()

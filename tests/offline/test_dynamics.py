@@ -8,11 +8,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from games.bargaining import Bargaining
-from games.simulator import Simulator
-from learn.nets import Shape, values
-from learn.policies import drawn
-from nfg.errors import UserError
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.games.simulator import Simulator
+from metaspiel.learn.nets import Shape, values
+from metaspiel.learn.policies import drawn
+from metaspiel.nfg.errors import UserError
 from offline import dynamics, ensemble, fidelity, model, record, tables
 from offline.ensemble import Training
 from offline.starts import starts

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from games.bargaining import Bargaining
-from games.batched import OpenSpielSimulator
-from learn.nets import Shape, initial
-from learn.tasks import Settings
-from nfg.errors import UserError
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.tasks import Settings
+from metaspiel.nfg.errors import UserError
 from offline.baselines import Cloning, clone, decisions
 from offline.coffee import Approach, setup
 from offline.dynamics import train as fit
@@ -172,9 +172,9 @@ def test_the_loop_runs_on_a_model(model, name, exploration):
 
 def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
     """With a heavy penalty responses meet less uncertain ends than without."""
-    from learn.ddqn import train
-    from learn.evaluate import Matches, play, pure
-    from learn.tasks import Task
+    from metaspiel.learn.ddqn import train
+    from metaspiel.learn.evaluate import Matches, play, pure
+    from metaspiel.learn.tasks import Task
 
     settings = Settings(
         decisions=3200, games=64, width=32, capacity=1000, minimum=1000,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nfg.errors import UserError
+from metaspiel.nfg.errors import UserError
 
 BATCHES = []  # seeds of each batch answered in this process
 

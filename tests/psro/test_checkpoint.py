@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from games.openspiel import sequence_form
 from meta_solvers import UserError, get
+from metaspiel.games.openspiel import sequence_form
 from psro import checkpoint
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.loop import run, start

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from games.openspiel import sequence_form
-from games.sequence import SequenceForm
 from meta_solvers import get
-from nfg.errors import UserError
+from metaspiel.games.openspiel import sequence_form
+from metaspiel.games.sequence import SequenceForm
+from metaspiel.nfg.errors import UserError
 from psro.cluster import _imported
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor, InProcess, WorkerLost, WorkFailed, parse

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from games.openspiel import sequence_form
-from games.sequence import from_normal_form
 from meta_solvers import Game, UserError, get, solve
 from meta_solvers.base import SolverFailed
-from nfg.catalogue import named
+from metaspiel.games.openspiel import sequence_form
+from metaspiel.games.sequence import from_normal_form
+from metaspiel.nfg.catalogue import named
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.loop import run, start, step
 from psro.metrics import row

@@ -7,12 +7,12 @@ import textwrap
 import numpy as np
 import pytest
 
-from games.openspiel import load
 from meta_solvers import Status, get, solve
-from nfg.catalogue import catalogue
-from nfg.errors import UserError
-from nfg.game import Game
-from nfg.simplex import marginals, product
+from metaspiel.games.openspiel import load
+from metaspiel.nfg.catalogue import catalogue
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.simplex import marginals, product
 from psro.openspiel import (
     JPSRO_CONCEPTS,
     LP_SOLVERS,
@@ -398,7 +398,7 @@ def test_a_missing_package_is_named_when_it_is_needed(hidden, call, sentence):
         sys.modules[{hidden!r}] = None
         import numpy as np
         from meta_solvers import solve
-        from nfg.errors import UserError
+        from metaspiel.nfg.errors import UserError
         from psro.openspiel import *
 
         game = np.ones((2, 2, 2))

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from games.bargaining import Bargaining
-from games.batched import OpenSpielSimulator
-from games.openspiel import sequence_form
-from learn.evaluate import Instances, Matches, play, pure
-from learn.nets import Shape, initial
-from learn.tasks import Settings
 from meta_solvers import get
-from nfg.errors import UserError
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.games.openspiel import sequence_form
+from metaspiel.learn.evaluate import Instances, Matches, play, pure
+from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.tasks import Settings
+from metaspiel.nfg.errors import UserError
 from psro import checkpoint
 from psro.executor import InProcess
 from psro.loop import run, start

@@ -1,0 +1,317 @@
+"""Any OpenSpiel game as a batched simulator: slower, one state at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyspiel
+import torch
+from jaxtyping import Bool, Float32, Float64, Int64
+from numpy import ndarray
+from torch import Tensor
+
+import metaspiel.games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
+from metaspiel.games.openspiel import load
+from metaspiel.games.simulator import Position, alike
+from metaspiel.nfg.errors import UserError
+
+_SEEDS = 2**53  # a uniform number has no finer digits
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSpielPosition(Position):
+    """Episodes of an OpenSpiel game.
+
+    Not for ``simulator.merge``: OpenSpiel's states are no tensors.
+
+    Attributes:
+      uniforms: the number each episode was started with.
+      states: OpenSpiel's states; they are copied before they are moved on.
+      chances: chance events so far.
+    """
+
+    uniforms: Float64[Tensor, "S B 1"]
+    states: ndarray
+    chances: Int64[Tensor, "S B"]
+
+
+@lru_cache(maxsize=64)
+def _game(name: str) -> Any:
+    """OpenSpiel's turn-based game."""
+    return load(name)
+
+
+@lru_cache(maxsize=64)
+def _root(name: str) -> tuple[tuple[int, ...], ndarray]:
+    """The first chance event: outcomes and their cumulative probabilities."""
+    return _cumulative(_game(name).new_initial_state())
+
+
+def _cumulative(state: Any) -> tuple[tuple[int, ...], ndarray]:
+    outcomes, probabilities = zip(*state.chance_outcomes(), strict=True)
+    cumulative = np.cumsum(probabilities)
+    return outcomes, cumulative / cumulative[-1]
+
+
+@dataclass(frozen=True)
+class OpenSpielSimulator:
+    """An OpenSpiel game as a simulator, with a Python loop over the episodes.
+
+    Simultaneous games are played turn by turn with hidden moves. The first chance event
+    of an episode is chosen by its uniform number itself (inverse distribution function,
+    outcomes in OpenSpiel's order), the n-th one by the n-th number of a stream that the
+    uniform number seeds: episodes with the same number meet the same chance.
+
+    Attributes:
+      game: OpenSpiel's game string, parameters included.
+      symmetric: whether exchanging the players changes nothing. This is believed.
+
+    Raises:
+      UserError: the game is unknown, shows its players no tensor, or hides the
+        distribution of its chance events.
+    """
+
+    game: str
+    symmetric: bool = False
+
+    draws = 1
+    ensemble = 1
+
+    def __post_init__(self) -> None:
+        kind = _game(self.game).get_type()
+        if not (
+            kind.provides_information_state_tensor or kind.provides_observation_tensor
+        ):
+            raise UserError(
+                "OpenSpielSimulator(): the game must provide an information state "
+                f"tensor or an observation tensor; got '{self.game}'"
+            )
+        if kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
+            raise UserError(
+                "OpenSpielSimulator(): the game must tell the distribution of its "
+                f"chance events; got '{self.game}'"
+            )
+
+    @property
+    def name(self) -> str:
+        """The game string."""
+        return self.game
+
+    @property
+    def players(self) -> int:
+        """N."""
+        return int(_game(self.game).num_players())
+
+    @property
+    def actions(self) -> int:
+        """A."""
+        return int(_game(self.game).num_distinct_actions())
+
+    @property
+    def reads(self) -> str:
+        """What ``inputs`` are: "information state", or "observation" in its absence."""
+        kind = _game(self.game).get_type()
+        told = kind.provides_information_state_tensor
+        return "information state" if told else "observation"
+
+    @property
+    def inputs(self) -> int:
+        """D."""
+        game = _game(self.game)
+        if self.reads == "information state":
+            return int(game.information_state_tensor_size())
+        return int(game.observation_tensor_size())
+
+    @property
+    def longest(self) -> int:
+        """OpenSpiel's bound on the number of moves."""
+        return int(_game(self.game).max_game_length())
+
+    def start(self, uniforms: Float64[Tensor, "S B draws"]) -> OpenSpielPosition:
+        """New episodes, one number in [0, 1) each; see the class.
+
+        Raises:
+          UserError: an episode does not have one number.
+        """
+        if uniforms.shape[-1] != self.draws:
+            raise UserError(
+                "OpenSpielSimulator.start(): an episode needs 1 uniform number; "
+                f"got {uniforms.shape[-1]}"
+            )
+        shape = tuple(uniforms.shape[:2])
+        blank = torch.zeros(shape, dtype=torch.int64)
+        nothing = OpenSpielPosition(
+            mover=blank,
+            done=torch.ones(shape, dtype=torch.bool),
+            inputs=torch.zeros(*shape, self.inputs),
+            legal=torch.zeros(*shape, self.actions, dtype=torch.bool),
+            returns=torch.zeros(*shape, self.players),
+            penalty=torch.zeros(shape, device=uniforms.device),
+            uniforms=uniforms,
+            states=np.full(shape, None, dtype=object),
+            chances=blank,
+        )
+        return self.restart(nothing, torch.ones(shape, dtype=torch.bool), uniforms)
+
+    def restart(
+        self,
+        position: Position,
+        where: Bool[Tensor, "S B"],
+        uniforms: Float64[Tensor, "S B draws"],
+    ) -> OpenSpielPosition:
+        """New episodes where asked, the others as they were."""
+        old = _own(position, "restart")
+        states, chances = old.states.copy(), old.chances.clone()
+        numbers = torch.where(
+            where[..., None].to(uniforms.device), uniforms, old.uniforms
+        )
+        at = np.argwhere(where.cpu().numpy())
+        for s, b in at:
+            states[s, b] = _game(self.game).new_initial_state()
+            chances[s, b] = 0
+        return self._settled(
+            replace(old, states=states, chances=chances, uniforms=numbers), at
+        )
+
+    def step(
+        self,
+        position: Position,
+        action: Int64[Tensor, "S B"],
+        where: Bool[Tensor, "S B"],
+    ) -> OpenSpielPosition:
+        """After the movers' actions where asked; other episodes stay as they are.
+
+        Raises:
+          UserError: an action is illegal where asked.
+        """
+        old = _own(position, "step")
+        moves, actions = (where & ~old.done).cpu().numpy(), action.cpu().numpy()
+        at = np.argwhere(moves)
+        states, legal = old.states.copy(), old.legal.cpu().numpy()
+        for s, b in at:
+            chosen = int(actions[s, b])
+            if not (0 <= chosen < self.actions and legal[s, b, chosen]):
+                raise UserError(
+                    "OpenSpielSimulator.step(): actions must be legal; "
+                    f"got {chosen} in episode ({s}, {b}) of '{self.game}'"
+                )
+            states[s, b] = states[s, b].clone()
+            states[s, b].apply_action(chosen)
+        return self._settled(replace(old, states=states), at)
+
+    def _settled(self, position: OpenSpielPosition, at: ndarray) -> OpenSpielPosition:
+        """Chance resolved in the episodes ``at`` and what is seen of them refreshed."""
+        device = position.uniforms.device
+        uniforms = position.uniforms[..., 0].cpu().numpy()
+        # Tensors of the old position are never written to.
+        mover, done, inputs, legal, returns, chances = (
+            part.cpu().numpy().copy()
+            for part in (
+                position.mover,
+                position.done,
+                position.inputs,
+                position.legal,
+                position.returns,
+                position.chances,
+            )
+        )
+        reads_information = self.reads == "information state"
+        for s, b in at:
+            state = position.states[s, b]
+            while state.is_chance_node():
+                outcome = self._outcome(state, uniforms[s, b], int(chances[s, b]))
+                state.apply_action(outcome)
+                chances[s, b] += 1
+            done[s, b] = over = state.is_terminal()
+            inputs[s, b], legal[s, b], returns[s, b] = 0, False, 0
+            if over:
+                returns[s, b] = state.returns()
+                continue
+            mover[s, b] = player = state.current_player()
+            legal[s, b, state.legal_actions()] = True
+            inputs[s, b] = (
+                state.information_state_tensor(player)
+                if reads_information
+                else state.observation_tensor(player)
+            )
+        return replace(
+            position,
+            mover=torch.from_numpy(mover).to(device),
+            done=torch.from_numpy(done).to(device),
+            inputs=torch.from_numpy(inputs).to(device),
+            legal=torch.from_numpy(legal).to(device),
+            returns=torch.from_numpy(returns).to(device),
+            chances=torch.from_numpy(chances),
+        )
+
+    def _outcome(self, state: Any, uniform: float, event: int) -> int:
+        """What the chance event with this number brings."""
+        if event == 0 and state.move_number() == 0:
+            outcomes, cumulative = _root(self.game)
+        else:
+            outcomes, cumulative = _cumulative(state)
+        number = uniform
+        if event > 0:
+            stream = np.random.Philox(key=int(uniform * _SEEDS), counter=event)
+            number = np.random.Generator(stream).random()
+        return outcomes[int(np.searchsorted(cumulative, number, side="right"))]
+
+    def instances(self) -> tuple[Float64[Tensor, "K 1"], Float64[Tensor, " K"]]:
+        """All that chance can do: uniform numbers to start from, and probabilities.
+
+        For deterministic policies the mean of the returns of these K episodes, weighted
+        by the probabilities, is the expected return.
+
+        Raises:
+          UserError: there is chance after the root; 32 random episodes look for it.
+            ``OpenSpielPosition.chances`` above 1 would show what they missed.
+        """
+        root = _game(self.game).new_initial_state()
+        if _later_chance(root):
+            raise UserError(
+                "OpenSpielSimulator.instances(): chance must act at the root only; "
+                f"got '{self.game}'"
+            )
+        if not root.is_chance_node():
+            return torch.full((1, 1), 0.5).double(), torch.ones(1).double()
+        _, high = _root(self.game)
+        low = np.concatenate([[0.0], high[:-1]])
+        real = high > low
+        middles, weights = ((low + high) / 2)[real], (high - low)[real]
+        return torch.from_numpy(middles)[:, None], torch.from_numpy(weights)
+
+    def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 N"]:
+        """The returns; a real game has one outcome."""
+        return position.returns[..., None, :]
+
+    def together(self, others: Sequence["OpenSpielSimulator"]) -> "OpenSpielSimulator":
+        """This simulator: its trials share all parameters.
+
+        Raises:
+          UserError: the others are not equal to it.
+        """
+        return alike(self, others)
+
+
+def _later_chance(root: Any, episodes: int = 32) -> bool:
+    """Whether random episodes meet chance after the root."""
+    rng = np.random.default_rng(0)
+    for _ in range(episodes):
+        state = root.clone()
+        while not state.is_terminal():
+            if state.is_chance_node() and state.move_number() > 0:
+                return True
+            legal = state.legal_actions()
+            state.apply_action(legal[rng.integers(len(legal))])
+    return False
+
+
+def _own(position: Position, where: str) -> OpenSpielPosition:
+    if not isinstance(position, OpenSpielPosition):
+        raise UserError(
+            f"OpenSpielSimulator.{where}(): the position must be one of an OpenSpiel "
+            f"game; got a {type(position).__name__}"
+        )
+    return position

@@ -1,0 +1,255 @@
+"""OpenSpiel games by name, and policies to and from OpenSpiel's classes."""
+
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyspiel
+from jaxtyping import Float64
+from numpy import ndarray
+from open_spiel.python import policy as openspiel_policy
+
+from metaspiel.games.sequence import SequenceForm
+from metaspiel.games.walk import MEMORY_GB, walk
+from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.game import Game
+
+
+def load(name: str, players: int | None = None) -> Any:
+    """An OpenSpiel game as a turn-based ``pyspiel.Game``.
+
+    Args:
+      name: OpenSpiel's game string, parameters included: ``kuhn_poker(players=3)``.
+      players: sets the game's own ``players`` parameter; None leaves it.
+
+    Raises:
+      UserError: the game or a parameter is unknown or impossible.
+    """
+    game = _loaded(name, players)
+    if game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
+        game = pyspiel.convert_to_turn_based(game)
+    if game.get_type().dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
+        raise UserError(
+            f"load(): the game must be turn-based or simultaneous; got '{name}'"
+        )
+    return game
+
+
+def _loaded(name: str, players: int | None) -> Any:
+    """An OpenSpiel game as it is, or one sentence why not."""
+    where = "load()"
+    short = name.split("(", 1)[0].strip()
+    known = pyspiel.registered_names()
+    if short not in known:
+        raise unknown(where, "game", short, known)
+    try:
+        with _silenced():
+            parameters = pyspiel.game_parameters_from_string(name)
+    except (pyspiel.SpielError, RuntimeError) as error:
+        raise UserError(
+            f"{where}: a game must be written name(parameter=value,...); "
+            f"got '{name}' ({_reason(error)})"
+        ) from None
+    parameters.pop("name", None)
+    if players is not None:
+        parameters["players"] = players
+    allowed = {g.short_name: g for g in pyspiel.registered_games()}[short]
+    for key, value in parameters.items():
+        if key not in allowed.parameter_specification:
+            raise unknown(
+                f"{where}: game '{short}'",
+                "parameter",
+                key,
+                allowed.parameter_specification,
+            )
+        if type(allowed.parameter_specification[key]) is float and type(value) is int:
+            parameters[key] = float(value)  # OpenSpiel itself refuses 1 for 1.0
+    low, high = allowed.min_num_players, allowed.max_num_players
+    count = parameters.get("players", low)
+    if not isinstance(count, int) or not low <= count <= high:
+        raise UserError(
+            f"{where}: '{short}' must have {low} to {high} players; "
+            f"got {parameters['players']}"
+        )
+    try:
+        with _silenced():
+            return pyspiel.load_game(short, parameters)
+    except (pyspiel.SpielError, RuntimeError) as error:
+        raise UserError(
+            f"{where}: OpenSpiel must accept '{name}'"
+            f"{f' with players={players}' if players is not None else ''}; "
+            f"it says: {_reason(error)}"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """OpenSpiel's own words in one line, without the path of its source file."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"^/\S+ ", "", text)
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
+    """OpenSpiel's C++ side prints its errors as well as raising them."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def sequence_form(
+    game: Any,
+    players: int | None = None,
+    memory_gb: float = MEMORY_GB,
+    progress: Callable[[int], None] | None = None,
+) -> SequenceForm:
+    """The sequence form of a game given by name or as a ``pyspiel.Game``.
+
+    Simultaneous games are played turn by turn with hidden moves.
+
+    Raises:
+      UserError: the game is unknown or its terminals do not fit in ``memory_gb``.
+    """
+    if isinstance(game, str):
+        game = load(game, players)
+    elif game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
+        game = pyspiel.convert_to_turn_based(game)
+    if not game.get_type().provides_information_state_string:
+        raise UserError(
+            f"sequence_form(): '{game.get_type().short_name}' must provide information "
+            "state strings"
+        )
+    return walk(game, memory_gb, progress)
+
+
+def matrix_game(name: str, players: int | None = None) -> Game:
+    """The payoffs of one of OpenSpiel's one-shot (matrix or tensor) games.
+
+    Raises:
+      UserError: the game is unknown or is not one-shot.
+    """
+    short = name.split("(", 1)[0].strip()
+    if short not in pyspiel.registered_names():
+        raise unknown("matrix_game()", "game", short, pyspiel.registered_names())
+    game = _loaded(name, players)
+    one_shot = (
+        pyspiel.GameType.Information.ONE_SHOT,
+        pyspiel.GameType.Dynamics.SIMULTANEOUS,
+    )
+    if (game.get_type().information, game.get_type().dynamics) != one_shot:
+        raise UserError(
+            "matrix_game(): the game must be one-shot with simultaneous moves; "
+            f"got '{name}' (play it with experiments.psro instead)"
+        )
+    state = game.new_initial_state()
+    legal = [state.legal_actions(p) for p in range(game.num_players())]
+    payoffs = np.empty((len(legal), *map(len, legal)))
+    for index in np.ndindex(*payoffs.shape[1:]):
+        child = state.clone()
+        child.apply_actions([own[i] for own, i in zip(legal, index, strict=True)])
+        payoffs[(slice(None), *index)] = child.returns()
+    return Game(payoffs)
+
+
+class SequencePolicy(openspiel_policy.Policy):
+    """Behaviours of a ``SequenceForm`` as an OpenSpiel Python policy.
+
+    It finds its place by replaying the state's history, so it also serves games whose
+    information state strings do not recall the player's own actions.
+    """
+
+    def __init__(
+        self, game: Any, form: SequenceForm, behaviours: Sequence[ndarray]
+    ) -> None:
+        super().__init__(game, list(range(form.players)))
+        self._form, self._behaviours = form, behaviours
+        self._place = [
+            {
+                (int(tree.parent[i]), name): (
+                    int(tree.first[i]),
+                    int(tree.first[i + 1]),
+                )
+                for i, name in enumerate(tree.names)
+            }
+            for tree in form.trees
+        ]
+
+    def action_probabilities(
+        self, state: Any, player_id: int | None = None
+    ) -> dict[int, float]:
+        """Probabilities of the legal actions at ``state``."""
+        player = state.current_player() if player_id is None else player_id
+        own, replay = 0, self.game.new_initial_state()
+        for action in state.history():
+            if replay.current_player() == player:
+                begin, end = self._find(replay, player, own)
+                legal = self._form.trees[player].action[begin:end]
+                own = begin + int(np.flatnonzero(legal == action)[0])
+            replay.apply_action(action)
+        begin, end = self._find(state, player, own)
+        actions = self._form.trees[player].action[begin:end]
+        chances = self._behaviours[player][begin:end]
+        return {int(a): float(p) for a, p in zip(actions, chances, strict=True)}
+
+    def _find(self, state: Any, player: int, own: int) -> tuple[int, int]:
+        return self._place[player][(own, state.information_state_string(player))]
+
+
+def to_tabular(
+    form: SequenceForm, behaviours: Sequence[ndarray]
+) -> "pyspiel.TabularPolicy":
+    """One behaviour a player as a joint ``pyspiel.TabularPolicy``.
+
+    Raises:
+      UserError: an information state string stands for several information sets with
+        different probabilities (imperfect recall); ``SequencePolicy`` serves then.
+    """
+    table: dict[str, list[tuple[int, float]]] = {}
+    for tree, behaviour in zip(form.trees, behaviours, strict=True):
+        for i, name in enumerate(tree.names):
+            span = slice(int(tree.first[i]), int(tree.first[i + 1]))
+            row = [
+                (int(a), float(p))
+                for a, p in zip(tree.action[span], behaviour[span], strict=True)
+            ]
+            if table.setdefault(name, row) != row:
+                raise UserError(
+                    "to_tabular(): each information state string must have one set of "
+                    f"probabilities; got two for {name!r} in '{form.name}', whose "
+                    "strings do not recall own actions (use SequencePolicy)"
+                )
+    return pyspiel.TabularPolicy(table)
+
+
+def from_openspiel(
+    form: SequenceForm, game: Any, policy: Any, player: int
+) -> Float64[ndarray, " S"]:
+    """The behaviour of one player under any OpenSpiel policy, Python or C++.
+
+    Args:
+      form: the sequence form of ``game``.
+      game: the turn-based ``pyspiel.Game`` that ``form`` was built from.
+      policy: anything with ``action_probabilities(state)``, such as
+        ``open_spiel.python.policy.TabularPolicy`` or ``pyspiel.TabularPolicy``.
+      player: whose behaviour.
+    """
+    tree = form.trees[player]
+    behaviour = np.zeros(tree.sequences)
+    behaviour[0] = 1.0
+    for i, history in enumerate(tree.histories):
+        state = game.new_initial_state()
+        for action in history:
+            state.apply_action(action)
+        chances = dict(policy.action_probabilities(state))
+        span = slice(int(tree.first[i]), int(tree.first[i + 1]))
+        behaviour[span] = [chances.get(int(a), 0.0) for a in tree.action[span]]
+    return behaviour

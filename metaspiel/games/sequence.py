@@ -1,0 +1,228 @@
+"""Any finite game as flat arrays in sequence form; everything exact, in float64.
+
+Histories with the same last sequence of every player are one terminal: their chance
+probabilities and payoffs add up. One structure then answers what a tabular PSRO asks:
+payoff tensors of whole populations, best responses to correlated co-players, gaps,
+NashConv and values (von Stengel 1996; Marris et al. 2021, section 3).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+from scipy import sparse
+
+from metaspiel.games.treeplex import TieBreak, Treeplex
+from metaspiel.nfg.game import Game
+
+Plans = Sequence[ndarray]
+"""For each player the realisation plans of a pool of policies, ``[K_p, S_p]``."""
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceForm:
+    """A game with perfect recall (after refinement) as arrays.
+
+    Attributes:
+      name: what the game is called, parameters included.
+      trees: one ``Treeplex`` for each of the N players.
+      ends: ``[N, Z]`` last sequence of each player at each merged terminal.
+      payoffs: ``[N, Z]`` expected payoff times chance probability.
+      split: for each player, how many information states of the original game had to
+        be split because their string does not recall the player's own actions.
+      histories: number of terminal histories that were merged.
+    """
+
+    name: str
+    trees: tuple[Treeplex, ...]
+    ends: Int64[ndarray, "N Z"]
+    payoffs: Float64[ndarray, "N Z"]
+    split: tuple[int, ...]
+    histories: int
+
+    @property
+    def players(self) -> int:
+        """N."""
+        return len(self.trees)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the whole game: two games share it only if they are the same."""
+        digest = hashlib.sha256()
+        for tree in self.trees:
+            for array in (tree.parent, tree.first, tree.action):
+                digest.update(array.tobytes())
+        digest.update(self.ends.tobytes())
+        digest.update(self.payoffs.tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def noise(self) -> float:
+        """Expected payoffs and gains below this are rounding, and written as 0."""
+        return 1e-12 * float(np.abs(self.payoffs).sum(axis=1).max())
+
+    @cached_property
+    def _views(self) -> list[tuple[ndarray, sparse.csr_array]]:
+        """For each player: co-players' ends ``[N, Y]``, payoffs ``[S_p, Y]``.
+
+        Terminals that differ only in the player's own sequence share one column, so a
+        two-player game needs no more columns than the other player has sequences.
+        """
+        views = []
+        for player, tree in enumerate(self.trees):
+            others = [q for q in range(self.players) if q != player]
+            index, column = group(self.ends[others])
+            entries = (self.payoffs[player], (self.ends[player], column))
+            matrix = sparse.csr_array(entries, shape=(tree.sequences, index.size))
+            views.append((self.ends[:, index], matrix))
+        return views
+
+    def values(
+        self, player: int, plans: Plans, co_play: Float64[ndarray, "M *K"]
+    ) -> Float64[ndarray, "M S"]:
+        """Value at each of the player's sequences against M mixtures of co-players.
+
+        Args:
+          player: whose values.
+          plans: pools of all players (the player's own is not read).
+          co_play: ``[M, *co-players' pool sizes]`` weights of co-players' profiles,
+            correlated or not; they need not sum to one.
+        """
+        ends, matrix = self._views[player]
+        others = [q for q in range(self.players) if q != player]
+        weights, reach = co_play, co_play[:, None]
+        pools = []
+        for axis, other in enumerate(others, start=1):  # cut what is never played
+            rest = tuple(i for i in range(weights.ndim) if i != axis)
+            played = np.flatnonzero(weights.any(axis=rest))
+            weights = weights.take(played, axis=axis)
+            pools.append(plans[other][played][:, ends[other]])
+        for position, pool in enumerate(reversed(pools)):
+            reach = (
+                weights @ pool
+                if position == 0
+                else np.einsum("...ky,ky->...y", reach, pool)
+            )
+        return np.ascontiguousarray((matrix @ reach.T).T)
+
+    def best_responses(
+        self,
+        player: int,
+        plans: Plans,
+        co_play: Float64[ndarray, "M *K"],
+        tie_break: TieBreak = "first",
+        rng: np.random.Generator | None = None,
+    ) -> tuple[Float64[ndarray, " M"], Float64[ndarray, "M S"]]:
+        """Values and behaviours of exact best responses to M mixtures of co-players."""
+        values = self.values(player, plans, co_play)
+        return self.trees[player].best_response(values, tie_break, rng)
+
+    def tensor(self, plans: Plans) -> Float64[ndarray, "N *K"]:
+        """Expected payoffs of every profile of a population, ``[N, K1, ..., KN]``."""
+        return self._fill(plans, [slice(0, len(pool)) for pool in plans])
+
+    def extend(
+        self, old: Float64[ndarray, "N *K_old"], plans: Plans
+    ) -> Float64[ndarray, "N *K"]:
+        """``tensor(plans)`` when ``old`` already holds it for the first policies.
+
+        Only profiles with a new policy are computed.
+        """
+        known, sizes = old.shape[1:], [len(pool) for pool in plans]
+        new = np.empty((self.players, *sizes))
+        new[(slice(None), *(slice(k) for k in known))] = old
+        for player in range(self.players):
+            # Earlier players take any policy, later ones only old ones: each new
+            # profile is computed once.
+            block = [
+                slice(0, sizes[q])
+                if q < player
+                else slice(known[q], sizes[q])
+                if q == player
+                else slice(0, known[q])
+                for q in range(self.players)
+            ]
+            if all(b.stop > b.start for b in block):
+                new[(slice(None), *block)] = self._fill(plans, block)
+        return new
+
+    def _fill(self, plans: Plans, block: Sequence[slice]) -> Float64[ndarray, "N *K"]:
+        """Payoffs of the profiles in ``block``, in which one player leads.
+
+        The leader is the player with the fewest policies there; for each of them only
+        the terminals it reaches are looked at, few when it is deterministic.
+        """
+        sizes = [b.stop - b.start for b in block]
+        lead = int(np.argmin(sizes))
+        others = [q for q in range(self.players) if q != lead]
+        out = np.empty((sizes[lead], self.players, *(sizes[q] for q in others)))
+        for row, plan in enumerate(plans[lead][block[lead]]):
+            reach = plan[self.ends[lead]]
+            alive = np.flatnonzero(reach)
+            total = self.payoffs[:, alive] * reach[alive]
+            for position, other in enumerate(others):
+                own = plans[other][block[other]][:, self.ends[other, alive]]
+                if position == len(others) - 1:
+                    total = total @ own.T
+                else:
+                    total = total[..., None, :] * own
+            out[row] = total if others else total.sum(axis=-1)
+        out[np.abs(out) < self.noise] = 0.0
+        return np.moveaxis(np.moveaxis(out, 0, 1), 1, 1 + lead)
+
+    def nash_conv(self, behaviours: Sequence[ndarray]) -> Float64[ndarray, " N"]:
+        """What each player gains by a best response to one policy of each co-player.
+
+        The sum is NashConv; ``behaviours`` holds one ``[S_p]`` array a player.
+        """
+        pairs = zip(self.trees, behaviours, strict=True)
+        plans = [tree.plan(b)[None] for tree, b in pairs]
+        return self.cce_gap(plans, np.ones((1,) * self.players))
+
+    def cce_gap(
+        self, plans: Plans, joint: Float64[ndarray, "*K"]
+    ) -> Float64[ndarray, " N"]:
+        """Full-game CCE gap of each player: all policies count as deviations."""
+        payoffs = self.tensor(plans)
+        gaps = np.zeros(self.players)
+        for player in range(self.players):
+            co_play = joint.sum(axis=player)[None]
+            best, _ = self.best_responses(player, plans, co_play)
+            gaps[player] = best[0] - np.sum(payoffs[player] * joint)
+        return np.maximum(gaps, 0.0)
+
+
+def group(
+    ends: Int64[ndarray, "K Z"],
+) -> tuple[Int64[ndarray, " Y"], Int64[ndarray, " Z"]]:
+    """Columns of ``ends`` that are alike: one example of each kind, kind of each."""
+    index, kind = np.zeros(1, dtype=np.int64), np.zeros(ends.shape[1], dtype=np.int64)
+    for row in ends:  # kinds stay below Z, so no product of sizes can overflow
+        code = kind * (int(row.max()) + 1) + row
+        _, index, kind = np.unique(code, return_index=True, return_inverse=True)
+    return index, kind
+
+
+def from_normal_form(game: Game, name: str = "normal_form") -> SequenceForm:
+    """A normal-form game as one information set for each player.
+
+    Names are ``"player p"``; actions are action indices.
+    """
+    trees = tuple(
+        Treeplex(
+            parent=np.zeros(1, dtype=np.int64),
+            first=np.array([1, 1 + size]),
+            levels=np.array([0, 1]),
+            names=(f"player {player}",),
+            action=np.arange(-1, size),
+            histories=((),),
+        )
+        for player, size in enumerate(game.actions)
+    )
+    ends = np.indices(game.actions).reshape(game.players, -1) + 1
+    payoffs = game.payoffs.reshape(game.players, -1).copy()
+    return SequenceForm(name, trees, ends, payoffs, (0,) * game.players, game.profiles)

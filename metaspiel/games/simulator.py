@@ -1,0 +1,138 @@
+"""Batched simulators: what a learner and a sampled evaluator play.
+
+S independent trials of B episodes each are played at once: every tensor begins with
+``[S, B]``. A trial may have parameters of its own (a learned model); what happens in it
+never depends on the trials beside it. All randomness comes from outside, as uniform
+numbers, so that the same numbers give the same episode to every pair of policies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float32, Float64, Int64
+from torch import Tensor
+
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """S x B episodes, each between two moves. Simulators add fields of their own.
+
+    Attributes:
+      mover: whose turn it is; anything where done.
+      done: the episode is over.
+      inputs: information state of the mover, as its network sees it.
+      legal: actions the mover may take; all False only where done.
+      returns: payoff of each player; 0 until done.
+      penalty: uncertainty of the outcome in units of payoff; 0 in a real game.
+    """
+
+    mover: Int64[Tensor, "S B"]
+    done: Bool[Tensor, "S B"]
+    inputs: Float32[Tensor, "S B D"]
+    legal: Bool[Tensor, "S B A"]
+    returns: Float32[Tensor, "S B N"]
+    penalty: Float32[Tensor, "S B"]
+
+
+@runtime_checkable
+class Simulator(Protocol):
+    """A game as arrays. Implementations are values: they can be compared and pickled.
+
+    Attributes:
+      name: the game's name, parameters included.
+      players: N.
+      actions: A, the same numbering for all players.
+      inputs: D, numbers in an information state.
+      draws: uniform numbers that one new episode needs.
+      longest: no episode has more moves.
+      symmetric: exchanging the players changes nothing.
+      ensemble: E, number of outcomes that ``outcomes`` tells apart; 1 in a real game.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def players(self) -> int: ...
+    @property
+    def actions(self) -> int: ...
+    @property
+    def inputs(self) -> int: ...
+    @property
+    def draws(self) -> int: ...
+    @property
+    def longest(self) -> int: ...
+    @property
+    def symmetric(self) -> bool: ...
+    @property
+    def ensemble(self) -> int: ...
+
+    def start(self, uniforms: Float64[Tensor, "S B draws"]) -> Position:
+        """New episodes; they live on the device of the uniforms."""
+
+    def restart(
+        self,
+        position: Position,
+        where: Bool[Tensor, "S B"],
+        uniforms: Float64[Tensor, "S B draws"],
+    ) -> Position:
+        """New episodes where asked, the others as they were."""
+
+    def step(
+        self,
+        position: Position,
+        action: Int64[Tensor, "S B"],
+        where: Bool[Tensor, "S B"],
+    ) -> Position:
+        """After the movers' actions where asked; other episodes stay as they are.
+
+        Episodes that are over stay as they are as well. Actions must be legal.
+        """
+
+    def outcomes(self, position: Position) -> Float32[Tensor, "S B E N"]:
+        """What each ensemble member says the finished episodes pay."""
+
+    def together(self, others: Sequence[Any]) -> Any:
+        """One simulator for S trials: this one's, then the others', of its type."""
+
+
+@runtime_checkable
+class Enumerable(Protocol):
+    """A simulator whose chance acts before the first move only, in K known ways."""
+
+    def instances(self) -> tuple[Float64[Tensor, "K draws"], Float64[Tensor, " K"]]:
+        """Uniform numbers that start each instance, and its probability."""
+
+
+T = TypeVar("T")
+
+
+def alike(simulator: T, others: Sequence[T]) -> T:
+    """``together`` of simulators whose trials share all parameters: the first one.
+
+    Raises:
+      UserError: the others are not equal to it.
+    """
+    for other in others:
+        if other != simulator:
+            raise UserError(
+                f"{type(simulator).__name__}.together(): the trials must play one "
+                f"game; got {simulator} and {other}"
+            )
+    return simulator
+
+
+P = TypeVar("P", bound=Position)
+
+
+def merge(where: Bool[Tensor, "S B"], new: P, old: P) -> P:
+    """Episodes of ``new`` where asked, of ``old`` elsewhere, field by field."""
+    changed = {}
+    for field in fields(old):
+        one, two = getattr(new, field.name), getattr(old, field.name)
+        mask = where.reshape(*where.shape, *(1,) * (two.ndim - 2))
+        changed[field.name] = torch.where(mask, one, two)
+    return replace(old, **changed)

@@ -1,0 +1,171 @@
+"""Walks an OpenSpiel game tree once and keeps what the sequence form needs."""
+
+import resource
+import sys
+from array import array
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from metaspiel.games.sequence import SequenceForm, group
+from metaspiel.games.treeplex import Treeplex
+from metaspiel.nfg.errors import UserError
+
+MEMORY_GB = 4.0
+
+
+class _Player:
+    """Information sets of one player in order of discovery."""
+
+    def __init__(self) -> None:
+        self.index: dict[tuple[int, str], int] = {}
+        self.parent = array("q")
+        self.first = array("q", [1])
+        self.actions: list[tuple[int, ...]] = []
+        self.histories: list[tuple[int, ...]] = []
+
+    def sequences(self, own: int, name: str, legal: list[int], state: Any) -> range:
+        """Sequences of the information set (own sequence, name), new or known."""
+        key = (own, name)
+        found = self.index.get(key)
+        if found is None:
+            found = self.index[key] = len(self.index)
+            self.parent.append(own)
+            self.actions.append(tuple(legal))
+            self.first.append(self.first[-1] + len(self.actions[-1]))
+            self.histories.append(tuple(state.history()))
+        elif tuple(legal) != self.actions[found]:
+            raise UserError(
+                "sequence_form(): a player must have the same legal actions wherever "
+                f"the information state is the same; got {name!r} with both "
+                f"{self.actions[found]} and {tuple(legal)}"
+            )
+        return range(self.first[found], self.first[found + 1])
+
+    def ordered(self) -> tuple[Treeplex, np.ndarray, int]:
+        """The treeplex by depth, the new number of each sequence, splits."""
+        parent = np.array(self.parent, dtype=np.int64)
+        first = np.array(self.first, dtype=np.int64)
+        sizes = np.diff(first)
+        owner = np.concatenate([[-1], np.repeat(np.arange(len(sizes)), sizes)])
+        depth = np.zeros(len(sizes), dtype=np.int64)
+        for i, before in enumerate(self.parent):  # parents are discovered first
+            depth[i] = depth[owner[before]] + 1 if before > 0 else 0
+        number = np.zeros(len(owner), dtype=np.int64)
+        order: list[np.ndarray] = []
+        levels, start = [0], 1
+        for level in range(int(depth.max(initial=-1)) + 1):
+            here = np.flatnonzero(depth == level)
+            here = here[np.argsort(number[parent[here]], kind="stable")]
+            for i in here.tolist():
+                number[first[i] : first[i + 1]] = start + np.arange(sizes[i])
+                start += int(sizes[i])
+            order.append(here)
+            levels.append(levels[-1] + len(here))
+        by_depth = np.concatenate(order) if order else np.zeros(0, dtype=np.int64)
+        keys = list(self.index)
+        names = tuple(keys[i][1] for i in by_depth)
+        action = [-1, *(a for i in by_depth for a in self.actions[i])]
+        tree = Treeplex(
+            number[parent[by_depth]],
+            np.concatenate([[1], 1 + np.cumsum(sizes[by_depth])]),
+            np.array(levels),
+            names,
+            np.array(action),
+            tuple(self.histories[i] for i in by_depth),
+        )
+        return tree, number, len(names) - len(set(names))
+
+
+def walk(
+    game: Any,
+    memory_gb: float = MEMORY_GB,
+    progress: Callable[[int], None] | None = None,
+) -> SequenceForm:
+    """The sequence form of a turn-based OpenSpiel game.
+
+    Args:
+      game: a ``pyspiel.Game`` whose dynamics are sequential.
+      memory_gb: refuse when the walk has made the process grow by more than this.
+      progress: called now and then with the number of states seen.
+
+    Raises:
+      UserError: the game does not fit, or is not a game of finite depth.
+    """
+    count = game.num_players()
+    players = [_Player() for _ in range(count)]
+    ends, payoffs = array("l"), array("d")
+    begin, visited = _resident(), 0
+    # What is still to visit: a state, an action to take there (None: stay), last own
+    # sequences and chance after it.
+    stack: list[tuple[Any, int | None, tuple[int, ...], float]] = [
+        (game.new_initial_state(), None, (0,) * count, 1.0)
+    ]
+    while stack:
+        parent, taken, own, chance = stack.pop()
+        state = parent if taken is None else parent.child(taken)
+        visited += 1
+        if visited % 1024 == 0:
+            if _resident() - begin > memory_gb * 1e9:
+                raise UserError(
+                    f"sequence_form(): the tree of '{name_of(game)}' must fit in "
+                    f"{memory_gb:g} GB; it took more after {visited} states (raise "
+                    "memory_gb, or use a learned oracle)"
+                )
+            if progress is not None:
+                progress(visited)
+        if state.is_terminal():
+            ends.extend(own)
+            payoffs.extend([chance * value for value in state.returns()])
+        elif state.is_chance_node():
+            for action, probability in reversed(state.chance_outcomes()):
+                if probability > 0:
+                    stack.append((state, action, own, chance * probability))
+        else:
+            player = state.current_player()
+            name = state.information_state_string(player)
+            legal = state.legal_actions()
+            sequences = players[player].sequences(own[player], name, legal, state)
+            for action, sequence in zip(
+                reversed(legal), reversed(sequences), strict=True
+            ):
+                after = (*own[:player], sequence, *own[player + 1 :])
+                stack.append((state, action, after, chance))
+    return _merged(name_of(game), players, ends, payoffs)
+
+
+def name_of(game: Any) -> str:
+    """OpenSpiel's name of a game, parameters included, in one line."""
+    return " ".join(str(game).split())
+
+
+def _resident() -> int:
+    """Bytes of memory this process holds (its peak, where Linux's file is missing)."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _merged(
+    name: str, players: list[_Player], ends: array, payoffs: array
+) -> SequenceForm:
+    count = len(players)
+    trees, split = [], []
+    last = np.frombuffer(ends, dtype=np.int64).reshape(-1, count).T.copy()
+    worth = np.frombuffer(payoffs, dtype=np.float64).reshape(-1, count).T
+    for player, raw in enumerate(players):
+        tree, number, extra = raw.ordered()
+        trees.append(tree)
+        split.append(extra)
+        last[player] = number[last[player]]
+    index, kind = group(last)
+    total = np.stack(
+        [np.bincount(kind, weights=row, minlength=index.size) for row in worth]
+    )
+    return SequenceForm(
+        name, tuple(trees), last[:, index], total, tuple(split), last.shape[1]
+    )

@@ -1,0 +1,214 @@
+"""Policies and critics of N agents, each with a network of its own, as stacked vectors.
+
+A network is an MLP with two hidden layers of leaky rectified units (slope 0.2, that of
+the MATRL authors' TensorFlow) and a linear last layer. Its weights are one vector,
+layer by layer as in ``metaspiel.learn.nets``; a Gaussian policy's vector ends with the
+logarithms of its K deviations. What a policy does is one of two distributions with the
+same methods.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float32, Float64, Int64
+from torch import Tensor
+
+from metaspiel.games.markov import Continuous, Discrete
+from metaspiel.learn.nets import Shape, initial, layers
+
+SLOPE = 0.2
+LOG_DEVIATION = -0.5  # of a fresh Gaussian policy (MATRL authors' code)
+_LAST = 0.01  # a fresh policy's last layer is this much smaller: it is nearly uniform
+
+
+@dataclass(frozen=True, eq=False)
+class Categorical:
+    """Distributions over A actions.
+
+    Attributes:
+      logs: logarithms of the probabilities of each agent at each of U observations.
+    """
+
+    logs: Float32[Tensor, "N U A"]
+
+    def cells(
+        self, index: Int64[Tensor, "N M"], actions: Int64[Tensor, "N M"]
+    ) -> Int64[Tensor, "N M"]:
+        """Which entry of ``table`` each of M samples is: its observation and action."""
+        return index * self.logs.shape[2] + actions
+
+    def table(
+        self, index: Int64[Tensor, "N M"], actions: Int64[Tensor, "N M"]
+    ) -> Float32[Tensor, "N C"]:
+        """Log-probabilities of all C = U * A things that can be done."""
+        return self.logs.flatten(1)
+
+    def entropy(self) -> Float32[Tensor, "N U"]:
+        """In nats."""
+        return -(self.logs.exp() * self.logs).sum(2)
+
+    def kl(self, other: "Categorical") -> Float32[Tensor, "N U"]:
+        """KL divergence from this distribution to the other, in nats."""
+        return (self.logs.exp() * (self.logs - other.logs)).sum(2)
+
+    def sample(self, uniforms: Float64[Tensor, "N U 1"]) -> Int64[Tensor, "N U"]:
+        """One action each, by inverse distribution function."""
+        below = self.logs.double().exp().cumsum(2)
+        scaled = uniforms * below[:, :, -1:]
+        return (below[:, :, :-1] <= scaled).sum(2)
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussian:
+    """Normal distributions of K independent numbers.
+
+    Attributes:
+      mean: of each agent at each of U observations.
+      log_deviation: of each agent, at every observation.
+    """
+
+    mean: Float32[Tensor, "N U K"]
+    log_deviation: Float32[Tensor, "N 1 K"]
+
+    def cells(
+        self, index: Int64[Tensor, "N M"], actions: Float32[Tensor, "N M K"]
+    ) -> Int64[Tensor, "N M"]:
+        """Which entry of ``table`` each of M samples is: its own."""
+        return torch.arange(index.shape[1]).expand_as(index)
+
+    def table(
+        self, index: Int64[Tensor, "N M"], actions: Float32[Tensor, "N M K"]
+    ) -> Float32[Tensor, "N M"]:
+        """Log-densities of the C = M actions, each at the observation of its index."""
+        rows = index[:, :, None].expand_as(actions)
+        scaled = (actions - self.mean.gather(1, rows)) * (-self.log_deviation).exp()
+        each = 0.5 * scaled.square() + self.log_deviation + 0.5 * math.log(2 * math.pi)
+        return -each.sum(2)
+
+    def entropy(self) -> Float32[Tensor, "N U"]:
+        """In nats."""
+        each = self.log_deviation + 0.5 * math.log(2 * math.pi * math.e)
+        return each.sum(2).expand(self.mean.shape[:2])
+
+    def kl(self, other: "Gaussian") -> Float32[Tensor, "N U"]:
+        """KL divergence from this distribution to the other, in nats."""
+        ratio = 2 * (self.log_deviation - other.log_deviation)
+        shift = (self.mean - other.mean) * (-other.log_deviation).exp()
+        return 0.5 * (ratio.exp() + shift.square() - 1 - ratio).sum(2)
+
+    def sample(self, uniforms: Float64[Tensor, "N U K"]) -> Float32[Tensor, "N U K"]:
+        """One action each, by inverse distribution function."""
+        # A uniform number may be exactly 0, whose normal number is infinite.
+        normal = torch.special.ndtri(uniforms.clamp_min(2.0**-54)).float()
+        return self.mean + self.log_deviation.exp() * normal
+
+
+@runtime_checkable
+class Distribution(Protocol):
+    """What both kinds can do.
+
+    Samples that took the same action at the same observation are one cell of a table:
+    what an update says of them, it says once.
+    """
+
+    def cells(
+        self, index: Int64[Tensor, "N M"], actions: Tensor
+    ) -> Int64[Tensor, "N M"]:
+        """Which entry of ``table`` each of M samples is."""
+
+    def table(
+        self, index: Int64[Tensor, "N M"], actions: Tensor
+    ) -> Float32[Tensor, "N C"]:
+        """Log-probabilities of C cells."""
+
+    def entropy(self) -> Float32[Tensor, "N U"]:
+        """In nats."""
+
+    def kl(self, other: Any) -> Float32[Tensor, "N U"]:
+        """KL divergence from this distribution to another of its kind, in nats."""
+
+    def sample(self, uniforms: Float64[Tensor, "N U draws"]) -> Tensor:
+        """One action each, by inverse distribution function."""
+
+
+@dataclass(frozen=True)
+class Policies:
+    """What turns weights and observations into distributions.
+
+    Attributes:
+      inputs: D, numbers in an observation.
+      width: H, units of each hidden layer.
+      actions: what an agent may do.
+    """
+
+    inputs: int
+    width: int
+    actions: Discrete | Continuous
+
+    @property
+    def shape(self) -> Shape:
+        """Of one network."""
+        return Shape(self.inputs, self.width, self.actions.size)
+
+    @property
+    def size(self) -> int:
+        """P, numbers in one agent's vector."""
+        return self.shape.size + self._deviations
+
+    @property
+    def draws(self) -> int:
+        """Uniform numbers that one action needs."""
+        return self._deviations or 1
+
+    @property
+    def _deviations(self) -> int:
+        return self.actions.size if isinstance(self.actions, Continuous) else 0
+
+    def initial(self, generators: Sequence[torch.Generator]) -> Float32[Tensor, "N P"]:
+        """Fresh weights, one generator an agent; nearly uniform, or mean nearly 0."""
+        found = []
+        for generator in generators:
+            vector = initial(self.shape, generator)
+            layers(self.shape, vector)[4].mul_(_LAST)
+            deviations = torch.full((self._deviations,), LOG_DEVIATION)
+            found.append(torch.cat([vector, deviations]))
+        return torch.stack(found)
+
+    def at(
+        self, weights: Float32[Tensor, "N P"], observations: Float32[Tensor, "N U D"]
+    ) -> Distribution:
+        """The distributions of N agents at U observations each."""
+        return self.bound(weights)(observations)
+
+    def bound(
+        self, weights: Float32[Tensor, "N P"]
+    ) -> Callable[[Float32[Tensor, "N U D"]], Distribution]:
+        """The agents with these weights, to be asked more than once."""
+        views = layers(self.shape, weights)
+        if isinstance(self.actions, Discrete):
+            return lambda seen: Categorical(forward(views, seen).log_softmax(2))
+        log_deviation = weights[:, None, self.shape.size :]
+        return lambda seen: Gaussian(forward(views, seen), log_deviation)
+
+
+def outputs(
+    shape: Shape,
+    weights: Float32[Tensor, "N P"],
+    observations: Float32[Tensor, "N U D"],
+) -> Float32[Tensor, "N U A"]:
+    """The last layer of N networks at U observations each."""
+    return forward(layers(shape, weights), observations)
+
+
+def forward(
+    views: Sequence[Float32[Tensor, "N _ _"]], observations: Float32[Tensor, "N U D"]
+) -> Float32[Tensor, "N U A"]:
+    """The same, from the views of ``metaspiel.learn.nets.layers``."""
+    w1, b1, w2, b2, w3, b3 = views
+    leaky = torch.nn.functional.leaky_relu
+    first = leaky(torch.baddbmm(b1, observations, w1), SLOPE)
+    second = leaky(torch.baddbmm(b2, first, w2), SLOPE)
+    return torch.baddbmm(b3, second, w3.transpose(1, 2))

@@ -1,0 +1,69 @@
+"""The learners of N agents: stacked weights and the state of their optimisers."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from metaspiel.learn.update import BETAS, EPSILON
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """Weights of N networks with Adam's state; a value, updates make a new one.
+
+    Attributes:
+      weights: of each agent.
+      mean, square: Adam's moments.
+      count: Adam's steps so far.
+    """
+
+    weights: Float32[Tensor, "N P"]
+    mean: Float32[Tensor, "N P"]
+    square: Float32[Tensor, "N P"]
+    count: Float32[Tensor, " N"]
+
+    @classmethod
+    def fresh(cls, weights: Float32[Tensor, "N P"]) -> "Learner":
+        """These weights, and an optimiser that has seen nothing."""
+        blank = torch.zeros_like(weights)
+        return cls(weights, blank, blank.clone(), torch.zeros(len(weights)))
+
+    def copy(self) -> "Learner":
+        """A learner that shares no memory with this one."""
+        return Learner(*(part.clone() for part in self.parts))
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The tensors."""
+        return self.weights, self.mean, self.square, self.count
+
+    def adam(
+        self, gradient: Float32[Tensor, "N P"], who: list[int], rate: float
+    ) -> None:
+        """One step of some agents, in place."""
+        self.count[who] += 1
+        torch._fused_adam_(
+            [self.weights[i] for i in who],
+            [gradient[i] for i in who],
+            [self.mean[i] for i in who],
+            [self.square[i] for i in who],
+            [],
+            [self.count[i] for i in who],
+            lr=rate,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            weight_decay=0.0,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Agents:
+    """The actors and critics of N agents."""
+
+    actor: Learner
+    critic: Learner

@@ -1,0 +1,237 @@
+"""Sampled payoffs of profiles: many at once, on the same episodes.
+
+Every profile plays the same episodes (common random numbers): the instance, who begins
+and the numbers that decide random actions are those of the episode, not of the profile.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from metaspiel.games.simulator import Enumerable, Position, Simulator
+from metaspiel.learn.nets import Shape
+from metaspiel.learn.policies import Bank, Habit
+from metaspiel.learn.random import generators
+from metaspiel.learn.tasks import check_device
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Instances:
+    """All that chance can do, where that is a short list.
+
+    Attributes:
+      uniforms: the numbers that start each of M instances.
+      weights: their probabilities.
+    """
+
+    uniforms: Float64[ndarray, "M draws"]
+    weights: Float64[ndarray, " M"]
+
+    @classmethod
+    def of(cls, simulator: Simulator) -> "Instances":
+        """Those of a simulator.
+
+        Raises:
+          UserError: chance acts after the first move, or has no short list.
+        """
+        if not isinstance(simulator, Enumerable):
+            raise UserError(
+                "Instances.of(): chance must have finitely many outcomes, all before "
+                f"the first move; '{simulator.name}' has not"
+            )
+        uniforms, weights = simulator.instances()
+        return cls(uniforms.double().numpy(), weights.double().numpy())
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Profiles to be played.
+
+    Attributes:
+      simulator: where.
+      width: hidden units of the policies.
+      pools: policies of every player ``[K_p, P]``.
+      profiles: for each of C profiles, in each of M episodes, which policy of its pool
+        each player plays. A pure profile repeats itself; a mixed one is drawn.
+      seed: of the episodes.
+      habit: what all players fall back on.
+      instances: every instance is played, once; exact if the policies are greedy.
+      rows: episodes played at a time; it bounds memory.
+      device: of torch.
+    """
+
+    simulator: Simulator
+    width: int
+    pools: tuple[ndarray, ...]
+    profiles: Int64[ndarray, "C M N"]
+    seed: tuple[int, ...]
+    habit: Habit | None = None
+    instances: Instances | None = None
+    rows: int = 40_000
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.profiles.shape[1] < 2:
+            raise UserError(
+                "Matches(): a payoff needs at least 2 episodes, for its standard "
+                f"error; got {self.profiles.shape[1]}"
+            )
+        sizes = np.array([len(pool) for pool in self.pools])
+        fits = self.profiles.shape[2] == len(sizes) == self.simulator.players
+        if not fits or (self.profiles < 0).any() or (self.profiles >= sizes).any():
+            raise UserError(
+                f"Matches(): profiles must hold a policy number for each player, below "
+                f"the sizes {sizes.tolist()} of the pools; got numbers up to "
+                f"{self.profiles.max(axis=(0, 1)).tolist()}"
+            )
+        check_device("Matches()", self.device)
+        listed = self.instances
+        if listed is not None and len(listed.weights) != self.profiles.shape[1]:
+            raise UserError(
+                f"Matches(): there must be one episode for each of the "
+                f"{len(listed.weights)} instances; got {self.profiles.shape[1]}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Payoffs of C profiles over M episodes each.
+
+    Attributes:
+      mean: by each of E ensemble members.
+      error: standard error of the mean over the episodes; 0 over all instances.
+      penalty: mean uncertainty of the outcome ``[C]``.
+      length: mean number of moves ``[C]``.
+      outcomes: payoff of every episode, for paired comparisons.
+    """
+
+    mean: Float64[ndarray, "E C N"]
+    error: Float64[ndarray, "E C N"]
+    penalty: Float64[ndarray, " C"]
+    length: Float64[ndarray, " C"]
+    outcomes: Float32[ndarray, "C M E N"]
+
+
+def pure(cells: Int64[ndarray, "C N"], episodes: int) -> Int64[ndarray, "C M N"]:
+    """Profiles that play the same policies in every episode."""
+    return np.repeat(cells[:, None], episodes, axis=1)
+
+
+def play(matches: Sequence[Matches]) -> list[Scores]:
+    """Plays each in turn; every one is a large batch already."""
+    with torch.no_grad():
+        return [_play(m) for m in matches]
+
+
+def _play(match: Matches) -> Scores:
+    sim, device = match.simulator, torch.device(match.device)
+    shape = Shape(sim.inputs, match.width, sim.actions)
+    bank = Bank(shape, match.pools, match.habit, device)
+    profiles = torch.as_tensor(match.profiles + np.array(bank.first), device=device)
+    count, episodes = profiles.shape[:2]
+    uniforms = drawn_numbers(sim, episodes, match.seed)
+    weights = np.full(episodes, 1 / episodes)
+    if match.instances is not None:
+        _require_greedy(match)
+        uniforms[:, : sim.draws] = torch.from_numpy(match.instances.uniforms)
+        weights = match.instances.weights
+    uniforms = uniforms.to(device)
+    each = max(1, match.rows // episodes)
+    parts = [
+        _episodes(sim, bank, profiles[c : c + each], uniforms)
+        for c in range(0, count, each)
+    ]
+    outcomes = np.concatenate([p[0] for p in parts])  # [C, M, E, N]
+    mean = np.einsum("m,cmen->ecn", weights, outcomes)
+    error = outcomes.std(axis=1, ddof=1).transpose(1, 0, 2) / np.sqrt(episodes)
+    if match.instances is not None:
+        error = np.zeros_like(error)
+    penalty = np.concatenate([p[1] for p in parts]) @ weights
+    length = np.concatenate([p[2] for p in parts]) @ weights
+    return Scores(mean, error, penalty, length, outcomes.astype(np.float32))
+
+
+def _require_greedy(match: Matches) -> None:
+    """What chance policies add is no part of the instances."""
+    random = [np.flatnonzero(~pool.any(axis=1)) for pool in match.pools]
+    played = [np.isin(match.profiles[:, :, p], r).any() for p, r in enumerate(random)]
+    if match.habit is not None or any(played):
+        raise UserError(
+            "Matches(): instances are exact for greedy policies only; got a habit or "
+            "the uniform policy"
+        )
+
+
+def moves(
+    sim: Simulator,
+    bank: Bank,
+    profiles: Int64[Tensor, "C M N"],
+    uniforms: Float64[Tensor, "M columns"],
+) -> Iterator[tuple[Position, Tensor, Tensor, Position]]:
+    """Plays all episodes to their end, a move of each at a time.
+
+    Args:
+      sim: where.
+      bank: of the policies.
+      profiles: whom the bank plays in each seat, as it numbers them.
+      uniforms: what starts each of the M episodes, then two numbers a move.
+
+    Yields:
+      The position ``[1, C * M]``, the movers' actions, where the episode was not over,
+      and the position after the move.
+
+    Raises:
+      RuntimeError: an episode has more moves than the simulator says.
+    """
+    count, episodes, players = profiles.shape
+    seats = profiles.view(1, -1, players)
+    position = sim.start(uniforms[None, :, : sim.draws].repeat(1, count, 1))
+    for t in range(sim.longest):
+        live = ~position.done
+        rows = live[0].nonzero()[:, 0]
+        if not len(rows):
+            return
+        action = torch.zeros_like(position.mover)
+        action[0, rows] = bank.act(
+            seats.gather(2, position.mover[:, :, None])[0, rows, 0],
+            position.inputs[0, rows],
+            position.legal[0, rows],
+            uniforms[rows % episodes, sim.draws + 2 * t : sim.draws + 2 * t + 2],
+        )
+        after = sim.step(position, action, live)
+        yield position, action, live, after
+        position = after
+    if not bool(position.done.all()):
+        raise RuntimeError(f"moves(): an episode has more than {sim.longest} moves")
+
+
+def drawn_numbers(
+    sim: Simulator, episodes: int, seed: Sequence[int]
+) -> Float64[Tensor, "M columns"]:
+    """The numbers that ``moves`` takes, drawn on the CPU."""
+    columns = sim.draws + 2 * sim.longest
+    generator = generators(seed, 1)[0]
+    return torch.rand(episodes, columns, generator=generator, dtype=torch.float64)
+
+
+def _episodes(
+    sim: Simulator, bank: Bank, profiles: Tensor, uniforms: Tensor
+) -> tuple[ndarray, ndarray, ndarray]:
+    """Outcomes ``[C, M, E, N]``, uncertainty and length ``[C, M]`` of some profiles."""
+    lead = profiles.shape[:2]
+    length = torch.zeros(lead.numel(), device=uniforms.device)
+    for _, _, live, after in moves(sim, bank, profiles, uniforms):
+        length += live[0]
+        position = after
+    outcomes = sim.outcomes(position)[0].double().cpu().numpy()
+    return (
+        outcomes.reshape(*lead, *outcomes.shape[1:]),
+        position.penalty[0].double().cpu().numpy().reshape(lead),
+        length.double().cpu().numpy().reshape(lead),
+    )

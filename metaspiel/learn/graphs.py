@@ -1,0 +1,82 @@
+"""The updates of a round as one CUDA graph.
+
+On a GPU an update is some forty small kernels, and starting them one by one takes
+longer than running them. A graph starts all kernels of U updates with one call. Other
+numbers come in through tensors that stay where they are.
+"""
+
+from collections.abc import Callable
+from dataclasses import fields
+
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from metaspiel.learn.update import Batches, Learner
+
+Replay = Callable[[], None]
+Capture = Callable[[Callable[[], Tensor]], tuple[Replay, Tensor]]
+_WARM = 3
+
+
+def on_cuda(work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
+    """Records ``work`` as a CUDA graph.
+
+    Before it is recorded, the work is done a few times on a stream of its own, so that
+    libraries are loaded and their workspaces exist (PyTorch, CUDA semantics, section
+    "CUDA Graphs").
+
+    Args:
+      work: kernels on tensors that stay where they are; it must not wait for the GPU.
+
+    Returns:
+      What does the work again, and the tensor in which its result then is.
+    """
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(_WARM):
+            work()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        result = work()
+    return graph.replay, result
+
+
+class Captured:
+    """``Learner.learn`` by replaying graphs, one for each number of updates.
+
+    A graph is recorded when a number of updates first occurs; recording changes nothing
+    about the learner. Afterwards the learner's tensors must stay where they are:
+    ``copy_target`` and ``Stack.load`` write in place.
+
+    Attributes:
+      learner: whose updates these are; engine "written".
+    """
+
+    def __init__(self, learner: Learner, capture: Capture = on_cuda) -> None:
+        self.learner, self._capture = learner, capture
+        self._graphs: dict[torch.Size, tuple[Batches, Replay, Tensor]] = {}
+
+    def learn(self, batches: Batches) -> Float32[Tensor, "U S"]:
+        """One update a minibatch, in order; the loss of each before its update."""
+        size = batches.inputs.shape
+        if size not in self._graphs:
+            self._graphs[size] = self._record(batches)
+        held, replay, losses = self._graphs[size]
+        for field in fields(Batches):
+            getattr(held, field.name).copy_(getattr(batches, field.name))
+        replay()
+        return losses.clone()  # the next replay writes over them
+
+    def _record(self, batches: Batches) -> tuple[Batches, Replay, Tensor]:
+        """A graph of these sizes; the learner is as it was before."""
+        held = Batches(*[getattr(batches, f.name).clone() for f in fields(Batches)])
+        adam = self.learner.adam
+        state = (self.learner.online.flat, adam.mean, adam.square, adam.steps)
+        before = [tensor.clone() for tensor in state]
+        replay, losses = self._capture(lambda: self.learner.learn(held))
+        for tensor, old in zip(state, before, strict=True):
+            tensor.copy_(old)
+        return held, replay, losses

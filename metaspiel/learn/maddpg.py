@@ -1,0 +1,274 @@
+"""MADDPG (Lowe et al. 2017): deterministic actors, critics that see everybody.
+
+Every agent has an actor that sees its own observation and a critic that sees all
+observations and all actions. Continuous actions are ``tanh`` of the actor's outputs,
+explored by Gaussian noise. Discrete ones are drawn from the softmax of its outputs, and
+differentiated by the straight-through Gumbel-softmax (Jang et al. 2017). Networks of
+all agents are stacked, so a layer of all is one batched product.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from numpy import ndarray
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from metaspiel.games.markov import Discrete, MarkovGame
+from metaspiel.learn import offpolicy
+from metaspiel.learn.memory import Sample, joined
+from metaspiel.learn.nets import Shape, initial, layers, stacked_values
+from metaspiel.learn.offpolicy import Schedule, State, adam, shorten
+from metaspiel.learn.random import generators
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True)
+class MADDPG(Schedule):
+    """Hyper-parameters; those of MATRL's baseline where it says them.
+
+    It says two layers of 300 units, rate 0.001, minibatches of 100, 10 000 steps before
+    learning and an update every 100 steps. Lowe et al. make one gradient step then; the
+    default here is more, since one learns little in the budgets of these games. The
+    rest is not said.
+
+    Attributes:
+      every: see ``Schedule``.
+      updates: see ``Schedule``.
+      minibatch: see ``Schedule``.
+      warm: see ``Schedule``; until then actions are uniformly random.
+      rate: of both Adams.
+      width: units of both hidden layers of all networks.
+      polyak: share of the target networks that stays in an update.
+      noise: deviation of exploration, for continuous actions.
+      temperature: of the softmax, for discrete actions.
+      shrink: weight of the squared outputs of actors, which keeps them from saturating.
+    """
+
+    every: int = 100
+    updates: int = 5
+    minibatch: int = 100
+    warm: int = 10_000
+    rate: float = 1e-3
+    width: int = 300
+    polyak: float = 0.99
+    noise: float = 0.1
+    temperature: float = 1.0
+    shrink: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 1:
+            raise UserError(f"MADDPG(): width must be at least 1; got {self.width}")
+        if not 0 <= self.polyak < 1:
+            raise UserError(f"MADDPG(): polyak must be in [0, 1); got {self.polyak}")
+        if not (self.noise >= 0 and self.temperature > 0 and self.shrink >= 0):
+            raise UserError(
+                "MADDPG(): noise and shrink must be at least 0 and temperature "
+                f"positive; got {self.noise}, {self.shrink} and {self.temperature}"
+            )
+
+
+def start(game: MarkovGame, settings: MADDPG, seed: int) -> State:
+    """Agents that have learned nothing."""
+    return offpolicy.start(game, settings, seed, _Nets(game, settings).initial(seed))
+
+
+def step(
+    game: MarkovGame, settings: MADDPG, state: State
+) -> tuple[State, dict[str, Any]]:
+    """One iteration; the next state, and its metrics as JSON can hold them.
+
+    Of the agents after it, without exploration (the mode of discrete policies):
+    ``returns``, the mean team return, ``returns_own`` and ``length``. ``loss`` is that
+    of the critics, mean over agents and the iteration's updates (0 without any);
+    ``epsilon`` is 1 as long as actions are uniformly random, then 0.
+
+    Raises:
+      UserError: the state is of another game or other settings.
+      Diverged: a loss is not finite; only a checkpoint is still good.
+    """
+    nets = _Nets(game, settings)
+    state = offpolicy.copied(game, settings, state, nets.size)
+    return offpolicy.iterate(game, settings, state, _Learner(nets, settings, state))
+
+
+def save(state: State, folder: Path) -> None:
+    """Writes a checkpoint, whole or not at all; the replay is part of it."""
+    offpolicy.save(state, folder)
+
+
+def load(folder: Path) -> State:
+    """Reads what ``save`` has written.
+
+    Raises:
+      UserError: there is nothing, or it is damaged.
+    """
+    return offpolicy.load(folder)
+
+
+class _Nets:
+    """How N actors and N critics lie in one vector."""
+
+    def __init__(self, game: MarkovGame, settings: MADDPG) -> None:
+        self.agents, self.discrete = game.agents, isinstance(game.actions, Discrete)
+        n, k = game.agents, game.actions.size
+        self.actor = Shape(game.inputs, settings.width, k)
+        self.critic = Shape(n * (game.inputs + k), settings.width, 1)
+        self.cut = n * self.actor.size
+        self.size = self.cut + n * self.critic.size
+        self.same = torch.eye(n)[
+            :, None, :, None
+        ]  # whose action a critic's agent takes
+
+    def initial(self, seed: int) -> Float32[Tensor, " P"]:
+        """Fresh weights; an actor's last layer is small, so nothing saturates."""
+        made = generators((seed, 0), 2 * self.agents)
+        flat = torch.zeros(self.size)
+        for role, shape in enumerate((self.actor, self.critic)):
+            views = self.views(flat)[role]
+            for n in range(self.agents):
+                vector = initial(shape, made[role * self.agents + n])
+                for view, part in zip(views, layers(shape, vector), strict=True):
+                    view[n] = part
+            if role == 0:
+                views[4].mul_(0.01)
+        return flat
+
+    def views(self, flat: Float32[Tensor, " P"]) -> tuple[list[Tensor], list[Tensor]]:
+        """Layers ``[N, rows, columns]`` of the actors, and of the critics."""
+        found = []
+        for shape, part in (
+            (self.actor, flat[: self.cut]),
+            (self.critic, flat[self.cut :]),
+        ):
+            sizes = [self.agents * rows * columns for rows, columns in shape.layers]
+            pairs = zip(part.split(sizes), shape.layers, strict=True)
+            found.append([piece.view(self.agents, *size) for piece, size in pairs])
+        return found[0], found[1]
+
+    def judged(
+        self,
+        critics: list[Tensor],
+        state: Float32[Tensor, "b S"],
+        actions: Float32[Tensor, "#N b NK"],
+    ) -> Float32[Tensor, "N b"]:
+        """Each agent's value of joint actions, which may differ from agent to agent."""
+        lead = (self.agents, len(state))
+        x = torch.cat([state.expand(*lead, -1), actions.expand(*lead, -1)], 2)
+        return stacked_values(critics, x)[:, :, 0]
+
+
+class _Learner:
+    """Updates of a state's weights, in place."""
+
+    def __init__(self, nets: _Nets, settings: MADDPG, state: State) -> None:
+        self.nets, self.settings, self.state = nets, settings, state
+        self.actors, self.critics = nets.views(state.weights)
+        for view in self.actors + self.critics:
+            view.requires_grad_()
+        self.targets = nets.views(state.target)
+        self.adams = [
+            adam(settings.rate, state.mean[part], state.square[part], state.updates)
+            for part in (slice(nets.cut), slice(nets.cut, None))
+        ]
+
+    def epsilon(self, steps: int) -> float:
+        return float(steps < self.settings.warm)
+
+    @torch.no_grad()
+    def _outputs(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
+        x = torch.from_numpy(np.ascontiguousarray(observations.swapaxes(0, 1)))
+        found = stacked_values(self.actors, x).transpose(0, 1)
+        return np.ascontiguousarray(found.numpy())
+
+    def greedy(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
+        found = self._outputs(observations)
+        return found.argmax(2) if self.nets.discrete else np.tanh(found)
+
+    def explore(
+        self,
+        observations: Float32[ndarray, "B N D"],
+        steps: int,
+        rng: np.random.Generator,
+    ) -> ndarray:
+        shape = (*observations.shape[:2], self.nets.actor.actions)
+        if steps < self.settings.warm:
+            if self.nets.discrete:
+                return rng.integers(shape[2], size=shape[:2])
+            return rng.uniform(-1, 1, shape).astype(np.float32)
+        found = self._outputs(observations)
+        if self.nets.discrete:
+            return (found / self.settings.temperature + rng.gumbel(size=shape)).argmax(
+                2
+            )
+        moved = np.tanh(found) + self.settings.noise * rng.standard_normal(shape)
+        return moved.clip(-1, 1).astype(np.float32)
+
+    def _played(self, scores: Tensor, rng: np.random.Generator) -> Tensor:
+        """Actions as the critics see them ``[N, b, K]``, differentiable."""
+        if not self.nets.discrete:
+            return scores.tanh()
+        noise = torch.from_numpy(rng.gumbel(size=tuple(scores.shape))).float()
+        soft = (scores / self.settings.temperature + noise).softmax(2)
+        hard = one_hot(soft.argmax(2), soft.shape[2]).float()
+        return hard + soft - soft.detach()
+
+    def learn(self, sample: Sample, rng: np.random.Generator) -> Tensor:
+        taken = sample.actions
+        if self.nets.discrete:
+            taken = one_hot(taken, self.nets.actor.actions).float()
+        loss = self._judge(sample, taken, rng)
+        self._act(sample, taken, rng)
+        with torch.no_grad():
+            self.state.target.lerp_(self.state.weights, 1 - self.settings.polyak)
+        return loss
+
+    def _judge(
+        self,
+        sample: Sample,
+        taken: Float32[Tensor, "N b K"],
+        rng: np.random.Generator,
+    ) -> Float32[Tensor, ""]:
+        """A step of the critics towards the target networks' values."""
+        nets, rewards = self.nets, sample.rewards
+        if self.settings.reward == "team":
+            rewards = rewards.sum(0, keepdim=True)
+        with torch.no_grad():
+            follow = self._played(stacked_values(self.targets[0], sample.later), rng)
+            later = joined(sample.later)
+            then = nets.judged(self.targets[1], later, joined(follow)[None])
+            wanted = rewards + self.settings.gamma * sample.alive * then
+        state = joined(sample.observations)
+        value = nets.judged(self.critics, state, joined(taken)[None])
+        errors = (value - wanted).square().mean(1)
+        self._descend(errors.sum(), self.critics, 1)
+        return errors.detach().mean()
+
+    def _act(
+        self,
+        sample: Sample,
+        taken: Float32[Tensor, "N b K"],
+        rng: np.random.Generator,
+    ) -> None:
+        """A step of the actors up their critics; the others act as they did then."""
+        scores = stacked_values(self.actors, sample.observations)
+        own = self._played(scores, rng)
+        same, others = self.nets.same, taken.transpose(0, 1)[None]
+        joint = torch.where(same > 0, own[:, :, None], others).flatten(2)
+        value = self.nets.judged(self.critics, joined(sample.observations), joint)
+        size = scores.square().mean((1, 2))
+        loss = (self.settings.shrink * size - value.mean(1)).sum()
+        self._descend(loss, self.actors, 0)
+
+    def _descend(self, loss: Tensor, views: list[Tensor], role: int) -> None:
+        found = torch.autograd.grad(loss, views)
+        gradient = torch.cat([part.reshape(-1) for part in found])
+        shorten(gradient, self.settings.clip)
+        weights, cut = self.state.weights, self.nets.cut
+        with torch.no_grad():
+            self.adams[role].step(weights[cut:] if role else weights[:cut], gradient)

@@ -1,0 +1,350 @@
+"""What learners from replay share: their state, how they play, and their checkpoints.
+
+An iteration plays ``batch`` environment steps from fresh episodes, learns meanwhile,
+and then measures the policy without exploration in episodes of its own. Its randomness
+comes from (seed, iteration, stage) alone, and a checkpoint holds the replay too: a run
+that was killed and resumed gives the same bits.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Int64
+from numpy import ndarray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from metaspiel.games.markov import MarkovGame
+from metaspiel.learn.memory import Memory, Moves, Sample
+from metaspiel.learn.ppo import Diverged
+from metaspiel.learn.random import stream
+from metaspiel.learn.update import Adam
+from metaspiel.nfg.errors import UserError
+
+_FORMAT = 1
+_FILE = "state.safetensors"
+_PARTS = ("weights", "target", "mean", "square")
+_PLAY, _PICK, _MEASURE = 1, 2, 3  # stages of an iteration
+Reward = Literal["team", "own"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What all learners from replay have to be told.
+
+    Attributes:
+      batch: environment steps of an iteration, over all environments.
+      envs: B, environments side by side. A new episode begins in each at the start of
+        an iteration, so an episode is cut after ``batch / envs`` steps.
+      every: environment steps between rounds of updates.
+      updates: gradient steps of such a round.
+      minibatch: steps in an update.
+      capacity: steps that the replay holds.
+      warm: environment steps before learning begins.
+      rate: of Adam.
+      gamma: discount a step.
+      clip: largest norm of a gradient; a longer one is shortened to it.
+      reward: "team" learns from the sum over agents, "own" from each agent's own.
+      episodes: that measure the policy (one, where the game has no chance).
+    """
+
+    batch: int = 2000
+    envs: int = 40
+    every: int = 40
+    updates: int = 2
+    minibatch: int = 128
+    capacity: int = 100_000
+    warm: int = 2000
+    rate: float = 5e-4
+    gamma: float = 0.99
+    clip: float = 10.0
+    reward: Reward = "team"
+    episodes: int = 20
+
+    def __post_init__(self) -> None:
+        where = f"{type(self).__name__}()"
+        counts = ("batch", "envs", "every", "updates", "minibatch", "capacity")
+        for name in (*counts, "episodes"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"{where}: {name} must be at least 1; got {getattr(self, name)}"
+                )
+        if self.batch % self.envs or self.capacity < self.envs:
+            raise UserError(
+                f"{where}: batch must be a multiple of envs and capacity at least "
+                f"envs; got {self.batch}, {self.envs} and {self.capacity}"
+            )
+        if not (self.warm >= 0 and self.rate > 0 and self.clip > 0):
+            raise UserError(
+                f"{where}: warm must be at least 0, rate and clip positive; got "
+                f"{self.warm}, {self.rate} and {self.clip}"
+            )
+        if not 0 <= self.gamma <= 1:
+            raise UserError(f"{where}: gamma must be in [0, 1]; got {self.gamma}")
+        if self.reward not in ("team", "own"):
+            raise UserError(
+                f"{where}: reward must be 'team' or 'own'; got '{self.reward}'"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Everything between two iterations.
+
+    Only the newest state may be stepped: all states of a run share one replay.
+
+    Attributes:
+      game: name of the game.
+      seed: of the run.
+      iteration: iterations made.
+      updates: gradient steps made.
+      weights: of all networks.
+      target: of the target networks.
+      mean, square: Adam's moments.
+      memory: the replay.
+    """
+
+    game: str
+    seed: int
+    iteration: int
+    updates: int
+    weights: Float32[Tensor, " P"]
+    target: Float32[Tensor, " P"]
+    mean: Float32[Tensor, " P"]
+    square: Float32[Tensor, " P"]
+    memory: Memory
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """One algorithm on weights that it changes in place."""
+
+    def explore(
+        self, observations: Float32[ndarray, "B N D"], steps: int, rng: Any
+    ) -> ndarray:
+        """Joint actions to learn from, after so many environment steps."""
+
+    def greedy(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
+        """Joint actions without exploration."""
+
+    def learn(self, sample: Sample, rng: Any) -> Tensor:
+        """One gradient step; the loss before it."""
+
+    def epsilon(self, steps: int) -> float:
+        """Chance of a uniformly random action after so many environment steps."""
+
+
+Choose = Callable[[Float32[ndarray, "B N D"]], ndarray]
+
+
+def start(
+    game: MarkovGame,
+    settings: Schedule,
+    seed: int,
+    weights: Float32[Tensor, " P"],
+) -> State:
+    """Before the first iteration, with fresh weights and an empty replay."""
+    zeros = torch.zeros_like(weights)
+    memory = Memory.empty(game, settings.capacity)
+    return State(
+        game.name, seed, 0, 0, weights, weights.clone(), zeros, zeros.clone(), memory
+    )
+
+
+def adam(rate: float, mean: Tensor, square: Tensor, updates: int) -> Adam:
+    """An optimiser that goes on from these moments, which it changes in place."""
+    made = Adam(len(mean), rate, mean.device)
+    made.mean, made.square = mean, square
+    made.steps.fill_(updates)
+    return made
+
+
+def shorten(gradient: Float32[Tensor, " P"], most: float) -> None:
+    """Scales a gradient in place so that its norm is at most this."""
+    gradient.mul_((most / (gradient.norm() + 1e-12)).clamp_max(1.0))
+
+
+def copied(game: MarkovGame, settings: Schedule, state: State, size: int) -> State:
+    """The state with weights of its own, checked to belong to game and settings.
+
+    Raises:
+      UserError: it does not.
+    """
+    if state.game != game.name or len(state.weights) != size:
+        raise UserError(
+            f"step(): the state must be one of {game.name} with {size} weights; got "
+            f"one of {state.game} with {len(state.weights)}"
+        )
+    if state.memory.capacity != settings.capacity:
+        raise UserError(
+            f"step(): the replay must hold {settings.capacity} steps; got one of "
+            f"{state.memory.capacity}"
+        )
+    return State(
+        state.game,
+        state.seed,
+        state.iteration,
+        state.updates,
+        state.weights.clone(),
+        state.target.clone(),
+        state.mean.clone(),
+        state.square.clone(),
+        state.memory,
+    )
+
+
+def iterate(
+    game: MarkovGame, settings: Schedule, state: State, learner: Learner
+) -> tuple[State, dict[str, Any]]:
+    """Plays, learns and measures; the state must be a copy that the learner changes.
+
+    Raises:
+      Diverged: a loss is not finite; only a checkpoint is still good.
+    """
+    play, pick, measure = (
+        stream(state.seed, state.iteration + 1, stage)
+        for stage in (_PLAY, _PICK, _MEASURE)
+    )
+    memory, begun = state.memory, time.perf_counter()
+    steps = state.iteration * settings.batch
+    losses: list[Tensor] = []
+
+    def choose(observations: ndarray) -> ndarray:
+        return learner.explore(observations, steps, play)
+
+    for moves in episodes(game, choose, settings, play):
+        memory.add(moves)
+        due = (steps + settings.envs) // settings.every - steps // settings.every
+        steps += settings.envs
+        if steps < settings.warm:
+            continue
+        for _ in range(due * settings.updates):
+            sample = memory.sample(pick.random(settings.minibatch))
+            losses.append(learner.learn(sample, pick))
+    loss = float(torch.stack(losses).double().mean()) if losses else 0.0
+    if not np.isfinite(loss):
+        raise Diverged(
+            f"step(): the loss must be finite; got {loss} in iteration "
+            f"{state.iteration + 1}: a smaller rate than {settings.rate} may help"
+        )
+    learnt = time.perf_counter()
+    returns, lengths = evaluate(game, learner.greedy, settings.episodes, measure)
+    made = State(
+        state.game,
+        state.seed,
+        state.iteration + 1,
+        state.updates + len(losses),
+        state.weights,
+        state.target,
+        state.mean,
+        state.square,
+        memory,
+    )
+    return made, {
+        "iteration": made.iteration,
+        "env_steps": steps,
+        "returns": float(returns.sum(1).mean()),
+        "returns_own": returns.mean(0).tolist(),
+        "length": float(lengths.mean()),
+        "loss": loss,
+        "epsilon": learner.epsilon(steps),
+        "updates": made.updates,
+        "seconds": {"learn": learnt - begun, "evaluate": time.perf_counter() - learnt},
+    }
+
+
+def episodes(
+    game: MarkovGame, choose: Choose, settings: Schedule, rng: np.random.Generator
+) -> Iterator[Moves]:
+    """The steps of an iteration, from fresh episodes; what is over begins anew."""
+    envs = settings.envs
+    scene = game.start(rng.random((envs, game.draws)))
+    for _ in range(settings.batch // envs):
+        before = scene.observations
+        actions = choose(before)
+        scene = game.step(scene, actions)
+        yield Moves(
+            before, actions, scene.rewards, scene.observations, scene.terminated
+        )
+        over = scene.over
+        if over.any():
+            scene = game.restart(scene, over, rng.random((envs, game.draws)))
+
+
+def evaluate(
+    game: MarkovGame, greedy: Choose, count: int, rng: np.random.Generator
+) -> tuple[Float64[ndarray, "M N"], Int64[ndarray, " M"]]:
+    """Own returns and lengths of whole episodes of a policy without chance.
+
+    M is ``count``, but 1 where the game has no chance either: all are equal then.
+    """
+    count = count if game.draws else 1
+    scene = game.start(rng.random((count, game.draws)))
+    returns = np.zeros((count, game.agents))
+    lengths = np.zeros(count, np.int64)
+    for _ in range(game.limit):
+        lengths += ~scene.over
+        scene = game.step(scene, greedy(scene.observations))
+        returns += scene.rewards  # 0 where the episode was over already
+        if scene.over.all():
+            break
+    return returns, lengths
+
+
+def save(state: State, folder: Path) -> None:
+    """Writes ``folder/state.safetensors``, whole or not at all; replay included."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: getattr(state, name) for name in _PARTS}
+    tensors |= {f"memory.{name}": row for name, row in state.memory.held.items()}
+    facts = {
+        "format": _FORMAT,
+        "game": state.game,
+        "seed": state.seed,
+        "iteration": state.iteration,
+        "updates": state.updates,
+        "capacity": state.memory.capacity,
+        "next": state.memory.next,
+    }
+    aside = folder / f".{_FILE}"
+    save_file(tensors, aside, {"facts": json.dumps(facts)})
+    aside.chmod(0o644)  # safetensors writes for the owner alone
+    aside.replace(folder / _FILE)
+
+
+def load(folder: Path) -> State:
+    """What ``save`` wrote.
+
+    Raises:
+      UserError: there is nothing, or it is damaged or of another format.
+    """
+    path = folder / _FILE
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads(dict(file.metadata() or {})["facts"])
+        if facts["format"] != _FORMAT:
+            raise UserError(
+                f"load(): '{path}' must be of format {_FORMAT}; got {facts['format']}"
+            )
+        tensors = load_file(path)
+        prefix = "memory."
+        held = {n.removeprefix(prefix): t for n, t in tensors.items() if prefix in n}
+        return State(
+            str(facts["game"]),
+            int(facts["seed"]),
+            int(facts["iteration"]),
+            int(facts["updates"]),
+            tensors["weights"],
+            tensors["target"],
+            tensors["mean"],
+            tensors["square"],
+            Memory(int(facts["capacity"]), held, int(facts["next"])),
+        )
+    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as bad:
+        raise UserError(f"load(): '{path}' must be a whole checkpoint; {bad}") from None

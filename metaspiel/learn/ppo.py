@@ -1,0 +1,349 @@
+"""Proximal policy optimisation for N agents at once, each on its own (IPPO).
+
+Agents have networks of their own (or one, tied), stacked on one axis; an update of all
+of them is one batched product per layer. Schulman et al. 2017; the details follow the
+independent learners of MATRL (Wen et al.), corrected: every update sees the whole
+batch, and entropy and KL divergence are the true ones.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from metaspiel.games.markov import MarkovGame
+from metaspiel.learn.actors import Policies, outputs
+from metaspiel.learn.agents import Agents, Learner
+from metaspiel.learn.batches import Batch, pooled, prepare
+from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.random import generators, stream
+from metaspiel.learn.rollout import Rollout, collect
+from metaspiel.nfg.errors import UserError
+
+
+class Diverged(UserError):
+    """Learning produced numbers that are not finite, or left its trust region."""
+
+
+@dataclass(frozen=True)
+class PPO:
+    """Hyper-parameters; defaults are those of MATRL's grid worlds.
+
+    Actor and critic are separate networks with optimisers of their own, so a
+    coefficient of the critic's loss would only rescale it, which Adam does not see.
+    Coefficients of entropy and KL are relative to that of the policy's loss.
+
+    Attributes:
+      batch: environment steps an iteration, over all environments.
+      envs: environments played side by side; ``batch`` must be a multiple.
+      rate: of Adam.
+      steps: K, full-batch steps of actor and critic an iteration.
+      clip: epsilon, by which the ratio of an action's probabilities may leave 1.
+      entropy: c_H, coefficient of the entropy bonus.
+      kl: c_KL, coefficient of the divergence from the policy that played.
+      gamma: discount.
+      lam: lambda of generalised advantage estimation.
+      target_kl: an agent's actor rests for the iteration once its estimated
+        divergence exceeds 1.5 of this; ``inf`` for never.
+      value_clip: how far a value may move in an iteration without being held back;
+        ``inf`` for as far as it likes.
+      value_target: the critic's aim: "to_go", the discounted rewards to come, or "gae",
+        advantage plus value.
+      bootstrap_limits: an episode cut by the time limit is worth what the critic says
+        of its last observation, not 0. The end of a batch is always bootstrapped.
+      reward: "own", or "team" for the sum over agents.
+      width: H, units of each hidden layer.
+      share: one network for all agents, who are told their number.
+      rows: samples, the first of one environment, that updates see; 0 for all. 6 is
+        what the authors' independent learner trained on, and why it failed.
+    """
+
+    batch: int = 2000
+    envs: int = 40
+    rate: float = 2e-3
+    steps: int = 10
+    clip: float = 0.1
+    entropy: float = 0.05
+    kl: float = 1e-3
+    gamma: float = 0.99
+    lam: float = 0.95
+    target_kl: float = 0.1
+    value_clip: float = 0.1
+    value_target: Literal["to_go", "gae"] = "to_go"
+    bootstrap_limits: bool = False
+    reward: Literal["own", "team"] = "own"
+    width: int = 128
+    share: bool = False
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "envs", "steps", "width"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"PPO(): {name} must be at least 1; got {getattr(self, name)}"
+                )
+        if self.batch % self.envs:
+            raise UserError(
+                f"PPO(): batch must be a multiple of envs, {self.envs}; "
+                f"got {self.batch}"
+            )
+        for name in ("rate", "clip", "target_kl", "value_clip"):
+            if not getattr(self, name) > 0:
+                raise UserError(
+                    f"PPO(): {name} must be positive; got {getattr(self, name)}"
+                )
+        for name in ("gamma", "lam"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(
+                    f"PPO(): {name} must be from 0 to 1; got {getattr(self, name)}"
+                )
+        for name in ("entropy", "kl"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UserError(
+                    f"PPO(): {name} must be a number of at least 0; "
+                    f"got {getattr(self, name)}"
+                )
+        if not 0 <= self.rows <= self.batch // self.envs:
+            raise UserError(
+                "PPO(): rows must be from 0 to the steps of one environment, "
+                f"{self.batch // self.envs}; got {self.rows}"
+            )
+
+
+@dataclass(frozen=True)
+class Students:
+    """N agents in a game: the shapes of their networks.
+
+    Attributes:
+      policies: of the actors.
+      critics: shape of the critics' networks.
+      agents: N.
+      told: observations end with the agent's number.
+    """
+
+    policies: Policies
+    critics: Shape
+    agents: int
+    told: bool
+
+
+def students(game: MarkovGame, settings: PPO) -> Students:
+    """The networks that these settings ask for in this game."""
+    inputs = game.inputs + (game.agents if settings.share else 0)
+    return Students(
+        Policies(inputs, settings.width, game.actions),
+        Shape(inputs, settings.width, 1),
+        game.agents,
+        settings.share,
+    )
+
+
+def fresh(game: MarkovGame, settings: PPO, seed: int) -> Agents:
+    """Agents that have learned nothing."""
+    who = students(game, settings)
+    found = generators((seed, 0), 2 * game.agents)
+    actors, critics = found[: game.agents], found[game.agents :]
+    if settings.share:
+        actor = who.policies.initial(actors[:1]).repeat(game.agents, 1)
+        critic = initial(who.critics, critics[0]).repeat(game.agents, 1)
+    else:
+        actor = who.policies.initial(actors)
+        critic = torch.stack([initial(who.critics, one) for one in critics])
+    return Agents(Learner.fresh(actor), Learner.fresh(critic))
+
+
+def experience(
+    game: MarkovGame, settings: PPO, agents: Agents, rng: np.random.Generator
+) -> tuple[Rollout, Batch]:
+    """Plays one batch and makes it ready to learn from."""
+    who = students(game, settings)
+    steps = settings.batch // settings.envs
+    played = collect(
+        game, who.policies, agents.actor.weights, settings.envs, steps, rng, who.told
+    )
+    with torch.no_grad():
+        old = who.policies.at(agents.actor.weights, played.seen)
+        values = outputs(who.critics, agents.critic.weights, played.seen)[:, :, 0]
+    batch = prepare(
+        played,
+        old,
+        values,
+        settings.reward,
+        settings.gamma,
+        settings.lam,
+        settings.value_target,
+        settings.bootstrap_limits,
+    )
+    return played, batch
+
+
+def lesson(settings: PPO, batch: Batch) -> Batch:
+    """The samples that updates see: all, unless ``rows`` says otherwise."""
+    if not settings.rows:
+        return batch
+    return batch.part(torch.arange(settings.rows) * settings.envs)
+
+
+@dataclass(frozen=True)
+class Improved:
+    """What became of the actors in some steps.
+
+    Attributes:
+      kl: estimated divergence of each agent from the policy that played, at the last
+        look.
+      steps: taken by each agent.
+    """
+
+    kl: tuple[float, ...]
+    steps: tuple[int, ...]
+
+
+def improve(
+    settings: PPO,
+    policies: Policies,
+    actor: Learner,
+    batch: Batch,
+    steps: int,
+    rate: float,
+    weights: Float32[Tensor, "N M"] | None = None,
+) -> tuple[Learner, Improved]:
+    """Steps of the actors on the clipped objective; a new learner.
+
+    ``-mean w min(r A, clip(r) A) - c_H entropy + c_KL KL(old || new)``, with r the
+    ratio to the policy that played.
+
+    Args:
+      settings: clip, coefficients, and when to rest.
+      policies: of the actors.
+      actor: where to begin.
+      batch: to learn from.
+      steps: of Adam, at most; an agent past its ``target_kl`` rests.
+      rate: of Adam.
+      weights: w, of each agent's samples; 1 if absent.
+
+    Raises:
+      Diverged: a loss or a weight is not finite.
+    """
+    new = actor.copy()
+    count = len(new.weights)
+    before, up, down, taken_at = _pooled(batch, weights)
+    taken, resting = [0] * count, [False] * count
+    estimate = [0.0] * count
+    for _ in range(steps):
+        leaf = new.weights.detach().requires_grad_()
+        now = policies.at(leaf, batch.seen)
+        log_ratio = batch.table(now) - before
+        estimate = (-(log_ratio.detach() * taken_at).sum(1)).tolist()
+        far = [kl > 1.5 * settings.target_kl for kl in estimate]
+        if settings.share:
+            far = [any(far)] * count
+        resting = [a or b for a, b in zip(resting, far, strict=True)]
+        who = [i for i in range(count) if not resting[i]]
+        if not who:
+            break
+        ratio = log_ratio.exp()
+        gain = ratio.clamp_max(1 + settings.clip) * up
+        gain = gain + ratio.clamp_min(1 - settings.clip) * down
+        regular = settings.kl * batch.old.kl(now) - settings.entropy * now.entropy()
+        loss = (regular * batch.share).sum(1) - gain.sum(1)
+        (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+        _require_finite(loss.detach(), "actor's loss")
+        if settings.share:
+            gradient = gradient.mean(0, keepdim=True).expand_as(gradient).contiguous()
+        new.adam(gradient, who, rate)
+        for i in who:
+            taken[i] += 1
+    _require_finite(new.weights, "policy")
+    return new, Improved(tuple(estimate), tuple(taken))
+
+
+def _pooled(
+    batch: Batch, weights: Float32[Tensor, "N M"] | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of every cell: log-probability, gains above and below 0, share of the samples."""
+    before, cells = batch.table(batch.old), batch.cells
+    gains = batch.advantage if weights is None else weights * batch.advantage
+    # min(r A, clip(r) A) has one form where A > 0 and another where A < 0.
+    up, down, taken_at = (
+        pooled(part, cells, before.shape[1])
+        for part in (gains.clamp_min(0), gains.clamp_max(0), torch.ones_like(gains))
+    )
+    return before, up, down, taken_at
+
+
+def regress(
+    settings: PPO, shape: Shape, critic: Learner, batch: Batch, steps: int
+) -> Learner:
+    """Steps of the critics towards their targets; a new learner.
+
+    ``mean max((V - R)^2, (V_old + clip(V - V_old) - R)^2)``.
+
+    Raises:
+      Diverged: a loss or a weight is not finite.
+    """
+    new = critic.copy()
+    everyone = list(range(len(new.weights)))
+    for _ in range(steps):
+        leaf = new.weights.detach().requires_grad_()
+        value = outputs(shape, leaf, batch.seen)[:, :, 0].gather(1, batch.index)
+        moved = (value - batch.value_old).clamp(
+            -settings.value_clip, settings.value_clip
+        )
+        error = (value - batch.target).square()
+        held = (batch.value_old + moved - batch.target).square()
+        loss = torch.maximum(error, held).mean(1)
+        (gradient,) = torch.autograd.grad(loss.sum(), leaf)
+        _require_finite(loss.detach(), "critic's loss")
+        if settings.share:
+            gradient = gradient.mean(0, keepdim=True).expand_as(gradient).contiguous()
+        new.adam(gradient, everyone, settings.rate)
+    _require_finite(new.weights, "critic")
+    return new
+
+
+def _require_finite(found: Tensor, what: str) -> None:
+    fine = found.isfinite().flatten(1).all(1) if found.ndim > 1 else found.isfinite()
+    if not bool(fine.all()):
+        agent = int((~fine).nonzero()[0, 0])
+        raise Diverged(
+            f"PPO: the {what} of every agent must be finite; agent {agent}'s is not"
+        )
+
+
+def update(
+    settings: PPO, who: Students, agents: Agents, batch: Batch
+) -> tuple[Agents, Improved]:
+    """One iteration's learning of actors and critics."""
+    seen = lesson(settings, batch)
+    actor, facts = improve(
+        settings, who.policies, agents.actor, seen, settings.steps, settings.rate
+    )
+    critic = regress(settings, who.critics, agents.critic, seen, settings.steps)
+    return Agents(actor, critic), facts
+
+
+def train(
+    game: MarkovGame, settings: PPO, seed: int, iterations: int
+) -> Iterator[tuple[Agents, dict[str, Any]]]:
+    """Independent PPO: the agents after each iteration, and its mean team return.
+
+    Raises:
+      Diverged: a loss or a weight is not finite.
+    """
+    agents, who = fresh(game, settings, seed), students(game, settings)
+    for iteration in range(1, iterations + 1):
+        rng = stream(seed, iteration)
+        played, batch = experience(game, settings, agents, rng)
+        agents, _ = update(settings, who, agents, batch)
+        yield (
+            agents,
+            {
+                "iteration": iteration,
+                "env_steps": iteration * settings.batch,
+                "returns": float(played.returns.sum(1).mean()),
+            },
+        )

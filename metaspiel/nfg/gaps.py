@@ -1,0 +1,81 @@
+"""The one measuring instrument: how far a joint is from each kind of equilibrium."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.simplex import marginals
+
+Concept = Literal["ne", "cce", "ce", "none"]
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Per-player gains ``[N]``, in units of payoff, never negative.
+
+    Attributes:
+      ce: what the player gains by the best rule "when told a, play f(a) instead":
+        sum over recommendations of the best deviation's gain (swap regret).
+      cce: what the player gains by the best single action chosen before being told.
+      ne: the same against the product of the joint's marginals; their sum is NashConv
+        of the marginals. Equals ``cce`` when the joint is a product.
+    """
+
+    ce: Float64[ndarray, " N"]
+    cce: Float64[ndarray, " N"]
+    ne: Float64[ndarray, " N"]
+
+    def of(self, concept: Concept) -> Float64[ndarray, " N"]:
+        """The gaps that must vanish for ``concept``; zeros where it promises none."""
+        if concept == "none":
+            return np.zeros_like(self.cce)
+        chosen: ndarray = getattr(self, concept)
+        return chosen
+
+
+def expected(game: Game, joint: Float64[ndarray, "*A"]) -> Float64[ndarray, " N"]:
+    """Each player's expected payoff under ``joint``."""
+    return game.payoffs.reshape(game.players, -1) @ joint.ravel()
+
+
+def against(
+    payoff: Float64[ndarray, "*A"], profile: list[ndarray], player: int
+) -> ndarray:
+    """Payoff of each own action when the others mix independently: ``[A_p]``.
+
+    ``payoff`` is one player's tensor, ``profile`` a mixed strategy for each player.
+    """
+    result = np.moveaxis(payoff, player, 0)
+    for other in reversed([q for q in range(len(profile)) if q != player]):
+        result = result @ profile[other]
+    return result
+
+
+def measure(game: Game, joint: Float64[ndarray, "*A"]) -> Gaps:
+    """CE, CCE and NE gaps of any joint ``[A1, ..., AN]``, exact up to rounding.
+
+    Raises:
+      UserError: the joint's shape is not the game's.
+    """
+    if joint.shape != game.actions:
+        raise UserError(
+            f"measure(): the joint must have shape {list(game.actions)}; "
+            f"got {list(joint.shape)}"
+        )
+    single = [np.asarray(m) for m in marginals(joint)]
+    ce, cce, ne = (np.zeros(game.players) for _ in range(3))
+    for player in range(game.players):
+        payoff = game.own_first(player)
+        told = np.moveaxis(joint, player, 0).reshape(payoff.shape)
+        gains = told @ payoff.T  # [recommended, played]
+        obeyed = np.diagonal(gains)
+        ce[player] = np.sum(gains.max(axis=1) - obeyed)
+        cce[player] = gains.sum(axis=0).max() - obeyed.sum()
+        values = against(game.payoffs[player], single, player)
+        ne[player] = values.max() - values @ single[player]
+    return Gaps(*(np.maximum(gap, 0.0) for gap in (ce, cce, ne)))

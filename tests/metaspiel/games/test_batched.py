@@ -1,0 +1,273 @@
+"""Any OpenSpiel game as a simulator, held against OpenSpiel itself."""
+
+import pickle
+
+import numpy as np
+import pyspiel
+import pytest
+import torch
+
+from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.games.openspiel import load
+from metaspiel.games.simulator import Simulator
+from metaspiel.nfg.errors import UserError
+
+GAMES = [
+    "kuhn_poker",
+    "leduc_poker",
+    "bargaining",
+    "kuhn_poker(players=3)",
+    "matrix_pd",  # simultaneous
+    "goofspiel(num_cards=3,imp_info=True)",  # simultaneous, with chance
+    "tic_tac_toe",
+]
+
+
+def uniforms(seed, *shape):
+    return torch.from_numpy(np.random.default_rng(seed).random((*shape, 1)))
+
+
+def pick(position, rng):
+    """A uniform legal action each; anything where the episode is over."""
+    noise = torch.from_numpy(rng.random(position.legal.shape))
+    return torch.where(position.legal, noise, -1.0).argmax(-1)
+
+
+def everywhere(position):
+    return torch.ones_like(position.done)
+
+
+def play(simulator, position, rng):
+    """Positions from the given one to the end of all episodes."""
+    path = [position]
+    while not position.done.all():
+        position = simulator.step(position, pick(position, rng), everywhere(position))
+        path.append(position)
+    return path
+
+
+def same(one, two, where=slice(None)):
+    """Whether two positions show the same."""
+    parts = ("mover", "done", "inputs", "legal", "returns", "penalty")
+    return all(
+        torch.equal(getattr(one, part)[where], getattr(two, part)[where])
+        for part in parts
+    )
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_episodes_are_openspiels(name):
+    simulator, game = OpenSpielSimulator(name), load(name)
+    assert isinstance(simulator, Simulator)
+    position = simulator.start(uniforms(1, 2, 5))
+    rng, moves = np.random.default_rng(2), 0
+    mirror = {}
+    for s, b in np.ndindex(2, 5):  # replay what chance did
+        mirror[s, b] = game.new_initial_state()
+        catch_up(mirror[s, b], position.states[s, b])
+    while not position.done.all():
+        for (s, b), state in mirror.items():
+            matches(simulator, position, s, b, state)
+        action = pick(position, rng)
+        old, position = position, simulator.step(position, action, everywhere(position))
+        moves += 1
+        for (s, b), state in mirror.items():
+            if not old.done[s, b]:
+                state.apply_action(int(action[s, b]))
+                catch_up(state, position.states[s, b])
+    for (s, b), state in mirror.items():
+        matches(simulator, position, s, b, state)
+        assert state.is_terminal()
+    assert moves <= simulator.longest
+
+
+def catch_up(state, other):
+    """Applies the chance events that another state has seen."""
+    while state.is_chance_node():
+        state.apply_action(other.history()[len(state.history())])
+
+
+def matches(simulator, position, s, b, state):
+    assert bool(position.done[s, b]) == state.is_terminal()
+    assert position.inputs.shape[2:] == (simulator.inputs,)
+    if state.is_terminal():
+        assert position.returns[s, b].tolist() == pytest.approx(state.returns())
+        assert not position.legal[s, b].any() and not position.inputs[s, b].any()
+        return
+    player = state.current_player()
+    assert position.mover[s, b] == player
+    assert position.legal[s, b].nonzero()[:, 0].tolist() == state.legal_actions()
+    told = simulator.reads == "information state"
+    tensor = state.information_state_tensor if told else state.observation_tensor
+    assert np.allclose(position.inputs[s, b].numpy(), tensor(player))
+    assert not position.returns[s, b].any()
+
+
+def test_it_says_what_the_inputs_are():
+    assert OpenSpielSimulator("kuhn_poker").reads == "information state"
+    assert OpenSpielSimulator("backgammon").reads == "observation"
+
+
+@pytest.mark.parametrize("name", ["leduc_poker", "kuhn_poker(players=3)"])
+def test_the_same_number_meets_the_same_chance(name):
+    simulator = OpenSpielSimulator(name)
+    numbers = uniforms(3, 1, 40).expand(2, -1, -1)
+    position = play(simulator, simulator.start(numbers), np.random.default_rng(4))[-1]
+    game = load(name)
+    cards = np.empty((2, 40), dtype=object)
+    for at in np.ndindex(2, 40):
+        state, cards[at] = game.new_initial_state(), []
+        for action in position.states[at].history():
+            if state.is_chance_node():
+                cards[at].append(action)
+            state.apply_action(action)
+    for one, two in zip(*cards, strict=True):  # one may have ended earlier
+        shared = min(len(one), len(two))
+        assert one[:shared] == two[:shared]
+    assert len({tuple(dealt) for dealt in cards[0]}) > 10
+
+
+def test_chance_has_its_distribution():
+    simulator = OpenSpielSimulator("kuhn_poker(players=3)")  # three chance events
+    position = simulator.start(uniforms(5, 1, 6000))
+    deals = [tuple(state.history()) for state in position.states[0]]
+    counts = np.unique(deals, axis=0, return_counts=True)[1]
+    assert len(counts) == 24
+    assert np.abs(counts - 250).max() < 4.5 * np.sqrt(250 * 23 / 24)
+
+
+def test_a_step_leaves_the_old_position_alone():
+    simulator = OpenSpielSimulator("leduc_poker")
+    for path_seed in range(3):
+        position = simulator.start(uniforms(path_seed, 2, 4))
+        path = play(simulator, position, np.random.default_rng(path_seed))
+        again = play(simulator, position, np.random.default_rng(path_seed))
+        assert len(path) == len(again)
+        assert all(same(one, two) for one, two in zip(path, again, strict=True))
+
+
+def test_only_the_episodes_asked_for_are_moved():
+    simulator = OpenSpielSimulator("leduc_poker")
+    start = simulator.start(uniforms(6, 2, 4))
+    where = torch.tensor([[True, False, True, False], [False, False, True, True]])
+    action = pick(start, np.random.default_rng(7))
+    bad = torch.where(where, action, -5)  # nobody looks at the others' actions
+    part, whole = (
+        simulator.step(start, bad, where),
+        simulator.step(start, action, everywhere(start)),
+    )
+    assert same(part, whole, where) and same(part, start, ~where)
+    assert not same(whole, start, ~where)
+
+    fresh = uniforms(8, 2, 4)
+    restarted = simulator.restart(whole, where, fresh)
+    assert same(restarted, simulator.start(fresh), where)
+    assert same(restarted, whole, ~where)
+    assert torch.equal(restarted.uniforms[where], fresh[where])
+    assert not restarted.chances[where].eq(0).any()
+
+
+def test_finished_episodes_stay():
+    simulator = OpenSpielSimulator("kuhn_poker")
+    end = play(simulator, simulator.start(uniforms(9, 1, 6)), np.random.default_rng(1))
+    after = simulator.step(end[-1], torch.zeros(1, 6).long(), everywhere(end[-1]))
+    assert same(after, end[-1])
+    outcomes = simulator.outcomes(after)
+    assert outcomes.shape == (1, 6, 1, 2)
+    assert torch.equal(outcomes[:, :, 0], after.returns)
+
+
+@pytest.mark.parametrize("name", ["kuhn_poker", "matrix_pd"])
+def test_trials_do_not_depend_on_each_other(name):
+    simulator = OpenSpielSimulator(name)
+    numbers = uniforms(10, 3, 4)
+    whole, lone = simulator.start(numbers), simulator.start(numbers[1:2])
+    assert torch.equal(whole.inputs[1], lone.inputs[0])
+    action = pick(whole, np.random.default_rng(1))
+    whole = simulator.step(whole, action, everywhere(whole))
+    lone = simulator.step(lone, action[1:2], everywhere(lone))
+    assert torch.equal(whole.inputs[1], lone.inputs[0])
+    assert torch.equal(whole.legal[1], lone.legal[0])
+
+
+def test_instances_are_all_that_chance_can_do():
+    simulator = OpenSpielSimulator("bargaining(max_turns=4)")
+    numbers, weights = simulator.instances()
+    assert weights.sum() == pytest.approx(1)
+    position = simulator.start(numbers[None])
+    dealt = [state.history()[0] for state in position.states[0]]
+    root = load(simulator.game).new_initial_state()
+    expected = dict(root.chance_outcomes())
+    assert dealt == list(expected)
+    assert weights.tolist() == pytest.approx(list(expected.values()))
+
+    # First legal action always: exact value against OpenSpiel's tree.
+    while not position.done.all():
+        first = position.legal.float().argmax(-1)
+        position = simulator.step(position, first, everywhere(position))
+    assert (position.chances == 1).all()
+    mean = (weights[:, None] * position.returns[0]).sum(0)
+
+    def value(state):
+        if state.is_terminal():
+            return np.array(state.returns())
+        if state.is_chance_node():
+            return sum(p * value(state.child(o)) for o, p in state.chance_outcomes())
+        return value(state.child(state.legal_actions()[0]))
+
+    assert mean.tolist() == pytest.approx(list(value(root)), rel=1e-5)
+
+
+def test_without_chance_there_is_one_instance():
+    numbers, weights = OpenSpielSimulator("tic_tac_toe").instances()
+    assert numbers.shape == (1, 1) and weights.tolist() == [1.0]
+
+
+@pytest.mark.parametrize("name", ["kuhn_poker", "bargaining(prob_end=0.1)"])
+def test_instances_need_chance_at_the_root_only(name):
+    with pytest.raises(UserError, match="at the root only"):
+        OpenSpielSimulator(name).instances()
+
+
+def test_it_is_a_value():
+    simulator = OpenSpielSimulator("leduc_poker", symmetric=True)
+    assert (
+        pickle.loads(pickle.dumps(simulator))
+        == simulator
+        != OpenSpielSimulator("leduc_poker")
+    )
+    assert simulator.symmetric and simulator.name == "leduc_poker"
+    assert simulator.together([simulator]) is simulator
+    with pytest.raises(UserError, match="one game"):
+        simulator.together([OpenSpielSimulator("kuhn_poker")])
+
+
+def test_it_plays_our_bargaining_game():
+    simulator = OpenSpielSimulator("bargaining_generalized(discount=1.0)")
+    assert (simulator.inputs, simulator.actions, simulator.longest) == (41, 109, 11)
+    end = play(simulator, simulator.start(uniforms(1, 1, 3)), np.random.default_rng(2))
+    assert end[-1].done.all()
+
+
+def test_user_mistakes_are_told():
+    with pytest.raises(UserError, match="unknown game"):
+        OpenSpielSimulator("kuhn_pokr")
+    with pytest.raises(UserError, match="chance"):
+        OpenSpielSimulator("negotiation")
+    silent = next(
+        kind.short_name
+        for kind in pyspiel.registered_games()
+        if not kind.provides_information_state_tensor
+        and not kind.provides_observation_tensor
+        and kind.default_loadable
+        and kind.dynamics == pyspiel.GameType.Dynamics.SEQUENTIAL
+    )
+    with pytest.raises(UserError, match="tensor"):
+        OpenSpielSimulator(silent)
+    simulator = OpenSpielSimulator("kuhn_poker")
+    with pytest.raises(UserError, match="1 uniform number"):
+        simulator.start(torch.zeros(1, 2, 3).double())
+    start = simulator.start(uniforms(1, 1, 2))
+    for action in (-1, 2):
+        with pytest.raises(UserError, match="legal"):
+            simulator.step(start, torch.full((1, 2), action), everywhere(start))
