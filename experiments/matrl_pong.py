@@ -22,7 +22,8 @@ paper's is the Atari game, with --game "atari_pong" after pip install .[atari] (
 2,000 steps a second, so hours for the paper's 0.2 million frames; what agents see of it
 is in metaspiel.games.atari). Settings are those of the paper's Table 6, whose
 coefficients of entropy and KL, .05 and .01, go with 10 on the policy's loss, so they
-are .005 and .001 here; the number of steps is ours. The paper plays 20 games a pair; the default is 200.
+are .005 and .001 here; the number of steps is ours. The paper plays 20 games a pair;
+the default is 200.
 
 Writes summary.json, scores.npz, table.md, plots, report.html, cells/ with metrics and
 checkpoints, and matches/. A killed run goes on with --out FOLDER --resume, which also
