@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
     from psro.executor import Executor
-    from psro.parts import Evaluator, Oracle
+    from psro.setup import Evaluator, Oracle
 
 OPENSPIEL = "openspiel/"  # a game by this prefix is never our own simulator
 BARGAINING = ("bargaining", "bargaining_generalized")

@@ -1,6 +1,7 @@
 """Units that look at a finished run: regret in the true game, errors of the model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from offline.model import ModelSimulator
 from offline.regret import Judge, Profile, regrets
 from psro import checkpoint
 from psro.executor import Executor
-from psro.parts import Population, State, Table
+from psro.parts import State, Table
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
@@ -41,9 +42,8 @@ def profile(state: State, iteration: int, evaluation: str, seed: int) -> Profile
             f"profile(): {state.iteration} iterations must have found as many policies;"
             f" got pools of {[len(pool) for pool in pools]}"
         )
-    cut = Population(
-        tuple(pool[:size] for pool in pools), state.population.shared, size
-    )
+    kept = tuple(pool[:size] for pool in pools)
+    cut = replace(state.population, pools=kept, next_uid=size)
     block: Any = (..., *(slice(size) for _ in pools))
     table = Table(
         cut.uids,

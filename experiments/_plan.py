@@ -174,9 +174,9 @@ def seconds(unit: Unit, config: "Config", speed: Speed) -> float:
         return idle * speed.idle[where] + rest * speed.busy[where]
 
     def loop(where: int) -> float:
-        played = (steps + 1) * (steps + 2) / 2 + steps + 1
+        played = (steps + 1) * (steps + 2) / 2 + steps  # profiles, and each response
         play = played * episodes * speed.episode[where]
-        return (steps + 1) * (response(where) + speed.solve) + play
+        return steps * response(where) + (steps + 1) * speed.solve + play
 
     if unit.kind == "behaviour":
         return loop(1)

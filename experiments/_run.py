@@ -272,6 +272,11 @@ def clean(value: Any) -> Any:
     return value
 
 
+def shown(value: float | None, form: str) -> str:
+    """A number that may not have been measured, for people."""
+    return "not measured" if value is None else format(value, form)
+
+
 class Metrics:
     """``metrics.jsonl``: one row a line, each flushed; cut back on resume."""
 
@@ -296,7 +301,16 @@ class Metrics:
                 f"'{path}' must hold {keep} rows for this checkpoint; got "
                 f"{len(self.rows)}"
             )
-        write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        text = "".join(json.dumps(row) + "\n" for row in self.rows)
+        write_text(self.path, text)
+
+    def amend(self, row: dict[str, Any]) -> None:
+        """Replaces the last row by one that knows more."""
+        self.rows[-1] = clean(row)
+        self._rewrite()
 
     def add(self, row: dict[str, Any]) -> None:
         """Appends a row and flushes it to disk."""

@@ -12,7 +12,8 @@ from metaspiel.nfg.errors import UserError
 if TYPE_CHECKING:
     from experiments._arena import Arena
     from experiments.psro import Config
-    from psro.parts import Setup, State
+    from psro.parts import State
+    from psro.setup import Setup
 
 
 def trial(
@@ -23,22 +24,22 @@ def trial(
     from psro.loop import start, step
     from psro.metrics import row
 
-    state, metrics = opened(folder)
-    if state is None:
-        state = start(setup)
-        _keep(state, setup, metrics, folder)
+    kept, metrics = opened(folder)
+    state = start(setup) if kept is None else kept
     begin = time.monotonic()
-    stopped, failed = _reason(config, setup, state, begin), False
+    state, stopped = _answered(config, setup, state, begin)
+    if state is not kept:
+        _keep(state, setup, metrics, folder)
+    failed = False
     with Progress(config, arena, setup) as show:
         show(state, row(state, setup.concept))
         while stopped is None:
             try:
-                state = step(setup, state)
+                state, stopped = _answered(config, setup, step(setup, state), begin)
             except (SolverFailed, UserError) as error:
                 stopped, failed = f"iteration {state.iteration + 1}: {error}", True
                 break
             show(state, _keep(state, setup, metrics, folder))
-            stopped = _reason(config, setup, state, begin)
     summary = summarise(config, arena, setup, state, stopped)
     summary["failed"] = failed
     _save_arrays(folder, state)
@@ -62,15 +63,38 @@ def opened(folder: Path) -> "tuple[State | None, _run.Metrics]":
     return state, _run.Metrics(folder / "metrics.jsonl", state.iteration + 1)
 
 
+def _answered(
+    config: "Config", setup: "Setup", state: "State", begin: float
+) -> "tuple[State, str | None]":
+    """A state that is whole, and why the run is over, if it is.
+
+    A state that the run goes on from gets its responses here, so that its row has its
+    gap. For the last one an oracle that must train does so with --final-gap only.
+    """
+    from psro.loop import respond
+
+    stopped = _reason(config, setup, state, begin)
+    if state.responses is None and (stopped is None or config.final_gap):
+        state = respond(setup, state)
+        stopped = _reason(config, setup, state, begin)
+    return state, stopped
+
+
 def _keep(
     state: "State", setup: "Setup", metrics: _run.Metrics, folder: Path
 ) -> dict[str, Any]:
-    """Row first, then checkpoint: a kill between the two costs one row again."""
+    """Row first, then checkpoint: a kill between the two costs one row again.
+
+    A run that goes on measures what was its last gap; the row is then written anew.
+    """
     from psro import checkpoint
     from psro.metrics import row
 
     found = row(state, setup.concept)
-    metrics.add(found)
+    if len(metrics.rows) > state.iteration:
+        metrics.amend(found)
+    else:
+        metrics.add(found)
     checkpoint.save(state, folder / "checkpoint")
     return found
 
@@ -78,14 +102,14 @@ def _keep(
 def _reason(
     config: "Config", setup: "Setup", state: "State", begin: float
 ) -> str | None:
-    """Why the run is over, if it is."""
-    gap = float(state.gaps[setup.concept].sum())
-    if config.stop_gap is not None and gap <= config.stop_gap:
+    """Why the run is over, if it is, as far as the state knows its gap."""
+    gap = state.gap(setup.concept)
+    if config.stop_gap is not None and gap is not None and gap <= config.stop_gap:
         return f"gap {gap:.3g} is at most {config.stop_gap:g}"
-    find = state.population.find
-    known = (find(r.player, r.policy) is not None for r in state.responses)
-    if config.stop_no_novel and all(known):
-        return "no novel policy"
+    if config.stop_no_novel and state.responses is not None:
+        find = state.population.find
+        if all(find(r.player, r.policy) is not None for r in state.responses):
+            return "no novel policy"
     if state.iteration >= config.iterations:
         return f"{config.iterations} iterations"
     if config.max_seconds is not None and time.monotonic() - begin > config.max_seconds:
@@ -141,14 +165,18 @@ def side_by_side(config: "Config") -> bool:
 
 
 def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means and standard errors over trials."""
+    """Means and standard errors over trials; None where a trial has no number."""
     import numpy as np
 
     found: dict[str, Any] = {"trials": summaries}
     for key in ("game", "solver", "eval_solver", "concept"):
         found[key] = summaries[0][key]
     for key in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
-        values = np.array([s[key] for s in summaries])
+        listed = [s[key] for s in summaries]
+        if None in listed:
+            found[key] = found[f"{key}_standard_error"] = None
+            continue
+        values = np.array(listed)
         found[key] = float(values.mean())
         found[f"{key}_standard_error"] = float(
             values.std(ddof=1) / np.sqrt(len(values))
@@ -215,9 +243,11 @@ class Progress:
         def show(state: "State", row: dict[str, Any]) -> None:
             self.live.update(task, completed=state.iteration)
             console.print(
-                f"{self.label}{row['iteration']:4d}  gap {row['gap']:<9.3g} "
+                f"{self.label}{row['iteration']:4d}  "
+                f"gap {_run.shown(row['gap'], '.3g'):<9} "
                 f"value sum {rounded(row['value_sum']):<9.4g} "
-                f"eval {row['eval_gap']:.3g}/{rounded(row['eval_value_sum']):.4g}  "
+                f"eval {_run.shown(row['eval_gap'], '.3g')}/"
+                f"{rounded(row['eval_value_sum']):.4g}  "
                 f"policies {'x'.join(map(str, row['unique_policies']))}  "
                 f"{row['status']}",
                 highlight=False,

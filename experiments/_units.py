@@ -26,8 +26,9 @@ from offline.record import verify
 from psro import checkpoint
 from psro.executor import Executor, InProcess, WorkerLost, WorkFailed
 from psro.loop import start, step
-from psro.parts import Setup, State
+from psro.parts import State
 from psro.rl import LearnedOracle, SampledEvaluator
+from psro.setup import Setup
 from psro.together import together
 
 

@@ -12,8 +12,8 @@ from metaspiel.learn.tasks import Settings
 from metaspiel.nfg.errors import UserError, unknown
 from offline.model import ModelSimulator
 from psro.executor import Executor
-from psro.parts import Setup
 from psro.rl import LearnedOracle, SampledEvaluator
+from psro.setup import Setup
 
 Name = Literal["coffee", "oef"]
 Exploration = Literal["r2d", "rd"]

@@ -1,9 +1,10 @@
 """Learned best responses and sampled payoffs, on any batched simulator.
 
 Policies are weight vectors (``metaspiel.learn.nets``); a population begins with the
-zero vector, the uniform random policy. A gap that is measured with a learned oracle
-estimates a lower bound: what it learned to gain, not what could be gained. It is a
-difference of two sampled payoffs, cut off at 0, so its noise pushes it up.
+zero vector, the uniform random policy. A gap is known once the responses to a
+meta-strategy were learned. It estimates a lower bound: what was learned to gain, not
+what could be gained. It is a difference of two sampled payoffs, cut off at 0, so its
+noise pushes it up.
 """
 
 from collections.abc import Sequence
@@ -23,8 +24,9 @@ from metaspiel.learn.tasks import Settings, Task, check_objective
 from metaspiel.nfg.errors import UserError
 from psro.executor import Executor
 from psro.parts import Population, Response, Table, Target
+from psro.setup import Stage
 
-_EPISODES_SEED = 7  # of payoffs: one set of episodes a trial, for all profiles
+_SCORING = 1  # episodes that score a response, beside those it learned from
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +133,15 @@ class LearnedOracle:
             )
         return answers
 
+    def measure(
+        self,
+        population: Population,
+        targets: Sequence[Target],
+        rng: np.random.Generator,
+    ) -> list[Response] | None:
+        """None: what could be gained is not known before it was learned."""
+        return None
+
     def _distinct(self, targets: Sequence[Target]) -> tuple[list[Target], list[int]]:
         """Targets without repetitions, and which of them each target is."""
         asked: list[Target] = []
@@ -169,7 +180,7 @@ class LearnedOracle:
             self.settings.width,
             own,
             profiles[None].astype(np.int64),
-            (*seed, 1),
+            (*seed, _SCORING),
             device=self.settings.device,
         )
 
@@ -259,7 +270,7 @@ class SampledEvaluator:
                     self.width,
                     pools,
                     pure(group[c : c + self.batch], count),
-                    (self.seed, _EPISODES_SEED),
+                    (self.seed, int(Stage.EPISODES)),
                     instances=listed,
                     device=self.device,
                 )

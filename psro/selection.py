@@ -1,18 +1,17 @@
 """Which responses join the population, and whose turn it is."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
 from metaspiel.nfg.errors import unknown
-from psro.parts import (
-    SELECTIONS,
-    UPDATES,
-    Population,
-    Response,
-    Selection,
-    Update,
-)
+from psro.parts import Population, Response
+
+Selection = Literal["all", "all_novel", "random", "random_novel", "largest_gap"]
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+Update = Literal["all", "cycle", "random"]
+UPDATES: tuple[Update, ...] = get_args(Update)
 
 
 def updated(

@@ -1,5 +1,7 @@
 """PSRO with learned responses and sampled payoffs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,15 +10,18 @@ from meta_solvers import get
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import sequence_form
+from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, play, pure
 from metaspiel.learn.nets import Shape, initial
 from metaspiel.learn.tasks import Settings
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
 from psro.executor import InProcess
-from psro.loop import run, start
-from psro.parts import Population, Setup, Table
+from psro.loop import respond, run, start, step
+from psro.metrics import row
+from psro.parts import Population, Table
 from psro.rl import LearnedOracle, SampledEvaluator
+from psro.setup import Setup
 from psro.targets import targets
 from psro.together import together
 
@@ -32,8 +37,8 @@ def parts(simulator, shared, seed=0, executor=None, settings=TINY, solver="rd", 
     return Setup(oracle, evaluator, get(solver), "ne", seed)
 
 
-def last(setup, iterations):
-    return list(run(setup, start(setup), iterations))[-1]
+def last(setup, iterations, final_gap=False):
+    return list(run(setup, start(setup), iterations, final_gap))[-1]
 
 
 def same(one, two):
@@ -46,7 +51,7 @@ def same(one, two):
 
 
 def test_a_symmetric_game_has_one_pool():
-    state = last(parts(Bargaining(), True), 3)
+    state = last(parts(Bargaining(), True), 3, final_gap=True)
     assert state.population.sizes == (4, 4)
     values = state.table.values[0]
     assert np.array_equal(values[0], values[1].T)
@@ -148,10 +153,64 @@ def test_only_new_profiles_are_played_and_on_the_same_episodes():
 def test_resumed_bit_for_bit(tmp_path):
     setup = parts(Bargaining(), True, penalty=0.0, coverage=0.5, anneal=2)
     whole = last(setup, 3)
-    checkpoint.save(last(setup, 1), tmp_path)
-    loaded = checkpoint.latest(tmp_path)
-    assert loaded.responses[0].error > 0
-    same(list(run(setup, loaded, 3))[-1], whole)
+    for final_gap in (False, True):
+        checkpoint.save(last(setup, 1, final_gap), tmp_path)
+        loaded = checkpoint.latest(tmp_path)
+        if final_gap:
+            assert loaded.responses[0].error > 0
+        else:
+            assert loaded.responses is None and loaded.gaps == {"ne": None}
+        same(list(run(setup, loaded, 3))[-1], whole)
+
+
+class Trainings(InProcess):
+    """Counts the responses that are learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def answer(self, work, requests):
+        if work is train:
+            self.count += len(requests)
+        return super().answer(work, requests)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_only_responses_that_may_join_are_learned(shared):
+    """k iterations of N players take k * N trainings, those of a shared pool k."""
+    game = Bargaining() if shared else OpenSpielSimulator("kuhn_poker(players=3)")
+    counted = Trainings()
+    setup = parts(game, shared, executor=counted)
+    setup = replace(setup, evaluation=get("uniform"), measured=("ne", "cce", "ce"))
+    each = 1 if shared else 3
+    first = start(setup)
+    assert counted.count == 0
+    assert first.responses is None and first.gap("ne") is None
+    for state in run(setup, first, 3):
+        done = min(state.iteration + 1, 3)  # the last state is not responded to
+        assert counted.count == done * each
+        assert (state.responses is None) == (state.iteration == 3)
+        assert state.gaps["cce"] is state.gaps["ce"] is state.evaluation_gaps is None
+        found = row(state, "ne")
+        assert found["gap"] == state.gap("ne")
+        assert (found["gap_error"] is None) == (state.iteration == 3)
+        assert found["cce_gap"] is found["ce_gap"] is found["eval_gap"] is None
+    answered = respond(setup, state)
+    assert counted.count == 4 * each
+    assert answered.gap("ne") >= 0 and respond(setup, answered) is answered
+    step(setup, answered)
+    assert counted.count == 4 * each
+
+
+def test_the_last_gap_is_the_one_that_going_on_would_have_measured():
+    setup = parts(Bargaining(), True)
+    alone = last(setup, 1, final_gap=True)
+    within = next(run(setup, start(setup), 2))
+    assert alone.gaps["ne"].tobytes() == within.gaps["ne"].tobytes()
+    assert alone.evaluation_gaps is alone.gaps["ne"]
+    for one, two in zip(alone.responses, within.responses, strict=True):
+        assert one.policy.tobytes() == two.policy.tobytes()
 
 
 def test_trials_together_are_trials_alone():
@@ -217,8 +276,8 @@ def test_online_psro_lowers_the_regret_of_uniform_play():
         rate=5e-4,
     )
     setup = parts(Bargaining(), True, settings=settings)
-    first = start(setup)
-    final = list(run(setup, first, 4))[-1]
+    first = respond(setup, start(setup))
+    final = list(run(setup, first, 4, final_gap=True))[-1]
     assert first.gaps["ne"].sum() > 12
     assert final.gaps["ne"].sum() < 0.6 * first.gaps["ne"].sum()
     assert final.train.values.sum() > 2 * first.train.values.sum()
