@@ -30,11 +30,10 @@ ROOT = Path(__file__).parents[2]
 BITS = Path(__file__).with_name("bits.json")
 
 # Fields that say when, where and how fast, not what.
-ENVIRONMENT = frozenset(
-    "time wall command versions commit out folder config pid pids machine platform "
-    "python torch device cores threads".split()
+ENVIRONMENT = re.compile(
+    "time|wall|command|versions|commit|out|folder|config|pids?|machine|platform|python|"
+    "torch|device|cores|threads|(.*_)?seconds(_.*)?"
 )
-SECONDS = re.compile(r"(^|_)seconds(_|$)")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Output:
     pattern: str
     """Files in the run's folder. What * stands for names each of them."""
     fields: str = ".*"
-    """Regular expression of the arrays, or uppermost fields, that are kept."""
+    """Regular expression of the fields that are kept (of nested ones, the first)."""
     by: str | None = None
     """Field that names the items of a list, whose order then does not matter."""
     numbers: int = 6
@@ -54,11 +53,11 @@ class Output:
 
 @dataclass(frozen=True)
 class Run:
-    """A command line."""
+    """Command lines, one after the other, and what is kept of their results."""
 
     name: str
     words: str
-    """After ``python -m experiments.``"""
+    """One command a line, each without its ``python -m experiments.``"""
     outputs: tuple[Output, ...]
     exact: bool = False
     """Numbers are the same on every machine but for rounding."""
@@ -69,6 +68,7 @@ METRICS = Output("metrics", "metrics.jsonl")
 META_GAME = Output("meta_game", "meta_game.npz")
 SUMMARY = Output("summary", "summary.json")
 CELLS = Output("metrics", "cells/*/metrics.jsonl")
+TEAM = Output("team", "cells/*/checkpoint/state.safetensors", "weights|target|memory")
 AGENTS = Output("agents", "cells/*/checkpoint/agents.safetensors")
 KEPT = "table|table_errors|table_episodes|policies_.*|response_.*|train_joint"
 JUDGED = (
@@ -99,6 +99,20 @@ def _learned(name: str, words: str, trial: str = "") -> Run:
     )
 
 
+def _solve(file: str, solvers: str) -> str:
+    line = "solve --payoffs {}.npy --solver {} --json"
+    return "\n".join(line.format(file, solver) for solver in solvers.split())
+
+
+ANSWERS = (Output("answers", "stdout", "status|joint|gaps", by="solver", numbers=60),)
+# Those that take more than a second are among solve-all's only.
+SOLVERS = """
+uniform last rj rdirichlet rd prd rrd rd_lower robust mwce mwcce rmwce rmwcce rvce rvcce
+minwce minwcce egalce egalcce mgce mgcce approx_mgce approx_mgcce half_mgce half_mgcce
+min_epsilon_mgce min_epsilon_mgcce mece mecce mrece mrecce mwmece mwmecce msce mscce nes
+nash fp rm alpharank cvx
+"""
+SOME = "rd prd r2d robust mwce mwcce mgce mgcce mece mecce nes fp rm alpharank"
 KUHN_3 = "--game kuhn_poker --players 3"
 GOOFSPIEL = "--game 'goofspiel(num_cards=3,imp_info=True,returns_type=total_points)'"
 BARGAINING = (
@@ -117,28 +131,25 @@ RUNS: tuple[Run, ...] = (
     _psro("goofspiel-mecce", f"{GOOFSPIEL} --solver mecce --selection all_novel"),
     _psro("goofspiel-rm", f"{GOOFSPIEL} --solver rm --no-repeats --update cycle"),
     _psro("file-mgcce", "--payoffs two.npy --solver mgcce --eval-solver nash"),
+    Run("solve-two", _solve("two", SOLVERS), ANSWERS, exact=True),
+    Run("solve-three", _solve("three", SOME), ANSWERS, exact=True),
     Run(
-        "solve-two",
+        "solve-all",
         "solve --payoffs two.npy --solver all --json",
-        (Output("answers", "stdout", by="solver", numbers=60),),
+        (Output("answers", "stdout", "status|joint", by="solver"),),
         exact=True,
-    ),
-    Run(
-        "solve-three",
-        "solve --payoffs three.npy --solver all --json",
-        (Output("answers", "stdout", by="solver", numbers=60),),
-        exact=True,
+        slow=True,
     ),
     Run(
         "matrix",
         "matrl_matrix --games 40 --steps 60 --pennies-steps 40 --sweep 0.3 1 --out out "
         "--quiet",
-        (SUMMARY, Output("arrays", "arrays.npz")),
+        (SUMMARY, Output("arrays", "arrays.npz", "(first|settled)/.*")),
         exact=True,
     ),
     _learned("bargaining", "--game bargaining --solver rd --trials 2", "trial_*/"),
     _learned("leduc", "--game leduc_poker --solver mgcce --eval-solver mwcce"),
-    Run("bargaining", BARGAINING, JUDGED),
+    Run("bargaining", BARGAINING, (JUDGED[0], JUDGED[-1]), slow=True),
     Run(
         "bargaining-grid",
         f"{BARGAINING} --grid --behaviours uniform --explorations r2d --trials 1",
@@ -149,7 +160,7 @@ RUNS: tuple[Run, ...] = (
         "matrl_grid --games switch2 pennies --methods matrl il il-la qmix il-six-rows "
         "--seeds 1 --iterations 3 --last 2 --batch 100 --width 8 --steps 2 --out out "
         "--quiet",
-        (CELLS, AGENTS, SUMMARY),
+        (CELLS, AGENTS, TEAM, SUMMARY),
     ),
     Run(
         "steps",
@@ -207,17 +218,13 @@ def perform(runs: Iterable[Run], folder: Path) -> None:
         place.mkdir(parents=True)
         np.save(place / "two.npy", _payoffs(2, 4, 4))
         np.save(place / "three.npy", _payoffs(3, 2, 3, 2))
-        page, *sys.argv[1:] = shlex.split(run.words)
         begin, code = time.process_time(), 0
         os.chdir(place)
         try:
             with open("stdout", "w") as out, contextlib.redirect_stdout(out):
-                runpy.run_module(f"experiments.{page}", None, "__main__", True)
-        except SystemExit as end:
-            code = end.code or 0
-        except Exception:  # noqa: BLE001 (the other runs go on; the test tells)
-            traceback.print_exc()
-            code = 1
+                for line in run.words.splitlines():
+                    page, *sys.argv[1:] = shlex.split(line)
+                    code = max(code, _page(page))
         finally:
             os.chdir(here)
             sys.argv = words
@@ -225,6 +232,18 @@ def perform(runs: Iterable[Run], folder: Path) -> None:
         (place / "stdout").rename(place / "out" / "stdout")
         (place / "seconds").write_text(f"{time.process_time() - begin:.2f}")
         (place / "code").write_text(str(code))
+
+
+def _page(page: str) -> int:
+    """Runs a page with the words in sys.argv; returns its exit code."""
+    try:
+        runpy.run_module(f"experiments.{page}", None, "__main__", True)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except Exception:  # noqa: BLE001 (the other runs go on; the caller tells)
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def start(runs: Iterable[Run], folder: Path) -> str:
@@ -265,7 +284,8 @@ def _leaves(output: Output, folder: Path) -> tuple[list[str], list[Leaf]]:
         name = "/".join(found.groups())
         files.append(name)
         for field, path, value in _walk(_read(place), "", "", output.by):
-            if re.fullmatch(output.fields, re.split(r"[.\[]", field.lstrip("[]."))[0]):
+            parts = re.split(r"[.\[]", field.lstrip("[]."))
+            if re.fullmatch(output.fields, parts[1 if output.by else 0]):
                 leaves.append(Leaf(field, f"{name}:{path}", value))
     return files, leaves
 
@@ -281,6 +301,11 @@ def _read(place: Path) -> Any:
     text = place.read_text("utf-8")
     if place.suffix == ".jsonl":
         return [json.loads(line) for line in text.splitlines()]
+    if place.name == "stdout":  # an object, or a list of them, each line
+        rows = [json.loads(line) for line in text.splitlines()]
+        return [
+            one for row in rows for one in (row if isinstance(row, list) else [row])
+        ]
     if place.suffix == ".csv":
         return list(csv.DictReader(text.splitlines()))
     return json.loads(text)
@@ -293,7 +318,7 @@ def _walk(
         value = {item[by]: item for item in value}
     if isinstance(value, dict):
         for key, item in value.items():
-            if key not in ENVIRONMENT and not SECONDS.search(key):
+            if not ENVIRONMENT.fullmatch(key):
                 yield from _walk(
                     item, f"{field}.{key}".lstrip("."), f"{path}.{key}".lstrip("."), by
                 )
@@ -325,7 +350,9 @@ def fingerprint(
     numbers are those at its places: what a later version adds is no difference.
     """
     return {
-        output.name: _fingerprint(output, folder / "out", (known or {}).get(output.name))
+        output.name: _fingerprint(
+            output, folder / "out", (known or {}).get(output.name)
+        )
         for output in run.outputs
     }
 
@@ -389,9 +416,7 @@ def differences(
             other = new["fields"].get(field)
             if other is None:
                 wrong.append(f"{name}: {field} is gone")
-            elif same_machine and other != entry:
-                wrong.append(f"{name}: {field} was {entry}, now {other}")
-            elif other.split()[1:] != entry.split()[1:]:
+            elif other.split()[not same_machine :] != entry.split()[not same_machine :]:
                 wrong.append(f"{name}: {field} was {entry}, now {other}")
         if not (same_machine or run.exact):
             continue
