@@ -81,15 +81,15 @@ JUDGED = (
 )
 
 
-def _psro(name: str, words: str) -> Run:
+def _psro(name: str, words: str, slow: bool = False) -> Run:
     words = f"psro --iterations 3 --out out --quiet {words}"
-    return Run(f"psro-{name}", words, (METRICS, META_GAME), exact=True)
+    return Run(f"psro-{name}", words, (METRICS, META_GAME), True, slow)
 
 
 def _learned(name: str, words: str, trial: str = "") -> Run:
     return Run(
         f"ddqn-{name}",
-        "psro --oracle ddqn --iterations 2 --decisions 400 --episodes 40 --out out "
+        "psro --oracle ddqn --iterations 2 --decisions 256 --episodes 40 --out out "
         f"--quiet {words}",
         (
             Output("metrics", f"{trial}metrics.jsonl"),
@@ -123,7 +123,7 @@ BARGAINING = (
 RUNS: tuple[Run, ...] = (
     _psro("kuhn-mgcce", "--game kuhn_poker --solver mgcce"),
     _psro("kuhn-nash", "--game kuhn_poker --solver nash --gaps all"),
-    _psro("kuhn-prd", "--game kuhn_poker --solver prd --tie-break uniform"),
+    _psro("kuhn-prd", "--game kuhn_poker --solver prd --tie-break uniform", True),
     _psro("kuhn3-mwcce", f"{KUHN_3} --solver mwcce --eval-solver mgcce"),
     _psro("kuhn3-rd", f"{KUHN_3} --solver rd --initial random_deterministic"),
     _psro("kuhn3-mgce", f"{KUHN_3} --solver mgce --concept ce"),
@@ -191,6 +191,7 @@ RUNS: tuple[Run, ...] = (
         "robust",
         "robust_check --games 2 --actions 4 --steps 200 --width 2 --out out --quiet",
         (SUMMARY, Output("games", "games.json")),
+        slow=True,
     ),
     Run(
         "compare",
