@@ -2,8 +2,8 @@
 
 On a machine with the signature of the one that recorded them every bit must be equal.
 On another, runs marked exact must give the recorded numbers to rtol 1e-6 and atol 1e-9.
-Runs that learn are steered elsewhere by a rounding, so there only their files, fields
-and the shapes of their arrays are compared. A field that is new is no difference.
+The others, most of which learn, are steered elsewhere by a rounding: there only files,
+fields and the shapes of arrays are compared. A field that is new is no difference.
 """
 
 import json
