@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -25,7 +25,7 @@ def render(
 ) -> None:
     """Writes one HTML file that needs nothing else."""
     loader = Environment(
-        loader=PackageLoader("experiments", "."),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
     )

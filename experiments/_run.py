@@ -27,6 +27,7 @@ def main(
     page: Callable[[Any], None],
     config: type[Config],
     arguments: Sequence[str] | None = None,
+    program: str | None = None,
 ) -> int:
     """Parses the command line, runs the page, and returns the exit code.
 
@@ -34,13 +35,20 @@ def main(
     interrupted. Anything else is a fault of ours and keeps its traceback (1).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    program = f"python -m {config.__module__}"
-    spec = sys.modules[config.__module__].__spec__
-    if config.__module__ == "__main__" and spec is not None:
-        program = f"python -m {spec.name}"
+    usage = program or f"python -m {_module(config.__module__)}"
+    resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
+    return guarded(lambda: page(parse(config, words, usage)), resumes)
+
+
+def guarded(action: Callable[[], None], resumes: bool = False) -> int:
+    """Runs an action and returns the exit code that ``main`` promises.
+
+    Args:
+      action: what may fail.
+      resumes: whether an interrupted user can be told to go on with ``--resume``.
+    """
     try:
-        chosen = parse(config, words, program)
-        page(chosen)
+        action()
     except (UserError, SolverFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -61,7 +69,6 @@ def main(
         print(f"error: the arrays must fit in memory; {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
         more = "; --out FOLDER --resume goes on" if resumes else ""
         print(f"interrupted: what is finished is kept{more}", file=sys.stderr)
         return 130
@@ -229,9 +236,15 @@ def record(folder: Path, config: Any) -> None:
 
 def command() -> str:
     """The command line of this process, as one would type it."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    start = ["python", "-m", spec.name] if spec is not None else [sys.argv[0]]
+    name, script = _module("__main__"), Path(sys.argv[0]).name
+    start = ["python", "-m", name] if name != "__main__" else [script]
     return shlex.join([*start, *sys.argv[1:]])
+
+
+def _module(name: str) -> str:
+    """What to write after ``python -m`` to run this module."""
+    spec = getattr(sys.modules[name], "__spec__", None)
+    return (spec.name if spec is not None else name).removesuffix(".__main__")
 
 
 def environment() -> dict[str, Any]:

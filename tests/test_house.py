@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 # Floor of each room; a room may import from lower floors and from itself.
 FLOORS = {
@@ -108,12 +110,23 @@ def test_functions_stay_small():
     assert not long
 
 
-def test_importing_the_solvers_loads_nothing_heavy():
-    code = f"import sys, meta_solvers; print([m for m in {HEAVY} if m in sys.modules])"
+@pytest.mark.parametrize("room", ["metaspiel", "meta_solvers"])
+def test_importing_the_door_or_the_solvers_loads_nothing_heavy(room):
+    code = f"import sys, {room}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_door_knows_every_name_it_lists():
+    import metaspiel
+
+    assert set(metaspiel._HOME) | {"__version__"} == set(metaspiel.__all__)
+    for name in metaspiel.__all__:
+        assert getattr(metaspiel, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'slove'"):
+        metaspiel.slove  # noqa: B018
 
 
 def test_the_licence_and_readme_ship():
