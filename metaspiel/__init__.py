@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from metaspiel.nfg.gaps import Gaps, measure
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.loop import run, start, step
-    from psro.parts import Setup, State
+    from psro.parts import State
+    from psro.setup import Setup
 
     __version__: str
 
@@ -43,7 +44,8 @@ _ROOMS = {
     "metaspiel.nfg.gaps": ("Gaps", "measure"),
     "psro.exact": ("ExactEvaluator", "ExactOracle"),
     "psro.loop": ("run", "start", "step"),
-    "psro.parts": ("Setup", "State"),
+    "psro.parts": ("State",),
+    "psro.setup": ("Setup",),
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -71,10 +71,12 @@ CELLS = Output("metrics", "cells/*/metrics.jsonl")
 TEAM = Output("team", "cells/*/checkpoint/state.safetensors", "weights|target|memory")
 AGENTS = Output("agents", "cells/*/checkpoint/agents.safetensors")
 KEPT = "table|table_errors|table_episodes|policies_.*|response_.*|train_joint"
+# The last state of a run in a model has no responses: none were needed.
+EXPLORED = "table|table_errors|table_episodes|policies_.*|train_joint"
 JUDGED = (
     Output("judged", "judged/*.json"),
     Output("fidelity", "fidelity/*.json"),
-    Output("policies", "explore/*/000002/arrays.npz", KEPT),
+    Output("policies", "explore/*/000002/arrays.npz", EXPLORED),
     Output("model", "model/*.safetensors"),
     Output("data", "data/*/arrays.npz"),
     Output("regret_table", "regret_table.csv"),
@@ -89,8 +91,8 @@ def _psro(name: str, words: str, slow: bool = False, exact: bool = True) -> Run:
 def _learned(name: str, words: str, trial: str = "") -> Run:
     return Run(
         f"ddqn-{name}",
-        "psro --oracle ddqn --iterations 2 --decisions 256 --episodes 40 --out out "
-        f"--quiet {words}",
+        "psro --oracle ddqn --iterations 2 --decisions 256 --episodes 40 --final-gap "
+        f"--out out --quiet {words}",
         (
             Output("metrics", f"{trial}metrics.jsonl"),
             Output("meta_game", f"{trial}meta_game.npz"),
