@@ -1,6 +1,7 @@
 """The house: imports go downward only, heavy ones stay where they are needed."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -110,13 +111,25 @@ def test_functions_stay_small():
     assert not long
 
 
-@pytest.mark.parametrize("room", ["metaspiel", "meta_solvers"])
-def test_importing_the_door_or_the_solvers_loads_nothing_heavy(room):
+@pytest.mark.parametrize(
+    "room", ["metaspiel", "meta_solvers", "psro", "offline", "matrl"]
+)
+def test_importing_a_room_loads_nothing_heavy(room):
     code = f"import sys, {room}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("room", ["meta_solvers", "psro", "offline", "matrl"])
+def test_a_room_says_what_it_is_for_and_has_what_it_lists(room):
+    module = importlib.import_module(room)
+    assert module.__doc__
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'slove'"):
+        module.slove  # noqa: B018
 
 
 def test_the_door_knows_every_name_it_lists():
