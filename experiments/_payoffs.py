@@ -12,6 +12,7 @@ from metaspiel.learn.evaluate import Matches, Scores, play, pure
 from psro.executor import InProcess
 from psro.parts import Population, Table
 from psro.rl import SampledEvaluator
+from psro.setup import Stage
 
 ENTRY = 1000  # episodes of an entry that is compared
 # Every second network makes a few updates and learns to accept: short episodes as well.
@@ -66,7 +67,8 @@ def entries(
 def _play(vectors: ndarray, cells: ndarray, episodes: int, seed: int) -> Scores:
     pools = (vectors,) * 2
     profiles = pure(cells, episodes)
-    return play([Matches(Bargaining(), PAPER.width, pools, profiles, (seed, 7))])[0]
+    episodes_seed = (seed, int(Stage.EPISODES))
+    return play([Matches(Bargaining(), PAPER.width, pools, profiles, episodes_seed)])[0]
 
 
 def _theirs(

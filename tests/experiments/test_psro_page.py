@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -340,6 +341,12 @@ def test_a_learned_run_resumes_bit_for_bit(tmp_path):
     for name in one.files:
         assert one[name].tobytes() == two[name].tobytes(), name
     assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
+    assert arrays(tmp_path / "whole") == arrays(tmp_path / "parts")
+    # Killed after the last row was written, before its checkpoint was.
+    shutil.rmtree(tmp_path / "parts" / "checkpoint" / "000002")
+    assert _run.main(psro.page, psro.Config, [*again, "--quiet"]) == 0
+    assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
+    assert arrays(tmp_path / "whole") == arrays(tmp_path / "parts")
     summary = json.loads((tmp_path / "whole/summary.json").read_text())
     assert "lower bound" in summary["oracle"]
     assert summary["shared_pool"] and summary["policies"] == [3, 3]
