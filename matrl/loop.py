@@ -20,17 +20,18 @@ from meta_solvers.two_action import TwoActionNash
 from metaspiel.games.markov import Judged, MarkovGame
 from metaspiel.learn import ppo
 from metaspiel.learn.actors import Categorical, Policies
-from metaspiel.learn.agents import Agents, Learner
+from metaspiel.learn.agents import Agents, Trainable
 from metaspiel.learn.batches import Batch
 from metaspiel.learn.random import stream
 from metaspiel.learn.rollout import Rollout
+from metaspiel.learn.students import Students
 from metaspiel.nfg.errors import UserError
 
 _GATE, _DRAW = 1, 2  # stages of an iteration that draw numbers of their own
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class MATRLRun:
     """A run between two iterations.
 
     Attributes:
@@ -59,7 +60,7 @@ class Gated:
     choice: Choice | None = None
 
 
-def start(game: MarkovGame, settings: Settings, seed: int) -> State:
+def start(game: MarkovGame, settings: Settings, seed: int) -> MATRLRun:
     """Agents that have learned nothing.
 
     Raises:
@@ -70,12 +71,12 @@ def start(game: MarkovGame, settings: Settings, seed: int) -> State:
             "start(): agents must have networks of their own, since MATRL mixes them "
             "one by one; got share=True (metaspiel.learn.ppo.train trains a shared one)"
         )
-    return State(0, seed, ppo.fresh(game, settings.ppo, seed))
+    return MATRLRun(0, seed, ppo.students(game, settings.ppo).fresh(seed))
 
 
 def step(
-    game: MarkovGame, method: Method, settings: Settings, state: State
-) -> tuple[State, dict[str, Any]]:
+    game: MarkovGame, method: Method, settings: Settings, state: MATRLRun
+) -> tuple[MATRLRun, dict[str, Any]]:
     """One iteration; the next state, and its metrics as JSON can hold them.
 
     Of the agents that played: ``returns``, the mean team return of the first episode of
@@ -91,15 +92,20 @@ def step(
     """
     iteration, seconds = state.iteration + 1, _Clock()
     rng = stream(state.seed, iteration)
-    played, batch = ppo.experience(game, settings.ppo, state.agents, rng)
+    students = ppo.students(game, settings.ppo)
+    who = students.policies
+    played, batch = ppo.experience(
+        game, settings.ppo, students, agents=state.agents, rng=rng
+    )
     seconds("play")
-    who = ppo.students(game, settings.ppo).policies
     now = state.agents.actor
     if settings.moments == "reset":
-        now = Learner.fresh(now.weights)
+        now = Trainable.fresh(now.weights)
     learns, judges = _split(settings)
     fit = batch.part(learns)
-    trial, facts, critic = _trial(game, method, settings, now, state, fit)
+    trial, facts, critic = _trial(
+        method, settings, students, now=now, state=state, fit=fit
+    )
     seconds("trial")
     logs = _log_ratios(who, trial, batch) if method.asks else None
     gated = _gate(method, settings, logs, batch, judges, state)
@@ -124,11 +130,11 @@ def step(
     row = about | row | {"seconds": seconds.spent}
     if isinstance(game, Judged):
         row["exploitability"] = exploitability(game, settings, state)
-    return State(iteration, state.seed, Agents(actor, critic)), row
+    return MATRLRun(iteration, state.seed, Agents(actor, critic)), row
 
 
 @torch.no_grad()
-def exploitability(game: Judged, settings: Settings, state: State) -> float:
+def exploitability(game: Judged, settings: Settings, state: MATRLRun) -> float:
     """How far the present policies are from an equilibrium (NashConv)."""
     who = ppo.students(game, settings.ppo).policies
     seen = torch.from_numpy(game.situations).expand(game.agents, -1, -1)
@@ -163,15 +169,14 @@ def _split(settings: Settings) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]
 
 
 def _trial(
-    game: MarkovGame,
     method: Method,
     settings: Settings,
-    now: Learner,
-    state: State,
+    who: Students,
+    now: Trainable,
+    state: MATRLRun,
     fit: Batch,
-) -> tuple[Learner, ppo.Improved, Learner]:
+) -> tuple[Trainable, ppo.Improved, Trainable]:
     """Independent improvement of all actors and critics."""
-    who = ppo.students(game, settings.ppo)
     steps = settings.ppo.steps
     longer = steps + (settings.br_steps if method.longer else 0)
     trial, facts = ppo.improve(
@@ -182,7 +187,9 @@ def _trial(
 
 
 @torch.no_grad()
-def _log_ratios(who: Policies, trial: Learner, batch: Batch) -> Float32[Tensor, "N M"]:
+def _log_ratios(
+    who: Policies, trial: Trainable, batch: Batch
+) -> Float32[Tensor, "N M"]:
     """Of the trial policies to those that played."""
     return batch.log_ratios(who.at(trial.weights, batch.seen))
 
@@ -193,7 +200,7 @@ def _gate(
     logs: Float32[Tensor, "N M"] | None,
     batch: Batch,
     judges: Int64[Tensor, " k"],
-    state: State,
+    state: MATRLRun,
 ) -> Gated:
     """How much each agent keeps of its present policy."""
     agents = len(batch.advantage)
@@ -218,11 +225,11 @@ def _aggregate(
     settings: Settings,
     who: Policies,
     rho: Float64[ndarray, " N"],
-    now: Learner,
-    trial: Learner,
+    now: Trainable,
+    trial: Trainable,
     fit: Batch,
     rng: np.random.Generator,
-) -> Learner:
+) -> Trainable:
     """The actors that keep these shares."""
     if settings.aggregate == "mixture":
         return draw(rho, now, trial, rng)
