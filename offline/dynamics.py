@@ -54,13 +54,11 @@ def train(
     sizes = datasets[0].sizes
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     networks = networks_of(sizes, training.width)
-    fits = [
+    counts = training.members, training.members, 1
+    f, g, h = [
         _Fit(network, generators, members, training, device)
-        for network, members in zip(
-            networks, (training.members, training.members, 1), strict=True
-        )
+        for network, members in zip(networks, counts, strict=True)
     ]
-    f, g, h = fits
     scales = [scales_of(data, training) for data in datasets]
     tables = [tables_of(*pair, training) for pair in zip(datasets, scales, strict=True)]
     pools = [

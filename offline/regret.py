@@ -10,6 +10,7 @@ with the number of profiles (k) that were responded to.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
@@ -111,26 +112,14 @@ def regrets(
       UserError: a mixture does not fit its pool.
     """
     _check(pools, profiles)
-    seats = list(range(simulator.players))
-    alike = all(pool is pools[0] or pool.alike(pools[0]) for pool in pools)
-    same = all(np.array_equal(s, sigma[0]) for sigma in profiles for s in sigma)
-    if simulator.symmetric and alike and same:
-        seats = [0]
+    seats = _seats(simulator, pools, profiles)
     sizes = tuple(len(pool) for pool in pools)
     habit = None
     if imitation is not None:
         habit = imitation[0].habit(imitation[1], sizes)
+    answering = partial(_task, simulator, network, judge, pools=pools, habit=habit)
     tasks = [
-        _task(
-            simulator,
-            network,
-            judge,
-            pools=pools,
-            sigma=sigma,
-            player=player,
-            seed=(*seed, number),
-            habit=habit,
-        )
+        answering(sigma=sigma, player=player, seed=(*seed, number))
         for number, sigma in enumerate(profiles)
         for player in seats
     ]
@@ -154,6 +143,17 @@ def regrets(
         _together(gains[i * step : (i + 1) * step], i, players, len(profiles))
         for i in range(len(profiles))
     ]
+
+
+def _seats(
+    simulator: Simulator, pools: tuple[Pool, ...], profiles: Sequence[Profile]
+) -> list[int]:
+    """Players whose deviations are looked for: one who stands for all, where alike."""
+    alike = all(pool is pools[0] or pool.alike(pools[0]) for pool in pools)
+    same = all(np.array_equal(s, sigma[0]) for sigma in profiles for s in sigma)
+    if simulator.symmetric and alike and same:
+        return [0]
+    return list(range(simulator.players))
 
 
 def _task(
