@@ -10,7 +10,7 @@ noise pushes it up.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -20,7 +20,7 @@ from metaspiel.games.simulator import Simulator
 from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, Scores, play, pure
 from metaspiel.learn.nets import Network, check_network
-from metaspiel.learn.policies import Play, Pool
+from metaspiel.learn.policies import Pool
 from metaspiel.learn.settings import DDQN, check_objective
 from metaspiel.learn.tasks import Task
 from metaspiel.nfg.errors import UserError
@@ -37,7 +37,7 @@ def pools_of(population: Population) -> tuple[Pool, ...]:
       UserError: a member is not played as a network is.
     """
     return tuple(
-        Pool(weights, tuple(cast(Play, member.play) for member in members))
+        Pool(weights, tuple(member.play for member in members))
         for weights, members in zip(population.stacked(), population.pools, strict=True)
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -13,8 +12,8 @@ from torch import Tensor
 from metaspiel.learn.nets import Network
 from metaspiel.nfg.errors import UserError, unknown
 
-Play = Literal["greedy", "sampled", "uniform"]
-PLAYS: tuple[Play, ...] = get_args(Play)
+PLAYS = ("greedy", "sampled", "uniform")
+"""How a policy may play, see ``Pool``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,7 @@ class Pool:
     """
 
     weights: Float32[ndarray, "K P"]
-    plays: tuple[Play, ...]
+    plays: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for play in self.plays:
@@ -45,7 +44,7 @@ class Pool:
             )
 
     @classmethod
-    def of(cls, weights: Float32[ndarray, "K P"], play: Play = "greedy") -> "Pool":
+    def of(cls, weights: Float32[ndarray, "K P"], play: str = "greedy") -> "Pool":
         """Policies that all play alike."""
         return cls(weights, (play,) * len(weights))
 

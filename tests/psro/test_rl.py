@@ -1,5 +1,7 @@
 """PSRO with learned responses and sampled payoffs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,8 @@ from psro import checkpoint
 from psro.executor import InProcess
 from psro.loop import run, start
 from psro.parts import Population, Setup, Table
-from psro.rl import LearnedOracle, SampledEvaluator
+from psro.rl import LearnedOracle, SampledEvaluator, pools_of
+from psro.selection import select
 from psro.targets import targets
 from psro.together import together
 
@@ -185,6 +188,7 @@ def test_all_instances_are_exact():
     for player in (0, 1):
         population = population.add(player, np.zeros_like(net), play="uniform")
         population = population.add(player, net, play="greedy")
+        population = population.add(player, net, play="sampled")
     listed = Instances.of(simulator)
     assert listed.weights.sum() == pytest.approx(1)
     tables = [
@@ -194,13 +198,38 @@ def test_all_instances_are_exact():
         for seed, instances in ((0, listed), (1, listed), (2, None))
     ]
     one, two, sampled = tables
-    assert one.episodes.tolist() == [[300, 300], [300, 0]]
+    assert one.episodes.tolist() == [[300] * 3, [300, 0, 300], [300] * 3]
     assert np.array_equal(one.values[..., 1, 1], two.values[..., 1, 1])
     assert (one.errors[..., 1, 1] == 0).all()
+    assert (one.errors[..., 2, 2] > 0).all()
     apart = np.abs(one.values - sampled.values)[..., 1, 1]
     assert (apart <= 4.5 * sampled.errors[..., 1, 1] + 1e-9).all()
     with pytest.raises(UserError, match="finitely many outcomes"):
         Instances.of(Bargaining())
+
+
+def test_a_policy_played_otherwise_is_another_policy(tmp_path):
+    setup = parts(Bargaining(), True)
+    state = last(setup, 1)
+    (_, learned), _ = state.population.pools
+    assert state.population.find(0, learned.policy, "greedy") == 1
+    assert state.population.find(0, learned.policy, "sampled") is None
+    grown = state.population.add(0, learned.policy, play="sampled")
+    assert [m.play for m in grown.pools[1]] == ["uniform", "greedy", "sampled"]
+    assert [m.repeats for m in grown.pools[1]] == [1, 1, 1]
+    checkpoint.save(replace(state, population=grown), tmp_path)
+    loaded = checkpoint.latest(tmp_path)
+    assert [m.play for m in loaded.population.pools[0]] == [
+        m.play for m in grown.pools[0]
+    ]
+    assert {r.play for r in loaded.responses} == {"greedy"}
+    again = [replace(r, policy=learned.policy) for r in state.responses]
+    rng = np.random.default_rng(0)
+    assert select("all_novel", state.population, again, [0], rng) == []
+    other = [replace(r, play="sampled") for r in again]
+    assert len(select("all_novel", state.population, other, [0], rng)) == 1
+    with pytest.raises(UserError, match="play"):
+        pools_of(Population(((), ())).add(0, learned.policy).add(1, learned.policy))
 
 
 def test_coverage_falls_to_nothing():
