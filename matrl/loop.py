@@ -129,14 +129,13 @@ def step(
     about = {"iteration": iteration, "env_steps": iteration * settings.ppo.batch}
     row = about | row | {"seconds": seconds.spent}
     if isinstance(game, Judged):
-        row["exploitability"] = exploitability(game, settings, state)
+        row["exploitability"] = exploitability(game, who, state)
     return MATRLRun(iteration, state.seed, Agents(actor, critic)), row
 
 
 @torch.no_grad()
-def exploitability(game: Judged, settings: Settings, state: MATRLRun) -> float:
+def exploitability(game: Judged, who: Policies, state: MATRLRun) -> float:
     """How far the present policies are from an equilibrium (NashConv)."""
-    who = ppo.students(game, settings.ppo).policies
     seen = torch.from_numpy(game.situations).expand(game.agents, -1, -1)
     found = who.at(state.agents.actor.weights, seen)
     assert isinstance(found, Categorical)
