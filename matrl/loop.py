@@ -113,7 +113,7 @@ def step(
     rng = stream(state.seed, iteration, _DRAW)
     actor = _aggregate(settings, who, gated.rho, now, trial, fit, rng)
     seconds("aggregate")
-    row: dict[str, Any] = _told(played, facts, gated)
+    row: dict[str, Any] = _metrics(played, facts, gated)
     if method.respond:
         assert logs is not None
         ratios = logs[:, learns].exp()
@@ -137,9 +137,9 @@ def step(
 def exploitability(game: Judged, who: Policies, state: MATRLRun) -> float:
     """How far the present policies are from an equilibrium (NashConv)."""
     seen = torch.from_numpy(game.situations).expand(game.agents, -1, -1)
-    found = who.at(state.agents.actor.weights, seen)
-    assert isinstance(found, Categorical)
-    return game.exploitability(found.logs.double().softmax(2).numpy())
+    played = who.at(state.agents.actor.weights, seen)
+    assert isinstance(played, Categorical)
+    return game.exploitability(played.logs.double().softmax(2).numpy())
 
 
 class _Clock:
@@ -189,7 +189,7 @@ def _trial(
 def _log_ratios(
     who: Policies, trial: Trainable, batch: Batch
 ) -> Float32[Tensor, "N M"]:
-    """Of the trial policies to those that played."""
+    """Log-ratios of the samples' probabilities: trial policies to those that played."""
     return batch.log_ratios(who.at(trial.weights, batch.seen))
 
 
@@ -229,7 +229,7 @@ def _aggregate(
     fit: Batch,
     rng: np.random.Generator,
 ) -> Trainable:
-    """The actors that keep these shares."""
+    """The actors that keep shares ``rho`` of their present policies."""
     if settings.aggregate == "mixture":
         return draw(rho, now, trial, rng)
     mean = blend(rho, now, trial)
@@ -239,8 +239,8 @@ def _aggregate(
     return distill(rho, who, mean, now, trial, fit, steps, rate)
 
 
-def _told(played: Rollout, facts: ppo.Improved, gated: Gated) -> dict[str, Any]:
-    """Metrics as JSON can hold them."""
+def _metrics(played: Rollout, facts: ppo.Improved, gated: Gated) -> dict[str, Any]:
+    """The metrics of an iteration as JSON can hold them."""
     row: dict[str, Any] = {
         "returns": float(played.returns.sum(1).mean()),
         "returns_own": played.returns.mean(0).tolist(),

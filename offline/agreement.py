@@ -95,16 +95,16 @@ def agreement(
     profiles = np.stack([first, second], 1)
     bank = Bank(network, (policies,), None, model.learned.f.device)
     numbers = drawn_numbers(simulator, episodes, seed)
-    found = [
+    replays = [
         _replayed(simulator, model, bank, some, numbers)
         for some in _batches(profiles, max(1, _ROWS // episodes))
     ]
-    true, on_true, u = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    true, on_true, u = (np.concatenate(parts) for parts in zip(*replays, strict=True))
     equal = first == second  # both players earn the same there, but for noise
     for values in (true, on_true):
         values[equal] = values[equal].mean(1, keepdims=True)
-    told = payoffs.mean(0)[:, first, second].T
-    return Agreement(profiles, true, told, on_true, u)
+    modelled = payoffs.mean(0)[:, first, second].T
+    return Agreement(profiles, true, modelled, on_true, u)
 
 
 def _batches(

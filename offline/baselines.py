@@ -19,7 +19,7 @@ from metaspiel.learn.random import generators
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
-from offline.tables import told
+from offline.tables import moves_made
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:
     An information state is the mover's newest observation up to what a history keeps,
     then what was kept of all later observations in order (after the first).
     """
-    made, sizes = told(data), data.sizes
+    made, sizes = moves_made(data), data.sizes
     n, longest = data.action.shape
     mover = data.mover[..., None, None]
     seen = np.take_along_axis(data.observations, mover, 2)[:, :, 0]

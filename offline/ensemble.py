@@ -109,7 +109,7 @@ class Ensemble:
 
     @property
     def trials(self) -> int:
-        """S."""
+        """S, the number of trials."""
         return len(self.h)
 
     def stacks(self) -> tuple[Stack, Stack, Stack]:

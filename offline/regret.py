@@ -248,7 +248,7 @@ class _Deviations:
         )
 
     def screening(self) -> Matches:
-        """All deviations."""
+        """Matches that try all deviations."""
         return self._matches(range(len(self.names)), self.judge.episodes, 1)
 
     def best(self, score: Scores) -> int:
@@ -256,11 +256,11 @@ class _Deviations:
         return int(score.mean[0, 1:, self.task.player].argmax())
 
     def measuring(self, best: int) -> Matches:
-        """One deviation, on fresh episodes."""
+        """Matches that measure one deviation on fresh episodes."""
         return self._matches([best], self.judge.fresh, 2)
 
     def gain(self, first: Scores, best: int, last: Scores) -> _Gain:
-        """From what was played."""
+        """The best deviation's gain, from what was played."""
         player = self.task.player
         paid = last.outcomes[:, :, 0, player].astype(np.float64)
         apart = paid[1] - paid[0]

@@ -85,11 +85,11 @@ class LearnedOracle:
             )
         check_objective("LearnedOracle()", self.penalty, self.coverage, self.scale)
 
-    def covering(self, found: int) -> float:
-        """alpha_t once ``found`` responses were learned."""
+    def covering(self, learned: int) -> float:
+        """alpha_t, the coverage once so many responses were learned."""
         if not self.anneal:
             return self.coverage
-        return self.coverage * max(0.0, 1.0 - found / self.anneal)
+        return self.coverage * max(0.0, 1.0 - learned / self.anneal)
 
     def initial(self, rng: np.random.Generator) -> Population:
         """The uniform policy of every player."""

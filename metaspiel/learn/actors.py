@@ -44,7 +44,7 @@ class Categorical:
         return self.logs.flatten(1)
 
     def entropy(self) -> Float32[Tensor, "N U"]:
-        """In nats."""
+        """The entropy of each agent at each observation, in nats."""
         return -(self.logs.exp() * self.logs).sum(2)
 
     def kl(self, other: "Categorical") -> Float32[Tensor, "N U"]:
@@ -86,7 +86,7 @@ class Gaussian:
         return -each.sum(2)
 
     def entropy(self) -> Float32[Tensor, "N U"]:
-        """In nats."""
+        """The entropy of each agent at each observation, in nats."""
         each = self.log_deviation + 0.5 * math.log(2 * math.pi * math.e)
         return each.sum(2).expand(self.mean.shape[:2])
 
@@ -122,7 +122,7 @@ class Distribution(Protocol):
         """Log-probabilities of C cells."""
 
     def entropy(self) -> Float32[Tensor, "N U"]:
-        """In nats."""
+        """The entropy of each agent at each observation, in nats."""
 
     def kl(self, other: Any) -> Float32[Tensor, "N U"]:
         """KL divergence from this distribution to another of its kind, in nats."""
@@ -159,13 +159,13 @@ class Policies:
 
     def initial(self, generators: Sequence[torch.Generator]) -> Float32[Tensor, "N P"]:
         """Fresh weights, one generator an agent; nearly uniform, or mean nearly 0."""
-        found = []
+        vectors = []
         for generator in generators:
             vector = self.network.initial(generator)
             layers(self.network, vector)[4].mul_(_LAST)
             deviations = torch.full((self._deviations,), LOG_DEVIATION)
-            found.append(torch.cat([vector, deviations]))
-        return torch.stack(found)
+            vectors.append(torch.cat([vector, deviations]))
+        return torch.stack(vectors)
 
     def at(
         self, weights: Float32[Tensor, "N P"], observations: Float32[Tensor, "N U D"]

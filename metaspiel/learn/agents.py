@@ -36,7 +36,7 @@ class Trainable:
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The tensors."""
+        """The weights and Adam's state, in the order of the fields."""
         return self.weights, self.mean, self.square, self.count
 
     def adam(

@@ -34,8 +34,8 @@ def train(tasks: Sequence[Task]) -> list[Learned]:
     answers: dict[int, Learned] = {}
     with torch.no_grad():
         for numbers in groups.values():
-            found = _Training([tasks[n] for n in numbers]).run()
-            answers.update(zip(numbers, found, strict=True))
+            learned = _Training([tasks[n] for n in numbers]).run()
+            answers.update(zip(numbers, learned, strict=True))
     return [answers[n] for n in range(len(tasks))]
 
 
@@ -210,10 +210,10 @@ class _Training:
     def _uniforms(self, trials: Sequence[int], columns: int) -> Tensor:
         """Numbers ``[S, B, columns]`` from the trials' own generators; 0 elsewhere."""
         shape = (self.games, columns)
-        found = torch.zeros(self.stacked, *shape, dtype=torch.float64)
+        numbers = torch.zeros(self.stacked, *shape, dtype=torch.float64)
         for s in trials:
-            torch.rand(shape, generator=self.play[s], out=found[s])
-        return found.to(self.device)
+            torch.rand(shape, generator=self.play[s], out=numbers[s])
+        return numbers.to(self.device)
 
     def _snapshot(self, losses: list[Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         empty = torch.full_like(self.total, torch.nan)

@@ -35,7 +35,7 @@ class Instances:
 
     @classmethod
     def of(cls, simulator: Simulator) -> "Instances":
-        """Those of a simulator.
+        """The instances of a simulator.
 
         Raises:
           UserError: chance acts after the first move, or has no short list.

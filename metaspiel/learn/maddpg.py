@@ -143,15 +143,15 @@ class _Nets:
 
     def views(self, flat: Float32[Tensor, " P"]) -> tuple[list[Tensor], list[Tensor]]:
         """Layers ``[N, rows, columns]`` of the actors, and of the critics."""
-        found = []
+        stacks = []
         for network, part in (
             (self.actor, flat[: self.cut]),
             (self.critic, flat[self.cut :]),
         ):
             sizes = [self.agents * rows * columns for rows, columns in network.layers]
             pairs = zip(part.split(sizes), network.layers, strict=True)
-            found.append([piece.view(self.agents, *size) for piece, size in pairs])
-        return found[0], found[1]
+            stacks.append([piece.view(self.agents, *size) for piece, size in pairs])
+        return stacks[0], stacks[1]
 
     def judged(
         self,
@@ -185,12 +185,12 @@ class _Algorithm:
     @torch.no_grad()
     def _outputs(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
         x = torch.from_numpy(np.ascontiguousarray(observations.swapaxes(0, 1)))
-        found = stacked_values(self.actors, x).transpose(0, 1)
-        return np.ascontiguousarray(found.numpy())
+        outputs = stacked_values(self.actors, x).transpose(0, 1)
+        return np.ascontiguousarray(outputs.numpy())
 
     def greedy(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
-        found = self._outputs(observations)
-        return found.argmax(2) if self.nets.discrete else np.tanh(found)
+        outputs = self._outputs(observations)
+        return outputs.argmax(2) if self.nets.discrete else np.tanh(outputs)
 
     def explore(
         self,
@@ -203,12 +203,12 @@ class _Algorithm:
             if self.nets.discrete:
                 return rng.integers(shape[2], size=shape[:2])
             return rng.uniform(-1, 1, shape).astype(np.float32)
-        found = self._outputs(observations)
+        outputs = self._outputs(observations)
         if self.nets.discrete:
-            return (found / self.settings.temperature + rng.gumbel(size=shape)).argmax(
-                2
-            )
-        moved = np.tanh(found) + self.settings.noise * rng.standard_normal(shape)
+            return (
+                outputs / self.settings.temperature + rng.gumbel(size=shape)
+            ).argmax(2)
+        moved = np.tanh(outputs) + self.settings.noise * rng.standard_normal(shape)
         return moved.clip(-1, 1).astype(np.float32)
 
     def _played(self, scores: Tensor, rng: np.random.Generator) -> Tensor:
@@ -268,8 +268,8 @@ class _Algorithm:
         self._descend(loss, self.actors, 0)
 
     def _descend(self, loss: Tensor, views: list[Tensor], role: int) -> None:
-        found = torch.autograd.grad(loss, views)
-        gradient = torch.cat([part.reshape(-1) for part in found])
+        slopes = torch.autograd.grad(loss, views)
+        gradient = torch.cat([part.reshape(-1) for part in slopes])
         shorten(gradient, self.settings.clip)
         weights, cut = self.state.weights, self.nets.cut
         with torch.no_grad():

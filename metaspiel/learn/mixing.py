@@ -232,8 +232,8 @@ class _Algorithm:
             self.state.target.copy_(self.state.weights)
         online, target = (self.online, self.mixer), self.nets.views(self.state.target)
         loss = _loss(self.nets, online, target, sample, self.settings.gamma)
-        found = torch.autograd.grad(loss, self.leaves)
-        gradient = torch.cat([part.reshape(-1) for part in found])
+        slopes = torch.autograd.grad(loss, self.leaves)
+        gradient = torch.cat([part.reshape(-1) for part in slopes])
         offpolicy.shorten(gradient, self.settings.clip)
         with torch.no_grad():
             self.adam.step(self.state.weights, gradient)

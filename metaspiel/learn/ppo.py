@@ -278,8 +278,8 @@ def regress(
     return new
 
 
-def _require_finite(found: Tensor, what: str) -> None:
-    fine = found.isfinite().flatten(1).all(1) if found.ndim > 1 else found.isfinite()
+def _require_finite(numbers: Tensor, what: str) -> None:
+    fine = numbers.isfinite().reshape(len(numbers), -1).all(1)
     if not bool(fine.all()):
         agent = int((~fine).nonzero()[0, 0])
         raise Diverged(

@@ -112,7 +112,7 @@ def save(state: ReplayRun, folder: Path) -> None:
 
 
 def load(folder: Path) -> ReplayRun:
-    """What ``save`` wrote.
+    """Reads what ``save`` has written.
 
     Raises:
       UserError: there is nothing, or it is damaged or of another format.

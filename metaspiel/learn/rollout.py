@@ -168,7 +168,7 @@ def _once(
     # Equal rows have equal keys; that others differ is checked.
     keys = rows.astype(np.float64) @ stream(0).standard_normal(rows.shape[2])
     count, agents = rows.shape[:2]
-    found, index = [], np.empty((agents, count), np.int64)
+    different, index = [], np.empty((agents, count), np.int64)
     for agent in range(agents):
         mine = rows[:, agent]
         _, first, index[agent] = np.unique(
@@ -176,9 +176,9 @@ def _once(
         )
         if not np.array_equal(mine[first][index[agent]], mine):
             first = index[agent] = np.arange(count)
-        found.append(mine[first])
-    seen = np.zeros((agents, max(map(len, found)), rows.shape[2]), np.float32)
-    for agent, mine in enumerate(found):
+        different.append(mine[first])
+    seen = np.zeros((agents, max(map(len, different)), rows.shape[2]), np.float32)
+    for agent, mine in enumerate(different):
         seen[agent, : len(mine)] = mine
     return torch.from_numpy(seen), torch.from_numpy(index)
 

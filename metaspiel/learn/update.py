@@ -136,8 +136,8 @@ class StackedDDQN:
         later = batches.inputs[:, :, self.batch :]
         u, s, b, d = later.shape
         rows = later.transpose(0, 1).reshape(s, u * b, d)
-        found = hidden(self.target.views, rows).view(s, u, b, -1)
-        return found.transpose(0, 1).contiguous()
+        hidden_layers = hidden(self.target.views, rows).view(s, u, b, -1)
+        return hidden_layers.transpose(0, 1).contiguous()
 
     def _wanted(self, batches: Batches, u: int, later: Tensor, best: Tensor) -> Tensor:
         """What the taken actions should have been worth."""
@@ -196,7 +196,7 @@ class StackedDDQN:
         wanted = self._wanted(batches, u, later, legal.argmax(2))
         taken = scores[:, :b].gather(2, batches.action[u][:, :, None])[:, :, 0]
         loss = (taken - wanted).square().mean(1)
-        found = torch.autograd.grad(loss.sum(), weights)
-        for view, part in zip(self.gradient.views, found, strict=True):
+        slopes = torch.autograd.grad(loss.sum(), weights)
+        for view, part in zip(self.gradient.views, slopes, strict=True):
             view.copy_(part)
         return loss.detach()

@@ -377,7 +377,7 @@ def test_fidelity_tells_what_it_says(trained):
 def test_payoffs_do_not_depend_on_which_others_are_asked_for(trained):
     simulator, data = trained
     predictor = simulator.predictor
-    made = tables.told(data)
+    made = tables.moves_made(data)
     state = torch.from_numpy(data.states[made])[None, :256]
     action = torch.from_numpy(data.action[made])[None, :256]
     every = predictor.payoffs(state, action, torch.ones(1, 256, dtype=torch.bool))
