@@ -21,6 +21,7 @@ from offline.regret import Judge, Profile, regrets
 from psro import checkpoint
 from psro.executor import Executor
 from psro.parts import State, Table
+from psro.rl import pools_of
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
@@ -71,15 +72,17 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
     ]
     imitation = None
     if unit.weight is not None:
-        imitation = _parts.cloned(unit.needs(config)[1].place(job.folder)), unit.weight
+        place = unit.needs(config)[1].place(job.folder)
+        imitation = _parts.cloned(place, config), unit.weight
     found = regrets(
         _parts.game(config),
+        _parts.network(config),
         executor,
-        tuple(state.population.stacked()),
-        profiles,
-        Judge(_parts.settings(config), config.screen or 0, config.fresh or 0),
-        seed,
-        imitation,
+        pools=pools_of(state.population),
+        profiles=profiles,
+        judge=Judge(_parts.settings(config), config.screen or 0, config.fresh or 0),
+        seed=seed,
+        imitation=imitation,
     )
     regret = found[-1]
     row = {
@@ -130,11 +133,11 @@ def fidelity(
     found = agreement(
         _parts.game(config),
         model,
-        state.population.stacked()[0],
-        state.table.values,
-        _parts.settings(config).width,
-        config.fidelity_episodes or 0,
-        unit.seed(config.seed),
+        _parts.network(config),
+        policies=pools_of(state.population)[0],
+        payoffs=state.table.values,
+        episodes=config.fidelity_episodes or 0,
+        seed=unit.seed(config.seed),
     )
     row = {
         "approach": unit.approach,

@@ -1,5 +1,6 @@
 """What the units of a grid on Bargaining are made of, from the page's fields."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import torch
 
 from experiments._grid import Job, Unit
 from metaspiel.games.bargaining import Bargaining
-from metaspiel.learn.tasks import Settings
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.settings import DDQN
 from offline import data as stored
 from offline import ensemble
 from offline.baselines import Clone
@@ -28,10 +30,15 @@ def game(config: "Config") -> Bargaining:
     return Bargaining(discount=config.discount, exponent=config.discount_exponent)
 
 
-def settings(config: "Config") -> Settings:
+def network(config: "Config") -> MLP:
+    """Of all policies, in the model and in the true game."""
+    return MLP.of(game(config))
+
+
+def settings(config: "Config") -> DDQN:
     """Of all responses, in the model and in the true game."""
     assert config.decisions and config.minimum is not None
-    return Settings(
+    return DDQN(
         decisions=config.decisions,
         games=config.games,
         capacity=config.capacity or 0,
@@ -78,8 +85,27 @@ def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
     )
 
 
-def cloned(place: Path) -> Clone:
+_MEASURED = ("trained", "held_out", "uniform")
+
+
+def save_clone(clone: Clone, place: Path) -> None:
+    """Writes a clone beside its place and renames it."""
+    aside = place.with_name(f".{place.name}.{os.getpid()}")
+    measured = {name: getattr(clone, name) for name in _MEASURED}
+    with open(aside, "wb") as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            weights=clone.weights,
+            width=clone.network.width,
+            **measured,
+        )
+    os.replace(aside, place)
+
+
+def cloned(place: Path, config: "Config") -> Clone:
     """A clone as its unit wrote it."""
     with np.load(place, allow_pickle=False) as file:
-        numbers = {k: float(file[k]) for k in ("trained", "held_out", "uniform")}
-        return Clone(file["weights"], int(file["width"]), **numbers)
+        measured = {name: float(file[name]) for name in _MEASURED}
+        network = MLP.of(game(config), int(file["width"]))
+        return Clone(network, file["weights"], **measured)

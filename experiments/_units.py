@@ -9,7 +9,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from experiments import _folder, _judging, _parts, _run
@@ -120,9 +119,17 @@ def behaviour(
     simulator, chosen = _parts.game(job.config), _parts.settings(job.config)
     episodes = job.config.episodes or 0
     seed = _parts.number(unit.seed(job.config.seed))
-    oracle = LearnedOracle(simulator, chosen, executor, shared=True, episodes=episodes)
+    network = _parts.network(job.config)
+    oracle = LearnedOracle(
+        simulator, network, chosen, executor=executor, shared=True, episodes=episodes
+    )
     evaluator = SampledEvaluator(
-        simulator, executor, chosen.width, episodes, seed, chosen.device
+        simulator,
+        network,
+        executor,
+        episodes=episodes,
+        seed=seed,
+        device=chosen.device,
     )
     _grown(unit, job, Setup(oracle, evaluator, get(SOLVERS["rd"]), "ne", seed))
 
@@ -163,10 +170,7 @@ def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
         _parts.number(unit.seed(config.seed)),
         Cloning(steps=config.clone_steps or 0),
     )
-    aside = place.with_name(f".{place.name}.{os.getpid()}")
-    with open(aside, "wb") as file:
-        np.savez(file, allow_pickle=False, **vars(found))
-    os.replace(aside, place)
+    _parts.save_clone(found, place)
 
 
 def explore(
@@ -176,12 +180,13 @@ def explore(
     config = job.config
     parts = setup(
         _parts.simulator_of(unit, job),
+        _parts.network(config),
         _parts.approach(unit, config),
-        unit.exploration,
-        _parts.settings(config),
-        executor,
-        _parts.number(unit.seed(config.seed)),
-        config.episodes or 0,
+        exploration=unit.exploration,
+        settings=_parts.settings(config),
+        executor=executor,
+        seed=_parts.number(unit.seed(config.seed)),
+        episodes=config.episodes or 0,
     )
     _grown(unit, job, parts)
 

@@ -15,7 +15,7 @@ from metaspiel.lazy import public
 
 if TYPE_CHECKING:
     from matrl.dynamics import IGA, MATRL, LookAhead, Race, WoLF, race
-    from matrl.loop import State, exploitability, start, step
+    from matrl.loop import MATRLRun, exploitability, start, step
     from matrl.matrix_games import Games
     from matrl.meta_game import MetaGame
     from matrl.methods import METHODS, Method, Settings, method
@@ -26,11 +26,11 @@ __all__ = [
     "METHODS",
     "Games",
     "LookAhead",
+    "MATRLRun",
     "MetaGame",
     "Method",
     "Race",
     "Settings",
-    "State",
     "WoLF",
     "exploitability",
     "method",
@@ -41,7 +41,7 @@ __all__ = [
 __getattr__ = public(
     __name__,
     {
-        "loop": ("State", "start", "step", "exploitability"),
+        "loop": ("MATRLRun", "start", "step", "exploitability"),
         "methods": ("METHODS", "Method", "Settings", "method"),
         "dynamics": ("IGA", "LookAhead", "MATRL", "WoLF", "Race", "race"),
         "matrix_games": ("Games",),

@@ -8,15 +8,15 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from matrl.loop import State
-from metaspiel.learn.agents import Agents, Learner
+from matrl.loop import MATRLRun
+from metaspiel.learn.agents import Agents, Trainable
 from metaspiel.nfg.errors import UserError
 
 _PARTS = ("weights", "mean", "square", "count")
 _FORMAT = 1
 
 
-def save(state: State, folder: Path) -> None:
+def save(state: MATRLRun, folder: Path) -> None:
     """Writes the state beside its place and renames it."""
     aside = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
@@ -37,7 +37,7 @@ def save(state: State, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path) -> State:
+def load(folder: Path) -> MATRLRun:
     """Reads what ``save`` has written.
 
     Raises:
@@ -51,10 +51,10 @@ def load(folder: Path) -> State:
                 f"load(): '{folder}' must be of format {_FORMAT}; got {about['format']}"
             )
         learners = (
-            Learner(*(tensors[f"{role}.{name}"] for name in _PARTS))
+            Trainable(*(tensors[f"{role}.{name}"] for name in _PARTS))
             for role in ("actor", "critic")
         )
-        return State(int(about["iteration"]), int(about["seed"]), Agents(*learners))
+        return MATRLRun(int(about["iteration"]), int(about["seed"]), Agents(*learners))
     except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as bad:
         raise UserError(
             f"load(): '{folder}' must be a whole checkpoint; {bad}"

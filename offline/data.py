@@ -236,17 +236,17 @@ def load(folder: Path, game: str | None = None, sizes: Sizes | None = None) -> D
     if game is not None and manifest["game"] != game:
         raise UserError(f"{where}: the game must be {game}; got {manifest['game']}")
     validate.check(where, arrays, manifest["head"], manifest["mirror"] == "counted")
-    told = manifest.pop("trajectories")
-    if told != len(arrays["length"]):
+    stated = manifest.pop("trajectories")
+    if stated != len(arrays["length"]):
         raise UserError(
             f"{where}: the manifest must tell the number of trajectories; it says "
-            f"{told} and there are {len(arrays['length'])}"
+            f"{stated} and there are {len(arrays['length'])}"
         )
     del manifest["format"], manifest["sha256"]
-    found = Dataset(**manifest, **arrays)
-    if sizes is not None and found.sizes != sizes:
-        raise UserError(f"{where}: it must have {sizes}; got {found.sizes}")
-    return found
+    data = Dataset(**manifest, **arrays)
+    if sizes is not None and data.sizes != sizes:
+        raise UserError(f"{where}: it must have {sizes}; got {data.sizes}")
+    return data
 
 
 _FIELDS: dict[str, tuple[type, ...]] = {

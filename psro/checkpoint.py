@@ -142,9 +142,10 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
         "next_uid": population.next_uid,
         "uids": [[m.uid for m in pool] for pool in pools],
         "repeats": [[m.repeats for m in pool] for pool in pools],
+        "plays": [[m.play for m in pool] for pool in pools],
         "responses": None
         if state.responses is None
-        else [[r.player, r.value, r.gain, r.error] for r in state.responses],
+        else [[r.player, r.value, r.gain, r.error, r.play] for r in state.responses],
         "gaps": {concept: _listed(gap) for concept, gap in state.gaps.items()},
         "evaluation_gaps": _listed(state.evaluation_gaps),
         "past": [list(joint.shape) for joint in state.past],
@@ -158,13 +159,13 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
 def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     pools = tuple(
         tuple(
-            Member(uid, policy, repeats)
-            for uid, policy, repeats in zip(
-                uids, arrays[f"policies_{player}"], counts, strict=True
+            Member(uid, policy, repeats, play)
+            for uid, policy, repeats, play in zip(
+                uids, arrays[f"policies_{player}"], counts, plays, strict=True
             )
         )
-        for player, (uids, counts) in enumerate(
-            zip(text["uids"], text["repeats"], strict=True)
+        for player, (uids, counts, plays) in enumerate(
+            zip(text["uids"], text["repeats"], text["plays"], strict=True)
         )
     )
     if text["shared"]:
@@ -175,8 +176,10 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     responses = None
     if text["responses"] is not None:
         responses = tuple(
-            Response(player, arrays[f"response_{number}"], value, gain, error)
-            for number, (player, value, gain, error) in enumerate(text["responses"])
+            Response(player, arrays[f"response_{number}"], value, gain, error, play)
+            for number, (player, value, gain, error, play) in enumerate(
+                text["responses"]
+            )
         )
     train = _solution("train", text["train"], arrays)
     evaluation = train

@@ -97,7 +97,7 @@ class ExactOracle:
     ) -> Population:
         """Appends novel policies and counts known ones once more."""
         for response in chosen:
-            population = population.add(response.player, response.policy)
+            population = population.add(response.player, response.policy, response.play)
         return population
 
 

@@ -14,6 +14,8 @@ TargetConcept = Literal["ne", "cce", "ce"]
 CONCEPTS: tuple[TargetConcept, ...] = get_args(TargetConcept)
 Timed = Literal["respond", "evaluate", "solve"]
 TIMED: tuple[Timed, ...] = get_args(Timed)
+PLAN = "plan"
+"""How an exact policy is played: by its realisation plan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +26,14 @@ class Member:
       uid: never reused; payoffs are keyed by it. A policy that changes is a new uid.
       policy: the policy as its oracle writes it (exact: a realisation plan ``[S_p]``).
       repeats: how often it was found; solvers may count it that many times.
+      play: how the policy is played: "plan" as a realisation plan, or one of
+        ``metaspiel.learn.policies.PLAYS`` where it is the weights of a network.
     """
 
     uid: int
     policy: ndarray
     repeats: int = 1
+    play: str = PLAN
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,19 +67,19 @@ class Population:
         """For each player its policies as one array ``[K_p, ...]``."""
         return [np.stack([m.policy for m in pool]) for pool in self.pools]
 
-    def find(self, player: int, policy: ndarray) -> int | None:
-        """Index of the pooled policy that equals ``policy`` exactly, if any."""
+    def find(self, player: int, policy: ndarray, play: str = PLAN) -> int | None:
+        """Index of the pooled policy that is and plays exactly the same, if any."""
         for index, member in enumerate(self.pools[player]):
-            if np.array_equal(member.policy, policy):
+            if member.play == play and np.array_equal(member.policy, policy):
                 return index
         return None
 
-    def add(self, player: int, policy: ndarray) -> "Population":
+    def add(self, player: int, policy: ndarray, play: str = PLAN) -> "Population":
         """With a policy at the end of the player's pool, or bumped if known."""
-        known = self.find(player, policy)
+        known = self.find(player, policy, play)
         pool = self.pools[player]
         if known is None:
-            pool = (*pool, Member(self.next_uid, policy))
+            pool = (*pool, Member(self.next_uid, policy, play=play))
             grown = replace(self, next_uid=self.next_uid + 1)
         else:
             again = replace(pool[known], repeats=pool[known].repeats + 1)
@@ -117,6 +122,7 @@ class Response:
       value: its expected payoff against the target.
       gain: ``weight * max(value - target.value, 0)``: its part of the full-game gap.
       error: standard error of the value; 0 where it is exact.
+      play: how the policy is played, as of a ``Member``.
     """
 
     player: int
@@ -124,6 +130,7 @@ class Response:
     value: float
     gain: float
     error: float = 0.0
+    play: str = PLAN
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,8 +46,12 @@ def select(
         found = [r for r in responses if r.player == player]
         novel: list[Response] = []
         for response in found:
-            again = any(np.array_equal(response.policy, r.policy) for r in novel)
-            if not again and population.find(player, response.policy) is None:
+            again = any(
+                response.play == r.play and np.array_equal(response.policy, r.policy)
+                for r in novel
+            )
+            pooled = population.find(player, response.policy, response.play)
+            if not again and pooled is None:
                 novel.append(response)
         if not found:
             continue
