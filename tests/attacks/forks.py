@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-SECONDS = 30.0  # a resume takes three
-
 
 @dataclass(frozen=True)
 class Ended:
@@ -125,7 +123,7 @@ def _kill_at(pattern: str, time: int) -> None:
     sys.addaudithook(hear)
 
 
-def end(pid: int, place: Path, seconds: float = SECONDS) -> Ended:
+def end(pid: int, place: Path, seconds: float) -> Ended:
     """Waits for a child and ends what it may have left running."""
     deadline, code, pause = time.monotonic() + seconds, None, 0.002
     while time.monotonic() < deadline:

@@ -87,6 +87,12 @@ def files(folder: Path, *endings: str) -> list[str]:
     return found
 
 
+def folders(folder: Path) -> list[str]:
+    """Visible folders in it."""
+    every = (p.relative_to(folder) for p in sorted(folder.rglob("*")) if p.is_dir())
+    return [str(p) for p in every if not any(q.startswith(".") for q in p.parts)]
+
+
 def _edit(name: str, edit: damage.Edit, bench: Bench) -> None:
     edit(bench.folder / name, bench.rng)
 
@@ -104,7 +110,8 @@ def _of_files(folder: Path) -> Iterator[Mutation]:
             whole |= damage.ROWS
         if ending == ".json":
             whole |= damage.ODD_JSON
-            if damage.numbers(json.loads((folder / name).read_bytes())):
+            stored = json.loads((folder / name).read_bytes())
+            if damage.numbers(stored) and Path(name).name != "config.json":
                 whole["number in JSON"] = damage.number(lambda v: v + 1)
         for kind, edit in whole.items():
             plain = kind.rstrip(" 123") if kind.startswith("bit flip") else kind
@@ -143,10 +150,8 @@ def _of_links(folder: Path) -> Iterator[Mutation]:
         yield Mutation("link to nothing", name, partial(_dangling, name))
         yield Mutation("pipe instead of a file", name, partial(_pipe, name))
         yield Mutation("folder instead of a file", name, partial(_folder, name))
-    for place in sorted(p for p in folder.rglob("*") if p.is_dir()):
-        name = str(place.relative_to(folder))
-        if not name.startswith("."):
-            yield Mutation("link to a folder outside", name, partial(_linked, name))
+    for name in folders(folder):
+        yield Mutation("link to a folder outside", name, partial(_linked, name))
 
 
 def _linked(name: str, bench: Bench) -> None:
@@ -198,8 +203,8 @@ def _transplanted(name: str, bench: Bench) -> None:
     place = bench.folder / name
     theirs = bench.foreign / name
     if not theirs.exists():
-        same = place.name
-        theirs = next(p for p in sorted(bench.foreign.rglob(same)) if p.name == same)
+        alike = sorted(bench.foreign.rglob("*" + (place.suffix or place.name)))
+        theirs = next((p for p in alike if p.name == place.name), alike[0])
     if place.is_dir():
         shutil.rmtree(place)
         shutil.copytree(theirs, place)
@@ -208,12 +213,9 @@ def _transplanted(name: str, bench: Bench) -> None:
 
 
 def _of_folders(folder: Path) -> Iterator[Mutation]:
-    for place in sorted(p for p in folder.rglob("*") if p.is_dir()):
-        name = str(place.relative_to(folder))
-        if name.startswith(".") or "/." in name or name.endswith("plots"):
-            continue
+    for name in folders(folder):
         yield Mutation("deleted folder", name, partial(_removed, name))
-        if (place / "state.json").is_file():
+        if (folder / name / "state.json").is_file():
             act = partial(_transplanted, name)
             yield Mutation("checkpoint of another run", name, act)
 
@@ -228,11 +230,7 @@ def _planted(folder: Path) -> Iterator[Mutation]:
             name = str((place / "done.json").relative_to(folder))
             act = partial(_plant, name, b'{"iterations": 4}\n')
             yield Mutation("planted done.json", name, act)
-    rooms = [folder, *(p for p in sorted(folder.rglob("*")) if p.is_dir())]
-    for room in rooms:
-        name = str(room.relative_to(folder))
-        if "/." in f"/{name}" and name != ".":
-            continue
+    for name in (".", *folders(folder)):
         for what in ("a file", "nothing"):
             act = partial(_leftovers, name, what == "nothing")
             yield Mutation(f"leftovers are links to {what}", name, act)

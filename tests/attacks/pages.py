@@ -98,8 +98,8 @@ PAGES = (
             "--games switch2 pennies --methods matrl il --seeds 1 --iterations 4 "
             "--last 2 --batch 100 --width 8 --steps 2"
         ),
-        killed_at=r"cells/switch2-il-s\d/checkpoint",
-        time=3,
+        killed_at=r"cells/switch2-il-s\d/\.?checkpoint[^/]*",
+        time=4,
         fields=(*_CELL_FIELDS, ("last", 1), ("iterations", 5)),
         cases=70,
     ),
@@ -110,8 +110,9 @@ PAGES = (
             "--rates 4e-3 --clips .3 --seeds 2 --iterations 4 --batch 100 --envs 20 "
             "--width 8 --methods il matrl"
         ),
-        killed_at=r"-s4/checkpoint",
-        time=3,
+        seed=(3, 13),
+        killed_at=r"-s1?4/\.?checkpoint[^/]*",
+        time=4,
         fields=(("seed", 9), ("batch", 200), ("iterations", 5), ("width", 16)),
         cases=50,
     ),

@@ -36,6 +36,7 @@ from mutations import Bench, Mutation, chosen, mutations, seeded
 from pages import PAGES, Page
 
 HERE = Path(__file__).resolve().parent
+SECONDS = 120.0  # for a whole run, or a resume that is not mutated
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -47,6 +48,7 @@ class Stage:
       half: its folder when it was killed.
       foreign: the same of another seed.
       expected: results of a resume of ``half``.
+      patience: seconds after which a resume hangs.
       room: where cases are tried.
     """
 
@@ -54,6 +56,7 @@ class Stage:
     half: Path
     foreign: Path
     expected: dict[str, Any]
+    patience: float
     room: Path
 
 
@@ -65,21 +68,26 @@ def stage(page: Page, room: Path) -> Stage:
         desk = room / f"seed {seed}"
         out = desk / "run"
         words = [*page.begin, "--seed", str(seed), "--quiet", "--out", str(out)]
-        ended = forks.end(forks.begin(page.module, words, desk, kill), desk)
+        ended = forks.end(forks.begin(page.module, words, desk, kill), desk, SECONDS)
         if ended.code != (0 if kill is None else -9):
             raise SystemExit(f"{page.name}: not half way; {ended.code} {ended.error}")
         halves.append(out)
-    expected = []
+    expected, begun = [], time.monotonic()
     for _ in "ab":
         bench = _bench(halves[0], halves[1], room / "case", seeded(0))
-        ended = _resumed(page, bench, 1)[0]
+        ended = _resumed(page, bench, 1, SECONDS)[0]
         if ended.code != 0:
             raise SystemExit(f"{page.name}: no resume; {ended.code} {ended.error}")
         expected.append(results(bench.folder))
     if names := differing(*expected):
         raise SystemExit(f"{page.name}: two resumes differ in {', '.join(names)}")
     return Stage(
-        page=page, half=halves[0], foreign=halves[1], expected=expected[0], room=room
+        page=page,
+        half=halves[0],
+        foreign=halves[1],
+        expected=expected[0],
+        patience=10 + 4 * (time.monotonic() - begun),
+        room=room,
     )
 
 
@@ -92,11 +100,11 @@ def _bench(half: Path, foreign: Path, desk: Path, rng: Any) -> Bench:
     )
 
 
-def _resumed(page: Page, bench: Bench, count: int) -> list[forks.Ended]:
+def _resumed(page: Page, bench: Bench, count: int, seconds: float) -> list[forks.Ended]:
     words = [*page.resume, "--resume", "--quiet", "--out", str(bench.folder)]
     places = [bench.folder.parent / f"output-{i}" for i in range(count)]
     pids = [forks.begin(page.module, words, place) for place in places]
-    return [forks.end(pid, p) for pid, p in zip(pids, places, strict=True)]
+    return [forks.end(pid, p, seconds) for pid, p in zip(pids, places, strict=True)]
 
 
 def _outside(folder: Path) -> dict[str, Any]:
@@ -118,7 +126,8 @@ def tried(staged: Stage, mutation: Mutation, number: int) -> dict[str, Any]:
     bench = _bench(staged.half, staged.foreign, staged.room / "case", rng)
     mutation.apply(bench)
     before = _outside(bench.outside)
-    ended = _resumed(page, bench, 2 if mutation.kind == "two resumes at once" else 1)
+    count = 2 if mutation.kind == "two resumes at once" else 1
+    ended = _resumed(page, bench, count, staged.patience)
     verdicts = [judged(one) for one in ended]
     verdict, detail = next(
         (v for v in verdicts if v[0] in ("hang", "traceback")),
@@ -145,7 +154,7 @@ def judged(ended: forks.Ended) -> tuple[str, str]:
     """What the end of one process says; "done" where its results decide."""
     lines = ended.error.strip().splitlines()
     if ended.code is None:
-        return "hang", f"no end after {forks.SECONDS:g} s"
+        return "hang", "no end"
     if ended.code == 0:
         return "done", ""
     said = [line for line in lines if line.startswith("error: ")]

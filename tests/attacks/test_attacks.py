@@ -1,4 +1,4 @@
-"""No mutation of a run folder passes unnoticed: it is refused, or it changes nothing."""
+"""Mutated run folders are refused, or what was mutated changes no result."""
 
 import json
 import subprocess
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parent))
 from pages import PAGES
+
+RUN = Path(__file__).with_name("run.py")
 
 
 def wrong(folder: Path, *words: str) -> list[str]:
     """Cases that ended silently wrong, with a traceback or not at all."""
     out = folder / "table.md"
-    command = [sys.executable, str(HERE / "run.py"), "--out", str(out), *words]
+    command = [sys.executable, str(RUN), "--out", str(out), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = out.with_suffix(".jsonl").read_text("utf-8").splitlines()
