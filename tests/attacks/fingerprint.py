@@ -22,7 +22,7 @@ def results(folder: Path) -> dict[str, Any]:
     found = {}
     for place in sorted(folder.rglob("*")):
         name = str(place.relative_to(folder))
-        if _older(place.parent):
+        if older(place.parent):
             continue
         hidden = any(part.startswith(".") for part in Path(name).parts)
         if hidden or place.name in _NOT_RESULTS or not place.is_file():
@@ -36,7 +36,7 @@ def results(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _older(place: Path) -> bool:
+def older(place: Path) -> bool:
     """Whether a checkpoint only waits to be removed: a newer one is there."""
     if not place.name.isdigit() or place.parent.name == "kept":
         return False

@@ -12,11 +12,12 @@ from typing import Any
 
 import damage
 import numpy as np
+from fingerprint import older
 from numpy.random import Generator
 
 _OUTPUT = (".html", ".png", ".md", ".svg", ".csv")
 _STATES = ("state.json", "manifest.json", "done.json")
-PIDS = 300  # so many coming process numbers are guessed
+PIDS = 120  # so many coming process numbers are guessed
 PIPES = 2  # of a page: each may take its time out
 
 
@@ -76,21 +77,24 @@ def _nothing(bench: Bench) -> None:
 
 
 def files(folder: Path, *endings: str) -> list[str]:
-    """Visible files, none of them a report or picture."""
+    """Visible files, none of them a report, a picture or of an older checkpoint."""
     found = []
     for place in sorted(folder.rglob("*")):
-        name = place.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
         wanted = place.suffix in endings if endings else place.suffix not in _OUTPUT
-        if wanted and not hidden and place.is_file():
-            found.append(str(name))
-    return found
+        if wanted and place.is_file() and not older(place.parent):
+            found.append(str(place.relative_to(folder)))
+    return [name for name in found if not _hidden(name)]
 
 
 def folders(folder: Path) -> list[str]:
-    """Visible folders in it."""
-    every = (p.relative_to(folder) for p in sorted(folder.rglob("*")) if p.is_dir())
-    return [str(p) for p in every if not any(q.startswith(".") for q in p.parts)]
+    """Visible folders in it, none of them an older checkpoint."""
+    every = [p for p in sorted(folder.rglob("*")) if p.is_dir() and not older(p)]
+    names = [str(p.relative_to(folder)) for p in every]
+    return [name for name in names if not _hidden(name)]
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in Path(name).parts)
 
 
 def _edit(name: str, edit: damage.Edit, bench: Bench) -> None:
@@ -178,6 +182,12 @@ def _folder(name: str, bench: Bench) -> None:
 
 def _of_pairs(folder: Path) -> Iterator[Mutation]:
     """Files of one name and place in two folders that lie side by side."""
+    for old in sorted(p for p in folder.rglob("*") if p.is_dir() and older(p)):
+        new = old.with_name(max(p.name for p in old.parent.iterdir()))
+        pair = (str(p.relative_to(folder)) for p in (old, new))
+        yield Mutation(
+            "older checkpoint as the newest", str(new), partial(_back, *pair)
+        )
     for ending in (".npz", ".safetensors", ".jsonl", ".json"):
         for one, other in combinations(files(folder, ending), 2):
             parts = zip(Path(one).parts, Path(other).parts, strict=False)
@@ -189,6 +199,12 @@ def _of_pairs(folder: Path) -> Iterator[Mutation]:
                 yield Mutation("swapped files", f"{one} and {other}", act)
     for name in files(folder):
         yield Mutation("file of another run", name, partial(_transplanted, name))
+
+
+def _back(old: str, new: str, bench: Bench) -> None:
+    """What the older checkpoint holds stands under the newest one's name."""
+    shutil.rmtree(bench.folder / new)
+    shutil.copytree(bench.folder / old, bench.folder / new)
 
 
 def _swapped(one: str, other: str, bench: Bench) -> None:

@@ -61,7 +61,7 @@ PAGES = (
             ("update", "cycle"),
             ("trials", 1),
         ),
-        cases=180,
+        cases=140,
     ),
     Page(
         name="psro extended",
@@ -70,7 +70,7 @@ PAGES = (
         killed_at=None,
         resume=words("--iterations 4"),
         fields=(("seed", 9), ("tie_break", "first"), ("solver", "mwcce")),
-        cases=60,
+        cases=40,
     ),
     Page(
         name="psro ddqn",
@@ -81,7 +81,7 @@ PAGES = (
         ),
         killed_at=r"checkpoint/000002",
         fields=(("seed", 9), ("decisions", 100), ("episodes", 20), ("solver", "mgcce")),
-        cases=50,
+        cases=40,
     ),
     Page(
         name="demo",
@@ -89,7 +89,7 @@ PAGES = (
         begin=words("--solvers mgcce uniform --iterations 1"),
         killed_at=r"leduc_poker-mgcce/checkpoint/000001",
         fields=(("seed", 9), ("iterations", 2), ("evaluation", "uniform")),
-        cases=40,
+        cases=30,
     ),
     Page(
         name="matrl_grid",
@@ -114,7 +114,7 @@ PAGES = (
         killed_at=r"-s1?4/\.?checkpoint[^/]*",
         time=4,
         fields=(("seed", 9), ("batch", 200), ("iterations", 5), ("width", 16)),
-        cases=50,
+        cases=45,
     ),
     Page(
         name="matrl_pong",
@@ -126,7 +126,7 @@ PAGES = (
         killed_at=r"matches/script-[^/]*\.json",
         time=2,
         fields=(*_CELL_FIELDS, ("games", 8), ("checkpoints", 1)),
-        cases=50,
+        cases=45,
     ),
     Page(
         name="nes_train",
@@ -138,7 +138,7 @@ PAGES = (
         killed_at=r"/training.safetensors",
         time=3,
         fields=(("seed", 9), ("rate", 0.01), ("every", 10), ("steps", 30)),
-        cases=60,
+        cases=45,
     ),
     Page(
         name="bargaining",
@@ -182,6 +182,6 @@ PAGES = (
         begin=words("--sizes 4 5 --games 4 --ecos-games 0"),
         killed_at=r"cells/5.json",
         fields=(("seed", 9), ("games", 5), ("sizes", [4, 6])),
-        cases=30,
+        cases=25,
     ),
 )
