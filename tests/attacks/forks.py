@@ -16,6 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# What pages import late, and every fork would import again.
+_LATE = (
+    *("safetensors.torch", "scipy.stats", "rich.progress", "tyro", "pyspiel"),
+    *("psro.checkpoint", "psro.loop", "meta_solvers", "matrl.checkpoint"),
+    *("experiments._report", "experiments._cells", "experiments._folder"),
+)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -32,20 +39,13 @@ def load(root: Path, modules: list[str]) -> None:
 
     torch.set_num_threads(1)
     cheap_pictures()
-    for name in ("_run", "_report", "_cells", "_folder", *modules):
+    for name in ("_run", *modules):
         where = importlib.import_module(f"experiments.{name}").__file__
         if not Path(str(where)).is_relative_to(root):
             raise SystemExit(f"--root: '{where}' must lie in '{root}'")
-    for name in (
-        "safetensors.torch",
-        "scipy.stats",
-        "rich.progress",
-        "tyro",
-        "pyspiel",
-    ):
-        importlib.import_module(name)
-    for name in ("psro.checkpoint", "psro.loop", "meta_solvers", "matrl.checkpoint"):
-        importlib.import_module(name)
+    for name in _LATE:
+        with contextlib.suppress(ModuleNotFoundError):  # it may have another name
+            importlib.import_module(name)
 
 
 def cheap_pictures() -> None:

@@ -21,7 +21,7 @@ def wrong(folder: Path, *words: str) -> list[str]:
     assert done.returncode == 0, done.stderr
     lines = out.with_suffix(".jsonl").read_text("utf-8").splitlines()
     cases = [json.loads(line) for line in lines]
-    assert len(cases) >= 30
+    assert len(cases) >= 20
     return [
         "{class}: {page}: {kind}, {place}: {detail}".format(**case)
         for case in cases
