@@ -6,6 +6,7 @@ under test only ``_run.main`` and a page's ``page`` and ``Config`` are named.
 
 import contextlib
 import importlib
+import io
 import os
 import re
 import signal
@@ -53,8 +54,10 @@ def cheap_pictures() -> None:
     from matplotlib.figure import Figure
 
     def savefig(self: Figure, target: Any, **about: Any) -> None:
-        if hasattr(target, "write"):
+        if isinstance(target, io.TextIOBase):
             target.write("<svg></svg>")
+        elif hasattr(target, "write"):
+            target.write(b"no picture")
         else:
             Path(target).write_bytes(b"no picture")
 
