@@ -36,6 +36,8 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(shlex.split(text))
 
 
+# A state is written, or an old one makes way for it.
+_CELL_STATE = r"/(?:checkpoint/\d+|\.checkpoint\.\d+\.old)"
 _CELL_FIELDS = (("seed", 9), ("rate", 0.05), ("batch", 200))
 
 PAGES = (
@@ -98,8 +100,8 @@ PAGES = (
             "--games switch2 pennies --methods matrl il --seeds 1 --iterations 4 "
             "--last 2 --batch 100 --width 8 --steps 2"
         ),
-        killed_at=r"cells/switch2-il-s\d/\.?checkpoint[^/]*",
-        time=4,
+        killed_at=r"cells/switch2-il-s\d" + _CELL_STATE,
+        time=2,
         fields=(*_CELL_FIELDS, ("last", 1), ("iterations", 5)),
         cases=70,
     ),
@@ -111,8 +113,8 @@ PAGES = (
             "--width 8 --methods il matrl"
         ),
         seed=(3, 13),
-        killed_at=r"-s1?4/\.?checkpoint[^/]*",
-        time=4,
+        killed_at=r"-s1?4" + _CELL_STATE,
+        time=2,
         fields=(("seed", 9), ("batch", 200), ("iterations", 5), ("width", 16)),
         cases=45,
     ),
