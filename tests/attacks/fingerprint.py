@@ -11,6 +11,7 @@ import numpy as np
 TIMES = re.compile(r"seconds|^cpu|^time|wall|^ms$|resumed|^folder$|^command$|^commit")
 _SUMS = re.compile(r"[0-9a-f]{32,128}")
 _NOT_RESULTS = {"env.json", "clock.json"}
+_TIMES_ONLY = {"units"}  # a folder of them
 _WATCHING = {"out", "resume", "json", "quiet", "jobs", "config"}
 
 
@@ -25,7 +26,8 @@ def results(folder: Path) -> dict[str, Any]:
         if older(place.parent):
             continue
         hidden = any(part.startswith(".") for part in Path(name).parts)
-        if hidden or place.name in _NOT_RESULTS or not place.is_file():
+        times = place.name in _NOT_RESULTS or place.parent.name in _TIMES_ONLY
+        if hidden or times or not place.is_file():
             continue
         reader = _READERS.get(place.suffix)
         if reader is not None:
