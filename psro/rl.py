@@ -75,11 +75,11 @@ class LearnedOracle:
         sim = self.simulator
         return Shape(sim.inputs, self.settings.width, sim.actions)
 
-    def covering(self, found: int) -> float:
-        """alpha_t once ``found`` responses were learned."""
+    def covering(self, count: int) -> float:
+        """alpha_t once ``count`` responses were learned."""
         if not self.anneal:
             return self.coverage
-        return self.coverage * max(0.0, 1.0 - found / self.anneal)
+        return self.coverage * max(0.0, 1.0 - count / self.anneal)
 
     def initial(self, rng: np.random.Generator) -> Population:
         """The uniform policy of every player."""
@@ -116,7 +116,7 @@ class LearnedOracle:
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
-        policies = [found.policy for found in self.executor.answer(train, tasks)]
+        policies = [learned.policy for learned in self.executor.answer(train, tasks)]
         matches = [
             self._against(pools, target, policy, seed)
             for target, policy, seed in zip(asked, policies, seeds, strict=True)
@@ -261,10 +261,10 @@ class SampledEvaluator:
         exact = np.full(len(cells), self.instances is not None)
         for pool, which in zip(pools, cells.T, strict=True):
             exact &= pool[which].any(axis=1)  # the zero vector plays at random
-        found = []
+        requests = []
         for group, listed in ((cells[~exact], None), (cells[exact], self.instances)):
             count = self.episodes if listed is None else len(listed.weights)
-            found += [
+            requests += [
                 Matches(
                     self.simulator,
                     self.width,
@@ -276,7 +276,7 @@ class SampledEvaluator:
                 )
                 for c in range(0, len(group), self.batch)
             ]
-        return found
+        return requests
 
 
 def _placed(
