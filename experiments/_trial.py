@@ -56,7 +56,7 @@ def opened(folder: Path) -> "tuple[State | None, _run.Metrics]":
     from psro import checkpoint
 
     folder.mkdir(parents=True, exist_ok=True)
-    places = checkpoint.found(folder / "checkpoint")
+    places = checkpoint.complete(folder / "checkpoint")
     if not places:
         return None, _run.Metrics(folder / "metrics.jsonl")
     state = checkpoint.load(places[-1])

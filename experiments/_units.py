@@ -102,7 +102,7 @@ def _guarded(units: Sequence[Unit], doer: Callable[[], None]) -> list[Outcome]:
 def _grown(unit: Unit, job: Job, parts: Setup) -> State:
     """PSRO from its last checkpoint to its end."""
     place = unit.place(job.folder)
-    found = checkpoint.found(place)
+    found = checkpoint.complete(place)
     state = checkpoint.load(found[-1]) if found else start(parts)
     if not found:
         checkpoint.save(state, place)

@@ -46,14 +46,14 @@ def save(state: State, folder: Path) -> Path:
         _flush(file)
     shutil.rmtree(place, ignore_errors=True)
     os.rename(aside, place)
-    for old in found(folder)[:-KEPT]:
+    for old in complete(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     for stale in folder.glob(".writing-*"):
         shutil.rmtree(stale, ignore_errors=True)
     return place
 
 
-def found(folder: Path) -> list[Path]:
+def complete(folder: Path) -> list[Path]:
     """Complete checkpoints in ``folder``, oldest first."""
     if not folder.is_dir():
         return []
@@ -101,7 +101,7 @@ def latest(folder: Path) -> State:
     Raises:
       UserError: there is none, or it is damaged.
     """
-    places = found(folder)
+    places = complete(folder)
     if not places:
         raise UserError(f"resume: '{folder}' must hold a checkpoint; got none")
     return load(places[-1])

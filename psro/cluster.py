@@ -93,7 +93,7 @@ class Ray(Pool):
             sent = self._task.remote(work, request)
             self._sent.add(sent)
         try:
-            found: A | Fault = self._ray.get(sent)
+            answer: A | Fault = self._ray.get(sent)
         except self._lost as error:
             raise WorkerLost(f"Ray says: {_first_line(error)}") from None
         except self._ray.exceptions.RayTaskError as error:
@@ -102,7 +102,7 @@ class Ray(Pool):
         finally:
             with self._sending:
                 self._sent.discard(sent)
-        return copy.deepcopy(found)
+        return copy.deepcopy(answer)
 
     def _stop(self) -> None:
         with self._sending:

@@ -85,9 +85,9 @@ class Fault:
 
     def error(self) -> UserError | WorkFailed:
         """The exception to raise here: ``UserError`` stays one."""
-        found = UserError(self.message) if self.user else WorkFailed(self.message)
-        found.add_note(f"in a worker:\n{self.trace}")
-        return found
+        error = UserError(self.message) if self.user else WorkFailed(self.message)
+        error.add_note(f"in a worker:\n{self.trace}")
+        return error
 
 
 class Executor(ABC):

@@ -28,15 +28,15 @@ def row(state: State, concept: TargetConcept) -> dict[str, Any]:
     per_player, error = state.gaps[concept], None
     if state.responses is not None:
         error = float(np.sqrt(sum(r.error**2 for r in state.responses)))
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "iteration": state.iteration,
         "gap": state.gap(concept),
         "gap_per_player": None if per_player is None else per_player.tolist(),
         "gap_error": error,
     }
     for name, gap in state.gaps.items():
-        found[f"{name}_gap"] = None if gap is None else float(gap.sum())
-    found |= {
+        fields[f"{name}_gap"] = None if gap is None else float(gap.sum())
+    fields |= {
         "eval_gap": state.evaluation_gap,
         "values": values.tolist(),
         "value_sum": float(values.sum()),
@@ -53,4 +53,4 @@ def row(state: State, concept: TargetConcept) -> dict[str, Any]:
         "eval_status": state.evaluation.status.name,
         "cpu_seconds": dict(state.cpu),
     }
-    return found
+    return fields

@@ -43,9 +43,9 @@ def select(
     """
     chosen: list[Response] = []
     for player in players:
-        found = [r for r in responses if r.player == player]
+        own = [r for r in responses if r.player == player]
         novel: list[Response] = []
-        for response in found:
+        for response in own:
             again = any(
                 response.play == r.play and np.array_equal(response.policy, r.policy)
                 for r in novel
@@ -53,21 +53,21 @@ def select(
             pooled = population.find(player, response.policy, response.play)
             if not again and pooled is None:
                 novel.append(response)
-        if not found:
+        if not own:
             continue
         if selection == "all":
-            chosen += found
+            chosen += own
         elif selection == "all_novel":
             chosen += novel
         elif selection == "random":
-            chosen.append(found[rng.integers(len(found))])
+            chosen.append(own[rng.integers(len(own))])
         elif selection == "random_novel":
-            pool = novel or found
+            pool = novel or own
             chosen.append(pool[rng.integers(len(pool))])
         elif selection == "largest_gap":
             best = max(novel, key=lambda r: r.gain, default=None)
             if best is None or best.gain == 0.0:
-                pool = novel or found
+                pool = novel or own
                 best = pool[rng.integers(len(pool))]
             chosen.append(best)
         else:

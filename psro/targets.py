@@ -28,21 +28,21 @@ def targets(
     response to ``sigma_-p(. | a)`` (Marris et al. 2021, section 3).
     """
     joint = played(joint, concept)
-    found = []
+    asked = []
     for player in range(game.players):
         own_first = np.moveaxis(joint, player, 0)
         worth = np.moveaxis(game.payoffs[player] * joint, player, 0)
         if concept != "ce":
             co_play = np.asarray(own_first.sum(axis=0))
-            found.append(Target(player, co_play, float(worth.sum())))
+            asked.append(Target(player, co_play, float(worth.sum())))
             continue
-        for told, row in enumerate(own_first):
+        for recommended, row in enumerate(own_first):
             weight = float(row.sum())
             if weight > 0:
-                value = float(worth[told].sum()) / weight
+                value = float(worth[recommended].sum()) / weight
                 co_play = np.asarray(row / weight)
-                found.append(Target(player, co_play, value, weight, told))
-    return found
+                asked.append(Target(player, co_play, value, weight, recommended))
+    return asked
 
 
 def gap_of(players: int, responses: Sequence[Response]) -> Float64[ndarray, " N"]:

@@ -372,6 +372,15 @@ def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
     assert summary["gap"] == rows(first)[1]["gap"]
 
 
+def test_a_refused_resume_of_a_learned_run_changes_nothing(tmp_path, capsys):
+    out = tmp_path / "r"
+    assert learned(out, "--game", "bargaining", "--iterations", "1") == 0
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    assert call("--resume", "--out", out, "--iterations", 0) == 2
+    assert "must be at least the 1" in capsys.readouterr().err
+    assert before == {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
 def test_trials_without_a_last_gap_have_no_mean_of_it(tmp_path, capsys):
     words = ["--game", "bargaining", "--iterations", "1", "--trials", "2"]
     arguments = [*LEARNED, *words, "--out", str(tmp_path / "r")]

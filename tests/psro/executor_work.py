@@ -35,10 +35,10 @@ class Answer:
 def questions(count, first=0, mark=""):
     rng = np.random.default_rng(5)
     weights = rng.standard_normal((first + count, 8, 200)).astype(np.float32)
-    found = [Question(i, weights[i]) for i in range(first, first + count)]
+    made = [Question(i, weights[i]) for i in range(first, first + count)]
     if mark:
-        found[count // 2] = Question(found[count // 2].seed, weights[count // 2], mark)
-    return found
+        made[count // 2] = Question(made[count // 2].seed, weights[count // 2], mark)
+    return made
 
 
 def numbers(requests):
@@ -113,11 +113,11 @@ def trial(steps, function=numbers, per_step=2):
     """Asks ``steps`` times; what it asks depends on the answers before."""
 
     def asks(executor):
-        found, first = [], 0
+        answers, first = [], 0
         for step in range(steps):
             asked = questions(per_step, first)
-            found += executor.answer(function, asked)
-            first = (step + int(found[-1].total)) % 7
-        return found
+            answers += executor.answer(function, asked)
+            first = (step + int(answers[-1].total)) % 7
+        return answers
 
     return asks

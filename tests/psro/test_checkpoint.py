@@ -86,7 +86,7 @@ def test_a_loaded_state_goes_on_like_the_saved_one(parts, state, tmp_path):
 def test_only_the_last_checkpoints_are_kept(parts, tmp_path):
     for state in run(parts, start(parts), 5):
         checkpoint.save(state, tmp_path)
-    names = [p.name for p in checkpoint.found(tmp_path)]
+    names = [p.name for p in checkpoint.complete(tmp_path)]
     assert names == ["000004", "000005"]
     assert checkpoint.latest(tmp_path).iteration == 5
 

@@ -96,9 +96,9 @@ def test_workers_give_the_same_bits(pool):
 
 
 def test_a_worker_has_one_thread_and_its_own_arrays(pool):
-    found = pool.answer(work.surroundings, work.questions(12))
-    assert {entry[:3] for entry in found} == {(1, "1", True)}
-    assert os.getpid() not in {entry[3] for entry in found}
+    surroundings = pool.answer(work.surroundings, work.questions(12))
+    assert {entry[:3] for entry in surroundings} == {(1, "1", True)}
+    assert os.getpid() not in {entry[3] for entry in surroundings}
 
 
 def test_a_killed_worker_costs_one_request(pool, tmp_path):
@@ -241,10 +241,10 @@ def test_a_fault_in_a_batch_reaches_its_owner_alone():
 
         return inner
 
-    found = together([asks(0), asks(2), asks(4)], InProcess())
-    assert found[0] == asks(0)(InProcess())
-    assert found[1] == "KeyError('no three')"
-    assert found[2] == asks(4)(InProcess())
+    results = together([asks(0), asks(2), asks(4)], InProcess())
+    assert results[0] == asks(0)(InProcess())
+    assert results[1] == "KeyError('no three')"
+    assert results[2] == asks(4)(InProcess())
 
 
 def test_an_interrupt_stops_every_trial(tmp_path, interruptible):

@@ -47,14 +47,14 @@ def states(parts, iterations):
     return [first, *run(parts, first, iterations)]
 
 
-def gaps(found, concept="cce"):
-    return np.array([s.gaps[concept].sum() for s in found])
+def gaps(visited, concept="cce"):
+    return np.array([s.gaps[concept].sum() for s in visited])
 
 
 def test_kuhn_two_players():
-    found = states(setup("kuhn_poker", evaluation="mwcce"), 14)
-    assert gaps(found)[12:].max() < 1e-9
-    assert found[-1].train.values[0] == pytest.approx(-1 / 18, abs=1e-9)
+    visited = states(setup("kuhn_poker", evaluation="mwcce"), 14)
+    assert gaps(visited)[12:].max() < 1e-9
+    assert visited[-1].train.values[0] == pytest.approx(-1 / 18, abs=1e-9)
 
 
 def test_kuhn_three_players():
@@ -62,9 +62,9 @@ def test_kuhn_three_players():
 
 
 def test_goofspiel_follows_the_reference_path():
-    found = states(setup(GOOFSPIEL_3, tie_break="first"), 9)
+    visited = states(setup(GOOFSPIEL_3, tie_break="first"), 9)
     expected = [1.3, 1.5, 1.6, 0.82, 0.49, 0.47, 0.25, 0.15, 0.21, 0.21]
-    assert [float(f"{g:.2g}") for g in gaps(found)] == expected
+    assert [float(f"{g:.2g}") for g in gaps(visited)] == expected
 
 
 def test_sheriff_reaches_the_optimal_welfare():
@@ -75,8 +75,8 @@ def test_sheriff_reaches_the_optimal_welfare():
 
 
 def test_trade_comm_reaches_the_optimal_welfare():
-    found = states(setup("trade_comm(num_items=2)", "mwcce"), 20)
-    assert max(s.train.values.sum() for s in found) == pytest.approx(2.0, abs=1e-6)
+    visited = states(setup("trade_comm(num_items=2)", "mwcce"), 20)
+    assert max(s.train.values.sum() for s in visited) == pytest.approx(2.0, abs=1e-6)
 
 
 def test_first_action_ties_stop_at_the_babbling_equilibrium():
@@ -87,8 +87,8 @@ def test_first_action_ties_stop_at_the_babbling_equilibrium():
 
 
 def test_ce_jpsro_reaches_zero_ce_gap_on_kuhn():
-    found = states(setup("kuhn_poker", "mgce", "ce"), 14)
-    assert gaps(found, "ce")[-1] < 1e-9
+    visited = states(setup("kuhn_poker", "mgce", "ce"), 14)
+    assert gaps(visited, "ce")[-1] < 1e-9
 
 
 def test_psro_with_nash_falls_on_kuhn_and_leduc():
@@ -126,10 +126,12 @@ def test_seed_matters_and_repeats():
 
 @pytest.mark.parametrize("update", ["all", "cycle", "random"])
 def test_update_measures_every_players_gap(update):
-    found = states(setup("kuhn_poker(players=3)", update=update, tie_break="first"), 4)
-    grown = sum(found[-1].population.sizes) - 3
+    visited = states(
+        setup("kuhn_poker(players=3)", update=update, tie_break="first"), 4
+    )
+    grown = sum(visited[-1].population.sizes) - 3
     assert grown == (12 if update == "all" else 4)
-    assert np.all(found[0].gaps["cce"] > 0.1)  # of all players, whoever moved
+    assert np.all(visited[0].gaps["cce"] > 0.1)  # of all players, whoever moved
 
 
 @pytest.mark.parametrize(
@@ -137,9 +139,9 @@ def test_update_measures_every_players_gap(update):
 )
 def test_selections(selection):
     parts = setup("kuhn_poker", "mgce", "ce", selection=selection)
-    found = states(parts, 8)
-    assert gaps(found, "ce")[-1] < gaps(found, "ce")[0]
-    last = found[-1].population
+    visited = states(parts, 8)
+    assert gaps(visited, "ce")[-1] < gaps(visited, "ce")[0]
+    last = visited[-1].population
     counted = sum(m.repeats for pool in last.pools for m in pool)
     assert counted >= sum(last.sizes)
     if selection == "all_novel":
@@ -228,17 +230,17 @@ class Remembering(Watching):
 @pytest.mark.parametrize("solver", [Watching(), Remembering()])
 def test_solvers_hear_how_far_the_loop_has_come(solver, tmp_path):
     parts = replace(setup("kuhn_poker", horizon=9), solver=solver)
-    found = states(parts, 4)
+    visited = states(parts, 4)
     heard = list(solver.heard)
     assert [p.iteration for p in heard] == [0, 1, 2, 3, 4]
     assert {p.horizon for p in heard} == {9}
     assert heard[0].gap is None
-    assert [p.gap for p in heard[1:]] == gaps(found)[:-1].tolist()
+    assert [p.gap for p in heard[1:]] == gaps(visited)[:-1].tolist()
     kept = 4 if solver.uses_past else 0
-    assert len(found[-1].past) == len(heard[-1].past) == kept
-    for joint, state in zip(heard[-1].past, found, strict=False):
+    assert len(visited[-1].past) == len(heard[-1].past) == kept
+    for joint, state in zip(heard[-1].past, visited, strict=False):
         assert joint.tobytes() == state.train.joint.tobytes()
-    loaded = checkpoint.load(checkpoint.save(found[2], tmp_path))
+    loaded = checkpoint.load(checkpoint.save(visited[2], tmp_path))
     list(run(parts, loaded, 4))
     for one, two in zip(heard[3:], solver.heard[5:], strict=True):
         assert (one.iteration, one.gap) == (two.iteration, two.gap)
@@ -256,12 +258,12 @@ def test_what_members_share_stays_with_a_growing_population():
 def test_ce_targets_are_the_conditionals():
     game = named("chicken").game
     joint = solve(get("mwce"), game).joint
-    found = targets(game, joint, "ce")
-    for target in found:
+    asked = targets(game, joint, "ce")
+    for target in asked:
         row_of = np.moveaxis(joint, target.player, 0)[target.recommendation]
         assert target.weight == pytest.approx(row_of.sum())
         assert target.co_play == pytest.approx(row_of / row_of.sum())
-    assert sum(t.weight for t in found if t.player == 0) == pytest.approx(1.0)
+    assert sum(t.weight for t in asked if t.player == 0) == pytest.approx(1.0)
 
 
 def test_a_solver_without_an_answer_stops_the_run():
@@ -272,11 +274,11 @@ def test_a_solver_without_an_answer_stops_the_run():
 
 def test_metrics_row_has_the_gap_of_every_player():
     parts = setup("kuhn_poker(players=3)", evaluation="mwcce")
-    found = row(step(parts, start(parts)), "cce")
-    assert len(found["gap_per_player"]) == 3
-    assert found["gap"] == pytest.approx(sum(found["gap_per_player"]))
-    assert found["unique_policies"] == [2, 2, 2]
-    assert set(found["cpu_seconds"]) == {"respond", "evaluate", "solve"}
+    fields = row(step(parts, start(parts)), "cce")
+    assert len(fields["gap_per_player"]) == 3
+    assert fields["gap"] == pytest.approx(sum(fields["gap_per_player"]))
+    assert fields["unique_policies"] == [2, 2, 2]
+    assert set(fields["cpu_seconds"]) == {"respond", "evaluate", "solve"}
 
 
 def test_table_forgets_policies_whose_uid_is_gone():

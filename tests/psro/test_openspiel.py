@@ -67,8 +67,8 @@ def test_psro_v2_gets_marginals_and_an_n_dimensional_joint(actions):
     assert joint.shape == actions
     assert joint.sum() == pytest.approx(1.0, abs=1e-12)
     assert [m.shape for m in own] == [(a,) for a in actions]
-    for found, expected in zip(own, marginals(joint), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-15)
+    for marginal, expected in zip(own, marginals(joint), strict=True):
+        np.testing.assert_allclose(marginal, expected, atol=1e-15)
     np.testing.assert_allclose(
         joint, solve(get("mgcce"), tensor(0, *actions)).joint, atol=1e-12
     )
@@ -106,24 +106,24 @@ def psro_v2_nash_convs(method: str, iterations: int) -> list[float]:
         meta_strategy_method=as_psro_v2(method),
         sample_from_marginals=True,
     )
-    found = []
+    convs = []
     for iteration in range(iterations + 1):
         if iteration:
             trainer.iteration()
         mixed = policy_aggregator.PolicyAggregator(game).aggregate(
             range(2), trainer.get_policies(), trainer.get_meta_strategies()
         )
-        found.append(exploitability.nash_conv(game, mixed))
-    return found
+        convs.append(exploitability.nash_conv(game, mixed))
+    return convs
 
 
 # The sampled payoffs sum to zero cell by cell, so nash_lp accepts them.
 @pytest.mark.parametrize("method", ["nash_lp", "mgcce"])
 def test_openspiels_psro_improves_with_our_solvers(method):
-    found = psro_v2_nash_convs(method, 6)
-    assert found[0] == pytest.approx(11 / 12, abs=1e-9)  # uniform play
-    assert min(found[4:]) < 0.4
-    assert found == psro_v2_nash_convs(method, 6)
+    convs = psro_v2_nash_convs(method, 6)
+    assert convs[0] == pytest.approx(11 / 12, abs=1e-9)  # uniform play
+    assert min(convs[4:]) < 0.4
+    assert convs == psro_v2_nash_convs(method, 6)
 
 
 # ---- ours inside jpsro
@@ -262,8 +262,8 @@ def test_openspiels_repeats_are_ours():
     pairs = [(JPSROSolver("uni"), "uniform"), (JPSROSolver("mgcce"), "mgcce")]
     pairs += [(PSROv2Solver("uniform"), "uniform")]
     for theirs, ours in pairs:
-        found, expected = solve(theirs, game).joint, solve(get(ours), game).joint
-        assert 0.5 * np.abs(found - expected).sum() < 1e-3
+        joint, expected = solve(theirs, game).joint, solve(get(ours), game).joint
+        assert 0.5 * np.abs(joint - expected).sum() < 1e-3
 
 
 STEPPED = {"prd", "rm"}

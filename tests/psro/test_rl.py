@@ -198,10 +198,10 @@ def test_only_responses_that_may_join_are_learned(shared):
         assert counted.count == done * each
         assert (state.responses is None) == (state.iteration == 3)
         assert state.gaps["cce"] is state.gaps["ce"] is state.evaluation_gaps is None
-        found = row(state, "ne")
-        assert found["gap"] == state.gap("ne")
-        assert (found["gap_error"] is None) == (state.iteration == 3)
-        assert found["cce_gap"] is found["ce_gap"] is found["eval_gap"] is None
+        fields = row(state, "ne")
+        assert fields["gap"] == state.gap("ne")
+        assert (fields["gap_error"] is None) == (state.iteration == 3)
+        assert fields["cce_gap"] is fields["ce_gap"] is fields["eval_gap"] is None
     answered = respond(setup, state)
     assert counted.count == 4 * each
     assert answered.gap("ne") >= 0 and respond(setup, answered) is answered
@@ -230,9 +230,9 @@ def test_trials_together_are_trials_alone():
             batches.append((work.__name__, len(requests)))
             return super().answer(work, requests)
 
-    found = together([trial(s) for s in range(3)], Watching())
+    finals = together([trial(s) for s in range(3)], Watching())
     assert ("train", 3) in batches
-    for seed, state in enumerate(found):
+    for seed, state in enumerate(finals):
         same(state, trial(seed)(InProcess()))
 
 
