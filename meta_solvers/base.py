@@ -4,10 +4,10 @@ import math
 import time
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float64
@@ -17,6 +17,21 @@ from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept, Gaps, expected, measure
 from metaspiel.nfg.simplex import marginals
+
+Fact = TypeVar("Fact")
+
+
+def fact(compute: Callable[[Any], Fact]) -> Fact:
+    """A property in the place of a class fact, for facts that depend on the fields.
+
+    It is ``property``; type checkers, which let no property override an attribute, see
+    an attribute::
+
+        @fact
+        def concept(self) -> Concept:
+            return self.inner.concept
+    """
+    return cast(Fact, property(compute))
 
 
 class Status(Enum):
@@ -54,7 +69,7 @@ class MetaSolver(ABC):
     A solver is a frozen dataclass: its fields are its hyper-parameters. It is an
     ordinary value, does no I/O and knows nothing of loops or populations.
 
-    Class facts:
+    Class facts, which may be properties where they depend on the fields (``fact``):
       concept: the equilibrium it promises ("none" for heuristics).
       players: smallest and largest number of players it accepts.
       uses_members: it reads the game's ensemble.

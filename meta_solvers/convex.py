@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure, summands
+from meta_solvers.base import Answer, MetaSolver, Status, fact, failure, summands
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import STATUS, Equilibria, report
 from meta_solvers.exact.build import build
@@ -69,10 +69,12 @@ class EntropySolver(MetaSolver):
             raise UserError(
                 f"{name}: steps must be a whole number of at least 1; got {self.steps}"
             )
+
+    @fact
+    def expands_repeats(self) -> bool:
         # A row of a CE stands for the copies of two actions, and the default of a soft
-        # epsilon for all of them: those games are written out (a fact of the instance).
-        rows = self.concept == "ce" and self.epsilon != 0
-        object.__setattr__(self, "expands_repeats", rows or self.rho < math.inf)
+        # epsilon for all of them: those games are written out.
+        return (self.concept == "ce" and self.epsilon != 0) or self.rho < math.inf
 
     def refuses(self, game: Game) -> str | None:
         if isinstance(self.target, str):

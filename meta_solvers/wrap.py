@@ -1,6 +1,6 @@
 """Solvers around a solver: elimination, mixing, falling back, choosing the best.
 
-A wrapper's class facts follow what it wraps, so they are set on the instance.
+A wrapper's class facts are properties: they follow what it wraps.
 """
 
 import math
@@ -16,6 +16,7 @@ from meta_solvers.base import (
     MetaSolver,
     Status,
     check,
+    fact,
     failure,
     solve,
 )
@@ -26,12 +27,6 @@ from metaspiel.nfg.gaps import Concept
 
 # From the strongest promise to the weakest; each implies the next.
 _STRENGTH: tuple[Concept, ...] = ("ne", "ce", "cce", "none")
-
-
-def _follow(wrapper: MetaSolver, **facts: Any) -> None:
-    """Sets class facts on one frozen instance, where they hide those of the class."""
-    for name, value in facts.items():
-        object.__setattr__(wrapper, name, value)
 
 
 def _check_inner(wrapper: MetaSolver, inner: Sequence[MetaSolver]) -> None:
@@ -64,7 +59,29 @@ def _record(solution: MetaSolution) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class WithoutDominated(MetaSolver):
+class _AroundOne(MetaSolver):
+    """What wrappers of one solver share: the facts that are those of ``inner``."""
+
+    inner: MetaSolver
+
+    @fact
+    def players(self) -> tuple[int, int | float]:
+        return self.inner.players
+
+    @fact
+    def uses_members(self) -> bool:
+        return self.inner.uses_members
+
+    @fact
+    def stochastic(self) -> bool:
+        return self.inner.stochastic
+
+    def __post_init__(self) -> None:
+        _check_inner(self, [self.inner])
+
+
+@dataclass(frozen=True)
+class WithoutDominated(_AroundOne):
     """Solves the game that iterated elimination of dominated actions leaves.
 
     The answer is scattered back, with zeros at what was removed. Its gaps in the whole
@@ -84,23 +101,19 @@ class WithoutDominated(MetaSolver):
         for the result depends on the order. This may remove equilibria.
     """
 
-    inner: MetaSolver
     mixed: bool = False
     weak: bool = False
 
     maximises: ClassVar[str] = "what the wrapped solver does, without dominated actions"
     source: ClassVar[str] = "Gilboa, Kalai & Zemel 1990"
 
-    def __post_init__(self) -> None:
-        _check_inner(self, [self.inner])
-        _follow(
-            self,
-            concept=self.inner.concept,
-            players=self.inner.players,
-            uses_members=self.inner.uses_members,
-            stochastic=self.inner.stochastic,
-            expands_repeats=self.inner.expands_repeats,
-        )
+    @fact
+    def concept(self) -> Concept:
+        return self.inner.concept
+
+    @fact
+    def expands_repeats(self) -> bool:
+        return self.inner.expands_repeats
 
     def _reduced(self, game: Game) -> tuple[Game, tuple[tuple[int, ...], ...]]:
         keep = survivors(game, self.mixed, self.weak, self.uses_members)
@@ -131,7 +144,7 @@ class WithoutDominated(MetaSolver):
 
 
 @dataclass(frozen=True)
-class MixedWithUniform(MetaSolver):
+class MixedWithUniform(_AroundOne):
     """``(1 - weight) * inner + weight * uniform``: every joint action is played.
 
     The mixture is no equilibrium, so none is promised; ``inner`` is held to its own
@@ -143,7 +156,6 @@ class MixedWithUniform(MetaSolver):
       tolerance: gap allowed to ``inner``, as in ``solve``.
     """
 
-    inner: MetaSolver
     weight: float = 0.1
     tolerance: float = 1e-6
 
@@ -151,18 +163,12 @@ class MixedWithUniform(MetaSolver):
     source: ClassVar[str] = "Lanctot et al. 2017 (exploration floor)"
 
     def __post_init__(self) -> None:
-        _check_inner(self, [self.inner])
+        super().__post_init__()
         _check_tolerance(self, self.tolerance)
         if not 0.0 <= self.weight <= 1.0:
             raise UserError(
                 f"MixedWithUniform(): weight must be between 0 and 1; got {self.weight}"
             )
-        _follow(
-            self,
-            players=self.inner.players,
-            uses_members=self.inner.uses_members,
-            stochastic=self.inner.stochastic,
-        )
 
     def refuses(self, game: Game) -> str | None:
         return self.inner.refuses(game)
@@ -182,16 +188,23 @@ class _Several(MetaSolver):
 
     def __post_init__(self) -> None:
         _check_inner(self, self.inner)
-        _follow(
-            self,
-            concept=max((s.concept for s in self.inner), key=_STRENGTH.index),
-            players=(
-                min(s.players[0] for s in self.inner),
-                max(s.players[1] for s in self.inner),
-            ),
-            uses_members=any(s.uses_members for s in self.inner),
-            stochastic=any(s.stochastic for s in self.inner),
-        )
+
+    @fact
+    def concept(self) -> Concept:
+        return max((s.concept for s in self.inner), key=_STRENGTH.index)
+
+    @fact
+    def players(self) -> tuple[int, int | float]:
+        fewest = min(s.players[0] for s in self.inner)
+        return fewest, max(s.players[1] for s in self.inner)
+
+    @fact
+    def uses_members(self) -> bool:
+        return any(s.uses_members for s in self.inner)
+
+    @fact
+    def stochastic(self) -> bool:
+        return any(s.stochastic for s in self.inner)
 
     def refuses(self, game: Game) -> str | None:
         reasons = [_refusal(solver, game) for solver in self.inner]

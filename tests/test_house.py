@@ -108,6 +108,25 @@ def test_functions_stay_small():
     assert not long
 
 
+def test_only_a_game_sets_fields_of_a_frozen_value():
+    """Its own, while it is made; class facts that depend on fields are properties."""
+    setters = set()
+    for room in FLOORS:
+        for path in files(room):
+            tree = ast.parse(path.read_text("utf-8"))
+            for scope in ast.walk(tree):
+                name = getattr(scope, "name", "module")
+                if not isinstance(scope, ast.FunctionDef | ast.Module):
+                    continue
+                setters |= {
+                    (path.name, name, ast.unparse(call.args[0]))
+                    for call in ast.walk(scope)
+                    if isinstance(call, ast.Call)
+                    and ast.unparse(call.func) == "object.__setattr__"
+                }
+    assert setters == {("game.py", "module", "self"), ("game.py", "__init__", "self")}
+
+
 def test_importing_the_solvers_loads_nothing_heavy():
     code = f"import sys, meta_solvers; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(

@@ -291,6 +291,14 @@ def test_targets_welfare_and_epsilon_are_inputs():
     assert "no network" in soft.diagnostics["range"]
 
 
+def test_a_ce_with_epsilon_counts_copies_as_the_exact_solver_does():
+    payoffs = np.random.default_rng(7).standard_normal((2, 3, 2))
+    game = Game(payoffs, repeats=[[2, 1, 3], [1, 2]])
+    exact = solve(get("mece:epsilon=0.1"), game)
+    neural = solve(get("nes:equilibrium=ce,epsilon=0.1"), game)
+    np.testing.assert_allclose(neural.joint, exact.joint, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "spec", ["nes:refine=-1", "nes:equilibrium=ne", "nes:accuracy=-1", "nes:steps=0"]
 )
