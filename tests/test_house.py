@@ -127,6 +127,23 @@ def test_only_a_game_sets_fields_of_a_frozen_value():
     assert setters == {("game.py", "module", "self"), ("game.py", "__init__", "self")}
 
 
+def test_nobody_reads_the_text_of_an_error():
+    """Errors are told apart by type: their sentences are for people."""
+    asked = ("startswith", "endswith", "find", "index", "count")
+    readers = []
+    for room in FLOORS:
+        for path in files(room):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                read: list[ast.expr] = []
+                if isinstance(node, ast.Compare):
+                    read = [node.left, *node.comparators]
+                elif isinstance(node, ast.Attribute) and node.attr in asked:
+                    read = [node.value]
+                if "str(error)" in map(ast.unparse, read):
+                    readers.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not readers
+
+
 def test_importing_the_solvers_loads_nothing_heavy():
     code = f"import sys, meta_solvers; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
