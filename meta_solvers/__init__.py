@@ -1,8 +1,8 @@
 """Meta-strategy solvers: rules that select a distribution over joint actions.
 
 >>> import numpy as np
->>> from meta_solvers import get, solve
->>> solution = solve(get("mgcce"), np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]))
+>>> from meta_solvers import solve
+>>> solution = solve("mgcce", np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]))
 >>> solution.status.name
 'OK'
 
@@ -13,6 +13,7 @@ from meta_solvers.base import (
     Answer,
     MetaSolution,
     MetaSolver,
+    Progress,
     SolverFailed,
     Status,
     solve,
@@ -28,6 +29,7 @@ __all__ = [
     "Gaps",
     "MetaSolution",
     "MetaSolver",
+    "Progress",
     "SolverFailed",
     "Status",
     "UserError",

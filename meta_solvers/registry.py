@@ -30,9 +30,9 @@ _BUILTIN = {
     "rd": "meta_solvers.replicator:ReplicatorDynamics",
     "prd": "meta_solvers.replicator:ProjectedReplicatorDynamics",
     "rrd": "meta_solvers.replicator:RegularisedReplicatorDynamics",
-    "rd_lower": "meta_solvers.replicator:PessimisticReplicatorDynamics",
-    "r2d": "meta_solvers.replicator:RobustReplicatorDynamics",
-    "r3d": "meta_solvers.replicator:RegularisedRobustReplicatorDynamics",
+    "rd_lower": "meta_solvers.robust_replicator:PessimisticReplicatorDynamics",
+    "r2d": "meta_solvers.robust_replicator:RobustReplicatorDynamics",
+    "r3d": "meta_solvers.robust_replicator:RegularisedRobustReplicatorDynamics",
     "robust": "meta_solvers.robust:MinRegretBound",
     "mwce": "meta_solvers.linear:MaxWelfareCE",
     "mwcce": "meta_solvers.linear:MaxWelfareCCE",
@@ -70,8 +70,8 @@ _BUILTIN = {
     "cvx": "meta_solvers.user_objective:UserObjective",
     "undominated": "meta_solvers.wrap:WithoutDominated",
     "mix": "meta_solvers.wrap:MixedWithUniform",
-    "fallback": "meta_solvers.wrap:Fallback",
-    "best": "meta_solvers.wrap:BestOf",
+    "fallback": "meta_solvers.several:Fallback",
+    "best": "meta_solvers.several:BestOf",
 }
 _REGISTERED: dict[str, type[MetaSolver]] = {}
 

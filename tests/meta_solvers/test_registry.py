@@ -9,6 +9,10 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from meta_solvers.robust_replicator import (
+    RegularisedRobustReplicatorDynamics,
+    RobustReplicatorDynamics,
+)
 
 from meta_solvers import (
     Answer,
@@ -25,11 +29,8 @@ from meta_solvers.baselines import Uniform
 from meta_solvers.gini import MaxGiniCCE
 from meta_solvers.learning import FictitiousPlay
 from meta_solvers.registry import ENTRY_POINTS, name_of, solver_class
-from meta_solvers.replicator import (
-    RegularisedRobustReplicatorDynamics,
-    RobustReplicatorDynamics,
-)
-from meta_solvers.wrap import Fallback, MixedWithUniform, WithoutDominated
+from meta_solvers.several import Fallback
+from meta_solvers.wrap import MixedWithUniform, WithoutDominated
 
 HEAVY = ("torch", "cvxpy", "scipy", "matplotlib", "pyspiel", "open_spiel", "ray")
 

@@ -22,7 +22,8 @@ from meta_solvers.base import failure
 from meta_solvers.baselines import RandomJoint, Uniform
 from meta_solvers.dominance import survivors
 from meta_solvers.learning import FictitiousPlay, RegretMatching
-from meta_solvers.wrap import BestOf, Fallback, MixedWithUniform, WithoutDominated
+from meta_solvers.several import BestOf, Fallback
+from meta_solvers.wrap import MixedWithUniform, WithoutDominated
 
 PRISONERS = np.array([[[3.0, 0], [5, 1]], [[3.0, 5], [0, 1]]])
 SHAPLEY = np.stack([np.eye(3), np.roll(np.eye(3), 1, axis=1)])
