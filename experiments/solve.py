@@ -164,15 +164,11 @@ def _list(config: Config) -> None:
     found = [[np.asarray(own) for own in profile] for profile in profiles]
     values = [expected(game, product(profile)) for profile in found]
     if config.json:
-        pairs = zip(found, values, strict=True)
-        print(
-            json.dumps(
-                [
-                    {"marginals": [m.tolist() for m in p], "values": v.tolist()}
-                    for p, v in pairs
-                ]
-            )
-        )
+        pairs = [
+            {"marginals": [own.tolist() for own in profile], "values": value.tolist()}
+            for profile, value in zip(found, values, strict=True)
+        ]
+        print(json.dumps(_run.clean(pairs)))
         return
     with np.printoptions(precision=6, suppress=True):
         for number, (profile, value) in enumerate(zip(found, values, strict=True)):
