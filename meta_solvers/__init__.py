@@ -1,5 +1,9 @@
 """Meta-strategy solvers: rules that select a distribution over joint actions.
 
+``solve`` is the one front door; ``get`` and ``names`` know every solver by name. A
+solver of your own is a frozen dataclass that inherits ``MetaSolver``; ``register``
+gives it a name.
+
 >>> import numpy as np
 >>> from meta_solvers import solve
 >>> solution = solve("mgcce", np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]))
@@ -16,6 +20,8 @@ from meta_solvers.base import (
     Progress,
     SolverFailed,
     Status,
+    fact,
+    failure,
     solve,
 )
 from meta_solvers.registry import get, names, register
@@ -33,6 +39,8 @@ __all__ = [
     "SolverFailed",
     "Status",
     "UserError",
+    "fact",
+    "failure",
     "get",
     "measure",
     "names",

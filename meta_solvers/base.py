@@ -59,6 +59,7 @@ class MetaSolver(ABC):
       concept: the equilibrium it promises ("none" for heuristics).
       players: smallest and largest number of players it accepts.
       uses_members: it reads the game's ensemble.
+      uses_past: it reads the past meta-strategies of the progress.
       stochastic: it draws from ``rng``; two seeds may give two answers.
       expands_repeats: repeated actions are written out before it sees the game.
       maximises: one phrase for the table of solvers: what it selects.
@@ -68,6 +69,7 @@ class MetaSolver(ABC):
     concept: ClassVar[Concept] = "none"
     players: ClassVar[tuple[int, float]] = (1, math.inf)
     uses_members: ClassVar[bool] = False
+    uses_past: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     expands_repeats: ClassVar[bool] = False
     maximises: ClassVar[str] = ""

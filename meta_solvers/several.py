@@ -54,6 +54,10 @@ class _Several(Wrapper):
         return any(s.uses_members for s in self.inner)
 
     @fact
+    def uses_past(self) -> bool:
+        return any(s.uses_past for s in self.inner)
+
+    @fact
     def stochastic(self) -> bool:
         return any(s.stochastic for s in self.inner)
 

@@ -52,8 +52,8 @@ class Progress:
       gap: the last gap measured in the full game, summed over players; None before.
       past: joint meta-strategies of earlier iterations, oldest first, as they were
         answered: their shapes are those of earlier, smaller meta-games, whose axes only
-        ever grow at the end. Empty where a solver sees other actions than the loop does
-        (repeats written out, dominated actions left out).
+        ever grow at the end. Empty unless a solver ``uses_past``, and where it sees
+        other actions than the loop (repeats written out, dominated ones left out).
     """
 
     iteration: int

@@ -192,6 +192,10 @@ class MixedWithUniform(_AroundOne):
     maximises: ClassVar[str] = "what the wrapped solver does, then mixes with uniform"
     source: ClassVar[str] = "Lanctot et al. 2017 (exploration floor)"
 
+    @fact
+    def uses_past(self) -> bool:
+        return self.inner.uses_past
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_tolerance(self, self.tolerance)

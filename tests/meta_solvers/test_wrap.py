@@ -58,6 +58,11 @@ class Members(Uniform):
     uses_members: ClassVar[bool] = True
 
 
+@dataclass(frozen=True)
+class Remembers(Uniform):
+    uses_past: ClassVar[bool] = True
+
+
 # Elimination
 
 
@@ -282,6 +287,8 @@ def test_facts_follow_what_is_wrapped():
     assert Fallback((get("nash_lp"), rm)).players == (1, np.inf)
     assert BestOf((Members(), RandomJoint())).uses_members
     assert BestOf((Members(), RandomJoint())).stochastic
+    assert BestOf((ce, MixedWithUniform(Remembers()))).uses_past
+    assert not WithoutDominated(Remembers()).uses_past  # of actions that may be gone
     assert set(vars(WithoutDominated(ce))) == {"inner", "mixed", "weak"}
 
 
