@@ -143,18 +143,6 @@ def solver_class(name: str) -> type[MetaSolver]:
     return found
 
 
-def name_of(solver: type[MetaSolver]) -> str:
-    """The registry name of a class, or its own name if it has none."""
-    target = f"{solver.__module__}:{solver.__qualname__}"
-    for name, value in _BUILTIN.items():
-        if value == target:
-            return name
-    for name, registered in _REGISTERED.items():
-        if registered is solver:
-            return name
-    return solver.__name__
-
-
 def get(spec: str) -> MetaSolver:
     """The solver a spec string means; see the module for the grammar.
 

@@ -16,7 +16,6 @@ from psro.parts import Setup
 from psro.rl import LearnedOracle, SampledEvaluator
 
 Name = Literal["coffee", "oef"]
-Exploration = Literal["r2d", "rd"]
 
 # The published dynamics: Euler steps, projected; RD also stops at a regret of 1e-5.
 SOLVERS = {
