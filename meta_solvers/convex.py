@@ -115,26 +115,28 @@ class EntropySolver(MetaSolver):
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         problem, unit = self.problem(game)
-        found = interior.solve(problem, steps=self.steps, tolerance=TOLERANCE)
-        return answer(self, game, report(problem, unit, found))
+        solved = interior.solve(problem, steps=self.steps, tolerance=TOLERANCE)
+        return answer(self, game, report(problem, unit, solved))
 
 
-def answer(solver: MetaSolver, game: Game, found: Equilibria, **more: Any) -> Answer:
+def answer(
+    solver: MetaSolver, game: Game, equilibria: Equilibria, **more: Any
+) -> Answer:
     """One solved game as an ``Answer``."""
-    status = Status[STATUS[int(found.status[0])]]
+    status = Status[STATUS[int(equilibria.status[0])]]
     diagnostics = {
-        "steps": int(found.steps[0]),
-        "residual": float(found.residual[0]),
-        "bound": float(found.bound[0]),
+        "steps": int(equilibria.steps[0]),
+        "residual": float(equilibria.residual[0]),
+        "bound": float(equilibria.bound[0]),
         **more,
     }
     if status is Status.INFEASIBLE:
         return failure(game, status, **diagnostics)
-    epsilon = np.asarray(found.epsilon[0], dtype=np.float64)
+    epsilon = np.asarray(equilibria.epsilon[0], dtype=np.float64)
     if np.any(epsilon != 0):
         diagnostics["allowed_gain"] = epsilon.tolist()
     allowed = np.maximum(epsilon, 0.0) * summands(solver.concept, game)
-    joint = np.asarray(found.joint[0], dtype=np.float64)
+    joint = np.asarray(equilibria.joint[0], dtype=np.float64)
     return Answer(joint, status, allowed, diagnostics)  # a gap is never negative
 
 

@@ -126,7 +126,7 @@ def solver_class(name: str) -> type[MetaSolver]:
         raise unknown("meta-solver", "name", name, names())
     module, _, attribute = target.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        cls = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         raise UserError(
             f"meta-solver '{name}': the package '{error.name}' must be installed; "
@@ -136,11 +136,11 @@ def solver_class(name: str) -> type[MetaSolver]:
         raise UserError(
             f"meta-solver '{name}': '{target}' must name a class; {error}"
         ) from error
-    if not (isinstance(found, type) and issubclass(found, MetaSolver)):
+    if not (isinstance(cls, type) and issubclass(cls, MetaSolver)):
         raise UserError(
             f"meta-solver '{name}': '{target}' must be a subclass of MetaSolver"
         )
-    return found
+    return cls
 
 
 def get(spec: str) -> MetaSolver:

@@ -139,7 +139,7 @@ class ReplicatorDynamics(MetaSolver):
                 "be symmetric all or none; got several kinds"
             )
         allowed = np.array([self.allowed(game) for game in games])
-        found = integrate(
+        flown = integrate(
             self.flow(games),
             games[0].actions,
             1.0 / np.array([float(game.scale.max()) for game in games]),
@@ -150,16 +150,16 @@ class ReplicatorDynamics(MetaSolver):
         )
         answers = []
         for b, _ in enumerate(games):
-            profile = [own[b] for own in found.profile]
+            profile = [own[b] for own in flown.profile]
             diagnostics = {
-                "steps": int(found.steps[b]),
-                "time": float(found.time[b]),
-                "criterion": float(found.criterion[b]),
-                "movement": float(found.movement[b]) if found.steps[b] else None,
+                "steps": int(flown.steps[b]),
+                "time": float(flown.time[b]),
+                "criterion": float(flown.criterion[b]),
+                "movement": float(flown.movement[b]) if flown.steps[b] else None,
             }
             # At rest above a threshold is not what a threshold promised.
-            met = allowed[b] == 0 or found.criterion[b] <= allowed[b]
-            status = Status.OK if found.stopped[b] and met else Status.MAX_STEPS
+            met = allowed[b] == 0 or flown.criterion[b] <= allowed[b]
+            status = Status.OK if flown.stopped[b] and met else Status.MAX_STEPS
             epsilon = 0.0 if self.concept == "none" else float(allowed[b])
             answers.append(Answer(product(profile), status, epsilon, diagnostics))
         return answers

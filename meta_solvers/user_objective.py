@@ -211,16 +211,16 @@ def _imported(path: str) -> Objective:
     """The function that "package.module:function" names."""
     module, _, name = path.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        objective = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(
             "UserObjective: objective must name a function that can be imported, as "
             f"'package.module:function'; got '{path}' ({error})"
         ) from None
-    if not callable(found):
+    if not callable(objective):
         raise UserError(
             f"UserObjective: objective must name a function; got '{path}', "
-            f"a {type(found).__name__}"
+            f"a {type(objective).__name__}"
         )
-    checked: Objective = found
+    checked: Objective = objective
     return checked

@@ -114,7 +114,5 @@ class SolverFailed(RuntimeError):
         self.solution = solution
 
     def __str__(self) -> str:
-        found = self.solution
-        return (
-            f"{found.solver['name']}: {found.status.value} ({dict(found.diagnostics)})"
-        )
+        name, status = self.solution.solver["name"], self.solution.status
+        return f"{name}: {status.value} ({dict(self.solution.diagnostics)})"

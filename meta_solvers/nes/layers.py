@@ -92,12 +92,12 @@ def relation(player: int, other: int, kept: frozenset[int]) -> tuple[int, ...]:
 
 def relations(players: int, to_dual: bool = False) -> list[tuple[int, ...]]:
     """All relations: ``6N - 4`` to payoffs, fewer to duals (a_-p is summed out)."""
-    found = []
+    kinds = []
     for kept in subsets(players):
         for other in range(players):
             if not (to_dual and kept - {0}):
-                found.append(relation(0, other, kept))
-    return sorted(set(found))
+                kinds.append(relation(0, other, kept))
+    return sorted(set(kinds))
 
 
 def subsets(players: int) -> list[frozenset[int]]:

@@ -166,10 +166,12 @@ class Network(nn.Module):
         played = stacked(self.encode(x, actions))
         if self.architecture.concept == "cce":
             return unit(played if self.architecture.linear else torch.relu(played))
-        told = stacked(self.told(x, actions))
-        total = played[:, :, :, None] + told[:, :, None]
+        recommended = stacked(self.told(x, actions))
+        total = played[:, :, :, None] + recommended[:, :, None]
         if not self.architecture.linear:
-            both = torch.relu(played)[:, :, :, None] * torch.relu(told)[:, :, None]
+            both = (
+                torch.relu(played)[:, :, :, None] * torch.relu(recommended)[:, :, None]
+            )
             total = total + both
         return unit(total)
 

@@ -187,8 +187,8 @@ class NeuralEquilibrium(EntropySolver):
         notes = {} if outside is None else {"range": outside}
         limit = None if start is None else self.refine
         steps = self.steps if limit is None else limit
-        found = interior.solve(problem, start, steps, TOLERANCE)
-        result = answer(self, game, report(problem, unit, found), **notes)
+        solved = interior.solve(problem, start, steps, TOLERANCE)
+        result = answer(self, game, report(problem, unit, solved), **notes)
         if limit is None or result.status is not Status.MAX_STEPS:
             return result
         # As many steps as were asked for are taken: that is no failure to stop.

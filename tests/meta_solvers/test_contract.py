@@ -110,9 +110,9 @@ def uncertain_and_repeated(shape, seed):
 @cache
 def games():
     named = [(name, entry.game) for name, entry in catalogue().items()]
-    found = [*named, *sampled([0])]
-    assert len(found) >= 500 + len(named)
-    return found
+    chosen = [*named, *sampled([0])]
+    assert len(chosen) >= 500 + len(named)
+    return chosen
 
 
 def supported(solver, game):

@@ -80,9 +80,9 @@ def test_padding_changes_nothing(kind):
     padded = np.full((players, *[n + 2 for n in actions]), 7.7)
     inside = tuple(slice(n) for n in actions)
     padded[(slice(None), *inside)] = payoffs
-    found = joint_of(made, padded, actions=[actions])
-    np.testing.assert_allclose(found[inside], joint_of(made, payoffs), atol=1e-6)
-    assert found.sum() == pytest.approx(found[inside].sum(), abs=1e-15)
+    measured = joint_of(made, padded, actions=[actions])
+    np.testing.assert_allclose(measured[inside], joint_of(made, payoffs), atol=1e-6)
+    assert measured.sum() == pytest.approx(measured[inside].sum(), abs=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,8 +164,8 @@ def test_training_learns_without_labels():
     training = Training(recipe(steps=240))
     rows = list(train(training, 120, [(4, 4)], 64))
     assert [row["step"] for row in rows] == [120, 240]
-    found = rows[-1]["sizes"][0]
-    assert found["solver_gap"] < 0.75 * found["solver_gap_uniform"]
+    measured = rows[-1]["sizes"][0]
+    assert measured["solver_gap"] < 0.75 * measured["solver_gap_uniform"]
 
 
 def test_a_run_that_explodes_says_so():

@@ -167,11 +167,11 @@ def test_entry_points_of_other_packages_are_solvers(monkeypatch):
         "elsewhere": "meta_solvers.baselines:Uniform",
         "broken": "not_installed_anywhere.solvers:Best",
     }
-    found = {
+    entries = {
         name: metadata.EntryPoint(name, value, ENTRY_POINTS)
         for name, value in points.items()
     }
-    monkeypatch.setattr(registry, "_entry_points", lambda: found)
+    monkeypatch.setattr(registry, "_entry_points", lambda: entries)
     assert get("elsewhere") == Uniform()
     assert {"elsewhere", "broken"} <= set(names())
     with pytest.raises(UserError, match="package 'not_installed_anywhere' must be"):
