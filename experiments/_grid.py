@@ -206,6 +206,7 @@ class Outcome:
       user: the fault is the user's to mend.
       trace: where the fault arose.
       seconds: of CPU that it took since it was last begun.
+      lacks: the failed unit that it needs, where that is its only fault.
     """
 
     unit: Unit
@@ -213,6 +214,7 @@ class Outcome:
     user: bool = False
     trace: str = ""
     seconds: float = 0.0
+    lacks: Unit | None = None
 
 
 def jobs(config: "Config", folder: Path, todo: Sequence[Unit]) -> list[Job]:
@@ -297,7 +299,8 @@ def _ready(
         for unit in job.units:
             gone = next((n for n in unit.needs(job.config) if n in lost), None)
             if gone is not None:
-                settle([Outcome(unit, f"needs {gone.name}", lost[gone].user)])
+                fault, user = f"needs {gone.name}", lost[gone].user
+                settle([Outcome(unit, fault, user, lacks=gone)])
         able = tuple(unit for unit in job.units if unit not in lost)
         if able != job.units:
             left[number] = job = replace(job, units=able)

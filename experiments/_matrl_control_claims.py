@@ -13,7 +13,6 @@ from experiments import _statistics
 
 Row = dict[str, Any]
 LEVEL = 0.05
-VERDICTS = ("holds", "reversed", "undecided", "too few seeds", "not run")
 
 
 def higher(ours: Sequence[float], other: Sequence[float], seed: int) -> Row:
@@ -34,7 +33,7 @@ def higher(ours: Sequence[float], other: Sequence[float], seed: int) -> Row:
 
 
 def verdict(p: float | None, reverse: float | None, smallest: float | None) -> str:
-    """One of ``VERDICTS``."""
+    """Holds, reversed, undecided, too few seeds, or not run."""
     if p is None or reverse is None or smallest is None:
         return "not run"
     if p <= LEVEL:

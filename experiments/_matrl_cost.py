@@ -163,7 +163,7 @@ def nash(config: "Config", agents: int) -> Row:
             begin = time.process_time()
             answer = solve(solver, game, rng, throw=False)
             taken.append(1e3 * (time.process_time() - begin))
-            regret = max(regret, float(str(answer.diagnostics["regret"])))
+            regret = max(regret, answer.diagnostics["regret"])
         found[name] = statistics.median(taken)
         found[f"{name}_most"] = max(taken)
         found[f"{name}_regret"] = regret

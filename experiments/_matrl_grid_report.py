@@ -171,11 +171,10 @@ def _markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _verdicts(found: Sequence[Row]) -> str:
+def _verdicts(summary: Row) -> str:
     """How often each verdict was given to the claim that matrl is better."""
-    given = [
-        row["verdict"] for row in found if row["claim"].startswith("matrl ends ab")
-    ]
+    of_pairs = summary["claims"][: len(summary["pairs"])]  # theirs come first
+    given = [row["verdict"] for row in of_pairs]
     if not given:
         return "No method is compared with matrl here."
     each = [f"{v}: {given.count(v)}" for v in dict.fromkeys(given)]
@@ -188,7 +187,7 @@ def _verdicts(found: Sequence[Row]) -> str:
 def _lead(summary: Row) -> list[str]:
     last = summary["config"]["last"]
     found = [
-        _verdicts(summary["claims"]),
+        _verdicts(summary),
         f"The final return of a run is the mean of its last {last} iterations: the "
         "team return of the first episode of every environment, played with the "
         "policies that learn, exploration included. Mean return is that of all "

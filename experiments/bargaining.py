@@ -305,7 +305,7 @@ def _reported(config: Config, folder: Path) -> dict[str, Any]:
 
 def _complain(faults: list[_grid.Outcome], folder: Path) -> None:
     """Ends the page after faults: with 2 if all are the user's, else with 1."""
-    own = [fault for fault in faults if not (fault.fault or "").startswith("needs ")]
+    own = [fault for fault in faults if fault.lacks is None]
     text = (
         f"{len(faults)} units failed and the others are kept; the first is "
         f"{own[0].unit.name}: {own[0].fault} (more in '{folder / 'failed'}')"

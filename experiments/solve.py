@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _run
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UnknownGame, UserError
 
 if TYPE_CHECKING:
     from meta_solvers import Game, MetaSolution
@@ -68,9 +68,7 @@ def load(config: Config) -> "Game":
 
     try:
         return matrix_game(config.game, config.players)
-    except UserError as error:
-        if "unknown game" not in str(error):
-            raise
+    except UnknownGame:
         raise UserError(
             f"solve: --game must be one of OpenSpiel's one-shot games or one of "
             f"{', '.join(catalogue())}; got '{config.game}'"
@@ -166,15 +164,11 @@ def _list(config: Config) -> None:
     found = [[np.asarray(own) for own in profile] for profile in profiles]
     values = [expected(game, product(profile)) for profile in found]
     if config.json:
-        pairs = zip(found, values, strict=True)
-        print(
-            json.dumps(
-                [
-                    {"marginals": [m.tolist() for m in p], "values": v.tolist()}
-                    for p, v in pairs
-                ]
-            )
-        )
+        pairs = [
+            {"marginals": [own.tolist() for own in profile], "values": value.tolist()}
+            for profile, value in zip(found, values, strict=True)
+        ]
+        print(json.dumps(_run.clean(pairs)))
         return
     with np.printoptions(precision=6, suppress=True):
         for number, (profile, value) in enumerate(zip(found, values, strict=True)):
@@ -184,16 +178,18 @@ def _list(config: Config) -> None:
 def _compare(config: Config) -> None:
     from meta_solvers import get, names, solve
     from meta_solvers.base import check
+    from meta_solvers.registry import solver_class, takes_solvers
 
     game = load(config)
     found, refused = [], []
     for name in names():
         try:
+            if takes_solvers(solver_class(name)):
+                continue
             solver = get(name)
             check(solver, game)
         except UserError as error:
-            if "wraps solvers" not in str(error):
-                refused.append((name, str(error)))
+            refused.append((name, str(error)))
             continue
         solution = solve(
             solver, game, config.seed, throw=False, tolerance=config.tolerance

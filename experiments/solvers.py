@@ -9,10 +9,13 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments import _run
 from metaspiel.nfg.errors import UserError
+
+if TYPE_CHECKING:
+    from meta_solvers import MetaSolver
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,11 @@ class Config:
 
 def facts(name: str) -> dict[str, Any]:
     """What the class of a solver says about itself."""
-    from meta_solvers.base import MetaSolver
     from meta_solvers.registry import solver_class, takes_solvers
 
-    solver: type[MetaSolver] = solver_class(name)
+    solver = solver_class(name)
     wraps = takes_solvers(solver)
-    low, high = solver.players
-    players = f"{low}" if high == low else f"{low}+" if high > 1e9 else f"{low}-{high}"
+    concept, players = ("as inside", "as inside") if wraps else _promise(solver)
     defaults = {
         f.name: f.default if f.default is not dataclasses.MISSING else None
         for f in dataclasses.fields(solver)
@@ -46,13 +47,27 @@ def facts(name: str) -> dict[str, Any]:
     first = (solver.__doc__ or "").strip().splitlines()[0]
     return {
         "name": f"{name}(...)" if wraps else name,
-        "concept": "as inside" if wraps else solver.concept,
-        "players": "as inside" if wraps else players,
+        "concept": concept,
+        "players": players,
         "source": solver.source,
         "maximises": solver.maximises or first.rstrip("."),
         "fields": defaults,
         "documentation": solver.__doc__,
     }
+
+
+def _promise(solver: "type[MetaSolver]") -> tuple[str, str]:
+    """Concept and number of players, with default fields where they depend on them."""
+    needs = any(
+        f.default is f.default_factory is dataclasses.MISSING
+        for f in dataclasses.fields(solver)
+    )
+    usual = solver if needs else solver()
+    if isinstance(usual.players, property) or isinstance(usual.concept, property):
+        return "as its fields say", "as its fields say"
+    low, high = usual.players
+    players = f"{low}" if high == low else f"{low}+" if high > 1e9 else f"{low}-{high}"
+    return usual.concept, players
 
 
 def table() -> list[dict[str, Any]]:

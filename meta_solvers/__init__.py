@@ -1,8 +1,12 @@
 """Meta-strategy solvers: rules that select a distribution over joint actions.
 
+``solve`` is the one front door; ``get`` and ``names`` know every solver by name. A
+solver of your own is a frozen dataclass that inherits ``MetaSolver``; ``register``
+gives it a name.
+
 >>> import numpy as np
->>> from meta_solvers import get, solve
->>> solution = solve(get("mgcce"), np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]))
+>>> from meta_solvers import solve
+>>> solution = solve("mgcce", np.array([[[3, 0], [5, 1]], [[3, 5], [0, 1]]]))
 >>> solution.status.name
 'OK'
 
@@ -13,8 +17,11 @@ from meta_solvers.base import (
     Answer,
     MetaSolution,
     MetaSolver,
+    Progress,
     SolverFailed,
     Status,
+    fact,
+    failure,
     solve,
 )
 from meta_solvers.registry import get, names, register
@@ -28,9 +35,12 @@ __all__ = [
     "Gaps",
     "MetaSolution",
     "MetaSolver",
+    "Progress",
     "SolverFailed",
     "Status",
     "UserError",
+    "fact",
+    "failure",
     "get",
     "measure",
     "names",

@@ -101,14 +101,14 @@ class AlphaRank(MetaSolver):
             log_rates = self._single(game, pressure[0])
         else:
             log_rates = self._multi(game, pressure)
-        found = stationary(log_rates)
-        weights = found.weights
+        ranking = stationary(log_rates)
+        weights = ranking.weights
         if self.populations == "single":
             weights = np.diag(weights)
         diagnostics: dict[str, Any] = {
             "states": len(log_rates),
-            "method": found.method,
-            "residual": found.residual,
+            "method": ranking.method,
+            "residual": ranking.residual,
         }
         if used is not None:
             diagnostics["alpha_used"] = used

@@ -4,65 +4,48 @@ import math
 import time
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from enum import Enum
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from meta_solvers.values import Answer, MetaSolution, Progress, SolverFailed, Status
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept, Gaps, expected, measure
-from metaspiel.nfg.simplex import marginals
+
+__all__ = [
+    "Answer",
+    "MetaSolution",
+    "MetaSolver",
+    "Progress",
+    "SolverFailed",
+    "Status",
+    "check",
+    "describe",
+    "fact",
+    "failure",
+    "solve",
+    "summands",
+]
+
+Fact = TypeVar("Fact")
 
 
-class Status(Enum):
-    """How a solve ended. Each value is the sentence a human reads."""
+def fact(compute: Callable[[Any], Fact]) -> Fact:
+    """A property in the place of a class fact, for facts that depend on the fields.
 
-    OK = "solved: the stopping rule was met and the measured gap is within tolerance"
-    INACCURATE = "finished, but the measured gap is above the tolerance"
-    MAX_STEPS = "stopped at the step limit before its stopping rule was met"
-    OUTSIDE = "answered as asked, but the game is outside what the solver was made for"
-    INFEASIBLE = "no joint distribution satisfies the constraints"
-    NUMERICAL = "the numerical method broke down and has no answer"
+    It is ``property``; type checkers, which let no property override an attribute, see
+    an attribute::
 
-
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """What a solver hands to ``solve``: a joint and its own account of it.
-
-    Attributes:
-      joint: ``[A1, ..., AN]``; ignored when the status is INFEASIBLE or NUMERICAL.
-      status: the solver's own verdict; ``solve`` measures before it believes OK.
-      epsilon: gap per player ``[N]`` (or one number) the solver was asked to allow.
-      diagnostics: plain numbers and strings about the solve, never thrown away.
+        @fact
+        def concept(self) -> Concept:
+            return self.inner.concept
     """
-
-    joint: Float64[ndarray, "*A"]
-    status: Status = Status.OK
-    epsilon: Any = 0.0
-    diagnostics: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Progress:
-    """How far the loop has come that asks for a solution.
-
-    Attributes:
-      iteration: number of iterations done; 0 for the first meta-game.
-      horizon: number of iterations there will be, if that is known.
-      gap: last measured full-game gap, summed over players; None before there is one.
-      past: joint meta-strategies responded to so far, oldest first, each as large as
-        its meta-game was; empty unless a solver ``uses_past``.
-    """
-
-    iteration: int
-    horizon: int | None
-    gap: float | None
-    past: tuple[Float64[ndarray, "..."], ...]
+    return cast(Fact, property(compute))
 
 
 @dataclass(frozen=True)
@@ -72,7 +55,7 @@ class MetaSolver(ABC):
     A solver is a frozen dataclass: its fields are its hyper-parameters. It is an
     ordinary value, does no I/O and knows nothing of loops or populations.
 
-    Class facts:
+    Class facts, which may be properties where they depend on the fields (``fact``):
       concept: the equilibrium it promises ("none" for heuristics).
       players: smallest and largest number of players it accepts.
       uses_members: it reads the game's ensemble.
@@ -103,56 +86,11 @@ class MetaSolver(ABC):
     def answer(
         self, game: Game, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
-        """Selects a joint, knowing how far a loop has come; most do not care."""
+        """What ``solve`` calls: ``distribution``, unless a solver reads ``progress``.
+
+        The same arguments get the same answer: a solver keeps no state.
+        """
         return self.distribution(game, rng)
-
-
-@dataclass(frozen=True, eq=False)
-class MetaSolution:
-    """A measured answer.
-
-    Attributes:
-      joint: ``[A1, ..., AN]``, non-negative, sums to 1; all NaN when there is none.
-      gaps: measured CE, CCE and NE gaps.
-      values: expected payoff of each player ``[N]``.
-      status: how the solve ended.
-      diagnostics: the solver's own numbers plus what ``solve`` found and mended.
-      solver: name and parameters of what produced this.
-      seconds: CPU seconds of the solve, measuring excluded.
-    """
-
-    joint: Float64[ndarray, "*A"]
-    gaps: Gaps
-    values: Float64[ndarray, " N"]
-    status: Status
-    diagnostics: Mapping[str, Any]
-    solver: Mapping[str, Any]
-    seconds: float
-
-    def require(self) -> "MetaSolution":
-        """Itself, if there is a joint; otherwise raises ``SolverFailed``."""
-        if np.isnan(self.joint).any():
-            raise SolverFailed(self)
-        return self
-
-    @property
-    def marginals(self) -> tuple[Float64[ndarray, " A_p"], ...]:
-        """Each player's own distribution."""
-        return marginals(self.joint)
-
-
-class SolverFailed(RuntimeError):
-    """A solve ended with a status other than OK; ``solution`` holds what there is."""
-
-    def __init__(self, solution: MetaSolution) -> None:
-        super().__init__(solution)  # the one argument, so that it pickles
-        self.solution = solution
-
-    def __str__(self) -> str:
-        found = self.solution
-        return (
-            f"{found.solver['name']}: {found.status.value} ({dict(found.diagnostics)})"
-        )
 
 
 def describe(solver: MetaSolver) -> dict[str, Any]:
@@ -199,7 +137,7 @@ def check(solver: MetaSolver, game: Game) -> None:
 
 
 def solve(
-    solver: MetaSolver,
+    solver: MetaSolver | str,
     game: Game | Any,
     rng: np.random.Generator | int = 0,
     throw: bool = True,
@@ -210,25 +148,30 @@ def solve(
     """Solves a game and measures the answer: the only way a solution is made.
 
     Args:
-      solver: a solver value, e.g. ``meta_solvers.get("mgcce")``.
-      game: a ``Game`` or a payoff array ``[N, A1, ..., AN]``.
+      solver: a solver value, or its spec, e.g. ``"mgcce"``.
+      game: a ``Game``; a payoff array ``[N, A1, ..., AN]``; or a matrix of two or more
+        rows, the row player's payoffs in a two-player zero-sum game. How an array with
+        two axes was read is in the diagnostics under "read_as".
       rng: a generator, or a seed for one.
       throw: raise on any status but OK; otherwise report it in the solution.
       tolerance: gap allowed beyond the solver's own epsilon, as a fraction of each
         player's payoff range.
       prune: probabilities below this are set to 0 and the rest rescaled, before the
         answer is measured; the mass removed is in the diagnostics.
-      progress: how far the loop has come that asks, if one does.
+      progress: how far the loop is that asks, for solvers that read it.
 
     Raises:
-      UserError: the solver cannot take this game.
+      UserError: the spec does not parse, or the solver cannot take this game.
       SolverFailed: ``throw`` and the status is not OK.
     """
-    game = game if isinstance(game, Game) else Game(game)
+    solver = _as_solver(solver)
+    game, notes = _as_game(game)
     check(solver, game)
     rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
     expand = solver.expands_repeats and game.repeats is not None
     seen = game.expanded() if expand else game
+    if expand and progress is not None:
+        progress = replace(progress, past=())
     start = time.process_time()
     try:
         answer = solver.answer(seen, rng, progress)
@@ -242,10 +185,40 @@ def solve(
         )
     if expand:
         answer = replace(answer, joint=game.folded(answer.joint))
+    answer = replace(answer, diagnostics={**answer.diagnostics, **notes})
     solution = _measured(solver, game, answer, seconds, tolerance, prune)
     if throw and solution.status is not Status.OK:
         raise SolverFailed(solution)
     return solution
+
+
+def _as_solver(solver: Any) -> MetaSolver:
+    if isinstance(solver, str):
+        from meta_solvers.registry import get  # it imports this module
+
+        return get(solver)
+    if not isinstance(solver, MetaSolver):
+        raise UserError(
+            "solve(): solver must be a solver or its spec, e.g. 'mgcce'; got "
+            f"{solver!r}"
+        )
+    return solver
+
+
+def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
+    """A game, and how it was read where an array could mean two."""
+    if isinstance(given, Game):
+        return given, {}
+    try:
+        axes = np.ndim(given)
+    except ValueError:  # ragged: Game says so
+        axes = 0
+    if axes != 2:
+        return Game(given), {}
+    if len(given) == 1:
+        return Game(given), {"read_as": "payoffs [1, A1] of a game of one player"}
+    sentence = "the row player's payoffs in a two-player zero-sum game"
+    return Game.zero_sum(given), {"read_as": sentence}
 
 
 def summands(concept: Concept, game: Game) -> Float64[ndarray, " N"]:

@@ -97,12 +97,12 @@ class _Tableau:
     def solution(self) -> ndarray:
         """The basic solution, solved afresh from the payoffs: one entry per label."""
         square = self.matrix[:, self.basis]
-        found = np.linalg.solve(square, self.matrix[:, -1])
+        values = np.linalg.solve(square, self.matrix[:, -1])
         for _ in range(2):  # refinement: residuals in long doubles
-            rest = 1.0 - square.astype(np.longdouble) @ found.astype(np.longdouble)
-            found += np.linalg.solve(square, rest.astype(np.float64))
+            rest = 1.0 - square.astype(np.longdouble) @ values.astype(np.longdouble)
+            values += np.linalg.solve(square, rest.astype(np.float64))
         point = np.zeros(self.matrix.shape[1] - 1)
-        point[self.basis] = found
+        point[self.basis] = values
         return point
 
     def state(self) -> bytes:
@@ -177,11 +177,11 @@ def extreme(row: ndarray, column: ndarray) -> list[tuple[ndarray, ndarray]]:
     labels_x = np.hstack([x == 0, tight_x])
     labels_y = np.hstack([tight_y, y == 0])
     missing = (~labels_x).astype(np.int64) @ (~labels_y).astype(np.int64).T
-    found = []
+    profiles = []
     for i, j in np.argwhere(missing == 0):
         if x[i].any() and y[j].any():
-            found.append(_normalised(x[i], y[j]))
-    return sorted(found, key=_order)
+            profiles.append(_normalised(x[i], y[j]))
+    return sorted(profiles, key=_order)
 
 
 def _order(profile: tuple[ndarray, ndarray]) -> tuple:
@@ -207,11 +207,11 @@ def _vertices(matrix: ndarray) -> tuple[ndarray, ndarray]:
             point[:, list(support)] = np.where(values > _LABEL, values, 0.0)
             inside = np.all(point @ matrix.T <= 1 + _LABEL, axis=1)
             points.append(point[inside])
-    found = np.concatenate(points)
-    tight = found @ matrix.T >= 1 - _LABEL
+    vertices = np.concatenate(points)
+    tight = vertices @ matrix.T >= 1 - _LABEL
     # A vertex is the only point with its set of tight constraints.
-    _, first = np.unique(np.hstack([found == 0, tight]), axis=0, return_index=True)
-    return found[first], tight[first]
+    _, first = np.unique(np.hstack([vertices == 0, tight]), axis=0, return_index=True)
+    return vertices[first], tight[first]
 
 
 def integer_program(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure, summands
+from meta_solvers.base import Answer, MetaSolver, Status, fact, failure, summands
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import STATUS, Equilibria, report
 from meta_solvers.exact.build import build
@@ -69,10 +69,12 @@ class EntropySolver(MetaSolver):
             raise UserError(
                 f"{name}: steps must be a whole number of at least 1; got {self.steps}"
             )
+
+    @fact
+    def expands_repeats(self) -> bool:
         # A row of a CE stands for the copies of two actions, and the default of a soft
-        # epsilon for all of them: those games are written out (a fact of the instance).
-        rows = self.concept == "ce" and self.epsilon != 0
-        object.__setattr__(self, "expands_repeats", rows or self.rho < math.inf)
+        # epsilon for all of them: those games are written out.
+        return (self.concept == "ce" and self.epsilon != 0) or self.rho < math.inf
 
     def refuses(self, game: Game) -> str | None:
         if isinstance(self.target, str):
@@ -113,26 +115,28 @@ class EntropySolver(MetaSolver):
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         problem, unit = self.problem(game)
-        found = interior.solve(problem, steps=self.steps, tolerance=TOLERANCE)
-        return answer(self, game, report(problem, unit, found))
+        solved = interior.solve(problem, steps=self.steps, tolerance=TOLERANCE)
+        return answer(self, game, report(problem, unit, solved))
 
 
-def answer(solver: MetaSolver, game: Game, found: Equilibria, **more: Any) -> Answer:
+def answer(
+    solver: MetaSolver, game: Game, equilibria: Equilibria, **more: Any
+) -> Answer:
     """One solved game as an ``Answer``."""
-    status = Status[STATUS[int(found.status[0])]]
+    status = Status[STATUS[int(equilibria.status[0])]]
     diagnostics = {
-        "steps": int(found.steps[0]),
-        "residual": float(found.residual[0]),
-        "bound": float(found.bound[0]),
+        "steps": int(equilibria.steps[0]),
+        "residual": float(equilibria.residual[0]),
+        "bound": float(equilibria.bound[0]),
         **more,
     }
     if status is Status.INFEASIBLE:
         return failure(game, status, **diagnostics)
-    epsilon = np.asarray(found.epsilon[0], dtype=np.float64)
+    epsilon = np.asarray(equilibria.epsilon[0], dtype=np.float64)
     if np.any(epsilon != 0):
         diagnostics["allowed_gain"] = epsilon.tolist()
     allowed = np.maximum(epsilon, 0.0) * summands(solver.concept, game)
-    joint = np.asarray(found.joint[0], dtype=np.float64)
+    joint = np.asarray(equilibria.joint[0], dtype=np.float64)
     return Answer(joint, status, allowed, diagnostics)  # a gap is never negative
 
 

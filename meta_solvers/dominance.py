@@ -99,9 +99,9 @@ def _mixture_beats(gain: Float64[ndarray, "K M"], weak: bool) -> bool:
         below = np.hstack([-gain.T, np.ones((columns, 1))])
     one = (np.arange(len(cost)) < rows).astype(float)[None]
     bounds = [(0.0, None)] * rows + [(None, None)] * (len(cost) - rows)
-    found = linprog(cost, below, np.zeros(columns), one, [1.0], bounds)
-    if found.x is None:
+    optimum = linprog(cost, below, np.zeros(columns), one, [1.0], bounds)
+    if optimum.x is None:
         return False
-    weights = np.maximum(found.x[:rows], 0.0)
+    weights = np.maximum(optimum.x[:rows], 0.0)
     mixture = weights @ gain / weights.sum()
     return bool(_beats(mixture[None], weak, LP_MARGIN)[0])

@@ -72,11 +72,11 @@ def own_first(
     ``payoffs [..., B, N, A1, ..., AN]``.
     """
     lead = payoffs.ndim - game.players - 1
-    found = []
+    tables = []
     for player in range(1 if game.symmetric else game.players):
         table = np.take(payoffs, player, axis=lead)
-        found.append(np.ascontiguousarray(np.moveaxis(table, lead + player, lead)))
-    return found
+        tables.append(np.ascontiguousarray(np.moveaxis(table, lead + player, lead)))
+    return tables
 
 
 def against_batch(

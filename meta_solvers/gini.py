@@ -103,18 +103,18 @@ def _by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> An
     rows = rows - (epsilon / game.scale[player])[:, None]
     # In y = x / sqrt(copies) the objective is |y|^2 and the mass sqrt(copies) . y.
     root = np.sqrt(game.copies.ravel())
-    found = project_onto_cone(rows * root, root)
-    mass = float(root @ found.point)
+    projected = project_onto_cone(rows * root, root)
+    mass = float(root @ projected.point)
     diagnostics = {
         "method": "projection",
-        "steps": found.steps,
-        "residual": found.residual,
+        "steps": projected.steps,
+        "residual": projected.residual,
         "allowed_gain": epsilon,
     }
     if mass == 0.0:
         return failure(game, Status.INFEASIBLE, **diagnostics)
-    joint = (root * found.point / mass).reshape(game.actions)
-    status = Status.OK if found.converged else Status.MAX_STEPS
+    joint = (root * projected.point / mass).reshape(game.actions)
+    status = Status.OK if projected.converged else Status.MAX_STEPS
     return _answer(game, kind, joint, status, epsilon, diagnostics)
 
 
@@ -168,7 +168,7 @@ def _by_clarabel(
     settings.verbose = False
     settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = 1e-10
     settings.max_iter = 200
-    found = clarabel.DefaultSolver(
+    optimum = clarabel.DefaultSolver(
         sparse.csc_matrix(sparse.diags_array(quadratic)),
         linear,
         sparse.csc_matrix(sparse.vstack([equal, below, -positive])),
@@ -176,17 +176,17 @@ def _by_clarabel(
         cones,
         settings,
     ).solve()
-    status = _STATUS.get(str(found.status), Status.NUMERICAL)
+    status = _STATUS.get(str(optimum.status), Status.NUMERICAL)
     diagnostics = {
         "method": "Clarabel",
-        "solver_status": str(found.status),
-        "iterations": int(found.iterations),
-        "primal_residual": float(found.r_prim),
-        "dual_residual": float(found.r_dual),
+        "solver_status": str(optimum.status),
+        "iterations": int(optimum.iterations),
+        "primal_residual": float(optimum.r_prim),
+        "dual_residual": float(optimum.r_dual),
     }
     if status in (Status.INFEASIBLE, Status.NUMERICAL):
         return failure(game, status, **diagnostics)
-    values = np.asarray(found.x)
+    values = np.asarray(optimum.x)
     joint = values[: shape.profiles].reshape(game.actions)
     allowed = epsilon if reward is None else float(values[-1]) * unit
     diagnostics["allowed_gain"] = allowed

@@ -37,8 +37,8 @@ def minimise(
     bounds = np.full((len(cost), 2), np.inf)
     bounds[:, 0] = -np.inf
     bounds[:positive, 0] = 0.0
-    found = linprog(cost, below, below_to, equal, equal_to, bounds, options=_OPTIONS)
-    diagnostics = {"method": "HiGHS", "iterations": int(found.nit)}
-    if found.status != 0:
-        diagnostics["reason"] = str(found.message)
-    return found.x, _STATUS[found.status], diagnostics
+    optimum = linprog(cost, below, below_to, equal, equal_to, bounds, options=_OPTIONS)
+    diagnostics = {"method": "HiGHS", "iterations": int(optimum.nit)}
+    if optimum.status != 0:
+        diagnostics["reason"] = str(optimum.message)
+    return optimum.x, _STATUS[optimum.status], diagnostics

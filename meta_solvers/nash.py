@@ -129,7 +129,7 @@ class Nash(MetaSolver):
         labels = np.arange(sum(row.shape))
         if self.select == "random":
             labels = rng.permutation(labels)
-        found: list[Profile] = []
+        profiles: list[Profile] = []
         facts["pivots"] = 0
         attempts = [
             (label, long) for label in labels.tolist() for long in (False, True)
@@ -144,7 +144,7 @@ class Nash(MetaSolver):
             if path.profile is not None:
                 regret = bimatrix.regret(row, column, *path.profile)
                 if regret <= self.tolerance:
-                    found.append(path.profile)
+                    profiles.append(path.profile)
                     facts.setdefault("label", label)
                     done = label
                 else:
@@ -152,10 +152,10 @@ class Nash(MetaSolver):
             if trouble:
                 digits = "long" if long else "double"
                 facts["tried"].append(f"label {label}, {digits}: {trouble}")
-            if found and self.select != "max_welfare":
+            if profiles and self.select != "max_welfare":
                 break
-        facts["paths"] = len(found)
-        return found
+        facts["paths"] = len(profiles)
+        return profiles
 
 
 def _best(game: Game, profiles: list[Profile]) -> Profile:

@@ -73,17 +73,17 @@ def _forced(table: Float64[ndarray, "N C"]) -> Float64[ndarray, " N"]:
     n = len(table)
     cube = table.reshape(n, *(2,) * n)
     left: list[slice] = [slice(None)] * n
-    found = np.full(n, np.nan)
+    choices = np.full(n, np.nan)
     settled = False
     while not settled:
         settled = True
-        for player in np.flatnonzero(np.isnan(found)).tolist():
+        for player in np.flatnonzero(np.isnan(choices)).tolist():
             gain = cube[player][tuple(left)]
             if gain.min() > _CLEAR or gain.max() < -_CLEAR:
                 best = int(gain.min() > 0)
-                found[player], settled = best, False
+                choices[player], settled = best, False
                 left[player] = slice(best, best + 1)
-    return found
+    return choices
 
 
 def _face(table: ndarray, forced: ndarray, free: ndarray) -> ndarray:
@@ -97,19 +97,19 @@ def _face(table: ndarray, forced: ndarray, free: ndarray) -> ndarray:
 def _enumerated(table: Float64[ndarray, "N C"]) -> Found:
     """The same, support pattern by support pattern."""
     n = len(table)
-    found, continua = [pure(table)], 0
+    points, continua = [pure(table)], 0
     for mixing in range(1, n + 1):
         patterns = _patterns(n, mixing)
         values = _rows(table, patterns)
         flat = np.all(np.abs(values[:, :mixing]) <= _FLAT, axis=2).any(axis=1)
         roots = isolate(values[~flat], patterns.exact[~flat])
-        found.append(_placed(patterns.take(~flat), roots))
+        points.append(_placed(patterns.take(~flat), roots))
         odd = flat.copy()
         odd[~flat] = roots.unresolved
         odd &= _feasible(values, patterns.exact)
         continua += int(odd.sum())
-        found.append(_vertices(table, patterns.take(odd)))
-    x = np.concatenate(found)
+        points.append(_vertices(table, patterns.take(odd)))
+    x = np.concatenate(points)
     x = x[np.all(regrets(table, x) <= TOLERANCE, axis=1)]
     return Found(_distinct(x), continua)
 

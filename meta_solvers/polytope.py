@@ -134,10 +134,10 @@ def _ce(game: Game) -> Polytope:
     below, owner = [], []
     for player, actions in enumerate(game.actions):
         index, payoff = _index(game, player), _unit_payoff(game, player)
-        told, played = np.nonzero(~np.eye(actions, dtype=bool))
-        gains = payoff[played] - payoff[told]
+        recommended, played = np.nonzero(~np.eye(actions, dtype=bool))
+        gains = payoff[played] - payoff[recommended]
         live = np.abs(gains).max(axis=1, initial=0.0) > _IDLE
-        below.append((index[told][live], gains[live]))
+        below.append((index[recommended][live], gains[live]))
         owner.append(np.full(int(live.sum()), player, dtype=np.int64))
     whole = sparse.csr_array(np.ones((1, size)))
     rows = _stacked(below, size)
@@ -158,10 +158,10 @@ def deviations(
             block = np.empty((actions, game.profiles))
             block[:, index] = payoff[:, None, :] - payoff
         else:
-            told, played = np.nonzero(~np.eye(actions, dtype=bool))
-            block = np.zeros((told.size, game.profiles))
-            pairs = np.arange(told.size)[:, None]
-            block[pairs, index[told]] = payoff[played] - payoff[told]
+            recommended, played = np.nonzero(~np.eye(actions, dtype=bool))
+            block = np.zeros((recommended.size, game.profiles))
+            pairs = np.arange(recommended.size)[:, None]
+            block[pairs, index[recommended]] = payoff[played] - payoff[recommended]
         block = block[np.abs(block).max(axis=1, initial=0.0) > _IDLE]
         blocks.append(block)
         owner.append(np.full(len(block), player, dtype=np.int64))

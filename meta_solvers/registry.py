@@ -30,9 +30,9 @@ _BUILTIN = {
     "rd": "meta_solvers.replicator:ReplicatorDynamics",
     "prd": "meta_solvers.replicator:ProjectedReplicatorDynamics",
     "rrd": "meta_solvers.replicator:RegularisedReplicatorDynamics",
-    "rd_lower": "meta_solvers.replicator:PessimisticReplicatorDynamics",
-    "r2d": "meta_solvers.replicator:RobustReplicatorDynamics",
-    "r3d": "meta_solvers.replicator:RegularisedRobustReplicatorDynamics",
+    "rd_lower": "meta_solvers.robust_replicator:PessimisticReplicatorDynamics",
+    "r2d": "meta_solvers.robust_replicator:RobustReplicatorDynamics",
+    "r3d": "meta_solvers.robust_replicator:RegularisedRobustReplicatorDynamics",
     "robust": "meta_solvers.robust:MinRegretBound",
     "mwce": "meta_solvers.linear:MaxWelfareCE",
     "mwcce": "meta_solvers.linear:MaxWelfareCCE",
@@ -70,8 +70,8 @@ _BUILTIN = {
     "cvx": "meta_solvers.user_objective:UserObjective",
     "undominated": "meta_solvers.wrap:WithoutDominated",
     "mix": "meta_solvers.wrap:MixedWithUniform",
-    "fallback": "meta_solvers.wrap:Fallback",
-    "best": "meta_solvers.wrap:BestOf",
+    "fallback": "meta_solvers.several:Fallback",
+    "best": "meta_solvers.several:BestOf",
 }
 _REGISTERED: dict[str, type[MetaSolver]] = {}
 
@@ -126,7 +126,7 @@ def solver_class(name: str) -> type[MetaSolver]:
         raise unknown("meta-solver", "name", name, names())
     module, _, attribute = target.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        cls = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         raise UserError(
             f"meta-solver '{name}': the package '{error.name}' must be installed; "
@@ -136,23 +136,11 @@ def solver_class(name: str) -> type[MetaSolver]:
         raise UserError(
             f"meta-solver '{name}': '{target}' must name a class; {error}"
         ) from error
-    if not (isinstance(found, type) and issubclass(found, MetaSolver)):
+    if not (isinstance(cls, type) and issubclass(cls, MetaSolver)):
         raise UserError(
             f"meta-solver '{name}': '{target}' must be a subclass of MetaSolver"
         )
-    return found
-
-
-def name_of(solver: type[MetaSolver]) -> str:
-    """The registry name of a class, or its own name if it has none."""
-    target = f"{solver.__module__}:{solver.__qualname__}"
-    for name, value in _BUILTIN.items():
-        if value == target:
-            return name
-    for name, registered in _REGISTERED.items():
-        if registered is solver:
-            return name
-    return solver.__name__
+    return cls
 
 
 def get(spec: str) -> MetaSolver:

@@ -58,17 +58,17 @@ class MinRegretBound(MetaSolver):
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         scale = float(game.scale.max())
-        found: list[tuple[float, int, Profile, bool]] = []
+        descents: list[tuple[float, int, Profile, bool]] = []
         beginnings = self._beginnings(game, rng)
         for number, profile in enumerate(beginnings):
             profile, settled = self._descend(game, profile, scale)
-            found.append((regret_bound(game, profile), number, profile, settled))
-        bound, number, profile, settled = min(found, key=lambda item: item[:2])
+            descents.append((regret_bound(game, profile), number, profile, settled))
+        bound, number, profile, settled = min(descents, key=lambda item: item[:2])
         diagnostics = {
             "bound": bound,
             "start": number,
             "starts": len(beginnings),
-            "agreeing_starts": sum(f[0] <= bound + 1e-6 * scale for f in found),
+            "agreeing_starts": sum(f[0] <= bound + 1e-6 * scale for f in descents),
         }
         status = Status.OK if settled else Status.MAX_STEPS
         return Answer(product(profile), status, 0.0, diagnostics)

@@ -104,8 +104,8 @@ def equilibria_of_gains(
     for own, gain in ((row, gained[_COLUMN, 0]), (column, gained[_ROW, 1])):
         # comparisons with NaN fail
         mask &= ((1 - own) * gain <= tolerance) & (-own * gain <= tolerance)
-    found = np.where(mask[..., None], np.stack([row, column], axis=-1), np.nan)
-    return found.swapaxes(0, 1), mask.T
+    points = np.where(mask[..., None], np.stack([row, column], axis=-1), np.nan)
+    return points.swapaxes(0, 1), mask.T
 
 
 def _profile(x: ndarray) -> ndarray:
@@ -218,9 +218,9 @@ class TwoActionNash(MetaSolver):
         facts: dict[str, object] = {"pure": len(listed), "used": "pure"}
         brief = len(listed) > 0 and (self.select == "first" or self.pure_first)
         if not brief and game.players <= MOST_PLAYERS:
-            found = enumerate_all(table)
-            listed, facts["used"] = found.x, "all"
-            facts |= {"equilibria": len(found.x), "continua": found.continua}
+            enumerated = enumerate_all(table)
+            listed, facts["used"] = enumerated.x, "all"
+            facts |= {"equilibria": len(enumerated.x), "continua": enumerated.continua}
         if not len(listed):
             x, facts["starts"] = _descend(table, self.starts, self.tolerance, rng)
             listed, facts["used"] = x[None], "descent"

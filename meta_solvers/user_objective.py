@@ -10,10 +10,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.base import Answer, MetaSolver, Status, fact, failure
 from meta_solvers.polytope import polytope
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import Concept
 
 
 def _cvxpy() -> Any:
@@ -84,7 +85,6 @@ class UserObjective(MetaSolver):
     equilibrium: Literal["ce", "cce"] = "cce"
     solver: str = "CLARABEL"
 
-    concept: ClassVar = "cce"
     maximises: ClassVar[str] = "any concave function of the joint"
     source: ClassVar[str] = "Diamond & Boyd 2016 (cvxpy)"
 
@@ -103,8 +103,10 @@ class UserObjective(MetaSolver):
                 "UserObjective(): objective must be a function or its name; "
                 f"got {self.objective!r}"
             )
-        # A fact of the instance: it hides the one of the class.
-        object.__setattr__(self, "concept", self.equilibrium)
+
+    @fact
+    def concept(self) -> Concept:
+        return self.equilibrium
 
     def refuses(self, game: Game) -> str | None:
         try:
@@ -209,16 +211,16 @@ def _imported(path: str) -> Objective:
     """The function that "package.module:function" names."""
     module, _, name = path.partition(":")
     try:
-        found = getattr(import_module(module), name)
+        objective = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(
             "UserObjective: objective must name a function that can be imported, as "
             f"'package.module:function'; got '{path}' ({error})"
         ) from None
-    if not callable(found):
+    if not callable(objective):
         raise UserError(
             f"UserObjective: objective must name a function; got '{path}', "
-            f"a {type(found).__name__}"
+            f"a {type(objective).__name__}"
         )
-    checked: Objective = found
+    checked: Objective = objective
     return checked

@@ -17,7 +17,6 @@ from psro.rl import LearnedOracle, SampledEvaluator
 from psro.setup import Setup
 
 Name = Literal["coffee", "oef"]
-Exploration = Literal["r2d", "rd"]
 
 # The published dynamics: Euler steps, projected; RD also stops at a regret of 1e-5.
 SOLVERS = {

@@ -10,10 +10,9 @@ import io
 import itertools
 import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -21,11 +20,40 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import Answer, MetaSolution, MetaSolver, Status, failure, solve
+from meta_solvers.base import (
+    Answer,
+    MetaSolution,
+    MetaSolver,
+    Status,
+    fact,
+    failure,
+    solve,
+)
 from meta_solvers.registry import get
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
+from psro.openspiel_calls import (
+    JPSRO,
+    LP_SOLVERS,
+    PSRO_V2,
+    linear_programs_by,
+    module,
+    numpy_seeded,
+)
+
+__all__ = [
+    "JPSRO_CONCEPTS",
+    "LP_SOLVERS",
+    "PSRO_V2_CONCEPTS",
+    "JPSROSolver",
+    "PSROv2Method",
+    "PSROv2Solver",
+    "as_jpsro",
+    "as_psro_v2",
+    "linear_programs_by",
+    "register_in_jpsro",
+]
 
 # What OpenSpiel's meta-solvers promise, by OpenSpiel's names ("approx_*" is left out of
 # the CE and CCE, for it allows gains that depend on the game).
@@ -45,29 +73,11 @@ PSRO_V2_CONCEPTS: dict[str, Concept] = {
 }
 LINEAR = ("rmwce", "mwce", "rvce", "rmwcce", "mwcce", "rvcce")
 RANDOM = {"rj", "rd", "undominated_rj", "undominated_rd", *LINEAR} - {"mwce", "mwcce"}
-LP_SOLVERS = ("CLARABEL", "HIGHS", "ECOS")
+_PLAYERS = {"nash": (2, 2), "alpharank": (2, math.inf)}
 
-_PACKAGES = {"pyspiel": "open_spiel", "absl": "absl-py"}
-_JPSRO = "open_spiel.python.algorithms.jpsro"
-_PSRO_V2 = "open_spiel.python.algorithms.psro_v2"
-_LP = "open_spiel.python.algorithms.lp_solver"
 
 # What ``register_in_jpsro(overwrite=True)`` has put aside.
 _overwritten: dict[str, Callable[..., Any]] = {}
-
-
-def _module(name: str, where: str) -> Any:
-    """A module of OpenSpiel, or one sentence about the package that it misses."""
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        missing = (error.name or name).split(".")[0]
-        package = _PACKAGES.get(missing, missing)
-        raise UserError(
-            f"{where}: the package '{package}' must be installed, for OpenSpiel's "
-            f"{name.removeprefix('open_spiel.python.')} imports it; "
-            f"try 'pip install {package}'"
-        ) from error
 
 
 class PSROv2Method:
@@ -153,7 +163,7 @@ def register_in_jpsro(
     """
     where = "register_in_jpsro()"
     functions = {prefix + spec: as_jpsro(spec, seed) for spec in specs}
-    table = _module(_JPSRO, where).FLAG_TO_FUNC
+    table = module(JPSRO, where).FLAG_TO_FUNC
     taken = [name for name in functions if name in table]
     if taken and not overwrite:
         raise UserError(
@@ -167,47 +177,6 @@ def register_in_jpsro(
             _overwritten.setdefault(name, table[name])
     table.update(functions)
     return tuple(functions)
-
-
-@contextmanager
-def linear_programs_by(solver: str) -> Iterator[None]:
-    """Inside, OpenSpiel gives its linear programs to another cvxpy solver.
-
-    OpenSpiel asks for ECOS, which cvxpy no longer brings along. "ECOS" changes nothing.
-
-    Raises:
-      UserError: the solver is not one of ``LP_SOLVERS``, or a package is missing.
-    """
-    where = "linear_programs_by()"
-    if solver not in LP_SOLVERS:
-        raise unknown(where, "LP solver", solver, LP_SOLVERS)
-    jpsro, lp = _module(_JPSRO, where), _module(_LP, where)
-    if solver == "ECOS":
-        yield
-        return
-    options, by_default = jpsro.DEFAULT_ECOS_SOLVER_KWARGS, lp.LinearProgram.solve
-    defaults = by_default.__defaults__
-    jpsro.DEFAULT_ECOS_SOLVER_KWARGS = {"solver": solver, "verbose": False}
-    by_default.__defaults__ = (solver, {"verbose": False})
-    try:
-        yield
-    finally:
-        jpsro.DEFAULT_ECOS_SOLVER_KWARGS = options
-        by_default.__defaults__ = defaults
-
-
-@contextmanager
-def _numpy_seeded(rng: np.random.Generator | None) -> Iterator[None]:
-    """Inside, numpy's global generator, which OpenSpiel draws from, follows ``rng``."""
-    if rng is None:
-        yield
-        return
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002
-    try:
-        yield
-    finally:
-        np.random.set_state(before)  # noqa: NPY002
 
 
 @dataclass(frozen=True)
@@ -230,14 +199,18 @@ class _OpenSpielSolver(MetaSolver):
             )
         if self.lp is not None and self.lp not in LP_SOLVERS:
             raise unknown(where, "LP solver", self.lp, LP_SOLVERS)
-        players = {"nash": (2, 2), "alpharank": (2, math.inf)}.get(self.name)
-        facts = {
-            "concept": self.concepts[self.name],
-            "stochastic": self.name in RANDOM,
-            "players": players or (1, math.inf),
-        }
-        for fact, value in facts.items():  # hides the class's on this instance
-            object.__setattr__(self, fact, value)
+
+    @fact
+    def concept(self) -> Concept:
+        return self.concepts[self.name]
+
+    @fact
+    def stochastic(self) -> bool:
+        return self.name in RANDOM
+
+    @fact
+    def players(self) -> tuple[int, int | float]:
+        return _PLAYERS.get(self.name, (1, math.inf))
 
     @property
     def _linear(self) -> bool:
@@ -253,7 +226,7 @@ class _OpenSpielSolver(MetaSolver):
             diagnostics["lp"] = lp
         with (
             linear_programs_by(lp) if self._linear else nullcontext(),
-            _numpy_seeded(rng if self.stochastic else None),
+            numpy_seeded(rng if self.stochastic else None),
             warnings.catch_warnings(record=True) as warned,
             redirect_stdout(printed),
         ):
@@ -289,7 +262,7 @@ class JPSROSolver(_OpenSpielSolver):
     source: ClassVar[str] = "Marris et al. 2021 (OpenSpiel)"
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        table = _module(_JPSRO, "JPSROSolver()").FLAG_TO_FUNC
+        table = module(JPSRO, "JPSROSolver()").FLAG_TO_FUNC
         theirs = _overwritten.get(self.name, table[self.name])
         counts = game.repeats or [
             np.ones(size, dtype=np.int64) for size in game.actions
@@ -335,9 +308,9 @@ class PSROv2Solver(_OpenSpielSolver):
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         where = "PSROv2Solver()"
         if self.name == "alpharank":
-            theirs = _module(f"{_PSRO_V2}.utils", where).alpharank_strategy
+            theirs = module(f"{PSRO_V2}.utils", where).alpharank_strategy
         else:
-            methods = _module(f"{_PSRO_V2}.meta_strategies", where)
+            methods = module(f"{PSRO_V2}.meta_strategies", where)
             theirs = methods.META_STRATEGY_METHODS[self.name]
         option = "prd_iterations" if self.name == "prd" else "iterations"
         options = {} if self.steps is None else {option: self.steps}

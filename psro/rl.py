@@ -128,7 +128,7 @@ class LearnedOracle:
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
-        policies = [found.policy for found in self.executor.answer(train, tasks)]
+        policies = [learned.policy for learned in self.executor.answer(train, tasks)]
         matches = [
             self._against(pools, target, policy, seed)
             for target, policy, seed in zip(asked, policies, seeds, strict=True)

@@ -111,6 +111,42 @@ def test_functions_stay_small():
     assert not long
 
 
+def test_only_a_game_sets_fields_of_a_frozen_value():
+    """Its own, while it is made; class facts that depend on fields are properties."""
+    setters = set()
+    for room in FLOORS:
+        for path in files(room):
+            tree = ast.parse(path.read_text("utf-8"))
+            for scope in ast.walk(tree):
+                name = getattr(scope, "name", "module")
+                if not isinstance(scope, ast.FunctionDef | ast.Module):
+                    continue
+                setters |= {
+                    (path.name, name, ast.unparse(call.args[0]))
+                    for call in ast.walk(scope)
+                    if isinstance(call, ast.Call)
+                    and ast.unparse(call.func) == "object.__setattr__"
+                }
+    assert setters == {("game.py", "module", "self"), ("game.py", "__init__", "self")}
+
+
+def test_nobody_reads_the_text_of_an_error():
+    """Errors are told apart by type: their sentences are for people."""
+    asked = ("startswith", "endswith", "find", "index", "count")
+    readers = []
+    for room in FLOORS:
+        for path in files(room):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                read: list[ast.expr] = []
+                if isinstance(node, ast.Compare):
+                    read = [node.left, *node.comparators]
+                elif isinstance(node, ast.Attribute) and node.attr in asked:
+                    read = [node.value]
+                if "str(error)" in map(ast.unparse, read):
+                    readers.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not readers
+
+
 @pytest.mark.parametrize(
     "room", ["metaspiel", "meta_solvers", "psro", "offline", "matrl"]
 )

@@ -1,8 +1,8 @@
 """Many games at once: ``equilibria`` solves a batch, of one shape or of several.
 
 rng = np.random.default_rng(0)
-found = equilibria(rng.normal(size=(512, 2, 8, 8)))          # maximum-entropy CCE
-found.joint, found.status, found.bound
+solved = equilibria(rng.normal(size=(512, 2, 8, 8)))          # maximum-entropy CCE
+solved.joint, solved.status, solved.bound
 """
 
 import math
@@ -107,8 +107,8 @@ def equilibria(
     rest = (target, welfare, epsilon, upper, rho, actions)
     problem, unit = build(payoffs, concept, *rest)
     start = None if start is None else _start(problem, start)
-    found = interior.solve(problem, start, steps, tolerance)
-    return report(problem, unit, found, interior_of(problem) if feasible else None)
+    solved = interior.solve(problem, start, steps, tolerance)
+    return report(problem, unit, solved, interior_of(problem) if feasible else None)
 
 
 def _start(problem: Problem, start: Any) -> Array:
@@ -128,7 +128,7 @@ def _start(problem: Problem, start: Any) -> Array:
 def report(
     problem: Problem,
     unit: Array,
-    found: interior.Solution,
+    solved: interior.Solution,
     inside: Array | None = None,
 ) -> Equilibria:
     """An interior-point solution in the user's units, with what can be proved of it.
@@ -137,7 +137,7 @@ def report(
     in where a deviation gains more than epsilon.
     """
     dual = Dual(problem)
-    xp, point = dual.xp, found.point
+    xp, point = dual.xp, solved.point
     allowed = dual.spread(point.epsilon)
 
     def spare(joint: Array) -> Array:
@@ -150,7 +150,7 @@ def report(
     # to the problem whose epsilon is larger by the violation.
     total = xp.sum(point.alpha, 1)
     violation = xp.clip(-before, 0.0, None)
-    gap = found.gap + violation * total
+    gap = solved.gap + violation * total
     if inside is not None:
         room = spare(inside)
         safe = xp.where(room > 0, room, xp.ones_like(room))
@@ -161,7 +161,7 @@ def report(
         after = spare(mixed)
         # A feasible joint is compared with the problem itself.
         lost = _objective(problem, joint) - _objective(problem, mixed)
-        gap = xp.where(after > 0, found.gap + lost, gap)
+        gap = xp.where(after > 0, solved.gap + lost, gap)
         joint, before = mixed, after
         violation = xp.clip(-after, 0.0, None)
     rounding = 1e-15 * (1 + total)
@@ -170,9 +170,9 @@ def report(
         joint=joint,
         alpha=point.alpha,
         epsilon=point.epsilon * unit,
-        status=found.status,
-        steps=found.steps,
-        residual=found.residual,
+        status=solved.status,
+        steps=solved.steps,
+        residual=solved.residual,
         violation=violation,
         bound=xp.clip(bound, None, 1.0),
         feasible=before > 0 if inside is not None else before >= 0,

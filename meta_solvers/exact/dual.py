@@ -135,18 +135,18 @@ class Dual:
     def gains(self, weight: Array) -> Array:
         """``sum_a weight(a) gain_j(a)`` of every deviation: ``[B, m]``."""
         xp, batch = self.xp, self.problem.batch
-        found = []
+        gains = []
         for p, own in enumerate(self.own):
-            told = xp.moveaxis(weight, 1 + p, 1).reshape(batch, own.shape[1], -1)
+            recommended = xp.moveaxis(weight, 1 + p, 1).reshape(batch, own.shape[1], -1)
             if self.problem.concept == "cce":
-                rest = xp.sum(told, 1)
+                rest = xp.sum(recommended, 1)
                 gain = (own @ rest[:, :, None])[:, :, 0]
-                gain = gain - xp.sum(own * told, (1, 2))[:, None]
+                gain = gain - xp.sum(own * recommended, (1, 2))[:, None]
             else:
-                gain = own @ xp.moveaxis(told, 1, 2)
-                gain = gain - xp.sum(own * told, 2)[:, None, :]
-            found.append(gain.reshape(batch, -1))
-        return xp.concatenate(found, 1) * self.mask
+                gain = own @ xp.moveaxis(recommended, 1, 2)
+                gain = gain - xp.sum(own * recommended, 2)[:, None, :]
+            gains.append(gain.reshape(batch, -1))
+        return xp.concatenate(gains, 1) * self.mask
 
     def soften(self, totals: Array) -> tuple[Array, Array]:
         """``phi_p(S_p)`` and its derivative ``eps_p(S_p)``: both ``[B, N]``."""
@@ -248,29 +248,29 @@ class Dual:
         """
         xp, own = self.xp, self.own[player]
         size = own.shape[1]
-        to, told = chosen // size, chosen % size
+        to, recommended = chosen // size, chosen % size
         at = xp.broadcast_to(to[:, :, None], (*to.shape, own.shape[2]))
-        from_ = xp.broadcast_to(told[:, :, None], at.shape)
+        from_ = xp.broadcast_to(recommended[:, :, None], at.shape)
         along = np.take_along_axis if xp is np else xp.take_along_dim
         gain = along(own, at, 1) - along(own, from_, 1)
         real = along(self.mask[:, self.parts[player]], chosen, 1)[:, :, None]
         joints = math.prod(self.problem.actions)
         rows = xp.zeros_like(xp.broadcast_to(real, (*to.shape, joints)))
         if xp is np:
-            np.put_along_axis(rows, self.where[player][told], gain * real, 2)
+            np.put_along_axis(rows, self.where[player][recommended], gain * real, 2)
             return rows
-        return rows.scatter(2, self.where[player][told], gain * real)
+        return rows.scatter(2, self.where[player][recommended], gain * real)
 
     def deviations(self) -> Array:
         """All gains, ``[B, m, prod A]``: for tests and tiny games."""
         xp, batch = self.xp, self.problem.batch
         if self.problem.concept == "ce":
             pairs = [self.index(a * a) for a in self.problem.actions]
-            found = [
+            gains = [
                 self.rows(xp.broadcast_to(pair, (batch, pair.shape[0])), p)
                 for p, pair in enumerate(pairs)
             ]
-            return xp.concatenate(found, 1)
+            return xp.concatenate(gains, 1)
         units = xp.zeros_like(self.mask[:, :, None] * self.mask[:, None, :])
         units[:, self.index(self.size), self.index(self.size)] = 1.0
         tilted = [
@@ -282,20 +282,23 @@ class Dual:
     def diagonal(self, sigma: Array) -> Array:
         """Variance of every deviation's gain: the diagonal of H, epsilon hard."""
         xp, batch = self.xp, self.problem.batch
-        found = []
+        variances = []
         for p, own in enumerate(self.own):
-            told = xp.moveaxis(sigma, 1 + p, 1).reshape(batch, own.shape[1], -1)
-            mean = told * own
+            recommended = xp.moveaxis(sigma, 1 + p, 1).reshape(batch, own.shape[1], -1)
+            mean = recommended * own
             square = xp.sum(mean * own, 2)
             if self.problem.concept == "cce":
-                rest, mean = xp.sum(told, 1)[:, :, None], xp.sum(mean, 1)[:, :, None]
+                rest, mean = (
+                    xp.sum(recommended, 1)[:, :, None],
+                    xp.sum(mean, 1)[:, :, None],
+                )
                 second = (own * own @ rest - 2 * own @ mean)[:, :, 0]
                 second = second + xp.sum(square, 1)[:, None]
             else:
-                second = own * own @ xp.moveaxis(told, 1, 2)
+                second = own * own @ xp.moveaxis(recommended, 1, 2)
                 second = second - 2 * own @ xp.moveaxis(mean, 1, 2) + square[:, None]
-            found.append(second.reshape(batch, -1))
-        variance = xp.concatenate(found, 1) - self.gains(sigma) ** 2
+            variances.append(second.reshape(batch, -1))
+        variance = xp.concatenate(variances, 1) - self.gains(sigma) ** 2
         return xp.clip(variance, 0.0, None) * self.mask
 
     def product(self, point: Point, direction: Array) -> Array:

@@ -58,15 +58,15 @@ def equilibrium(
         concept, **{k: v.detach() for k, v in vars(problem).items() if k != "concept"}
     )
     with torch.no_grad():
-        found = interior.solve(still, None, steps, tolerance)
-        wrong = torch.nonzero((found.status != 0) & ~_good(found))[:, 0]
+        solved = interior.solve(still, None, steps, tolerance)
+        wrong = torch.nonzero((solved.status != 0) & ~_good(solved))[:, 0]
         if len(wrong):
             first = int(wrong[0])
             raise UserError(
                 "equilibrium(): every game must have a solution; got "
-                f"{STATUS[int(found.status[first])]} for game {first} of the batch"
+                f"{STATUS[int(solved.status[first])]} for game {first} of the batch"
             )
-        point = found.point
+        point = solved.point
         # A deviation that binds has a dual, any other has slack: their ratio freezes
         # the duals of those that do not bind.
         ratio = point.slack.clamp(min=0) / point.alpha.clamp(min=1e-300)
@@ -79,7 +79,9 @@ def equilibrium(
     return dual.at(point.alpha.detach() + step).sigma
 
 
-def _good(found: interior.Solution) -> Tensor:
+def _good(solved: interior.Solution) -> Tensor:
     """Solved to a looser tolerance: rounding can stop a step short of 1e-12."""
-    worst = -found.point.slack.amin(1)
-    return (found.gap.abs() <= 1e-8 * (1 + found.point.alpha.sum(1))) & (worst <= 1e-9)
+    worst = -solved.point.slack.amin(1)
+    return (solved.gap.abs() <= 1e-8 * (1 + solved.point.alpha.sum(1))) & (
+        worst <= 1e-9
+    )

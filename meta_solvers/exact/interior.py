@@ -83,15 +83,15 @@ def solve(
         problem is solved (violations at a tenth of it).
     """
     xp = namespace(problem.payoffs)
-    found = _run(problem, start, steps, tolerance)
-    stuck = found.status == STUCK
+    solved = _run(problem, start, steps, tolerance)
+    stuck = solved.status == STUCK
     if steps >= _MANY:
-        stuck = stuck | (found.status == STEPS)
+        stuck = stuck | (solved.status == STEPS)
     if start is None or not xp.any(stuck):
-        return found
+        return solved
     # A start too far from the central path can only be left by starting again.
     again = _run(problem.take(stuck), None, steps, tolerance)
-    return _merged(found, again, stuck)
+    return _merged(solved, again, stuck)
 
 
 def _run(

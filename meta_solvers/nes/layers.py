@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True, eq=False)
-class Shape:
-    """Which entries of padded tensors are real.
+class RealActions:
+    """Which actions of padded games are real, for entries along their axes.
 
     Attributes:
       real: per player ``[B, A_p]`` of 0 and 1.
@@ -92,12 +92,12 @@ def relation(player: int, other: int, kept: frozenset[int]) -> tuple[int, ...]:
 
 def relations(players: int, to_dual: bool = False) -> list[tuple[int, ...]]:
     """All relations: ``6N - 4`` to payoffs, fewer to duals (a_-p is summed out)."""
-    found = []
+    kinds = []
     for kept in subsets(players):
         for other in range(players):
             if not (to_dual and kept - {0}):
-                found.append(relation(0, other, kept))
-    return sorted(set(found))
+                kinds.append(relation(0, other, kept))
+    return sorted(set(kinds))
 
 
 def subsets(players: int) -> list[frozenset[int]]:
@@ -127,9 +127,9 @@ class PayoffLinear(nn.Module):
         )
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def forward(self, x: Sequence[Tensor], shape: Shape) -> list[Tensor]:
+    def forward(self, x: Sequence[Tensor], actions: RealActions) -> list[Tensor]:
         """Applies the layer; padded entries are 0 before and after."""
-        pooled = self._pools(x, shape)
+        pooled = self._pools(x, actions)
         result = []
         for p in range(self.players):
             # Small pools first: they are added up before they are broadcast.
@@ -137,9 +137,9 @@ class PayoffLinear(nn.Module):
             total = sum(terms[1:], terms[0] + self.bias)
             if self.to_dual:
                 total = total.reshape(total.shape[0], -1, total.shape[-1])
-                result.append(total * shape.real[p][:, :, None])
+                result.append(total * actions.real[p][:, :, None])
             else:
-                result.append(total if shape.full else total * shape.joint())
+                result.append(total if actions.full else total * actions.joint())
         return result
 
     def _terms(
@@ -159,7 +159,7 @@ class PayoffLinear(nn.Module):
         return terms
 
     def _pools(
-        self, x: Sequence[Tensor], shape: Shape
+        self, x: Sequence[Tensor], actions: RealActions
     ) -> dict[tuple[int, frozenset[int]], Tensor]:
         """Every player's tensor summed to every set of axes, over root of count."""
         everything = frozenset(range(self.players))
@@ -171,7 +171,7 @@ class PayoffLinear(nn.Module):
                     continue
                 axis = min(everything - kept)
                 wider = pooled[q, kept | {axis}]
-                count = shape.along(axis).sum(1 + axis, keepdim=True)
+                count = actions.along(axis).sum(1 + axis, keepdim=True)
                 pooled[q, kept] = wider.sum(1 + axis, keepdim=True) * count.rsqrt()
         return pooled
 

@@ -19,7 +19,7 @@ from meta_solvers.exact.dual import Dual, Point
 from meta_solvers.exact.problem import Concept, Problem
 from meta_solvers.nes.layers import (
     PayoffLinear,
-    Shape,
+    RealActions,
     action_pools,
     standard,
     swap_pools,
@@ -96,12 +96,12 @@ class Network(nn.Module):
         """The point after the feed-forward part and after every block."""
         dual = Dual(problem)
         real = [problem.real[:, p, :n] for p, n in enumerate(problem.actions)]
-        shape, mask = Shape(tuple(real)), pack(dual, dual.mask)[..., None]
+        actions, mask = RealActions(tuple(real)), pack(dual, dual.mask)[..., None]
         size = typical(problem, mask)
         x = self._inputs(problem)
         for layer in self.payoff:
-            x = self._bend(layer(x, shape), [shape.joint()] * len(x))
-        h = self._to_dual(x, shape, problem) * mask
+            x = self._bend(layer(x, actions), [actions.joint()] * len(x))
+        h = self._to_dual(x, actions, problem) * mask
         for mix in self.dual:
             h = self._bend([mix(h, mask)], [mask])[0] * mask
         log = self.first(h)[..., 0]
@@ -153,7 +153,9 @@ class Network(nn.Module):
             for p, y in enumerate(payoffs)
         ]
 
-    def _to_dual(self, x: list[Tensor], shape: Shape, problem: Problem) -> Tensor:
+    def _to_dual(
+        self, x: list[Tensor], actions: RealActions, problem: Problem
+    ) -> Tensor:
         width = problem.real.shape[2]
 
         def stacked(vectors: list[Tensor]) -> Tensor:
@@ -161,13 +163,15 @@ class Network(nn.Module):
             both = zip(vectors, pads, strict=True)
             return torch.stack([nn.functional.pad(v, p) for v, p in both], 1)
 
-        played = stacked(self.encode(x, shape))
+        played = stacked(self.encode(x, actions))
         if self.architecture.concept == "cce":
             return unit(played if self.architecture.linear else torch.relu(played))
-        told = stacked(self.told(x, shape))
-        total = played[:, :, :, None] + told[:, :, None]
+        recommended = stacked(self.told(x, actions))
+        total = played[:, :, :, None] + recommended[:, :, None]
         if not self.architecture.linear:
-            both = torch.relu(played)[:, :, :, None] * torch.relu(told)[:, :, None]
+            both = (
+                torch.relu(played)[:, :, :, None] * torch.relu(recommended)[:, :, None]
+            )
             total = total + both
         return unit(total)
 

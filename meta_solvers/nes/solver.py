@@ -13,12 +13,13 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from meta_solvers.base import Answer, Status, summands
+from meta_solvers.base import Answer, Status, fact, summands
 from meta_solvers.convex import TOLERANCE, EntropySolver, answer
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import Equilibria, report
 from meta_solvers.exact.build import build
 from meta_solvers.exact.problem import Array, Concept, Problem, namespace
+from metaspiel.nfg import gaps
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 
@@ -169,8 +170,10 @@ class NeuralEquilibrium(EntropySolver):
         _check_refine(self.refine, name)
         if not self.accuracy >= 0:
             raise UserError(f"{name}: accuracy must be at least 0; got {self.accuracy}")
-        # A fact of the instance: it hides the one of the class.
-        object.__setattr__(self, "concept", self.equilibrium)
+
+    @fact
+    def concept(self) -> gaps.Concept:
+        return self.equilibrium
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         from meta_solvers.nes.data import as_float64
@@ -184,8 +187,8 @@ class NeuralEquilibrium(EntropySolver):
         notes = {} if outside is None else {"range": outside}
         limit = None if start is None else self.refine
         steps = self.steps if limit is None else limit
-        found = interior.solve(problem, start, steps, TOLERANCE)
-        result = answer(self, game, report(problem, unit, found), **notes)
+        solved = interior.solve(problem, start, steps, TOLERANCE)
+        result = answer(self, game, report(problem, unit, solved), **notes)
         if limit is None or result.status is not Status.MAX_STEPS:
             return result
         # As many steps as were asked for are taken: that is no failure to stop.

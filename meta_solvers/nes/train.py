@@ -210,11 +210,11 @@ class Reference:
         rng: np.random.Generator,
     ) -> None:
         problem = as_float64(games.draw(count, actions, rng))
-        found = solve(problem)
-        solved = found.status == SOLVED
+        answers = solve(problem)
+        solved = answers.status == SOLVED
         self.actions = actions
         self.dual = Dual(problem.take(solved))
-        self.exact = found.point.sigma[solved]
+        self.exact = answers.point.sigma[solved]
 
     def row(self, network: Network) -> dict[str, Any]:
         """Means over the games for a network, and for duals 0 (``_uniform``).
@@ -253,10 +253,14 @@ def train(
     held = references(training.recipe.games, sizes, games, 12345)
     total, count = 0.0, 0
     while training.step < training.recipe.steps:
-        found = training.update()
-        total, count = total + found["loss"], count + 1
+        measured = training.update()
+        total, count = total + measured["loss"], count + 1
         if training.step % every == 0 or training.step == training.recipe.steps:
             network = training.averaged()
-            loss = {"step": training.step, "loss": total / count, "rate": found["rate"]}
+            loss = {
+                "step": training.step,
+                "loss": total / count,
+                "rate": measured["rate"],
+            }
             yield {**loss, "sizes": [reference.row(network) for reference in held]}
             total, count = 0.0, 0

@@ -1,0 +1,40 @@
+"""Games that can be played: in sequence form, as simulators, and as Markov games.
+
+``sequence_form`` and ``matrix_game`` read OpenSpiel's games. A ``Simulator`` plays many
+episodes of a game at once (``Bargaining``, any OpenSpiel game); a ``MarkovGame`` has
+several agents that move together; ``metaspiel.games.worlds`` knows them by name.
+Importing this package loads nothing heavy; torch and OpenSpiel come with what is used.
+"""
+
+from typing import TYPE_CHECKING
+
+from metaspiel.lazy import public
+
+if TYPE_CHECKING:
+    from metaspiel.games.bargaining import Bargaining
+    from metaspiel.games.batched import OpenSpielSimulator
+    from metaspiel.games.markov import MarkovGame
+    from metaspiel.games.openspiel import matrix_game, sequence_form
+    from metaspiel.games.sequence import SequenceForm
+    from metaspiel.games.simulator import Simulator
+
+__all__ = [
+    "Bargaining",
+    "MarkovGame",
+    "OpenSpielSimulator",
+    "SequenceForm",
+    "Simulator",
+    "matrix_game",
+    "sequence_form",
+]
+__getattr__ = public(
+    __name__,
+    {
+        "openspiel": ("matrix_game", "sequence_form"),
+        "sequence": ("SequenceForm",),
+        "simulator": ("Simulator",),
+        "bargaining": ("Bargaining",),
+        "batched": ("OpenSpielSimulator",),
+        "markov": ("MarkovGame",),
+    },
+)

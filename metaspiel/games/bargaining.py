@@ -19,7 +19,6 @@ from metaspiel.games.bargaining_rules import ACCEPT, ACTIONS, LONGEST, Exponent
 from metaspiel.games.simulator import Position, alike, merge
 from metaspiel.nfg.errors import UserError, unknown
 
-TERMINAL_STATE = (-1.0,) * rules.STATE  # a learned model's picture of the end
 _POOLS = 31
 _FIRST = 2  # where a player's information begins to tell the pool
 _VALUES = slice(5, 8)  # and its own valuation
@@ -279,8 +278,7 @@ class Bargaining:
 def state(position: BargainingPosition) -> Float32[Tensor, "S B 15"]:
     """The true state: agreed, k, pool (3), v^0 (3), standing offer (3), v^1 (3), mover.
 
-    Where the episode is over, it is the state after the last move, not
-    ``TERMINAL_STATE``.
+    Where the episode is over, it is the state after the last move.
     """
     values = position.valuations
     parts = [

@@ -20,7 +20,6 @@ from metaspiel.nfg.errors import UserError
 MOVES = ((1, 0), (0, -1), (-1, 0), (0, 1), (0, 0))
 """Rows and columns that an action adds: down, left, up, right, wait."""
 
-WAIT = 4
 ACTIONS = Discrete(len(MOVES))
 
 

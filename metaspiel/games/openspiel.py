@@ -15,7 +15,7 @@ from open_spiel.python import policy as openspiel_policy
 
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.walk import MEMORY_GB, walk
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UnknownGame, UserError, unknown
 from metaspiel.nfg.game import Game
 
 
@@ -45,7 +45,7 @@ def _loaded(name: str, players: int | None) -> Any:
     short = name.split("(", 1)[0].strip()
     known = pyspiel.registered_names()
     if short not in known:
-        raise unknown(where, "game", short, known)
+        raise unknown(where, "game", short, known, error=UnknownGame)
     try:
         with _silenced():
             parameters = pyspiel.game_parameters_from_string(name)
@@ -138,8 +138,9 @@ def matrix_game(name: str, players: int | None = None) -> Game:
       UserError: the game is unknown or is not one-shot.
     """
     short = name.split("(", 1)[0].strip()
-    if short not in pyspiel.registered_names():
-        raise unknown("matrix_game()", "game", short, pyspiel.registered_names())
+    known = pyspiel.registered_names()
+    if short not in known:
+        raise unknown("matrix_game()", "game", short, known, error=UnknownGame)
     game = _loaded(name, players)
     one_shot = (
         pyspiel.GameType.Information.ONE_SHOT,

@@ -55,12 +55,6 @@ class Treeplex:
         return int(self.first[-1])
 
     @cached_property
-    def infoset(self) -> Int64[ndarray, " S"]:
-        """Information set of each sequence; -1 for the empty one."""
-        sizes = np.diff(self.first)
-        return np.concatenate([[-1], np.repeat(np.arange(self.infosets), sizes)])
-
-    @cached_property
     def _passes(self) -> list[tuple[ndarray, ndarray, ndarray, int, int]]:
         """For each depth: starts, groups of equal parents, their sequence, range."""
         passes = []

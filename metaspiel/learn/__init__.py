@@ -1,0 +1,28 @@
+"""Learners of policies: stacked Double DQN and PPO, value mixing and MADDPG.
+
+``ddqn.train`` answers each ``Task``, a game and its co-players, with what was
+``Learned``; ``ppo.train`` trains independent agents in a Markov game, as ``PPO`` says.
+``mixing`` and ``maddpg`` train teams from a replay, step by step. Importing this
+package loads nothing heavy; torch comes with what is used.
+"""
+
+from typing import TYPE_CHECKING
+
+from metaspiel.lazy import public
+
+if TYPE_CHECKING:
+    from metaspiel.learn.maddpg import MADDPG
+    from metaspiel.learn.mixing import Mixing
+    from metaspiel.learn.ppo import PPO
+    from metaspiel.learn.tasks import Learned, Task
+
+__all__ = ["MADDPG", "PPO", "Learned", "Mixing", "Task"]
+__getattr__ = public(
+    __name__,
+    {
+        "ppo": ("PPO",),
+        "tasks": ("Learned", "Task"),
+        "mixing": ("Mixing",),
+        "maddpg": ("MADDPG",),
+    },
+)

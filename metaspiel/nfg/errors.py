@@ -1,4 +1,4 @@
-"""The two ways a call can go wrong that a caller may want to catch."""
+"""The ways a call can go wrong that a caller may want to catch, told apart by type."""
 
 import difflib
 from collections.abc import Iterable
@@ -13,7 +13,21 @@ class UserError(ValueError):
     """
 
 
-def unknown(where: str, kind: str, name: object, known: Iterable[str]) -> UserError:
+class UnknownName(UserError):
+    """Nothing is known under a name; the message lists what is."""
+
+
+class UnknownGame(UnknownName):
+    """No game has that name."""
+
+
+def unknown(
+    where: str,
+    kind: str,
+    name: object,
+    known: Iterable[str],
+    error: type[UnknownName] = UnknownName,
+) -> UnknownName:
     """An error that lists what exists and suggests the nearest name."""
     names = sorted(known)
     close = difflib.get_close_matches(str(name), names, n=5, cutoff=0.5)
@@ -22,4 +36,4 @@ def unknown(where: str, kind: str, name: object, known: Iterable[str]) -> UserEr
     if len(names) > _LISTED:
         near = close or names[:5]
         listed = f"{', '.join(near)} and {len(names) - len(near)} others"
-    return UserError(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")
+    return error(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")

@@ -18,33 +18,33 @@ def parse(text: str) -> Game:
     Raises:
       UserError: the text is not a strategic-form game.
     """
-    found = [
+    tokens = [
         ("text", m[1])
         if m[1] is not None
         else ("mark" if m[2] else "word", m[2] or m[3])
         for m in _TOKEN.finditer(text)
     ]
-    words = [value for _, value in found]
+    words = [value for _, value in tokens]
     if words[:2] != ["NFG", "1"] or len(words) < 4:
         raise UserError(
             "a .nfg must begin with 'NFG 1 R' or 'NFG 1 D', a title and the players; "
             f"got '{' '.join(words[:3])}'"
         )
     position = 4  # NFG 1 R "title"
-    players, position = _group(found, position)
-    sizes, position = _sizes(found, position)
+    players, position = _group(tokens, position)
+    sizes, position = _sizes(tokens, position)
     if len(sizes) != len(players) or not sizes:
         raise UserError(
             f"a .nfg must list the strategies of each of its {len(players)} players; "
             f"got {len(sizes)} lists"
         )
-    if position < len(found) and found[position][0] == "text":
+    if position < len(tokens) and tokens[position][0] == "text":
         position += 1  # an optional comment
     total = math.prod(sizes)
-    if position < len(found) and found[position] == ("mark", "{"):
-        rows = _outcomes(found, position, len(sizes), total)
+    if position < len(tokens) and tokens[position] == ("mark", "{"):
+        rows = _outcomes(tokens, position, len(sizes), total)
     else:
-        numbers = [_number(value) for _, value in found[position:]]
+        numbers = [_number(value) for _, value in tokens[position:]]
         if len(numbers) != total * len(sizes):
             raise UserError(
                 f"a .nfg of {'x'.join(map(str, sizes))} strategies must hold "
@@ -54,13 +54,13 @@ def parse(text: str) -> Game:
     return Game(np.moveaxis(rows.reshape(*sizes, len(sizes), order="F"), -1, 0))
 
 
-def _group(found: list[tuple[str, str]], at: int) -> tuple[list[str], int]:
+def _group(tokens: list[tuple[str, str]], at: int) -> tuple[list[str], int]:
     """The items between braces at ``at``, and the position behind them."""
-    if at >= len(found) or found[at] != ("mark", "{"):
+    if at >= len(tokens) or tokens[at] != ("mark", "{"):
         raise UserError("a .nfg must have braces where lists belong; one is missing")
     depth, items, position = 1, [], at + 1
-    while depth and position < len(found):
-        kind, value = found[position]
+    while depth and position < len(tokens):
+        kind, value = tokens[position]
         if kind == "mark":
             depth += 1 if value == "{" else -1
         elif depth == 1:
@@ -71,9 +71,9 @@ def _group(found: list[tuple[str, str]], at: int) -> tuple[list[str], int]:
     return items, position
 
 
-def _sizes(found: list[tuple[str, str]], at: int) -> tuple[list[int], int]:
+def _sizes(tokens: list[tuple[str, str]], at: int) -> tuple[list[int], int]:
     """Strategies a player: ``{ 2 3 }`` or ``{ { "U" "D" } { "L" "R" "S" } }``."""
-    plain, end = _group(found, at)
+    plain, end = _group(tokens, at)
     if plain:
         if not all(value.isdigit() and int(value) > 0 for value in plain):
             raise UserError(
@@ -82,24 +82,24 @@ def _sizes(found: list[tuple[str, str]], at: int) -> tuple[list[int], int]:
         return [int(value) for value in plain], end
     sizes, position = [], at + 1
     while position < end - 1:
-        items, position = _group(found, position)
+        items, position = _group(tokens, position)
         sizes.append(len(items))
     return sizes, end
 
 
 def _outcomes(
-    found: list[tuple[str, str]], at: int, players: int, total: int
+    tokens: list[tuple[str, str]], at: int, players: int, total: int
 ) -> np.ndarray:
-    end = _group(found, at)[1]
+    end = _group(tokens, at)[1]
     table, position = [np.zeros(players)], at + 1
     while position < end - 1:
-        items, position = _group(found, position)
+        items, position = _group(tokens, position)
         table.append(np.array([_number(value) for value in items[1:]]))
         if table[-1].shape != (players,):
             raise UserError(
                 f"an outcome of a .nfg must have {players} payoffs; got {items}"
             )
-    indices = [int(_number(value)) for _, value in found[end:]]
+    indices = [int(_number(value)) for _, value in tokens[end:]]
     if len(indices) != total or not all(0 <= i < len(table) for i in indices):
         raise UserError(
             f"a .nfg must name one of its {len(table) - 1} outcomes for each of "

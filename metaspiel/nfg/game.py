@@ -108,6 +108,17 @@ class Game:
             )
         return cls(array.mean(axis=0), array, repeats, symmetric)
 
+    @classmethod
+    def zero_sum(cls, matrix: Any) -> "Game":
+        """Two players: one gets ``matrix`` ``[A1, A2]`` by row, the other minus it."""
+        array = _numbers(matrix, "Game.zero_sum()", "matrix")
+        if array.ndim != 2:
+            raise UserError(
+                "Game.zero_sum(): matrix must have shape [A1, A2]; "
+                f"got {list(array.shape)}"
+            )
+        return cls(np.stack([array, -array]))
+
     @property
     def players(self) -> int:
         """N."""

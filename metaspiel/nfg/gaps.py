@@ -71,8 +71,8 @@ def measure(game: Game, joint: Float64[ndarray, "*A"]) -> Gaps:
     ce, cce, ne = (np.zeros(game.players) for _ in range(3))
     for player in range(game.players):
         payoff = game.own_first(player)
-        told = np.moveaxis(joint, player, 0).reshape(payoff.shape)
-        gains = told @ payoff.T  # [recommended, played]
+        recommended = np.moveaxis(joint, player, 0).reshape(payoff.shape)
+        gains = recommended @ payoff.T  # [recommended, played]
         obeyed = np.diagonal(gains)
         ce[player] = np.sum(gains.max(axis=1) - obeyed)
         cce[player] = gains.sum(axis=0).max() - obeyed.sum()

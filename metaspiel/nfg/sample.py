@@ -200,25 +200,25 @@ def sample(family: str, actions: tuple[int, ...], rng: np.random.Generator) -> G
     Raises:
       UserError: no such family, or its definition excludes these players or actions.
     """
-    found = _family(family, "sample()")
+    chosen = _family(family, "sample()")
     if not actions or min(actions) < 1:
         raise UserError(
             "sample(): actions must be one whole number >= 1 for each player; "
             f"got {tuple(actions)}"
         )
-    low, high = found.players
+    low, high = chosen.players
     if not low <= len(actions) <= high:
         wanted = f"exactly {low}" if low == high else f"at least {low}"
         raise UserError(
             f"sample(): family '{family}' must have {wanted} players; "
             f"got {len(actions)}"
         )
-    if found.square and len(set(actions)) > 1:
+    if chosen.square and len(set(actions)) > 1:
         raise UserError(
             f"sample(): family '{family}' must give all players the same number of "
             f"actions; got {tuple(actions)}"
         )
-    return Game(found.make(tuple(actions), rng), symmetric=found.symmetric)
+    return Game(chosen.make(tuple(actions), rng), symmetric=chosen.symmetric)
 
 
 def _family(name: str, where: str) -> Family:

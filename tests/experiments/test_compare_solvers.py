@@ -22,7 +22,8 @@ SMALL = (
 def test_compare_and_resume(tmp_path, capsys):
     out = tmp_path / "r"
     assert call(*SMALL, "--out", out, "--json") == 0
-    found = {row["solver"]: row for row in json.loads(capsys.readouterr().out)}
+    strict = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    found = {row["solver"]: row for row in strict}
     assert found["mgcce"]["ok"] == 1.0 and found["mgcce"]["worst_gap"] < 1e-6
     assert found["mgcce"]["games"] == 6  # zero_sum has two players
     assert found["nash_lp"]["games"] == 2  # refused games are not counted

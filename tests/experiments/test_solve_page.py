@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _run, solve
+from experiments import _run, solve, solvers
 from experiments._files import load_game
 from metaspiel.nfg.catalogue import named
 
@@ -24,6 +24,32 @@ def test_json_is_one_object_with_the_promised_keys(capsys):
     assert set(found["gaps"]) == {"ne", "cce", "ce"}
     assert found["status"] == "OK"
     assert np.sum(found["joint"]) == pytest.approx(1.0)
+
+
+def strict(text):
+    """Reads JSON as strict readers do, who know neither NaN nor Infinity."""
+    return json.loads(text, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--game", "chicken", "--solver", "all"),
+        ("--game", "chicken", "--solver", "mecce:rho=inf"),
+        ("--game", "chicken", "--solver", "best(mecce,uniform):by=entropy"),
+        ("--game", "matrix_pd", "--solver", "mgcce:epsilon=-99"),
+        ("--game", "chicken", "--equilibria"),
+    ],
+)
+def test_json_is_strict(words, capsys):
+    assert call(*words, "--json") == 0
+    assert strict(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("words", [(), ("--name", "mecce"), ("--name", "two_action")])
+def test_the_json_of_the_list_of_solvers_is_strict(words, capsys):
+    assert _run.main(solvers.page, solvers.Config, [*words, "--json"]) == 0
+    assert strict(capsys.readouterr().out)
 
 
 def test_an_infeasible_solve_is_still_json(capsys):

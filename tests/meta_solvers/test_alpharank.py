@@ -24,8 +24,8 @@ def openspiel(payoffs, **options):
 def test_as_openspiel_at_fixed_alpha(shape, alpha):
     payoffs = random_game(1, shape)
     wanted = openspiel(payoffs, m=50, alpha=alpha)
-    found = solve(AlphaRank(alpha=alpha), payoffs)
-    np.testing.assert_allclose(found.joint.ravel(), wanted, atol=1e-9)
+    ranking = solve(AlphaRank(alpha=alpha), payoffs)
+    np.testing.assert_allclose(ranking.joint.ravel(), wanted, atol=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(3, 4), (2, 3, 2)])
@@ -33,8 +33,8 @@ def test_as_openspiel_at_fixed_alpha(shape, alpha):
 def test_as_openspiel_at_infinite_alpha(shape, epsilon):
     payoffs = np.round(random_game(2, shape), 1)  # with some ties
     wanted = openspiel(payoffs, use_inf_alpha=True, inf_alpha_eps=epsilon)
-    found = solve(AlphaRank(epsilon=epsilon), payoffs)
-    np.testing.assert_allclose(found.joint.ravel(), wanted, atol=1e-9)
+    ranking = solve(AlphaRank(epsilon=epsilon), payoffs)
+    np.testing.assert_allclose(ranking.joint.ravel(), wanted, atol=1e-9)
 
 
 @pytest.mark.parametrize("alpha", [0.3, None])
@@ -156,9 +156,9 @@ def test_a_birth_death_chain_beyond_the_range_of_floats():
     log_rates[np.arange(1, 41), np.arange(40)] = -b
     log_weights = np.concatenate([[0], np.cumsum(b - a)])
     wanted = np.exp(log_weights - log_weights.max())
-    found = stationary(log_rates)
-    assert found.method == "log-gth"
-    np.testing.assert_allclose(found.weights, wanted / wanted.sum(), atol=1e-9)
+    ranking = stationary(log_rates)
+    assert ranking.method == "log-gth"
+    np.testing.assert_allclose(ranking.weights, wanted / wanted.sum(), atol=1e-9)
 
 
 def test_one_action_and_constant_games():

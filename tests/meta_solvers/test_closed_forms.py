@@ -21,10 +21,10 @@ def flat_rows(game, concept):
         pairs = itertools.permutations(range(size), 2)
         if concept == "cce":
             pairs = ((None, played) for played in range(size))
-        for told, played in pairs:
+        for recommended, played in pairs:
             row = np.zeros(game.actions)
             for joint in np.ndindex(*game.actions):
-                if told is None or joint[player] == told:
+                if recommended is None or joint[player] == recommended:
                     other = (*joint[:player], played, *joint[player + 1 :])
                     payoff = game.payoffs[player]
                     row[joint] = payoff[other] - payoff[joint]
@@ -101,8 +101,8 @@ def test_values_of_zero_sum_games(spec, name):
     solution = solve(get(spec), entry.game)
     np.testing.assert_allclose(solution.values, entry.values, atol=1e-9)
     if len(entry.nash) == 1:
-        for found, known in zip(solution.marginals, entry.nash[0], strict=True):
-            np.testing.assert_allclose(found, known, atol=1e-9)
+        for reached, known in zip(solution.marginals, entry.nash[0], strict=True):
+            np.testing.assert_allclose(reached, known, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -143,9 +143,9 @@ def test_corners_reach_the_flat_programs_optimum(spec, shape):
         solver = get(spec)
         score, goal = linear(spec.removeprefix("r"), game)
         best, _ = flat_program(game, solver.concept, goal)
-        found = score(solve(solver, game).values)
+        reached = score(solve(solver, game).values)
         slack = 1e-4 if spec.startswith("r") else 1e-7  # its noise is 1e-6
-        assert found == pytest.approx(best, abs=slack)
+        assert reached == pytest.approx(best, abs=slack)
 
 
 @pytest.mark.parametrize("spec", ["rvce", "rvcce"])

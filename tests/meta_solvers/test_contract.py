@@ -9,7 +9,16 @@ from functools import cache
 import numpy as np
 import pytest
 
-from meta_solvers import Game, SolverFailed, Status, UserError, get, measure, solve
+from meta_solvers import (
+    Game,
+    Progress,
+    SolverFailed,
+    Status,
+    UserError,
+    get,
+    measure,
+    solve,
+)
 from meta_solvers.base import check
 from meta_solvers.registry import names
 from metaspiel.nfg.catalogue import catalogue
@@ -101,9 +110,9 @@ def uncertain_and_repeated(shape, seed):
 @cache
 def games():
     named = [(name, entry.game) for name, entry in catalogue().items()]
-    found = [*named, *sampled([0])]
-    assert len(found) >= 500 + len(named)
-    return found
+    chosen = [*named, *sampled([0])]
+    assert len(chosen) >= 500 + len(named)
+    return chosen
 
 
 def supported(solver, game):
@@ -126,7 +135,10 @@ def assert_contract(solver, game, twin=None):
     solution = solve(solver, game, 3, throw=False)
     assert stored(game) == before
     if twin is not None:
-        again = solve(twin, game, 3, throw=False)
+        # As it is configured here, no solver reads how far a loop is.
+        past = (np.ones((1,) * game.players),)
+        progress = Progress(iteration=3, horizon=10, gap=0.5, past=past)
+        again = solve(twin, game, 3, throw=False, progress=progress)
         assert again.joint.tobytes() == solution.joint.tobytes()
         assert again.status is solution.status
     if np.isnan(solution.joint).any():

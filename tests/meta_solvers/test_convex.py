@@ -26,21 +26,21 @@ SIZES = [(2, 2), (4, 4), (3, 5), (3, 3, 3), (2, 3, 4)]
 def rows(payoffs, concept):
     """Gain of every deviation at every joint action, and whose it is: plain loops."""
     players, actions = payoffs.shape[0], payoffs.shape[1:]
-    found, owner = [], []
+    solved, owner = [], []
     for p in range(players):
         moved = np.moveaxis(payoffs[p], p, 0)
-        for told in range(actions[p]) if concept == "ce" else [None]:
+        for recommended in range(actions[p]) if concept == "ce" else [None]:
             for to in range(actions[p]):
-                if to == told:
+                if to == recommended:
                     continue
                 gain = moved[to][None] - moved
-                if told is not None:
+                if recommended is not None:
                     keep = np.zeros(actions[p])
-                    keep[told] = 1
+                    keep[recommended] = 1
                     gain = gain * keep.reshape(-1, *[1] * (players - 1))
-                found.append(np.moveaxis(gain, 0, p).ravel())
+                solved.append(np.moveaxis(gain, 0, p).ravel())
                 owner.append(p)
-    return np.array(found), np.array(owner)
+    return np.array(solved), np.array(owner)
 
 
 def reference(payoffs, concept, target, welfare, epsilon, width=None, rho=None):
@@ -93,7 +93,7 @@ def test_agrees_with_cvxpy(case, concept):
         epsilon = np.full(players, options.get("epsilon", 0.0))
         width = np.full(players, options.get("width", np.sqrt(target.size)))
         rho = options.get("rho")
-        found = equilibria(
+        solved = equilibria(
             payoffs[None],
             concept,
             target[None],
@@ -102,12 +102,12 @@ def test_agrees_with_cvxpy(case, concept):
             None if rho is None else epsilon + width,
             np.inf if rho is None else rho,
         )
-        assert found.status[0] == 0
+        assert solved.status[0] == 0
         joint = reference(payoffs, concept, target, welfare, epsilon, width, rho)
-        apart = 0.5 * np.abs(joint - found.joint[0]).sum()
+        apart = 0.5 * np.abs(joint - solved.joint[0]).sum()
         # Clarabel itself stops at 1e-5 in games whose polytope is almost empty.
-        assert apart <= 1e-5 + found.bound[0], (shape, number, apart)
-        assert abs(found.joint[0].sum() - 1) < 1e-12
+        assert apart <= 1e-5 + solved.bound[0], (shape, number, apart)
+        assert abs(solved.joint[0].sum() - 1) < 1e-12
 
 
 def test_closed_forms():
@@ -216,10 +216,10 @@ GENERIC = [(2, 4), (2, 8), (2, 16), (2, 32), (3, 4), (3, 8)]
 def solved_exactly(games, players, n, concept="cce"):
     rng = np.random.default_rng([players, n])
     payoffs = rng.standard_normal((games, players, *[n] * players))
-    found = equilibria(torch.as_tensor(payoffs), concept)
-    assert (found.status == 0).all()
+    solved = equilibria(torch.as_tensor(payoffs), concept)
+    assert (solved.status == 0).all()
     worst = 0.0
-    for game, joint in zip(payoffs, found.joint.numpy(), strict=True):
+    for game, joint in zip(payoffs, solved.joint.numpy(), strict=True):
         worst = max(worst, measure(Game(game), joint).of(concept).max())
     return worst
 
@@ -248,9 +248,9 @@ def test_hundreds_of_random_games_are_solved(games, players, n):
     for start in range(0, games, chunk):
         rng = np.random.default_rng([players, n, start])
         payoffs = rng.standard_normal((chunk, players, *[n] * players))
-        found = equilibria(torch.as_tensor(payoffs))
-        assert (found.status == 0).all()
-        for game, joint in zip(payoffs, found.joint.numpy(), strict=True):
+        solved = equilibria(torch.as_tensor(payoffs))
+        assert (solved.status == 0).all()
+        for game, joint in zip(payoffs, solved.joint.numpy(), strict=True):
             assert measure(Game(game), joint).cce.max() <= 1e-9
 
 
@@ -259,9 +259,9 @@ def test_hundreds_of_random_games_are_solved(games, players, n):
 def test_every_class_of_games_is_solved(family, concept):
     rng = np.random.default_rng([5, *family.encode()])
     games = [sample(family, (6, 6), rng).payoffs for _ in range(16)]
-    found = equilibria(np.stack(games), concept)
-    assert (found.status == 0).all(), found.status
-    for game, joint in zip(games, found.joint, strict=True):
+    solved = equilibria(np.stack(games), concept)
+    assert (solved.status == 0).all(), solved.status
+    for game, joint in zip(games, solved.joint, strict=True):
         gap = measure(Game(game), joint).of(concept) / Game(game).scale
         assert gap.max() <= 1e-9
 
@@ -388,8 +388,8 @@ def test_a_target_array_must_fit_the_game():
     solver = functools.partial(type(get("mrecce")))
     game = catalogue()["chicken"].game
     target = np.array([[0.7, 0.1], [0.1, 0.1]])
-    found = solve(solver(target=target), game)
-    assert found.status is Status.OK
+    solved = solve(solver(target=target), game)
+    assert solved.status is Status.OK
     with pytest.raises(UserError, match="target"):
         solve(solver(target=np.ones((3, 3))), game)
     with pytest.raises(UserError, match="target"):
@@ -438,9 +438,9 @@ def test_no_derivative_where_there_is_no_equilibrium():
 def test_unfinished_business_is_reported():
     payoffs = normal((8, 8), np.random.default_rng(0))[None]
     problem, _ = build(payoffs)
-    found = interior.solve(problem, steps=2)
-    assert found.status[0] == interior.STEPS
-    assert found.steps[0] == 2
+    solved = interior.solve(problem, steps=2)
+    assert solved.status[0] == interior.STEPS
+    assert solved.steps[0] == 2
     assert solve(get("mecce:steps=2"), payoffs[0], throw=False).status is (
         Status.MAX_STEPS
     )
@@ -475,7 +475,7 @@ def test_no_step_is_better_than_a_wrong_one():
     payoffs = np.stack([normal((4, 4), rng) for _ in range(8)])
     exact = equilibria(payoffs)
     for size in (1e3, 1e10, 1e100):
-        found = equilibria(payoffs, start=size * rng.random(exact.alpha.shape))
-        assert (found.status == 0).all()
-        np.testing.assert_allclose(found.joint, exact.joint, atol=1e-6)
+        solved = equilibria(payoffs, start=size * rng.random(exact.alpha.shape))
+        assert (solved.status == 0).all()
+        np.testing.assert_allclose(solved.joint, exact.joint, atol=1e-6)
     assert exact.steps.dtype == np.int64

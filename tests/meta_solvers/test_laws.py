@@ -78,8 +78,8 @@ def test_answers_follow_the_names_of_actions(spec, drawn):
     game, rng = built(drawn)
     shuffled, orders = with_actions_shuffled(game, rng)
     moved = answer(spec, game).joint[np.ix_(*orders)]
-    found = answer(spec, shuffled).joint
-    np.testing.assert_allclose(found, moved, atol=UNIQUE[spec])
+    other = answer(spec, shuffled).joint
+    np.testing.assert_allclose(other, moved, atol=UNIQUE[spec])
 
 
 @pytest.mark.parametrize("spec", UNIQUE)
@@ -133,9 +133,9 @@ def test_one_unit_for_all_changes_nothing(spec, drawn, power):
 @given(sampled(), st.floats(0.1, 10), st.floats(-5, 5))
 def test_welfare_scales_with_the_payoffs(spec, drawn, unit, shift):
     game, _ = built(drawn)
-    found = objective(spec, answer(spec, Game(unit * game.payoffs + shift)))
+    other = objective(spec, answer(spec, Game(unit * game.payoffs + shift)))
     value = unit * objective(spec, answer(spec, game)) + shift * game.players
-    assert found == pytest.approx(value, abs=1e-6 * unit * float(game.scale.sum()))
+    assert other == pytest.approx(value, abs=1e-6 * unit * float(game.scale.sum()))
 
 
 def padded(game, player, rng):
@@ -222,8 +222,8 @@ def test_repeats_are_copies_written_out_and_folded_back(spec, drawn):
     if counted.expanded().profiles > 400:
         return
     folded = counted.folded(answer(spec, counted.expanded()).joint)
-    found = answer(spec, counted).joint
-    np.testing.assert_allclose(found, folded, atol=1e-7)
+    other = answer(spec, counted).joint
+    np.testing.assert_allclose(other, folded, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -234,10 +234,10 @@ def test_repeats_are_copies_written_out_and_folded_back(spec, drawn):
 def test_repeats_change_no_objective_over_distributions(spec, drawn):
     game, rng = built(drawn)
     repeats = [rng.integers(1, 4, size) for size in game.actions]
-    found = answer(spec, Game(game.payoffs, repeats=repeats))
+    other = answer(spec, Game(game.payoffs, repeats=repeats))
     if spec.startswith("robust"):
-        np.testing.assert_array_equal(found.joint, answer(spec, game).joint)
+        np.testing.assert_array_equal(other.joint, answer(spec, game).joint)
     else:
         value = objective(spec, answer(spec, game))
         slack = 1e-7 * float(game.scale.sum())
-        assert objective(spec, found) == pytest.approx(value, abs=slack)
+        assert objective(spec, other) == pytest.approx(value, abs=slack)

@@ -53,10 +53,10 @@ def test_blocks_of_steps_give_the_plain_loop(shape, seed):
     payoffs = random_game(seed, shape)
     solution = solve(FictitiousPlay(321, 1e-9), payoffs, throw=False)
     steps = solution.diagnostics["steps"]
-    for found, wanted in zip(
+    for reached, wanted in zip(
         solution.marginals, plain_fictitious_play(payoffs, steps), strict=True
     ):
-        np.testing.assert_allclose(found, wanted, atol=1e-12)
+        np.testing.assert_allclose(reached, wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize("payoffs", [ZERO_SUM, PENNIES], ids=["rps", "pennies"])

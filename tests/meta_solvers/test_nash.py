@@ -105,9 +105,9 @@ def test_the_same_equilibria_as_nashpy(shape):
 @pytest.mark.parametrize("size", [2, 3, 4, 6, 8])
 def test_generic_games_have_an_odd_number(size):
     for seed in range(15):
-        found = equilibria(random_game(size, size, seed))
-        assert len(found) % 2 == 1
-        supports = [sum(int((s > 0).sum()) for s in p) for p in found]
+        profiles = equilibria(random_game(size, size, seed))
+        assert len(profiles) % 2 == 1
+        supports = [sum(int((s > 0).sum()) for s in p) for p in profiles]
         assert supports == sorted(supports)
 
 
@@ -126,8 +126,8 @@ def test_lemke_howson_meets_the_degenerate_extreme_points():
     for seed in range(30):
         game = random_game(3, 3, seed, "integer")
         listed = flat(equilibria(game))
-        found = solve(Nash(), game)
-        end = np.concatenate(found.marginals)
+        profiles = solve(Nash(), game)
+        end = np.concatenate(profiles.marginals)
         assert np.abs(listed - end).max(axis=1).min() < 1e-9
 
 
@@ -169,9 +169,9 @@ def test_a_dominated_action_is_never_played(seed):
     game = random_game(3, 3, seed)
     payoffs = np.pad(game.payoffs, [(0, 0), (0, 1), (0, 0)])
     payoffs[0, 3] = game.payoffs[0].min() - 1.0
-    found = equilibria(Game(payoffs))
-    assert all(x[3] == 0 for x, _ in found)
-    assert same_set(flat([(x[:3], y) for x, y in found]), flat(equilibria(game)))
+    profiles = equilibria(Game(payoffs))
+    assert all(x[3] == 0 for x, _ in profiles)
+    assert same_set(flat([(x[:3], y) for x, y in profiles]), flat(equilibria(game)))
 
 
 def test_zero_sum_value_against_a_linear_program():
@@ -210,8 +210,8 @@ def test_max_welfare_is_the_best_of_all():
     for seed in range(15):
         game = random_game(5, 5, seed)
         best = max(expected(game, product(p)).sum() for p in equilibria(game))
-        found = solve(Nash(method="support", select="max_welfare"), game)
-        assert found.values.sum() == pytest.approx(best)
+        profiles = solve(Nash(method="support", select="max_welfare"), game)
+        assert profiles.values.sum() == pytest.approx(best)
         first = solve(Nash(method="support"), game)
         assert (first.gaps.ne <= 1e-9 * game.scale).all()
         some = solve(Nash(select="max_welfare"), game).values.sum()

@@ -80,9 +80,9 @@ def test_padding_changes_nothing(kind):
     padded = np.full((players, *[n + 2 for n in actions]), 7.7)
     inside = tuple(slice(n) for n in actions)
     padded[(slice(None), *inside)] = payoffs
-    found = joint_of(made, padded, actions=[actions])
-    np.testing.assert_allclose(found[inside], joint_of(made, payoffs), atol=1e-6)
-    assert found.sum() == pytest.approx(found[inside].sum(), abs=1e-15)
+    measured = joint_of(made, padded, actions=[actions])
+    np.testing.assert_allclose(measured[inside], joint_of(made, payoffs), atol=1e-6)
+    assert measured.sum() == pytest.approx(measured[inside].sum(), abs=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -164,8 +164,8 @@ def test_training_learns_without_labels():
     training = Training(recipe(steps=240))
     rows = list(train(training, 120, [(4, 4)], 64))
     assert [row["step"] for row in rows] == [120, 240]
-    found = rows[-1]["sizes"][0]
-    assert found["solver_gap"] < 0.75 * found["solver_gap_uniform"]
+    measured = rows[-1]["sizes"][0]
+    assert measured["solver_gap"] < 0.75 * measured["solver_gap_uniform"]
 
 
 def test_a_run_that_explodes_says_so():
@@ -289,6 +289,14 @@ def test_targets_welfare_and_epsilon_are_inputs():
     # A soft epsilon has no network, and is solved all the same.
     soft = solve(get("nes:rho=5"), game)
     assert "no network" in soft.diagnostics["range"]
+
+
+def test_a_ce_with_epsilon_counts_copies_as_the_exact_solver_does():
+    payoffs = np.random.default_rng(7).standard_normal((2, 3, 2))
+    game = Game(payoffs, repeats=[[2, 1, 3], [1, 2]])
+    exact = solve(get("mece:epsilon=0.1"), game)
+    neural = solve(get("nes:equilibrium=ce,epsilon=0.1"), game)
+    np.testing.assert_allclose(neural.joint, exact.joint, atol=1e-5)
 
 
 @pytest.mark.parametrize(

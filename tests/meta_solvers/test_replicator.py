@@ -55,11 +55,11 @@ def test_the_certain_player_by_hand():
 
 def values(payoff, profile, player):
     """Expected payoff of each own action, one joint action after the other."""
-    found = np.zeros(payoff.shape[player])
+    rates = np.zeros(payoff.shape[player])
     for joint in np.ndindex(*payoff.shape):
         others = [profile[q][a] for q, a in enumerate(joint) if q != player]
-        found[joint[player]] += np.prod(others) * payoff[joint]
-    return found
+        rates[joint[player]] += np.prod(others) * payoff[joint]
+    return rates
 
 
 def robust_growth(game, profile, player, mixture, inclusive):
@@ -111,8 +111,8 @@ def test_robust_steps_follow_the_formulas(update, bounds, own, shape, symmetric)
                 grown = mixed * np.exp(0.2 * (growth - mixed @ growth))
                 after.append(grown / grown.sum())
         profile = after
-    for found, wanted in zip(marginals(f"r2d:{spec}", game), profile, strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    for rates, wanted in zip(marginals(f"r2d:{spec}", game), profile, strict=True):
+        np.testing.assert_allclose(rates, wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (2, 3, 4)])
@@ -151,8 +151,8 @@ def test_r3d_is_r2d_until_the_bound_is_low_enough(bounds):
     solution = solve(get(spec), game)
     assert solution.diagnostics["steps"] == first > 0
     assert solution.diagnostics["criterion"] == pytest.approx(bounds_seen[first])
-    for found, wanted in zip(solution.marginals, path[first], strict=True):
-        np.testing.assert_allclose(found, wanted, atol=1e-12)
+    for rates, wanted in zip(solution.marginals, path[first], strict=True):
+        np.testing.assert_allclose(rates, wanted, atol=1e-12)
     start = solve(get(f"r3d:threshold={bounds_seen[0] + 1}"), game)
     np.testing.assert_allclose(start.joint, 1 / 9, atol=1e-15)
 

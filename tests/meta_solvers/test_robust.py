@@ -148,11 +148,11 @@ def test_equal_members_give_the_form_without_uncertainty(
 
 def expected(payoff, profile, player):
     """Expected payoff of each own action, one joint action after the other."""
-    found = np.zeros(payoff.shape[player])
+    solution = np.zeros(payoff.shape[player])
     for joint in np.ndindex(*payoff.shape):
         others = [profile[q][a] for q, a in enumerate(joint) if q != player]
-        found[joint[player]] += np.prod(others) * payoff[joint]
-    return found
+        solution[joint[player]] += np.prod(others) * payoff[joint]
+    return solution
 
 
 def test_where_the_two_masses_come_to_rest():
@@ -161,11 +161,11 @@ def test_where_the_two_masses_come_to_rest():
     members = draws[0] + 0.4 * np.stack(draws[1:])
     game = Game.ensemble(members, symmetric=True)
     for mass in ("refunded", "centred"):
-        found = solve(get(f"r2d:steps=4000,dt=0.05,mass={mass}"), game, throw=False)
-        played = found.marginals[0] > 0.01
-        assert played.sum() == 2 and found.diagnostics["movement"] < 1e-6
-        (rate, _), _ = growth("r2d", game, found.marginals)
-        pull = found.marginals[0] * rate
+        solution = solve(get(f"r2d:steps=4000,dt=0.05,mass={mass}"), game, throw=False)
+        played = solution.marginals[0] > 0.01
+        assert played.sum() == 2 and solution.diagnostics["movement"] < 1e-6
+        (rate, _), _ = growth("r2d", game, solution.marginals)
+        pull = solution.marginals[0] * rate
         # An equal refund levels sigma * growth, centring the growth itself.
         level, uneven = (pull, rate) if mass == "refunded" else (rate, pull)
         assert np.ptp(level[played]) < 1e-5 < 1e-3 < np.ptp(uneven[played])
@@ -258,10 +258,12 @@ def test_lower_bounds_drive_the_pessimist():
     # Adaptive steps are in units of the mean payoffs' range, so only rest is shared.
     for fields, atol in ((fixed, 0), ("steps=500", 1e-4)):
         for game, driven_by in ((PLAIN, lower), (certain, certain)):
-            found = solve(get(f"rd_lower:{fields}"), game, throw=False)
+            solution = solve(get(f"rd_lower:{fields}"), game, throw=False)
             wanted = solve(get(f"rd:{fields}"), driven_by, throw=False)
-            np.testing.assert_allclose(found.joint, wanted.joint, rtol=0, atol=atol)
-    found = solve(get("rd_lower"), PLAIN, throw=False)
-    assert np.abs(found.joint - solve(get("rd"), PLAIN, throw=False).joint).max() > 0.1
+            np.testing.assert_allclose(solution.joint, wanted.joint, rtol=0, atol=atol)
+    solution = solve(get("rd_lower"), PLAIN, throw=False)
+    assert (
+        np.abs(solution.joint - solve(get("rd"), PLAIN, throw=False).joint).max() > 0.1
+    )
     _, criterion = growth("rd_lower", SYMMETRIC, [MIXED, MIXED])
     assert criterion == pytest.approx(2 * (1 - 5 / 6))  # lo (1, 1, 0), base 5/6

@@ -27,8 +27,8 @@ def random_game(players: int, seed: int) -> Game:
 
 def ones(game: Game) -> np.ndarray:
     """All equilibria as probabilities of action 1, ``[E, N]``."""
-    found = equilibria(game)
-    return np.array([[s[1] for s in profile] for profile in found])
+    listed = equilibria(game)
+    return np.array([[s[1] for s in profile] for profile in listed])
 
 
 def same_set(a: np.ndarray, b: np.ndarray, tolerance: float = 1e-7) -> bool:
@@ -45,9 +45,9 @@ def test_generic_games_have_an_odd_number_and_none_has_regret(players, games):
     # Wilson 1971: almost every game has an odd number of equilibria.
     for seed in range(games):
         game = random_game(players, seed)
-        found = equilibria(game)
-        assert len(found) % 2 == 1
-        for profile in found:
+        listed = equilibria(game)
+        assert len(listed) % 2 == 1
+        for profile in listed:
             gaps = measure(game, product(list(profile)))
             assert (gaps.ne <= 1e-9 * game.scale).all()
 
@@ -109,9 +109,9 @@ def test_planted_roots_of_larger_systems_are_found(size):
         values = rng.standard_normal((size, 2**size))
         weight = np.prod(np.where(at, root, 1 - root), axis=1)
         values -= (values @ weight)[:, None]  # weight sums to 1
-        found = isolate(values[None], np.ones((1, size), dtype=bool))
-        assert not found.unresolved.any()
-        assert np.abs(found.points - root).max(axis=1).min() < 1e-9
+        listed = isolate(values[None], np.ones((1, size), dtype=bool))
+        assert not listed.unresolved.any()
+        assert np.abs(listed.points - root).max(axis=1).min() < 1e-9
 
 
 @settings(max_examples=40, deadline=None)
@@ -212,11 +212,11 @@ def test_a_thousand_games_at_once_agree_with_one_at_a_time():
 def test_the_batch_is_exact_at_every_scale(seed, scale):
     payoffs = scale * np.random.default_rng(seed).integers(-2, 3, (4, 2, 2, 2))
     profiles, mask = equilibria_2x2(payoffs)
-    for game, found in zip(
+    for game, listed in zip(
         map(Game, payoffs), map(np.compress, mask, profiles, [0] * 4), strict=True
     ):
-        assert len(found)
-        for profile in found:
+        assert len(listed)
+        for profile in listed:
             assert (measure(game, product(list(profile))).ne <= 1e-9 * game.scale).all()
 
 
@@ -272,15 +272,15 @@ def test_many_players_pure_or_descent(players):
 
 
 def test_too_little_descent_is_called_inaccurate():
-    found = []
+    listed = []
     for seed in range(40):
         game = random_game(8, seed)
         solution = solve(TwoActionNash(starts=1), game, rng=seed, throw=False)
-        found.append(solution.status)
+        listed.append(solution.status)
         if solution.status is not Status.OK:
             assert solution.diagnostics["regret"] > 1e-9
             break
-    assert Status.INACCURATE in found
+    assert Status.INACCURATE in listed
 
 
 def test_refusals():
@@ -301,9 +301,9 @@ def test_integer_games_with_many_ties_finish_and_count_their_continua():
         rng = np.random.default_rng(players)
         for _ in range(10):
             game = Game(rng.integers(-1, 2, (players,) + (2,) * players))
-            found = enumerate_all(gains(game))
-            assert len(found.x)
-            assert (regrets(gains(game), found.x) <= 1e-9).all()
+            listed = enumerate_all(gains(game))
+            assert len(listed.x)
+            assert (regrets(gains(game), listed.x) <= 1e-9).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -317,6 +317,6 @@ def test_dominated_actions_are_set_aside_without_loss(seed, players):
         better = payoffs[player].swapaxes(0, player)
         better[1] = better[0] + rng.choice([-1, 1]) * rng.uniform(0.1, 2)
     table = gains(Game(payoffs))
-    found, plain = enumerate_all(table), _enumerated(table)
-    np.testing.assert_allclose(found.x, plain.x, atol=1e-9)
-    assert found.continua == plain.continua
+    listed, plain = enumerate_all(table), _enumerated(table)
+    np.testing.assert_allclose(listed.x, plain.x, atol=1e-9)
+    assert listed.continua == plain.continua

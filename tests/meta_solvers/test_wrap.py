@@ -22,7 +22,8 @@ from meta_solvers.base import failure
 from meta_solvers.baselines import RandomJoint, Uniform
 from meta_solvers.dominance import survivors
 from meta_solvers.learning import FictitiousPlay, RegretMatching
-from meta_solvers.wrap import BestOf, Fallback, MixedWithUniform, WithoutDominated
+from meta_solvers.several import BestOf, Fallback
+from meta_solvers.wrap import MixedWithUniform, WithoutDominated
 
 PRISONERS = np.array([[[3.0, 0], [5, 1]], [[3.0, 5], [0, 1]]])
 SHAPLEY = np.stack([np.eye(3), np.roll(np.eye(3), 1, axis=1)])
@@ -55,6 +56,11 @@ class Stub(MetaSolver):
 @dataclass(frozen=True)
 class Members(Uniform):
     uses_members: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Remembers(Uniform):
+    uses_past: ClassVar[bool] = True
 
 
 # Elimination
@@ -281,7 +287,9 @@ def test_facts_follow_what_is_wrapped():
     assert Fallback((get("nash_lp"), rm)).players == (1, np.inf)
     assert BestOf((Members(), RandomJoint())).uses_members
     assert BestOf((Members(), RandomJoint())).stochastic
-    assert WithoutDominated.concept == "none"  # the class itself is untouched
+    assert BestOf((ce, MixedWithUniform(Remembers()))).uses_past
+    assert not WithoutDominated(Remembers()).uses_past  # of actions that may be gone
+    assert set(vars(WithoutDominated(ce))) == {"inner", "mixed", "weak"}
 
 
 def test_a_wrapper_is_an_ordinary_value():

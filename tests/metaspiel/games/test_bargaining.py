@@ -14,7 +14,6 @@ import torch
 
 from metaspiel.games import bargaining_rules
 from metaspiel.games.bargaining import (
-    TERMINAL_STATE,
     Bargaining,
     observations,
     sample_valuations,
@@ -98,10 +97,9 @@ def test_offers_and_pools():
     assert after[:, ACCEPT].all() and (after[:, :ACCEPT] == legal[:, :ACCEPT]).all()
 
 
-def test_vectors_and_the_end():
+def test_vectors():
     assert vectors()[:ACCEPT].tolist() == bargaining_rules.offers().tolist()
     assert vectors()[ACCEPT].tolist() == [-1, -1, -1]
-    assert TERMINAL_STATE == (-1,) * 15
 
 
 # ---- distribution of instances ----

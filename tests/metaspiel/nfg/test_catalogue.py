@@ -26,12 +26,12 @@ def test_known_equilibria_have_no_regret_and_the_stated_values(entry):
             np.testing.assert_allclose(values, entry.values, atol=1e-12)
 
 
-def matches(found, known) -> bool:
+def matches(listed, known) -> bool:
     """The same profiles, in any order."""
-    if len(found) != len(known):
+    if len(listed) != len(known):
         return False
-    flat = [np.concatenate([np.ravel(s) for s in p]) for p in (*found, *known)]
-    mine, theirs = flat[: len(found)], flat[len(found) :]
+    flat = [np.concatenate([np.ravel(s) for s in p]) for p in (*listed, *known)]
+    mine, theirs = flat[: len(listed)], flat[len(listed) :]
     return all(min(np.abs(a - b).max() for b in theirs) < 1e-9 for a in mine)
 
 
@@ -51,10 +51,10 @@ def best_welfare(game: Game) -> float:
     """Largest welfare of a correlated equilibrium, by a linear program."""
     played, rows = np.indices(game.actions), [np.zeros(game.profiles)]
     for p in range(game.players):
-        for told in range(game.actions[p]):
+        for recommended in range(game.actions[p]):
             for other in range(game.actions[p]):
                 instead = np.take(game.payoffs[p], [other], axis=p)
-                gain = (instead - game.payoffs[p]) * (played[p] == told)
+                gain = (instead - game.payoffs[p]) * (played[p] == recommended)
                 rows.append(gain.ravel())
     result = linprog(
         -game.payoffs.sum(axis=0).ravel(),

@@ -1,0 +1,76 @@
+"""A regret threshold that falls while the loop goes on, for RRD and R3D."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from meta_solvers.base import Answer, MetaSolver, Progress
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+
+
+class Annealed(MetaSolver):
+    """What solvers with a threshold share; the fields are declared by each of them.
+
+    With ``final``, the answer of an iteration is that of the same solver with one fixed
+    threshold, which the diagnostics name.
+    """
+
+    threshold: float
+    final: float | None
+    over: int | None
+
+    def answer(
+        self, game: Game, rng: np.random.Generator, progress: Progress | None
+    ) -> Answer:
+        if self.final is None:
+            return self.distribution(game, rng)
+        now = self.threshold_at(progress)
+        fields: dict[str, Any] = {"threshold": now, "final": None, "over": None}
+        result = replace(self, **fields).distribution(game, rng)
+        return replace(result, diagnostics={**result.diagnostics, "threshold": now})
+
+    def threshold_at(self, progress: Progress | None) -> float:
+        """The threshold of one iteration: linear, then ``final``."""
+        if self.final is None or progress is None:
+            return self.fixed_threshold()
+        over = progress.horizon if self.over is None else self.over
+        if over is None:
+            raise UserError(
+                f"{type(self).__name__}: over must say in how many iterations the "
+                "threshold falls to final; got none, and the loop knows no horizon"
+            )
+        part = min(1.0, progress.iteration / over)
+        return self.threshold + part * (self.final - self.threshold)
+
+    def fixed_threshold(self) -> float:
+        """The threshold, where the progress of a loop does not change it."""
+        if self.final is not None:
+            raise UserError(
+                f"{type(self).__name__}: final must have a loop whose progress anneals "
+                "the threshold; got no progress (leave final out)"
+            )
+        return self.threshold
+
+    def check_threshold(self) -> None:
+        """Raises a ``UserError`` where the three fields are impossible."""
+        where = f"{type(self).__name__}()"
+        if not (np.isfinite(self.threshold) and self.threshold >= 0):
+            raise UserError(
+                f"{where}: threshold must be a number >= 0; got {self.threshold}"
+            )
+        if self.final is None:
+            if self.over is not None:
+                raise UserError(
+                    f"{where}: over must come with final, at which annealing ends; got "
+                    f"over={self.over} alone"
+                )
+            return
+        if not 0 <= self.final <= self.threshold:
+            raise UserError(
+                f"{where}: final must be from 0 to threshold, {self.threshold}; got "
+                f"{self.final}"
+            )
+        if self.over is not None and self.over < 1:
+            raise UserError(f"{where}: over must be at least 1; got {self.over}")

@@ -1,0 +1,118 @@
+"""What solvers are given and what they give: progress, answers, statuses, solutions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.gaps import Gaps
+from metaspiel.nfg.simplex import marginals
+
+
+class Status(Enum):
+    """How a solve ended. Each value is the sentence a human reads."""
+
+    OK = "solved: the stopping rule was met and the measured gap is within tolerance"
+    INACCURATE = "finished, but the measured gap is above the tolerance"
+    MAX_STEPS = "stopped at the step limit before its stopping rule was met"
+    OUTSIDE = "answered as asked, but the game is outside what the solver was made for"
+    INFEASIBLE = "no joint distribution satisfies the constraints"
+    NUMERICAL = "the numerical method broke down and has no answer"
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a solver hands to ``solve``: a joint and its own account of it.
+
+    Attributes:
+      joint: ``[A1, ..., AN]``; ignored when the status is INFEASIBLE or NUMERICAL.
+      status: the solver's own verdict; ``solve`` measures before it believes OK.
+      epsilon: gap per player ``[N]`` (or one number) the solver was asked to allow.
+      diagnostics: plain numbers and strings about the solve, never thrown away.
+    """
+
+    joint: Float64[ndarray, "*A"]
+    status: Status = Status.OK
+    epsilon: Any = 0.0
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Progress:
+    """How far the loop is that asks for an answer; most solvers do not read it.
+
+    Attributes:
+      iteration: of the loop, from 0.
+      horizon: iterations that are planned; None where nobody knows.
+      gap: the last gap measured in the full game, summed over players; None before.
+      past: joint meta-strategies of earlier iterations, oldest first, as they were
+        answered: their shapes are those of earlier, smaller meta-games, whose axes only
+        ever grow at the end. Empty unless a solver ``uses_past``, and where it sees
+        other actions than the loop (repeats written out, dominated ones left out).
+    """
+
+    iteration: int
+    horizon: int | None = None
+    gap: float | None = None
+    past: tuple[Float64[ndarray, "..."], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.iteration < 0:
+            raise UserError(
+                f"Progress(): iteration must be at least 0; got {self.iteration}"
+            )
+        if self.horizon is not None and self.horizon < 1:
+            raise UserError(
+                f"Progress(): horizon must be at least 1 or None; got {self.horizon}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class MetaSolution:
+    """A measured answer.
+
+    Attributes:
+      joint: ``[A1, ..., AN]``, non-negative, sums to 1; all NaN when there is none.
+      gaps: measured CE, CCE and NE gaps.
+      values: expected payoff of each player ``[N]``.
+      status: how the solve ended.
+      diagnostics: the solver's own numbers plus what ``solve`` found and mended.
+      solver: name and parameters of what produced this.
+      seconds: CPU seconds of the solve, measuring excluded.
+    """
+
+    joint: Float64[ndarray, "*A"]
+    gaps: Gaps
+    values: Float64[ndarray, " N"]
+    status: Status
+    diagnostics: Mapping[str, Any]
+    solver: Mapping[str, Any]
+    seconds: float
+
+    def require(self) -> "MetaSolution":
+        """Itself, if there is a joint; otherwise raises ``SolverFailed``."""
+        if np.isnan(self.joint).any():
+            raise SolverFailed(self)
+        return self
+
+    @property
+    def marginals(self) -> tuple[Float64[ndarray, " A_p"], ...]:
+        """Each player's own distribution."""
+        return marginals(self.joint)
+
+
+class SolverFailed(RuntimeError):
+    """A solve ended with a status other than OK; ``solution`` holds what there is."""
+
+    def __init__(self, solution: MetaSolution) -> None:
+        super().__init__(solution)  # the one argument, so that it pickles
+        self.solution = solution
+
+    def __str__(self) -> str:
+        name, status = self.solution.solver["name"], self.solution.status
+        return f"{name}: {status.value} ({dict(self.solution.diagnostics)})"

@@ -1,0 +1,41 @@
+"""Rooms of solvers, games and learners: what each is for, and its public names."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+HEAVY = ("torch", "scipy", "cvxpy", "pyspiel", "matplotlib", "ray", "rich", "tyro")
+ROOMS = [
+    "meta_solvers",
+    "meta_solvers.exact",
+    "meta_solvers.nes",
+    "metaspiel.games",
+    "metaspiel.learn",
+    "metaspiel.nfg",
+]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_every_name_it_lists(room):
+    module = importlib.import_module(room)
+    assert module.__doc__
+    assert len(set(module.__all__)) == len(module.__all__)
+    for name in module.__all__:
+        # A module of the same name would hide it, once that is loaded.
+        assert not inspect.ismodule(getattr(module, name))
+        assert find_spec(f"{room}.{name}") is None
+    with pytest.raises(AttributeError, match="no attribute 'slove'"):
+        module.slove  # noqa: B018
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_importing_a_room_loads_nothing_heavy(room):
+    code = f"import sys, {room}; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
