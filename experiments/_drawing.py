@@ -18,7 +18,6 @@ from metaspiel.learn.nets import Shape
 from metaspiel.learn.policies import Bank
 from offline.data import Dataset, Mirror
 from offline.record import Actor, collect
-from psro import checkpoint
 from psro.parts import State
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def drawn(
     if unit.behaviour != "psro":
         return collect(simulator, trajectories, seed, mirror=mirror)
     own = replace(Unit("data", unit.trial), behaviour="psro")
-    finals = [checkpoint.latest(run.place(job.folder)) for run in own.needs(config)]
+    finals = [_parts.state_of(run, job) for run in own.needs(config)]
     act, mixture = _mixture(finals, simulator, config)
     return collect(
         simulator,

@@ -5,7 +5,7 @@ import shutil
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from meta_solvers.exact.batch import Equilibria, equilibria
 from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Concept, Problem
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class Test:
 
         fair = replace(curve, network="", naive=False)
         games = replace(curve.recipe(1, 0).games, naive=False)
+        self.name = f"{fair.name} {count} {seed}"
         rng = generator(seed, f"test {fair.name}")
         self.reference = Reference(games, curve.shape, count, rng)
 
@@ -191,17 +193,23 @@ def trained(
     place: Path, curve: Curve, steps: int, seed: int, test: Test, points: int
 ) -> list[Any]:
     """A finished curve, or one that is trained now, from its last checkpoint on."""
-    from experiments import _run
     from meta_solvers.nes.train import Training
 
-    if place.exists():
-        return list(_run.read_json(place))
-    (folder := place.with_suffix("")).mkdir(exist_ok=True)
     training = Training(curve.recipe(steps, seed))
+    about = {"recipe": asdict(training.recipe), "points": points}
+    bound = {"about": files.digest(about), "test": test.name}
+    if place.exists():
+        return list(files.read_sealed(place, bound))
+    (folder := place.with_suffix("")).mkdir(exist_ok=True)
     if (folder / "training.safetensors").exists():
-        training.load(folder)
-        rows = _run.read_json(folder / "rows.json")
+        known = training.load(folder)
+        rows = files.read_sealed(folder / "rows.json", bound)
         rows = [row for row in rows if row["step"] <= training.step]
+        if known != bound | {"rows": files.digest(rows)}:
+            raise UserError(
+                f"'{folder}' must hold a training and the rows before it; they are not "
+                "of one run (remove the folder and resume: it is then trained again)"
+            )
     else:
         rows = [test.row(0, training.averaged())]
     every = math.ceil(steps / points)
@@ -209,9 +217,9 @@ def trained(
         training.update()
         if training.step % every == 0 or training.step == steps:
             rows.append(test.row(training.step, training.averaged()))
-            _run.write_json(folder / "rows.json", rows)
-            training.save(folder)
-    _run.write_json(place, rows)
+            files.write_sealed(folder / "rows.json", rows, bound)
+            training.save(folder, bound | {"rows": files.digest(rows)})
+    files.write_sealed(place, rows, bound)
     shutil.rmtree(folder)
     return rows
 

@@ -1,26 +1,50 @@
 """What every page shares: the command line, exit codes, and the run folder."""
 
 import dataclasses
-import json
 import os
 import platform
-import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
+from experiments import _owner
+from experiments._metrics import Metrics
+from experiments._owner import command
 from meta_solvers.base import SolverFailed
+from metaspiel import files
+from metaspiel.files import read_json, write_json, write_text
+from metaspiel.files import spelled as clean
 from metaspiel.nfg.errors import UserError, unknown
+
+__all__ = [
+    "Metrics",
+    "binding",
+    "claim",
+    "clean",
+    "command",
+    "environment",
+    "main",
+    "parse",
+    "plain",
+    "read_json",
+    "read_result",
+    "record",
+    "stored",
+    "write_json",
+    "write_result",
+    "write_text",
+]
 
 Config = TypeVar("Config")
 
 # Fields that say how a run is watched or continued, not what it computes.
-_WATCHING = ("out", "resume", "json", "quiet", "jobs", "config")
+_WATCHING = ("out", "resume", "resume_from", "json", "quiet", "jobs", "config")
 
 
 def main(
@@ -74,7 +98,7 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
 
     doc = (sys.modules[config.__module__].__doc__ or "").strip()
     file, out = _value(words, "--config"), _value(words, "--out")
-    stored: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     usual: list[str] = []
     if "--resume" in words:
         if file is not None:
@@ -87,10 +111,8 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
                 f"--resume: '{out}' must be the folder of an earlier run; it has no "
                 "config.json"
             )
-        stored = read_json(place)
-        if not isinstance(stored, dict):
-            raise UserError(f"'{place}' must hold the fields of a run; it does not")
-        kept = {k: v for k, v in stored.items() if k not in _WATCHING}
+        before = stored(Path(out))
+        kept = {k: v for k, v in before.items() if k not in _WATCHING}
         usual = _as_words(config, kept, words, f"'{place}'")
     elif file is not None:
         values = _read_yaml(Path(file))
@@ -103,10 +125,10 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
     for field in dataclasses.fields(chosen):  # type: ignore[arg-type]
         name = field.name
         now = plain(getattr(chosen, name))
-        if name in stored and name not in may_change and now != stored[name]:
+        if name in before and name not in may_change and now != before[name]:
             raise UserError(
                 f"--resume: --{name.replace('_', '-')} must stay as the run in "
-                f"'{out}' has it, {stored[name]!r}; got {now!r}"
+                f"'{out}' has it, {before[name]!r}; got {now!r}"
             )
     return chosen
 
@@ -170,68 +192,113 @@ def plain(value: Any) -> Any:
     return value
 
 
-def read_json(path: Path) -> Any:
-    """Reads JSON, or says in one sentence why it cannot."""
+def stored(folder: Path) -> dict[str, Any]:
+    """The configuration that a run folder was begun with.
+
+    Raises:
+      UserError: it is damaged, was changed, or an earlier metaspiel wrote it.
+    """
+    place = folder / "config.json"
+    fields = read_json(place)
+    if not isinstance(fields, dict):
+        raise UserError(f"'{place}' must hold the fields of a run; it does not")
+    if "seal" not in fields:
+        env = read_json(folder / "env.json") if (folder / "env.json").is_file() else {}
+        env = env if isinstance(env, dict) else {}
+        versions = env.get("versions")
+        known = versions.get("metaspiel") if isinstance(versions, dict) else None
+        raise UserError(
+            f"--resume: '{place}' must hold a seal; the run was made by an earlier "
+            f"metaspiel ({known or 'of unknown version'}, commit "
+            f"{env.get('commit', 'unknown')}) and cannot be continued by this one"
+        )
+    before: dict[str, Any] = files.read_sealed(place)
+    return before
+
+
+def binding(config: Any) -> str:
+    """A hash of the fields that fix results: what checkpoints and results belong to."""
+    loose = (*_WATCHING, *getattr(config, "may_change", ()))
+    fields = dataclasses.asdict(config)
+    return files.digest({k: plain(v) for k, v in fields.items() if k not in loose})
+
+
+def write_result(place: Path, value: Any, config: Any) -> None:
+    """Writes a piece of a run's results as JSON, bound to the configuration."""
+    files.write_sealed(place, clean(value), {"config": binding(config)})
+
+
+def read_result(place: Path, config: Any) -> Any:
+    """Reads what ``write_result`` wrote with the same configuration.
+
+    Raises:
+      UserError: it is damaged, was changed, or is that of another run.
+    """
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"'{path}' must be readable JSON; {error}") from None
-    return found
+        return files.read_sealed(place, {"config": binding(config)})
+    except UserError as error:
+        raise UserError(
+            f"{error} (remove the file and resume: it is then made again)"
+        ) from None
 
 
-def claim(out: Path | None, name: str, resume: bool) -> Path:
-    """The folder a run may write to.
+@contextmanager
+def claim(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
+    """The folder a run may write to, which is its own until the block ends.
 
     Without ``out`` a fresh folder under ``runs/``. A folder that holds anything is
-    never written to, unless it is resumed.
+    never written to, unless it is resumed. SIGTERM ends the block like Ctrl-C.
+
+    Raises:
+      UserError: the folder holds something, cannot be written to, belongs to another
+        process, or holds a link that would lead writing elsewhere.
     """
-    if out is None:
-        number = 1
-        while (Path("runs") / f"{name}-{number}").exists():
+    with ExitStack() as stack:
+        try:
+            folder = _fresh(name) if out is None else out
+            _check_empty(folder, resume)
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_owner.held(folder))
+        except OSError as error:
+            raise UserError(f"--out: '{out}' must be writable; {error}") from None
+        stack.enter_context(_owner.stoppable())
+        files.tidy(folder)
+        _check_empty(folder, resume)  # another run may just have ended
+        yield folder
+
+
+def _fresh(name: str) -> Path:
+    number = 1
+    while True:
+        folder = Path("runs") / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
             number += 1
-        out = Path("runs") / f"{name}-{number}"
-    try:
-        if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UserError(
-                f"--out: '{out}' must be new or empty; it holds something (continue a "
-                "run with --resume, or choose another folder)"
-            )
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"--out: '{out}' must be writable; {error}") from None
-    return out
+            continue
+        return folder
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON beside its place and renames it, so that it is whole or absent."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes text beside its place and renames it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+def _check_empty(folder: Path, resume: bool) -> None:
+    """Refuses a folder that holds more than what a run without results leaves."""
+    if resume or not (folder.exists() or folder.is_symlink()):
+        return
+    if folder.is_dir():
+        names = (inside.name for inside in folder.iterdir())
+        if all(n == _owner.LOCK or n.startswith(files.ASIDE) for n in names):
+            return
+    raise UserError(
+        f"--out: '{folder}' must be new or empty; it holds something (continue a "
+        "run with --resume, or choose another folder)"
+    )
 
 
 def record(folder: Path, config: Any) -> None:
     """Writes ``config.json`` (every field, resolved) and ``env.json``."""
     fields = dataclasses.asdict(config)
-    write_json(folder / "config.json", {k: plain(v) for k, v in fields.items()})
+    sealed = {k: plain(v) for k, v in fields.items()}
+    files.write_sealed(folder / "config.json", sealed)
     write_json(folder / "env.json", environment())
-
-
-def command() -> str:
-    """The command line of this process, as one would type it."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    start = ["python", "-m", spec.name] if spec is not None else [sys.argv[0]]
-    return shlex.join([*start, *sys.argv[1:]])
 
 
 def environment() -> dict[str, Any]:
@@ -259,50 +326,3 @@ def environment() -> dict[str, Any]:
         "commit": commit or "unknown",
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
-
-
-def clean(value: Any) -> Any:
-    """``value`` with NaN and infinities as None: strict JSON has no word for them."""
-    if isinstance(value, dict):
-        return {k: clean(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(v) for v in value]
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        return None
-    return value
-
-
-class Metrics:
-    """``metrics.jsonl``: one row a line, each flushed; cut back on resume."""
-
-    def __init__(self, path: Path, keep: int = 0) -> None:
-        self.path = path
-        self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            try:
-                lines = path.read_text("utf-8").splitlines()
-                self.rows = [json.loads(line) for line in lines[:keep]]
-            except ValueError:
-                raise UserError(f"'{path}' must hold one JSON row a line") from None
-            if not all(isinstance(row, dict) for row in self.rows):
-                raise UserError(f"'{path}' must hold one JSON object a line")
-            if keep == 0 and len(lines) > 1:
-                raise UserError(
-                    f"'{path}' holds {len(lines)} rows, but their checkpoint is gone; "
-                    "start a new run in another folder"
-                )
-        if len(self.rows) < keep:
-            raise UserError(
-                f"'{path}' must hold {keep} rows for this checkpoint; got "
-                f"{len(self.rows)}"
-            )
-        write_text(path, "".join(json.dumps(row) + "\n" for row in self.rows))
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Appends a row and flushes it to disk."""
-        row = clean(row)
-        self.rows.append(row)
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())

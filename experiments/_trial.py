@@ -1,12 +1,14 @@
 """One trial of PSRO: progress, metrics, checkpoints, summary, report."""
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments import _metrics, _run
 from meta_solvers.base import SolverFailed
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,10 +25,11 @@ def trial(
     from psro.loop import start, step
     from psro.metrics import row
 
-    state, metrics = opened(folder)
+    bound = belongs(config, arena)
+    state, metrics = opened(config, folder, bound)
     if state is None:
         state = start(setup)
-        _keep(state, setup, metrics, folder)
+        _keep(state, setup, metrics, folder, bound)
     begin = time.monotonic()
     stopped, failed = _reason(config, setup, state, begin), False
     with Progress(config, arena, setup) as show:
@@ -37,42 +40,131 @@ def trial(
             except (SolverFailed, UserError) as error:
                 stopped, failed = f"iteration {state.iteration + 1}: {error}", True
                 break
-            show(state, _keep(state, setup, metrics, folder))
+            show(state, _keep(state, setup, metrics, folder, bound))
             stopped = _reason(config, setup, state, begin)
     summary = summarise(config, arena, setup, state, stopped)
     summary["failed"] = failed
     _save_arrays(folder, state)
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_result(folder / "summary.json", summary, config)
     write_report(folder, summary, metrics.rows, state.table.values[0])
     return summary
 
 
-def opened(folder: Path) -> "tuple[State | None, _run.Metrics]":
-    """The last checkpoint of a trial, if any, and the rows that go with it.
+def belongs(config: "Config", arena: "Arena") -> dict[str, str]:
+    """What every checkpoint of a trial is bound to: its fields and its game."""
+    return {"config": _run.binding(config), "game": arena.fingerprint}
 
-    Rows beyond the checkpoint, which a kill can leave, are cut off.
+
+def opened(
+    config: "Config", folder: Path, bound: dict[str, str]
+) -> "tuple[State | None, _run.Metrics]":
+    """The checkpoint that a trial goes on from, if any, and the rows that go with it.
+
+    Rows and checkpoints after it, which a kill can leave, go away.
     """
     from psro import checkpoint
 
     folder.mkdir(parents=True, exist_ok=True)
+    place, state, seal = sound(config, folder, bound)
+    keep = 0 if state is None else state.iteration + 1
+    metrics = _run.Metrics(folder / "metrics.jsonl", keep, seal)
+    for later in checkpoint.found(folder / "checkpoint"):
+        if place is not None and later.name > place.name:
+            shutil.rmtree(later)
+    return state, metrics
+
+
+def sound(
+    config: "Config", folder: Path, bound: dict[str, str]
+) -> "tuple[Path | None, State | None, str | None]":
+    """The checkpoint to go on from, read and held against the run; nothing is written.
+
+    Returns:
+      Its folder, its state, and the seal of its rows; None where there is none.
+
+    Raises:
+      UserError: it or its rows are damaged, or belong to another run.
+    """
+    from psro import checkpoint
+
+    places = checkpoint.found(folder / "checkpoint")
+    back = config.resume_from == "previous"
+    if back and len(places) < 2:
+        raise UserError(
+            f"--resume-from: 'previous' must find two checkpoints in '{folder}'; got "
+            f"{len(places)}"
+        )
+    if not places:
+        _metrics.read(folder / "metrics.jsonl", 0)
+        return None, None, None
+    place = places[-2 if back else -1]
+    try:
+        state, known = checkpoint.read(place)
+    except UserError as error:
+        raise UserError(f"{error}; {_way_back(places, back)}") from None
+    seal = known.pop("rows", "")
+    if known != bound:
+        what = "game" if known.get("config") == bound["config"] else "configuration"
+        raise UserError(
+            f"--resume: checkpoint '{place}' must belong to this run's {what}; it is "
+            "of another one"
+        )
+    _metrics.read(folder / "metrics.jsonl", state.iteration + 1, seal)
+    return place, state, seal
+
+
+def rows(config: "Config", folder: Path) -> list[dict[str, Any]]:
+    """The rows of a finished trial, held against its last checkpoint.
+
+    Raises:
+      UserError: they or the checkpoint are damaged, or belong to another run.
+    """
+    from psro import checkpoint
+
     places = checkpoint.found(folder / "checkpoint")
     if not places:
-        return None, _run.Metrics(folder / "metrics.jsonl")
-    state = checkpoint.load(places[-1])
-    return state, _run.Metrics(folder / "metrics.jsonl", state.iteration + 1)
+        raise UserError(f"'{folder}' must hold the checkpoint of its run; it does not")
+    state, known = checkpoint.read(places[-1])
+    if known.get("config") != _run.binding(config):
+        raise UserError(
+            f"checkpoint '{places[-1]}' must belong to this run's configuration; it is "
+            "of another one"
+        )
+    seal = known.get("rows", "")
+    return _metrics.read(folder / "metrics.jsonl", state.iteration + 1, seal)[0]
+
+
+def _way_back(places: list[Path], back: bool) -> str:
+    """What a user can do who has lost a checkpoint."""
+    from psro import checkpoint
+
+    try:
+        if back or len(places) < 2:
+            raise UserError("there is none before it")
+        checkpoint.load(places[-2])
+    except UserError:
+        return "no sound one is before it, so a new run must begin in another folder"
+    return (
+        f"the one before, '{places[-2].name}', is sound, and --resume-from previous "
+        "goes on from it"
+    )
 
 
 def _keep(
-    state: "State", setup: "Setup", metrics: _run.Metrics, folder: Path
+    state: "State",
+    setup: "Setup",
+    metrics: _run.Metrics,
+    folder: Path,
+    bound: dict[str, str],
 ) -> dict[str, Any]:
     """Row first, then checkpoint: a kill between the two costs one row again."""
     from psro import checkpoint
     from psro.metrics import row
 
-    found = row(state, setup.concept)
-    metrics.add(found)
-    checkpoint.save(state, folder / "checkpoint")
-    return found
+    made = row(state, setup.concept)
+    metrics.add(made)
+    checkpoint.save(state, folder / "checkpoint", bound | {"rows": metrics.seal})
+    return made
 
 
 def _reason(
@@ -163,17 +255,13 @@ def _save_arrays(folder: Path, state: "State") -> None:
     """``meta_game.npz``: payoffs, joints and the uid of every axis."""
     import numpy as np
 
-    aside = folder / ".meta_game.npz"
-    arrays = {f"uids_{p}": np.array(u) for p, u in enumerate(state.population.uids)}
-    with open(aside, "wb") as file:
-        np.savez(
-            file,
-            payoffs=state.table.values[0],
-            joint=state.train.joint,
-            eval_joint=state.evaluation.joint,
-            **arrays,  # type: ignore[arg-type]
-        )
-    aside.replace(folder / "meta_game.npz")
+    uids = {f"uids_{p}": np.array(u) for p, u in enumerate(state.population.uids)}
+    arrays = {
+        "payoffs": state.table.values[0],
+        "joint": state.train.joint,
+        "eval_joint": state.evaluation.joint,
+    }
+    files.write_arrays(folder / "meta_game.npz", arrays | uids)
 
 
 class Progress:

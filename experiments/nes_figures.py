@@ -295,8 +295,8 @@ def classes(config: Config, folder: Path) -> Result:
             sizes = (config.size, config.size)
             games = _nes.draw(family, sizes, config.count, config.seed)
             new = _nes.measure(games, config.kind, config.network)
-            _run.write_json(place, _run.clean(new))
-        cell = _run.read_json(place)
+            _run.write_result(place, new, config)
+        cell = _run.read_result(place, config)
         status = cell["exact"]["status"]
         worst = _nes.summary(cell["exact"]["gap"])["worst"]
         failed = len(status) - status.count(0)
@@ -331,19 +331,21 @@ FIGURES = {
 def page(config: Config) -> None:
     """Runs one figure and prints its tables."""
     check(config)
-    folder = _run.claim(config.out, f"nes_figure{config.figure}", config.resume)
-    _run.record(folder, config)
-    (folder / "cells").mkdir(exist_ok=True)
-    make, title = FIGURES[config.figure]
-    result, tables, lines, drawn = make(config, folder)
-    _run.write_json(folder / "result.json", _run.clean(result))
-    lead = ["After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."]
-    if config.figure != 3:
-        lead.append(f"Weights: {config.network or 'the shipped ones'}.")
-    _nes.publish(folder, title, lead, tables, lines, drawn)
-    if config.json:
-        print(json.dumps(_run.clean(result)))
-    config.say("\n" + _nes.markdown(tables, lines))
+    with _run.claim(config.out, f"nes_figure{config.figure}", config.resume) as folder:
+        _run.record(folder, config)
+        (folder / "cells").mkdir(exist_ok=True)
+        make, title = FIGURES[config.figure]
+        result, tables, lines, drawn = make(config, folder)
+        _run.write_json(folder / "result.json", _run.clean(result))
+        lead = [
+            "After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."
+        ]
+        if config.figure != 3:
+            lead.append(f"Weights: {config.network or 'the shipped ones'}.")
+        _nes.publish(folder, title, lead, tables, lines, drawn)
+        if config.json:
+            print(json.dumps(_run.clean(result)))
+        config.say("\n" + _nes.markdown(tables, lines))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ ROOT = Path(__file__).parents[1]
 # Floor of each room; a room may import from lower floors and from itself.
 FLOORS = {
     "metaspiel.nfg": 0,
-    "metaspiel.games": 1,
-    "meta_solvers": 2,
-    "metaspiel.learn": 2,
-    "psro": 3,
-    "matrl": 3,
-    "offline": 4,
-    "experiments": 5,
+    "metaspiel.files": 1,
+    "metaspiel.games": 2,
+    "meta_solvers": 3,
+    "metaspiel.learn": 3,
+    "psro": 4,
+    "matrl": 4,
+    "offline": 5,
+    "experiments": 6,
 }
 HEAVY = (
     "torch",

@@ -6,7 +6,6 @@ comes from (seed, iteration, stage) alone, and a checkpoint holds the replay too
 that was killed and resumed gives the same bits.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from metaspiel import files
 from metaspiel.games.markov import MarkovGame
 from metaspiel.learn.memory import Memory, Moves, Sample
 from metaspiel.learn.ppo import Diverged
@@ -28,7 +26,7 @@ from metaspiel.learn.random import stream
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 
-_FORMAT = 1
+_FORMAT = 2
 _FILE = "state.safetensors"
 _PARTS = ("weights", "target", "mean", "square")
 _PLAY, _PICK, _MEASURE = 1, 2, 3  # stages of an iteration
@@ -312,10 +310,8 @@ def save(state: State, folder: Path) -> None:
         "capacity": state.memory.capacity,
         "next": state.memory.next,
     }
-    aside = folder / f".{_FILE}"
-    save_file(tensors, aside, {"facts": json.dumps(facts)})
-    aside.chmod(0o644)  # safetensors writes for the owner alone
-    aside.replace(folder / _FILE)
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    files.write_arrays(folder / _FILE, arrays, facts)
 
 
 def load(folder: Path) -> State:
@@ -326,13 +322,10 @@ def load(folder: Path) -> State:
     """
     path = folder / _FILE
     try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads(dict(file.metadata() or {})["facts"])
+        facts, arrays = files.read_arrays(path)
         if facts["format"] != _FORMAT:
-            raise UserError(
-                f"load(): '{path}' must be of format {_FORMAT}; got {facts['format']}"
-            )
-        tensors = load_file(path)
+            raise UserError(f"it is of format {facts['format']}, not {_FORMAT}")
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         prefix = "memory."
         held = {n.removeprefix(prefix): t for n, t in tensors.items() if prefix in n}
         return State(
@@ -346,5 +339,5 @@ def load(folder: Path) -> State:
             tensors["square"],
             Memory(int(facts["capacity"]), held, int(facts["next"])),
         )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as bad:
+    except (KeyError, TypeError, ValueError) as bad:
         raise UserError(f"load(): '{path}' must be a whole checkpoint; {bad}") from None
