@@ -46,9 +46,11 @@ def held(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # on a full disk nobody is named
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}: {command()}\n".encode(), 0)
-        yield
-        with suppress(OSError):
-            os.ftruncate(handle, 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 

@@ -31,6 +31,7 @@ __all__ = [
     "environment",
     "main",
     "parse",
+    "piece",
     "plain",
     "read_json",
     "read_result",
@@ -240,6 +241,17 @@ def read_result(place: Path, config: Any) -> Any:
         raise UserError(
             f"{error} (remove the file and resume: it is then made again)"
         ) from None
+
+
+def piece(place: Path, config: Any, make: Callable[..., Any]) -> Any:
+    """A finished piece of a run's results, or a new one that ``make`` gives.
+
+    Raises:
+      UserError: as ``read_result``.
+    """
+    if not place.exists():
+        write_result(place, make(), config)
+    return read_result(place, config)
 
 
 @contextmanager

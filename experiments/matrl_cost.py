@@ -124,9 +124,7 @@ def run(config: Config) -> dict[str, Any]:
         found = []
         for name, work in _matrl_cost.works(config):
             place = folder / "parts" / f"{name}.json"
-            if not place.is_file():
-                _run.write_result(place, work(), config)
-            row = _run.read_result(place, config)
+            row = _run.piece(place, config, work)
             found.append(row)
             if not (config.quiet or config.json):
                 print(_matrl_cost_report.line(row), flush=True)

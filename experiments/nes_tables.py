@@ -108,7 +108,7 @@ def run(config: Config) -> list[dict[str, Any]]:
             if config.quick and n > 16:
                 continue
             games = _nes.draw("l2_invariant", (n, n), count, config.seed)
-            cell = _cell(
+            cell = _run.piece(
                 folder / "cells" / f"{n}.json",
                 config,
                 lambda games=games: _nes.measure(games, "cce", config.network),
@@ -118,7 +118,7 @@ def run(config: Config) -> list[dict[str, Any]]:
             for form in FORMS if find_spec("ecos") is not None and most else ():
                 place = folder / "cells" / f"{n}-ecos-{form}.json"
                 some = games[:most]
-                ecos[form] = _cell(
+                ecos[form] = _run.piece(
                     place,
                     config,
                     lambda some=some, form=form: ecos_cell(some, form, config.seconds),
@@ -130,14 +130,6 @@ def run(config: Config) -> list[dict[str, Any]]:
         _run.write_json(folder / "cells.json", _run.clean(cells))
         _write(folder, rows, config.network)
         return rows
-
-
-def _cell(place: Path, config: Config, compute: Any) -> dict[str, Any]:
-    """A finished cell, or a new one."""
-    if not place.exists():
-        _run.write_result(place, compute(), config)
-    cell: dict[str, Any] = _run.read_result(place, config)
-    return cell
 
 
 def ecos_cell(payoffs: ndarray, form: str, seconds: float) -> dict[str, Any]:
