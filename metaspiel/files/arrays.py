@@ -33,18 +33,19 @@ def write_arrays(
     *,
     compressed: bool = False,
 ) -> None:
-    """Writes arrays and facts with a checksum of both: ``.safetensors``, else npz."""
+    """Writes arrays and facts with a checksum of both: npz, or else safetensors."""
     made = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     known = dict(facts or {})
     text = json.dumps(
         spelled(known, "NaN") | {"sha256": _sum_of(made, known)}, allow_nan=False
     )
-    if path.suffix == ".safetensors":
-        from safetensors.numpy import save
-
-        write_bytes(path, save(made, {"facts": text}))
+    if path.suffix == ".npz":
+        made["facts"] = np.array(text)
+        write_bytes(path, npz(made, compressed=compressed))
         return
-    write_bytes(path, npz({"facts": np.array(text), **made}, compressed=compressed))
+    from safetensors.numpy import save
+
+    write_bytes(path, save(made, {"facts": text}))
 
 
 def npz(arrays: Mapping[str, ndarray], *, compressed: bool = False) -> bytes:
@@ -61,13 +62,13 @@ def read_arrays(
     """Facts and arrays of a file, after their checksum was checked.
 
     Args:
-      path: ``.safetensors``, else npz.
+      path: ``.npz``, or else safetensors.
       unsealed: take a file without a checksum as well: weights that ship, or a user's.
 
     Raises:
       UserError: it is not there, damaged, changed, or without a checksum.
     """
-    kind = "safetensors" if path.suffix == ".safetensors" else "npz"
+    kind = "npz" if path.suffix == ".npz" else "safetensors"
     try:
         data = path.read_bytes()
         facts, arrays = _tensors(data) if kind == "safetensors" else _archive(data)
