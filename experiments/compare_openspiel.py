@@ -333,7 +333,7 @@ def page(config: Config) -> None:
     """Runs and shows the table."""
     result = run(config)
     if config.json:
-        print(json.dumps(result))
+        print(json.dumps(_run.clean(result)))
         return
     from rich.console import Console
     from rich.table import Table

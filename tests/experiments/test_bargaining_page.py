@@ -48,7 +48,9 @@ def results(folder: Path) -> dict[str, object]:
         name, room = str(place.relative_to(folder)), place.relative_to(folder).parts[0]
         if room in ("judged", "fidelity") and place.suffix == ".json":
             row = json.loads(place.read_text("utf-8"))
-            found[name] = {k: v for k, v in row.items() if k != "cpu_seconds"}
+            found[name] = {
+                k: v for k, v in row.items() if k not in ("cpu_seconds", "seal")
+            }
         elif place.suffix in (".npz", ".safetensors"):
             found[name] = place.read_bytes()
     return found
