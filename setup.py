@@ -67,10 +67,12 @@ setup(
             "pytest-timeout>=2.3",
             "pytest-xdist>=3.6",
             "ruff>=0.6",
+            "setuptools>=68",
             "types-PyYAML",
         ],
     },
     entry_points={
+        "console_scripts": ["metaspiel = metaspiel.cli:main"],
         "metaspiel.meta_solvers": [
             "openspiel_jpsro = psro.openspiel:JPSROSolver",
             "openspiel_psro_v2 = psro.openspiel:PSROv2Solver",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
     from psro.executor import Executor
-    from psro.parts import Evaluator, Oracle
+    from psro.setup import Evaluator, Oracle
 
 OPENSPIEL = "openspiel/"  # a game by this prefix is never our own simulator
 BARGAINING = ("bargaining", "bargaining_generalized")
@@ -112,7 +112,8 @@ def _learned(config: "Config") -> Arena:
 
     from meta_solvers import Game
     from metaspiel.learn.evaluate import Instances
-    from metaspiel.learn.tasks import Settings
+    from metaspiel.learn.mlp import MLP
+    from metaspiel.learn.settings import DDQN
     from psro.rl import LearnedOracle, SampledEvaluator
 
     torch.set_num_threads(1)
@@ -122,20 +123,28 @@ def _learned(config: "Config") -> Arena:
             f"--symmetric: '{game.name}' must be known to be symmetric for a learned "
             "oracle; it is not"
         )
-    settings = Settings.budget(config.decisions, device=config.device)
+    settings = DDQN.budget(config.decisions, device=config.device)
+    network = MLP.of(game)
     shared = game.symmetric
     instances = Instances.of(game) if config.all_instances else None
 
     def parts(seed: int, executor: "Executor") -> "tuple[Oracle, Evaluator]":
         return (
-            LearnedOracle(game, settings, executor, shared, config.episodes),
+            LearnedOracle(
+                game,
+                network,
+                settings,
+                executor=executor,
+                shared=shared,
+                episodes=config.episodes,
+            ),
             SampledEvaluator(
                 game,
+                network,
                 executor,
-                settings.width,
-                config.episodes,
-                seed,
-                config.device,
+                episodes=config.episodes,
+                seed=seed,
+                device=config.device,
                 instances=instances,
             ),
         )

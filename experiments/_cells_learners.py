@@ -13,7 +13,7 @@ from metaspiel.games.markov import MarkovGame
 
 
 @dataclass(frozen=True)
-class Learner:
+class Trainer:
     """What trains a cell. A state has an ``iteration``.
 
     Attributes:
@@ -31,19 +31,19 @@ class Learner:
     pure: bool
 
 
-def _gated(method: Method) -> Learner:
+def _gated(method: Method) -> Trainer:
     def step(game: MarkovGame, settings: Any, state: Any) -> Any:
         return loop.step(game, method, settings, state)
 
-    return Learner(loop.start, step, checkpoint.save, checkpoint.load, True)
+    return Trainer(loop.start, step, checkpoint.save, checkpoint.load, True)
 
 
-def _replayed(name: str) -> Learner:
+def _replayed(name: str) -> Trainer:
     module: Any = import_module(name)
-    return Learner(module.start, module.step, module.save, module.load, False)
+    return Trainer(module.start, module.step, module.save, module.load, False)
 
 
-LEARNERS: dict[str, Callable[[], Learner]] = {
+LEARNERS: dict[str, Callable[[], Trainer]] = {
     **{name: partial(_gated, method) for name, method in METHODS.items()},
     "vdn": partial(_replayed, "metaspiel.learn.mixing"),
     "qmix": partial(_replayed, "metaspiel.learn.mixing"),

@@ -18,9 +18,10 @@ from open_spiel.python.pytorch import dqn
 
 import metaspiel.games.bargaining_openspiel  # noqa: F401  (registers the game)
 from experiments._learning import PAPER, whole_updates
-from metaspiel.learn.nets import Shape, layers
-from metaspiel.learn.tasks import Settings
+from metaspiel.learn.mlp import MLP, layers
+from metaspiel.learn.settings import DDQN
 
+WIDTH = 200  # of both hidden layers, as ours
 SEED_EPISODES = 20  # its learn() fails before anything is stored
 
 
@@ -70,14 +71,14 @@ def environment(game: str, seed: int) -> Any:
     return rl_environment.Environment(game, chance_event_sampler=_Sampler(seed))
 
 
-def agent(env: Any, player: int, settings: Settings, seed: int) -> Any:
+def agent(env: Any, player: int, settings: DDQN, seed: int) -> Any:
     """OpenSpiel's agent with our settings."""
     every = round(1.25 / settings.updates)  # 1.25 steps of an agent a decision
     return _Counted(
         player,
         env.observation_spec()["info_state"][0],
         env.action_spec()["num_actions"],
-        hidden_layers_sizes=(settings.width, settings.width),
+        hidden_layers_sizes=(WIDTH, WIDTH),
         batch_size=settings.batch,
         replay_buffer_capacity=settings.capacity,
         learning_rate=settings.rate,
@@ -111,7 +112,7 @@ def _seed_replay(env: Any, learner: Any, other: Any) -> None:
             learner.add_transition(*last, step)
 
 
-def respond(game: str, settings: Settings, seed: int) -> Work:
+def respond(game: str, settings: DDQN, seed: int) -> Work:
     """Learns a response to the uniform policy."""
     env = environment(game, seed)
     learner = agent(env, 0, settings, seed)
@@ -130,7 +131,7 @@ def respond(game: str, settings: Settings, seed: int) -> Work:
     return Work(decisions, learner.updates, seconds, learner.learning)
 
 
-def filled(game: str, settings: Settings, seed: int) -> Any:
+def filled(game: str, settings: DDQN, seed: int) -> Any:
     """An agent that may update at once: its replay is full of a few episodes."""
     env = environment(game, seed)
     learner = agent(env, 0, settings, seed)
@@ -151,7 +152,7 @@ def microseconds(learner: Any, updates: int) -> float:
     return 1e6 * (time.process_time() - begin) / updates
 
 
-def equal(game: str, settings: Settings, seed: int, per_update: float) -> float:
+def equal(game: str, settings: DDQN, seed: int, per_update: float) -> float:
     """CPU seconds of the agent for as many decisions and updates as ours.
 
     Its updates take longer the more its replay holds (a minibatch permutes it all), and
@@ -169,9 +170,9 @@ def equal(game: str, settings: Settings, seed: int, per_update: float) -> float:
     return rest + 1e-6 * per_update * whole_updates()
 
 
-def load(learner: Any, shape: Shape, vector: ndarray) -> None:
+def load(learner: Any, network: MLP, vector: ndarray) -> None:
     """Gives the agent's network our weights."""
-    w1, b1, w2, b2, w3, b3 = layers(shape, torch.as_tensor(vector))
+    w1, b1, w2, b2, w3, b3 = layers(network, torch.as_tensor(vector))
     own = (w1.T, b1[0], w2.T, b2[0], w3, b3[0])
     theirs = list(learner._q_network.parameters())
     with torch.no_grad():

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +16,11 @@ from experiments import _parts
 from experiments._grid import Job, Unit
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.simulator import Position
-from metaspiel.learn.nets import Shape
 from metaspiel.learn.policies import Bank
 from offline.data import Dataset, Mirror
 from offline.record import Actor, collect
 from psro.parts import State
+from psro.rl import pools_of
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
@@ -52,14 +54,14 @@ def _mixture(
     finals: Sequence[State], simulator: Bargaining, config: "Config"
 ) -> tuple[Actor, Float64[ndarray, "J N K"]]:
     """Who plays the policies of several runs, and the runs' final profiles."""
-    pools = [state.population.stacked()[0] for state in finals]
+    pools = [pools_of(state.population)[0] for state in finals]
     first = np.cumsum([0, *(len(pool) for pool in pools)])
     mixture = np.zeros((len(finals), simulator.players, first[-1]))
     for number, state in enumerate(finals):
         for player, marginal in enumerate(state.train.marginals):
             mixture[number, player, first[number] : first[number + 1]] = marginal
-    shape = Shape(simulator.inputs, _parts.settings(config).width, simulator.actions)
-    bank = Bank(shape, [np.concatenate(pools)], None, torch.device("cpu"))
+    together = reduce(add, pools)
+    bank = Bank(_parts.network(config), [together], None, device=torch.device("cpu"))
 
     def act(
         position: Position,

@@ -1,6 +1,7 @@
 """Units that look at a finished run: regret in the true game, errors of the model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from offline.fidelity import one_step, roll_outs
 from offline.model import ModelSimulator
 from offline.regret import Judge, Profile, regrets
 from psro.executor import Executor
-from psro.parts import Population, State, Table
+from psro.parts import State, Table
+from psro.rl import pools_of
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
@@ -40,9 +42,8 @@ def profile(state: State, iteration: int, evaluation: str, seed: int) -> Profile
             f"profile(): {state.iteration} iterations must have found as many policies;"
             f" got pools of {[len(pool) for pool in pools]}"
         )
-    cut = Population(
-        tuple(pool[:size] for pool in pools), state.population.shared, size
-    )
+    kept = tuple(pool[:size] for pool in pools)
+    cut = replace(state.population, pools=kept, next_uid=size)
     block: Any = (..., *(slice(size) for _ in pools))
     table = Table(
         cut.uids,
@@ -73,12 +74,13 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
         imitation = _parts.cloned(unit.needs(config)[1], job), unit.weight
     found = regrets(
         _parts.game(config),
+        _parts.network(config),
         executor,
-        tuple(state.population.stacked()),
-        profiles,
-        Judge(_parts.settings(config), config.screen or 0, config.fresh or 0),
-        seed,
-        imitation,
+        pools=pools_of(state.population),
+        profiles=profiles,
+        judge=Judge(_parts.settings(config), config.screen or 0, config.fresh or 0),
+        seed=seed,
+        imitation=imitation,
     )
     regret = found[-1]
     row = {
@@ -129,11 +131,11 @@ def fidelity(
     found = agreement(
         _parts.game(config),
         model,
-        state.population.stacked()[0],
-        state.table.values,
-        _parts.settings(config).width,
-        config.fidelity_episodes or 0,
-        unit.seed(config.seed),
+        _parts.network(config),
+        policies=pools_of(state.population)[0],
+        payoffs=state.table.values,
+        episodes=config.fidelity_episodes or 0,
+        seed=unit.seed(config.seed),
     )
     row = {
         "approach": unit.approach,

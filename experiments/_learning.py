@@ -20,17 +20,19 @@ from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn import ddqn
 from metaspiel.learn.graphs import Captured
-from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
 from metaspiel.learn.replay import Replay
-from metaspiel.learn.tasks import Learned, Settings, Task
-from metaspiel.learn.update import Engine, Learner
+from metaspiel.learn.settings import DDQN
+from metaspiel.learn.tasks import Learned, Task
+from metaspiel.learn.update import Engine, StackedDDQN
 from offline.dynamics import train as fit
 from offline.ensemble import Training
 from offline.model import ModelSimulator
 from offline.record import collect
 from offline.starts import starts
 
-PAPER = Settings()
+PAPER = DDQN()
 # What OpenSpiel's agent plays: our game, and its own in C++ with a larger network.
 GAMES = {"bargaining_generalized": "the same game", "bargaining": "its own bargaining"}
 FLOOR = 260e9  # fused multiply-adds a second of the core the design was measured on
@@ -78,19 +80,14 @@ def interleaved(
     return found
 
 
-def flops(shape: Shape, batch: int) -> float:
+def flops(network: MLP, batch: int) -> float:
     """Operations of an update: what the written-out one does, and nothing twice.
 
     Five passes through the hidden layer (s and s' online, s' target, and two backward),
     four through the first, and of the last only what s' needs.
     """
-    d, h, a = shape.inputs, shape.width, shape.actions
+    d, h, a = network.inputs, network.width, network.actions
     return 2.0 * batch * (4 * d * h + 5 * h * h + 2 * h * a)
-
-
-def shape_of(simulator: Simulator, width: int = PAPER.width) -> Shape:
-    """Of the policies' networks."""
-    return Shape(simulator.inputs, width, simulator.actions)
 
 
 def multiply_rate(size: int = 2048) -> float:
@@ -100,7 +97,7 @@ def multiply_rate(size: int = 2048) -> float:
     return 2 * size**3 / min(timed(lambda: torch.mm(a, a, out=out)) for _ in range(5))
 
 
-def part_of_paper(fraction: float) -> Settings:
+def part_of_paper(fraction: float) -> DDQN:
     """The paper's settings with a fraction of the decisions; the replay stays."""
     return replace(
         PAPER,
@@ -110,18 +107,26 @@ def part_of_paper(fraction: float) -> Settings:
     )
 
 
-def networks(shape: Shape, count: int, seed: int) -> ndarray:
-    """Policies ``[count, P]`` with fresh weights."""
+def fresh(network: MLP, count: int, seed: int) -> ndarray:
+    """Weights ``[count, P]`` that have learned nothing."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.stack([initial(shape, generator) for _ in range(count)]).numpy()
+    return torch.stack([network.initial(generator) for _ in range(count)]).numpy()
 
 
 def task(
-    simulator: Simulator, settings: Settings, opponents: ndarray, seed: int
+    simulator: Simulator, network: MLP, settings: DDQN, opponents: Pool, seed: int
 ) -> Task:
     """A response to the even mixture of some policies."""
-    chances = np.full(len(opponents), 1 / len(opponents))
-    return Task(simulator, settings, 0, (opponents,) * 2, chances, (seed,), scale=5.0)
+    return Task(
+        simulator,
+        network,
+        settings,
+        player=0,
+        pools=(opponents,) * 2,
+        co_play=np.full(len(opponents), 1 / len(opponents)),
+        seed=(seed,),
+        scale=5.0,
+    )
 
 
 def response(given: Task) -> tuple[float, Learned]:
@@ -174,16 +179,16 @@ class Updates:
         capacity: int = PAPER.capacity,
     ) -> None:
         place = torch.device(device)
-        self.shape = shape_of(Bargaining())
+        self.network = MLP.of(Bargaining())
         self.stacked, self.place = stacked, place
-        self.learner = Learner(
-            self.shape, stacked, PAPER.batch, PAPER.rate, engine, place
+        self.learner = StackedDDQN(
+            self.network, stacked, PAPER.batch, PAPER.rate, engine, place
         )
-        vectors = networks(self.shape, stacked, 0)
+        vectors = fresh(self.network, stacked, 0)
         self.learner.online.load([torch.as_tensor(v) for v in vectors])
         self.learner.copy_target()
         self.learn = Captured(self.learner).learn if graph else self.learner.learn
-        d, a, lead = self.shape.inputs, self.shape.actions, (stacked, capacity)
+        d, a, lead = self.network.inputs, self.network.actions, (stacked, capacity)
         self.replay = Replay(stacked, capacity, d, a, place)
         self.generator = torch.Generator().manual_seed(0)
         chance = torch.Generator(place).manual_seed(0)
@@ -220,7 +225,7 @@ class Updates:
         return (time.perf_counter() - begin) / (times * ROUND)
 
 
-def stacked(rounds: int, times: int, settings: Settings) -> list[Row]:
+def stacked(rounds: int, times: int, settings: DDQN) -> list[Row]:
     """Microseconds of a trial's update in stacks of 1 to 8, and trial 0's bits."""
     sizes = (1, 2, 4, 8)
     made = {str(s): Updates(s) for s in sizes}
@@ -229,8 +234,9 @@ def stacked(rounds: int, times: int, settings: Settings) -> list[Row]:
         work()
     found = interleaved(each, rounds)
     sim = Bargaining()
-    uniform = np.zeros((1, shape_of(sim).size), np.float32)
-    tasks = [task(sim, settings, uniform, seed) for seed in range(max(sizes))]
+    network = MLP.of(sim)
+    asked = partial(task, sim, network, settings, Pool.uniform(network))
+    tasks = [asked(seed) for seed in range(max(sizes))]
     alone = ddqn.train(tasks[:1])[0].policy
     rows = []
     for size in sizes:
@@ -282,7 +288,7 @@ def on_gpu(rounds: int, times: int) -> list[Row]:
     return rows
 
 
-def whole_updates(settings: Settings = PAPER) -> int:
+def whole_updates(settings: DDQN = PAPER) -> int:
     """Updates of a response with these settings."""
     silent = -(-settings.minimum // settings.games) - 1
     return (settings.rounds - silent) * int(settings.games * settings.updates)

@@ -271,7 +271,7 @@ def scripted(
     score = np.zeros(games)
     players, other = policies.bound(weights), 1 - side
     while not scene.over.all():
-        seen = look(scene, told=False)
+        seen = look(scene, numbered=False)
         actions = act(players, seen, rng.random((2, games, policies.draws)))
         actions[:, other] = (
             tracker(seen[:, other])

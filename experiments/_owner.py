@@ -8,10 +8,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 LOCK = ".lock"
@@ -19,9 +20,66 @@ LOCK = ".lock"
 
 def command() -> str:
     """The command line of this process, as one would type it."""
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    start = ["python", "-m", spec.name] if spec is not None else [sys.argv[0]]
+    name, script = module("__main__"), Path(sys.argv[0]).name
+    start = ["python", "-m", name] if name != "__main__" else [script]
     return shlex.join([*start, *sys.argv[1:]])
+
+
+def module(name: str) -> str:
+    """What to write after ``python -m`` to run this module."""
+    spec = getattr(sys.modules[name], "__spec__", None)
+    return (spec.name if spec is not None else name).removesuffix(".__main__")
+
+
+@contextmanager
+def claim(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
+    """The folder a run may write to, which is its own until the block ends.
+
+    Without ``out`` a fresh folder under ``runs/``. A folder that holds anything is
+    never written to, unless it is resumed. SIGTERM ends the block like Ctrl-C.
+
+    Raises:
+      UserError: the folder holds something, cannot be written to, belongs to another
+        process, or holds a link that would lead writing elsewhere.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = _fresh(name) if out is None else out
+            _check_empty(folder, resume)
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(folder))
+        except OSError as error:
+            raise UserError(f"--out: '{out}' must be writable; {error}") from None
+        stack.enter_context(stoppable())
+        files.tidy(folder)
+        _check_empty(folder, resume)  # another run may just have ended
+        yield folder
+
+
+def _fresh(name: str) -> Path:
+    number = 1
+    while True:
+        folder = Path("runs") / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            continue
+        return folder
+
+
+def _check_empty(folder: Path, resume: bool) -> None:
+    """Refuses a folder that holds more than what a run without results leaves."""
+    if resume or not (folder.exists() or folder.is_symlink()):
+        return
+    if folder.is_dir():
+        names = (inside.name for inside in folder.iterdir())
+        if all(n == LOCK or n.startswith(files.ASIDE) for n in names):
+            return
+    raise UserError(
+        f"--out: '{folder}' must be new or empty; it holds something (continue a "
+        "run with --resume, or choose another folder)"
+    )
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from experiments import _run
 from experiments._grid import Job, Unit
 from metaspiel import files
 from metaspiel.games.bargaining import Bargaining
-from metaspiel.learn.tasks import Settings
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from offline import data as stored
 from offline import ensemble
@@ -34,10 +35,15 @@ def game(config: "Config") -> Bargaining:
     return Bargaining(discount=config.discount, exponent=config.discount_exponent)
 
 
-def settings(config: "Config") -> Settings:
+def network(config: "Config") -> MLP:
+    """Of all policies, in the model and in the true game."""
+    return MLP.of(game(config))
+
+
+def settings(config: "Config") -> DDQN:
     """Of all responses, in the model and in the true game."""
     assert config.decisions and config.minimum is not None
-    return Settings(
+    return DDQN(
         decisions=config.decisions,
         games=config.games,
         capacity=config.capacity or 0,
@@ -152,6 +158,18 @@ def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
     )
 
 
+_MEASURED = ("trained", "held_out", "uniform")
+
+
+def save_clone(clone: Clone, unit: Unit, job: Job) -> None:
+    """Writes a clone, bound to its unit."""
+    arrays = {name: np.asarray(getattr(clone, name)) for name in _MEASURED}
+    arrays["weights"] = clone.weights
+    arrays["width"] = np.asarray(clone.network.width)
+    facts = bound(unit.name, job.config)
+    files.write_arrays(unit.place(job.folder), arrays, facts)
+
+
 def cloned(unit: Unit, job: Job) -> Clone:
     """A clone as its unit wrote it.
 
@@ -165,5 +183,6 @@ def cloned(unit: Unit, job: Job) -> Clone:
             raise UserError(f"'{place}' must be as this run wrote it; it is another's")
     except UserError as error:
         raise _to_remove(error, place) from None
-    numbers = {k: float(arrays[k]) for k in ("trained", "held_out", "uniform")}
-    return Clone(arrays["weights"], int(arrays["width"]), **numbers)
+    measured = {name: float(arrays[name]) for name in _MEASURED}
+    network = MLP.of(game(job.config), int(arrays["width"]))
+    return Clone(network, arrays["weights"], **measured)

@@ -1,17 +1,21 @@
 """What ``experiments.learner_speed`` measures of sampled payoffs."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy import ndarray
 
-from experiments._learning import GAMES, PAPER, Row, networks, shape_of, task, timed
+from experiments._learning import GAMES, PAPER, Row, fresh, task, timed
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Matches, Scores, play, pure
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
 from psro.executor import InProcess
 from psro.parts import Population, Table
 from psro.rl import SampledEvaluator
+from psro.setup import Stage
 
 ENTRY = 1000  # episodes of an entry that is compared
 # Every second network makes a few updates and learns to accept: short episodes as well.
@@ -33,15 +37,18 @@ def entries(
       few: episodes that it plays.
     """
     sim = Bargaining()
-    uniform = np.zeros((1, shape_of(sim).size), np.float32)
-    vectors = networks(shape_of(sim), policies, seed)
-    tasks = [task(sim, LIGHT, uniform, seed + p) for p in range(0, policies, 2)]
+    network = MLP.of(sim)
+    vectors = fresh(network, policies, seed)
+    asked = partial(task, sim, network, LIGHT, Pool.uniform(network))
+    tasks = [asked(seed + p) for p in range(0, policies, 2)]
     vectors[::2] = [learned.policy for learned in train(tasks)]
     population = Population(((),) * 2, shared=True)
     for vector in vectors:
-        population = population.add(0, vector)
+        population = population.add(0, vector, play="greedy")
     table = Table.empty(2).grow(population)
-    evaluator = SampledEvaluator(sim, InProcess(), episodes=episodes, seed=seed)
+    evaluator = SampledEvaluator(
+        sim, network, InProcess(), episodes=episodes, seed=seed
+    )
     whole = timed(lambda: evaluator.fill(population, table, np.random.default_rng(0)))
     first, last = np.triu_indices(policies)
     cells = np.stack([first, last], 1).astype(np.int64)
@@ -64,9 +71,15 @@ def entries(
 
 
 def _play(vectors: ndarray, cells: ndarray, episodes: int, seed: int) -> Scores:
-    pools = (vectors,) * 2
-    profiles = pure(cells, episodes)
-    return play([Matches(Bargaining(), PAPER.width, pools, profiles, (seed, 7))])[0]
+    game = Bargaining()
+    match = Matches(
+        game,
+        MLP.of(game),
+        pools=(Pool.of(vectors),) * 2,
+        profiles=pure(cells, episodes),
+        seed=(seed, int(Stage.EPISODES)),
+    )
+    return play([match])[0]
 
 
 def _theirs(
@@ -79,11 +92,12 @@ def _theirs(
     mine = ENTRY * length * decision
     for game, text in GAMES.items():
         env = _dqn.environment(game, seed)
+        network = MLP.of(Bargaining())
         agents = [_dqn.agent(env, p, PAPER, p) for p in (0, 1)]
         told = f"from {few} episodes, at {length:.1f} decisions each"
         same = game == "bargaining_generalized"
         for p, agent in enumerate(agents) if same else ():
-            _dqn.load(agent, shape_of(Bargaining()), vectors[p])
+            _dqn.load(agent, network, vectors[p])
         seconds, decisions, mean = _dqn.play(env, agents, few)
         if same:
             told += f"; payoffs {_text(mean)}, ours {_text(pair.mean[0, 0])}"

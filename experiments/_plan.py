@@ -18,9 +18,11 @@ from meta_solvers import Game, get, solve
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Matches, play, pure
-from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
 from metaspiel.learn.random import generators
-from metaspiel.learn.tasks import Settings, Task
+from metaspiel.learn.settings import DDQN
+from metaspiel.learn.tasks import Task
 from offline import dynamics
 from offline.baselines import Cloning, clone
 from offline.coffee import SOLVERS
@@ -78,7 +80,7 @@ def measure(config: "Config") -> Speed:
     )
     device = torch.device(config.device)
     model = ModelSimulator(learned, starts(fits, device)).trial(0)
-    pool = _pool(simulator, config)
+    pool = _pool(config)
     habit = cloned.habit(0.5, (len(pool),) * 2)
     played = [_play(sim, pool, config) for sim in (model, simulator)]
     rates = [_rates(sim, pool, config) for sim in (model, simulator)]
@@ -101,49 +103,56 @@ def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - before, found
 
 
-def _pool(simulator: Simulator, config: "Config") -> np.ndarray:
+def _pool(config: "Config") -> Pool:
     """Random policies, half as many as in the end."""
-    width = _parts.settings(config).width
-    shape = Shape(simulator.inputs, width, simulator.actions)
+    network = _parts.network(config)
     count = max(1, steps_of(Unit("explore", 0), config) // 2)
     (generator,) = generators((0,), 1)
-    return np.stack([initial(shape, generator).numpy() for _ in range(count)])
+    rows = [network.initial(generator).numpy() for _ in range(count)]
+    return Pool.of(np.stack(rows))
 
 
-def _rates(
-    simulator: Simulator, pool: np.ndarray, config: "Config"
-) -> tuple[float, float]:
+def _rates(simulator: Simulator, pool: Pool, config: "Config") -> tuple[float, float]:
     """CPU seconds a decision before and after learning begins."""
     base = _parts.settings(config)
     size = max(base.batch, base.games)
     short = replace(base, decisions=_DECISIONS, capacity=size, minimum=size)
     found = []
     for chosen in (replace(short, updates=0.0), short):
-        tasks = [_task(simulator, pool, chosen, s) for s in range(config.stack)]
+        asked = partial(_task, simulator, _parts.network(config), pool)
+        tasks = [asked(chosen, s) for s in range(config.stack)]
         seconds, _ = _timed(partial(train, tasks))
         found.append(seconds / config.stack / _DECISIONS)
     return found[0], max(found)
 
 
 def _task(
-    simulator: Simulator, pool: np.ndarray, settings: Settings, seed: int
+    simulator: Simulator, network: MLP, pool: Pool, settings: DDQN, seed: int
 ) -> Task:
     mixture = np.full(len(pool), 1 / len(pool))
-    return Task(simulator, settings, 0, (pool, pool), mixture, (0, seed))
+    return Task(
+        simulator,
+        network,
+        settings,
+        player=0,
+        pools=(pool, pool),
+        co_play=mixture,
+        seed=(0, seed),
+    )
 
 
 def _play(
-    simulator: Simulator, pool: np.ndarray, config: "Config", habit: Any = None
+    simulator: Simulator, pool: Pool, config: "Config", habit: Any = None
 ) -> float:
     """CPU seconds an episode."""
     cells = np.stack([np.arange(len(pool)), np.zeros(len(pool), dtype=np.int64)], 1)
     matches = Matches(
         simulator,
-        _parts.settings(config).width,
-        (pool, pool),
-        pure(cells, _EPISODES),
-        (0,),
-        habit,
+        _parts.network(config),
+        pools=(pool, pool),
+        profiles=pure(cells, _EPISODES),
+        seed=(0,),
+        habit=habit,
         device=config.device,
     )
     seconds, _ = _timed(partial(play, [matches]))
@@ -174,9 +183,9 @@ def seconds(unit: Unit, config: "Config", speed: Speed) -> float:
         return idle * speed.idle[where] + rest * speed.busy[where]
 
     def loop(where: int) -> float:
-        played = (steps + 1) * (steps + 2) / 2 + steps + 1
+        played = (steps + 1) * (steps + 2) / 2 + steps  # profiles, and each response
         play = played * episodes * speed.episode[where]
-        return (steps + 1) * (response(where) + speed.solve) + play
+        return steps * response(where) + (steps + 1) * speed.solve + play
 
     if unit.kind == "behaviour":
         return loop(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -26,7 +26,7 @@ def render(
 ) -> None:
     """Writes one HTML file that needs nothing else."""
     loader = Environment(
-        loader=PackageLoader("experiments", "."),
+        loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
     )
@@ -124,7 +124,8 @@ def write_report(
     last = rows[-1]
     lead = [
         f"After {last['iteration']} iterations the full-game {concept} gap is "
-        f"{last['gap']:.3g} (evaluation solver: {last['eval_gap']:.3g}) and the value "
+        f"{_run.shown(last['gap'], '.3g')} (evaluation solver: "
+        f"{_run.shown(last['eval_gap'], '.3g')}) and the value "
         f"sum {last['value_sum']:.5g} (evaluation: {last['eval_value_sum']:.5g}); "
         f"{sum(last['unique_policies'])} policies in all. Meta-solver: "
         f"{last['status']}."
@@ -148,8 +149,10 @@ def _figures(
     payoffs: ndarray,
 ) -> list[dict[str, str]]:
     x = [row["iteration"] for row in rows]
-    gaps = {f"{summary['solver']} (responded to)": (x, [row["gap"] for row in rows])}
-    gaps[f"{summary['eval_solver']} (evaluation)"] = (x, [r["eval_gap"] for r in rows])
+    gaps = {
+        f"{summary['solver']} (responded to)": _measured(rows, "gap"),
+        f"{summary['eval_solver']} (evaluation)": _measured(rows, "eval_gap"),
+    }
     values = {
         f"player {p}": (x, [row["values"][p] for row in rows])
         for p in range(len(rows[0]["values"]))
@@ -163,7 +166,7 @@ def _figures(
             "Gap",
             "Sum over players of what a best response over all policies of the game "
             f"gains against the meta-strategy; 0 is an exact {concept}. Gaps below "
-            f"{_FLOOR:g} are drawn there.",
+            f"{_FLOOR:g} are drawn there; gaps that were not measured are left out.",
             plots / "gap.png",
         ),
         figure(
@@ -191,6 +194,14 @@ def _figures(
             plots / "time.png",
         ),
     ]
+
+
+def _measured(
+    rows: Sequence[dict[str, Any]], key: str
+) -> tuple[list[float], list[float]]:
+    """Iterations where a number was measured, and the numbers."""
+    pairs = [(row["iteration"], row[key]) for row in rows if row[key] is not None]
+    return [x for x, _ in pairs], [y for _, y in pairs]
 
 
 def _strategies(rows: Sequence[dict[str, Any]]) -> Figure:

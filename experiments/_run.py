@@ -5,8 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +14,7 @@ import yaml
 
 from experiments import _owner
 from experiments._metrics import Metrics
-from experiments._owner import command
+from experiments._owner import claim, command
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.files import read_json, write_json, write_text
@@ -36,6 +35,7 @@ __all__ = [
     "read_json",
     "read_result",
     "record",
+    "shown",
     "stored",
     "write_json",
     "write_result",
@@ -52,6 +52,7 @@ def main(
     page: Callable[[Any], None],
     config: type[Config],
     arguments: Sequence[str] | None = None,
+    program: str | None = None,
 ) -> int:
     """Parses the command line, runs the page, and returns the exit code.
 
@@ -59,13 +60,20 @@ def main(
     interrupted. Anything else is a fault of ours and keeps its traceback (1).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    program = f"python -m {config.__module__}"
-    spec = sys.modules[config.__module__].__spec__
-    if config.__module__ == "__main__" and spec is not None:
-        program = f"python -m {spec.name}"
+    usage = program or f"python -m {_owner.module(config.__module__)}"
+    resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
+    return guarded(lambda: page(parse(config, words, usage)), resumes)
+
+
+def guarded(action: Callable[[], None], resumes: bool = False) -> int:
+    """Runs an action and returns the exit code that ``main`` promises.
+
+    Args:
+      action: what may fail.
+      resumes: whether an interrupted user can be told to go on with ``--resume``.
+    """
     try:
-        chosen = parse(config, words, program)
-        page(chosen)
+        action()
     except (UserError, SolverFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -86,7 +94,6 @@ def main(
         print(f"error: the arrays must fit in memory; {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
         more = "; --out FOLDER --resume goes on" if resumes else ""
         print(f"interrupted: what is finished is kept{more}", file=sys.stderr)
         return 130
@@ -254,57 +261,6 @@ def piece(place: Path, config: Any, make: Callable[..., Any]) -> Any:
     return read_result(place, config)
 
 
-@contextmanager
-def claim(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
-    """The folder a run may write to, which is its own until the block ends.
-
-    Without ``out`` a fresh folder under ``runs/``. A folder that holds anything is
-    never written to, unless it is resumed. SIGTERM ends the block like Ctrl-C.
-
-    Raises:
-      UserError: the folder holds something, cannot be written to, belongs to another
-        process, or holds a link that would lead writing elsewhere.
-    """
-    with ExitStack() as stack:
-        try:
-            folder = _fresh(name) if out is None else out
-            _check_empty(folder, resume)
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(_owner.held(folder))
-        except OSError as error:
-            raise UserError(f"--out: '{out}' must be writable; {error}") from None
-        stack.enter_context(_owner.stoppable())
-        files.tidy(folder)
-        _check_empty(folder, resume)  # another run may just have ended
-        yield folder
-
-
-def _fresh(name: str) -> Path:
-    number = 1
-    while True:
-        folder = Path("runs") / f"{name}-{number}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            number += 1
-            continue
-        return folder
-
-
-def _check_empty(folder: Path, resume: bool) -> None:
-    """Refuses a folder that holds more than what a run without results leaves."""
-    if resume or not (folder.exists() or folder.is_symlink()):
-        return
-    if folder.is_dir():
-        names = (inside.name for inside in folder.iterdir())
-        if all(n == _owner.LOCK or n.startswith(files.ASIDE) for n in names):
-            return
-    raise UserError(
-        f"--out: '{folder}' must be new or empty; it holds something (continue a "
-        "run with --resume, or choose another folder)"
-    )
-
-
 def record(folder: Path, config: Any) -> None:
     """Writes ``config.json`` (every field, resolved) and ``env.json``."""
     fields = dataclasses.asdict(config)
@@ -338,3 +294,8 @@ def environment() -> dict[str, Any]:
         "commit": commit or "unknown",
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
+
+
+def shown(value: float | None, form: str) -> str:
+    """A number that may not have been measured, for people."""
+    return "not measured" if value is None else format(value, form)

@@ -110,7 +110,7 @@ def judge(
     from metaspiel.nfg.gaps import expected
     from psro.exact import ExactOracle
     from psro.parts import Member, Population
-    from psro.targets import Measured, played, targets
+    from psro.targets import gap_of, played, targets
 
     plans = [
         np.stack([tree.plan(from_openspiel(form, game, p, player)) for p in pool])
@@ -121,5 +121,5 @@ def judge(
     asked = targets(meta, joint, concept)
     oracle, rng = ExactOracle(form, "first"), np.random.default_rng(0)
     answers = oracle.respond(Population(pools), asked, rng)
-    gap = Measured.of(form.players, answers).gap.sum()
+    gap = gap_of(form.players, answers).sum()
     return float(gap), float(expected(meta, played(joint, concept)).sum())

@@ -1,12 +1,12 @@
 """One trial of PSRO: progress, metrics, checkpoints, summary, report."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _metrics, _run
+from experiments import _run
+from experiments._trial_state import belongs, opened
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -14,7 +14,8 @@ from metaspiel.nfg.errors import UserError
 if TYPE_CHECKING:
     from experiments._arena import Arena
     from experiments.psro import Config
-    from psro.parts import Setup, State
+    from psro.parts import State
+    from psro.setup import Setup
 
 
 def trial(
@@ -26,22 +27,24 @@ def trial(
     from psro.metrics import row
 
     bound = belongs(config, arena)
-    state, metrics = opened(config, folder, bound)
-    if state is None:
-        state = start(setup)
-        _keep(state, setup, metrics, folder, bound)
+    kept, metrics = opened(config, folder, bound)
+    if kept is not None and len(metrics.rows) == kept.iteration:
+        metrics.add(row(kept, setup.concept))  # the row that a kill left half amended
+    state = start(setup) if kept is None else kept
     begin = time.monotonic()
-    stopped, failed = _reason(config, setup, state, begin), False
+    state, stopped = _answered(config, setup, state, begin)
+    if state is not kept:
+        _keep(state, setup, metrics, folder, bound)
+    failed = False
     with Progress(config, arena, setup) as show:
         show(state, row(state, setup.concept))
         while stopped is None:
             try:
-                state = step(setup, state)
+                state, stopped = _answered(config, setup, step(setup, state), begin)
             except (SolverFailed, UserError) as error:
                 stopped, failed = f"iteration {state.iteration + 1}: {error}", True
                 break
             show(state, _keep(state, setup, metrics, folder, bound))
-            stopped = _reason(config, setup, state, begin)
     summary = summarise(config, arena, setup, state, stopped)
     summary["failed"] = failed
     _save_arrays(folder, state)
@@ -50,104 +53,21 @@ def trial(
     return summary
 
 
-def belongs(config: "Config", arena: "Arena") -> dict[str, str]:
-    """What every checkpoint of a trial is bound to: its fields and its game."""
-    return {"config": _run.binding(config), "game": arena.fingerprint}
+def _answered(
+    config: "Config", setup: "Setup", state: "State", begin: float
+) -> "tuple[State, str | None]":
+    """A state that is whole, and why the run is over, if it is.
 
-
-def opened(
-    config: "Config", folder: Path, bound: dict[str, str]
-) -> "tuple[State | None, _run.Metrics]":
-    """The checkpoint that a trial goes on from, if any, and the rows that go with it.
-
-    Rows and checkpoints after it, which a kill can leave, go away.
+    A state that the run goes on from gets its responses here, so that its row has its
+    gap. For the last one an oracle that must train does so with --final-gap only.
     """
-    from psro import checkpoint
+    from psro.loop import respond
 
-    folder.mkdir(parents=True, exist_ok=True)
-    place, state, seal = sound(config, folder, bound)
-    keep = 0 if state is None else state.iteration + 1
-    metrics = _run.Metrics(folder / "metrics.jsonl", keep, seal)
-    for later in checkpoint.found(folder / "checkpoint"):
-        if place is not None and later.name > place.name:
-            shutil.rmtree(later)
-    return state, metrics
-
-
-def sound(
-    config: "Config", folder: Path, bound: dict[str, str]
-) -> "tuple[Path | None, State | None, str | None]":
-    """The checkpoint to go on from, read and held against the run; nothing is written.
-
-    Returns:
-      Its folder, its state, and the seal of its rows; None where there is none.
-
-    Raises:
-      UserError: it or its rows are damaged, or belong to another run.
-    """
-    from psro import checkpoint
-
-    places = checkpoint.found(folder / "checkpoint")
-    back = config.resume_from == "previous"
-    if back and len(places) < 2:
-        raise UserError(
-            f"--resume-from: 'previous' must find two checkpoints in '{folder}'; got "
-            f"{len(places)}"
-        )
-    if not places:
-        _metrics.read(folder / "metrics.jsonl", 0)
-        return None, None, None
-    place = places[-2 if back else -1]
-    try:
-        state, known = checkpoint.read(place)
-    except UserError as error:
-        raise UserError(f"{error}; {_way_back(places, back)}") from None
-    seal = known.pop("rows", "")
-    if known != bound:
-        what = "game" if known.get("config") == bound["config"] else "configuration"
-        raise UserError(
-            f"--resume: checkpoint '{place}' must belong to this run's {what}; it is "
-            "of another one"
-        )
-    _metrics.read(folder / "metrics.jsonl", state.iteration + 1, seal)
-    return place, state, seal
-
-
-def rows(config: "Config", folder: Path) -> list[dict[str, Any]]:
-    """The rows of a finished trial, held against its last checkpoint.
-
-    Raises:
-      UserError: they or the checkpoint are damaged, or belong to another run.
-    """
-    from psro import checkpoint
-
-    places = checkpoint.found(folder / "checkpoint")
-    if not places:
-        raise UserError(f"'{folder}' must hold the checkpoint of its run; it does not")
-    state, known = checkpoint.read(places[-1])
-    if known.get("config") != _run.binding(config):
-        raise UserError(
-            f"checkpoint '{places[-1]}' must belong to this run's configuration; it is "
-            "of another one"
-        )
-    seal = known.get("rows", "")
-    return _metrics.read(folder / "metrics.jsonl", state.iteration + 1, seal)[0]
-
-
-def _way_back(places: list[Path], back: bool) -> str:
-    """What a user can do who has lost a checkpoint."""
-    from psro import checkpoint
-
-    try:
-        if back or len(places) < 2:
-            raise UserError("there is none before it")
-        checkpoint.load(places[-2])
-    except UserError:
-        return "no sound one is before it, so a new run must begin in another folder"
-    return (
-        f"the one before, '{places[-2].name}', is sound, and --resume-from previous "
-        "goes on from it"
-    )
+    stopped = _reason(config, setup, state, begin)
+    if state.responses is None and (stopped is None or config.final_gap):
+        state = respond(setup, state)
+        stopped = _reason(config, setup, state, begin)
+    return state, stopped
 
 
 def _keep(
@@ -157,27 +77,34 @@ def _keep(
     folder: Path,
     bound: dict[str, str],
 ) -> dict[str, Any]:
-    """Row first, then checkpoint: a kill between the two costs one row again."""
+    """Row first, then checkpoint: a kill between the two costs one row again.
+
+    A run that goes on measures what was its last gap; the row is then written anew.
+    """
     from psro import checkpoint
     from psro.metrics import row
 
     made = row(state, setup.concept)
-    metrics.add(made)
-    checkpoint.save(state, folder / "checkpoint", bound | {"rows": metrics.seal})
+    if len(metrics.rows) > state.iteration:
+        metrics.amend(made)
+    else:
+        metrics.add(made)
+    seals = {"rows": metrics.seal, "rows_before": metrics.seal_before}
+    checkpoint.save(state, folder / "checkpoint", bound | seals)
     return made
 
 
 def _reason(
     config: "Config", setup: "Setup", state: "State", begin: float
 ) -> str | None:
-    """Why the run is over, if it is."""
-    gap = float(state.gaps[setup.concept].sum())
-    if config.stop_gap is not None and gap <= config.stop_gap:
+    """Why the run is over, if it is, as far as the state knows its gap."""
+    gap = state.gap(setup.concept)
+    if config.stop_gap is not None and gap is not None and gap <= config.stop_gap:
         return f"gap {gap:.3g} is at most {config.stop_gap:g}"
-    find = state.population.find
-    known = (find(r.player, r.policy) is not None for r in state.responses)
-    if config.stop_no_novel and all(known):
-        return "no novel policy"
+    if config.stop_no_novel and state.responses is not None:
+        find = state.population.find
+        if all(find(r.player, r.policy) is not None for r in state.responses):
+            return "no novel policy"
     if state.iteration >= config.iterations:
         return f"{config.iterations} iterations"
     if config.max_seconds is not None and time.monotonic() - begin > config.max_seconds:
@@ -233,14 +160,18 @@ def side_by_side(config: "Config") -> bool:
 
 
 def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means and standard errors over trials."""
+    """Means and standard errors over trials; None where a trial has no number."""
     import numpy as np
 
     found: dict[str, Any] = {"trials": summaries}
     for key in ("game", "solver", "eval_solver", "concept"):
         found[key] = summaries[0][key]
     for key in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
-        values = np.array([s[key] for s in summaries])
+        listed = [s[key] for s in summaries]
+        if None in listed:
+            found[key] = found[f"{key}_standard_error"] = None
+            continue
+        values = np.array(listed)
         found[key] = float(values.mean())
         found[f"{key}_standard_error"] = float(
             values.std(ddof=1) / np.sqrt(len(values))
@@ -303,9 +234,11 @@ class Progress:
         def show(state: "State", row: dict[str, Any]) -> None:
             self.live.update(task, completed=state.iteration)
             console.print(
-                f"{self.label}{row['iteration']:4d}  gap {row['gap']:<9.3g} "
+                f"{self.label}{row['iteration']:4d}  "
+                f"gap {_run.shown(row['gap'], '.3g'):<9} "
                 f"value sum {rounded(row['value_sum']):<9.4g} "
-                f"eval {row['eval_gap']:.3g}/{rounded(row['eval_value_sum']):.4g}  "
+                f"eval {_run.shown(row['eval_gap'], '.3g')}/"
+                f"{rounded(row['eval_value_sum']):.4g}  "
                 f"policies {'x'.join(map(str, row['unique_policies']))}  "
                 f"{row['status']}",
                 highlight=False,

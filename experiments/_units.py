@@ -8,7 +8,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from experiments import _judging, _owner, _parts, _run
@@ -26,8 +25,9 @@ from offline.record import verify
 from psro import checkpoint
 from psro.executor import Executor, InProcess, WorkerLost, WorkFailed
 from psro.loop import start, step
-from psro.parts import Setup, State
+from psro.parts import State
 from psro.rl import LearnedOracle, SampledEvaluator
+from psro.setup import Setup
 from psro.together import together
 
 if TYPE_CHECKING:
@@ -124,9 +124,17 @@ def behaviour(
     simulator, chosen = _parts.game(job.config), _parts.settings(job.config)
     episodes = job.config.episodes or 0
     seed = _parts.number(unit.seed(job.config.seed))
-    oracle = LearnedOracle(simulator, chosen, executor, shared=True, episodes=episodes)
+    network = _parts.network(job.config)
+    oracle = LearnedOracle(
+        simulator, network, chosen, executor=executor, shared=True, episodes=episodes
+    )
     evaluator = SampledEvaluator(
-        simulator, executor, chosen.width, episodes, seed, chosen.device
+        simulator,
+        network,
+        executor,
+        episodes=episodes,
+        seed=seed,
+        device=chosen.device,
     )
     _grown(unit, job, Setup(oracle, evaluator, get(SOLVERS["rd"]), "ne", seed))
 
@@ -161,14 +169,13 @@ def _models(job: Job) -> None:
 
 def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
     """The behaviour in a data set, imitated."""
-    place, config = unit.place(job.folder), job.config
+    config = job.config
     found = clone(
         _parts.data_of(unit.needs(config)[0], job),
         _parts.number(unit.seed(config.seed)),
         Cloning(steps=config.clone_steps or 0),
     )
-    arrays = {name: np.asarray(value) for name, value in vars(found).items()}
-    files.write_arrays(place, arrays, _parts.bound(unit.name, config))
+    _parts.save_clone(found, unit, job)
 
 
 def explore(
@@ -178,12 +185,13 @@ def explore(
     config = job.config
     parts = setup(
         _parts.simulator_of(unit, job),
+        _parts.network(config),
         _parts.approach(unit, config),
-        unit.exploration,
-        _parts.settings(config),
-        executor,
-        _parts.number(unit.seed(config.seed)),
-        config.episodes or 0,
+        exploration=unit.exploration,
+        settings=_parts.settings(config),
+        executor=executor,
+        seed=_parts.number(unit.seed(config.seed)),
+        episodes=config.episodes or 0,
     )
     _grown(unit, job, parts)
 

@@ -204,7 +204,7 @@ def run_ours(row: Row, config: Config) -> dict[str, Any]:
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.loop import run as iterate
     from psro.loop import start
-    from psro.parts import Setup
+    from psro.setup import Setup
 
     begin = time.process_time()
     form = sequence_form(row.game)
@@ -225,11 +225,11 @@ def run_ours(row: Row, config: Config) -> dict[str, Any]:
         "ours_build_seconds": build,
         "ours_seconds_per_stage": dict(last.cpu),
         "ours_statuses": sorted(statuses),
-        "ours_gap": float(last.gaps[row.concept].sum()),
+        "ours_gap": last.gap(row.concept),
         "ours_value_sum": float(last.train.values.sum()),
     }
     if row.evaluation:
-        found["ours_eval_gap"] = float(last.evaluation_gaps.sum())
+        found["ours_eval_gap"] = last.evaluation_gap
         found["ours_eval_value_sum"] = float(last.evaluation.values.sum())
     return found
 

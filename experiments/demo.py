@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments import _run, psro
-from experiments._trial import rows, slug
+from experiments._trial import slug
+from experiments._trial_state import rows
 from metaspiel.nfg.errors import UserError
 
 GAMES = {

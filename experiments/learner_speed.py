@@ -27,8 +27,6 @@ from experiments import _run
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from numpy import ndarray
-
     from experiments._learning import Row
     from metaspiel.games.simulator import Simulator
 
@@ -164,7 +162,7 @@ def updates(config: Config, theirs: bool, per_update: dict[str, float]) -> list[
     found = ours.interleaved(works, 1 if config.quick else 2 * config.rounds + 1)
     per_update |= {name: statistics.median(values) for name, values in found.items()}
     once = per_update["ours"]
-    work = ours.flops(written.shape, ours.PAPER.batch)
+    work = ours.flops(written.network, ours.PAPER.batch)
     rate, floor = ours.multiply_rate(), 1e6 * work / ours.FLOOR
     row = ours.Row
     rows = [
@@ -188,25 +186,26 @@ def responses(
     config: Config, model: bool, theirs: bool, per_update: dict[str, float]
 ) -> list["Row"]:
     """Whole responses: ours, in a model, against networks, and theirs."""
-    import numpy as np
-
     from experiments import _learning as ours
     from metaspiel.games.bargaining import Bargaining
+    from metaspiel.learn.mlp import MLP
+    from metaspiel.learn.policies import Pool
 
     fraction = 1 / 1000 if config.quick else 1.0 if config.whole else config.fraction
     settings, game = ours.part_of_paper(fraction), Bargaining()
-    shape = ours.shape_of(game)
-    uniform = np.zeros((1, shape.size), np.float32)
-    many = np.concatenate([uniform, ours.networks(shape, config.policies, 1)])
+    network = MLP.of(game)
+    uniform = Pool.uniform(network)
+    many = uniform + Pool.of(ours.fresh(network, config.policies, 1))
     seeds = iter(range(config.seed, sys.maxsize))
-    tasks: dict[str, tuple[Simulator, ndarray]]
+    tasks: dict[str, tuple[Simulator, Pool]]
     tasks = {"ours": (game, uniform), "networks": (game, many)}
     if model:
         sizes = (60, 20) if config.quick else (1000, 2000)
         tasks["model"] = (ours.learned_model(*sizes, config.seed), uniform)
 
-    def own(simulator: "Simulator", opponents: "ndarray") -> float:
-        return ours.response(ours.task(simulator, settings, opponents, next(seeds)))[0]
+    def own(simulator: "Simulator", opponents: Pool) -> float:
+        asked = ours.task(simulator, network, settings, opponents, next(seeds))
+        return ours.response(asked)[0]
 
     def equal(name: str) -> float:
         return _dqn.equal(name, settings, next(seeds), per_update[name])
@@ -218,7 +217,7 @@ def responses(
         works |= {name: partial(equal, name) for name in ours.GAMES}
     rounds = 1 if config.whole or config.quick else config.rounds
     found = ours.interleaved(works, rounds)
-    shares = ours.split(ours.task(game, settings, uniform, config.seed))
+    shares = ours.split(ours.task(game, network, settings, uniform, config.seed))
     how = f"extrapolated from 1/{1 / fraction:.0f}, median of {rounds}"
     return response_rows(found, "measured whole" if fraction == 1 else how, shares)
 
@@ -229,12 +228,11 @@ def response_rows(
     """The table's lines about responses; ``found`` holds seconds of each round."""
     from experiments import _learning as ours
     from metaspiel.games.bargaining import Bargaining
+    from metaspiel.learn.mlp import MLP
 
     middle = {name: statistics.median(values) for name, values in found.items()}
     once, row = middle["ours"], ours.Row
-    work = ours.whole_updates() * ours.flops(
-        ours.shape_of(Bargaining()), ours.PAPER.batch
-    )
+    work = ours.whole_updates() * ours.flops(MLP.of(Bargaining()), ours.PAPER.batch)
     floor = work / ours.FLOOR
     rows = [
         row("response", "to the uniform policy", once, "CPU s", "at most 75 s",

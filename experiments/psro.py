@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from experiments import _arena, _owner, _run, _trial
+from experiments import _arena, _owner, _run, _trial, _trial_state
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from experiments._arena import Arena
     from psro.executor import Executor, Loss
-    from psro.parts import Setup
+    from psro.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Config:
 
     may_change: ClassVar[tuple[str, ...]] = (
         "iterations", "stop_gap", "stop_no_novel", "max_seconds", "memory_gb",
+        "final_gap",
     )  # fmt: skip
 
     game: str = "kuhn_poker"
@@ -41,7 +42,8 @@ class Config:
     """A normal-form game instead (.npy, .npz, .csv or Gambit .nfg)."""
     oracle: Literal["exact", "ddqn"] = "exact"
     """Exact best responses, or learned ones (Double DQN) with sampled payoffs; then
-    gaps are lower bounds."""
+    gaps are lower bounds, measured where a response is learned: for what is responded
+    to, under the run's concept, in all iterations but the last."""
     decisions: int = 20_000
     """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
     episodes: int = 1000
@@ -49,6 +51,8 @@ class Config:
     all_instances: bool = False
     """Learned oracle: play every instance once instead of random episodes, where chance
     acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
+    final_gap: bool = False
+    """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
     executor: str = "inprocess"
     """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
     ray:address=..."""
@@ -62,6 +66,9 @@ class Config:
     """What is responded to; auto follows the solver (cce for heuristics)."""
     iterations: int = 20
     """Iterations in all; a resumed run may ask for more."""
+    horizon: int | None = None
+    """How many iterations a meta-solver with a schedule reckons with; the run itself
+    ends at --iterations."""
     seed: int = 0
     """Seed of the first trial; trial i uses seed + i."""
     trials: int = 1
@@ -86,9 +93,10 @@ class Config:
     prune: float = 1e-8
     """Joint probabilities below this become 0 (recorded)."""
     gaps: Literal["concept", "all"] = "concept"
-    """Measure the full-game gap of the concept only, or of NE, CCE and CE."""
+    """Measure the full-game gap of the concept only, or of NE, CCE and CE (where it
+    takes no learning)."""
     stop_gap: float | None = None
-    """Stop when the full-game gap is at or below this."""
+    """Stop when the full-game gap is measured and at or below this."""
     stop_no_novel: bool = False
     """Stop when an iteration found no novel policy."""
     max_seconds: float | None = None
@@ -135,7 +143,8 @@ def _all_trials(
     _check_game(arena, folder)
     if config.resume:  # every trial is sound before the configuration is replaced
         for one, place in trials:
-            _, state, _ = _trial.sound(one, place, _trial.belongs(one, arena))
+            bound = _trial_state.belongs(one, arena)
+            _, state, _ = _trial_state.sound(one, place, bound)
             if state is not None and state.iteration > config.iterations:
                 raise UserError(
                     f"--iterations must be at least the {state.iteration} that "
@@ -175,7 +184,9 @@ def _stacked(
     return together([job(c, f) for c, f in trials], executor)
 
 
-_LEARNED = ("decisions", "episodes", "all_instances", "executor", "device")
+_LEARNED = (
+    "decisions", "episodes", "all_instances", "final_gap", "executor", "device",
+)  # fmt: skip
 _EXACT = ("tie_break", "memory_gb", "initial", "payoffs")
 
 
@@ -251,6 +262,8 @@ def check(config: Config) -> None:
         if value is not None and not 0 <= value < float("inf"):
             flag = name.replace("_", "-")
             raise UserError(f"--{flag} must be a number >= 0; got {value}")
+    if config.horizon is not None and config.horizon < 1:
+        raise UserError(f"--horizon must be at least 1; got {config.horizon}")
     if not 0 <= config.prune < 1:
         raise UserError(f"--prune must be in [0, 1); got {config.prune}")
     if not config.memory_gb > 0:
@@ -261,7 +274,8 @@ def parts(config: Config, arena: "Arena", executor: "Executor") -> "Setup":
     """The loop's parts from the configuration."""
     from meta_solvers import get
     from meta_solvers.base import check as capable
-    from psro.parts import CONCEPTS, Setup
+    from psro.parts import CONCEPTS
+    from psro.setup import Setup
 
     solver = get(config.solver)
     evaluation = get(config.eval_solver) if config.eval_solver else None
@@ -271,17 +285,20 @@ def parts(config: Config, arena: "Arena", executor: "Executor") -> "Setup":
     concept = config.concept
     if concept == "auto":
         concept = "cce" if solver.concept == "none" else solver.concept
+    oracle, evaluator = arena.parts(config.seed, executor)
     return Setup(
-        *arena.parts(config.seed, executor),
-        solver,
-        concept,
-        config.seed,
-        evaluation,
-        config.selection,
-        config.update,
-        config.repeats,
-        config.prune,
-        CONCEPTS if config.gaps == "all" else (),
+        oracle=oracle,
+        evaluator=evaluator,
+        solver=solver,
+        concept=concept,
+        seed=config.seed,
+        evaluation=evaluation,
+        selection=config.selection,
+        update=config.update,
+        repeats=config.repeats,
+        prune=config.prune,
+        measured=CONCEPTS if config.gaps == "all" else (),
+        horizon=config.horizon,
     )
 
 
@@ -293,7 +310,7 @@ def page(config: Config) -> None:
     elif not (config.quiet or summary["failed"]):
         welfare = _trial.rounded(summary["value_sum"])
         print(
-            f"gap {summary['gap']:.6g}  value sum {welfare:.6g}  "
+            f"gap {_run.shown(summary['gap'], '.6g')}  value sum {welfare:.6g}  "
             f"cpu {summary['cpu_seconds']:.2f} s  -> {summary['folder']}"
         )
 

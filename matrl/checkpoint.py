@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from matrl.loop import State
+from matrl.loop import MATRLRun
 from metaspiel import files
-from metaspiel.learn.agents import Agents, Learner
+from metaspiel.learn.agents import Agents, Trainable
 from metaspiel.nfg.errors import UserError
 
 _FILE = "agents.safetensors"
@@ -14,7 +14,7 @@ _PARTS = ("weights", "mean", "square", "count")
 _FORMAT = 2
 
 
-def save(state: State, folder: Path) -> None:
+def save(state: MATRLRun, folder: Path) -> None:
     """Writes ``folder/agents.safetensors``."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {
@@ -26,7 +26,7 @@ def save(state: State, folder: Path) -> None:
     files.write_arrays(folder / _FILE, arrays, facts)
 
 
-def load(folder: Path) -> State:
+def load(folder: Path) -> MATRLRun:
     """Reads what ``save`` has written.
 
     Raises:
@@ -42,10 +42,10 @@ def load(folder: Path) -> State:
         if facts["format"] != _FORMAT:
             raise UserError(f"it is of format {facts['format']}, not {_FORMAT}")
         learners = (
-            Learner(*(torch.from_numpy(arrays[f"{role}.{name}"]) for name in _PARTS))
+            Trainable(*(torch.from_numpy(arrays[f"{role}.{name}"]) for name in _PARTS))
             for role in ("actor", "critic")
         )
-        return State(int(facts["iteration"]), int(facts["seed"]), Agents(*learners))
+        return MATRLRun(int(facts["iteration"]), int(facts["seed"]), Agents(*learners))
     except (KeyError, TypeError, ValueError) as bad:
         raise UserError(
             f"load(): '{folder}' must be a whole checkpoint; {bad}"

@@ -25,7 +25,7 @@ BOX = 0.05
 
 @runtime_checkable
 class Rule(Protocol):
-    """How a point moves."""
+    """How the players' probabilities move from step to step."""
 
     def step(
         self,
@@ -181,7 +181,7 @@ class MATRL:
     def predicted(
         self, games: Games, point: Float64[ndarray, "B 2"]
     ) -> Float64[ndarray, "B 2"]:
-        """Where the trial step leads."""
+        """The point that a trial step leads to."""
         return clip(point + self.alpha * games.gradient(point))
 
     def kept(

@@ -20,17 +20,18 @@ from meta_solvers.two_action import TwoActionNash
 from metaspiel.games.markov import Judged, MarkovGame
 from metaspiel.learn import ppo
 from metaspiel.learn.actors import Categorical, Policies
-from metaspiel.learn.agents import Agents, Learner
+from metaspiel.learn.agents import Agents, Trainable
 from metaspiel.learn.batches import Batch
 from metaspiel.learn.random import stream
 from metaspiel.learn.rollout import Rollout
+from metaspiel.learn.students import Students
 from metaspiel.nfg.errors import UserError
 
 _GATE, _DRAW = 1, 2  # stages of an iteration that draw numbers of their own
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class MATRLRun:
     """A run between two iterations.
 
     Attributes:
@@ -59,7 +60,7 @@ class Gated:
     choice: Choice | None = None
 
 
-def start(game: MarkovGame, settings: Settings, seed: int) -> State:
+def start(game: MarkovGame, settings: Settings, seed: int) -> MATRLRun:
     """Agents that have learned nothing.
 
     Raises:
@@ -70,12 +71,12 @@ def start(game: MarkovGame, settings: Settings, seed: int) -> State:
             "start(): agents must have networks of their own, since MATRL mixes them "
             "one by one; got share=True (metaspiel.learn.ppo.train trains a shared one)"
         )
-    return State(0, seed, ppo.fresh(game, settings.ppo, seed))
+    return MATRLRun(0, seed, ppo.students(game, settings.ppo).fresh(seed))
 
 
 def step(
-    game: MarkovGame, method: Method, settings: Settings, state: State
-) -> tuple[State, dict[str, Any]]:
+    game: MarkovGame, method: Method, settings: Settings, state: MATRLRun
+) -> tuple[MATRLRun, dict[str, Any]]:
     """One iteration; the next state, and its metrics as JSON can hold them.
 
     Of the agents that played: ``returns``, the mean team return of the first episode of
@@ -91,15 +92,20 @@ def step(
     """
     iteration, seconds = state.iteration + 1, _Clock()
     rng = stream(state.seed, iteration)
-    played, batch = ppo.experience(game, settings.ppo, state.agents, rng)
+    students = ppo.students(game, settings.ppo)
+    who = students.policies
+    played, batch = ppo.experience(
+        game, settings.ppo, students, agents=state.agents, rng=rng
+    )
     seconds("play")
-    who = ppo.students(game, settings.ppo).policies
     now = state.agents.actor
     if settings.moments == "reset":
-        now = Learner.fresh(now.weights)
+        now = Trainable.fresh(now.weights)
     learns, judges = _split(settings)
     fit = batch.part(learns)
-    trial, facts, critic = _trial(game, method, settings, now, state, fit)
+    trial, facts, critic = _trial(
+        method, settings, students, now=now, state=state, fit=fit
+    )
     seconds("trial")
     logs = _log_ratios(who, trial, batch) if method.asks else None
     gated = _gate(method, settings, logs, batch, judges, state)
@@ -107,7 +113,7 @@ def step(
     rng = stream(state.seed, iteration, _DRAW)
     actor = _aggregate(settings, who, gated.rho, now, trial, fit, rng)
     seconds("aggregate")
-    row: dict[str, Any] = _told(played, facts, gated)
+    row: dict[str, Any] = _metrics(played, facts, gated)
     if method.respond:
         assert logs is not None
         ratios = logs[:, learns].exp()
@@ -123,18 +129,17 @@ def step(
     about = {"iteration": iteration, "env_steps": iteration * settings.ppo.batch}
     row = about | row | {"seconds": seconds.spent}
     if isinstance(game, Judged):
-        row["exploitability"] = exploitability(game, settings, state)
-    return State(iteration, state.seed, Agents(actor, critic)), row
+        row["exploitability"] = exploitability(game, who, state)
+    return MATRLRun(iteration, state.seed, Agents(actor, critic)), row
 
 
 @torch.no_grad()
-def exploitability(game: Judged, settings: Settings, state: State) -> float:
+def exploitability(game: Judged, who: Policies, state: MATRLRun) -> float:
     """How far the present policies are from an equilibrium (NashConv)."""
-    who = ppo.students(game, settings.ppo).policies
     seen = torch.from_numpy(game.situations).expand(game.agents, -1, -1)
-    found = who.at(state.agents.actor.weights, seen)
-    assert isinstance(found, Categorical)
-    return game.exploitability(found.logs.double().softmax(2).numpy())
+    played = who.at(state.agents.actor.weights, seen)
+    assert isinstance(played, Categorical)
+    return game.exploitability(played.logs.double().softmax(2).numpy())
 
 
 class _Clock:
@@ -163,15 +168,14 @@ def _split(settings: Settings) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]
 
 
 def _trial(
-    game: MarkovGame,
     method: Method,
     settings: Settings,
-    now: Learner,
-    state: State,
+    who: Students,
+    now: Trainable,
+    state: MATRLRun,
     fit: Batch,
-) -> tuple[Learner, ppo.Improved, Learner]:
+) -> tuple[Trainable, ppo.Improved, Trainable]:
     """Independent improvement of all actors and critics."""
-    who = ppo.students(game, settings.ppo)
     steps = settings.ppo.steps
     longer = steps + (settings.br_steps if method.longer else 0)
     trial, facts = ppo.improve(
@@ -182,8 +186,10 @@ def _trial(
 
 
 @torch.no_grad()
-def _log_ratios(who: Policies, trial: Learner, batch: Batch) -> Float32[Tensor, "N M"]:
-    """Of the trial policies to those that played."""
+def _log_ratios(
+    who: Policies, trial: Trainable, batch: Batch
+) -> Float32[Tensor, "N M"]:
+    """Log-ratios of the samples' probabilities: trial policies to those that played."""
     return batch.log_ratios(who.at(trial.weights, batch.seen))
 
 
@@ -193,7 +199,7 @@ def _gate(
     logs: Float32[Tensor, "N M"] | None,
     batch: Batch,
     judges: Int64[Tensor, " k"],
-    state: State,
+    state: MATRLRun,
 ) -> Gated:
     """How much each agent keeps of its present policy."""
     agents = len(batch.advantage)
@@ -218,12 +224,12 @@ def _aggregate(
     settings: Settings,
     who: Policies,
     rho: Float64[ndarray, " N"],
-    now: Learner,
-    trial: Learner,
+    now: Trainable,
+    trial: Trainable,
     fit: Batch,
     rng: np.random.Generator,
-) -> Learner:
-    """The actors that keep these shares."""
+) -> Trainable:
+    """The actors that keep shares ``rho`` of their present policies."""
     if settings.aggregate == "mixture":
         return draw(rho, now, trial, rng)
     mean = blend(rho, now, trial)
@@ -233,8 +239,8 @@ def _aggregate(
     return distill(rho, who, mean, now, trial, fit, steps, rate)
 
 
-def _told(played: Rollout, facts: ppo.Improved, gated: Gated) -> dict[str, Any]:
-    """Metrics as JSON can hold them."""
+def _metrics(played: Rollout, facts: ppo.Improved, gated: Gated) -> dict[str, Any]:
+    """The metrics of an iteration as JSON can hold them."""
     row: dict[str, Any] = {
         "returns": float(played.returns.sum(1).mean()),
         "returns_own": played.returns.mean(0).tolist(),

@@ -63,12 +63,12 @@ class Games:
         profiles, mask = equilibria_2x2(payoffs)
         count = int(mask.sum(axis=1).max())
         order = np.argsort(~mask, axis=1, kind="stable")[:, :count]
-        found = np.take_along_axis(profiles[..., 0], order[..., None], axis=1)
+        equilibria = np.take_along_axis(profiles[..., 0], order[..., None], axis=1)
         return cls(
             payoffs=payoffs,
             own=(mine[:, :, 0] - mine[:, :, 1])[..., ::-1],
             cross=(mine[..., 0] - mine[..., 1])[..., ::-1],
-            equilibria=found,
+            equilibria=equilibria,
         )
 
     @property
@@ -124,9 +124,9 @@ def draw(kind: str, count: int, first: int = 0) -> Float64[ndarray, "B 2 2 2"]:
     kept: list[ndarray] = []
     while len(kept) < count:
         seeds = range(first, first + count - len(kept))
-        found = np.array([_CLASSES[kind](_uniform(seed)) for seed in seeds])
-        odd = equilibria_2x2(found)[1].sum(axis=1) % 2 == 1
-        kept += list(found[odd])
+        games = np.array([_CLASSES[kind](_uniform(seed)) for seed in seeds])
+        odd = equilibria_2x2(games)[1].sum(axis=1) % 2 == 1
+        kept += list(games[odd])
         first += len(seeds)
     return np.stack(kept)
 

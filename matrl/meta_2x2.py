@@ -32,11 +32,11 @@ class MetaGames:
     @property
     def payoffs(self) -> Float64[ndarray, "B 2 2 2"]:
         """Payoffs ``[B, player, row, column]``."""
-        found = np.zeros((len(self.gain), 2, 2, 2))
-        found[:, 0, 1], found[:, 1, :, 1] = self.gain[:, 0], self.gain[:, 1]
-        found[:, 0, :, 1] += self.cross[:, :1]
-        found[:, 1, 1] += self.cross[:, 1:]
-        return found
+        payoffs = np.zeros((len(self.gain), 2, 2, 2))
+        payoffs[:, 0, 1], payoffs[:, 1, :, 1] = self.gain[:, 0], self.gain[:, 1]
+        payoffs[:, 0, :, 1] += self.cross[:, :1]
+        payoffs[:, 1, 1] += self.cross[:, 1:]
+        return payoffs
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.learn.actors import Policies
-from metaspiel.learn.agents import Learner
+from metaspiel.learn.agents import Trainable
 from metaspiel.learn.batches import Batch
 
 
@@ -43,7 +43,7 @@ def weights(
     return torch.stack(others).clamp(1 - clip, 1 + clip)
 
 
-def blend(rho: Float64[ndarray, " N"], now: Learner, then: Learner) -> Learner:
+def blend(rho: Float64[ndarray, " N"], now: Trainable, then: Trainable) -> Trainable:
     """``rho now + (1 - rho) then`` in weights and moments; exact copies at 0 and 1.
 
     Adam's count of steps is that of the learner with the larger share.
@@ -54,12 +54,15 @@ def blend(rho: Float64[ndarray, " N"], now: Learner, then: Learner) -> Learner:
         for one, two in zip(now.parts[:3], then.parts[:3], strict=True)
     )
     count = torch.where(share > 0.5, now.count, then.count)
-    return Learner(weights, mean, square, count)
+    return Trainable(weights, mean, square, count)
 
 
 def draw(
-    rho: Float64[ndarray, " N"], now: Learner, then: Learner, rng: np.random.Generator
-) -> Learner:
+    rho: Float64[ndarray, " N"],
+    now: Trainable,
+    then: Trainable,
+    rng: np.random.Generator,
+) -> Trainable:
     """Either learner for each agent: ``now`` with probability rho."""
     keeps = (rng.random(len(rho)) < rho).astype(np.float64)
     return blend(keeps, now, then)
@@ -68,13 +71,13 @@ def draw(
 def distill(
     rho: Float64[ndarray, " N"],
     policies: Policies,
-    start: Learner,
-    now: Learner,
-    then: Learner,
+    start: Trainable,
+    now: Trainable,
+    then: Trainable,
     batch: Batch,
     steps: int,
     rate: float,
-) -> Learner:
+) -> Trainable:
     """Fits the mixture of both policies at the batch's observations.
 
     Minimises ``rho KL(now || x) + (1 - rho) KL(then || x)``, which differs from the
@@ -92,7 +95,7 @@ def distill(
       rate: of Adam.
     """
     who = [i for i, share in enumerate(rho) if 0 < share < 1]
-    new = Learner.fresh(start.weights.clone())
+    new = Trainable.fresh(start.weights.clone())
     if not who:
         return start
     share = torch.from_numpy(rho).float()[:, None]

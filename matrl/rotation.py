@@ -22,7 +22,7 @@ METHODS = ("gd", "eg", "la", "matrl", "matrl-wo-br")
 
 @dataclass(frozen=True)
 class Rotation:
-    """The game.
+    """A two-player game whose gradient field rotates.
 
     Attributes:
       curvature: c, of a player's own loss.
@@ -33,7 +33,7 @@ class Rotation:
     coupling: float = 10.0
 
     def losses(self, point: Float64[ndarray, "B 2"]) -> Float64[ndarray, "B 2"]:
-        """L1 and L2."""
+        """L1 and L2, the losses of both players."""
         turned = self.coupling * point[:, :1] * point[:, 1:] * np.array([1.0, -1.0])
         return 0.5 * self.curvature * point**2 + turned
 
@@ -149,5 +149,5 @@ def _step(
 def first_within(norms: Float64[ndarray, "T B"], radius: float) -> list[int | None]:
     """First step at which each norm is below ``radius``; None if never."""
     inside = norms < radius
-    found = np.where(inside.any(axis=0), inside.argmax(axis=0), -1)
-    return [int(step) if step >= 0 else None for step in found]
+    steps = np.where(inside.any(axis=0), inside.argmax(axis=0), -1)
+    return [int(step) if step >= 0 else None for step in steps]

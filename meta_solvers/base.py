@@ -47,6 +47,24 @@ class Answer:
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Progress:
+    """How far the loop has come that asks for a solution.
+
+    Attributes:
+      iteration: number of iterations done; 0 for the first meta-game.
+      horizon: number of iterations there will be, if that is known.
+      gap: last measured full-game gap, summed over players; None before there is one.
+      past: joint meta-strategies responded to so far, oldest first, each as large as
+        its meta-game was; empty unless a solver ``uses_past``.
+    """
+
+    iteration: int
+    horizon: int | None
+    gap: float | None
+    past: tuple[Float64[ndarray, "..."], ...]
+
+
 @dataclass(frozen=True)
 class MetaSolver(ABC):
     """A rule that selects a joint distribution over the actions of a game.
@@ -58,6 +76,7 @@ class MetaSolver(ABC):
       concept: the equilibrium it promises ("none" for heuristics).
       players: smallest and largest number of players it accepts.
       uses_members: it reads the game's ensemble.
+      uses_past: it reads the past meta-strategies of the progress.
       stochastic: it draws from ``rng``; two seeds may give two answers.
       expands_repeats: repeated actions are written out before it sees the game.
       maximises: one phrase for the table of solvers: what it selects.
@@ -67,6 +86,7 @@ class MetaSolver(ABC):
     concept: ClassVar[Concept] = "none"
     players: ClassVar[tuple[int, float]] = (1, math.inf)
     uses_members: ClassVar[bool] = False
+    uses_past: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     expands_repeats: ClassVar[bool] = False
     maximises: ClassVar[str] = ""
@@ -79,6 +99,12 @@ class MetaSolver(ABC):
     @abstractmethod
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         """Selects a joint. Reads only ``game`` and, if stochastic, ``rng``."""
+
+    def answer(
+        self, game: Game, rng: np.random.Generator, progress: Progress | None
+    ) -> Answer:
+        """Selects a joint, knowing how far a loop has come; most do not care."""
+        return self.distribution(game, rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +205,7 @@ def solve(
     throw: bool = True,
     tolerance: float = 1e-6,
     prune: float = 0.0,
+    progress: Progress | None = None,
 ) -> MetaSolution:
     """Solves a game and measures the answer: the only way a solution is made.
 
@@ -191,6 +218,7 @@ def solve(
         player's payoff range.
       prune: probabilities below this are set to 0 and the rest rescaled, before the
         answer is measured; the mass removed is in the diagnostics.
+      progress: how far the loop has come that asks, if one does.
 
     Raises:
       UserError: the solver cannot take this game.
@@ -203,7 +231,7 @@ def solve(
     seen = game.expanded() if expand else game
     start = time.process_time()
     try:
-        answer = solver.distribution(seen, rng)
+        answer = solver.answer(seen, rng, progress)
     except np.linalg.LinAlgError as error:
         answer = failure(seen, Status.NUMERICAL, reason=str(error))
     seconds = time.process_time() - start

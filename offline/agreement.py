@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.games.bargaining import Bargaining, BargainingPosition, state
 from metaspiel.learn.evaluate import drawn_numbers, moves, pure
-from metaspiel.learn.nets import Shape
-from metaspiel.learn.policies import Bank
+from metaspiel.learn.nets import Network, check_network
+from metaspiel.learn.policies import Bank, Pool
 from metaspiel.nfg.errors import UserError
 from offline.model import ModelSimulator
 
@@ -57,9 +57,9 @@ class Agreement:
 def agreement(
     simulator: Bargaining,
     model: ModelSimulator,
-    policies: Float32[ndarray, "K P"],
+    network: Network,
+    policies: Pool,
     payoffs: Float64[ndarray, "E N L L"],
-    width: int,
     episodes: int,
     seed: tuple[int, ...],
 ) -> Agreement:
@@ -68,9 +68,9 @@ def agreement(
     Args:
       simulator: the true game.
       model: of one trial, on the device where all of this runs.
-      policies: one pool, shared by both players.
+      network: of the policies.
+      policies: one pool of K, shared by both players.
       payoffs: the empirical game's table, which is symmetric; L must be K.
-      width: hidden units of the policies.
       episodes: of each pair; all pairs play the same ones.
       seed: of the episodes.
 
@@ -78,6 +78,7 @@ def agreement(
       UserError: the table does not fit the policies or is not symmetric, or there are
         no episodes.
     """
+    check_network("agreement()", network, simulator)
     if payoffs.shape[2:] != (len(policies),) * 2:
         raise UserError(
             f"agreement(): the table must be of {len(policies)} policies; got "
@@ -92,19 +93,18 @@ def agreement(
         raise UserError(f"agreement(): episodes must be at least 1; got {episodes}")
     first, second = np.triu_indices(len(policies))
     profiles = np.stack([first, second], 1)
-    shape = Shape(simulator.inputs, width, simulator.actions)
-    bank = Bank(shape, (policies,), None, model.learned.f.device)
+    bank = Bank(network, (policies,), None, model.learned.f.device)
     numbers = drawn_numbers(simulator, episodes, seed)
-    found = [
+    replays = [
         _replayed(simulator, model, bank, some, numbers)
         for some in _batches(profiles, max(1, _ROWS // episodes))
     ]
-    true, on_true, u = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    true, on_true, u = (np.concatenate(parts) for parts in zip(*replays, strict=True))
     equal = first == second  # both players earn the same there, but for noise
     for values in (true, on_true):
         values[equal] = values[equal].mean(1, keepdims=True)
-    told = payoffs.mean(0)[:, first, second].T
-    return Agreement(profiles, true, told, on_true, u)
+    modelled = payoffs.mean(0)[:, first, second].T
+    return Agreement(profiles, true, modelled, on_true, u)
 
 
 def _batches(
@@ -123,7 +123,7 @@ def _replayed(
 ) -> tuple[ndarray, ndarray, ndarray]:
     """True payoffs, those according to the reward networks, and u; by profile."""
     lead = (len(profiles), len(numbers))
-    device = bank.weights.device
+    device = bank.device
     seats = torch.as_tensor(pure(profiles, len(numbers)), device=device)
     last = torch.zeros(())
     done_by = torch.zeros((), dtype=torch.int64)

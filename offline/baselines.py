@@ -13,13 +13,13 @@ from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
-from metaspiel.learn.nets import Shape, Stack, initial, values
+from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Habit
 from metaspiel.learn.random import generators
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
-from offline.tables import told
+from offline.tables import moves_made
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,15 @@ class Clone:
     """A cloned behaviour, one network for all players.
 
     Attributes:
-      weights: as ``metaspiel.learn.nets`` lays them out ``[P]``; outputs are logits.
-      width: units of its hidden layers.
+      network: whose outputs are logits.
+      weights: of the network.
       trained: cross-entropy over legal actions, in nats, on its training decisions.
       held_out: the same on held-out episodes; NaN without any.
       uniform: that of the uniform policy on the latter (on all, without any).
     """
 
+    network: MLP
     weights: Float32[ndarray, " P"]
-    width: int
     trained: float
     held_out: float
     uniform: float
@@ -73,7 +73,7 @@ class Clone:
     def habit(self, chance: float, sizes: tuple[int, ...]) -> Habit:
         """Every one of ``sizes[p]`` policies of player p imitates this often."""
         chances = tuple(np.full(size, float(chance)) for size in sizes)
-        return Habit(self.weights, self.width, chances)
+        return Habit(self.network, self.weights, chances)
 
 
 def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:
@@ -82,7 +82,7 @@ def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:
     An information state is the mover's newest observation up to what a history keeps,
     then what was kept of all later observations in order (after the first).
     """
-    made, sizes = told(data), data.sizes
+    made, sizes = moves_made(data), data.sizes
     n, longest = data.action.shape
     mover = data.mover[..., None, None]
     seen = np.take_along_axis(data.observations, mover, 2)[:, :, 0]
@@ -110,32 +110,38 @@ def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
     if cloning.held_out:
         train, held = data.split(cloning.held_out, seed)
     inputs, legal, action = decisions(train)
-    shape = Shape(inputs.shape[1], cloning.width, legal.shape[1])
+    network = MLP(inputs.shape[1], cloning.width, legal.shape[1])
     first, draws = generators((seed, 0), 2)
-    net = Stack(shape, 1, torch.device("cpu"))
-    net.load([initial(shape, first)])
+    net = Stack(network, 1, torch.device("cpu"))
+    net.load([network.initial(first)])
     flat = net.flat.clone().requires_grad_()
     adam = Adam(len(flat), cloning.rate, flat.device)
     for _ in range(cloning.steps):
         rows = torch.randint(len(action), (cloning.batch,), generator=draws)
-        loss = _entropy(flat, shape, inputs[rows], legal[rows], action[rows])
+        loss = _entropy(flat, network, inputs[rows], legal[rows], action[rows])
         (gradient,) = torch.autograd.grad(loss, flat)
         with torch.no_grad():
             adam.step(flat, gradient)
     with torch.no_grad():
-        weights = flat[: shape.size].detach()
-        trained = float(_entropy(weights, shape, inputs, legal, action))
+        weights = flat[: network.size].detach()
+        trained = float(_entropy(weights, network, inputs, legal, action))
         measured = float("nan")
         if held is not None:
             inputs, legal, action = decisions(held)
-            measured = float(_entropy(weights, shape, inputs, legal, action))
+            measured = float(_entropy(weights, network, inputs, legal, action))
     uniform = float(legal.sum(1).double().log().mean())
-    return Clone(weights.numpy().copy(), cloning.width, trained, measured, uniform)
+    return Clone(
+        network,
+        weights.numpy().copy(),
+        trained=trained,
+        held_out=measured,
+        uniform=uniform,
+    )
 
 
 def _entropy(
-    flat: Tensor, shape: Shape, inputs: Tensor, legal: Tensor, action: Tensor
+    flat: Tensor, network: MLP, inputs: Tensor, legal: Tensor, action: Tensor
 ) -> Tensor:
     """Mean cross-entropy of the actions under the softmax over legal ones."""
-    scores = values(shape, flat, inputs).masked_fill(~legal, -torch.inf)
+    scores = network.scores(flat, inputs).masked_fill(~legal, -torch.inf)
     return torch.nn.functional.cross_entropy(scores, action)

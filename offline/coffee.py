@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from meta_solvers import get
-from metaspiel.learn.tasks import Settings
+from metaspiel.learn.nets import Network
+from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError, unknown
 from offline.model import ModelSimulator
 from psro.executor import Executor
-from psro.parts import Setup
 from psro.rl import LearnedOracle, SampledEvaluator
+from psro.setup import Setup
 
 Name = Literal["coffee", "oef"]
 Exploration = Literal["r2d", "rd"]
@@ -54,9 +55,10 @@ class Approach:
 
 def setup(
     model: ModelSimulator,
+    network: Network,
     approach: Approach,
     exploration: str,
-    settings: Settings,
+    settings: DDQN,
     executor: Executor,
     seed: int,
     episodes: int = 1000,
@@ -65,6 +67,7 @@ def setup(
 
     Args:
       model: the learned model of one trial.
+      network: of all policies.
       approach: COffeE or OEF.
       exploration: the solver that is responded to: "r2d" or "rd" as published, or any
         name or spec of ``meta_solvers``.
@@ -76,8 +79,9 @@ def setup(
     conservative = approach.name == "coffee"
     oracle = LearnedOracle(
         model,
+        network,
         settings,
-        executor,
+        executor=executor,
         shared=model.symmetric,
         episodes=episodes,
         penalty=approach.penalty if conservative else 0.0,
@@ -86,7 +90,12 @@ def setup(
         scale=float(model.learned.scales.reward[0]),
     )
     evaluator = SampledEvaluator(
-        model, executor, settings.width, episodes, seed, settings.device
+        model,
+        network,
+        executor,
+        episodes=episodes,
+        seed=seed,
+        device=settings.device,
     )
     solver = get(SOLVERS.get(exploration, exploration))
     return Setup(oracle, evaluator, solver, "ne", seed)

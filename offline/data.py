@@ -241,17 +241,17 @@ def load(
     if game is not None and manifest["game"] != game:
         raise UserError(f"{where}: the game must be {game}; got {manifest['game']}")
     validate.check(where, arrays, manifest["head"], manifest["mirror"] == "counted")
-    count = manifest.pop("trajectories")
-    if count != len(arrays["length"]):
+    stated = manifest.pop("trajectories")
+    if stated != len(arrays["length"]):
         raise UserError(
             f"{where}: the manifest must tell the number of trajectories; it says "
-            f"{count} and there are {len(arrays['length'])}"
+            f"{stated} and there are {len(arrays['length'])}"
         )
     del manifest["format"], manifest["sha256"]
-    dataset = Dataset(**manifest, **arrays)
-    if sizes is not None and dataset.sizes != sizes:
-        raise UserError(f"{where}: it must have {sizes}; got {dataset.sizes}")
-    return dataset
+    data = Dataset(**manifest, **arrays)
+    if sizes is not None and data.sizes != sizes:
+        raise UserError(f"{where}: it must have {sizes}; got {data.sizes}")
+    return data
 
 
 _FIELDS: dict[str, tuple[type, ...]] = {

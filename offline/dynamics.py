@@ -20,11 +20,11 @@ from jaxtyping import Float32, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from metaspiel.learn.nets import Shape, Stack, initial
+from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
-from offline.ensemble import Ensemble, Scales, Training, network_shapes
+from offline.ensemble import Ensemble, Scales, Training, networks_of
 from offline.tables import pools_of, scales_of, tables_of
 
 _relu_back = torch.ops.aten.threshold_backward
@@ -53,14 +53,12 @@ def train(
     _check(datasets, seeds)
     sizes = datasets[0].sizes
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    shapes = network_shapes(sizes, training.width)
-    fits = [
-        _Fit(shape, generators, members, training, device)
-        for shape, members in zip(
-            shapes, (training.members, training.members, 1), strict=True
-        )
+    networks = networks_of(sizes, training.width)
+    counts = training.members, training.members, 1
+    f, g, h = [
+        _Fit(network, generators, members, training, device)
+        for network, members in zip(networks, counts, strict=True)
     ]
-    f, g, h = fits
     scales = [scales_of(data, training) for data in datasets]
     tables = [tables_of(*pair, training) for pair in zip(datasets, scales, strict=True)]
     pools = [
@@ -85,6 +83,7 @@ def train(
         symmetric=datasets[0].symmetric,
         sizes=sizes,
         training=training,
+        networks=networks,
         f=f.net.vectors().unflatten(0, (len(datasets), -1)),
         g=g.net.vectors().unflatten(0, (len(datasets), -1)),
         h=h.net.vectors(),
@@ -94,24 +93,24 @@ def train(
 
 
 class _Fit:
-    """G networks of one shape that learn side by side."""
+    """G networks of one kind that learn side by side."""
 
     def __init__(
         self,
-        shape: Shape,
+        network: MLP,
         generators: Sequence[torch.Generator],
         members: int,
         training: Training,
         device: torch.device,
     ) -> None:
         stacked = len(generators) * members
-        self.net = Stack(shape, stacked, device)
-        self.grad = Stack(shape, stacked, device)
+        self.net = Stack(network, stacked, device)
+        self.grad = Stack(network, stacked, device)
         self.net.load(
-            [initial(shape, gen) for gen in generators for _ in range(members)]
+            [network.initial(gen) for gen in generators for _ in range(members)]
         )
         self.adam = Adam(len(self.net.flat), training.rate, device)
-        hidden = (stacked, training.batch, shape.width)
+        hidden = (stacked, training.batch, network.width)
         self.first = torch.empty(hidden, device=device)
         self.second = torch.empty(hidden, device=device)
         self.back = torch.empty(hidden, device=device)

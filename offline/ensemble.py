@@ -15,7 +15,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from metaspiel import files
-from metaspiel.learn.nets import Shape, Stack
+from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.nfg.errors import UserError, unknown
 from offline.data import Sizes
 
@@ -81,14 +81,15 @@ class Scales:
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """S trained ensembles; weights are flat, laid out by ``metaspiel.learn.nets``.
+    """S trained ensembles; weights are flat, laid out by ``metaspiel.learn.mlp``.
 
     Attributes:
       game: name of the game of the data.
       symmetric: the game is symmetric.
       sizes: sizes of the data.
       training: how it was trained.
-      f, g, h: weights of the networks.
+      networks: f, g and h.
+      f, g, h: their weights.
       scales: of the data.
       vectors: what each action looks like.
     """
@@ -97,6 +98,7 @@ class Ensemble:
     symmetric: bool
     sizes: Sizes
     training: Training
+    networks: tuple[MLP, MLP, MLP]
     f: Float32[Tensor, "S M Pf"]
     g: Float32[Tensor, "S M Pg"]
     h: Float32[Tensor, "S Ph"]
@@ -105,29 +107,29 @@ class Ensemble:
 
     @property
     def trials(self) -> int:
-        """S."""
+        """S, the number of trials."""
         return len(self.h)
 
     def stacks(self) -> tuple[Stack, Stack, Stack]:
         """Networks f and g, trials times members of each, and h, one for each trial."""
         made = []
-        shapes = network_shapes(self.sizes, self.training.width)
-        for shape, weights in zip(shapes, (self.f, self.g, self.h), strict=True):
-            rows = weights.reshape(-1, shape.size)
-            stack = Stack(shape, len(rows), rows.device)
+        every = self.f, self.g, self.h
+        for network, weights in zip(self.networks, every, strict=True):
+            rows = weights.reshape(-1, network.size)
+            stack = Stack(network, len(rows), rows.device)
             stack.load(list(rows))
             made.append(stack)
         return made[0], made[1], made[2]
 
 
-def network_shapes(sizes: Sizes, width: int) -> tuple[Shape, Shape, Shape]:
-    """Shapes of f, g and h; the last argument of a shape is the number of outputs."""
+def networks_of(sizes: Sizes, width: int) -> tuple[MLP, MLP, MLP]:
+    """Networks f, g and h for data of these sizes."""
     both = sizes.state + sizes.vector
     seen = sizes.players * sizes.observation + sizes.actions
     return (
-        Shape(both, width, sizes.state),
-        Shape(both, width, sizes.players),
-        Shape(sizes.state, width, seen),
+        MLP(both, width, sizes.state),
+        MLP(both, width, sizes.players),
+        MLP(sizes.state, width, seen),
     )
 
 
@@ -238,7 +240,8 @@ def load(place: Path, bound: Mapping[str, str] | None = None) -> Ensemble:
     if bound is not None and about.get("bound") != dict(bound):
         raise UserError(f"{where}: it must be as this run wrote it; it is another's")
     game, symmetric, sizes, training = _about(where, about)
-    shapes = _shapes(sizes, training, tensors.get("h"))
+    networks = networks_of(sizes, training.width)
+    shapes = _shapes(sizes, training.members, networks, tensors.get("h"))
     for name, shape in shapes.items():
         if name not in tensors:
             raise UserError(f"{where}: it must hold '{name}'; it is missing")
@@ -252,6 +255,7 @@ def load(place: Path, bound: Mapping[str, str] | None = None) -> Ensemble:
         symmetric=symmetric,
         sizes=sizes,
         training=training,
+        networks=networks,
         scales=Scales(*(tensors[f"scales.{field.name}"] for field in fields(Scales))),
         **{name: tensors[name] for name in (*"fgh", "vectors")},
     )
@@ -282,15 +286,15 @@ def _about(where: str, about: Any) -> tuple[str, bool, Sizes, Training]:
 
 
 def _shapes(
-    sizes: Sizes, training: Training, h: Tensor | None
+    sizes: Sizes, members: int, networks: tuple[MLP, MLP, MLP], h: Tensor | None
 ) -> dict[str, tuple[int, ...]]:
     """Shapes of all tensors of a file; ``h`` says of how many trials."""
-    f_shape, g_shape, h_shape = network_shapes(sizes, training.width)
+    sizes_of = [network.size for network in networks]
     trials = len(h) if h is not None and h.ndim else 1
     return {
-        "f": (trials, training.members, f_shape.size),
-        "g": (trials, training.members, g_shape.size),
-        "h": (trials, h_shape.size),
+        "f": (trials, members, sizes_of[0]),
+        "g": (trials, members, sizes_of[1]),
+        "h": (trials, sizes_of[2]),
         "vectors": (sizes.actions, sizes.vector),
         "scales.state": (trials, 2, sizes.state),
         "scales.action": (trials, 2, sizes.vector),

@@ -115,16 +115,16 @@ def bad_moves(
       actions: of each episode in order.
       skip: episodes that are known to be bad.
     """
-    found: dict[int, str] = {}
+    problems: dict[int, str] = {}
     for move in range(simulator.longest + 1):
         now = torch.zeros_like(position.mover)
         for number, wrong in _of_move(position, actions, move, now):
-            found.setdefault(number, wrong)
+            problems.setdefault(number, wrong)
         alive = ~position.done
-        for number in found:
+        for number in problems:
             alive[0, number] = False
         position = simulator.step(position, now, alive)
-    return [(number, wrong) for number, wrong in found.items() if number not in skip]
+    return [(number, wrong) for number, wrong in problems.items() if number not in skip]
 
 
 def _of_move(

@@ -12,7 +12,7 @@ from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
 from offline.model import ModelPosition, ModelSimulator
 from offline.predict import Prediction
-from offline.tables import last_moves, told
+from offline.tables import last_moves, moves_made
 
 Report = dict[str, float]
 
@@ -59,7 +59,7 @@ def one_step(model: ModelSimulator, data: Dataset) -> Report:
         raise UserError(
             f"one_step(): the data must be of {model.learned.game}; got {data.game}"
         )
-    made, last = told(data), torch.from_numpy(last_moves(data))
+    made, last = moves_made(data), torch.from_numpy(last_moves(data))
     device = model.learned.f.device
     states = torch.from_numpy(data.states[made])
     action = torch.from_numpy(data.action[made])
@@ -118,9 +118,9 @@ def _payoffs(
 ) -> Report:
     """The part of ``one_step`` about payoffs."""
     error = (predicted - true).abs().mean(1)
-    found: Report = {}
+    report: Report = {}
     for name, some in (("deals", deal), ("no_deals", ~deal)):
-        found |= {
+        report |= {
             name: float(some.sum()),
             f"payoff_{name}": _mean(true[some]),
             f"payoff_error_{name}": _mean(error[some]),
@@ -128,8 +128,8 @@ def _payoffs(
             f"correlation_{name}": _correlation(u[some], error[some]),
         }
     square = (true[deal] ** 2).sum()
-    found["slope"] = float((predicted[deal] * true[deal]).sum() / square)
-    return found
+    report["slope"] = float((predicted[deal] * true[deal]).sum() / square)
+    return report
 
 
 def roll_outs(

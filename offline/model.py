@@ -109,17 +109,17 @@ class ModelSimulator:
 
     @property
     def players(self) -> int:
-        """N."""
+        """N, the number of players."""
         return self.learned.sizes.players
 
     @property
     def actions(self) -> int:
-        """A."""
+        """A, the number of actions, the same for all players."""
         return self.learned.sizes.actions
 
     @property
     def inputs(self) -> int:
-        """D."""
+        """D, numbers in an information state."""
         return self.learned.sizes.inputs
 
     @property
@@ -134,7 +134,7 @@ class ModelSimulator:
 
     @property
     def ensemble(self) -> int:
-        """Members, M."""
+        """M, the number of members."""
         return self.learned.training.members
 
     @property

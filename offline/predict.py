@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from metaspiel.learn.nets import Stack, stacked_values
+from metaspiel.learn.mlp import Stack, stacked_values
 from offline.ensemble import Ensemble
 from offline.tables import TERMINAL
 

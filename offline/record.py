@@ -170,8 +170,8 @@ def _differences(data: Dataset, true: Dataset) -> Iterator[tuple[ndarray, str]]:
     """Trajectories that are not what the rules give; how the sentence goes on."""
     made = np.arange(data.sizes.longest) < data.length[:, None]
     for name in ("mover", "legal", "states", "observations", "returns"):
-        found, right = (getattr(d, name).astype(np.float64) for d in (data, true))
-        apart = np.abs(found - right)
+        given, right = (getattr(d, name).astype(np.float64) for d in (data, true))
+        apart = np.abs(given - right)
         if name != "returns":
             apart = apart.reshape(*made.shape, -1).max(2) * made
         yield apart.max(1) > _CLOSE, f"must have the {name} of its game; it has others"
@@ -211,10 +211,10 @@ def _replayed(
     padded = np.zeros((len(actions), simulator.longest), dtype=np.int64)
     for row, episode in zip(padded, actions, strict=True):
         row[: len(episode)] = episode
-    told = torch.from_numpy(padded)
+    chosen = torch.from_numpy(padded)
 
     def moves(move: int, now: BargainingPosition) -> Tensor:
-        return told[None, :, move]
+        return chosen[None, :, move]
 
     return _stored(simulator, position, moves, behaviour, None, mirror)
 
@@ -237,7 +237,7 @@ def _policies(
     return (draws[:, 1:, None] >= edges[profile]).sum(2)
 
 
-class _Told(NamedTuple):
+class _Moment(NamedTuple):
     """One moment of all episodes: state, observations, legal, mover, action, alive."""
 
     states: Tensor
@@ -257,12 +257,12 @@ def _stored(
     mirror: Mirror,
 ) -> Dataset:
     """Plays to the end and stores everything."""
-    told: list[_Told] = []
+    moments: list[_Moment] = []
     for move in range(simulator.longest):
         alive = ~position.done
         action = torch.where(alive, moves(move, position), 0)
-        told.append(
-            _Told(
+        moments.append(
+            _Moment(
                 state(position)[0],
                 observations(position)[0],
                 position.legal[0],
@@ -272,7 +272,7 @@ def _stored(
             )
         )
         position = simulator.step(position, action, alive)
-    kept = _Told(*(torch.stack(parts, 1) for parts in zip(*told, strict=True)))
+    kept = _Moment(*(torch.stack(parts, 1) for parts in zip(*moments, strict=True)))
     tables = vectors()
     arrays = {
         "states": kept.states * kept.alive[..., None],

@@ -10,6 +10,7 @@ with the number of profiles (k) that were responded to.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,8 +19,10 @@ from numpy import ndarray
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Matches, Scores, play
-from metaspiel.learn.policies import Habit
-from metaspiel.learn.tasks import Learned, Settings, Task
+from metaspiel.learn.nets import Network
+from metaspiel.learn.policies import Habit, Pool
+from metaspiel.learn.settings import DDQN
+from metaspiel.learn.tasks import Learned, Task
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.simplex import product
 from offline.baselines import Clone
@@ -37,7 +40,7 @@ class Judge:
       scale: payoffs are divided by this while a response learns.
     """
 
-    settings: Settings = field(default_factory=Settings)
+    settings: DDQN = field(default_factory=DDQN)
     episodes: int = 2000
     fresh: int = 20_000
     scale: float = 5.0
@@ -83,8 +86,9 @@ Profile = tuple[ndarray, ...]
 
 def regrets(
     simulator: Simulator,
+    network: Network,
     executor: Executor,
-    pools: tuple[ndarray, ...],
+    pools: tuple[Pool, ...],
     profiles: Sequence[Profile],
     judge: Judge,
     seed: tuple[int, ...],
@@ -95,8 +99,9 @@ def regrets(
     Args:
       simulator: the true game. Where it is symmetric and both the pools and a profile
         are the same for all players, player 0 stands for all.
+      network: of all policies.
       executor: where responses learn and episodes are played.
-      pools: policies of each player ``[K_p, P]``.
+      pools: policies of each player.
       profiles: mixtures over the pools; each is responded to.
       judge: how it is measured.
       seed: of everything random.
@@ -107,17 +112,14 @@ def regrets(
       UserError: a mixture does not fit its pool.
     """
     _check(pools, profiles)
-    seats = list(range(simulator.players))
-    alike = all(pool is pools[0] or np.array_equal(pool, pools[0]) for pool in pools)
-    same = all(np.array_equal(s, sigma[0]) for sigma in profiles for s in sigma)
-    if simulator.symmetric and alike and same:
-        seats = [0]
+    seats = _seats(simulator, pools, profiles)
     sizes = tuple(len(pool) for pool in pools)
     habit = None
     if imitation is not None:
         habit = imitation[0].habit(imitation[1], sizes)
+    answering = partial(_task, simulator, network, judge, pools=pools, habit=habit)
     tasks = [
-        _task(simulator, judge, pools, sigma, player, (*seed, number), habit)
+        answering(sigma=sigma, player=player, seed=(*seed, number))
         for number, sigma in enumerate(profiles)
         for player in seats
     ]
@@ -143,10 +145,22 @@ def regrets(
     ]
 
 
+def _seats(
+    simulator: Simulator, pools: tuple[Pool, ...], profiles: Sequence[Profile]
+) -> list[int]:
+    """Players whose deviations are looked for: one who stands for all, where alike."""
+    alike = all(pool is pools[0] or pool.alike(pools[0]) for pool in pools)
+    same = all(np.array_equal(s, sigma[0]) for sigma in profiles for s in sigma)
+    if simulator.symmetric and alike and same:
+        return [0]
+    return list(range(simulator.players))
+
+
 def _task(
     simulator: Simulator,
+    network: Network,
     judge: Judge,
-    pools: tuple[ndarray, ...],
+    pools: tuple[Pool, ...],
     sigma: Profile,
     player: int,
     seed: tuple[int, ...],
@@ -155,17 +169,18 @@ def _task(
     """A player's response to a profile."""
     return Task(
         simulator,
+        network,
         judge.settings,
-        player,
-        pools,
-        product([s for q, s in enumerate(sigma) if q != player]),
-        (*seed, player),
+        player=player,
+        pools=pools,
+        co_play=product([s for q, s in enumerate(sigma) if q != player]),
+        seed=(*seed, player),
         scale=judge.scale,
         habit=habit,
     )
 
 
-def _check(pools: tuple[ndarray, ...], profiles: Sequence[Profile]) -> None:
+def _check(pools: tuple[Pool, ...], profiles: Sequence[Profile]) -> None:
     for number, sigma in enumerate(profiles):
         for player, (mixture, pool) in enumerate(zip(sigma, pools, strict=True)):
             fits = mixture.shape == (len(pool),) and np.all(mixture >= 0)
@@ -200,15 +215,14 @@ class _Deviations:
     ) -> None:
         self.task, self.sigma, self.judge = task, sigma, judge
         player, own = task.player, task.pools[task.player]
-        extra = [found.policy for found in learned]
+        extra = Pool.of(np.stack([response.policy for response in learned]))
         names = [f"policy {i}" for i in range(len(own))]
         if task.habit is not None:
-            extra = [*own, *extra]
+            extra = own + extra
             names += [f"unmixed {i}" for i in range(len(own))]
         self.names = names + [f"response {i}" for i in range(len(learned))]
         self.responses = len(learned)
-        grown = np.concatenate([own, np.stack(extra)])
-        self.pools = (*task.pools[:player], grown, *task.pools[player + 1 :])
+        self.pools = (*task.pools[:player], own + extra, *task.pools[player + 1 :])
         self.habit = task.habit
         if task.habit is not None:
             chances = list(task.habit.chances)
@@ -225,16 +239,16 @@ class _Deviations:
             rows[row, :, self.task.player] = deviation
         return Matches(
             self.task.simulator,
-            self.task.settings.width,
-            self.pools,
-            rows,
-            seed,
-            self.habit,
+            self.task.network,
+            pools=self.pools,
+            profiles=rows,
+            seed=seed,
+            habit=self.habit,
             device=self.task.settings.device,
         )
 
     def screening(self) -> Matches:
-        """All deviations."""
+        """Matches that try all deviations."""
         return self._matches(range(len(self.names)), self.judge.episodes, 1)
 
     def best(self, score: Scores) -> int:
@@ -242,11 +256,11 @@ class _Deviations:
         return int(score.mean[0, 1:, self.task.player].argmax())
 
     def measuring(self, best: int) -> Matches:
-        """One deviation, on fresh episodes."""
+        """Matches that measure one deviation on fresh episodes."""
         return self._matches([best], self.judge.fresh, 2)
 
     def gain(self, first: Scores, best: int, last: Scores) -> _Gain:
-        """From what was played."""
+        """The best deviation's gain, from what was played."""
         player = self.task.player
         paid = last.outcomes[:, :, 0, player].astype(np.float64)
         apart = paid[1] - paid[0]

@@ -41,14 +41,14 @@ def _starts(data: Dataset, device: torch.device) -> Starts:
     seen = torch.from_numpy(data.observations[:, 0].copy())
     inputs = torch.zeros(data.trajectories, sizes.inputs)
     inputs[:, : sizes.head] = seen[torch.arange(len(mover)), mover, : sizes.head]
-    found = Starts(
+    first = Starts(
         state=torch.from_numpy(data.states[:, 0].copy())[None],
         inputs=inputs[None],
         legal=torch.from_numpy(data.legal[:, 0].copy())[None],
         mover=mover[None],
         count=torch.tensor([data.trajectories]),
     )
-    return moved(found, device)
+    return moved(first, device)
 
 
 def joined(parts: Sequence[Starts]) -> Starts:

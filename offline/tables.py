@@ -37,7 +37,7 @@ class Pools(NamedTuple):
 
 def tables_of(data: Dataset, scales: Scales, training: Training) -> Tables:
     """The normalised rows of one data set."""
-    made = told(data)
+    made = moves_made(data)
     size = data.sizes
     state, vector, seen = (
         value[0].double().numpy()
@@ -65,7 +65,7 @@ def tables_of(data: Dataset, scales: Scales, training: Training) -> Tables:
     return Tables(*(np.concatenate(p, 1).astype(np.float32) for p in (moves, ends)))
 
 
-def told(data: Dataset) -> ndarray:
+def moves_made(data: Dataset) -> ndarray:
     """Moves that were made, ``[n, L]``."""
     return np.arange(data.sizes.longest) < data.length[:, None]
 
@@ -105,7 +105,7 @@ def scales_of(data: Dataset, training: Training) -> Scales:
     Raises:
       UserError: all payoffs are equal, so that there is nothing to learn.
     """
-    made = told(data)
+    made = moves_made(data)
     mover = data.mover[..., None, None]
     seen = np.take_along_axis(data.observations, mover, 2)[:, :, 0]
     state, action, observation = (
@@ -121,8 +121,8 @@ def _moments(rows: ndarray, norm: Norm) -> Float32[ndarray, "2 W"]:
     axis = 0 if norm == "dimension" else None
     mean, sd = wide.mean(axis), wide.std(axis)
     sd = np.where(sd < VARIES, 1.0, sd)
-    found = np.stack([mean, sd]).reshape(2, -1)
-    return np.broadcast_to(found, (2, rows.shape[1])).astype(np.float32)
+    scale = np.stack([mean, sd]).reshape(2, -1)
+    return np.broadcast_to(scale, (2, rows.shape[1])).astype(np.float32)
 
 
 def _reward_deviation(data: Dataset, ends_only: bool) -> float:

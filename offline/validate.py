@@ -88,27 +88,27 @@ def _problems(
     longest, actions, players = sizes["L"], sizes["A"], sizes["N"]
     wrong = (length < 1) | (length > longest)
     yield wrong, f"must have 1 to {longest} moves; its length is out of range"
-    told = np.arange(longest) < length[:, None]
+    made = np.arange(longest) < length[:, None]
     for name in ("states", "observations"):
-        finite = np.isfinite(arrays[name]).reshape(*told.shape, -1).all(2)
-        bad = (told & ~finite).any(1)
+        finite = np.isfinite(arrays[name]).reshape(*made.shape, -1).all(2)
+        bad = (made & ~finite).any(1)
         yield bad, f"must have finite {name}; it holds NaN or infinity"
     bad = ~np.isfinite(arrays["returns"]).all(1)
     yield bad, "must have finite returns; it holds NaN or infinity"
-    bad = told & ((mover < 0) | (mover >= players))
+    bad = made & ((mover < 0) | (mover >= players))
     yield bad.any(1), f"must be of players 0 to {players - 1}; another one moves"
-    turn = told[:, 1:] & (mover[:, 1:] != (mover[:, :-1] + 1) % players)
+    turn = made[:, 1:] & (mover[:, 1:] != (mover[:, :-1] + 1) % players)
     yield turn.any(1), "must have its players move in turns; one of them moves again"
     outside = (action < 0) | (action >= actions)
-    bad = told & outside
+    bad = made & outside
     yield bad.any(1), f"must have actions 0 to {actions - 1}; one is out of range"
     known = np.where(outside, 0, action)
     taken = np.take_along_axis(arrays["legal"], known[..., None], 2)[..., 0]
-    bad = told & ~outside & ~taken
+    bad = made & ~outside & ~taken
     yield bad.any(1), "must take legal actions; one of its actions is illegal"
-    last = told & (np.arange(longest) == length[:, None] - 1)
+    last = made & (np.arange(longest) == length[:, None] - 1)
     pays = arrays["paying"][known]
-    bad = told & ~last & pays
+    bad = made & ~last & pays
     yield bad.any(1), "must end with an action that pays; it goes on after one"
     unpaid = ~(last & pays).any(1) & (arrays["returns"] != 0).any(1)
     yield unpaid, "must pay 0 because no deal ends it; its returns are not 0"

@@ -1,0 +1,69 @@
+"""Policy-space response oracles: grow pools of policies until nobody gains.
+
+Each iteration fills the payoff table of all profiles, asks a meta-solver for a
+distribution over them, and adds responses to it (PSRO; JPSRO where the distribution is
+correlated). ``Setup`` holds the parts, ``start``, ``step`` and ``run`` go from
+``State`` to ``State``:
+
+>>> from meta_solvers import get
+>>> from metaspiel.games.openspiel import sequence_form
+>>> from psro import ExactEvaluator, ExactOracle, Setup, run, start
+>>> form = sequence_form("kuhn_poker")
+>>> setup = Setup(ExactOracle(form), ExactEvaluator(form), get("mgcce"), concept="cce")
+>>> [state.iteration for state in run(setup, start(setup), iterations=2)]
+[1, 2]
+
+Importing this package loads nothing heavy; torch comes with the learned oracle.
+"""
+
+from typing import TYPE_CHECKING
+
+from metaspiel.lazy import public
+
+if TYPE_CHECKING:
+    from psro.cluster import Ray
+    from psro.exact import ExactEvaluator, ExactOracle
+    from psro.executor import Executor, InProcess
+    from psro.loop import respond, run, start, step
+    from psro.parts import Member, Population, Response, State, Table, Target
+    from psro.rl import LearnedOracle, SampledEvaluator
+    from psro.setup import Evaluator, Oracle, Setup, Stage
+    from psro.workers import Processes
+
+__all__ = [
+    "Evaluator",
+    "ExactEvaluator",
+    "ExactOracle",
+    "Executor",
+    "InProcess",
+    "LearnedOracle",
+    "Member",
+    "Oracle",
+    "Population",
+    "Processes",
+    "Ray",
+    "Response",
+    "SampledEvaluator",
+    "Setup",
+    "Stage",
+    "State",
+    "Table",
+    "Target",
+    "respond",
+    "run",
+    "start",
+    "step",
+]
+__getattr__ = public(
+    __name__,
+    {
+        "loop": ("respond", "run", "start", "step"),
+        "setup": ("Evaluator", "Oracle", "Setup", "Stage"),
+        "parts": ("Member", "Population", "Response", "State", "Table", "Target"),
+        "exact": ("ExactEvaluator", "ExactOracle"),
+        "rl": ("LearnedOracle", "SampledEvaluator"),
+        "executor": ("Executor", "InProcess"),
+        "workers": ("Processes",),
+        "cluster": ("Ray",),
+    },
+)

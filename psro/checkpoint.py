@@ -132,8 +132,12 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
     pools = population.pools[: 1 if population.shared else None]
     for player, pool in enumerate(pools):
         arrays[f"policies_{player}"] = np.stack([m.policy for m in pool])
-    for number, response in enumerate(state.responses):
+    for number, response in enumerate(state.responses or ()):
         arrays[f"response_{number}"] = response.policy
+    for number, joint in enumerate(state.past):
+        _put_sparse(f"past_{number}", joint, arrays)
+    if population.common is not None:
+        arrays["common"] = population.common
     same = state.evaluation is state.train
     return {
         "format": FORMAT,
@@ -145,9 +149,13 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
         "next_uid": population.next_uid,
         "uids": [[m.uid for m in pool] for pool in pools],
         "repeats": [[m.repeats for m in pool] for pool in pools],
-        "responses": [[r.player, r.value, r.gain, r.error] for r in state.responses],
-        "gaps": {concept: gap.tolist() for concept, gap in state.gaps.items()},
-        "evaluation_gaps": state.evaluation_gaps.tolist(),
+        "plays": [[m.play for m in pool] for pool in pools],
+        "responses": None
+        if state.responses is None
+        else [[r.player, r.value, r.gain, r.error, r.play] for r in state.responses],
+        "gaps": {concept: _listed(gap) for concept, gap in state.gaps.items()},
+        "evaluation_gaps": _listed(state.evaluation_gaps),
+        "past": [list(joint.shape) for joint in state.past],
         "train": _solution_json("train", state.train, arrays),
         "evaluation": None
         if same
@@ -158,22 +166,28 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
 def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     pools = tuple(
         tuple(
-            Member(uid, policy, repeats)
-            for uid, policy, repeats in zip(
-                uids, arrays[f"policies_{player}"], counts, strict=True
+            Member(uid, policy, repeats, play)
+            for uid, policy, repeats, play in zip(
+                uids, arrays[f"policies_{player}"], counts, plays, strict=True
             )
         )
-        for player, (uids, counts) in enumerate(
-            zip(text["uids"], text["repeats"], strict=True)
+        for player, (uids, counts, plays) in enumerate(
+            zip(text["uids"], text["repeats"], text["plays"], strict=True)
         )
     )
     if text["shared"]:
         pools = pools * text["players"]
-    population = Population(pools, text["shared"], text["next_uid"])
-    responses = tuple(
-        Response(player, arrays[f"response_{number}"], value, gain, error)
-        for number, (player, value, gain, error) in enumerate(text["responses"])
+    population = Population(
+        pools, text["shared"], text["next_uid"], common=arrays.get("common")
     )
+    responses = None
+    if text["responses"] is not None:
+        responses = tuple(
+            Response(player, arrays[f"response_{number}"], value, gain, error, play)
+            for number, (player, value, gain, error, play) in enumerate(
+                text["responses"]
+            )
+        )
     train = _solution("train", text["train"], arrays)
     evaluation = train
     if text["evaluation"] is not None:
@@ -190,11 +204,37 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
         train,
         evaluation,
         responses,
-        {concept: np.array(gap) for concept, gap in text["gaps"].items()},
-        np.array(text["evaluation_gaps"]),
+        {concept: _array(gap) for concept, gap in text["gaps"].items()},
+        _array(text["evaluation_gaps"]),
         text["novel"],
         text["cpu"],
+        past=tuple(
+            _sparse(f"past_{number}", shape, arrays)
+            for number, shape in enumerate(text["past"])
+        ),
     )
+
+
+def _listed(gap: ndarray | None) -> list[float] | None:
+    return None if gap is None else gap.tolist()
+
+
+def _array(gap: list[float] | None) -> ndarray | None:
+    return None if gap is None else np.array(gap)
+
+
+def _put_sparse(name: str, joint: ndarray, arrays: dict[str, ndarray]) -> None:
+    """A joint as the flat indices and the probabilities of its support."""
+    indices = np.flatnonzero(joint.reshape(-1).view(np.int64))  # -0.0 stays
+    arrays[f"{name}_indices"] = indices.astype(np.int32)
+    arrays[f"{name}_probabilities"] = joint.reshape(-1)[indices]
+
+
+def _sparse(name: str, shape: list[int], arrays: dict[str, ndarray]) -> ndarray:
+    joint = np.zeros(shape)
+    joint.reshape(-1)[arrays[f"{name}_indices"]] = arrays[f"{name}_probabilities"]
+    joint.flags.writeable = False
+    return joint
 
 
 def _solution_json(

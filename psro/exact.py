@@ -6,7 +6,7 @@ arrives are one policy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from metaspiel.games.treeplex import TieBreak
 from metaspiel.nfg.errors import UserError, unknown
 from psro.parts import Population, Response, Table, Target
 
-INITIAL = ("uniform", "random_deterministic")
+Initial = Literal["uniform", "random_deterministic"]
+INITIAL: tuple[Initial, ...] = get_args(Initial)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class ExactOracle:
 
     form: SequenceForm
     tie_break: TieBreak = "random"
-    initial_policies: Literal["uniform", "random_deterministic"] = "uniform"
+    initial_policies: Initial = "uniform"
     shared: bool = False
 
     def __post_init__(self) -> None:
@@ -79,6 +80,15 @@ class ExactOracle:
                 answers[i] = Response(player, plan, float(value), gain)
         return [answers[i] for i in range(len(targets))]
 
+    def measure(
+        self,
+        population: Population,
+        targets: Sequence[Target],
+        rng: np.random.Generator,
+    ) -> list[Response] | None:
+        """The exact best responses: what could be gained is known."""
+        return self.respond(population, targets, rng)
+
     def grow(
         self,
         population: Population,
@@ -87,7 +97,7 @@ class ExactOracle:
     ) -> Population:
         """Appends novel policies and counts known ones once more."""
         for response in chosen:
-            population = population.add(response.player, response.policy)
+            population = population.add(response.player, response.policy, response.play)
         return population
 
 

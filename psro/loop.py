@@ -3,92 +3,55 @@
 import time
 from collections.abc import Iterator
 
-from numpy import ndarray
-
-from meta_solvers.base import MetaSolution, solve
-from psro.parts import STAGES, Population, Setup, State, Table, TargetConcept
+from meta_solvers.base import Progress
+from psro.meta_game import respond, settle
+from psro.parts import TIMED, State, Table
 from psro.selection import select, updated
-from psro.targets import Measured, targets
+from psro.setup import Setup, Stage
+
+__all__ = ["respond", "run", "start", "step"]
 
 
 def start(setup: Setup) -> State:
     """The state before the first iteration."""
-    population = setup.oracle.initial(setup.rng(0, 6))
+    population = setup.oracle.initial(setup.rng(0, Stage.INITIAL))
     table = Table.empty(len(population.pools), setup.evaluator.ensemble)
-    return _settle(setup, 0, population, table, 0, dict.fromkeys(STAGES, 0.0))
+    progress = Progress(iteration=0, horizon=setup.horizon, gap=None, past=())
+    cpu: dict[str, float] = dict.fromkeys(TIMED, 0.0)
+    return settle(setup, progress, population, table=table, novel=0, cpu=cpu)
 
 
 def step(setup: Setup, state: State) -> State:
-    """One iteration: choose, grow, evaluate, solve, respond."""
-    rng = setup.rng(state.iteration, 0)
+    """One iteration: respond, choose, grow, evaluate, solve."""
+    state = respond(setup, state)
+    assert state.responses is not None  # as ``respond`` promises
+    rng = setup.rng(state.iteration, Stage.SELECT)
     players = updated(setup.update, state.iteration, len(state.population.pools), rng)
     chosen = select(setup.selection, state.population, state.responses, players, rng)
     cpu, begin = dict(state.cpu), time.process_time()
-    rng = setup.rng(state.iteration, 1)
+    rng = setup.rng(state.iteration, Stage.GROW)
     population = setup.oracle.grow(state.population, chosen, rng)
     cpu["respond"] += time.process_time() - begin
+    progress = Progress(
+        iteration=state.iteration + 1,
+        horizon=setup.horizon,
+        gap=state.gap(setup.concept),
+        past=(*state.past, state.train.joint) if setup.uses_past else (),
+    )
     novel = population.next_uid - state.population.next_uid
-    after = state.iteration + 1
-    return _settle(setup, after, population, state.table, novel, cpu)
+    return settle(setup, progress, population, table=state.table, novel=novel, cpu=cpu)
 
 
-def run(setup: Setup, state: State, iterations: int) -> Iterator[State]:
-    """Yields the states after ``state`` until ``iterations`` steps are done."""
+def run(
+    setup: Setup, state: State, iterations: int, final_gap: bool = False
+) -> Iterator[State]:
+    """Yields the states after ``state`` until ``iterations`` steps are done.
+
+    Each has its responses and its gap, but for the last where the oracle must train:
+    its responses would serve for a gap only. ``final_gap`` trains them nevertheless.
+    """
     while state.iteration < iterations:
         state = step(setup, state)
+        if final_gap or state.iteration < iterations:
+            state = respond(setup, state)
         yield state
-
-
-def _settle(
-    setup: Setup,
-    iteration: int,
-    population: Population,
-    table: Table,
-    novel: int,
-    cpu: dict[str, float],
-) -> State:
-    """Evaluates and solves a population, and asks what would beat the answer."""
-    begin = time.process_time()
-    rng = setup.rng(iteration, 2)
-    table = setup.evaluator.fill(population, table.grow(population), rng)
-    game = table.game(population, setup.repeats)
-    cpu["evaluate"] += time.process_time() - begin
-
-    begin = time.process_time()
-    rng = setup.rng(iteration, 3)
-    train = solve(setup.solver, game, rng, throw=False, prune=setup.prune)
-    final = train
-    if setup.evaluation is not None:
-        rng = setup.rng(iteration, 5)
-        final = solve(setup.evaluation, game, rng, throw=False, prune=setup.prune)
-    cpu["solve"] += time.process_time() - begin
-
-    begin = time.process_time()
-    rng = setup.rng(iteration, 4)
-
-    def respond(solution: MetaSolution, concept: TargetConcept) -> Measured:
-        asked = targets(game, solution.require().joint, concept)
-        answers = setup.oracle.respond(population, asked, rng)
-        return Measured.of(game.players, answers)
-
-    answer = respond(train, setup.concept)
-    gaps: dict[str, ndarray] = {setup.concept: answer.gap}
-    for concept in setup.measured:
-        if concept not in gaps:
-            gaps[concept] = respond(train, concept).gap
-    final_gap = answer.gap
-    if final is not train:
-        final_gap = respond(final, setup.concept).gap
-    cpu["respond"] += time.process_time() - begin
-    return State(
-        iteration,
-        population,
-        table,
-        train,
-        final,
-        answer.responses,
-        gaps,
-        final_gap,
-        novel,
-        cpu,
-    )

@@ -17,22 +17,27 @@ def row(state: State, concept: TargetConcept) -> dict[str, Any]:
     over players: every policy of the game counts as a deviation (with a learned oracle
     every policy it can learn, a lower bound). ``meta_gap`` is the gap inside the
     population, the meta-solver's own business. ``gap_error`` is the standard error of
-    what the responses earn, 0 where they are exact.
+    what the responses earn, 0 where they are exact. Full-game gaps that were not
+    measured are None: with a learned oracle those of other concepts and of a second
+    meta-solver always, that of the training meta-strategy until it is responded to.
     """
     game = state.table.game(state.population, repeats=False)
     joint = played(state.train.joint, concept)
     values = expected(game, joint)
     final = expected(game, played(state.evaluation.joint, concept))
+    per_player, error = state.gaps[concept], None
+    if state.responses is not None:
+        error = float(np.sqrt(sum(r.error**2 for r in state.responses)))
     found: dict[str, Any] = {
         "iteration": state.iteration,
-        "gap": float(state.gaps[concept].sum()),
-        "gap_per_player": state.gaps[concept].tolist(),
-        "gap_error": float(np.sqrt(sum(r.error**2 for r in state.responses))),
+        "gap": state.gap(concept),
+        "gap_per_player": None if per_player is None else per_player.tolist(),
+        "gap_error": error,
     }
     for name, gap in state.gaps.items():
-        found[f"{name}_gap"] = float(gap.sum())
+        found[f"{name}_gap"] = None if gap is None else float(gap.sum())
     found |= {
-        "eval_gap": float(state.evaluation_gaps.sum()),
+        "eval_gap": state.evaluation_gap,
         "values": values.tolist(),
         "value_sum": float(values.sum()),
         "eval_values": final.tolist(),

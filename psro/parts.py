@@ -1,23 +1,21 @@
-"""The values a PSRO loop passes around, and the two protocols it talks to."""
+"""The values a PSRO loop passes around."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from meta_solvers.base import MetaSolution, MetaSolver
+from meta_solvers.base import MetaSolution
 from metaspiel.nfg.game import Game
 
 TargetConcept = Literal["ne", "cce", "ce"]
-CONCEPTS: tuple[TargetConcept, ...] = ("ne", "cce", "ce")
-STAGES = ("respond", "evaluate", "solve")
-Selection = Literal["all", "all_novel", "random", "random_novel", "largest_gap"]
-SELECTIONS = ("all", "all_novel", "random", "random_novel", "largest_gap")
-Update = Literal["all", "cycle", "random"]
-UPDATES = ("all", "cycle", "random")
+CONCEPTS: tuple[TargetConcept, ...] = get_args(TargetConcept)
+Timed = Literal["respond", "evaluate", "solve"]
+TIMED: tuple[Timed, ...] = get_args(Timed)
+PLAN = "plan"
+"""How an exact policy is played: by its realisation plan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +26,14 @@ class Member:
       uid: never reused; payoffs are keyed by it. A policy that changes is a new uid.
       policy: the policy as its oracle writes it (exact: a realisation plan ``[S_p]``).
       repeats: how often it was found; solvers may count it that many times.
+      play: how the policy is played: "plan" as a realisation plan, or one of
+        ``metaspiel.learn.policies.PLAYS`` where it is the weights of a network.
     """
 
     uid: int
     policy: ndarray
     repeats: int = 1
+    play: str = PLAN
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +44,14 @@ class Population:
       pools: for each player its members, oldest first.
       shared: all players draw from one pool (symmetric games).
       next_uid: the uid the next new member gets.
+      common: numbers that all members share, such as weights of which each policy is
+        a condition ``[...]``; None where every policy stands alone.
     """
 
     pools: tuple[tuple[Member, ...], ...]
     shared: bool = False
     next_uid: int = 0
+    common: ndarray | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -63,19 +67,19 @@ class Population:
         """For each player its policies as one array ``[K_p, ...]``."""
         return [np.stack([m.policy for m in pool]) for pool in self.pools]
 
-    def find(self, player: int, policy: ndarray) -> int | None:
-        """Index of the pooled policy that equals ``policy`` exactly, if any."""
+    def find(self, player: int, policy: ndarray, play: str = PLAN) -> int | None:
+        """Index of the pooled policy that is and plays exactly the same, if any."""
         for index, member in enumerate(self.pools[player]):
-            if np.array_equal(member.policy, policy):
+            if member.play == play and np.array_equal(member.policy, policy):
                 return index
         return None
 
-    def add(self, player: int, policy: ndarray) -> "Population":
+    def add(self, player: int, policy: ndarray, play: str = PLAN) -> "Population":
         """With a policy at the end of the player's pool, or bumped if known."""
-        known = self.find(player, policy)
+        known = self.find(player, policy, play)
         pool = self.pools[player]
         if known is None:
-            pool = (*pool, Member(self.next_uid, policy))
+            pool = (*pool, Member(self.next_uid, policy, play=play))
             grown = replace(self, next_uid=self.next_uid + 1)
         else:
             again = replace(pool[known], repeats=pool[known].repeats + 1)
@@ -118,6 +122,7 @@ class Response:
       value: its expected payoff against the target.
       gain: ``weight * max(value - target.value, 0)``: its part of the full-game gap.
       error: standard error of the value; 0 where it is exact.
+      play: how the policy is played, as of a ``Member``.
     """
 
     player: int
@@ -125,6 +130,7 @@ class Response:
     value: float
     gain: float
     error: float = 0.0
+    play: str = PLAN
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,13 +211,17 @@ class State:
       iteration: number of steps done.
       population: the pools.
       table: their payoffs, complete.
-      train: the meta-strategy that was responded to.
+      train: the meta-strategy that is responded to.
       evaluation: the meta-strategy of the evaluation solver; ``train`` without one.
-      responses: answers to the targets of ``train``: the next step's candidates.
-      gaps: concept -> full-game gap of ``train`` per player ``[N]``.
-      evaluation_gaps: full-game gap of ``evaluation`` per player ``[N]``.
+      responses: answers to the targets of ``train``: the next step's candidates. None
+        before ``loop.respond`` has trained them, where an oracle must.
+      gaps: concept -> full-game gap of ``train`` per player ``[N]``; None where it was
+        not measured.
+      evaluation_gaps: full-game gap of ``evaluation`` per player ``[N]``, or None.
       novel: policies that the last step added.
-      cpu: CPU seconds so far of each stage.
+      cpu: CPU seconds so far of each kind of work.
+      past: the meta-strategies responded to before ``train``, oldest first, each as
+        large as its meta-game was ``[*K]``; kept for a solver that ``uses_past``.
     """
 
     iteration: int
@@ -219,83 +229,22 @@ class State:
     table: Table
     train: MetaSolution
     evaluation: MetaSolution
-    responses: tuple[Response, ...]
-    gaps: dict[str, Float64[ndarray, " N"]]
-    evaluation_gaps: Float64[ndarray, " N"]
+    responses: tuple[Response, ...] | None
+    gaps: dict[str, Float64[ndarray, " N"] | None]
+    evaluation_gaps: Float64[ndarray, " N"] | None
     novel: int
     cpu: dict[str, float]
+    past: tuple[Float64[ndarray, "..."], ...] = ()
 
-
-@runtime_checkable
-class Oracle(Protocol):
-    """Turns targets into responses, and chosen responses into a grown population."""
-
-    def initial(self, rng: np.random.Generator) -> Population:
-        """The population before the first iteration."""
-
-    def respond(
-        self,
-        population: Population,
-        targets: Sequence[Target],
-        rng: np.random.Generator,
-    ) -> list[Response]:
-        """One response for each target, in order; answered as one batch."""
-
-    def grow(
-        self,
-        population: Population,
-        chosen: Sequence[Response],
-        rng: np.random.Generator,
-    ) -> Population:
-        """The population with the chosen responses in it."""
-
-
-@runtime_checkable
-class Evaluator(Protocol):
-    """Fills the missing cells of a payoff table."""
+    def gap(self, concept: TargetConcept) -> float | None:
+        """Full-game gap of ``train``, summed over players; None if not measured."""
+        return _total(self.gaps.get(concept))
 
     @property
-    def ensemble(self) -> int:
-        """E, the number of payoff tensors; 1 for a real game."""
-
-    def fill(
-        self, population: Population, table: Table, rng: np.random.Generator
-    ) -> Table:
-        """``table`` with no cell missing."""
+    def evaluation_gap(self) -> float | None:
+        """Full-game gap of ``evaluation``, summed over players, or None."""
+        return _total(self.evaluation_gaps)
 
 
-@dataclass(frozen=True)
-class Setup:
-    """The parts of a run: everything that may vary.
-
-    Attributes:
-      oracle: answers targets.
-      evaluator: fills the payoff table.
-      solver: the meta-solver that is responded to.
-      concept: what is targeted: "ne" (PSRO), "cce" or "ce" (JPSRO).
-      seed: all randomness derives from (seed, iteration, stage).
-      evaluation: a second meta-solver, measured but not responded to.
-      selection: which responses join the population.
-      update: which players' responses may.
-      repeats: policies found again count again in the meta-game.
-      prune: joint probabilities below this become 0 before they are responded to.
-      measured: concepts whose full-game gap is measured in every iteration.
-    """
-
-    oracle: Oracle
-    evaluator: Evaluator
-    solver: MetaSolver
-    concept: TargetConcept
-    seed: int = 0
-    evaluation: MetaSolver | None = None
-    selection: Selection = "largest_gap"
-    update: Update = "all"
-    repeats: bool = True
-    prune: float = 1e-8
-    measured: tuple[TargetConcept, ...] = ()
-
-    def rng(
-        self, iteration: int, stage: Literal[0, 1, 2, 3, 4, 5, 6]
-    ) -> np.random.Generator:
-        """The generator of one stage of one iteration."""
-        return np.random.default_rng([self.seed, iteration, stage])
+def _total(gap: Float64[ndarray, " N"] | None) -> float | None:
+    return None if gap is None else float(gap.sum())

@@ -1,9 +1,10 @@
 """Learned best responses and sampled payoffs, on any batched simulator.
 
-Policies are weight vectors (``metaspiel.learn.nets``); a population begins with the
-zero vector, the uniform random policy. A gap that is measured with a learned oracle
-estimates a lower bound: what it learned to gain, not what could be gained. It is a
-difference of two sampled payoffs, cut off at 0, so its noise pushes it up.
+Policies are weights of one network (``metaspiel.learn.nets``) and a way to play them
+(``metaspiel.learn.policies``); a population begins with the uniform policy. A gap is
+known once the responses to a meta-strategy were learned. It estimates a lower bound:
+what was learned to gain, not what could be gained. It is a difference of two sampled
+payoffs, cut off at 0, so its noise pushes it up.
 """
 
 from collections.abc import Sequence
@@ -18,13 +19,28 @@ from numpy import ndarray
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, Scores, play, pure
-from metaspiel.learn.nets import Shape
-from metaspiel.learn.tasks import Settings, Task, check_objective
+from metaspiel.learn.nets import Network, check_network
+from metaspiel.learn.policies import Pool
+from metaspiel.learn.settings import DDQN, check_objective
+from metaspiel.learn.tasks import Task
 from metaspiel.nfg.errors import UserError
 from psro.executor import Executor
 from psro.parts import Population, Response, Table, Target
+from psro.setup import Stage
 
-_EPISODES_SEED = 7  # of payoffs: one set of episodes a trial, for all profiles
+_SCORING = 1  # episodes that score a response, beside those it learned from
+
+
+def pools_of(population: Population) -> tuple[Pool, ...]:
+    """The pools of a population of networks, as banks play them.
+
+    Raises:
+      UserError: a member is not played as a network is.
+    """
+    return tuple(
+        Pool(weights, tuple(member.play for member in members))
+        for weights, members in zip(population.stacked(), population.pools, strict=True)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +49,7 @@ class LearnedOracle:
 
     Attributes:
       simulator: where they are learned.
+      network: of all policies; an ``MLP``.
       settings: how.
       executor: where the learning runs.
       shared: one pool for all players of a symmetric game; player 0 learns for all.
@@ -45,7 +62,8 @@ class LearnedOracle:
     """
 
     simulator: Simulator
-    settings: Settings
+    network: Network
+    settings: DDQN
     executor: Executor
     shared: bool = False
     episodes: int = 1000
@@ -55,6 +73,7 @@ class LearnedOracle:
     scale: float = 5.0
 
     def __post_init__(self) -> None:
+        check_network("LearnedOracle()", self.network, self.simulator)
         if self.shared and not self.simulator.symmetric:
             raise UserError(
                 f"LearnedOracle(): a shared pool needs a symmetric game; got "
@@ -67,24 +86,18 @@ class LearnedOracle:
             )
         check_objective("LearnedOracle()", self.penalty, self.coverage, self.scale)
 
-    @property
-    def shape(self) -> Shape:
-        """Of the policies' networks."""
-        sim = self.simulator
-        return Shape(sim.inputs, self.settings.width, sim.actions)
-
-    def covering(self, found: int) -> float:
-        """alpha_t once ``found`` responses were learned."""
+    def covering(self, learned: int) -> float:
+        """alpha_t, the coverage once so many responses were learned."""
         if not self.anneal:
             return self.coverage
-        return self.coverage * max(0.0, 1.0 - found / self.anneal)
+        return self.coverage * max(0.0, 1.0 - learned / self.anneal)
 
     def initial(self, rng: np.random.Generator) -> Population:
         """The uniform policy of every player."""
         population = Population(((),) * self.simulator.players, self.shared)
-        uniform = np.zeros(self.shape.size, dtype=np.float32)
+        (weights,) = Pool.uniform(self.network).weights
         for player in range(1 if self.shared else self.simulator.players):
-            population = population.add(player, uniform)
+            population = population.add(player, weights, play="uniform")
         return population
 
     def respond(
@@ -97,20 +110,21 @@ class LearnedOracle:
 
         With a shared pool every seat is alike: player 0 learns, whoever is asked.
         """
-        pools = tuple(population.stacked())
+        pools = pools_of(population)
         asked, index = self._distinct(targets)
         seeds = [tuple(rng.integers(2**32, size=4).tolist()) for _ in asked]
         tasks = [
             Task(
                 self.simulator,
+                self.network,
                 self.settings,
-                target.player,
-                pools,
-                target.co_play,
-                seed,
-                self.penalty,
-                self.covering(len(pools[target.player]) - 1),
-                self.scale,
+                player=target.player,
+                pools=pools,
+                co_play=target.co_play,
+                seed=seed,
+                penalty=self.penalty,
+                coverage=self.covering(len(pools[target.player]) - 1),
+                scale=self.scale,
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
@@ -127,9 +141,25 @@ class LearnedOracle:
             value, error = float(paid.mean()), paid.std(ddof=1) / np.sqrt(len(paid))
             gain = target.weight * max(value - target.value, 0.0)
             answers.append(
-                Response(target.player, policies[at], value, gain, float(error))
+                Response(
+                    target.player,
+                    policies[at],
+                    value=value,
+                    gain=gain,
+                    error=float(error),
+                    play="greedy",
+                )
             )
         return answers
+
+    def measure(
+        self,
+        population: Population,
+        targets: Sequence[Target],
+        rng: np.random.Generator,
+    ) -> list[Response] | None:
+        """None: what could be gained is not known before it was learned."""
+        return None
 
     def _distinct(self, targets: Sequence[Target]) -> tuple[list[Target], list[int]]:
         """Targets without repetitions, and which of them each target is."""
@@ -151,7 +181,7 @@ class LearnedOracle:
 
     def _against(
         self,
-        pools: tuple[ndarray, ...],
+        pools: tuple[Pool, ...],
         target: Target,
         policy: ndarray,
         seed: tuple[int, ...],
@@ -163,13 +193,13 @@ class LearnedOracle:
         co_players = np.unravel_index(drawn, target.co_play.shape)
         profiles = np.stack(co_players, axis=1)
         profiles = np.insert(profiles, target.player, 0, axis=1)
-        own = (*pools[: target.player], policy[None], *pools[target.player + 1 :])
+        before, after = pools[: target.player], pools[target.player + 1 :]
         return Matches(
             self.simulator,
-            self.settings.width,
-            own,
-            profiles[None].astype(np.int64),
-            (*seed, 1),
+            self.network,
+            pools=(*before, Pool.of(policy[None]), *after),
+            profiles=profiles[None].astype(np.int64),
+            seed=(*seed, _SCORING),
             device=self.settings.device,
         )
 
@@ -180,12 +210,15 @@ class LearnedOracle:
         rng: np.random.Generator,
     ) -> Population:
         """Appends the responses; a shared pool gets each once."""
-        added: set[bytes] = set()
+        added: set[tuple[str, bytes]] = set()
         for response in chosen:
-            if self.shared and response.policy.tobytes() in added:
+            key = response.play, response.policy.tobytes()
+            if self.shared and key in added:
                 continue
-            added.add(response.policy.tobytes())
-            population = population.add(response.player, response.policy)
+            added.add(key)
+            population = population.add(
+                response.player, response.policy, play=response.play
+            )
         return population
 
 
@@ -195,25 +228,28 @@ class SampledEvaluator:
 
     Attributes:
       simulator: where profiles are played.
+      network: of all policies.
       executor: where that runs.
-      width: hidden units of the policies.
       episodes: of each profile.
       seed: of the episodes; a trial's own, the same in all iterations, so that payoffs
         differ by what the policies do (common random numbers).
       device: of torch.
       batch: profiles in a request.
       instances: if given, profiles of greedy policies play each of them once, which is
-        exact; the uniform policy's are sampled all the same.
+        exact; those with another policy are sampled all the same.
     """
 
     simulator: Simulator
+    network: Network
     executor: Executor
-    width: int = 200
     episodes: int = 1000
     seed: int = 0
     device: str = "cpu"
     batch: int = 40
     instances: Instances | None = None
+
+    def __post_init__(self) -> None:
+        check_network("SampledEvaluator()", self.network, self.simulator)
 
     @property
     def ensemble(self) -> int:
@@ -229,7 +265,7 @@ class SampledEvaluator:
             cells = np.unique(np.sort(cells, axis=1), axis=0)
         if not len(cells):
             return table
-        pools = tuple(population.stacked())
+        pools = pools_of(population)
         requests = self._requests(pools, cells)
         scores = self.executor.answer(play, requests)
         values, errors = table.values.copy(), table.errors.copy()
@@ -244,28 +280,28 @@ class SampledEvaluator:
         return Table(table.uids, values, errors, episodes)
 
     def _requests(
-        self, pools: tuple[ndarray, ...], cells: Int64[ndarray, "C N"]
+        self, pools: tuple[Pool, ...], cells: Int64[ndarray, "C N"]
     ) -> list[Matches]:
         """Profiles in batches; those that can be exact apart from the others."""
         exact = np.full(len(cells), self.instances is not None)
         for pool, which in zip(pools, cells.T, strict=True):
-            exact &= pool[which].any(axis=1)  # the zero vector plays at random
-        found = []
+            exact &= pool.greedy[which]
+        requests: list[Matches] = []
         for group, listed in ((cells[~exact], None), (cells[exact], self.instances)):
             count = self.episodes if listed is None else len(listed.weights)
-            found += [
+            requests += [
                 Matches(
                     self.simulator,
-                    self.width,
-                    pools,
-                    pure(group[c : c + self.batch], count),
-                    (self.seed, _EPISODES_SEED),
+                    self.network,
+                    pools=pools,
+                    profiles=pure(group[c : c + self.batch], count),
+                    seed=(self.seed, int(Stage.EPISODES)),
                     instances=listed,
                     device=self.device,
                 )
                 for c in range(0, len(group), self.batch)
             ]
-        return found
+        return requests
 
 
 def _placed(

@@ -1,18 +1,17 @@
 """Which responses join the population, and whose turn it is."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
 from metaspiel.nfg.errors import unknown
-from psro.parts import (
-    SELECTIONS,
-    UPDATES,
-    Population,
-    Response,
-    Selection,
-    Update,
-)
+from psro.parts import Population, Response
+
+Selection = Literal["all", "all_novel", "random", "random_novel", "largest_gap"]
+SELECTIONS: tuple[Selection, ...] = get_args(Selection)
+Update = Literal["all", "cycle", "random"]
+UPDATES: tuple[Update, ...] = get_args(Update)
 
 
 def updated(
@@ -47,8 +46,12 @@ def select(
         found = [r for r in responses if r.player == player]
         novel: list[Response] = []
         for response in found:
-            again = any(np.array_equal(response.policy, r.policy) for r in novel)
-            if not again and population.find(player, response.policy) is None:
+            again = any(
+                response.play == r.play and np.array_equal(response.policy, r.policy)
+                for r in novel
+            )
+            pooled = population.find(player, response.policy, response.play)
+            if not again and pooled is None:
                 novel.append(response)
         if not found:
             continue

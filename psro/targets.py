@@ -1,7 +1,6 @@
 """From a joint meta-strategy to what each player must respond to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -46,17 +45,9 @@ def targets(
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """Responses and the full-game gap of each player ``[N]`` that they measure."""
-
-    responses: tuple[Response, ...]
-    gap: Float64[ndarray, " N"]
-
-    @classmethod
-    def of(cls, players: int, responses: Sequence[Response]) -> "Measured":
-        """Adds up the gains of each player's responses."""
-        gap = np.zeros(players)
-        for response in responses:
-            gap[response.player] += response.gain
-        return cls(tuple(responses), gap)
+def gap_of(players: int, responses: Sequence[Response]) -> Float64[ndarray, " N"]:
+    """Full-game gap of each player: the gains of its responses, added up."""
+    gap = np.zeros(players)
+    for response in responses:
+        gap[response.player] += response.gain
+    return gap

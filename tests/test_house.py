@@ -1,9 +1,12 @@
 """The house: imports go downward only, heavy ones stay where they are needed."""
 
 import ast
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 # Floor of each room; a room may import from lower floors and from itself.
@@ -144,12 +147,35 @@ def test_functions_stay_small():
     assert not long
 
 
-def test_importing_the_solvers_loads_nothing_heavy():
-    code = f"import sys, meta_solvers; print([m for m in {HEAVY} if m in sys.modules])"
+@pytest.mark.parametrize(
+    "room", ["metaspiel", "meta_solvers", "psro", "offline", "matrl"]
+)
+def test_importing_a_room_loads_nothing_heavy(room):
+    code = f"import sys, {room}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("room", ["meta_solvers", "psro", "offline", "matrl"])
+def test_a_room_says_what_it_is_for_and_has_what_it_lists(room):
+    module = importlib.import_module(room)
+    assert module.__doc__
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'slove'"):
+        module.slove  # noqa: B018
+
+
+def test_the_door_knows_every_name_it_lists():
+    import metaspiel
+
+    assert set(metaspiel._HOME) | {"__version__"} == set(metaspiel.__all__)
+    for name in metaspiel.__all__:
+        assert getattr(metaspiel, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'slove'"):
+        metaspiel.slove  # noqa: B018
 
 
 def test_the_licence_and_readme_ship():

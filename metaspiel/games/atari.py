@@ -92,7 +92,7 @@ class AtariPong:
         return self._game().restart(scene, where, uniforms)
 
     def step(self, scene: Any, actions: ndarray) -> Any:
-        """After ``skip`` frames.
+        """The scene after ``skip`` frames.
 
         Raises:
           UserError: the joint actions do not fit.
@@ -145,15 +145,15 @@ class _Console:
 
     @property
     def agents(self) -> list[str]:
-        """Those whose episode is not over."""
+        """The agents whose episode is not over."""
         return list(self._env.agents)
 
     def observation_space(self, agent: str) -> Any:
-        """The same for both."""
+        """What an agent sees; the same for both."""
         return self._box
 
     def action_space(self, agent: str) -> Any:
-        """Six actions."""
+        """What an agent may do: six actions."""
         return self._env.action_space(agent)
 
     def reset(self, seed: int) -> tuple[dict[str, ndarray], dict[str, Any]]:

@@ -101,24 +101,24 @@ class OpenSpielSimulator:
 
     @property
     def players(self) -> int:
-        """N."""
+        """N, the number of players."""
         return int(_game(self.game).num_players())
 
     @property
     def actions(self) -> int:
-        """A."""
+        """A, the number of actions, the same for all players."""
         return int(_game(self.game).num_distinct_actions())
 
     @property
     def reads(self) -> str:
         """What ``inputs`` are: "information state", or "observation" in its absence."""
         kind = _game(self.game).get_type()
-        told = kind.provides_information_state_tensor
-        return "information state" if told else "observation"
+        informed = kind.provides_information_state_tensor
+        return "information state" if informed else "observation"
 
     @property
     def inputs(self) -> int:
-        """D."""
+        """D, numbers in an information state."""
         game = _game(self.game)
         if self.reads == "information state":
             return int(game.information_state_tensor_size())

@@ -80,7 +80,7 @@ class FromParallel:
 
     @property
     def agents(self) -> int:
-        """N."""
+        """N, the number of agents."""
         return len(self._facts().agents)
 
     @property

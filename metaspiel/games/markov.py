@@ -104,7 +104,7 @@ class MarkovGame(Protocol):
         """New episodes where asked, the others as they were, rewards included."""
 
     def step(self, scene: Any, actions: ndarray) -> Any:
-        """After one action of every agent.
+        """The scene after one action of every agent.
 
         Episodes that are over stay as they are and pay 0.
 

@@ -83,7 +83,7 @@ class ParallelWorld(ParallelEnv):
         if isinstance(self.game.actions, Continuous) and joint.dtype == np.float64:
             joint = joint.astype(np.float32)
         scene = self._scene = self.game.step(self._scene, joint[None])
-        told = (
+        answers = (
             self._each(scene.observations[0]),
             self._each(scene.rewards[0].tolist()),
             self._each([bool(scene.terminated[0])] * self.game.agents),
@@ -92,7 +92,7 @@ class ParallelWorld(ParallelEnv):
         )
         if scene.over[0]:
             self.agents = []
-        return told
+        return answers
 
     def _each(self, values: Any) -> dict[str, Any]:
         return dict(zip(self.possible_agents, values, strict=True))

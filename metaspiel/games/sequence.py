@@ -46,7 +46,7 @@ class SequenceForm:
 
     @property
     def players(self) -> int:
-        """N."""
+        """N, the number of players."""
         return len(self.trees)
 
     @cached_property

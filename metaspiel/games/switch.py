@@ -92,13 +92,13 @@ class Switch:
         With a clock every agent can play its part of the optimal plan by heart; who
         sees all places can play the optimal policy.
         """
-        found = REFERENCE[self.agents, self.rules]
+        known = REFERENCE[self.agents, self.rules]
         if self.phantoms:
             attained, uniform = PHANTOMS[self.agents, self.rules]
-            found = replace(found, attained=attained, uniform=uniform)
+            known = replace(known, attained=attained, uniform=uniform)
         if self.clock or self.sight == "joint":
-            found = replace(found, attained=found.optimum)
-        return found
+            known = replace(known, attained=known.optimum)
+        return known
 
     @property
     def name(self) -> str:

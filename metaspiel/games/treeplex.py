@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -11,7 +11,7 @@ from numpy import ndarray
 from metaspiel.nfg.errors import unknown
 
 TieBreak = Literal["first", "random", "uniform"]
-TIE_BREAKS = ("first", "random", "uniform")
+TIE_BREAKS: tuple[TieBreak, ...] = get_args(TieBreak)
 
 # Actions whose values differ by less than this fraction of the largest value tie.
 TIE_TOLERANCE = 1e-12

@@ -28,20 +28,20 @@ class _Player:
     def sequences(self, own: int, name: str, legal: list[int], state: Any) -> range:
         """Sequences of the information set (own sequence, name), new or known."""
         key = (own, name)
-        found = self.index.get(key)
-        if found is None:
-            found = self.index[key] = len(self.index)
+        number = self.index.get(key)
+        if number is None:
+            number = self.index[key] = len(self.index)
             self.parent.append(own)
             self.actions.append(tuple(legal))
             self.first.append(self.first[-1] + len(self.actions[-1]))
             self.histories.append(tuple(state.history()))
-        elif tuple(legal) != self.actions[found]:
+        elif tuple(legal) != self.actions[number]:
             raise UserError(
                 "sequence_form(): a player must have the same legal actions wherever "
                 f"the information state is the same; got {name!r} with both "
-                f"{self.actions[found]} and {tuple(legal)}"
+                f"{self.actions[number]} and {tuple(legal)}"
             )
-        return range(self.first[found], self.first[found + 1])
+        return range(self.first[number], self.first[number + 1])
 
     def ordered(self) -> tuple[Treeplex, np.ndarray, int]:
         """The treeplex by depth, the new number of each sequence, splits."""

@@ -1,10 +1,8 @@
 """Policies and critics of N agents, each with a network of its own, as stacked vectors.
 
-A network is an MLP with two hidden layers of leaky rectified units (slope 0.2, that of
-the MATRL authors' TensorFlow) and a linear last layer. Its weights are one vector,
-layer by layer as in ``metaspiel.learn.nets``; a Gaussian policy's vector ends with the
-logarithms of its K deviations. What a policy does is one of two distributions with the
-same methods.
+An agent's weights are one vector, that of its network; a Gaussian policy's ends with
+the logarithms of its K deviations. What a policy does is one of two distributions with
+the same methods.
 """
 
 import math
@@ -17,9 +15,8 @@ from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
 from metaspiel.games.markov import Continuous, Discrete
-from metaspiel.learn.nets import Shape, initial, layers
+from metaspiel.learn.mlp import LeakyMLP, layers
 
-SLOPE = 0.2
 LOG_DEVIATION = -0.5  # of a fresh Gaussian policy (MATRL authors' code)
 _LAST = 0.01  # a fresh policy's last layer is this much smaller: it is nearly uniform
 
@@ -47,7 +44,7 @@ class Categorical:
         return self.logs.flatten(1)
 
     def entropy(self) -> Float32[Tensor, "N U"]:
-        """In nats."""
+        """The entropy of each agent at each observation, in nats."""
         return -(self.logs.exp() * self.logs).sum(2)
 
     def kl(self, other: "Categorical") -> Float32[Tensor, "N U"]:
@@ -89,7 +86,7 @@ class Gaussian:
         return -each.sum(2)
 
     def entropy(self) -> Float32[Tensor, "N U"]:
-        """In nats."""
+        """The entropy of each agent at each observation, in nats."""
         each = self.log_deviation + 0.5 * math.log(2 * math.pi * math.e)
         return each.sum(2).expand(self.mean.shape[:2])
 
@@ -125,7 +122,7 @@ class Distribution(Protocol):
         """Log-probabilities of C cells."""
 
     def entropy(self) -> Float32[Tensor, "N U"]:
-        """In nats."""
+        """The entropy of each agent at each observation, in nats."""
 
     def kl(self, other: Any) -> Float32[Tensor, "N U"]:
         """KL divergence from this distribution to another of its kind, in nats."""
@@ -139,24 +136,17 @@ class Policies:
     """What turns weights and observations into distributions.
 
     Attributes:
-      inputs: D, numbers in an observation.
-      width: H, units of each hidden layer.
+      network: of each agent; its outputs are logits, or the means of K numbers.
       actions: what an agent may do.
     """
 
-    inputs: int
-    width: int
+    network: LeakyMLP
     actions: Discrete | Continuous
-
-    @property
-    def shape(self) -> Shape:
-        """Of one network."""
-        return Shape(self.inputs, self.width, self.actions.size)
 
     @property
     def size(self) -> int:
         """P, numbers in one agent's vector."""
-        return self.shape.size + self._deviations
+        return self.network.size + self._deviations
 
     @property
     def draws(self) -> int:
@@ -169,13 +159,13 @@ class Policies:
 
     def initial(self, generators: Sequence[torch.Generator]) -> Float32[Tensor, "N P"]:
         """Fresh weights, one generator an agent; nearly uniform, or mean nearly 0."""
-        found = []
+        vectors = []
         for generator in generators:
-            vector = initial(self.shape, generator)
-            layers(self.shape, vector)[4].mul_(_LAST)
+            vector = self.network.initial(generator)
+            layers(self.network, vector)[4].mul_(_LAST)
             deviations = torch.full((self._deviations,), LOG_DEVIATION)
-            found.append(torch.cat([vector, deviations]))
-        return torch.stack(found)
+            vectors.append(torch.cat([vector, deviations]))
+        return torch.stack(vectors)
 
     def at(
         self, weights: Float32[Tensor, "N P"], observations: Float32[Tensor, "N U D"]
@@ -187,28 +177,8 @@ class Policies:
         self, weights: Float32[Tensor, "N P"]
     ) -> Callable[[Float32[Tensor, "N U D"]], Distribution]:
         """The agents with these weights, to be asked more than once."""
-        views = layers(self.shape, weights)
+        views, forward = layers(self.network, weights), self.network.forward
         if isinstance(self.actions, Discrete):
             return lambda seen: Categorical(forward(views, seen).log_softmax(2))
-        log_deviation = weights[:, None, self.shape.size :]
+        log_deviation = weights[:, None, self.network.size :]
         return lambda seen: Gaussian(forward(views, seen), log_deviation)
-
-
-def outputs(
-    shape: Shape,
-    weights: Float32[Tensor, "N P"],
-    observations: Float32[Tensor, "N U D"],
-) -> Float32[Tensor, "N U A"]:
-    """The last layer of N networks at U observations each."""
-    return forward(layers(shape, weights), observations)
-
-
-def forward(
-    views: Sequence[Float32[Tensor, "N _ _"]], observations: Float32[Tensor, "N U D"]
-) -> Float32[Tensor, "N U A"]:
-    """The same, from the views of ``metaspiel.learn.nets.layers``."""
-    w1, b1, w2, b2, w3, b3 = views
-    leaky = torch.nn.functional.leaky_relu
-    first = leaky(torch.baddbmm(b1, observations, w1), SLOPE)
-    second = leaky(torch.baddbmm(b2, first, w2), SLOPE)
-    return torch.baddbmm(b3, second, w3.transpose(1, 2))

@@ -44,9 +44,9 @@ def targets(
 
 def _sums(each: ndarray, ends: ndarray, after: ndarray, discount: float) -> ndarray:
     """``x_t + discount * (following sum, or what comes after the last step)``."""
-    found = np.empty_like(each)
+    sums = np.empty_like(each)
     following = np.zeros_like(each[0])
     for t in range(len(each) - 1, -1, -1):
         following = each[t] + discount * np.where(ends[t], after[t], following)
-        found[t] = following
-    return found
+        sums[t] = following
+    return sums

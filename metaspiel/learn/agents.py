@@ -1,4 +1,4 @@
-"""The learners of N agents: stacked weights and the state of their optimisers."""
+"""What N agents learn: stacked weights and the state of their optimisers."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from metaspiel.learn.update import BETAS, EPSILON
 
 
 @dataclass(frozen=True, eq=False)
-class Learner:
+class Trainable:
     """Weights of N networks with Adam's state; a value, updates make a new one.
 
     Attributes:
@@ -25,18 +25,18 @@ class Learner:
     count: Float32[Tensor, " N"]
 
     @classmethod
-    def fresh(cls, weights: Float32[Tensor, "N P"]) -> "Learner":
+    def fresh(cls, weights: Float32[Tensor, "N P"]) -> "Trainable":
         """These weights, and an optimiser that has seen nothing."""
         blank = torch.zeros_like(weights)
         return cls(weights, blank, blank.clone(), torch.zeros(len(weights)))
 
-    def copy(self) -> "Learner":
-        """A learner that shares no memory with this one."""
-        return Learner(*(part.clone() for part in self.parts))
+    def copy(self) -> "Trainable":
+        """The same, sharing no memory with this one."""
+        return Trainable(*(part.clone() for part in self.parts))
 
     @property
     def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The tensors."""
+        """The weights and Adam's state, in the order of the fields."""
         return self.weights, self.mean, self.square, self.count
 
     def adam(
@@ -65,5 +65,5 @@ class Learner:
 class Agents:
     """The actors and critics of N agents."""
 
-    actor: Learner
-    critic: Learner
+    actor: Trainable
+    critic: Trainable

@@ -70,8 +70,8 @@ def pooled(
     numbers: Float32[Tensor, "N M"], cells: Int64[Tensor, "N M"], count: int
 ) -> Float32[Tensor, "N C"]:
     """Sums of the samples' numbers by cell, over M."""
-    found = torch.zeros(len(numbers), count)
-    return found.scatter_add_(1, cells, numbers).div_(numbers.shape[1])
+    sums = torch.zeros(len(numbers), count)
+    return sums.scatter_add_(1, cells, numbers).div_(numbers.shape[1])
 
 
 @torch.no_grad()
@@ -131,8 +131,8 @@ def _spread(
     values: Tensor, index: Tensor, shape: tuple[int, ...]
 ) -> Float64[ndarray, "T B N"]:
     """The values of all samples, step by step."""
-    found: ndarray = values.gather(1, index).T.double().numpy().reshape(shape)
-    return found
+    every: ndarray = values.gather(1, index).T.double().numpy().reshape(shape)
+    return every
 
 
 def _stacked(each: Float64[ndarray, "T B N"]) -> Float32[Tensor, "N M"]:

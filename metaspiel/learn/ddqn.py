@@ -16,26 +16,26 @@ from torch import Tensor
 
 from metaspiel.games.simulator import Position
 from metaspiel.learn.graphs import Captured
-from metaspiel.learn.nets import Shape, initial
 from metaspiel.learn.policies import Bank, drawn
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
 from metaspiel.learn.tasks import Learned, Task
-from metaspiel.learn.update import Learner
+from metaspiel.learn.update import StackedDDQN
 
 
 def train(tasks: Sequence[Task]) -> list[Learned]:
-    """Learns all responses; those with equal settings on equal games are stacked."""
+    """Learns all responses; equal networks and settings on equal games are stacked."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, task in enumerate(tasks):
         sim = task.simulator
-        key = (type(sim), sim.name, sim.inputs, sim.actions, task.settings)
+        game = type(sim), sim.name, sim.inputs, sim.actions
+        key = (game, task.network, task.settings)
         groups.setdefault(key, []).append(number)
     answers: dict[int, Learned] = {}
     with torch.no_grad():
         for numbers in groups.values():
-            found = _Training([tasks[n] for n in numbers]).run()
-            answers.update(zip(numbers, found, strict=True))
+            learned = _Training([tasks[n] for n in numbers]).run()
+            answers.update(zip(numbers, learned, strict=True))
     return [answers[n] for n in range(len(tasks))]
 
 
@@ -45,15 +45,15 @@ class _Training:
     def __init__(self, tasks: Sequence[Task]) -> None:
         first = tasks[0]
         self.tasks, self.settings = tasks, first.settings
+        self.network = first.network
         self.stacked, self.games = len(tasks), first.settings.games
         self.simulator = first.simulator.together([t.simulator for t in tasks[1:]])
         self.device = torch.device(first.settings.device)
         sim, settings = self.simulator, self.settings
-        self.shape = Shape(sim.inputs, settings.width, sim.actions)
         made = [generators(t.seed, 3) for t in tasks]
         self.play, self.pick = [g[1] for g in made], [g[2] for g in made]
-        self.learner = Learner(
-            self.shape,
+        self.learner = StackedDDQN(
+            self.network,
             self.stacked,
             settings.batch,
             settings.rate,
@@ -64,12 +64,12 @@ class _Training:
         cuda = self.device.type == "cuda"
         if cuda and settings.graph and settings.engine == "written":
             self.update = Captured(self.learner).learn
-        self.learner.online.load([initial(self.shape, g[0]) for g in made])
+        self.learner.online.load([self.network.initial(g[0]) for g in made])
         self.learner.copy_target()
         self.replay = Replay(
             self.stacked, settings.capacity, sim.inputs, sim.actions, self.device
         )
-        self.banks = [Bank(self.shape, t.pools, t.habit, self.device) for t in tasks]
+        self.banks = [Bank(self.network, t.pools, t.habit, self.device) for t in tasks]
         self.chances = [
             torch.as_tensor(np.cumsum(t.co_play.reshape(-1)), device=self.device)
             for t in tasks
@@ -210,10 +210,10 @@ class _Training:
     def _uniforms(self, trials: Sequence[int], columns: int) -> Tensor:
         """Numbers ``[S, B, columns]`` from the trials' own generators; 0 elsewhere."""
         shape = (self.games, columns)
-        found = torch.zeros(self.stacked, *shape, dtype=torch.float64)
+        numbers = torch.zeros(self.stacked, *shape, dtype=torch.float64)
         for s in trials:
-            torch.rand(shape, generator=self.play[s], out=found[s])
-        return found.to(self.device)
+            torch.rand(shape, generator=self.play[s], out=numbers[s])
+        return numbers.to(self.device)
 
     def _snapshot(self, losses: list[Tensor] | None) -> tuple[Tensor, Tensor, Tensor]:
         empty = torch.full_like(self.total, torch.nan)

@@ -14,10 +14,10 @@ from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.games.simulator import Enumerable, Position, Simulator
-from metaspiel.learn.nets import Shape
-from metaspiel.learn.policies import Bank, Habit
+from metaspiel.learn.nets import Network, check_network
+from metaspiel.learn.policies import Bank, Habit, Pool
 from metaspiel.learn.random import generators
-from metaspiel.learn.tasks import check_device
+from metaspiel.learn.settings import check_device
 from metaspiel.nfg.errors import UserError
 
 
@@ -35,7 +35,7 @@ class Instances:
 
     @classmethod
     def of(cls, simulator: Simulator) -> "Instances":
-        """Those of a simulator.
+        """The instances of a simulator.
 
         Raises:
           UserError: chance acts after the first move, or has no short list.
@@ -55,20 +55,20 @@ class Matches:
 
     Attributes:
       simulator: where.
-      width: hidden units of the policies.
-      pools: policies of every player ``[K_p, P]``.
+      network: of the policies.
+      pools: policies of every player.
       profiles: for each of C profiles, in each of M episodes, which policy of its pool
         each player plays. A pure profile repeats itself; a mixed one is drawn.
       seed: of the episodes.
       habit: what all players fall back on.
-      instances: every instance is played, once; exact if the policies are greedy.
+      instances: every instance is played, once; exact, since only greedy policies may.
       rows: episodes played at a time; it bounds memory.
       device: of torch.
     """
 
     simulator: Simulator
-    width: int
-    pools: tuple[ndarray, ...]
+    network: Network
+    pools: tuple[Pool, ...]
     profiles: Int64[ndarray, "C M N"]
     seed: tuple[int, ...]
     habit: Habit | None = None
@@ -77,6 +77,7 @@ class Matches:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        check_network("Matches()", self.network, self.simulator)
         if self.profiles.shape[1] < 2:
             raise UserError(
                 "Matches(): a payoff needs at least 2 episodes, for its standard "
@@ -131,8 +132,7 @@ def play(matches: Sequence[Matches]) -> list[Scores]:
 
 def _play(match: Matches) -> Scores:
     sim, device = match.simulator, torch.device(match.device)
-    shape = Shape(sim.inputs, match.width, sim.actions)
-    bank = Bank(shape, match.pools, match.habit, device)
+    bank = Bank(match.network, match.pools, match.habit, device)
     profiles = torch.as_tensor(match.profiles + np.array(bank.first), device=device)
     count, episodes = profiles.shape[:2]
     uniforms = drawn_numbers(sim, episodes, match.seed)
@@ -158,13 +158,15 @@ def _play(match: Matches) -> Scores:
 
 
 def _require_greedy(match: Matches) -> None:
-    """What chance policies add is no part of the instances."""
-    random = [np.flatnonzero(~pool.any(axis=1)) for pool in match.pools]
-    played = [np.isin(match.profiles[:, :, p], r).any() for p, r in enumerate(random)]
-    if match.habit is not None or any(played):
+    """What policies draw by chance is no part of the instances."""
+    greedy = [
+        pool.greedy[match.profiles[:, :, player]].all()
+        for player, pool in enumerate(match.pools)
+    ]
+    if match.habit is not None or not all(greedy):
         raise UserError(
-            "Matches(): instances are exact for greedy policies only; got a habit or "
-            "the uniform policy"
+            "Matches(): instances are exact for greedy policies only; got a habit, or "
+            "a policy that samples its actions or plays uniformly"
         )
 
 

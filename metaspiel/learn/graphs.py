@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from metaspiel.learn.update import Batches, Learner
+from metaspiel.learn.update import Batches, StackedDDQN
 
 Replay = Callable[[], None]
 Capture = Callable[[Callable[[], Tensor]], tuple[Replay, Tensor]]
@@ -45,7 +45,7 @@ def on_cuda(work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
 
 
 class Captured:
-    """``Learner.learn`` by replaying graphs, one for each number of updates.
+    """``StackedDDQN.learn`` by replaying graphs, one for each number of updates.
 
     A graph is recorded when a number of updates first occurs; recording changes nothing
     about the learner. Afterwards the learner's tensors must stay where they are:
@@ -55,7 +55,7 @@ class Captured:
       learner: whose updates these are; engine "written".
     """
 
-    def __init__(self, learner: Learner, capture: Capture = on_cuda) -> None:
+    def __init__(self, learner: StackedDDQN, capture: Capture = on_cuda) -> None:
         self.learner, self._capture = learner, capture
         self._graphs: dict[torch.Size, tuple[Batches, Replay, Tensor]] = {}
 

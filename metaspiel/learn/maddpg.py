@@ -19,11 +19,12 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from metaspiel.games.markov import Discrete, MarkovGame
-from metaspiel.learn import offpolicy
+from metaspiel.learn import offpolicy, replay_run
 from metaspiel.learn.memory import Sample, joined
-from metaspiel.learn.nets import Shape, initial, layers, stacked_values
-from metaspiel.learn.offpolicy import Schedule, State, adam, shorten
+from metaspiel.learn.mlp import MLP, layers, stacked_values
+from metaspiel.learn.offpolicy import Schedule, adam, shorten
 from metaspiel.learn.random import generators
+from metaspiel.learn.replay_run import ReplayRun
 from metaspiel.nfg.errors import UserError
 
 
@@ -73,14 +74,15 @@ class MADDPG(Schedule):
             )
 
 
-def start(game: MarkovGame, settings: MADDPG, seed: int) -> State:
+def start(game: MarkovGame, settings: MADDPG, seed: int) -> ReplayRun:
     """Agents that have learned nothing."""
-    return offpolicy.start(game, settings, seed, _Nets(game, settings).initial(seed))
+    weights = _Nets(game, settings).initial(seed)
+    return replay_run.start(game, settings.capacity, seed, weights)
 
 
 def step(
-    game: MarkovGame, settings: MADDPG, state: State
-) -> tuple[State, dict[str, Any]]:
+    game: MarkovGame, settings: MADDPG, state: ReplayRun
+) -> tuple[ReplayRun, dict[str, Any]]:
     """One iteration; the next state, and its metrics as JSON can hold them.
 
     Of the agents after it, without exploration (the mode of discrete policies):
@@ -93,22 +95,22 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    state = offpolicy.copied(game, settings, state, nets.size)
-    return offpolicy.iterate(game, settings, state, _Learner(nets, settings, state))
+    state = replay_run.copied(game, settings.capacity, state, nets.size)
+    return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
 
 
-def save(state: State, folder: Path) -> None:
+def save(state: ReplayRun, folder: Path) -> None:
     """Writes a checkpoint, whole or not at all; the replay is part of it."""
-    offpolicy.save(state, folder)
+    replay_run.save(state, folder)
 
 
-def load(folder: Path) -> State:
+def load(folder: Path) -> ReplayRun:
     """Reads what ``save`` has written.
 
     Raises:
       UserError: there is nothing, or it is damaged.
     """
-    return offpolicy.load(folder)
+    return replay_run.load(folder)
 
 
 class _Nets:
@@ -117,8 +119,8 @@ class _Nets:
     def __init__(self, game: MarkovGame, settings: MADDPG) -> None:
         self.agents, self.discrete = game.agents, isinstance(game.actions, Discrete)
         n, k = game.agents, game.actions.size
-        self.actor = Shape(game.inputs, settings.width, k)
-        self.critic = Shape(n * (game.inputs + k), settings.width, 1)
+        self.actor = MLP(game.inputs, settings.width, k)
+        self.critic = MLP(n * (game.inputs + k), settings.width, 1)
         self.cut = n * self.actor.size
         self.size = self.cut + n * self.critic.size
         self.same = torch.eye(n)[
@@ -129,11 +131,11 @@ class _Nets:
         """Fresh weights; an actor's last layer is small, so nothing saturates."""
         made = generators((seed, 0), 2 * self.agents)
         flat = torch.zeros(self.size)
-        for role, shape in enumerate((self.actor, self.critic)):
+        for role, network in enumerate((self.actor, self.critic)):
             views = self.views(flat)[role]
             for n in range(self.agents):
-                vector = initial(shape, made[role * self.agents + n])
-                for view, part in zip(views, layers(shape, vector), strict=True):
+                vector = network.initial(made[role * self.agents + n])
+                for view, part in zip(views, layers(network, vector), strict=True):
                     view[n] = part
             if role == 0:
                 views[4].mul_(0.01)
@@ -141,15 +143,15 @@ class _Nets:
 
     def views(self, flat: Float32[Tensor, " P"]) -> tuple[list[Tensor], list[Tensor]]:
         """Layers ``[N, rows, columns]`` of the actors, and of the critics."""
-        found = []
-        for shape, part in (
+        stacks = []
+        for network, part in (
             (self.actor, flat[: self.cut]),
             (self.critic, flat[self.cut :]),
         ):
-            sizes = [self.agents * rows * columns for rows, columns in shape.layers]
-            pairs = zip(part.split(sizes), shape.layers, strict=True)
-            found.append([piece.view(self.agents, *size) for piece, size in pairs])
-        return found[0], found[1]
+            sizes = [self.agents * rows * columns for rows, columns in network.layers]
+            pairs = zip(part.split(sizes), network.layers, strict=True)
+            stacks.append([piece.view(self.agents, *size) for piece, size in pairs])
+        return stacks[0], stacks[1]
 
     def judged(
         self,
@@ -163,10 +165,10 @@ class _Nets:
         return stacked_values(critics, x)[:, :, 0]
 
 
-class _Learner:
+class _Algorithm:
     """Updates of a state's weights, in place."""
 
-    def __init__(self, nets: _Nets, settings: MADDPG, state: State) -> None:
+    def __init__(self, nets: _Nets, settings: MADDPG, state: ReplayRun) -> None:
         self.nets, self.settings, self.state = nets, settings, state
         self.actors, self.critics = nets.views(state.weights)
         for view in self.actors + self.critics:
@@ -183,12 +185,12 @@ class _Learner:
     @torch.no_grad()
     def _outputs(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
         x = torch.from_numpy(np.ascontiguousarray(observations.swapaxes(0, 1)))
-        found = stacked_values(self.actors, x).transpose(0, 1)
-        return np.ascontiguousarray(found.numpy())
+        outputs = stacked_values(self.actors, x).transpose(0, 1)
+        return np.ascontiguousarray(outputs.numpy())
 
     def greedy(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
-        found = self._outputs(observations)
-        return found.argmax(2) if self.nets.discrete else np.tanh(found)
+        outputs = self._outputs(observations)
+        return outputs.argmax(2) if self.nets.discrete else np.tanh(outputs)
 
     def explore(
         self,
@@ -201,12 +203,12 @@ class _Learner:
             if self.nets.discrete:
                 return rng.integers(shape[2], size=shape[:2])
             return rng.uniform(-1, 1, shape).astype(np.float32)
-        found = self._outputs(observations)
+        outputs = self._outputs(observations)
         if self.nets.discrete:
-            return (found / self.settings.temperature + rng.gumbel(size=shape)).argmax(
-                2
-            )
-        moved = np.tanh(found) + self.settings.noise * rng.standard_normal(shape)
+            return (
+                outputs / self.settings.temperature + rng.gumbel(size=shape)
+            ).argmax(2)
+        moved = np.tanh(outputs) + self.settings.noise * rng.standard_normal(shape)
         return moved.clip(-1, 1).astype(np.float32)
 
     def _played(self, scores: Tensor, rng: np.random.Generator) -> Tensor:
@@ -266,8 +268,8 @@ class _Learner:
         self._descend(loss, self.actors, 0)
 
     def _descend(self, loss: Tensor, views: list[Tensor], role: int) -> None:
-        found = torch.autograd.grad(loss, views)
-        gradient = torch.cat([part.reshape(-1) for part in found])
+        slopes = torch.autograd.grad(loss, views)
+        gradient = torch.cat([part.reshape(-1) for part in slopes])
         shorten(gradient, self.settings.clip)
         weights, cut = self.state.weights, self.nets.cut
         with torch.no_grad():

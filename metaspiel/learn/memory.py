@@ -78,7 +78,7 @@ class Memory:
 
     @classmethod
     def empty(cls, game: MarkovGame, capacity: int) -> "Memory":
-        """For steps of this game."""
+        """A replay without steps, for those of this game."""
         n, space = game.agents, game.actions
         if isinstance(space, Discrete):
             actions = torch.zeros(0, n, dtype=torch.int64)
@@ -113,12 +113,12 @@ class Memory:
     def sample(self, uniforms: Float64[ndarray, " b"]) -> Sample:
         """Steps drawn with replacement; numbers in [0, 1) say which."""
         pick = (torch.from_numpy(uniforms) * self.size).long()
-        found = {name: row.index_select(0, pick) for name, row in self.rows.items()}
-        both = found["observations"].permute(1, 2, 0, 3)
+        drawn = {name: row.index_select(0, pick) for name, row in self.rows.items()}
+        both = drawn["observations"].permute(1, 2, 0, 3)
         return Sample(
             both[0].contiguous(),
             both[1].contiguous(),
-            found["actions"].transpose(0, 1).contiguous(),
-            found["rewards"].T.contiguous(),
-            found["alive"],
+            drawn["actions"].transpose(0, 1).contiguous(),
+            drawn["rewards"].T.contiguous(),
+            drawn["alive"],
         )

@@ -90,7 +90,7 @@ class Monotone:
 
     @property
     def sizes(self) -> Sizes:
-        """Of all hypernetworks."""
+        """Rows and columns of the layers of all hypernetworks."""
         s, e, h = self.inputs, self.width, self.hyper
         first, second = mlp(s, h, self.agents * e), mlp(s, h, e)
         return (*first, *second, *mlp(s, e), *mlp(s, e, 1))

@@ -16,11 +16,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.games.markov import Discrete, MarkovGame
-from metaspiel.learn import mixers, offpolicy
+from metaspiel.learn import mixers, offpolicy, replay_run
 from metaspiel.learn.memory import Sample, joined
-from metaspiel.learn.nets import Shape, initial, layers, stacked_values
-from metaspiel.learn.offpolicy import Schedule, State, adam
+from metaspiel.learn.mlp import MLP, layers, stacked_values
+from metaspiel.learn.offpolicy import Schedule, adam
 from metaspiel.learn.random import generators
+from metaspiel.learn.replay_run import ReplayRun
 from metaspiel.nfg.errors import UserError, unknown
 
 Kind = Literal["vdn", "qmix", "qtran"]
@@ -77,18 +78,19 @@ class Mixing(Schedule):
             )
 
 
-def start(game: MarkovGame, settings: Mixing, seed: int) -> State:
+def start(game: MarkovGame, settings: Mixing, seed: int) -> ReplayRun:
     """Agents that have learned nothing.
 
     Raises:
       UserError: the game's actions are not discrete.
     """
-    return offpolicy.start(game, settings, seed, _Nets(game, settings).initial(seed))
+    weights = _Nets(game, settings).initial(seed)
+    return replay_run.start(game, settings.capacity, seed, weights)
 
 
 def step(
-    game: MarkovGame, settings: Mixing, state: State
-) -> tuple[State, dict[str, Any]]:
+    game: MarkovGame, settings: Mixing, state: ReplayRun
+) -> tuple[ReplayRun, dict[str, Any]]:
     """One iteration; the next state, and its metrics as JSON can hold them.
 
     Of the agents after it, without exploration: ``returns``, the mean team return,
@@ -100,22 +102,22 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    state = offpolicy.copied(game, settings, state, nets.size)
-    return offpolicy.iterate(game, settings, state, _Learner(nets, settings, state))
+    state = replay_run.copied(game, settings.capacity, state, nets.size)
+    return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
 
 
-def save(state: State, folder: Path) -> None:
+def save(state: ReplayRun, folder: Path) -> None:
     """Writes a checkpoint, whole or not at all; the replay is part of it."""
-    offpolicy.save(state, folder)
+    replay_run.save(state, folder)
 
 
-def load(folder: Path) -> State:
+def load(folder: Path) -> ReplayRun:
     """Reads what ``save`` has written.
 
     Raises:
       UserError: there is nothing, or it is damaged.
     """
-    return offpolicy.load(folder)
+    return replay_run.load(folder)
 
 
 class _Nets:
@@ -128,7 +130,7 @@ class _Nets:
             )
         n, s = game.agents, game.agents * game.inputs
         self.agents = n
-        self.shape = Shape(game.inputs, settings.width, game.actions.size)
+        self.network = MLP(game.inputs, settings.width, game.actions.size)
         self.mixer: mixers.Sum | mixers.Monotone | mixers.Joint
         if settings.kind == "vdn":
             self.mixer = mixers.Sum()
@@ -136,24 +138,24 @@ class _Nets:
             self.mixer = mixers.Monotone(n, s, settings.mixing, settings.hyper)
         else:
             self.mixer = mixers.Joint(n, s, game.actions.size, settings.mixing)
-        self.own = n * self.shape.size
+        self.own = n * self.network.size
         self.size = self.own + mixers.count(self.mixer.sizes)
 
     def initial(self, seed: int) -> Float32[Tensor, " P"]:
         made = generators((seed, 0), self.agents + 1)
         stacked = torch.zeros(self.own)
         for n, generator in enumerate(made[:-1]):
-            vector = initial(self.shape, generator)
-            rows = zip(self.stacked(stacked), layers(self.shape, vector), strict=True)
+            vector = self.network.initial(generator)
+            rows = zip(self.stacked(stacked), layers(self.network, vector), strict=True)
             for view, part in rows:
                 view[n] = part
         return torch.cat([stacked, mixers.fresh(self.mixer.sizes, made[-1])])
 
     def stacked(self, flat: Float32[Tensor, " P"]) -> list[Tensor]:
         """The agents' layers ``[N, rows, columns]``."""
-        sizes = [self.agents * rows * columns for rows, columns in self.shape.layers]
+        sizes = [self.agents * rows * columns for rows, columns in self.network.layers]
         parts = flat[: self.own].split(sizes)
-        pairs = zip(parts, self.shape.layers, strict=True)
+        pairs = zip(parts, self.network.layers, strict=True)
         return [part.view(self.agents, *size) for part, size in pairs]
 
     def views(self, flat: Float32[Tensor, " P"]) -> tuple[list[Tensor], list[Tensor]]:
@@ -194,10 +196,10 @@ def _loss(
     return ((joint - wanted).square() + optimal.square() + other.square()).mean()
 
 
-class _Learner:
+class _Algorithm:
     """Updates of a state's weights, in place."""
 
-    def __init__(self, nets: _Nets, settings: Mixing, state: State) -> None:
+    def __init__(self, nets: _Nets, settings: Mixing, state: ReplayRun) -> None:
         self.nets, self.settings, self.state = nets, settings, state
         self.updates = state.updates
         self.online, self.mixer = nets.views(state.weights)
@@ -222,7 +224,7 @@ class _Learner:
     ) -> Int64[ndarray, "B N"]:
         greedy = self.greedy(observations)
         numbers = rng.random((2, *greedy.shape))
-        random = (numbers[1] * self.nets.shape.actions).astype(np.int64)
+        random = (numbers[1] * self.nets.network.actions).astype(np.int64)
         return np.where(numbers[0] < self.epsilon(steps), random, greedy)
 
     def learn(self, sample: Sample, rng: np.random.Generator) -> Tensor:
@@ -230,8 +232,8 @@ class _Learner:
             self.state.target.copy_(self.state.weights)
         online, target = (self.online, self.mixer), self.nets.views(self.state.target)
         loss = _loss(self.nets, online, target, sample, self.settings.gamma)
-        found = torch.autograd.grad(loss, self.leaves)
-        gradient = torch.cat([part.reshape(-1) for part in found])
+        slopes = torch.autograd.grad(loss, self.leaves)
+        gradient = torch.cat([part.reshape(-1) for part in slopes])
         offpolicy.shorten(gradient, self.settings.clip)
         with torch.no_grad():
             self.adam.step(self.state.weights, gradient)

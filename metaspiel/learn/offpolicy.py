@@ -1,15 +1,13 @@
-"""What learners from replay share: their state, how they play, and their checkpoints.
+"""What learners from replay share: a schedule, and how they play, learn and measure.
 
 An iteration plays ``batch`` environment steps from fresh episodes, learns meanwhile,
 and then measures the policy without exploration in episodes of its own. Its randomness
-comes from (seed, iteration, stage) alone, and a checkpoint holds the replay too: a run
-that was killed and resumed gives the same bits.
+comes from (seed, iteration, stage) alone.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,17 +16,14 @@ from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from metaspiel import files
 from metaspiel.games.markov import MarkovGame
-from metaspiel.learn.memory import Memory, Moves, Sample
+from metaspiel.learn.memory import Moves, Sample
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
+from metaspiel.learn.replay_run import ReplayRun
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 
-_FORMAT = 2
-_FILE = "state.safetensors"
-_PARTS = ("weights", "target", "mean", "square")
 _PLAY, _PICK, _MEASURE = 1, 2, 3  # stages of an iteration
 Reward = Literal["team", "own"]
 
@@ -92,36 +87,8 @@ class Schedule:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class State:
-    """Everything between two iterations.
-
-    Only the newest state may be stepped: all states of a run share one replay.
-
-    Attributes:
-      game: name of the game.
-      seed: of the run.
-      iteration: iterations made.
-      updates: gradient steps made.
-      weights: of all networks.
-      target: of the target networks.
-      mean, square: Adam's moments.
-      memory: the replay.
-    """
-
-    game: str
-    seed: int
-    iteration: int
-    updates: int
-    weights: Float32[Tensor, " P"]
-    target: Float32[Tensor, " P"]
-    mean: Float32[Tensor, " P"]
-    square: Float32[Tensor, " P"]
-    memory: Memory
-
-
 @runtime_checkable
-class Learner(Protocol):
+class Algorithm(Protocol):
     """One algorithm on weights that it changes in place."""
 
     def explore(
@@ -142,20 +109,6 @@ class Learner(Protocol):
 Choose = Callable[[Float32[ndarray, "B N D"]], ndarray]
 
 
-def start(
-    game: MarkovGame,
-    settings: Schedule,
-    seed: int,
-    weights: Float32[Tensor, " P"],
-) -> State:
-    """Before the first iteration, with fresh weights and an empty replay."""
-    zeros = torch.zeros_like(weights)
-    memory = Memory.empty(game, settings.capacity)
-    return State(
-        game.name, seed, 0, 0, weights, weights.clone(), zeros, zeros.clone(), memory
-    )
-
-
 def adam(rate: float, mean: Tensor, square: Tensor, updates: int) -> Adam:
     """An optimiser that goes on from these moments, which it changes in place."""
     made = Adam(len(mean), rate, mean.device)
@@ -169,39 +122,10 @@ def shorten(gradient: Float32[Tensor, " P"], most: float) -> None:
     gradient.mul_((most / (gradient.norm() + 1e-12)).clamp_max(1.0))
 
 
-def copied(game: MarkovGame, settings: Schedule, state: State, size: int) -> State:
-    """The state with weights of its own, checked to belong to game and settings.
-
-    Raises:
-      UserError: it does not.
-    """
-    if state.game != game.name or len(state.weights) != size:
-        raise UserError(
-            f"step(): the state must be one of {game.name} with {size} weights; got "
-            f"one of {state.game} with {len(state.weights)}"
-        )
-    if state.memory.capacity != settings.capacity:
-        raise UserError(
-            f"step(): the replay must hold {settings.capacity} steps; got one of "
-            f"{state.memory.capacity}"
-        )
-    return State(
-        state.game,
-        state.seed,
-        state.iteration,
-        state.updates,
-        state.weights.clone(),
-        state.target.clone(),
-        state.mean.clone(),
-        state.square.clone(),
-        state.memory,
-    )
-
-
 def iterate(
-    game: MarkovGame, settings: Schedule, state: State, learner: Learner
-) -> tuple[State, dict[str, Any]]:
-    """Plays, learns and measures; the state must be a copy that the learner changes.
+    game: MarkovGame, settings: Schedule, state: ReplayRun, algorithm: Algorithm
+) -> tuple[ReplayRun, dict[str, Any]]:
+    """Plays, learns and measures; the state must be a copy that the algorithm changes.
 
     Raises:
       Diverged: a loss is not finite; only a checkpoint is still good.
@@ -215,7 +139,7 @@ def iterate(
     losses: list[Tensor] = []
 
     def choose(observations: ndarray) -> ndarray:
-        return learner.explore(observations, steps, play)
+        return algorithm.explore(observations, steps, play)
 
     for moves in episodes(game, choose, settings, play):
         memory.add(moves)
@@ -225,7 +149,7 @@ def iterate(
             continue
         for _ in range(due * settings.updates):
             sample = memory.sample(pick.random(settings.minibatch))
-            losses.append(learner.learn(sample, pick))
+            losses.append(algorithm.learn(sample, pick))
     loss = float(torch.stack(losses).double().mean()) if losses else 0.0
     if not np.isfinite(loss):
         raise Diverged(
@@ -233,8 +157,8 @@ def iterate(
             f"{state.iteration + 1}: a smaller rate than {settings.rate} may help"
         )
     learnt = time.perf_counter()
-    returns, lengths = evaluate(game, learner.greedy, settings.episodes, measure)
-    made = State(
+    returns, lengths = evaluate(game, algorithm.greedy, settings.episodes, measure)
+    made = ReplayRun(
         state.game,
         state.seed,
         state.iteration + 1,
@@ -252,7 +176,7 @@ def iterate(
         "returns_own": returns.mean(0).tolist(),
         "length": float(lengths.mean()),
         "loss": loss,
-        "epsilon": learner.epsilon(steps),
+        "epsilon": algorithm.epsilon(steps),
         "updates": made.updates,
         "seconds": {"learn": learnt - begun, "evaluate": time.perf_counter() - learnt},
     }
@@ -294,50 +218,3 @@ def evaluate(
         if scene.over.all():
             break
     return returns, lengths
-
-
-def save(state: State, folder: Path) -> None:
-    """Writes ``folder/state.safetensors``, whole or not at all; replay included."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: getattr(state, name) for name in _PARTS}
-    tensors |= {f"memory.{name}": row for name, row in state.memory.held.items()}
-    facts = {
-        "format": _FORMAT,
-        "game": state.game,
-        "seed": state.seed,
-        "iteration": state.iteration,
-        "updates": state.updates,
-        "capacity": state.memory.capacity,
-        "next": state.memory.next,
-    }
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-    files.write_arrays(folder / _FILE, arrays, facts)
-
-
-def load(folder: Path) -> State:
-    """What ``save`` wrote.
-
-    Raises:
-      UserError: there is nothing, or it is damaged or of another format.
-    """
-    path = folder / _FILE
-    try:
-        facts, arrays = files.read_arrays(path)
-        if facts["format"] != _FORMAT:
-            raise UserError(f"it is of format {facts['format']}, not {_FORMAT}")
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        prefix = "memory."
-        held = {n.removeprefix(prefix): t for n, t in tensors.items() if prefix in n}
-        return State(
-            str(facts["game"]),
-            int(facts["seed"]),
-            int(facts["iteration"]),
-            int(facts["updates"]),
-            tensors["weights"],
-            tensors["target"],
-            tensors["mean"],
-            tensors["square"],
-            Memory(int(facts["capacity"]), held, int(facts["next"])),
-        )
-    except (KeyError, TypeError, ValueError) as bad:
-        raise UserError(f"load(): '{path}' must be a whole checkpoint; {bad}") from None

@@ -1,4 +1,4 @@
-"""Playing policies: which actions a bank of networks takes in a batch of positions."""
+"""Policies as weights and a way to play them, and what they do in many positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,66 @@ from jaxtyping import Bool, Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from metaspiel.learn.nets import Shape, values
-from metaspiel.nfg.errors import UserError
+from metaspiel.learn.nets import Network
+from metaspiel.nfg.errors import UserError, unknown
+
+PLAYS = ("greedy", "sampled", "uniform")
+"""How a policy may play, see ``Pool``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """The policies of one player: the weights of each, and how each plays.
+
+    "greedy" takes the legal action with the highest score (the first of several),
+    "sampled" draws from the softmax of the legal scores, and "uniform" draws from the
+    legal actions alike, whatever its weights are.
+
+    Attributes:
+      weights: of the networks.
+      plays: how each policy plays.
+    """
+
+    weights: Float32[ndarray, "K P"]
+    plays: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for play in self.plays:
+            if play not in PLAYS:
+                raise unknown("Pool()", "play", play, PLAYS)
+        if self.weights.ndim != 2 or len(self.weights) != len(self.plays):
+            raise UserError(
+                "Pool(): there must be one weight vector and one play for each policy; "
+                f"got weights of shape {list(self.weights.shape)} and "
+                f"{len(self.plays)} plays"
+            )
+
+    @classmethod
+    def of(cls, weights: Float32[ndarray, "K P"], play: str = "greedy") -> "Pool":
+        """Policies that all play alike."""
+        return cls(weights, (play,) * len(weights))
+
+    @classmethod
+    def uniform(cls, network: Network) -> "Pool":
+        """The uniform policy alone; its weights only keep the place."""
+        return cls.of(np.zeros((1, network.size), dtype=np.float32), "uniform")
+
+    def __len__(self) -> int:
+        return len(self.plays)
+
+    def __add__(self, other: "Pool") -> "Pool":
+        weights = np.concatenate([self.weights, other.weights])
+        return Pool(weights, self.plays + other.plays)
+
+    def alike(self, other: "Pool") -> bool:
+        """Whether both hold the same policies in the same order."""
+        same = self.plays == other.plays
+        return same and np.array_equal(self.weights, other.weights)
+
+    @property
+    def greedy(self) -> Bool[ndarray, " K"]:
+        """Which policies play greedily, and so draw no numbers."""
+        return np.array([play == "greedy" for play in self.plays], dtype=bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,16 +80,21 @@ class Habit:
     (OEF-BC, Li et al. 2022).
 
     Attributes:
-      weights: of the behaviour network ``[P]``.
-      width: units of its hidden layers.
+      network: of the behaviour.
+      weights: of the behaviour ``[P]``.
       chances: how often it decides, for each policy of each player's pool ``[K_p]``.
     """
 
+    network: Network
     weights: ndarray
-    width: int
     chances: tuple[ndarray, ...]
 
     def __post_init__(self) -> None:
+        if self.weights.shape != (self.network.size,):
+            raise UserError(
+                f"Habit(): there must be the {self.network.size} weights of "
+                f"{self.network}; got {list(self.weights.shape)}"
+            )
         for player, chances in enumerate(self.chances):
             if not np.all((chances >= 0) & (chances <= 1)):
                 raise UserError(
@@ -71,37 +134,38 @@ class Bank:
 
     def __init__(
         self,
-        shape: Shape,
-        pools: Sequence[Float32[ndarray, "_ P"]],
+        network: Network,
+        pools: Sequence[Pool],
         habit: Habit | None,
         device: torch.device,
     ) -> None:
         sizes = [len(pool) for pool in pools]
+        self.network, self.device = network, device
         self.first = [int(n) for n in np.cumsum([0, *sizes])[:-1]]
         self.uniform = sum(sizes)
-        blank = np.zeros((1, shape.size), dtype=np.float32)
         for player, pool in enumerate(pools):
-            if pool.shape[1:] != (shape.size,) or pool.dtype != np.float32:
+            weights = pool.weights
+            if weights.shape[1:] != (network.size,) or weights.dtype != np.float32:
                 raise UserError(
-                    f"Bank(): a policy must have the {shape.size} float32 weights of "
-                    f"{shape}; got {list(pool.shape[1:])} of {pool.dtype} for player "
-                    f"{player}"
+                    f"Bank(): a policy must have the {network.size} float32 weights of "
+                    f"{network}; got {list(weights.shape[1:])} of {weights.dtype} for "
+                    f"player {player}"
                 )
-        rows = np.concatenate([*pools, blank])
-        self.shape = shape
+        rows = np.concatenate([pool.weights for pool in pools])
         self.weights = torch.as_tensor(rows, device=device)
-        self.random = [not row.any() for row in rows]
+        self.plays = [*(play for pool in pools for play in pool.plays), "uniform"]
         # Without a habit every chance is 0, and no behaviour network is ever asked.
-        chances = np.zeros(len(rows))
+        chances = np.zeros(len(self.plays))
         self.behaviour = torch.zeros(0, device=device)
         if habit is not None:
-            self.behaviour_shape = Shape(shape.inputs, habit.width, shape.actions)
-            fits = habit.weights.shape == (self.behaviour_shape.size,)
+            self.behaviour_network = habit.network
+            shape = habit.network.inputs, habit.network.actions
+            fits = shape == (network.inputs, network.actions)
             if [len(c) for c in habit.chances] != sizes or not fits:
                 raise UserError(
-                    f"Bank(): a habit must have {self.behaviour_shape.size} weights "
-                    f"and chances for pools of {sizes}; got {len(habit.weights)} and "
-                    f"{[len(c) for c in habit.chances]}"
+                    f"Bank(): a habit must have {network.inputs} inputs, "
+                    f"{network.actions} actions and chances for pools of {sizes}; got "
+                    f"{habit.network} and {[len(c) for c in habit.chances]}"
                 )
             chances[:-1] = np.concatenate(habit.chances)
             self.behaviour = torch.as_tensor(habit.weights, device=device)
@@ -117,20 +181,25 @@ class Bank:
         """One action a row, by the policy of its number.
 
         Policies are asked one after the other, each once for all of its rows: weights
-        are never gathered row by row.
+        are never gathered row by row. The first number of a row decides what a policy
+        draws, the second whether its habit takes over.
         """
         action = torch.zeros_like(which)
         for number in which.unique().tolist():
             rows = (which == number).nonzero()[:, 0]
-            if self.random[number]:
+            play = self.plays[number]
+            if play == "uniform":
                 action[rows] = drawn(legal[rows], uniforms[rows, 0])
                 continue
-            scores = values(self.shape, self.weights[number], inputs[rows])
-            action[rows] = scores.masked_fill_(~legal[rows], -torch.inf).argmax(1)
+            scores = self.network.scores(self.weights[number], inputs[rows])
+            if play == "sampled":
+                action[rows] = sampled(scores, legal[rows], uniforms[rows, 0])
+            else:
+                action[rows] = scores.masked_fill_(~legal[rows], -torch.inf).argmax(1)
         chances = self.chances[which]
         rows = (uniforms[:, 1] < chances).nonzero()[:, 0]
         if len(rows):
-            scores = values(self.behaviour_shape, self.behaviour, inputs[rows])
+            scores = self.behaviour_network.scores(self.behaviour, inputs[rows])
             # What is left of the number is uniform again.
             rest = uniforms[rows, 1] / chances[rows]
             action[rows] = sampled(scores, legal[rows], rest)

@@ -16,12 +16,13 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from metaspiel.games.markov import MarkovGame
-from metaspiel.learn.actors import Policies, outputs
-from metaspiel.learn.agents import Agents, Learner
+from metaspiel.learn.actors import Policies
+from metaspiel.learn.agents import Agents, Trainable
 from metaspiel.learn.batches import Batch, pooled, prepare
-from metaspiel.learn.nets import Shape, initial
-from metaspiel.learn.random import generators, stream
+from metaspiel.learn.mlp import LeakyMLP
+from metaspiel.learn.random import stream
 from metaspiel.learn.rollout import Rollout, collect
+from metaspiel.learn.students import Students
 from metaspiel.nfg.errors import UserError
 
 
@@ -114,60 +115,32 @@ class PPO:
             )
 
 
-@dataclass(frozen=True)
-class Students:
-    """N agents in a game: the shapes of their networks.
-
-    Attributes:
-      policies: of the actors.
-      critics: shape of the critics' networks.
-      agents: N.
-      told: observations end with the agent's number.
-    """
-
-    policies: Policies
-    critics: Shape
-    agents: int
-    told: bool
-
-
 def students(game: MarkovGame, settings: PPO) -> Students:
     """The networks that these settings ask for in this game."""
-    inputs = game.inputs + (game.agents if settings.share else 0)
-    return Students(
-        Policies(inputs, settings.width, game.actions),
-        Shape(inputs, settings.width, 1),
-        game.agents,
-        settings.share,
-    )
-
-
-def fresh(game: MarkovGame, settings: PPO, seed: int) -> Agents:
-    """Agents that have learned nothing."""
-    who = students(game, settings)
-    found = generators((seed, 0), 2 * game.agents)
-    actors, critics = found[: game.agents], found[game.agents :]
-    if settings.share:
-        actor = who.policies.initial(actors[:1]).repeat(game.agents, 1)
-        critic = initial(who.critics, critics[0]).repeat(game.agents, 1)
-    else:
-        actor = who.policies.initial(actors)
-        critic = torch.stack([initial(who.critics, one) for one in critics])
-    return Agents(Learner.fresh(actor), Learner.fresh(critic))
+    return Students.of(game, settings.width, settings.share)
 
 
 def experience(
-    game: MarkovGame, settings: PPO, agents: Agents, rng: np.random.Generator
+    game: MarkovGame,
+    settings: PPO,
+    who: Students,
+    agents: Agents,
+    rng: np.random.Generator,
 ) -> tuple[Rollout, Batch]:
     """Plays one batch and makes it ready to learn from."""
-    who = students(game, settings)
     steps = settings.batch // settings.envs
     played = collect(
-        game, who.policies, agents.actor.weights, settings.envs, steps, rng, who.told
+        game,
+        who.policies,
+        agents.actor.weights,
+        settings.envs,
+        steps,
+        rng,
+        who.numbered,
     )
     with torch.no_grad():
         old = who.policies.at(agents.actor.weights, played.seen)
-        values = outputs(who.critics, agents.critic.weights, played.seen)[:, :, 0]
+        values = who.critics.stacked(agents.critic.weights, played.seen)[:, :, 0]
     batch = prepare(
         played,
         old,
@@ -205,13 +178,13 @@ class Improved:
 def improve(
     settings: PPO,
     policies: Policies,
-    actor: Learner,
+    actor: Trainable,
     batch: Batch,
     steps: int,
     rate: float,
     weights: Float32[Tensor, "N M"] | None = None,
-) -> tuple[Learner, Improved]:
-    """Steps of the actors on the clipped objective; a new learner.
+) -> tuple[Trainable, Improved]:
+    """Steps of the actors on the clipped objective, as a new value.
 
     ``-mean w min(r A, clip(r) A) - c_H entropy + c_KL KL(old || new)``, with r the
     ratio to the policy that played.
@@ -276,9 +249,9 @@ def _pooled(
 
 
 def regress(
-    settings: PPO, shape: Shape, critic: Learner, batch: Batch, steps: int
-) -> Learner:
-    """Steps of the critics towards their targets; a new learner.
+    settings: PPO, network: LeakyMLP, critic: Trainable, batch: Batch, steps: int
+) -> Trainable:
+    """Steps of the critics towards their targets, as a new value.
 
     ``mean max((V - R)^2, (V_old + clip(V - V_old) - R)^2)``.
 
@@ -289,7 +262,7 @@ def regress(
     everyone = list(range(len(new.weights)))
     for _ in range(steps):
         leaf = new.weights.detach().requires_grad_()
-        value = outputs(shape, leaf, batch.seen)[:, :, 0].gather(1, batch.index)
+        value = network.stacked(leaf, batch.seen)[:, :, 0].gather(1, batch.index)
         moved = (value - batch.value_old).clamp(
             -settings.value_clip, settings.value_clip
         )
@@ -305,8 +278,8 @@ def regress(
     return new
 
 
-def _require_finite(found: Tensor, what: str) -> None:
-    fine = found.isfinite().flatten(1).all(1) if found.ndim > 1 else found.isfinite()
+def _require_finite(numbers: Tensor, what: str) -> None:
+    fine = numbers.isfinite().reshape(len(numbers), -1).all(1)
     if not bool(fine.all()):
         agent = int((~fine).nonzero()[0, 0])
         raise Diverged(
@@ -334,10 +307,11 @@ def train(
     Raises:
       Diverged: a loss or a weight is not finite.
     """
-    agents, who = fresh(game, settings, seed), students(game, settings)
+    who = students(game, settings)
+    agents = who.fresh(seed)
     for iteration in range(1, iterations + 1):
         rng = stream(seed, iteration)
-        played, batch = experience(game, settings, agents, rng)
+        played, batch = experience(game, settings, who, agents=agents, rng=rng)
         agents, _ = update(settings, who, agents, batch)
         yield (
             agents,

@@ -76,7 +76,7 @@ def collect(
     envs: int,
     steps: int,
     rng: np.random.Generator,
-    told: bool = False,
+    numbered: bool = False,
 ) -> Rollout:
     """Plays ``envs`` environments for ``steps`` steps each, from fresh episodes.
 
@@ -91,7 +91,7 @@ def collect(
       envs: B.
       steps: T.
       rng: of episodes and actions.
-      told: observations end with the agent's number, one-hot.
+      numbered: observations end with the agent's number, one-hot.
     """
     numbers = rng.random((steps, game.agents, envs, policies.draws))
     players = policies.bound(weights)
@@ -100,7 +100,7 @@ def collect(
     returns = np.zeros((envs, game.agents))
     lengths, first = np.zeros(envs, np.int64), np.ones(envs, bool)
     for t in range(steps):
-        seen = look(scene, told)
+        seen = look(scene, numbered)
         actions = act(players, seen, numbers[t])
         scene = game.step(scene, actions)
         log.add(seen, actions, scene)
@@ -110,7 +110,7 @@ def collect(
         last = over | (t == steps - 1)
         if last.any():
             log.ends.append(t * envs + last.nonzero()[0])
-            log.final.append(look(scene, told)[last])
+            log.final.append(look(scene, numbered)[last])
         if over.any() and t < steps - 1:
             first &= ~over
             scene = game.restart(scene, over, rng.random((envs, game.draws)))
@@ -139,10 +139,10 @@ def _rollout(log: _Log, returns: ndarray, lengths: ndarray) -> Rollout:
     )
 
 
-def look(scene: Any, told: bool) -> Float32[ndarray, "B N D"]:
+def look(scene: Any, numbered: bool) -> Float32[ndarray, "B N D"]:
     """What the agents' networks see of a scene."""
     seen: ndarray = scene.observations
-    if not told:
+    if not numbered:
         return seen
     envs, agents = seen.shape[:2]
     badge = np.broadcast_to(np.eye(agents, dtype=np.float32), (envs, agents, agents))
@@ -168,7 +168,7 @@ def _once(
     # Equal rows have equal keys; that others differ is checked.
     keys = rows.astype(np.float64) @ stream(0).standard_normal(rows.shape[2])
     count, agents = rows.shape[:2]
-    found, index = [], np.empty((agents, count), np.int64)
+    different, index = [], np.empty((agents, count), np.int64)
     for agent in range(agents):
         mine = rows[:, agent]
         _, first, index[agent] = np.unique(
@@ -176,9 +176,9 @@ def _once(
         )
         if not np.array_equal(mine[first][index[agent]], mine):
             first = index[agent] = np.arange(count)
-        found.append(mine[first])
-    seen = np.zeros((agents, max(map(len, found)), rows.shape[2]), np.float32)
-    for agent, mine in enumerate(found):
+        different.append(mine[first])
+    seen = np.zeros((agents, max(map(len, different)), rows.shape[2]), np.float32)
+    for agent, mine in enumerate(different):
         seen[agent, : len(mine)] = mine
     return torch.from_numpy(seen), torch.from_numpy(index)
 
@@ -189,7 +189,7 @@ def play(
     weights: Float32[Tensor, "N P"],
     episodes: int,
     rng: np.random.Generator,
-    told: bool = False,
+    numbered: bool = False,
 ) -> tuple[Float64[ndarray, "M N"], Int64[ndarray, " M"]]:
     """Own returns and lengths of M whole episodes, for evaluation and cross-play.
 
@@ -202,7 +202,7 @@ def play(
     while not scene.over.all():
         lengths += ~scene.over
         numbers = rng.random((game.agents, episodes, policies.draws))
-        actions = act(players, look(scene, told), numbers)
+        actions = act(players, look(scene, numbered), numbers)
         scene = game.step(scene, actions)
         returns += scene.rewards
     return returns, lengths

@@ -1,145 +1,16 @@
-"""What a response is learned from, how, and what comes of it."""
+"""What a response is learned from, and what comes of it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.policies import Habit
-from metaspiel.learn.update import Engine
-from metaspiel.nfg.errors import UserError, unknown
-
-_WHOLE = dict.fromkeys(
-    ("decisions", "games", "width", "batch", "capacity", "minimum", "target_every"), 1
-) | {"explore_decisions": 0}
-_REAL = {"rate": 1, "discount": 1, "updates": 1e3, "explore": 1, "explore_last": 1}
-
-
-def check_device(where: str, device: str) -> None:
-    """Raises a ``UserError`` if torch has no such device here."""
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            f"{where}: device must be one that is here; got cuda, and torch finds none"
-        )
-
-
-def check_objective(where: str, penalty: float, coverage: float, scale: float) -> None:
-    """Raises a ``UserError`` unless the numbers make an objective (Eq. 4)."""
-    fits = 0 <= penalty < np.inf and 0 <= coverage <= 1 and 0 < scale < np.inf
-    if not fits:
-        raise UserError(
-            f"{where}: penalty must be at least 0, coverage in [0, 1] and scale "
-            f"positive; got {penalty}, {coverage} and {scale}"
-        )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Hyper-parameters of a response; the defaults are those of COffeE-PSRO's Table 2.
-
-    The paper counts updates, targets and epsilon in calls of its agent, of which an
-    episode's end is one; in Bargaining there are about 1.25 calls a decision.
-
-    Attributes:
-      decisions: decisions of the learner in all.
-      games: played side by side; 1 is the strict schedule.
-      width: units of both hidden layers.
-      rate: of Adam.
-      batch: transitions in an update.
-      discount: a decision.
-      capacity: of the replay.
-      minimum: transitions before learning begins.
-      updates: a decision, once learning has begun.
-      target_every: updates between copies of the target network (made between rounds).
-      explore: epsilon at the start.
-      explore_last: epsilon at the end.
-      explore_decisions: over which epsilon falls linearly.
-      engine: "written" or "autograd" (the slower reference).
-      device: of torch.
-      graph: on a CUDA device, updates are recorded once and replayed (written engine).
-    """
-
-    decisions: int = 200_000
-    games: int = 64
-    width: int = 200
-    rate: float = 1e-4
-    batch: int = 64
-    discount: float = 0.99
-    capacity: int = 50_000
-    minimum: int = 50_000
-    updates: float = 0.625
-    target_every: int = 500
-    explore: float = 1.0
-    explore_last: float = 0.02
-    explore_decisions: int = 160_000
-    engine: Engine = "written"
-    device: Literal["cpu", "cuda"] = "cpu"
-    graph: bool = True
-
-    def __post_init__(self) -> None:
-        for name, low in _WHOLE.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < low:
-                raise UserError(
-                    f"Settings(): {name} must be a whole number of at least {low}; "
-                    f"got {value}"
-                )
-        for name, high in _REAL.items():
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value <= high):
-                raise UserError(
-                    f"Settings(): {name} must be a number in [0, {high:g}]; got {value}"
-                )
-        if not self.games <= self.capacity >= self.minimum:
-            raise UserError(
-                "Settings(): the replay's capacity must be at least games and minimum; "
-                f"got {self.capacity} for {self.games} games and {self.minimum}"
-            )
-        if self.minimum > self.rounds * self.games and self.updates:
-            raise UserError(
-                f"Settings(): minimum must be at most the {self.decisions} decisions, "
-                f"or nothing is learned; got {self.minimum}"
-            )
-        known = {"engine": ("written", "autograd"), "device": ("cpu", "cuda")}
-        for name, words in known.items():
-            if getattr(self, name) not in words:
-                raise unknown("Settings()", name, getattr(self, name), words)
-        check_device("Settings()", self.device)
-
-    @classmethod
-    def budget(
-        cls, decisions: int, device: Literal["cpu", "cuda"] = "cpu"
-    ) -> "Settings":
-        """The published schedule in proportion to a budget of decisions.
-
-        Learning begins after a quarter of them, the replay holds as many, and epsilon
-        falls over four fifths; with 200,000 these are the published settings.
-        """
-        kept = max(1, decisions // 4)
-        return cls(
-            decisions=decisions,
-            games=min(64, kept),
-            capacity=kept,
-            minimum=kept,
-            explore_decisions=decisions * 4 // 5,
-            device=device,
-        )
-
-    @property
-    def rounds(self) -> int:
-        """Rounds of one decision a game."""
-        return -(-self.decisions // self.games)
-
-    def epsilon(self, made: int) -> float:
-        """Chance of a random action after ``made`` decisions."""
-        part = (
-            min(1.0, made / self.explore_decisions) if self.explore_decisions else 1.0
-        )
-        return self.explore + part * (self.explore_last - self.explore)
+from metaspiel.learn.nets import Network, check_network
+from metaspiel.learn.policies import Habit, Pool
+from metaspiel.learn.settings import DDQN, check_objective
+from metaspiel.nfg.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +19,10 @@ class Task:
 
     Attributes:
       simulator: where it is learned.
+      network: of the learner and of all policies.
       settings: how.
       player: who responds.
-      pools: policies of every player ``[K_q, P]`` (the learner's own are not used).
+      pools: policies of every player (the learner's own are not used).
       co_play: distribution over co-players' profiles; drawn once an episode.
       seed: of everything random.
       penalty: lambda, the weight of the outcome's uncertainty (Eq. 3).
@@ -161,9 +33,10 @@ class Task:
     """
 
     simulator: Simulator
-    settings: Settings
+    network: Network
+    settings: DDQN
     player: int
-    pools: tuple[ndarray, ...]
+    pools: tuple[Pool, ...]
     co_play: Float64[ndarray, "*K"]
     seed: tuple[int, ...]
     penalty: float = 0.0
@@ -172,6 +45,7 @@ class Task:
     habit: Habit | None = None
 
     def __post_init__(self) -> None:
+        check_network("Task()", self.network, self.simulator)
         check_objective("Task()", self.penalty, self.coverage, self.scale)
         sim = self.simulator
         if not (0 <= self.player < sim.players and len(self.pools) == sim.players):
@@ -193,7 +67,7 @@ class Learned:
     """A trained response.
 
     Attributes:
-      policy: its weights ``[P]``.
+      policy: its weights; it is to be played greedily.
       returns: mean payoff an episode in each tenth of training (in each round, when
         there are fewer), exploration included; NaN where none ended.
       losses: mean loss there; NaN before learning began.

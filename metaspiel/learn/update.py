@@ -13,7 +13,9 @@ import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
-from metaspiel.learn.nets import Shape, Stack, hidden, stacked_values
+from metaspiel.learn.mlp import MLP, Stack, hidden, stacked_values
+from metaspiel.learn.nets import Network
+from metaspiel.nfg.errors import UserError
 
 Engine = Literal["written", "autograd"]
 _relu_back = torch.ops.aten.threshold_backward
@@ -73,37 +75,43 @@ class Adam:
         )
 
 
-class Learner:
+class StackedDDQN:
     """S independent Double-DQN learners, updated together.
 
     A trial's weights do not depend, bit for bit on a CPU, on the trials beside it.
 
     Attributes:
+      network: of every learner; an ``MLP``, whose gradient is written out here.
       online: the networks that learn.
       target: the networks that are bootstrapped from.
     """
 
     def __init__(
         self,
-        shape: Shape,
+        network: Network,
         stacked: int,
         batch: int,
         rate: float,
         engine: Engine = "written",
         device: torch.device | None = None,
     ) -> None:
+        if not isinstance(network, MLP):
+            raise UserError(
+                "StackedDDQN(): the network must be an MLP, whose update is written "
+                f"out; got {network}"
+            )
         device = device or torch.device("cpu")
-        self.shape, self.stacked, self.batch = shape, stacked, batch
+        self.network, self.stacked, self.batch = network, stacked, batch
         self.engine = engine
-        self.online = Stack(shape, stacked, device)
-        self.target = Stack(shape, stacked, device)
-        self.gradient = Stack(shape, stacked, device)
+        self.online = Stack(network, stacked, device)
+        self.target = Stack(network, stacked, device)
+        self.gradient = Stack(network, stacked, device)
         self.adam = Adam(len(self.online.flat), rate, device)
-        s, b, h = stacked, batch, shape.width
+        s, b, h = stacked, batch, network.width
         self.first = torch.empty(s, 2 * b, h, device=device)
         self.second = torch.empty(s, 2 * b, h, device=device)
-        self.scores = torch.empty(s, b, shape.actions, device=device)
-        offsets = torch.arange(s, device=device) * shape.actions
+        self.scores = torch.empty(s, b, network.actions, device=device)
+        offsets = torch.arange(s, device=device) * network.actions
         self.offsets = offsets[:, None]
 
     def copy_target(self) -> None:
@@ -128,8 +136,8 @@ class Learner:
         later = batches.inputs[:, :, self.batch :]
         u, s, b, d = later.shape
         rows = later.transpose(0, 1).reshape(s, u * b, d)
-        found = hidden(self.target.views, rows).view(s, u, b, -1)
-        return found.transpose(0, 1).contiguous()
+        hidden_layers = hidden(self.target.views, rows).view(s, u, b, -1)
+        return hidden_layers.transpose(0, 1).contiguous()
 
     def _wanted(self, batches: Batches, u: int, later: Tensor, best: Tensor) -> Tensor:
         """What the taken actions should have been worth."""
@@ -172,8 +180,8 @@ class Learner:
             torch.bmm(each.transpose(1, 2), here, out=grad.w3)
             torch.sum(each, 1, keepdim=True, out=grad.b3)
             return
-        pull = (here * slope[:, :, None]).view(-1, grad.shape.width)
-        grad.w3.zero_().view(-1, grad.shape.width).index_add_(0, rows, pull)
+        pull = (here * slope[:, :, None]).view(-1, grad.network.width)
+        grad.w3.zero_().view(-1, grad.network.width).index_add_(0, rows, pull)
         grad.b3.zero_().view(-1).index_add_(0, rows, slope.view(-1))
 
     @torch.enable_grad()
@@ -188,7 +196,7 @@ class Learner:
         wanted = self._wanted(batches, u, later, legal.argmax(2))
         taken = scores[:, :b].gather(2, batches.action[u][:, :, None])[:, :, 0]
         loss = (taken - wanted).square().mean(1)
-        found = torch.autograd.grad(loss.sum(), weights)
-        for view, part in zip(self.gradient.views, found, strict=True):
+        slopes = torch.autograd.grad(loss.sum(), weights)
+        for view, part in zip(self.gradient.views, slopes, strict=True):
             view.copy_(part)
         return loss.detach()

@@ -7,7 +7,7 @@ from meta_solvers import Game, get, solve
 from metaspiel.games.openspiel import sequence_form
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.loop import run, start
-from psro.parts import Setup
+from psro.setup import Setup
 
 
 def random_game(*actions):

@@ -2,13 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 
 from experiments import _learning, _run, learner_speed
 from metaspiel.games.bargaining import Bargaining
-from metaspiel.learn.nets import Shape, values
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
 
 
 def call(*words):
@@ -54,17 +54,17 @@ def test_without_dm_tree_the_rest_is_measured(tmp_path, capsys, monkeypatch):
 
 def test_operations_are_counted_as_the_specification_counts_them():
     # 2 * 64 * (4 D 200 + 5 * 200^2 + 2 * 200 A): 41.2 million for OpenSpiel's game.
-    assert _learning.flops(Shape(92, 200, 121), 64) == pytest.approx(41.2e6, rel=2e-3)
+    assert _learning.flops(MLP(92, 200, 121), 64) == pytest.approx(41.2e6, rel=2e-3)
 
 
 def test_updates_of_whole_responses_are_those_that_training_makes():
     # The same rule at a size that can be run: 3 of 10 rounds are silent.
-    settings = _learning.replace(
-        _learning.PAPER, decisions=640, minimum=200, width=8, batch=4
+    settings = _learning.replace(_learning.PAPER, decisions=640, minimum=200, batch=4)
+    network = MLP.of(Bargaining(), 8)
+    asked = _learning.task(
+        Bargaining(), network, settings, opponents=Pool.uniform(network), seed=0
     )
-    sim = Bargaining()
-    uniform = np.zeros((1, _learning.shape_of(sim, 8).size), np.float32)
-    _, found = _learning.response(_learning.task(sim, settings, uniform, 0))
+    _, found = _learning.response(asked)
     assert found.updates == _learning.whole_updates(settings) == 7 * 40
     assert _learning.whole_updates() == 93_760
 
@@ -73,15 +73,15 @@ def test_the_other_agent_plays_our_policy():
     pytest.importorskip("tree")
     from experiments import _dqn
 
-    shape = _learning.shape_of(Bargaining())
-    (vector,) = _learning.networks(shape, 1, 3)
+    network = MLP.of(Bargaining())
+    (vector,) = _learning.fresh(network, 1, 3)
     env = _dqn.environment("bargaining_generalized", 0)
     agent = _dqn.agent(env, 0, _learning.PAPER, 0)
-    _dqn.load(agent, shape, vector)
-    x = torch.rand(7, shape.inputs, generator=torch.Generator().manual_seed(0))
+    _dqn.load(agent, network, vector)
+    x = torch.rand(7, network.inputs, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         theirs = agent._q_network(x)
-    torch.testing.assert_close(theirs, values(shape, torch.as_tensor(vector), x))
+    torch.testing.assert_close(theirs, network.scores(torch.as_tensor(vector), x))
 
 
 @pytest.mark.parametrize(

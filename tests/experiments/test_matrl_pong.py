@@ -137,7 +137,7 @@ def test_who_plays_which_side(monkeypatch, tmp_path):
 
 def test_a_script_plays_the_other_side():
     game, settings = load("mini_pong"), cell("il", 0).settings
-    agents = ppo.fresh(game, settings.ppo, 0)
+    agents = ppo.students(game, settings.ppo).fresh(0)
     policies = ppo.students(game, settings.ppo).policies
     for side in (0, 1):
         found = {

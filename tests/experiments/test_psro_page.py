@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,6 +172,8 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--players", 99), "must have 2 to 10 players"),
         (("--iterations", -1), "--iterations must be at least 0"),
         (("--trials", 0), "--trials must be at least 1"),
+        (("--horizon", 0), "--horizon must be at least 1"),
+        (("--final-gap",), "--final-gap: it must go with another --oracle"),
         (("--prune", 2), "--prune must be in [0, 1)"),
         (("--memory-gb", 0), "--memory-gb must be positive"),
         (("--symmetric",), "exchanging players"),
@@ -337,10 +340,54 @@ def test_a_learned_run_resumes_bit_for_bit(tmp_path):
     )
     for name in one.files:
         assert one[name].tobytes() == two[name].tobytes(), name
+    assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
+    assert arrays(tmp_path / "whole") == arrays(tmp_path / "parts")
+    # Killed after the last row was written, before its checkpoint was.
+    shutil.rmtree(tmp_path / "parts" / "checkpoint" / "000002")
+    assert _run.main(psro.page, psro.Config, [*again, "--quiet"]) == 0
+    assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
+    assert arrays(tmp_path / "whole") == arrays(tmp_path / "parts")
     summary = json.loads((tmp_path / "whole/summary.json").read_text())
     assert "lower bound" in summary["oracle"]
     assert summary["shared_pool"] and summary["policies"] == [3, 3]
     assert (tmp_path / "whole/report.html").stat().st_size > 10_000
+
+
+def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    words = ["--game", "bargaining", "--iterations", "1", "--gaps", "all"]
+    assert learned(first, *words, "--eval-solver", "uniform") == 0
+    before = rows(first)
+    assert [row["gap"] is None for row in before] == [False, True]
+    for row in before:
+        assert row["eval_gap"] is row["cce_gap"] is row["ce_gap"] is None
+    assert "gap is not measured" in (first / "report.html").read_text()
+    again = ["--out", str(first), "--resume", "--final-gap"]
+    assert _run.main(psro.page, psro.Config, again) == 0
+    assert "gap not measured" not in capsys.readouterr().out.replace("eval", "")
+    assert learned(second, *words, "--eval-solver", "uniform", "--final-gap") == 0
+    assert rows(first) == rows(second)
+    assert rows(first)[0] == before[0] and rows(first)[1]["gap"] >= 0
+    summary = json.loads((first / "summary.json").read_text())
+    assert summary["gap"] == rows(first)[1]["gap"]
+
+
+def test_trials_without_a_last_gap_have_no_mean_of_it(tmp_path, capsys):
+    words = ["--game", "bargaining", "--iterations", "1", "--trials", "2"]
+    arguments = [*LEARNED, *words, "--out", str(tmp_path / "r")]
+    assert _run.main(psro.page, psro.Config, arguments) == 0
+    assert "gap not measured  value sum" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "r/summary.json").read_text())
+    assert summary["gap"] is summary["gap_standard_error"] is None
+    assert summary["value_sum_standard_error"] >= 0
+
+
+def test_the_horizon_may_not_change(tmp_path, capsys):
+    out = tmp_path / "r"
+    words = ["--iterations", 1, "--horizon", 5, "--quiet"]
+    assert call(*words, "--out", out) == 0
+    assert call("--resume", "--out", out, "--horizon", 6) == 2
+    assert "--horizon must stay" in capsys.readouterr().err
 
 
 def test_stacked_trials_are_single_trials(tmp_path):

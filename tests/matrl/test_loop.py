@@ -14,7 +14,7 @@ from metaspiel.games.mini_pong import MiniPong
 from metaspiel.games.pennies import Pennies
 from metaspiel.games.switch import Switch
 from metaspiel.learn import ppo
-from metaspiel.learn.agents import Learner
+from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import PPO, Diverged
 from metaspiel.nfg.errors import UserError
 
@@ -128,7 +128,13 @@ def test_judging_switches_change_what_the_meta_game_says():
 def test_held_out_samples_teach_nobody():
     split = replace(SMALL, held_out=0.5)
     one = run(GAME, "il", split, 1)[0]
-    _, batch = ppo.experience(GAME, SMALL.ppo, start(GAME, SMALL, 0).agents, _play())
+    _, batch = ppo.experience(
+        GAME,
+        SMALL.ppo,
+        ppo.students(GAME, SMALL.ppo),
+        agents=start(GAME, SMALL, 0).agents,
+        rng=_play(),
+    )
     learns = torch.arange(200).view(20, 10)[:, :5].flatten()
     who = ppo.students(GAME, SMALL.ppo)
     new, _ = ppo.improve(
@@ -238,7 +244,7 @@ def test_unknown_methods_are_listed():
 def learners():
     torch.manual_seed(0)
     parts = [
-        Learner(torch.randn(2, 9), torch.randn(2, 9), torch.rand(2, 9), c)
+        Trainable(torch.randn(2, 9), torch.randn(2, 9), torch.rand(2, 9), c)
         for c in (torch.tensor([3.0, 3.0]), torch.tensor([8.0, 8.0]))
     ]
     return parts
@@ -290,8 +296,10 @@ def test_weights_are_of_the_others_and_clipped():
 def test_distilling_comes_nearer_to_the_mixture():
     game = Pennies()
     settings = SMALL.ppo
-    agents = ppo.fresh(game, settings, 0)
-    _, batch = ppo.experience(game, settings, agents, _play())
+    agents = ppo.students(game, settings).fresh(0)
+    _, batch = ppo.experience(
+        game, settings, ppo.students(game, settings), agents=agents, rng=_play()
+    )
     who = ppo.students(game, settings).policies
     then, _ = ppo.improve(
         replace(settings, target_kl=9.0), who, agents.actor, batch, 60, 1e-2

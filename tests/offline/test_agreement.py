@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from metaspiel.games.bargaining import Bargaining
-from metaspiel.learn.nets import Shape, initial
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
 from metaspiel.nfg.errors import UserError
 from offline.agreement import agreement
 from offline.dynamics import train
@@ -17,7 +18,7 @@ from offline.record import collect
 from offline.starts import starts
 
 GAME = Bargaining()
-WIDTH = 8
+NETWORK = MLP.of(GAME, 8)
 
 
 @pytest.fixture(scope="module")
@@ -28,40 +29,38 @@ def model() -> ModelSimulator:
 
 
 @pytest.fixture(scope="module")
-def policies() -> np.ndarray:
-    shape = Shape(GAME.inputs, WIDTH, GAME.actions)
-    one = initial(shape, torch.Generator().manual_seed(0)).numpy()
-    return np.stack([np.zeros_like(one), one])
+def policies() -> Pool:
+    one = NETWORK.initial(torch.Generator().manual_seed(0)).numpy()
+    return Pool.uniform(NETWORK) + Pool.of(one[None])
 
 
 def table(value: float) -> np.ndarray:
     return np.full((4, 2, 2, 2), value)
 
 
-def test_uniform_play_pays_what_it_pays_in_the_game(model, policies):
-    found = agreement(
-        GAME, model, policies[:1], table(0.0)[..., :1, :1], WIDTH, 4000, (3,)
-    )
+def test_uniform_play_pays_what_it_pays_in_the_game(model):
+    uniform, payoffs = Pool.uniform(NETWORK), table(0.0)[..., :1, :1]
+    found = agreement(GAME, model, NETWORK, uniform, payoffs, 4000, (3,))
     assert found.profiles.tolist() == [[0, 0]]
     assert found.true[0, 0] == found.true[0, 1] == pytest.approx(2.7, abs=0.15)
     assert found.utility_error == pytest.approx(found.true[0, 0])
 
 
 def test_errors_are_those_of_the_table(model, policies):
-    found = agreement(GAME, model, policies, table(1.0), WIDTH, 200, (0,))
+    found = agreement(GAME, model, NETWORK, policies, table(1.0), 200, (0,))
     assert found.profiles.tolist() == [[0, 0], [0, 1], [1, 1]]
     exact = table(0.0)
     for (i, j), pays in zip(found.profiles, found.true, strict=True):
         exact[:, :, i, j] = pays
         exact[:, :, j, i] = pays[::-1]
-    again = agreement(GAME, model, policies, exact, WIDTH, 200, (0,))
+    again = agreement(GAME, model, NETWORK, policies, exact, 200, (0,))
     np.testing.assert_array_equal(again.true, found.true)
     assert again.utility_error == 0 < found.utility_error
     assert again.utility_error_on_true == found.utility_error_on_true > 0
 
 
 def test_uncertainty_is_that_of_the_members(model, policies):
-    asked = (policies, table(0.0), WIDTH, 100, (0,))
+    asked = (NETWORK, policies, table(0.0), 100, (0,))
     found = agreement(GAME, model, *asked)
     assert (found.uncertainty > 0).all()
     pairwise = agreement(GAME, replace(model, uncertainty="pairwise"), *asked)
@@ -73,10 +72,10 @@ def test_uncertainty_is_that_of_the_members(model, policies):
 
 def test_what_does_not_fit_is_refused(model, policies):
     with pytest.raises(UserError, match="the table must be of 1 policies"):
-        agreement(GAME, model, policies[:1], table(0.0), WIDTH, 10, (0,))
+        agreement(GAME, model, NETWORK, Pool.uniform(NETWORK), table(0.0), 10, (0,))
     with pytest.raises(UserError, match="episodes must be at least 1"):
-        agreement(GAME, model, policies, table(0.0), WIDTH, 0, (0,))
+        agreement(GAME, model, NETWORK, policies, table(0.0), 0, (0,))
     lopsided = table(0.0)
     lopsided[0, 0, 0, 1] = 1.0  # not what player 1 is paid in [1, 0]
     with pytest.raises(UserError, match="must be that of a symmetric game"):
-        agreement(GAME, model, policies, lopsided, WIDTH, 10, (0,))
+        agreement(GAME, model, NETWORK, policies, lopsided, 10, (0,))

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from metaspiel import files
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.nets import Shape, values
+from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import drawn
 from metaspiel.nfg.errors import UserError
 from offline import dynamics, ensemble, fidelity, model, record, tables
@@ -58,13 +58,13 @@ def play(simulator, trials, episodes, moves, seed=5):
 def autograd_step(shape, vector, x, target, slope):
     """Gradient of half the slope-weighted square error, by torch."""
     leaf = vector.clone().requires_grad_()
-    error = values(shape, leaf, x) - target
+    error = shape.scores(leaf, x) - target
     (gradient,) = torch.autograd.grad((slope * error**2 / 2).sum(), leaf)
     return gradient
 
 
 def test_gradients_are_those_of_autograd():
-    shape = Shape(6, 8, 5)
+    shape = MLP(6, 8, 5)
     generators = [torch.Generator().manual_seed(s) for s in range(2)]
     training = Training(batch=7, width=8)
     fit = dynamics._Fit(shape, generators, 2, training, torch.device("cpu"))
@@ -262,7 +262,7 @@ def test_a_step_is_that_of_the_specification(trained):
     """One member at a time, one episode at a time, with plain networks."""
     simulator, _ = trained
     learned, scales = simulator.learned, simulator.learned.scales
-    shape_f, shape_g, shape_h = ensemble.network_shapes(learned.sizes, 64)
+    net_f, net_g, net_h = learned.networks
     positions = play(simulator, 1, 6, 12)
     checked = 0
     for old in positions[:12]:
@@ -274,16 +274,15 @@ def test_a_step_is_that_of_the_specification(trained):
             vector = (vector - scales.action[0, 0]) / scales.action[0, 1]
             x = torch.cat([norm, vector])[None]
             each = [
-                state + scales.state[0, 1] * values(shape_f, f, x)[0]
-                for f in learned.f[0]
+                state + scales.state[0, 1] * net_f.scores(f, x)[0] for f in learned.f[0]
             ]
             after = torch.stack(each).mean(0)
             fired = bool((after + 1).abs().mean() < 0.5)
-            pays = [values(shape_g, g, x)[0] * scales.reward[0] for g in learned.g[0]]
+            pays = [net_g.scores(g, x)[0] * scales.reward[0] for g in learned.g[0]]
             pays = torch.stack(pays) * fired
             u = (pays - pays.mean(0)).abs().mean(1).max()
             norm = (after - scales.state[0, 0]) / scales.state[0, 1]
-            out = values(shape_h, learned.h[0], norm[None])[0]
+            out = net_h.scores(learned.h[0], norm[None])[0]
             mover = 1 - int(old.mover[0, b])
             seen = out[:22].reshape(2, 11)[mover]
             seen = seen * scales.observation[0, 1] + scales.observation[0, 0]
@@ -381,7 +380,7 @@ def test_fidelity_tells_what_it_says(trained):
 def test_payoffs_do_not_depend_on_which_others_are_asked_for(trained):
     simulator, data = trained
     predictor = simulator.predictor
-    made = tables.told(data)
+    made = tables.moves_made(data)
     state = torch.from_numpy(data.states[made])[None, :256]
     action = torch.from_numpy(data.action[made])[None, :256]
     every = predictor.payoffs(state, action, torch.ones(1, 256, dtype=torch.bool))

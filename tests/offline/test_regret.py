@@ -8,8 +8,9 @@ import torch
 
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.batched import OpenSpielSimulator
-from metaspiel.learn.nets import Shape, initial
-from metaspiel.learn.tasks import Settings
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
+from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from offline.baselines import Cloning, clone, decisions
 from offline.coffee import Approach, setup
@@ -22,9 +23,7 @@ from offline.starts import starts
 from psro.executor import InProcess
 from psro.loop import run, start
 
-TINY = Settings(
-    decisions=640, games=32, width=24, capacity=200, minimum=200, explore_decisions=500
-)
+TINY = DDQN(decisions=640, games=32, capacity=200, minimum=200, explore_decisions=500)
 JUDGE = Judge(TINY, episodes=400, fresh=600)
 
 
@@ -39,38 +38,53 @@ def model(data):
     return ModelSimulator(learned, starts([data]))
 
 
-def nets(simulator, count):
-    shape = Shape(simulator.inputs, TINY.width, simulator.actions)
+def network(simulator):
+    return MLP.of(simulator, 24)
+
+
+def policies(simulator, count):
+    """The uniform policy, and networks that have learned nothing."""
+    made = network(simulator)
     rows = [
-        initial(shape, torch.Generator().manual_seed(s)).numpy() for s in range(count)
+        made.initial(torch.Generator().manual_seed(s)).numpy() for s in range(1, count)
     ]
-    rows[0] = np.zeros_like(rows[0])
-    return np.stack(rows)
+    return Pool.uniform(made) + Pool.of(np.stack(rows))
+
+
+def judged(simulator, pools, profiles, judge, seed, imitation=None):
+    return regrets(
+        simulator,
+        network(simulator),
+        InProcess(),
+        pools=pools,
+        profiles=profiles,
+        judge=judge,
+        seed=seed,
+        imitation=imitation,
+    )
 
 
 def test_regret_of_uniform_bargaining():
     simulator = Bargaining()
-    pool = nets(simulator, 2)
+    pool = policies(simulator, 2)
     sigma = (np.array([1.0, 0.0]),) * 2
     settings = replace(TINY, decisions=6400, capacity=1000, minimum=1000, rate=1e-3)
     judge = Judge(settings, episodes=400, fresh=600)
-    one, two = regrets(
-        simulator, InProcess(), (pool, pool), [sigma, sigma], judge, (0,)
-    )
+    one, two = judged(simulator, (pool, pool), [sigma, sigma], judge, (0,))
     assert one.profiles == 2 and one.best[0] == one.best[1]
     assert one.total == pytest.approx(one.per_player.sum())
     assert one.per_player[0] == one.per_player[1] > 1
     assert one.values == pytest.approx([2.7, 2.7], abs=0.6)
     assert abs(one.total - two.total) < 6 * (one.error + two.error) + 2
-    (again,) = regrets(simulator, InProcess(), (pool, pool), [sigma], judge, (0,))
+    (again,) = judged(simulator, (pool, pool), [sigma], judge, (0,))
     assert again.responses[0] == one.responses[0]
 
 
 def test_players_of_their_own_are_judged_apart():
     simulator = OpenSpielSimulator("kuhn_poker(players=3)")
-    pools = (nets(simulator, 2),) * 3
+    pools = (policies(simulator, 2),) * 3
     sigma = (np.array([0.5, 0.5]),) * 3
-    (found,) = regrets(simulator, InProcess(), pools, [sigma], JUDGE, (1,))
+    (found,) = judged(simulator, pools, [sigma], JUDGE, (1,))
     assert found.per_player.shape == (3,) and len(found.best) == 3
     assert found.values.sum() == pytest.approx(0, abs=1e-6)
     assert found.total == pytest.approx(found.per_player.sum())
@@ -79,16 +93,12 @@ def test_players_of_their_own_are_judged_apart():
 
 def test_imitation_changes_who_is_judged(data):
     simulator = Bargaining()
-    pool = nets(simulator, 3)
+    pool = policies(simulator, 3)
     sigma = (np.array([0.0, 0.5, 0.5]),) * 2
     copied = clone(data, 0, Cloning(steps=200, width=24))
-    plain = regrets(simulator, InProcess(), (pool, pool), [sigma], JUDGE, (2,))[0]
-    none = regrets(
-        simulator, InProcess(), (pool, pool), [sigma], JUDGE, (2,), (copied, 0.0)
-    )[0]
-    whole = regrets(
-        simulator, InProcess(), (pool, pool), [sigma], JUDGE, (2,), (copied, 1.0)
-    )[0]
+    plain = judged(simulator, (pool, pool), [sigma], JUDGE, (2,))[0]
+    none = judged(simulator, (pool, pool), [sigma], JUDGE, (2,), (copied, 0.0))[0]
+    whole = judged(simulator, (pool, pool), [sigma], JUDGE, (2,), (copied, 1.0))[0]
     assert none.values == pytest.approx(plain.values, abs=1e-9)
     assert none.responses == pytest.approx(plain.responses)
     # Behaviour of uniform data, played by all, is worth about what uniform play is.
@@ -96,12 +106,10 @@ def test_imitation_changes_who_is_judged(data):
 
 
 def test_a_mixture_must_fit_its_pool():
-    pool = nets(Bargaining(), 2)
+    pool = policies(Bargaining(), 2)
     for wrong in (np.ones(2), np.array([1.0]), np.array([1.5, -0.5])):
         with pytest.raises(UserError, match="must be a distribution over 2 policies"):
-            regrets(
-                Bargaining(), InProcess(), (pool, pool), [(wrong, wrong)], JUDGE, (0,)
-            )
+            judged(Bargaining(), (pool, pool), [(wrong, wrong)], JUDGE, (0,))
     with pytest.raises(UserError, match="fresh must be at least 2"):
         Judge(fresh=1)
 
@@ -158,7 +166,16 @@ def test_cloning_learns_what_was_done():
 @pytest.mark.parametrize("exploration", ["r2d", "rd"])
 def test_the_loop_runs_on_a_model(model, name, exploration):
     approach = Approach(name, 2.0, 0.5)
-    parts = setup(model, approach, exploration, TINY, InProcess(), 0, 60)
+    parts = setup(
+        model,
+        network(model),
+        approach,
+        exploration=exploration,
+        settings=TINY,
+        executor=InProcess(),
+        seed=0,
+        episodes=60,
+    )
     parts = list(run(parts, start(parts), 2))[-1], parts
     state, made = parts
     assert state.table.values.shape == (3, 2, 3, 3)
@@ -176,18 +193,28 @@ def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
     from metaspiel.learn.evaluate import Matches, play, pure
     from metaspiel.learn.tasks import Task
 
-    settings = Settings(
-        decisions=3200, games=64, width=32, capacity=1000, minimum=1000,
+    settings = DDQN(
+        decisions=3200, games=64, capacity=1000, minimum=1000,
         explore_decisions=2000, rate=1e-3,
     )  # fmt: skip
-    zero = np.zeros((1, Shape(41, 32, 109).size), np.float32)
+    small = MLP.of(model, 32)
+    uniform = Pool.uniform(small)
     met = {}
     for penalty in (0.0, 50.0):
         asked = Task(
-            model, settings, 0, (zero, zero), np.ones(1), (0,), penalty, scale=5.0
+            model,
+            small,
+            settings,
+            player=0,
+            pools=(uniform, uniform),
+            co_play=np.ones(1),
+            seed=(0,),
+            penalty=penalty,
+            scale=5.0,
         )
-        policy = train([asked])[0].policy[None]
-        match = Matches(model, 32, (policy, zero), pure(np.array([[0, 0]]), 1000), (1,))
+        policy = Pool.of(train([asked])[0].policy[None])
+        profiles = pure(np.array([[0, 0]]), 1000)
+        match = Matches(model, small, (policy, uniform), profiles, seed=(1,))
         met[penalty] = play([match])[0].penalty[0]
     assert met[50.0] < 0.7 * met[0.0]
 

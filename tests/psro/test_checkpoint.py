@@ -1,6 +1,7 @@
 """Checkpoints: the round trip is exact, damage gets a sentence, nothing is lost."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from metaspiel.games.openspiel import sequence_form
 from psro import checkpoint
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.loop import run, start
-from psro.parts import Setup
+from psro.setup import Setup
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,27 @@ def same(one, two):
 
 def test_round_trip_is_exact(state, tmp_path):
     same(state, checkpoint.load(checkpoint.save(state, tmp_path)))
+
+
+def test_what_is_optional_makes_the_round_trip(state, tmp_path):
+    joint = np.zeros((2, 3, 2))
+    joint[1, 2, 0], joint[0, 1, 1], joint[0, 0, 1] = 0.3, 0.7, -0.0
+    plain = replace(
+        state,
+        population=replace(state.population, common=np.arange(5, dtype=np.float32)),
+        responses=None,
+        gaps={"ce": None, "cce": state.gaps["cce"]},
+        evaluation_gaps=None,
+        past=(np.ones((1, 1, 1)), joint),
+    )
+    loaded = checkpoint.load(checkpoint.save(plain, tmp_path))
+    assert loaded.responses is loaded.evaluation_gaps is loaded.gaps["ce"] is None
+    assert loaded.gaps["cce"].tobytes() == state.gaps["cce"].tobytes()
+    assert loaded.population.common.dtype == np.float32
+    assert loaded.population.common.tolist() == [0, 1, 2, 3, 4]
+    assert [j.shape for j in loaded.past] == [(1, 1, 1), (2, 3, 2)]
+    assert [j.tobytes() for j in loaded.past] == [j.tobytes() for j in plain.past]
+    assert checkpoint.load(checkpoint.save(state, tmp_path)).population.common is None
 
 
 def test_a_loaded_state_goes_on_like_the_saved_one(parts, state, tmp_path):

@@ -20,7 +20,7 @@ from psro.cluster import _imported
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor, InProcess, WorkerLost, WorkFailed, parse
 from psro.loop import run, start
-from psro.parts import Setup
+from psro.setup import Setup
 from psro.together import together
 
 sys.path.append(str(Path(__file__).parent))  # workers import from there, too

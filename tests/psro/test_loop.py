@@ -1,17 +1,22 @@
 """PSRO and JPSRO: acceptance values, options, determinism."""
 
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
 import numpy as np
 import pytest
 
 from meta_solvers import Game, UserError, get, solve
-from meta_solvers.base import SolverFailed
+from meta_solvers.base import Answer, MetaSolver, SolverFailed
 from metaspiel.games.openspiel import sequence_form
 from metaspiel.games.sequence import from_normal_form
 from metaspiel.nfg.catalogue import named
+from psro import checkpoint
 from psro.exact import ExactEvaluator, ExactOracle
-from psro.loop import run, start, step
+from psro.loop import respond, run, start, step
 from psro.metrics import row
-from psro.parts import Population, Setup, Table
+from psro.parts import Population, Table
+from psro.setup import Setup, Stage
 from psro.targets import targets
 
 GABRIELE = (
@@ -173,6 +178,79 @@ def test_one_player_game():
     last = states(setup(Game(np.array([[1.0, 3.0, 2.0]])), "mwcce"), 3)[-1]
     assert last.train.values[0] == pytest.approx(3.0)
     assert last.gaps["cce"].sum() == pytest.approx(0.0)
+
+
+def test_best_responses_are_computed_once():
+    """What is measured for the gap are the responses, in the first state already."""
+
+    class Counting(ExactOracle):
+        asked: ClassVar[list[str]] = []
+
+        def respond(self, population, targets, rng):
+            self.asked.append("respond")
+            return super().respond(population, targets, rng)
+
+    parts = setup("kuhn_poker", evaluation="mwcce", measured=("cce", "ne"))
+    parts = replace(parts, oracle=Counting(parts.oracle.form))
+    for state in states(parts, 3):
+        assert state.responses is not None and respond(parts, state) is state
+        assert all(gap is not None for gap in state.gaps.values())
+    assert len(Counting.asked) == 4 * 3  # train, its NE gap, the evaluation solver's
+
+
+def test_stages_are_the_numbers_that_seeds_were_made_of():
+    parts = setup("kuhn_poker", seed=5)
+    for stage in Stage:
+        wanted = np.random.default_rng([5, 2, int(stage)]).integers(2**60)
+        assert parts.rng(2, stage).integers(2**60) == wanted
+    assert [stage.value for stage in Stage] == list(range(8))
+
+
+@dataclass(frozen=True)
+class Watching(MetaSolver):
+    """Plays uniformly and keeps what it hears of the loop's progress."""
+
+    heard: list = field(default_factory=list)
+
+    def distribution(self, game, rng):
+        return Answer(np.full(game.actions, 1 / np.prod(game.actions)))
+
+    def answer(self, game, rng, progress):
+        self.heard.append(progress)
+        return self.distribution(game, rng)
+
+
+@dataclass(frozen=True)
+class Remembering(Watching):
+    uses_past: ClassVar[bool] = True
+
+
+@pytest.mark.parametrize("solver", [Watching(), Remembering()])
+def test_solvers_hear_how_far_the_loop_has_come(solver, tmp_path):
+    parts = replace(setup("kuhn_poker", horizon=9), solver=solver)
+    found = states(parts, 4)
+    heard = list(solver.heard)
+    assert [p.iteration for p in heard] == [0, 1, 2, 3, 4]
+    assert {p.horizon for p in heard} == {9}
+    assert heard[0].gap is None
+    assert [p.gap for p in heard[1:]] == gaps(found)[:-1].tolist()
+    kept = 4 if solver.uses_past else 0
+    assert len(found[-1].past) == len(heard[-1].past) == kept
+    for joint, state in zip(heard[-1].past, found, strict=False):
+        assert joint.tobytes() == state.train.joint.tobytes()
+    loaded = checkpoint.load(checkpoint.save(found[2], tmp_path))
+    list(run(parts, loaded, 4))
+    for one, two in zip(heard[3:], solver.heard[5:], strict=True):
+        assert (one.iteration, one.gap) == (two.iteration, two.gap)
+        assert [j.tobytes() for j in one.past] == [j.tobytes() for j in two.past]
+
+
+def test_what_members_share_stays_with_a_growing_population():
+    parts = setup("kuhn_poker")
+    common = np.arange(3.0)
+    first = start(parts)
+    shared = replace(first, population=replace(first.population, common=common))
+    assert step(parts, shared).population.common is common
 
 
 def test_ce_targets_are_the_conditionals():

@@ -1,5 +1,7 @@
 """PSRO with learned responses and sampled payoffs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,32 +10,37 @@ from meta_solvers import get
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import sequence_form
+from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, play, pure
-from metaspiel.learn.nets import Shape, initial
-from metaspiel.learn.tasks import Settings
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
+from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
 from psro.executor import InProcess
-from psro.loop import run, start
-from psro.parts import Population, Setup, Table
-from psro.rl import LearnedOracle, SampledEvaluator
+from psro.loop import respond, run, start, step
+from psro.metrics import row
+from psro.parts import Population, Table
+from psro.rl import LearnedOracle, SampledEvaluator, pools_of
+from psro.selection import select
+from psro.setup import Setup
 from psro.targets import targets
 from psro.together import together
 
-TINY = Settings(
-    decisions=320, games=16, width=16, capacity=100, minimum=100, explore_decisions=200
-)
+TINY = DDQN(decisions=320, games=16, capacity=100, minimum=100, explore_decisions=200)
 
 
-def parts(simulator, shared, seed=0, executor=None, settings=TINY, solver="rd", **more):
-    executor = executor or InProcess()
-    oracle = LearnedOracle(simulator, settings, executor, shared, episodes=200, **more)
-    evaluator = SampledEvaluator(simulator, executor, settings.width, 100, seed)
-    return Setup(oracle, evaluator, get(solver), "ne", seed)
+def parts(simulator, shared, seed=0, executor=None, settings=TINY, width=16, **more):
+    executor, network = executor or InProcess(), MLP.of(simulator, width)
+    oracle = LearnedOracle(
+        simulator, network, settings, executor, shared, episodes=200, **more
+    )
+    evaluator = SampledEvaluator(simulator, network, executor, episodes=100, seed=seed)
+    return Setup(oracle, evaluator, get("rd"), "ne", seed)
 
 
-def last(setup, iterations):
-    return list(run(setup, start(setup), iterations))[-1]
+def last(setup, iterations, final_gap=False):
+    return list(run(setup, start(setup), iterations, final_gap))[-1]
 
 
 def same(one, two):
@@ -46,14 +53,15 @@ def same(one, two):
 
 
 def test_a_symmetric_game_has_one_pool():
-    state = last(parts(Bargaining(), True), 3)
+    state = last(parts(Bargaining(), True), 3, final_gap=True)
     assert state.population.sizes == (4, 4)
     values = state.table.values[0]
     assert np.array_equal(values[0], values[1].T)
     assert (state.table.episodes == 100).all() and (
         state.table.errors[..., 0, 0] > 0
     ).all()
-    assert not state.population.pools[0][0].policy.any()
+    plays = [member.play for member in state.population.pools[0]]
+    assert plays == ["uniform", "greedy", "greedy", "greedy"]
     assert [r.player for r in state.responses] == [0, 1]
     assert state.responses[0].policy is state.responses[1].policy
     assert state.responses[0].error > 0
@@ -83,14 +91,15 @@ def test_an_asymmetric_joint_in_a_shared_pool(concept):
 
 def test_errors_of_a_symmetric_profile_are_of_its_mean():
     simulator = Bargaining()
-    zero = np.zeros((1, Shape(41, 16, 109).size), np.float32)
-    population = Population(((), ()), True).add(0, zero[0])
-    evaluator = SampledEvaluator(simulator, InProcess(), 16, 500, 0)
+    network = MLP.of(simulator, 16)
+    uniform = Pool.uniform(network)
+    population = Population(((), ()), True).add(0, uniform.weights[0], play="uniform")
+    evaluator = SampledEvaluator(simulator, network, InProcess(), episodes=500)
     table = evaluator.fill(
         population, Table.empty(2).grow(population), np.random.default_rng(0)
     )
     profile = pure(np.zeros((1, 2), dtype=np.int64), 500)
-    match = Matches(simulator, 16, (zero, zero), profile, (0, 7))
+    match = Matches(simulator, network, (uniform, uniform), profile, seed=(0, 7))
     paid = play([match])[0].outcomes[0, :, 0].mean(axis=1)
     wanted = paid.std(ddof=1) / np.sqrt(500)
     assert table.errors[0, 0, 0, 0] == pytest.approx(wanted, rel=1e-4)
@@ -108,9 +117,11 @@ def test_payoffs_agree_with_exact_ones():
     """Kuhn poker: networks as tables of behaviour in the sequence form."""
     simulator = OpenSpielSimulator("kuhn_poker")
     form = sequence_form("kuhn_poker")
-    evaluator = SampledEvaluator(simulator, InProcess(), 16, 4000, 3)
-    zero = np.zeros(Shape(simulator.inputs, 16, simulator.actions).size, np.float32)
-    population = Population(((), ())).add(0, zero).add(1, zero)
+    network = MLP.of(simulator, 16)
+    evaluator = SampledEvaluator(simulator, network, InProcess(), episodes=4000, seed=3)
+    (zero,), population = Pool.uniform(network).weights, Population(((), ()))
+    for player in (0, 1):
+        population = population.add(player, zero, play="uniform")
     rng = np.random.default_rng(0)
     table = evaluator.fill(population, Table.empty(2).grow(population), rng)
     exact = form.tensor([tree.plan(tree.uniform())[None] for tree in form.trees])
@@ -148,10 +159,64 @@ def test_only_new_profiles_are_played_and_on_the_same_episodes():
 def test_resumed_bit_for_bit(tmp_path):
     setup = parts(Bargaining(), True, penalty=0.0, coverage=0.5, anneal=2)
     whole = last(setup, 3)
-    checkpoint.save(last(setup, 1), tmp_path)
-    loaded = checkpoint.latest(tmp_path)
-    assert loaded.responses[0].error > 0
-    same(list(run(setup, loaded, 3))[-1], whole)
+    for final_gap in (False, True):
+        checkpoint.save(last(setup, 1, final_gap), tmp_path)
+        loaded = checkpoint.latest(tmp_path)
+        if final_gap:
+            assert loaded.responses[0].error > 0
+        else:
+            assert loaded.responses is None and loaded.gaps == {"ne": None}
+        same(list(run(setup, loaded, 3))[-1], whole)
+
+
+class Trainings(InProcess):
+    """Counts the responses that are learned."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def answer(self, work, requests):
+        if work is train:
+            self.count += len(requests)
+        return super().answer(work, requests)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_only_responses_that_may_join_are_learned(shared):
+    """k iterations of N players take k * N trainings, those of a shared pool k."""
+    game = Bargaining() if shared else OpenSpielSimulator("kuhn_poker(players=3)")
+    counted = Trainings()
+    setup = parts(game, shared, executor=counted)
+    setup = replace(setup, evaluation=get("uniform"), measured=("ne", "cce", "ce"))
+    each = 1 if shared else 3
+    first = start(setup)
+    assert counted.count == 0
+    assert first.responses is None and first.gap("ne") is None
+    for state in run(setup, first, 3):
+        done = min(state.iteration + 1, 3)  # the last state is not responded to
+        assert counted.count == done * each
+        assert (state.responses is None) == (state.iteration == 3)
+        assert state.gaps["cce"] is state.gaps["ce"] is state.evaluation_gaps is None
+        found = row(state, "ne")
+        assert found["gap"] == state.gap("ne")
+        assert (found["gap_error"] is None) == (state.iteration == 3)
+        assert found["cce_gap"] is found["ce_gap"] is found["eval_gap"] is None
+    answered = respond(setup, state)
+    assert counted.count == 4 * each
+    assert answered.gap("ne") >= 0 and respond(setup, answered) is answered
+    step(setup, answered)
+    assert counted.count == 4 * each
+
+
+def test_the_last_gap_is_the_one_that_going_on_would_have_measured():
+    setup = parts(Bargaining(), True)
+    alone = last(setup, 1, final_gap=True)
+    within = next(run(setup, start(setup), 2))
+    assert alone.gaps["ne"].tobytes() == within.gaps["ne"].tobytes()
+    assert alone.evaluation_gaps is alone.gaps["ne"]
+    for one, two in zip(alone.responses, within.responses, strict=True):
+        assert one.policy.tobytes() == two.policy.tobytes()
 
 
 def test_trials_together_are_trials_alone():
@@ -174,51 +239,77 @@ def test_trials_together_are_trials_alone():
 def test_all_instances_are_exact():
     """OpenSpiel's bargaining: every instance once, against many random episodes."""
     simulator = OpenSpielSimulator("bargaining")
-    shape = Shape(simulator.inputs, 16, simulator.actions)
-    net = initial(shape, torch.Generator().manual_seed(1)).numpy()
+    network = MLP.of(simulator, 16)
+    net = network.initial(torch.Generator().manual_seed(1)).numpy()
     population = Population(((), ()))
     for player in (0, 1):
-        population = population.add(player, np.zeros_like(net)).add(player, net)
+        population = population.add(player, np.zeros_like(net), play="uniform")
+        population = population.add(player, net, play="greedy")
+        population = population.add(player, net, play="sampled")
     listed = Instances.of(simulator)
     assert listed.weights.sum() == pytest.approx(1)
     tables = [
         SampledEvaluator(
-            simulator, InProcess(), 16, 300, seed, instances=instances
+            simulator, network, InProcess(), 300, seed, instances=instances
         ).fill(population, Table.empty(2).grow(population), np.random.default_rng(0))
         for seed, instances in ((0, listed), (1, listed), (2, None))
     ]
     one, two, sampled = tables
-    assert one.episodes.tolist() == [[300, 300], [300, 0]]
+    assert one.episodes.tolist() == [[300] * 3, [300, 0, 300], [300] * 3]
     assert np.array_equal(one.values[..., 1, 1], two.values[..., 1, 1])
     assert (one.errors[..., 1, 1] == 0).all()
+    assert (one.errors[..., 2, 2] > 0).all()
     apart = np.abs(one.values - sampled.values)[..., 1, 1]
     assert (apart <= 4.5 * sampled.errors[..., 1, 1] + 1e-9).all()
     with pytest.raises(UserError, match="finitely many outcomes"):
         Instances.of(Bargaining())
 
 
+def test_a_policy_played_otherwise_is_another_policy(tmp_path):
+    setup = parts(Bargaining(), True)
+    state = last(setup, 1)
+    (_, learned), _ = state.population.pools
+    assert state.population.find(0, learned.policy, "greedy") == 1
+    assert state.population.find(0, learned.policy, "sampled") is None
+    grown = state.population.add(0, learned.policy, play="sampled")
+    assert [m.play for m in grown.pools[1]] == ["uniform", "greedy", "sampled"]
+    assert [m.repeats for m in grown.pools[1]] == [1, 1, 1]
+    checkpoint.save(replace(state, population=grown), tmp_path)
+    loaded = checkpoint.latest(tmp_path)
+    assert [m.play for m in loaded.population.pools[0]] == [
+        m.play for m in grown.pools[0]
+    ]
+    assert {r.play for r in loaded.responses} == {"greedy"}
+    again = [replace(r, policy=learned.policy) for r in state.responses]
+    rng = np.random.default_rng(0)
+    assert select("all_novel", state.population, again, [0], rng) == []
+    other = [replace(r, play="sampled") for r in again]
+    assert len(select("all_novel", state.population, other, [0], rng)) == 1
+    with pytest.raises(UserError, match="play"):
+        pools_of(Population(((), ())).add(0, learned.policy).add(1, learned.policy))
+
+
 def test_coverage_falls_to_nothing():
-    oracle = LearnedOracle(Bargaining(), TINY, InProcess(), True, coverage=0.4)
+    oracle = parts(Bargaining(), True, coverage=0.4).oracle
     assert [round(oracle.covering(t), 3) for t in (0, 1, 5, 10, 11)] == [
         0.4, 0.36, 0.2, 0.0, 0.0,
     ]  # fmt: skip
-    kept = LearnedOracle(Bargaining(), TINY, InProcess(), True, coverage=0.4, anneal=0)
+    kept = parts(Bargaining(), True, coverage=0.4, anneal=0).oracle
     assert kept.covering(30) == 0.4
 
 
 def test_online_psro_lowers_the_regret_of_uniform_play():
     """A slice of what the README shows: learned gains shrink, values rise."""
-    settings = Settings(
+    settings = DDQN(
         decisions=4000,
         capacity=1000,
         minimum=1000,
         explore_decisions=3000,
-        width=64,
         rate=5e-4,
     )
-    setup = parts(Bargaining(), True, settings=settings)
-    first = start(setup)
-    final = list(run(setup, first, 4))[-1]
+    setup = parts(Bargaining(), True, settings=settings, width=64)
+    first = respond(setup, start(setup))
+    final = list(run(setup, first, 4, final_gap=True))[-1]
     assert first.gaps["ne"].sum() > 12
     assert final.gaps["ne"].sum() < 0.6 * first.gaps["ne"].sum()
     assert final.train.values.sum() > 2 * first.train.values.sum()
@@ -226,6 +317,6 @@ def test_online_psro_lowers_the_regret_of_uniform_play():
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(UserError, match="needs a symmetric game"):
-        LearnedOracle(OpenSpielSimulator("kuhn_poker"), TINY, InProcess(), True)
+        parts(OpenSpielSimulator("kuhn_poker"), True)
     with pytest.raises(UserError, match=r"coverage in \[0, 1\]"):
-        LearnedOracle(Bargaining(), TINY, InProcess(), coverage=1.5)
+        parts(Bargaining(), False, coverage=1.5)

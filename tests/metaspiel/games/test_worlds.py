@@ -83,5 +83,5 @@ def test_every_world_names_a_module_and_a_class():
     for kind, target in WORLDS.items():
         module, _, cls = target.partition(":")
         assert kind.isidentifier()
-        assert module.startswith("games.")
+        assert module.startswith("metaspiel.games.")
         assert cls.isidentifier()

@@ -12,14 +12,13 @@ from metaspiel.learn.actors import (
     Categorical,
     Gaussian,
     Policies,
-    outputs,
 )
-from metaspiel.learn.nets import layers
+from metaspiel.learn.mlp import LeakyMLP, layers
 from metaspiel.learn.random import generators
 
 
 def policies(actions, agents=3, inputs=4, width=8):
-    made = Policies(inputs, width, actions)
+    made = Policies(LeakyMLP(inputs, width, actions.size), actions)
     return made, made.initial(generators((0,), agents))
 
 
@@ -38,12 +37,13 @@ def test_a_fresh_policy_is_nearly_uniform_or_nearly_zero(actions):
 def test_outputs_are_those_of_the_network_written_out():
     made, weights = policies(Discrete(3))
     x = torch.randn(3, 7, 4, generator=generators((1,), 1)[0])
-    w1, b1, w2, b2, w3, b3 = layers(made.shape, weights[1])
+    w1, b1, w2, b2, w3, b3 = layers(made.network, weights[1])
     h = torch.nn.functional.leaky_relu(x[1] @ w1 + b1, 0.2)
     h = torch.nn.functional.leaky_relu(h @ w2 + b2, 0.2)
-    torch.testing.assert_close(
-        outputs(made.shape, weights, x)[1], h @ w3.T + b3, rtol=1e-4, atol=1e-5
-    )
+    wanted = h @ w3.T + b3
+    alone = made.network.scores(weights[1], x[1])
+    for scores in (made.network.stacked(weights, x)[1], alone):
+        torch.testing.assert_close(scores, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_categorical_against_torch():

@@ -4,16 +4,16 @@ import pytest
 import torch
 
 from metaspiel.learn.graphs import _WARM, Captured, on_cuda
-from metaspiel.learn.nets import Shape, initial
-from metaspiel.learn.update import Batches, Learner
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.update import Batches, StackedDDQN
 
-SHAPE, STACKED, BATCH = Shape(5, 16, 4), 3, 8
+NETWORK, STACKED, BATCH = MLP(5, 16, 4), 3, 8
 
 
 def learner(device="cpu"):
-    made = Learner(SHAPE, STACKED, BATCH, 1e-2, device=torch.device(device))
+    made = StackedDDQN(NETWORK, STACKED, BATCH, 1e-2, device=torch.device(device))
     generator = torch.Generator().manual_seed(0)
-    made.online.load([initial(SHAPE, generator) for _ in range(STACKED)])
+    made.online.load([NETWORK.initial(generator) for _ in range(STACKED)])
     made.copy_target()
     return made
 
@@ -22,11 +22,11 @@ def batches(updates, seed, device="cpu"):
     generator = torch.Generator().manual_seed(seed)
     lead = (updates, STACKED, BATCH)
     found = Batches(
-        torch.randn(updates, STACKED, 2 * BATCH, SHAPE.inputs, generator=generator),
-        torch.randint(SHAPE.actions, lead, generator=generator),
+        torch.randn(updates, STACKED, 2 * BATCH, NETWORK.inputs, generator=generator),
+        torch.randint(NETWORK.actions, lead, generator=generator),
         torch.randn(lead, generator=generator),
         0.99 * torch.randint(2, lead, generator=generator).float(),
-        torch.rand(*lead, SHAPE.actions, generator=generator) < 0.3,
+        torch.rand(*lead, NETWORK.actions, generator=generator) < 0.3,
     )
     return Batches(*[tensor.to(device) for tensor in vars(found).values()])
 

@@ -13,18 +13,17 @@ from metaspiel.games.bargaining import Bargaining, sample_valuations
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.learn.ddqn import _Training, train
 from metaspiel.learn.evaluate import Matches, play, pure
-from metaspiel.learn.nets import Shape, Stack, initial, values
-from metaspiel.learn.policies import Bank, Habit, drawn, sampled
+from metaspiel.learn.mlp import MLP, Stack
+from metaspiel.learn.policies import Bank, Habit, Pool, drawn, sampled
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
-from metaspiel.learn.tasks import Settings, Task
-from metaspiel.learn.update import Batches, Learner
+from metaspiel.learn.settings import DDQN
+from metaspiel.learn.tasks import Task
+from metaspiel.learn.update import Batches, StackedDDQN
 from metaspiel.nfg.errors import UserError
 
-SHAPE = Shape(5, 16, 7)
-SMALL = Settings(
-    decisions=640, games=16, width=32, capacity=200, minimum=160, explore_decisions=500
-)
+NETWORK = MLP(5, 16, 7)
+SMALL = DDQN(decisions=640, games=16, capacity=200, minimum=160, explore_decisions=500)
 
 
 def batches(shape, seeds, updates=3, batch=8):
@@ -44,9 +43,9 @@ def batches(shape, seeds, updates=3, batch=8):
     )
 
 
-def learned(engine, seeds, shape=SHAPE, updates=3, batch=8):
-    learner = Learner(shape, len(seeds), batch, 1e-3, engine)
-    nets = [initial(shape, torch.Generator().manual_seed(10 + s)) for s in seeds]
+def learned(engine, seeds, shape=NETWORK, updates=3, batch=8):
+    learner = StackedDDQN(shape, len(seeds), batch, 1e-3, engine)
+    nets = [shape.initial(torch.Generator().manual_seed(10 + s)) for s in seeds]
     learner.online.load(nets)
     learner.copy_target()
     losses = learner.learn(batches(shape, seeds, updates, batch))
@@ -62,7 +61,7 @@ def learned(engine, seeds, shape=SHAPE, updates=3, batch=8):
 )
 @settings(max_examples=25, deadline=None)
 def test_the_written_update_is_the_gradient(inputs, width, actions, stacked, batch):
-    shape, seeds = Shape(inputs, width, actions), range(stacked)
+    shape, seeds = MLP(inputs, width, actions), range(stacked)
     one, first = learned("written", seeds, shape, 1, batch)
     two, second = learned("autograd", seeds, shape, 1, batch)
     assert torch.allclose(one.gradient.flat, two.gradient.flat, atol=1e-6)
@@ -81,14 +80,14 @@ def test_many_updates_of_both_engines_agree():
 
 def test_adam_is_adam():
     learner, _ = learned("written", [0], updates=1)
-    weights = initial(SHAPE, torch.Generator().manual_seed(10)).requires_grad_()
+    weights = NETWORK.initial(torch.Generator().manual_seed(10)).requires_grad_()
     reference = torch.optim.Adam([weights], lr=1e-3)
     weights.grad = learner.gradient.vectors()[0].clone()
     reference.step()
     assert torch.allclose(weights.detach(), learner.online.vectors()[0], atol=1e-7)
 
 
-@pytest.mark.parametrize("shape", [SHAPE, Shape(41, 200, 109)])
+@pytest.mark.parametrize("shape", [NETWORK, MLP(41, 200, 109)])
 def test_a_learner_does_not_feel_its_neighbours(shape):
     alone = learned("written", [3], shape, 6, 64)[0].online.vectors()[0]
     for seeds in ([3, 4], [5, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7]):
@@ -97,19 +96,19 @@ def test_a_learner_does_not_feel_its_neighbours(shape):
 
 
 def test_weights_survive_stacking():
-    nets = [initial(SHAPE, torch.Generator().manual_seed(s)) for s in range(3)]
-    stack = Stack(SHAPE, 3, torch.device("cpu"))
+    nets = [NETWORK.initial(torch.Generator().manual_seed(s)) for s in range(3)]
+    stack = Stack(NETWORK, 3, torch.device("cpu"))
     stack.load(nets)
     assert torch.equal(stack.vectors(), torch.stack(nets))
-    x = torch.randn(3, 4, SHAPE.inputs)
+    x = torch.randn(3, 4, NETWORK.inputs)
     for s, net in enumerate(nets):
-        apart = values(SHAPE, net, x[s]) - stack.values(x)[s]
+        apart = NETWORK.scores(net, x[s]) - stack.values(x)[s]
         assert apart.abs().max() < 1e-6
-    assert SHAPE.size == len(nets[0])
+    assert NETWORK.size == len(nets[0])
 
 
 def test_fresh_weights_are_truncated_normal():
-    net = initial(Shape(400, 300, 50), torch.Generator().manual_seed(0))
+    net = MLP(400, 300, 50).initial(torch.Generator().manual_seed(0))
     first = net[: 400 * 300] * 20  # deviation 1/sqrt(400) before the cut
     assert float(first.abs().max()) <= 2
     assert float(first.std()) == pytest.approx(0.88, abs=0.01)
@@ -154,33 +153,42 @@ def test_random_choices_have_the_right_chances():
 
 
 def test_a_bank_plays_each_row_by_its_policy():
-    nets = [initial(SHAPE, torch.Generator().manual_seed(s)).numpy() for s in (1, 2)]
-    pools = (np.stack(nets[:1]), np.stack(nets[1:]))
-    bank = Bank(SHAPE, pools, None, torch.device("cpu"))
-    x = torch.randn(60, SHAPE.inputs)
-    legal = torch.rand(60, SHAPE.actions) < 0.6
+    nets = [NETWORK.initial(torch.Generator().manual_seed(s)).numpy() for s in (1, 2)]
+    pools = (Pool.of(np.stack(nets[:1])), Pool.of(np.stack(nets[1:])))
+    bank = Bank(NETWORK, pools, None, torch.device("cpu"))
+    x = torch.randn(60, NETWORK.inputs)
+    legal = torch.rand(60, NETWORK.actions) < 0.6
     legal[:, 0] = True
     which = torch.arange(60) % 2
     u = torch.rand(60, 2, dtype=torch.float64)
     action = bank.act(which, x, legal, u)
     for row in range(60):
-        scores = values(SHAPE, torch.as_tensor(nets[row % 2]), x[row : row + 1])
+        scores = NETWORK.scores(torch.as_tensor(nets[row % 2]), x[row : row + 1])
         scores.masked_fill_(~legal[row : row + 1], -torch.inf)
         assert scores[0, action[row]] >= scores.max() - 1e-6
-    always = Habit(np.zeros(SHAPE.size, np.float32), 16, (np.ones(1), np.zeros(1)))
-    mixed = Bank(SHAPE, pools, always, torch.device("cpu")).act(which, x, legal, u)
+    always = Habit(
+        NETWORK, np.zeros(NETWORK.size, np.float32), (np.ones(1), np.zeros(1))
+    )
+    mixed = Bank(NETWORK, pools, always, torch.device("cpu")).act(which, x, legal, u)
     assert torch.equal(mixed[which == 1], action[which == 1])
     assert (mixed != action)[which == 0].float().mean() > 0.5
     assert legal[torch.arange(60), mixed].all()
 
 
 def task(simulator, seed, **changes):
-    shape = Shape(simulator.inputs, SMALL.width, simulator.actions)
-    net = initial(shape, torch.Generator().manual_seed(99)).numpy()
-    pool = np.stack([np.zeros(shape.size, np.float32), net])
+    network = MLP.of(simulator, 32)
+    net = network.initial(torch.Generator().manual_seed(99)).numpy()
     players = simulator.players
-    co_play = np.full((2,) * (players - 1), 0.5 ** (players - 1))
-    made = Task(simulator, SMALL, 0, (pool,) * players, co_play, (seed,), scale=5.0)
+    made = Task(
+        simulator,
+        network,
+        SMALL,
+        player=0,
+        pools=(Pool.uniform(network) + Pool.of(net[None]),) * players,
+        co_play=np.full((2,) * (players - 1), 0.5 ** (players - 1)),
+        seed=(seed,),
+        scale=5.0,
+    )
     return replace(made, **changes)
 
 
@@ -275,22 +283,32 @@ def test_it_plays_any_openspiel_game(game):
     assert np.isfinite(one.policy).all() and one.episodes > 300
 
 
+def against_uniform(simulator, network, settings, seed, scale):
+    """What player 0's response to the uniform policy earns against it."""
+    uniform = Pool.uniform(network)
+    asked = Task(
+        simulator,
+        network,
+        settings,
+        player=0,
+        pools=(uniform, uniform),
+        co_play=np.ones(1),
+        seed=(seed,),
+        scale=scale,
+    )
+    (answer,) = train([asked])
+    pools = (Pool.of(answer.policy[None]), uniform)
+    profiles = pure(np.array([[0, 0]]), 4000)
+    return play([Matches(simulator, network, pools, profiles, seed=(9,))])[0]
+
+
 def test_it_finds_the_best_response_in_kuhn_poker():
     """Against uniform play player 0's best response earns 1/2."""
     simulator = OpenSpielSimulator("kuhn_poker")
     settings = replace(
         SMALL, decisions=6000, capacity=3000, rate=1e-3, explore_decisions=3000
     )
-    zero = np.zeros(
-        (1, Shape(simulator.inputs, 32, simulator.actions).size), np.float32
-    )
-    (found,) = train(
-        [Task(simulator, settings, 0, (zero, zero), np.ones(1), (0,), scale=2.0)]
-    )
-    match = Matches(
-        simulator, 32, (found.policy[None], zero), pure(np.array([[0, 0]]), 4000), (1,)
-    )
-    score = play([match])[0]
+    score = against_uniform(simulator, MLP.of(simulator, 32), settings, 0, scale=2.0)
     assert score.mean[0, 0, 0] == pytest.approx(
         0.5, abs=4 * score.error[0, 0, 0] + 0.02
     )
@@ -326,26 +344,20 @@ def test_a_response_to_uniform_bargaining_earns_what_it_can():
     )
     assert best == pytest.approx(13.0, abs=0.3)
     simulator = Bargaining()
-    settings = Settings(
+    settings = DDQN(
         decisions=8000, capacity=2000, minimum=2000, explore_decisions=5000, rate=3e-4
     )
-    zero = np.zeros((1, Shape(41, 200, 109).size), np.float32)
-    (found,) = train(
-        [Task(simulator, settings, 0, (zero, zero), np.ones(1), (3,), scale=5.0)]
-    )
-    profile = pure(np.array([[0, 0]]), 4000)
-    score = play([Matches(simulator, 200, (found.policy[None], zero), profile, (9,))])[
-        0
-    ]
+    score = against_uniform(simulator, MLP.of(simulator), settings, 3, scale=5.0)
     assert 0.75 * best < score.mean[0, 0, 0] < best + 4 * score.error[0, 0, 0]
 
 
 def test_episodes_are_common_to_all_profiles():
     simulator = Bargaining()
-    zero = np.zeros((2, Shape(41, 200, 109).size), np.float32)
-    zero[1] = initial(Shape(41, 200, 109), torch.Generator().manual_seed(0)).numpy()
+    network = MLP.of(simulator)
+    net = network.initial(torch.Generator().manual_seed(0)).numpy()
+    pool = Pool.uniform(network) + Pool.of(net[None])
     cells = np.array([[0, 0], [1, 0], [0, 0], [1, 1]])
-    match = Matches(simulator, 200, (zero, zero), pure(cells, 300), (4,))
+    match = Matches(simulator, network, (pool, pool), pure(cells, 300), seed=(4,))
     score = play([match])[0]
     assert np.array_equal(score.outcomes[0], score.outcomes[2])
     assert not np.array_equal(score.outcomes[0], score.outcomes[1])
@@ -372,7 +384,7 @@ def test_episodes_are_common_to_all_profiles():
 )
 def test_impossible_settings_are_refused(changes, words):
     with pytest.raises(UserError, match=words):
-        Settings(**changes)
+        DDQN(**changes)
 
 
 @pytest.mark.parametrize(
@@ -392,16 +404,27 @@ def test_impossible_tasks_are_refused(changes, words):
 
 
 def test_misfits_are_refused():
-    with pytest.raises(UserError, match="weights of Shape"):
-        Bank(SHAPE, (np.zeros((1, 3), np.float32),), None, torch.device("cpu"))
+    short = Pool.of(np.zeros((1, 3), np.float32))
+    with pytest.raises(UserError, match="weights of MLP"):
+        Bank(NETWORK, (short,), None, device=torch.device("cpu"))
+    weights = np.zeros(NETWORK.size, np.float32)
     with pytest.raises(UserError, match=r"chances must be in \[0, 1\]"):
-        Habit(np.zeros(3, np.float32), 4, (np.array([1.5]),))
-    pool = np.zeros((1, Shape(41, 16, 109).size), np.float32)
+        Habit(NETWORK, weights, (np.array([1.5]),))
+    with pytest.raises(UserError, match=f"the {NETWORK.size} weights of MLP"):
+        Habit(NETWORK, weights[1:], (np.array([0.5]),))
+    game, network = Bargaining(), MLP.of(Bargaining(), 16)
+    pools = (Pool.uniform(network),) * 2
     with pytest.raises(UserError, match="at least 2 episodes"):
-        Matches(Bargaining(), 16, (pool, pool), np.zeros((1, 1, 2), np.int64), (0,))
+        Matches(game, network, pools, np.zeros((1, 1, 2), np.int64), seed=(0,))
     for wrong in ([1, 0], [0, -1], [0, 0, 0]):
         with pytest.raises(UserError, match="a policy number for each player"):
-            Matches(Bargaining(), 16, (pool, pool), pure(np.array([wrong]), 2), (0,))
-    habit = Habit(pool[0], 16, (np.ones(2), np.ones(0)))
-    with pytest.raises(UserError, match="chances for pools of"):
-        Bank(Shape(41, 16, 109), (pool, pool), habit, torch.device("cpu"))
+            Matches(game, network, pools, pure(np.array([wrong]), 2), seed=(0,))
+    with pytest.raises(UserError, match="the network must have 41 inputs and 109"):
+        Matches(game, MLP(41, 16, 9), pools, pure(np.zeros((1, 2), int), 2), seed=(0,))
+    for chances, other in (((2, 0), network), ((1, 1), MLP(40, 16, 109))):
+        zero = np.zeros(other.size, np.float32)
+        habit = Habit(other, zero, tuple(np.ones(count) for count in chances))
+        with pytest.raises(UserError, match="chances for pools of"):
+            Bank(network, pools, habit, device=torch.device("cpu"))
+    with pytest.raises(UserError, match="whole numbers of at least 1; got 5, 0, 7"):
+        MLP(5, 0, 7)

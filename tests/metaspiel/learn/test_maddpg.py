@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from metaspiel.games.markov import Continuous, Discrete, Scene, joint_action
-from metaspiel.learn import maddpg, offpolicy
+from metaspiel.learn import maddpg, replay_run
 from metaspiel.learn.maddpg import MADDPG
 from metaspiel.learn.memory import Sample
-from metaspiel.learn.nets import layers, values
+from metaspiel.learn.mlp import layers
 from metaspiel.nfg.errors import UserError
 
 FAST = MADDPG(
@@ -80,16 +80,16 @@ def test_it_learns_a_discrete_team_game():
 
 def test_own_rewards_leave_the_unpaid_agent_without_a_reason():
     game, given = Meet(), replace(FAST, reward="own", shrink=0.0)
-    learner = _learner(game, given)[0]
+    algorithm = _algorithm(game, given)[0]
     sample = _sample(2)
     taken = torch.randn(2, 4, 1)
-    before = learner.state.weights.clone()
-    _zero(learner.critics), _zero(learner.targets[1])
+    before = algorithm.state.weights.clone()
+    _zero(algorithm.critics), _zero(algorithm.targets[1])
     # Values are 0 and so is agent 1's reward: its error is exactly 0.
-    found = learner._judge(sample, taken, np.random.default_rng(0))
+    found = algorithm._judge(sample, taken, np.random.default_rng(0))
     assert float(found) == pytest.approx(float(sample.rewards[0].square().mean()) / 2)
     assert torch.equal(
-        before[: learner.nets.cut], learner.state.weights[: learner.nets.cut]
+        before[: algorithm.nets.cut], algorithm.state.weights[: algorithm.nets.cut]
     )
 
 
@@ -99,13 +99,13 @@ def _zero(views):
             view.zero_()
 
 
-def _learner(game, given, seed=1):
+def _algorithm(game, given, seed=1):
     nets = maddpg._Nets(game, given)
     state = replace(
         maddpg.start(game, given, seed), target=maddpg.start(game, given, 2).weights
     )
-    state = offpolicy.copied(game, given, state, nets.size)
-    return maddpg._Learner(nets, given, state), nets
+    state = replay_run.copied(game, given.capacity, state, nets.size)
+    return maddpg._Algorithm(nets, given, state), nets
 
 
 def _sample(size):
@@ -128,49 +128,49 @@ def vector(views, agent):
 @pytest.mark.parametrize("reward", ["team", "own"])
 def test_the_critics_targets_by_hand(reward):
     game, given = Meet(), replace(FAST, reward=reward)
-    learner, nets = _learner(game, given)
+    algorithm, nets = _algorithm(game, given)
     sample = _sample(2)
     wanted = []
     then = [
-        values(nets.actor, vector(learner.targets[0], m), sample.later[m]).tanh()
+        nets.actor.scores(vector(algorithm.targets[0], m), sample.later[m]).tanh()
         for m in range(2)
     ]
     now = torch.cat([*sample.observations, *sample.actions], 1)
     later = torch.cat([*sample.later, *then], 1)
     for n in range(2):
         pays = sample.rewards.sum(0) if reward == "team" else sample.rewards[n]
-        follow = values(nets.critic, vector(learner.targets[1], n), later)[:, 0]
-        value = values(nets.critic, vector(learner.critics, n), now)[:, 0]
+        follow = nets.critic.scores(vector(algorithm.targets[1], n), later)[:, 0]
+        value = nets.critic.scores(vector(algorithm.critics, n), now)[:, 0]
         aim = pays + given.gamma * sample.alive * follow
         wanted.append((value - aim).square().mean())
-    found = learner._judge(sample, sample.actions, np.random.default_rng(0))
+    found = algorithm._judge(sample, sample.actions, np.random.default_rng(0))
     assert float(found) == pytest.approx(float(sum(wanted)) / 2, rel=1e-5)
 
 
 def test_actors_climb_their_own_critic_and_the_others_act_as_they_did():
     game, given = Meet(), replace(FAST, shrink=0.0, clip=1e9)
-    learner, nets = _learner(game, given)
+    algorithm, nets = _algorithm(game, given)
     sample = _sample(2)
     found = []
-    learner._descend = lambda loss, views, role: found.append(
+    algorithm._descend = lambda loss, views, role: found.append(
         torch.autograd.grad(loss, views)
     )
-    learner._act(sample, sample.actions, np.random.default_rng(0))
+    algorithm._act(sample, sample.actions, np.random.default_rng(0))
     for n in range(2):
-        own = vector(learner.actors, n).requires_grad_()
+        own = vector(algorithm.actors, n).requires_grad_()
         acts = [*sample.actions]
-        acts[n] = values(nets.actor, own, sample.observations[n]).tanh()
+        acts[n] = nets.actor.scores(own, sample.observations[n]).tanh()
         x = torch.cat([*sample.observations, *acts], 1)
-        value = values(nets.critic, vector(learner.critics, n), x).mean()
+        value = nets.critic.scores(vector(algorithm.critics, n), x).mean()
         (slope,) = torch.autograd.grad(-value, own)
         for part, wanted in zip(found[0], layers(nets.actor, slope), strict=True):
             assert torch.allclose(part[n], wanted, atol=1e-6)
 
 
 def test_gumbel_softmax_draws_the_softmax_and_passes_gradients():
-    learner, _ = _learner(Meet(discrete=True), FAST)
+    algorithm, _ = _algorithm(Meet(discrete=True), FAST)
     scores = torch.tensor([1.0, -0.5]).expand(2, 20_000, 2).clone().requires_grad_()
-    drawn = learner._played(scores, np.random.default_rng(0))
+    drawn = algorithm._played(scores, np.random.default_rng(0))
     assert torch.allclose(drawn.detach().sum(2), torch.ones(2, 20_000))
     share = float(drawn.detach()[:, :, 0].mean())
     assert share == pytest.approx(1 / (1 + np.exp(-1.5)), abs=0.01)
@@ -193,12 +193,12 @@ def test_a_resumed_run_is_the_same_run(tmp_path, discrete):
 
 
 def test_until_it_learns_actions_are_uniformly_random():
-    learner, _ = _learner(Meet(), FAST)
+    algorithm, _ = _algorithm(Meet(), FAST)
     rng = np.random.default_rng(0)
     seen = np.zeros((5000, 2, 1), np.float32)
-    early = learner.explore(seen, FAST.warm - 1, rng)
+    early = algorithm.explore(seen, FAST.warm - 1, rng)
     assert early.std() == pytest.approx(1 / np.sqrt(3), abs=0.01)
-    late = learner.explore(seen, FAST.warm, rng) - learner.greedy(seen)
+    late = algorithm.explore(seen, FAST.warm, rng) - algorithm.greedy(seen)
     assert late.std() == pytest.approx(FAST.noise, abs=0.01)
     _, rows = run(Meet(), FAST, 2)
     assert [row["epsilon"] for row in rows] == [0.0, 0.0]

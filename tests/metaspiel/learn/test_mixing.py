@@ -13,7 +13,7 @@ from metaspiel.games.switch import Switch
 from metaspiel.learn import mixers, mixing
 from metaspiel.learn.memory import Memory, Moves, Sample
 from metaspiel.learn.mixing import Mixing
-from metaspiel.learn.nets import stacked_values
+from metaspiel.learn.mlp import stacked_values
 from metaspiel.learn.ppo import Diverged
 from metaspiel.nfg.errors import UserError
 

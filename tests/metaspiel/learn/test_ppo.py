@@ -83,7 +83,7 @@ def test_advantages_and_targets_by_hand():
 
 def test_a_rollout_says_what_was_seen_and_where_episodes_end():
     game = Switch(agents=2)
-    agents = ppo.fresh(game, SMALL, 0)
+    agents = ppo.students(game, SMALL).fresh(0)
     who = ppo.students(game, SMALL).policies
     played = collect(game, who, agents.actor.weights, 10, 120, stream(0, 1))
     assert played.rewards.shape == (120, 10, 2)
@@ -113,7 +113,13 @@ def test_a_rollout_says_what_was_seen_and_where_episodes_end():
 def test_different_rows_are_never_taken_for_one():
     game = Aim()
     wild = PPO(batch=64, envs=32, width=8)
-    played = ppo.experience(game, wild, ppo.fresh(game, wild, 0), stream(3))[0]
+    played = ppo.experience(
+        game,
+        wild,
+        ppo.students(game, wild),
+        agents=ppo.students(game, wild).fresh(0),
+        rng=stream(3),
+    )[0]
     seen = played.seen[0][played.index[0]][:, 0].numpy()
     assert set(np.unique(seen)) == {-1.0, 1.0}
     assert played.seen.shape[1] == 2
@@ -138,9 +144,9 @@ def test_a_shared_network_stays_one_and_learns():
 
 def test_agents_know_which_they_are_when_they_share():
     scene = Switch(agents=3).start(np.zeros((4, 0)))
-    seen = look(scene, told=True)
+    seen = look(scene, numbered=True)
     np.testing.assert_array_equal(seen[0, :, -3:], np.eye(3))
-    assert look(scene, told=False) is scene.observations
+    assert look(scene, numbered=False) is scene.observations
 
 
 def test_same_seed_same_bits_and_an_agent_does_not_feel_the_others_reward():
@@ -155,8 +161,10 @@ def test_same_seed_same_bits_and_an_agent_does_not_feel_the_others_reward():
 def test_the_first_ratio_is_one_and_the_first_gradient_the_policy_gradient():
     game = Pennies(states=2, limit=3)
     settings = replace(SMALL, entropy=0.0, kl=0.0)
-    agents = ppo.fresh(game, settings, 0)
-    _, batch = ppo.experience(game, settings, agents, stream(0, 1))
+    agents = ppo.students(game, settings).fresh(0)
+    _, batch = ppo.experience(
+        game, settings, ppo.students(game, settings), agents=agents, rng=stream(0, 1)
+    )
     who = ppo.students(game, settings).policies
     now = who.at(agents.actor.weights, batch.seen)
     assert torch.equal(batch.log_ratios(now), torch.zeros(2, 200))
@@ -173,7 +181,13 @@ def test_the_first_ratio_is_one_and_the_first_gradient_the_policy_gradient():
 
 def test_advantages_are_normalised_agent_by_agent():
     game = Pennies(agents=3)
-    _, batch = ppo.experience(game, SMALL, ppo.fresh(game, SMALL, 0), stream(0, 1))
+    _, batch = ppo.experience(
+        game,
+        SMALL,
+        ppo.students(game, SMALL),
+        agents=ppo.students(game, SMALL).fresh(0),
+        rng=stream(0, 1),
+    )
     torch.testing.assert_close(
         batch.advantage.mean(1), torch.zeros(3), atol=1e-6, rtol=0
     )
@@ -186,8 +200,10 @@ def test_advantages_are_normalised_agent_by_agent():
 def test_an_agent_past_its_target_rests_and_the_others_go_on():
     game = Pennies()
     tight = replace(SMALL, target_kl=1e-4, rate=1e-2)
-    agents = ppo.fresh(game, tight, 0)
-    _, batch = ppo.experience(game, tight, agents, stream(0, 1))
+    agents = ppo.students(game, tight).fresh(0)
+    _, batch = ppo.experience(
+        game, tight, ppo.students(game, tight), agents=agents, rng=stream(0, 1)
+    )
     still = torch.zeros_like(batch.advantage)
     still[0] = batch.advantage[0]
     batch = replace(batch, advantage=still)
@@ -200,25 +216,49 @@ def test_an_agent_past_its_target_rests_and_the_others_go_on():
 
 def test_time_limits_are_bootstrapped_when_asked():
     game = Pennies(states=1, limit=4)
-    agents = ppo.fresh(game, SMALL, 0)
+    agents = ppo.students(game, SMALL).fresh(0)
     made = {}
     for asked in (False, True):
         settings = replace(SMALL, bootstrap_limits=asked)
-        made[asked] = ppo.experience(game, settings, agents, stream(0, 1))[1]
+        made[asked] = ppo.experience(
+            game,
+            settings,
+            ppo.students(game, settings),
+            agents=agents,
+            rng=stream(0, 1),
+        )[1]
     # Pennies ends by its rules, so nothing changes there; Switch meets its limit.
     assert torch.equal(made[True].target, made[False].target)
     long = replace(SMALL, batch=600)
     for asked in (False, True):
         settings = replace(long, bootstrap_limits=asked)
-        agents = ppo.fresh(Switch(), settings, 0)
-        made[asked] = ppo.experience(Switch(), settings, agents, stream(0, 1))[1]
+        agents = ppo.students(Switch(), settings).fresh(0)
+        made[asked] = ppo.experience(
+            Switch(),
+            settings,
+            ppo.students(Switch(), settings),
+            agents=agents,
+            rng=stream(0, 1),
+        )[1]
     assert not torch.equal(made[True].target, made[False].target)
 
 
 def test_team_reward_is_the_sum_for_everyone():
-    own = ppo.experience(Switch(), SMALL, ppo.fresh(Switch(), SMALL, 0), stream(1))[1]
+    own = ppo.experience(
+        Switch(),
+        SMALL,
+        ppo.students(Switch(), SMALL),
+        agents=ppo.students(Switch(), SMALL).fresh(0),
+        rng=stream(1),
+    )[1]
     team = replace(SMALL, reward="team")
-    all_ = ppo.experience(Switch(), team, ppo.fresh(Switch(), team, 0), stream(1))[1]
+    all_ = ppo.experience(
+        Switch(),
+        team,
+        ppo.students(Switch(), team),
+        agents=ppo.students(Switch(), team).fresh(0),
+        rng=stream(1),
+    )[1]
     assert torch.equal(own.actions, all_.actions)
     assert not torch.equal(own.target, all_.target)
 
@@ -226,7 +266,13 @@ def test_team_reward_is_the_sum_for_everyone():
 def test_updates_may_see_the_first_rows_of_one_environment_only():
     settings = replace(SMALL, rows=6)
     game = Switch(agents=2)
-    _, batch = ppo.experience(game, settings, ppo.fresh(game, settings, 0), stream(1))
+    _, batch = ppo.experience(
+        game,
+        settings,
+        ppo.students(game, settings),
+        agents=ppo.students(game, settings).fresh(0),
+        rng=stream(1),
+    )
     seen = ppo.lesson(settings, batch)
     assert seen.index.shape == (2, 6)
     assert torch.equal(seen.index[:, 2], batch.index[:, 2 * settings.envs])
@@ -235,7 +281,7 @@ def test_updates_may_see_the_first_rows_of_one_environment_only():
 
 def test_play_stops_when_all_episodes_are_over():
     game = Pennies(limit=5)
-    agents = ppo.fresh(game, SMALL, 0)
+    agents = ppo.students(game, SMALL).fresh(0)
     who = ppo.students(game, SMALL).policies
     returns, lengths = play(game, who, agents.actor.weights, 7, stream(0))
     assert returns.shape == (7, 2) and (lengths == 5).all()
@@ -261,8 +307,10 @@ def test_impossible_settings_are_refused(change, sentence):
 
 def test_numbers_that_are_not_finite_stop_the_run():
     game = Pennies()
-    agents = ppo.fresh(game, SMALL, 0)
-    _, batch = ppo.experience(game, SMALL, agents, stream(0, 1))
+    agents = ppo.students(game, SMALL).fresh(0)
+    _, batch = ppo.experience(
+        game, SMALL, ppo.students(game, SMALL), agents=agents, rng=stream(0, 1)
+    )
     who = ppo.students(game, SMALL)
     bad = batch.advantage.clone()
     bad[1, 3] = torch.nan

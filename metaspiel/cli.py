@@ -1,0 +1,24 @@
+"""The command ``metaspiel``: lists the pages, or runs one of them by its name."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def main(program: str = "metaspiel") -> int:
+    """Runs ``metaspiel PAGE ...`` and returns its exit code."""
+    _search_the_working_folder_last()
+    from experiments import contents
+
+    return contents.main(program)
+
+
+def _search_the_working_folder_last() -> None:
+    """Finds users' modules, but never takes their ``experiments`` for ours.
+
+    Objectives such as ``cvx:objective=my_module:my_function`` lie in the folder where
+    the command is called. A folder or file there may have the name of a package here.
+    """
+    here, ours = os.getcwd(), str(Path(__file__).parents[1])
+    others = [path for path in sys.path if path not in ("", here, ours)]
+    sys.path[:] = [*others, ours, here]

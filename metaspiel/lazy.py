@@ -1,0 +1,22 @@
+"""Public names of a room that are loaded when they are first asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+
+def public(room: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of a room (PEP 562), so that importing it loads little.
+
+    Args:
+      room: full name of the package.
+      homes: which of its modules defines which names.
+    """
+    home = {name: module for module, names in homes.items() for name in names}
+
+    def attribute(name: str) -> Any:
+        if name not in home:
+            raise AttributeError(f"module '{room}' has no attribute '{name}'")
+        return getattr(import_module(f"{room}.{home[name]}"), name)
+
+    return attribute

@@ -1,0 +1,51 @@
+"""The networks of N agents who learn at once in one game."""
+
+from dataclasses import dataclass
+
+import torch
+
+from metaspiel.games.markov import MarkovGame
+from metaspiel.learn.actors import Policies
+from metaspiel.learn.agents import Agents, Trainable
+from metaspiel.learn.mlp import LeakyMLP
+from metaspiel.learn.random import generators
+
+
+@dataclass(frozen=True)
+class Students:
+    """N agents in a game: their networks.
+
+    Attributes:
+      policies: of the actors.
+      critics: network of each critic.
+      agents: N.
+      numbered: one network for all agents, whose observations end with their number.
+    """
+
+    policies: Policies
+    critics: LeakyMLP
+    agents: int
+    numbered: bool
+
+    @classmethod
+    def of(cls, game: MarkovGame, width: int, share: bool) -> "Students":
+        """Agents with networks of this width, or with one that all share."""
+        inputs = game.inputs + (game.agents if share else 0)
+        return cls(
+            Policies(LeakyMLP(inputs, width, game.actions.size), game.actions),
+            LeakyMLP(inputs, width, 1),
+            agents=game.agents,
+            numbered=share,
+        )
+
+    def fresh(self, seed: int) -> Agents:
+        """Agents that have learned nothing."""
+        made = generators((seed, 0), 2 * self.agents)
+        actors, critics = made[: self.agents], made[self.agents :]
+        if self.numbered:
+            actor = self.policies.initial(actors[:1]).repeat(self.agents, 1)
+            critic = self.critics.initial(critics[0]).repeat(self.agents, 1)
+        else:
+            actor = self.policies.initial(actors)
+            critic = torch.stack([self.critics.initial(one) for one in critics])
+        return Agents(Trainable.fresh(actor), Trainable.fresh(critic))

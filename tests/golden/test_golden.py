@@ -1,0 +1,123 @@
+"""Small runs of the pages give the bits that bits.json holds.
+
+On a machine with the signature of the one that recorded them every bit must be equal.
+On another, runs marked exact must give the recorded numbers to rtol 1e-6 and atol 1e-9.
+The others, most of which learn, are steered elsewhere by a rounding: there only files,
+fields and the shapes of arrays are compared. A field that is new is no difference.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import runs as golden
+
+RECORDED: dict[str, Any] = json.loads(golden.BITS.read_text("utf-8"))
+
+
+def group(run: golden.Run) -> str:
+    """Runs of a group share a process: most of a small run is its imports."""
+    return f"{'exact' if run.exact else 'learned'}{'-slow' if run.slow else ''}"
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    return (own.parent if own.name.startswith("popen-") else own) / "golden"
+
+
+def performed(name: str, base: Path) -> str:
+    """Performs a group, or waits until another worker has; what it said on stderr."""
+    folder, said = base / name, base / f"{name}.stderr"
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        end = time.monotonic() + 500
+        while not said.is_file() and time.monotonic() < end:
+            time.sleep(0.1)
+    else:
+        text = "it was stopped"
+        try:
+            text = golden.start([r for r in golden.RUNS if group(r) == name], folder)
+        finally:
+            aside = said.with_suffix(".aside")
+            aside.write_text(text, "utf-8")
+            aside.rename(said)
+    return said.read_text("utf-8")
+
+
+@pytest.fixture(scope="session")
+def same_machine() -> bool:
+    return bool(golden.machine() == RECORDED["machine"])
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        pytest.param(run, id=run.name, marks=[pytest.mark.slow] if run.slow else [])
+        for run in golden.RUNS
+    ],
+)
+def test_bits(run: golden.Run, base: Path, same_machine: bool):
+    said = performed(group(run), base)
+    place = base / group(run) / run.name
+    code = place / "code"
+    assert code.is_file() and code.read_text() == "0", f"{run.name}: failed\n{said}"
+    known = RECORDED["runs"][run.name]
+    wrong = golden.differences(
+        run, known, golden.fingerprint(run, place, known), same_machine
+    )
+    assert not wrong, "\n".join(f"{run.name}: {line}" for line in wrong)
+
+
+def test_recorded_are_the_runs_that_there_are():
+    assert list(RECORDED["runs"]) == [run.name for run in golden.RUNS]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "out").mkdir()
+    write(tmp_path, {"gap": 0.25, "values": [1.5, 2.5], "cpu_seconds": 3.0})
+    return tmp_path
+
+
+def write(folder: Path, row: dict[str, Any]) -> None:
+    (folder / "out" / "metrics.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
+
+
+RUN = golden.Run("toy", "", (golden.METRICS,), exact=True)
+
+
+@pytest.mark.parametrize(
+    ("row", "same", "elsewhere"),
+    [
+        ({"gap": 0.25, "values": [1.5, 2.5], "cpu_seconds": 4.0}, "", ""),
+        ({"new": 1.0, "values": [1.5, 2.5], "gap": 0.25}, "", ""),
+        (
+            {"gap": 0.25000000000000006, "values": [1.5, 2.5]},
+            "metrics: number :[0].gap was 0.25, now 0.25000000000000006",
+            "",
+        ),
+        (
+            {"gap": 0.2501, "values": [1.5, 2.5]},
+            "metrics: number :[0].gap was 0.25, now 0.2501",
+            "metrics: number :[0].gap was 0.25, now 0.2501",
+        ),
+        ({"values": [1.5, 2.5]}, "now nan", "now nan"),
+    ],
+)
+def test_what_is_a_difference(
+    folder: Path, row: dict[str, Any], same: str, elsewhere: str
+):
+    known = golden.fingerprint(RUN, folder)
+    write(folder, row)
+    now = golden.fingerprint(RUN, folder, known)
+    for expected, here in ((same, True), (elsewhere, False)):
+        wrong = golden.differences(RUN, known, now, here)
+        assert (expected in wrong[0]) if expected else not wrong
