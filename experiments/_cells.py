@@ -122,12 +122,12 @@ def train(
     from psro.workers import Processes
 
     todo = [cell for cell in cells if not finished(cell, folder)]
-    found: dict[Cell, Outcome] = {}
+    outcomes: dict[Cell, Outcome] = {}
     with _owner.stoppable(), Watch(todo, folder, jobs, silent) as watch:
 
         def settle(outcome: Outcome) -> None:
             _record(outcome, folder)
-            found[outcome.cell] = outcome
+            outcomes[outcome.cell] = outcome
             watch.tell(outcome.cell, outcome.fault)
 
         if jobs == 1 or len(todo) < 2:
@@ -137,7 +137,7 @@ def train(
             with Processes(min(jobs, len(todo))) as executor:
                 for outcome in _spread(todo, folder, executor):
                     settle(outcome)
-    return [found[cell] for cell in todo if found[cell].fault is not None]
+    return [outcomes[cell] for cell in todo if outcomes[cell].fault is not None]
 
 
 def _spread(
@@ -177,9 +177,9 @@ def attempt(cell: Cell, folder: Path) -> Outcome:
         _learn(cell, cell.room(folder))
     except Exception as error:  # noqa: BLE001  one cell's fault is not the others'
         user = isinstance(error, UserError | OSError)  # a full disk, say
-        told = str(error) if user else f"{type(error).__name__}: {error}"
+        sentence = str(error) if user else f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
-        return Outcome(cell, told, user, trace)
+        return Outcome(cell, sentence, user, trace)
     return Outcome(cell)
 
 
@@ -254,8 +254,8 @@ def _record(outcome: Outcome, folder: Path) -> None:
         place.unlink(missing_ok=True)
         return
     room.mkdir(parents=True, exist_ok=True)
-    told = {k: getattr(outcome, k) for k in ("fault", "user", "trace")}
-    _run.write_json(place, told | {"last_good": last_good(outcome.cell, folder)})
+    facts = {k: getattr(outcome, k) for k in ("fault", "user", "trace")}
+    _run.write_json(place, facts | {"last_good": last_good(outcome.cell, folder)})
 
 
 def complain(faults: Sequence[Outcome], folder: Path) -> None:

@@ -51,9 +51,9 @@ def record(folder: Path, config: "Config") -> None:
     _run.record(folder, config)
     if first is not None:
         now = _run.environment()
-        told = {name: now[name] for name in ("command", "commit")}
-        told["time"] = datetime.now(UTC).isoformat(timespec="seconds")
-        now = {**first, "resumed": [*first.get("resumed", []), told]}
+        later = {name: now[name] for name in ("command", "commit")}
+        later["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+        now = {**first, "resumed": [*first.get("resumed", []), later]}
         _run.write_json(folder / "env.json", now)
 
 
@@ -83,7 +83,7 @@ def commits(env: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(one.get("commit", "unknown") for one in every))
 
 
-def check_data(config: "Config", found: Dataset) -> None:
+def check_data(config: "Config", given: Dataset) -> None:
     """Refuses a data set that is not the one a resumed folder has worked with.
 
     Raises:
@@ -94,10 +94,10 @@ def check_data(config: "Config", found: Dataset) -> None:
     for place in sorted(config.out.glob("data/file-*/manifest.json")):
         used = load(place.parent)
         same = all(
-            np.array_equal(getattr(used, name), getattr(found, name))
+            np.array_equal(getattr(used, name), getattr(given, name))
             for name in validate.AXES
         )
-        if not same or (used.mirror, used.head) != (found.mirror, found.head):
+        if not same or (used.mirror, used.head) != (given.mirror, given.head):
             raise UserError(
                 f"--data: '{config.data}' must be the data set that the run in "
                 f"'{config.out}' began with; it has changed"
@@ -115,10 +115,10 @@ def clock(folder: Path, seconds: float = 0.0) -> float:
             raise UserError(
                 f"{error} (it may be removed: it only adds up the time)"
             ) from None
-    found: float = round(before + seconds, 3)
+    total: float = round(before + seconds, 3)
     if seconds:
-        files.write_sealed(place, {"wall_seconds": found})
-    return found
+        files.write_sealed(place, {"wall_seconds": total})
+    return total
 
 
 # Fields that the report reads of every row.
@@ -139,7 +139,7 @@ def rows(folder: Path, room: str, config: "Config") -> list[dict[str, Any]]:
     Raises:
       UserError: a file is damaged.
     """
-    found = []
+    finished = []
     for place in sorted((folder / room).glob("*.json")):
         try:
             name = f"{room}/{place.name.removesuffix('.json')}"
@@ -153,5 +153,5 @@ def rows(folder: Path, room: str, config: "Config") -> list[dict[str, Any]]:
             raise UserError(
                 f"{error} (remove the file and resume: it is then made again)"
             ) from None
-        found.append(row)
-    return found
+        finished.append(row)
+    return finished

@@ -143,15 +143,15 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
 
 def _value(words: list[str], flag: str) -> str | None:
     """The word after ``flag``, which may be given once."""
-    found = []
+    values = []
     for word, after in zip(words, [*words[1:], None], strict=False):
         if word == flag:
-            found.append(after)
+            values.append(after)
         elif word.startswith(flag + "="):
-            found.append(word[len(flag) + 1 :])
-    if len(found) > 1:
-        raise UserError(f"{flag} must be given once; got {len(found)} times")
-    return found[0] if found else None
+            values.append(word[len(flag) + 1 :])
+    if len(values) > 1:
+        raise UserError(f"{flag} must be given once; got {len(values)} times")
+    return values[0] if values else None
 
 
 def _as_words(
@@ -180,15 +180,15 @@ def _as_words(
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
+        fields = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         text = str(error).splitlines()[0]
         raise UserError(
             f"--config: '{path}' must be a readable YAML file; {text}"
         ) from None
-    if not isinstance(found, dict):
-        raise UserError(f"--config: '{path}' must hold fields; got {found!r}")
-    return {str(k).replace("-", "_"): v for k, v in found.items()}
+    if not isinstance(fields, dict):
+        raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
+    return {str(k).replace("-", "_"): v for k, v in fields.items()}
 
 
 def plain(value: Any) -> Any:

@@ -163,23 +163,23 @@ def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any
     """Means and standard errors over trials; None where a trial has no number."""
     import numpy as np
 
-    found: dict[str, Any] = {"trials": summaries}
+    means: dict[str, Any] = {"trials": summaries}
     for key in ("game", "solver", "eval_solver", "concept"):
-        found[key] = summaries[0][key]
+        means[key] = summaries[0][key]
     for key in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
         listed = [s[key] for s in summaries]
         if None in listed:
-            found[key] = found[f"{key}_standard_error"] = None
+            means[key] = means[f"{key}_standard_error"] = None
             continue
         values = np.array(listed)
-        found[key] = float(values.mean())
-        found[f"{key}_standard_error"] = float(
+        means[key] = float(values.mean())
+        means[f"{key}_standard_error"] = float(
             values.std(ddof=1) / np.sqrt(len(values))
         )
-    found["failed"] = any(s["failed"] for s in summaries)
-    found["stopped"] = [s["stopped"] for s in summaries]
-    found["seeds"] = [s["seed"] for s in summaries]
-    return found
+    means["failed"] = any(s["failed"] for s in summaries)
+    means["stopped"] = [s["stopped"] for s in summaries]
+    means["seeds"] = [s["seed"] for s in summaries]
+    return means
 
 
 def _save_arrays(folder: Path, state: "State") -> None:

@@ -63,15 +63,15 @@ def do(job: Job, executor: Executor) -> list[Outcome]:
         unit.place(folder).parent.mkdir(parents=True, exist_ok=True)
     trials = [partial(_alone, unit, job, begun) for unit in job.units]
     if job.units[0].kind == "model":
-        found = _guarded(job.units, partial(_models, job))
+        outcomes = _guarded(job.units, partial(_models, job))
     elif len(trials) == 1:
-        found = [trials[0](executor)]
+        outcomes = [trials[0](executor)]
     else:
-        found = together(trials, executor)
-    seconds = (time.process_time() - begun) / len(found)
-    if len(found) == job.config.stack == 1 and found[0].fault is None:
+        outcomes = together(trials, executor)
+    seconds = (time.process_time() - begun) / len(outcomes)
+    if len(outcomes) == job.config.stack == 1 and outcomes[0].fault is None:
         seconds = max(seconds, _grown_in(job.units[0], folder))
-    return [replace(outcome, seconds=seconds) for outcome in found]
+    return [replace(outcome, seconds=seconds) for outcome in outcomes]
 
 
 def _grown_in(unit: Unit, folder: Path) -> float:
@@ -96,9 +96,9 @@ def _guarded(units: Sequence[Unit], doer: Callable[[], None]) -> list[Outcome]:
         doer()
     except Exception as error:  # noqa: BLE001  one unit's fault is not the grid's
         user = isinstance(error, UserError | SolverFailed | OSError)
-        told = str(error) if user else f"{type(error).__name__}: {error}"
+        sentence = str(error) if user else f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
-        return [Outcome(unit, told, user, trace) for unit in units]
+        return [Outcome(unit, sentence, user, trace) for unit in units]
     return [Outcome(unit) for unit in units]
 
 
@@ -170,12 +170,12 @@ def _models(job: Job) -> None:
 def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
     """The behaviour in a data set, imitated."""
     config = job.config
-    found = clone(
+    imitated = clone(
         _parts.data_of(unit.needs(config)[0], job),
         _parts.number(unit.seed(config.seed)),
         Cloning(steps=config.clone_steps or 0),
     )
-    _parts.save_clone(found, unit, job)
+    _parts.save_clone(imitated, unit, job)
 
 
 def explore(
@@ -214,13 +214,13 @@ def recorded(unit: Unit, folder: Path) -> Path:
 def finish(outcome: Outcome, folder: Path, config: "Config") -> None:
     """Records what became of a unit: in ``units/`` or in ``failed/``."""
     place = recorded(outcome.unit, folder)
-    failed, told = folder / "failed" / place.name, {"unit": outcome.unit.name}
+    failed, named = folder / "failed" / place.name, {"unit": outcome.unit.name}
     for room in (failed.parent, place.parent):
         room.mkdir(exist_ok=True)
     if outcome.fault is None:
-        facts = {**told, "cpu_seconds": round(outcome.seconds, 3)}
+        facts = {**named, "cpu_seconds": round(outcome.seconds, 3)}
         files.write_sealed(place, facts, _parts.bound(f"units/{place.stem}", config))
         failed.unlink(missing_ok=True)
     else:
         about = {"fault": outcome.fault, "trace": outcome.trace}
-        _run.write_json(failed, {**told, **about})
+        _run.write_json(failed, {**named, **about})
