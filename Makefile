@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint slow golden ray worlds bench clean
+.PHONY: demo test lint slow golden attacks ray worlds bench clean
 
 $(STAMP): setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'metaspiel: Python 3.11 or newer is needed; got ' + sys.version.split()[0])"
@@ -30,6 +30,10 @@ slow: $(STAMP)
 
 golden: $(STAMP)
 	$(BIN)/python tests/golden/record.py
+
+attacks: $(STAMP)
+	mkdir -p runs
+	$(BIN)/python tests/attacks/run.py --out runs/attacks.md
 
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'

@@ -267,7 +267,7 @@ def test_all_instances_are_exact():
 
 def test_a_policy_played_otherwise_is_another_policy(tmp_path):
     setup = parts(Bargaining(), True)
-    state = last(setup, 1)
+    state = last(setup, 1, final_gap=True)
     (_, learned), _ = state.population.pools
     assert state.population.find(0, learned.policy, "greedy") == 1
     assert state.population.find(0, learned.policy, "sampled") is None

@@ -1,0 +1,144 @@
+"""Pages as child processes, forked from one that has imported them already.
+
+A page in a process of its own spends two seconds on imports, a fork none. Of the code
+under test only ``_run.main`` and a page's ``page`` and ``Config`` are named.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import re
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# What pages import late, and every fork would import again.
+_LATE = (
+    *("safetensors.torch", "scipy.stats", "rich.progress", "tyro", "pyspiel"),
+    *("psro.checkpoint", "psro.loop", "meta_solvers", "matrl.checkpoint"),
+    *("experiments._report", "experiments._cells", "experiments._folder"),
+)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a child left: its exit code (None after a timeout) and its stderr."""
+
+    code: int | None
+    error: str
+
+
+def load(root: Path, modules: list[str]) -> None:
+    """Imports the code under test, and what it would import late."""
+    sys.path.insert(0, str(root))
+    import torch
+
+    torch.set_num_threads(1)
+    cheap_pictures()
+    for name in ("_run", *modules):
+        where = importlib.import_module(f"experiments.{name}").__file__
+        if not Path(str(where)).is_relative_to(root):
+            raise SystemExit(f"--root: '{where}' must lie in '{root}'")
+    for name in _LATE:
+        with contextlib.suppress(ModuleNotFoundError):  # it may have another name
+            importlib.import_module(name)
+
+
+def cheap_pictures() -> None:
+    """Plots are no results, and drawing them takes most of a tiny run."""
+    from matplotlib.figure import Figure
+
+    def savefig(self: Figure, target: Any, **about: Any) -> None:
+        if isinstance(target, io.TextIOBase):
+            target.write("<svg></svg>")
+        elif hasattr(target, "write"):
+            target.write(b"no picture")
+        else:
+            Path(target).write_bytes(b"no picture")
+
+    Figure.savefig = savefig  # type: ignore[assignment]
+
+
+def begin(
+    module: str, words: list[str], place: Path, kill: tuple[str, int] | None = None
+) -> int:
+    """Starts a page; ``place`` is for its output and is its working folder."""
+    place.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        os.setsid()
+        _settle(module, words, place)
+        if kill is not None:
+            _kill_at(*kill)
+        code = _called(module, words)
+    except SystemExit as stopped:
+        code = stopped.code if isinstance(stopped.code, int) else 1
+    except BaseException:  # noqa: BLE001  as the interpreter would end
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _settle(module: str, words: list[str], place: Path) -> None:
+    """The child's streams, folder and command line."""
+    os.chdir(place)
+    for number, name in ((0, os.devnull), (1, "stdout"), (2, "stderr")):
+        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        file = os.open(name, flags, 0o644)
+        os.dup2(file, number)
+        os.close(file)
+    sys.argv = [f"experiments.{module}", *words]
+
+
+def _called(module: str, words: list[str]) -> int:
+    from experiments import _run
+
+    page = importlib.import_module(f"experiments.{module}")
+    return _run.main(page.page, page.Config, words)
+
+
+def _kill_at(pattern: str, time: int) -> None:
+    """Kills this process before it renames something to such a path once more."""
+    from experiments import _cells
+
+    if hasattr(_cells, "PAUSE"):
+        _cells.PAUSE = 0.0  # every state is written, which changes no result
+    ends, left = re.compile(f"(?:{pattern})$"), [time]
+
+    def hear(event: str, given: tuple[Any, ...]) -> None:
+        if event == "os.rename" and ends.search(str(given[1])):
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hear)
+
+
+def end(pid: int, place: Path, seconds: float) -> Ended:
+    """Waits for a child and ends what it may have left running."""
+    deadline, code, pause = time.monotonic() + seconds, None, 0.002
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            break
+        time.sleep(pause)
+        pause = min(0.02, 1.5 * pause)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    if code is None:
+        os.waitpid(pid, 0)
+    error = (place / "stderr").read_text("utf-8", "replace")
+    return Ended(code, error)

@@ -1,0 +1,39 @@
+"""Mutated run folders are refused, or what was mutated changes no result."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from pages import PAGES
+
+RUN = Path(__file__).with_name("run.py")
+
+
+def wrong(folder: Path, *words: str) -> list[str]:
+    """Cases that ended silently wrong, with a traceback or not at all."""
+    out = folder / "table.md"
+    command = [sys.executable, str(RUN), "--out", str(out), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = out.with_suffix(".jsonl").read_text("utf-8").splitlines()
+    cases = [json.loads(line) for line in lines]
+    assert len(cases) >= 20
+    return [
+        "{class}: {page}: {kind}, {place}: {detail}".format(**case)
+        for case in cases
+        if case["class"] not in ("refused", "same")
+    ]
+
+
+def test_one_mutation_of_every_kind(tmp_path: Path):
+    assert not wrong(tmp_path, "--page", "psro", "--once")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+def test_every_page(name: str, tmp_path: Path):
+    assert not wrong(tmp_path, "--page", name)
