@@ -32,6 +32,7 @@ from experiments._cells_states import (
     finished,
     kept,
     last_good,
+    named,
     newest,
     rows,
     save,
@@ -231,20 +232,8 @@ def _claim(cell: Cell, room: Path) -> None:
     """Makes the cell's folder, or refuses one in which something else was trained."""
     room.mkdir(parents=True, exist_ok=True)
     files.tidy(room)
-    place = room / "cell.json"
-    if not place.exists():
-        _run.write_json(place, cell.fields)
-    elif _old(before := _run.read_json(place)) != files.restored(cell.fields):
-        raise UserError(
-            f"'{room}' must hold the cell that is asked for; it holds one of {before}"
-        )
-
-
-def _old(value: Any) -> Any:
-    """A cell as it was once written, with "inf" for an infinity, as it is now."""
-    if isinstance(value, dict):
-        return {key: _old(inner) for key, inner in value.items()}
-    return float(value) if value in ("inf", "-inf") else value
+    if not named(cell, room):
+        _run.write_json(room / "cell.json", cell.fields)
 
 
 def _record(outcome: Outcome, folder: Path) -> None:

@@ -139,6 +139,30 @@ def check_kept(cell: Cell, room: Path, made: int) -> None:
             ) from None
 
 
+def named(cell: Cell, room: Path) -> bool:
+    """Whether ``cell.json`` says that the folder is this cell's.
+
+    Raises:
+      UserError: it is another one's, or damaged.
+    """
+    place = room / "cell.json"
+    if not place.exists():
+        return False
+    before = files.read_json(place)
+    if _as_now(before) != files.restored(cell.fields):
+        raise UserError(
+            f"'{room}' must hold the cell that is asked for; it holds one of {before}"
+        )
+    return True
+
+
+def _as_now(value: Any) -> Any:
+    """A cell as it was once written, with "inf" for an infinity, as it is now."""
+    if isinstance(value, dict):
+        return {key: _as_now(inner) for key, inner in value.items()}
+    return float(value) if value in ("inf", "-inf") else value
+
+
 def last_good(cell: Cell, folder: Path) -> dict[str, Any] | None:
     """Folder and iteration of the cell's newest state; None where there is none."""
     for place in reversed(files.numbered(cell.room(folder) / "checkpoint")):
@@ -156,6 +180,8 @@ def finished(cell: Cell, folder: Path) -> bool:
     if not (room / "done.json").is_file():
         return False
     try:
+        if not named(cell, room):
+            return False
         done = files.read_sealed(room / "done.json", {"cell": cell.identity})
         place, seal = newest(cell, room)
         check_kept(cell, room, cell.iterations)
