@@ -5,6 +5,7 @@ from setuptools import setup
 PACKAGES = [
     "metaspiel",
     "metaspiel.nfg",
+    "metaspiel.files",
     "metaspiel.games",
     "metaspiel.learn",
     "meta_solvers",

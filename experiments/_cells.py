@@ -2,71 +2,65 @@
 
     cells/<slug>/cell.json       what is trained
                  metrics.jsonl   one row an iteration
-                 checkpoint/     the newest state written, to go on from
+                 checkpoint/     the two newest states written, to go on from
                  kept/000020/    states kept for later, where the cell asks for them
                  done.json       all iterations are made
                  failed.json     why they are not: the sentence, the last good state
 
 What a cell learns depends on its fields alone: not on the other cells, on how many are
-trained at once, or on how often the run was killed and resumed.
+trained at once, or on how often the run was killed and resumed. A state is sealed with
+what it belongs to: the cell, its iteration, and the rows before it.
 """
 
-import json
-import os
-import re
 import shutil
 import time
 import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from experiments import _folder, _run
+from experiments import _owner, _run
 from experiments._cells_learners import LEARNERS
+from experiments._cells_states import (
+    Cell,
+    check_kept,
+    finished,
+    kept,
+    last_good,
+    named,
+    newest,
+    rows,
+    save,
+    state,
+)
 from experiments._cells_watch import Watch
+from metaspiel import files
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import Diverged
 from metaspiel.nfg.errors import UserError, unknown
 from psro.executor import Executor, WorkerLost, WorkFailed
 
+__all__ = [
+    "Cell",
+    "Outcome",
+    "attempt",
+    "check",
+    "complain",
+    "finished",
+    "kept",
+    "last_good",
+    "rows",
+    "state",
+    "train",
+]
+
 PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One training run.
-
-    Attributes:
-      label: what it is, without the seed; cells differ in label or seed.
-      game: as ``metaspiel.games.worlds.load`` reads it.
-      method: one of ``experiments._cells_learners.LEARNERS``.
-      settings: of the method, of its own class.
-      seed: of everything random.
-      iterations: to make.
-      keep: a state is kept every so many iterations; 0 for none.
-    """
-
-    label: str
-    game: str
-    method: str
-    settings: Any
-    seed: int
-    iterations: int
-    keep: int = 0
-
-    @property
-    def slug(self) -> str:
-        """The name of its folder."""
-        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.label).strip('-')}-s{self.seed}"
-
-    def room(self, folder: Path) -> Path:
-        """Its folder."""
-        return folder / "cells" / self.slug
+KEPT = 2  # checkpoints of a cell
 
 
 @dataclass(frozen=True)
@@ -129,12 +123,12 @@ def train(
     from psro.workers import Processes
 
     todo = [cell for cell in cells if not finished(cell, folder)]
-    found: dict[Cell, Outcome] = {}
-    with _folder.stoppable(), Watch(todo, folder, jobs, silent) as watch:
+    outcomes: dict[Cell, Outcome] = {}
+    with _owner.stoppable(), Watch(todo, folder, jobs, silent) as watch:
 
         def settle(outcome: Outcome) -> None:
             _record(outcome, folder)
-            found[outcome.cell] = outcome
+            outcomes[outcome.cell] = outcome
             watch.tell(outcome.cell, outcome.fault)
 
         if jobs == 1 or len(todo) < 2:
@@ -144,7 +138,7 @@ def train(
             with Processes(min(jobs, len(todo))) as executor:
                 for outcome in _spread(todo, folder, executor):
                     settle(outcome)
-    return [found[cell] for cell in todo if found[cell].fault is not None]
+    return [outcomes[cell] for cell in todo if outcomes[cell].fault is not None]
 
 
 def _spread(
@@ -175,7 +169,7 @@ def _work(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
 @cache
 def _mortal() -> None:
     """A worker that outlived its parent would write beside a resumed run; once."""
-    _folder.end_with_parent()
+    _owner.end_with_parent()
 
 
 def attempt(cell: Cell, folder: Path) -> Outcome:
@@ -183,10 +177,10 @@ def attempt(cell: Cell, folder: Path) -> Outcome:
     try:
         _learn(cell, cell.room(folder))
     except Exception as error:  # noqa: BLE001  one cell's fault is not the others'
-        user = isinstance(error, UserError)
-        told = str(error) if user else f"{type(error).__name__}: {error}"
+        user = isinstance(error, UserError | OSError)  # a full disk, say
+        sentence = str(error) if user else f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
-        return Outcome(cell, told, user, trace)
+        return Outcome(cell, sentence, user, trace)
     return Outcome(cell)
 
 
@@ -194,65 +188,52 @@ def _learn(cell: Cell, room: Path) -> None:
     torch.set_num_threads(1)
     _claim(cell, room)
     game, learner = load(cell.game), LEARNERS[cell.method]()
-    place, metrics = room / "checkpoint", room / "metrics.jsonl"
-    if place.exists():
+    place, seal = newest(cell, room)
+    if place is not None:
         state = learner.load(place)
+        check_kept(cell, room, state.iteration)
     else:
         state = learner.start(game, cell.settings, cell.seed)
-    if not state.iteration:
-        metrics.unlink(missing_ok=True)
-    _run.Metrics(metrics, state.iteration)  # rows after the checkpoint are made again
+        (room / "metrics.jsonl").unlink(missing_ok=True)
+    # Rows after the checkpoint are made again.
+    metrics = _run.Metrics(room / "metrics.jsonl", state.iteration, seal, durable=False)
     saved = time.monotonic()
-    with open(metrics, "a", encoding="utf-8") as log:
 
-        def keep(state: Any) -> None:
-            os.fsync(log.fileno())  # a checkpoint never knows more than the rows
-            learner.save(state, place)
+    def keep(state: Any, folder: Path) -> None:
+        metrics.flush()  # a checkpoint never knows more than the rows
+        save(cell, state, folder / f"{state.iteration:06d}", metrics.seal)
 
-        while state.iteration < cell.iterations:
-            try:
-                state, row = learner.step(game, cell.settings, state)
-            except Diverged:
-                if learner.pure:
-                    keep(state)
-                raise
-            log.write(json.dumps(_run.clean(row)) + "\n")
-            log.flush()
-            if cell.keep and state.iteration % cell.keep == 0:
-                learner.save(state, room / "kept" / f"{state.iteration:06d}")
-            if time.monotonic() - saved > PAUSE:
-                keep(state)
-                saved = time.monotonic()
-        keep(state)
-    _run.write_json(room / "done.json", {"iterations": cell.iterations})
+    def checkpoint(state: Any) -> None:
+        keep(state, room / "checkpoint")
+        for old in files.numbered(room / "checkpoint")[:-KEPT]:
+            shutil.rmtree(old)
+
+    while state.iteration < cell.iterations:
+        try:
+            state, row = learner.step(game, cell.settings, state)
+        except Diverged:
+            if learner.pure:
+                checkpoint(state)
+            raise
+        metrics.add(row)
+        if cell.keep and state.iteration % cell.keep == 0:
+            keep(state, room / "kept")
+        last = state.iteration == cell.iterations - 1  # a way back from the end
+        if last or time.monotonic() - saved > PAUSE:
+            checkpoint(state)
+            saved = time.monotonic()
+    if place is None or int(place.name) < state.iteration:
+        checkpoint(state)
+    done = {"iterations": state.iteration, "rows": metrics.seal}
+    files.write_sealed(room / "done.json", done, {"cell": cell.identity})
 
 
 def _claim(cell: Cell, room: Path) -> None:
     """Makes the cell's folder, or refuses one in which something else was trained."""
     room.mkdir(parents=True, exist_ok=True)
-    for left in [
-        *room.glob(".*"),
-        *room.glob("kept/.*"),
-    ]:  # of writers that were killed
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
-    fields = asdict(cell) | {"settings": asdict(cell.settings)}
-    told = {k: v for k, v in _plain(fields).items() if k != "iterations"}
-    place = room / "cell.json"
-    if not place.exists():
-        _run.write_json(place, told)
-    elif (before := _run.read_json(place)) != told:
-        raise UserError(
-            f"'{room}' must hold the cell that is asked for; it holds one of {before}"
-        )
-
-
-def _plain(value: Any) -> Any:
-    """As JSON can hold it; an infinite number is a word."""
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return str(value) if value in (float("inf"), -float("inf")) else value
+    files.tidy(room)
+    if not named(cell, room):
+        _run.write_json(room / "cell.json", cell.fields)
 
 
 def _record(outcome: Outcome, folder: Path) -> None:
@@ -262,46 +243,8 @@ def _record(outcome: Outcome, folder: Path) -> None:
         place.unlink(missing_ok=True)
         return
     room.mkdir(parents=True, exist_ok=True)
-    told = {k: getattr(outcome, k) for k in ("fault", "user", "trace")}
-    _run.write_json(place, told | {"last_good": last_good(outcome.cell, folder)})
-
-
-def last_good(cell: Cell, folder: Path) -> dict[str, Any] | None:
-    """Folder and iteration of the cell's newest state; None where there is none."""
-    place = cell.room(folder) / "checkpoint"
-    try:
-        state = LEARNERS[cell.method]().load(place)
-    except UserError:
-        return None
-    return {"checkpoint": str(place), "iteration": state.iteration}
-
-
-def finished(cell: Cell, folder: Path) -> bool:
-    """Whether all its iterations are made."""
-    place = cell.room(folder) / "done.json"
-    return place.is_file() and _run.read_json(place)["iterations"] >= cell.iterations
-
-
-def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
-    """Metrics of the iterations made so far; those of a cell that failed too.
-
-    Raises:
-      UserError: the file is damaged.
-    """
-    place = cell.room(folder) / "metrics.jsonl"
-    if not place.is_file():
-        return []
-    try:
-        lines = place.read_text("utf-8").splitlines()[: cell.iterations]
-        return [json.loads(line) for line in lines]
-    except ValueError:
-        raise UserError(f"'{place}' must hold one JSON row a line") from None
-
-
-def kept(cell: Cell, folder: Path) -> dict[int, Path]:
-    """Folders of the states that were kept, by iteration; the learner's ``load``."""
-    places = sorted((cell.room(folder) / "kept").glob("[0-9]*"))
-    return {int(place.name): place for place in places}
+    facts = {k: getattr(outcome, k) for k in ("fault", "user", "trace")}
+    _run.write_json(place, facts | {"last_good": last_good(outcome.cell, folder)})
 
 
 def complain(faults: Sequence[Outcome], folder: Path) -> None:

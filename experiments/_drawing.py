@@ -19,7 +19,6 @@ from metaspiel.games.simulator import Position
 from metaspiel.learn.policies import Bank
 from offline.data import Dataset, Mirror
 from offline.record import Actor, collect
-from psro import checkpoint
 from psro.parts import State
 from psro.rl import pools_of
 
@@ -38,7 +37,7 @@ def drawn(
     if unit.behaviour != "psro":
         return collect(simulator, trajectories, seed, mirror=mirror)
     own = replace(Unit("data", unit.trial), behaviour="psro")
-    finals = [checkpoint.latest(run.place(job.folder)) for run in own.needs(config)]
+    finals = [_parts.state_of(run, job) for run in own.needs(config)]
     act, mixture = _mixture(finals, simulator, config)
     return collect(
         simulator,

@@ -1,20 +1,15 @@
-"""The run folder of the Bargaining page: who may write to it, and what it was asked."""
+"""The run folder of the Bargaining page: what it was asked, and what it has."""
 
-import fcntl
-import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from experiments import _run
+from experiments._parts import bound
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from offline import validate
 from offline.data import Dataset, load
@@ -28,41 +23,6 @@ LISTS = (
 )  # fmt: skip
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing to the folder; a killed one lets go.
-
-    Raises:
-      UserError: another process is writing to it.
-    """
-    with open(folder / ".lock", "a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"--out: '{folder}' must have one run at a time; another process is "
-                "writing to it"
-            ) from None
-        yield
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C would: workers are stopped, results kept."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are for the main thread only
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def widened(folder: Path, config: "Config") -> "Config":
     """The configuration with all that the folder's earlier runs were asked for.
 
@@ -71,7 +31,7 @@ def widened(folder: Path, config: "Config") -> "Config":
     place = folder / "config.json"
     if not place.is_file():
         return config
-    before = _run.read_json(place)
+    before = _run.stored(folder)
     asked: dict[str, Any] = {
         name: tuple(dict.fromkeys([*(before.get(name) or ()), *getattr(config, name)]))
         for name in LISTS
@@ -87,15 +47,34 @@ def record(folder: Path, config: "Config") -> None:
     The environment is that of the first run, whose command makes the folder again; of
     later runs "resumed" lists command, commit and time.
     """
-    fields = {k: _run.plain(v) for k, v in vars(config).items()}
-    _run.write_json(folder / "config.json", fields)
-    place, now = folder / "env.json", _run.environment()
-    if place.is_file():
-        first = _run.read_json(place)
-        told = {name: now[name] for name in ("command", "commit")}
-        told["time"] = datetime.now(UTC).isoformat(timespec="seconds")
-        now = {**first, "resumed": [*first.get("resumed", []), told]}
-    _run.write_json(place, now)
+    first = environment(folder)
+    _run.record(folder, config)
+    if first is not None:
+        now = _run.environment()
+        later = {name: now[name] for name in ("command", "commit")}
+        later["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+        now = {**first, "resumed": [*first.get("resumed", []), later]}
+        _run.write_json(folder / "env.json", now)
+
+
+def environment(folder: Path) -> dict[str, Any] | None:
+    """What ``env.json`` says of the first run and those that resumed it, if any.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    place = folder / "env.json"
+    if not place.is_file():
+        return None
+    env = _run.read_json(place)
+    later = env.get("resumed", []) if isinstance(env, dict) else None
+    if not isinstance(later, list) or not all(isinstance(one, dict) for one in later):
+        raise UserError(
+            f"'{place}' must hold an object, as the run wrote it; it was changed (it "
+            "may be removed: results do not depend on it)"
+        )
+    known: dict[str, Any] = env
+    return known
 
 
 def commits(env: dict[str, Any]) -> list[str]:
@@ -104,7 +83,7 @@ def commits(env: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(one.get("commit", "unknown") for one in every))
 
 
-def check_data(config: "Config", found: Dataset) -> None:
+def check_data(config: "Config", given: Dataset) -> None:
     """Refuses a data set that is not the one a resumed folder has worked with.
 
     Raises:
@@ -115,10 +94,10 @@ def check_data(config: "Config", found: Dataset) -> None:
     for place in sorted(config.out.glob("data/file-*/manifest.json")):
         used = load(place.parent)
         same = all(
-            np.array_equal(getattr(used, name), getattr(found, name))
+            np.array_equal(getattr(used, name), getattr(given, name))
             for name in validate.AXES
         )
-        if not same or (used.mirror, used.head) != (found.mirror, found.head):
+        if not same or (used.mirror, used.head) != (given.mirror, given.head):
             raise UserError(
                 f"--data: '{config.data}' must be the data set that the run in "
                 f"'{config.out}' began with; it has changed"
@@ -128,11 +107,18 @@ def check_data(config: "Config", found: Dataset) -> None:
 def clock(folder: Path, seconds: float = 0.0) -> float:
     """Wall seconds of all runs in this folder, with these added."""
     place = folder / "clock.json"
-    before = _run.read_json(place)["wall_seconds"] if place.exists() else 0.0
-    found: float = round(before + seconds, 3)
+    before = 0.0
+    if place.exists():
+        try:
+            before = files.read_sealed(place)["wall_seconds"]
+        except UserError as error:
+            raise UserError(
+                f"{error} (it may be removed: it only adds up the time)"
+            ) from None
+    total: float = round(before + seconds, 3)
     if seconds:
-        _run.write_json(place, {"wall_seconds": found})
-    return found
+        files.write_sealed(place, {"wall_seconds": total})
+    return total
 
 
 # Fields that the report reads of every row.
@@ -147,16 +133,17 @@ _KEYS = {
 }  # fmt: skip
 
 
-def rows(folder: Path, room: str) -> list[dict[str, Any]]:
+def rows(folder: Path, room: str, config: "Config") -> list[dict[str, Any]]:
     """Finished rows of a room, in the order of their names.
 
     Raises:
       UserError: a file is damaged.
     """
-    found = []
+    finished = []
     for place in sorted((folder / room).glob("*.json")):
         try:
-            row = _run.read_json(place)
+            name = f"{room}/{place.name.removesuffix('.json')}"
+            row = files.read_sealed(place, bound(name, config))
             if not isinstance(row, dict):
                 raise UserError(f"'{place}' must hold an object; it does not")
             lost = [name for name in _KEYS[room] if name not in row]
@@ -166,20 +153,5 @@ def rows(folder: Path, room: str) -> list[dict[str, Any]]:
             raise UserError(
                 f"{error} (remove the file and resume: it is then made again)"
             ) from None
-        found.append(row)
-    return found
-
-
-def end_with_parent() -> None:
-    """Ends this worker process as soon as the one that started it has died."""
-    import multiprocessing
-
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
+        finished.append(row)
+    return finished

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from experiments import _parts, _run
+from experiments import _parts
 from experiments._drawing import drawn
 from experiments._grid import Job, Unit
 from meta_solvers import get
@@ -18,7 +18,6 @@ from offline.coffee import SOLVERS
 from offline.fidelity import one_step, roll_outs
 from offline.model import ModelSimulator
 from offline.regret import Judge, Profile, regrets
-from psro import checkpoint
 from psro.executor import Executor
 from psro.parts import State, Table
 from psro.rl import pools_of
@@ -64,7 +63,7 @@ def profile(state: State, iteration: int, evaluation: str, seed: int) -> Profile
 def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -> None:
     """Regret in the true game of one profile, or of the last k."""
     config, seed = job.config, unit.seed(job.config.seed)
-    state = checkpoint.latest(unit.explored.place(job.folder))
+    state = _parts.state_of(unit.explored, job)
     last = unit.iteration or state.iteration
     first = last if unit.iteration else last - config.k + 1
     profiles = [
@@ -72,8 +71,7 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
     ]
     imitation = None
     if unit.weight is not None:
-        place = unit.needs(config)[1].place(job.folder)
-        imitation = _parts.cloned(place, config), unit.weight
+        imitation = _parts.cloned(unit.needs(config)[1], job), unit.weight
     found = regrets(
         _parts.game(config),
         _parts.network(config),
@@ -109,7 +107,7 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
     if imitation is not None:
         told = vars(imitation[0])
         row["clone"] = {name: told[name] for name in ("trained", "held_out", "uniform")}
-    _run.write_json(unit.place(job.folder), _run.clean(row))
+    _parts.write_row(unit, job, row)
 
 
 def _cell(unit: Unit, config: "Config") -> dict[str, Any]:
@@ -129,7 +127,7 @@ def fidelity(
     """Uncertainty and utility errors of the run's empirical game, and of its model."""
     config = job.config
     model = _parts.simulator_of(unit, job)
-    state = checkpoint.latest(unit.explored.place(job.folder))
+    state = _parts.state_of(unit.explored, job)
     found = agreement(
         _parts.game(config),
         model,
@@ -149,7 +147,7 @@ def fidelity(
         "model": _of_model(unit, job, model),
         "cpu_seconds": round(spent(), 3),
     }
-    _run.write_json(unit.place(job.folder), _run.clean(row))
+    _parts.write_row(unit, job, row)
 
 
 def _of_model(unit: Unit, job: Job, model: ModelSimulator) -> dict[str, Any]:

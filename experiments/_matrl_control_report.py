@@ -9,6 +9,7 @@ import numpy as np
 from experiments import _matrl_control_claims as claim
 from experiments import _report
 from experiments._matrl_control import WINDOW, Curves, returns, smooth
+from metaspiel import files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -116,8 +117,7 @@ def save_curves(path: Path, curves: Curves) -> None:
         if rows:
             arrays[f"{task}/{method}/returns"] = returns(rows)
             arrays[f"{task}/{method}/seeds"] = np.array(list(rows))
-    with open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+    files.write_arrays(path, arrays)
 
 
 def write(

@@ -17,9 +17,9 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 from torch import Tensor
 
-from experiments import _cells, _run
+from experiments import _cells
 from experiments._cells import Cell
-from matrl import checkpoint
+from metaspiel import files
 from metaspiel.games.markov import MarkovGame
 from metaspiel.games.mini_pong import MiniPong, tracker
 from metaspiel.games.worlds import load
@@ -27,6 +27,7 @@ from metaspiel.learn.actors import Policies
 from metaspiel.learn.ppo import students
 from metaspiel.learn.random import stream
 from metaspiel.learn.rollout import act, look, play
+from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from experiments.matrl_pong import Config
@@ -68,6 +69,25 @@ class Match:
         """Its file."""
         return self.folder / "matches" / f"{self.name}.json"
 
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What its file belongs to."""
+        rivals = [self.first.identity, self.second.identity]
+        return {"match": self.name, "runs": rivals, "of": [self.games, self.seed]}
+
+    def read(self) -> ndarray:
+        """Its file.
+
+        Raises:
+          UserError: it is damaged, or that of another match.
+        """
+        try:
+            return np.array(files.read_sealed(self.place, self.bound))
+        except UserError as error:
+            raise UserError(
+                f"{error} (remove the file and resume: it is then played again)"
+            ) from None
+
     def rng(self, *number: int) -> np.random.Generator:
         """Random numbers of one of its pairs."""
         return stream(self.seed, zlib.crc32(self.name.encode()), *number)
@@ -95,18 +115,16 @@ class Scores:
 
     def save(self, path: Path) -> None:
         """Writes the arrays as ``.npz``."""
-        with open(path, "wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                matrix=self.matrix,
-                league=self.league,
-                script=self.script,
-                methods=np.array([method for method, _ in self.runs]),
-                seeds=np.array([seed for _, seed in self.runs]),
-                checkpoints=np.array(self.checkpoints),
-                opponents=np.array(self.opponents),
-            )
+        arrays = {
+            "matrix": self.matrix,
+            "league": self.league,
+            "script": self.script,
+            "methods": np.array([method for method, _ in self.runs]),
+            "seeds": np.array([seed for _, seed in self.runs]),
+            "checkpoints": np.array(self.checkpoints),
+            "opponents": np.array(self.opponents),
+        }
+        files.write_arrays(path, arrays)
 
 
 def opponents(game: MarkovGame) -> tuple[str, ...]:
@@ -141,7 +159,7 @@ def played(
     else:
         with Processes(min(config.jobs, len(todo)), progress=told) as executor:
             executor.answer(work, todo)
-    found = {m: np.array(_run.read_json(m.place)) for m in (*matrix, *script, *league)}
+    found = {m: m.read() for m in (*matrix, *script, *league)}
     size = len(cells)
     return Scores(
         np.stack([found[m] for m in matrix]),
@@ -169,14 +187,14 @@ def work(asked: Sequence[Match]) -> list[None]:
     """Plays matches and writes their files; what a worker process is asked."""
     torch.set_num_threads(1)
     for match in asked:
-        _run.write_json(match.place, _KINDS[match.kind](match).tolist())
+        files.write_sealed(match.place, _KINDS[match.kind](match).tolist(), match.bound)
     return [None] * len(asked)
 
 
 def _weights(cell: Cell, folder: Path) -> list[Float32[Tensor, "2 P"]]:
     """Actors of both agents at every checkpoint."""
     places = _cells.kept(cell, folder).values()
-    return [checkpoint.load(place).agents.actor.weights for place in places]
+    return [_cells.state(cell, place).agents.actor.weights for place in places]
 
 
 def figures(score: Float64[ndarray, " M"]) -> Float64[ndarray, " 4"]:

@@ -1,14 +1,11 @@
-"""The Neural Equilibrium Solver's pages: measures, short trainings, tables, plots."""
+"""The Neural Equilibrium Solver's pages: measures, tables, plots."""
 
-import math
-import shutil
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -19,23 +16,12 @@ from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Concept, Problem
 from metaspiel.nfg.errors import UserError
 
-if TYPE_CHECKING:
-    from meta_solvers.nes.network import Network
-    from meta_solvers.nes.train import Recipe
-
 Table = tuple[str, list[str], list[list[Any]]]  # caption, columns, rows
 Drawing = tuple[Any, str, str]  # matplotlib's figure, title, caption
 Solver = Callable[[ndarray], tuple[ndarray, ndarray]]  # payoffs to joint and status
 
 REFINED = 2  # Newton steps of the exact solver after the network
 _AT_ONCE = 2**17  # joint actions in a batch, which bounds the memory of a network
-_WORK = 2048  # the same in trainings of curves: games are small, and steps many
-_WIDE = dict(unrolled=0, payoff=(32, 32), dual=32, dual_layers=2, norm="standard")
-NETWORKS: dict[str, dict[str, Any]] = {
-    "unrolled": {},
-    "feed-forward": _WIDE,
-    "linear": {**_WIDE, "linear": True},
-}
 
 
 def check(network: Path | None, games: int, seed: int) -> None:
@@ -137,85 +123,6 @@ def _solvers(concept: Concept, network: Path | None) -> dict[str, Solver]:
     return {"uniform": uniform, **nes, "exact": exact}
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One line of Figure 3: which games, and which network learns them."""
-
-    shape: tuple[int, ...] = (4, 4)
-    concept: Concept = "cce"
-    selects: str = "entropy"
-    network: str = "feed-forward"
-    naive: bool = False
-
-    @property
-    def name(self) -> str:
-        """As a file name."""
-        shape = "x".join(map(str, self.shape))
-        parts = [shape, self.concept, self.selects, self.network]
-        return "-".join(parts + ["naive"] * self.naive)
-
-    def recipe(self, steps: int, seed: int) -> "Recipe":
-        """A short training: a brief warm-up and average."""
-        from meta_solvers.nes.data import Games
-        from meta_solvers.nes.network import Architecture
-        from meta_solvers.nes.train import Recipe
-
-        players, n, part = len(self.shape), self.shape[0], max(1, steps // 10)
-        build = Architecture(
-            self.concept, players, self.selects, **NETWORKS[self.network]
-        )
-        games = Games(self.concept, players, n, n, 1.0, self.selects, self.naive)
-        brief = {"warm": part, "average": part}
-        return Recipe(build, games, seed=seed, steps=steps, work=_WORK, **brief)
-
-
-class Test:
-    """Fresh games of a curve, never naive, and their exact joints."""
-
-    def __init__(self, curve: Curve, count: int, seed: int) -> None:
-        from meta_solvers.nes.train import Reference
-
-        fair = replace(curve, network="", naive=False)
-        games = replace(curve.recipe(1, 0).games, naive=False)
-        rng = generator(seed, f"test {fair.name}")
-        self.reference = Reference(games, curve.shape, count, rng)
-
-    def row(self, step: int, network: "Network") -> dict[str, Any]:
-        """Mean solver gap of a network, and of duals 0 (``none``)."""
-        row = self.reference.row(network)
-        none = row["solver_gap_uniform"]
-        return {"step": step, "solver_gap": row["solver_gap"], "none": none}
-
-
-def trained(
-    place: Path, curve: Curve, steps: int, seed: int, test: Test, points: int
-) -> list[Any]:
-    """A finished curve, or one that is trained now, from its last checkpoint on."""
-    from experiments import _run
-    from meta_solvers.nes.train import Training
-
-    if place.exists():
-        return list(_run.read_json(place))
-    (folder := place.with_suffix("")).mkdir(exist_ok=True)
-    training = Training(curve.recipe(steps, seed))
-    if (folder / "training.safetensors").exists():
-        training.load(folder)
-        rows = _run.read_json(folder / "rows.json")
-        rows = [row for row in rows if row["step"] <= training.step]
-    else:
-        rows = [test.row(0, training.averaged())]
-    every = math.ceil(steps / points)
-    while training.step < steps:
-        training.update()
-        if training.step % every == 0 or training.step == steps:
-            rows.append(test.row(training.step, training.averaged()))
-            _run.write_json(folder / "rows.json", rows)
-            training.save(folder)
-    _run.write_json(place, rows)
-    shutil.rmtree(folder)
-    return rows
-
-
 def summary(values: Sequence[float | None]) -> dict[str, float | None]:
     """Mean, its standard error, and the range of what is known."""
     known = np.array([v for v in values if v is not None], dtype=np.float64)
@@ -231,6 +138,21 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.4f}" if value == 0 or value >= 1e-3 else f"{value:.1e}"
+
+
+def extent(found: dict[str, float | None]) -> str:
+    """Best, mean and worst as text."""
+    return " / ".join(number(found[key]) for key in ("best", "mean", "worst"))
+
+
+def ablation(found: dict[str, Any]) -> list[str]:
+    """What Figure 3 (d) says, a sentence for each comparison."""
+    lines = []
+    for other in ("linear", "uniform payoffs") if found else ():
+        mine, theirs = (found[key]["mean"][-1] for key in ("NES", other))
+        word = "below" if mine < theirs else "NOT below"
+        lines.append(f"Figure 3 (d): NES {mine:.4f} is {word} {other} {theirs:.4f}.")
+    return lines
 
 
 def markdown(tables: Sequence[Table], lines: Sequence[str] = ()) -> str:

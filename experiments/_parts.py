@@ -1,25 +1,30 @@
 """What the units of a grid on Bargaining are made of, from the page's fields."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 
+from experiments import _run
 from experiments._grid import Job, Unit
+from metaspiel import files
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.settings import DDQN
+from metaspiel.nfg.errors import UserError
 from offline import data as stored
 from offline import ensemble
 from offline.baselines import Clone
 from offline.coffee import Approach
+from offline.data import Dataset
 from offline.ensemble import Training
 from offline.model import ModelSimulator
 from offline.starts import starts
+from psro import checkpoint
+from psro.parts import State
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
@@ -70,15 +75,83 @@ def number(seed: Sequence[int]) -> int:
     return int(np.random.SeedSequence(list(seed)).generate_state(1)[0])
 
 
+def bound(name: str, config: "Config") -> dict[str, str]:
+    """What the results of a unit of this name belong to."""
+    return {"config": _run.binding(config), "unit": name}
+
+
+def state_of(unit: Unit, job: Job) -> State:
+    """The newest state of a unit's PSRO run.
+
+    Raises:
+      UserError: there is none, or it is damaged or another unit's.
+    """
+    place = unit.place(job.folder)
+    places = checkpoint.complete(place)
+    if not places:
+        raise UserError(f"resume: '{place}' must hold a checkpoint; got none")
+    try:
+        state, known = checkpoint.read(places[-1])
+    except UserError as error:
+        raise UserError(f"{error} ({_way_back(places)})") from None
+    if known != bound(unit.name, job.config):
+        raise UserError(
+            f"checkpoint '{places[-1]}' must be as this run wrote it; it is another "
+            f"unit's (remove '{place}' and resume: it is then made again)"
+        )
+    return state
+
+
+def _way_back(places: Sequence[Path]) -> str:
+    try:
+        if len(places) < 2:
+            raise UserError("there is none before it")
+        checkpoint.load(places[-2])
+    except UserError:
+        lost = places[-1].parent
+        return f"remove '{lost}' and resume: it is then made again"
+    return (
+        f"the one before is sound: remove '{places[-1]}' and resume, and it goes on "
+        "from there"
+    )
+
+
+def data_of(unit: Unit, job: Job) -> Dataset:
+    """The data set that a unit made.
+
+    Raises:
+      UserError: it is damaged, or another unit's.
+    """
+    place = unit.place(job.folder)
+    try:
+        return stored.load(place, bound=bound(unit.name, job.config))
+    except UserError as error:
+        raise _to_remove(error, place) from None
+
+
+def write_row(unit: Unit, job: Job, row: dict[str, Any]) -> None:
+    """Writes the row of a unit that judges."""
+    place = unit.place(job.folder)
+    files.write_sealed(place, files.spelled(row), bound(unit.name, job.config))
+
+
+def _to_remove(error: UserError, place: Path) -> UserError:
+    return UserError(f"{error} (remove '{place}' and resume: it is then made again)")
+
+
 def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
     """The learned model that a unit plays in."""
     config, device = job.config, torch.device(job.config.device)
     own = Unit("data", unit.trial, unit.behaviour, unit.trajectories)
-    data_place = own.place(job.folder)
-    model_place = replace(own, kind="model").place(job.folder)
+    trained = replace(own, kind="model")
+    place = trained.place(job.folder)
+    try:
+        learned = ensemble.load(place, bound(trained.name, config))
+    except UserError as error:
+        raise _to_remove(error, place) from None
     return ModelSimulator(
-        ensemble.moved(ensemble.load(model_place), device),
-        starts([stored.load(data_place)], device),
+        ensemble.moved(learned, device),
+        starts([data_of(own, job)], device),
         history=config.history,
         uncertainty=config.uncertainty,
         round_state=config.round_state,
@@ -88,24 +161,28 @@ def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
 _MEASURED = ("trained", "held_out", "uniform")
 
 
-def save_clone(clone: Clone, place: Path) -> None:
-    """Writes a clone beside its place and renames it."""
-    aside = place.with_name(f".{place.name}.{os.getpid()}")
-    measured = {name: getattr(clone, name) for name in _MEASURED}
-    with open(aside, "wb") as file:
-        np.savez(
-            file,
-            allow_pickle=False,
-            weights=clone.weights,
-            width=clone.network.width,
-            **measured,
-        )
-    os.replace(aside, place)
+def save_clone(clone: Clone, unit: Unit, job: Job) -> None:
+    """Writes a clone, bound to its unit."""
+    arrays = {name: np.asarray(getattr(clone, name)) for name in _MEASURED}
+    arrays["weights"] = clone.weights
+    arrays["width"] = np.asarray(clone.network.width)
+    facts = bound(unit.name, job.config)
+    files.write_arrays(unit.place(job.folder), arrays, facts)
 
 
-def cloned(place: Path, config: "Config") -> Clone:
-    """A clone as its unit wrote it."""
-    with np.load(place, allow_pickle=False) as file:
-        measured = {name: float(file[name]) for name in _MEASURED}
-        network = MLP.of(game(config), int(file["width"]))
-        return Clone(network, file["weights"], **measured)
+def cloned(unit: Unit, job: Job) -> Clone:
+    """A clone as its unit wrote it.
+
+    Raises:
+      UserError: it is damaged, or another unit's.
+    """
+    place = unit.place(job.folder)
+    try:
+        known, arrays = files.read_arrays(place)
+        if known != bound(unit.name, job.config):
+            raise UserError(f"'{place}' must be as this run wrote it; it is another's")
+    except UserError as error:
+        raise _to_remove(error, place) from None
+    measured = {name: float(arrays[name]) for name in _MEASURED}
+    network = MLP.of(game(job.config), int(arrays["width"]))
+    return Clone(network, arrays["weights"], **measured)

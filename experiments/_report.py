@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from experiments import _run
+from metaspiel import files
 
 _FLOOR = 1e-16  # a gap of exactly 0 is drawn here on a logarithmic axis
 _WIDTH = 7.5
@@ -67,11 +68,18 @@ def show(cell: Any) -> str:
     return str(cell)
 
 
+def write_png(drawn: Figure, path: Path) -> None:
+    """Writes a drawn figure as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    packed = io.BytesIO()
+    drawn.savefig(packed, format="png", dpi=130, bbox_inches="tight")
+    files.write_bytes(path, packed.getvalue())
+
+
 def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> dict[str, str]:
     """A drawn figure for ``render``, also saved as PNG."""
     if png is not None:
-        png.parent.mkdir(parents=True, exist_ok=True)
-        drawn.savefig(png, dpi=130, bbox_inches="tight")
+        write_png(drawn, png)
     text = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     drawn.savefig(text, format="svg", bbox_inches="tight", metadata=nothing)

@@ -1,10 +1,8 @@
 """What every page shares: the command line, exit codes, and the run folder."""
 
 import dataclasses
-import json
 import os
 import platform
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,13 +12,40 @@ from typing import Any, TypeVar
 
 import yaml
 
+from experiments import _owner
+from experiments._metrics import Metrics
+from experiments._owner import claim, command
 from meta_solvers.base import SolverFailed
+from metaspiel import files
+from metaspiel.files import read_json, write_json, write_text
+from metaspiel.files import spelled as clean
 from metaspiel.nfg.errors import UserError, unknown
+
+__all__ = [
+    "Metrics",
+    "binding",
+    "claim",
+    "clean",
+    "command",
+    "environment",
+    "main",
+    "parse",
+    "piece",
+    "plain",
+    "read_json",
+    "read_result",
+    "record",
+    "shown",
+    "stored",
+    "write_json",
+    "write_result",
+    "write_text",
+]
 
 Config = TypeVar("Config")
 
 # Fields that say how a run is watched or continued, not what it computes.
-_WATCHING = ("out", "resume", "json", "quiet", "jobs", "config")
+_WATCHING = ("out", "resume", "resume_from", "json", "quiet", "jobs", "config")
 
 
 def main(
@@ -35,7 +60,7 @@ def main(
     interrupted. Anything else is a fault of ours and keeps its traceback (1).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    usage = program or f"python -m {_module(config.__module__)}"
+    usage = program or f"python -m {_owner.module(config.__module__)}"
     resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
     return guarded(lambda: page(parse(config, words, usage)), resumes)
 
@@ -81,7 +106,7 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
 
     doc = (sys.modules[config.__module__].__doc__ or "").strip()
     file, out = _value(words, "--config"), _value(words, "--out")
-    stored: dict[str, Any] = {}
+    before: dict[str, Any] = {}
     usual: list[str] = []
     if "--resume" in words:
         if file is not None:
@@ -94,10 +119,8 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
                 f"--resume: '{out}' must be the folder of an earlier run; it has no "
                 "config.json"
             )
-        stored = read_json(place)
-        if not isinstance(stored, dict):
-            raise UserError(f"'{place}' must hold the fields of a run; it does not")
-        kept = {k: v for k, v in stored.items() if k not in _WATCHING}
+        before = stored(Path(out))
+        kept = {k: v for k, v in before.items() if k not in _WATCHING}
         usual = _as_words(config, kept, words, f"'{place}'")
     elif file is not None:
         values = _read_yaml(Path(file))
@@ -110,25 +133,25 @@ def parse(config: type[Config], words: list[str], program: str) -> Config:
     for field in dataclasses.fields(chosen):  # type: ignore[arg-type]
         name = field.name
         now = plain(getattr(chosen, name))
-        if name in stored and name not in may_change and now != stored[name]:
+        if name in before and name not in may_change and now != before[name]:
             raise UserError(
                 f"--resume: --{name.replace('_', '-')} must stay as the run in "
-                f"'{out}' has it, {stored[name]!r}; got {now!r}"
+                f"'{out}' has it, {before[name]!r}; got {now!r}"
             )
     return chosen
 
 
 def _value(words: list[str], flag: str) -> str | None:
     """The word after ``flag``, which may be given once."""
-    found = []
+    values = []
     for word, after in zip(words, [*words[1:], None], strict=False):
         if word == flag:
-            found.append(after)
+            values.append(after)
         elif word.startswith(flag + "="):
-            found.append(word[len(flag) + 1 :])
-    if len(found) > 1:
-        raise UserError(f"{flag} must be given once; got {len(found)} times")
-    return found[0] if found else None
+            values.append(word[len(flag) + 1 :])
+    if len(values) > 1:
+        raise UserError(f"{flag} must be given once; got {len(values)} times")
+    return values[0] if values else None
 
 
 def _as_words(
@@ -157,15 +180,15 @@ def _as_words(
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text("utf-8"))
+        fields = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         text = str(error).splitlines()[0]
         raise UserError(
             f"--config: '{path}' must be a readable YAML file; {text}"
         ) from None
-    if not isinstance(found, dict):
-        raise UserError(f"--config: '{path}' must hold fields; got {found!r}")
-    return {str(k).replace("-", "_"): v for k, v in found.items()}
+    if not isinstance(fields, dict):
+        raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
+    return {str(k).replace("-", "_"): v for k, v in fields.items()}
 
 
 def plain(value: Any) -> Any:
@@ -177,74 +200,73 @@ def plain(value: Any) -> Any:
     return value
 
 
-def read_json(path: Path) -> Any:
-    """Reads JSON, or says in one sentence why it cannot."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"'{path}' must be readable JSON; {error}") from None
-    return found
+def stored(folder: Path) -> dict[str, Any]:
+    """The configuration that a run folder was begun with.
 
-
-def claim(out: Path | None, name: str, resume: bool) -> Path:
-    """The folder a run may write to.
-
-    Without ``out`` a fresh folder under ``runs/``. A folder that holds anything is
-    never written to, unless it is resumed.
+    Raises:
+      UserError: it is damaged, was changed, or an earlier metaspiel wrote it.
     """
-    if out is None:
-        number = 1
-        while (Path("runs") / f"{name}-{number}").exists():
-            number += 1
-        out = Path("runs") / f"{name}-{number}"
+    place = folder / "config.json"
+    fields = read_json(place)
+    if not isinstance(fields, dict):
+        raise UserError(f"'{place}' must hold the fields of a run; it does not")
+    if "seal" not in fields:
+        env = read_json(folder / "env.json") if (folder / "env.json").is_file() else {}
+        env = env if isinstance(env, dict) else {}
+        versions = env.get("versions")
+        known = versions.get("metaspiel") if isinstance(versions, dict) else None
+        raise UserError(
+            f"--resume: '{place}' must hold a seal; the run was made by an earlier "
+            f"metaspiel ({known or 'of unknown version'}, commit "
+            f"{env.get('commit', 'unknown')}) and cannot be continued by this one"
+        )
+    before: dict[str, Any] = files.read_sealed(place)
+    return before
+
+
+def binding(config: Any) -> str:
+    """A hash of the fields that fix results: what checkpoints and results belong to."""
+    loose = (*_WATCHING, *getattr(config, "may_change", ()))
+    fields = dataclasses.asdict(config)
+    return files.digest({k: plain(v) for k, v in fields.items() if k not in loose})
+
+
+def write_result(place: Path, value: Any, config: Any) -> None:
+    """Writes a piece of a run's results as JSON, bound to the configuration."""
+    files.write_sealed(place, clean(value), {"config": binding(config)})
+
+
+def read_result(place: Path, config: Any) -> Any:
+    """Reads what ``write_result`` wrote with the same configuration.
+
+    Raises:
+      UserError: it is damaged, was changed, or is that of another run.
+    """
     try:
-        if not resume and out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UserError(
-                f"--out: '{out}' must be new or empty; it holds something (continue a "
-                "run with --resume, or choose another folder)"
-            )
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"--out: '{out}' must be writable; {error}") from None
-    return out
+        return files.read_sealed(place, {"config": binding(config)})
+    except UserError as error:
+        raise UserError(
+            f"{error} (remove the file and resume: it is then made again)"
+        ) from None
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes JSON beside its place and renames it, so that it is whole or absent."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
+def piece(place: Path, config: Any, make: Callable[..., Any]) -> Any:
+    """A finished piece of a run's results, or a new one that ``make`` gives.
 
-
-def write_text(path: Path, text: str) -> None:
-    """Writes text beside its place and renames it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+    Raises:
+      UserError: as ``read_result``.
+    """
+    if not place.exists():
+        write_result(place, make(), config)
+    return read_result(place, config)
 
 
 def record(folder: Path, config: Any) -> None:
     """Writes ``config.json`` (every field, resolved) and ``env.json``."""
     fields = dataclasses.asdict(config)
-    write_json(folder / "config.json", {k: plain(v) for k, v in fields.items()})
+    sealed = {k: plain(v) for k, v in fields.items()}
+    files.write_sealed(folder / "config.json", sealed)
     write_json(folder / "env.json", environment())
-
-
-def command() -> str:
-    """The command line of this process, as one would type it."""
-    name, script = _module("__main__"), Path(sys.argv[0]).name
-    start = ["python", "-m", name] if name != "__main__" else [script]
-    return shlex.join([*start, *sys.argv[1:]])
-
-
-def _module(name: str) -> str:
-    """What to write after ``python -m`` to run this module."""
-    spec = getattr(sys.modules[name], "__spec__", None)
-    return (spec.name if spec is not None else name).removesuffix(".__main__")
 
 
 def environment() -> dict[str, Any]:
@@ -274,62 +296,6 @@ def environment() -> dict[str, Any]:
     }
 
 
-def clean(value: Any) -> Any:
-    """``value`` with NaN and infinities as None: strict JSON has no word for them."""
-    if isinstance(value, dict):
-        return {k: clean(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(v) for v in value]
-    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
-        return None
-    return value
-
-
 def shown(value: float | None, form: str) -> str:
     """A number that may not have been measured, for people."""
     return "not measured" if value is None else format(value, form)
-
-
-class Metrics:
-    """``metrics.jsonl``: one row a line, each flushed; cut back on resume."""
-
-    def __init__(self, path: Path, keep: int = 0) -> None:
-        self.path = path
-        self.rows: list[dict[str, Any]] = []
-        if path.exists():
-            try:
-                lines = path.read_text("utf-8").splitlines()
-                self.rows = [json.loads(line) for line in lines[:keep]]
-            except ValueError:
-                raise UserError(f"'{path}' must hold one JSON row a line") from None
-            if not all(isinstance(row, dict) for row in self.rows):
-                raise UserError(f"'{path}' must hold one JSON object a line")
-            if keep == 0 and len(lines) > 1:
-                raise UserError(
-                    f"'{path}' holds {len(lines)} rows, but their checkpoint is gone; "
-                    "start a new run in another folder"
-                )
-        if len(self.rows) < keep:
-            raise UserError(
-                f"'{path}' must hold {keep} rows for this checkpoint; got "
-                f"{len(self.rows)}"
-            )
-        self._rewrite()
-
-    def _rewrite(self) -> None:
-        text = "".join(json.dumps(row) + "\n" for row in self.rows)
-        write_text(self.path, text)
-
-    def amend(self, row: dict[str, Any]) -> None:
-        """Replaces the last row by one that knows more."""
-        self.rows[-1] = clean(row)
-        self._rewrite()
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Appends a row and flushes it to disk."""
-        row = clean(row)
-        self.rows.append(row)
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())

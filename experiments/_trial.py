@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _run
+from experiments._trial_state import belongs, opened
 from meta_solvers.base import SolverFailed
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,12 +26,15 @@ def trial(
     from psro.loop import start, step
     from psro.metrics import row
 
-    kept, metrics = opened(folder)
+    bound = belongs(config, arena)
+    kept, metrics = opened(config, folder, bound)
+    if kept is not None and len(metrics.rows) == kept.iteration:
+        metrics.add(row(kept, setup.concept))  # the row that a kill left half amended
     state = start(setup) if kept is None else kept
     begin = time.monotonic()
     state, stopped = _answered(config, setup, state, begin)
     if state is not kept:
-        _keep(state, setup, metrics, folder)
+        _keep(state, setup, metrics, folder, bound)
     failed = False
     with Progress(config, arena, setup) as show:
         show(state, row(state, setup.concept))
@@ -39,28 +44,13 @@ def trial(
             except (SolverFailed, UserError) as error:
                 stopped, failed = f"iteration {state.iteration + 1}: {error}", True
                 break
-            show(state, _keep(state, setup, metrics, folder))
+            show(state, _keep(state, setup, metrics, folder, bound))
     summary = summarise(config, arena, setup, state, stopped)
     summary["failed"] = failed
     _save_arrays(folder, state)
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_result(folder / "summary.json", summary, config)
     write_report(folder, summary, metrics.rows, state.table.values[0])
     return summary
-
-
-def opened(folder: Path) -> "tuple[State | None, _run.Metrics]":
-    """The last checkpoint of a trial, if any, and the rows that go with it.
-
-    Rows beyond the checkpoint, which a kill can leave, are cut off.
-    """
-    from psro import checkpoint
-
-    folder.mkdir(parents=True, exist_ok=True)
-    places = checkpoint.complete(folder / "checkpoint")
-    if not places:
-        return None, _run.Metrics(folder / "metrics.jsonl")
-    state = checkpoint.load(places[-1])
-    return state, _run.Metrics(folder / "metrics.jsonl", state.iteration + 1)
 
 
 def _answered(
@@ -81,7 +71,11 @@ def _answered(
 
 
 def _keep(
-    state: "State", setup: "Setup", metrics: _run.Metrics, folder: Path
+    state: "State",
+    setup: "Setup",
+    metrics: _run.Metrics,
+    folder: Path,
+    bound: dict[str, str],
 ) -> dict[str, Any]:
     """Row first, then checkpoint: a kill between the two costs one row again.
 
@@ -90,13 +84,14 @@ def _keep(
     from psro import checkpoint
     from psro.metrics import row
 
-    found = row(state, setup.concept)
+    made = row(state, setup.concept)
     if len(metrics.rows) > state.iteration:
-        metrics.amend(found)
+        metrics.amend(made)
     else:
-        metrics.add(found)
-    checkpoint.save(state, folder / "checkpoint")
-    return found
+        metrics.add(made)
+    seals = {"rows": metrics.seal, "rows_before": metrics.seal_before}
+    checkpoint.save(state, folder / "checkpoint", bound | seals)
+    return made
 
 
 def _reason(
@@ -168,40 +163,36 @@ def together(config: "Config", summaries: list[dict[str, Any]]) -> dict[str, Any
     """Means and standard errors over trials; None where a trial has no number."""
     import numpy as np
 
-    found: dict[str, Any] = {"trials": summaries}
+    means: dict[str, Any] = {"trials": summaries}
     for key in ("game", "solver", "eval_solver", "concept"):
-        found[key] = summaries[0][key]
+        means[key] = summaries[0][key]
     for key in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
         listed = [s[key] for s in summaries]
         if None in listed:
-            found[key] = found[f"{key}_standard_error"] = None
+            means[key] = means[f"{key}_standard_error"] = None
             continue
         values = np.array(listed)
-        found[key] = float(values.mean())
-        found[f"{key}_standard_error"] = float(
+        means[key] = float(values.mean())
+        means[f"{key}_standard_error"] = float(
             values.std(ddof=1) / np.sqrt(len(values))
         )
-    found["failed"] = any(s["failed"] for s in summaries)
-    found["stopped"] = [s["stopped"] for s in summaries]
-    found["seeds"] = [s["seed"] for s in summaries]
-    return found
+    means["failed"] = any(s["failed"] for s in summaries)
+    means["stopped"] = [s["stopped"] for s in summaries]
+    means["seeds"] = [s["seed"] for s in summaries]
+    return means
 
 
 def _save_arrays(folder: Path, state: "State") -> None:
     """``meta_game.npz``: payoffs, joints and the uid of every axis."""
     import numpy as np
 
-    aside = folder / ".meta_game.npz"
-    arrays = {f"uids_{p}": np.array(u) for p, u in enumerate(state.population.uids)}
-    with open(aside, "wb") as file:
-        np.savez(
-            file,
-            payoffs=state.table.values[0],
-            joint=state.train.joint,
-            eval_joint=state.evaluation.joint,
-            **arrays,  # type: ignore[arg-type]
-        )
-    aside.replace(folder / "meta_game.npz")
+    uids = {f"uids_{p}": np.array(u) for p, u in enumerate(state.population.uids)}
+    arrays = {
+        "payoffs": state.table.values[0],
+        "joint": state.train.joint,
+        "eval_joint": state.evaluation.joint,
+    }
+    files.write_arrays(folder / "meta_game.npz", arrays | uids)
 
 
 class Progress:

@@ -1,21 +1,21 @@
 """What the units of a grid on Bargaining do."""
 
-import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from experiments import _folder, _judging, _parts, _run
+from experiments import _judging, _owner, _parts, _run
 from experiments._drawing import drawn
 from experiments._grid import Job, Outcome, Unit, steps_of
 from meta_solvers import get
 from meta_solvers.base import SolverFailed
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from offline import data as stored
 from offline import dynamics, ensemble
@@ -30,6 +30,9 @@ from psro.rl import LearnedOracle, SampledEvaluator
 from psro.setup import Setup
 from psro.together import together
 
+if TYPE_CHECKING:
+    from experiments.bargaining import Config
+
 
 def work(asked: Sequence[Job]) -> list[list[Outcome]]:
     """Does jobs one after the other; what a worker process is asked."""
@@ -40,7 +43,7 @@ def work(asked: Sequence[Job]) -> list[list[Outcome]]:
 @cache
 def _mortal() -> None:
     """A worker that outlived its parent would write beside a resumed run; once."""
-    _folder.end_with_parent()
+    _owner.end_with_parent()
 
 
 def elsewhere(job: Job, executor: Executor) -> list[Outcome]:
@@ -60,15 +63,15 @@ def do(job: Job, executor: Executor) -> list[Outcome]:
         unit.place(folder).parent.mkdir(parents=True, exist_ok=True)
     trials = [partial(_alone, unit, job, begun) for unit in job.units]
     if job.units[0].kind == "model":
-        found = _guarded(job.units, partial(_models, job))
+        outcomes = _guarded(job.units, partial(_models, job))
     elif len(trials) == 1:
-        found = [trials[0](executor)]
+        outcomes = [trials[0](executor)]
     else:
-        found = together(trials, executor)
-    seconds = (time.process_time() - begun) / len(found)
-    if len(found) == job.config.stack == 1 and found[0].fault is None:
+        outcomes = together(trials, executor)
+    seconds = (time.process_time() - begun) / len(outcomes)
+    if len(outcomes) == job.config.stack == 1 and outcomes[0].fault is None:
         seconds = max(seconds, _grown_in(job.units[0], folder))
-    return [replace(outcome, seconds=seconds) for outcome in found]
+    return [replace(outcome, seconds=seconds) for outcome in outcomes]
 
 
 def _grown_in(unit: Unit, folder: Path) -> float:
@@ -92,23 +95,25 @@ def _guarded(units: Sequence[Unit], doer: Callable[[], None]) -> list[Outcome]:
     try:
         doer()
     except Exception as error:  # noqa: BLE001  one unit's fault is not the grid's
-        user = isinstance(error, UserError | SolverFailed)
-        told = str(error) if user else f"{type(error).__name__}: {error}"
+        user = isinstance(error, UserError | SolverFailed | OSError)
+        sentence = str(error) if user else f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
-        return [Outcome(unit, told, user, trace) for unit in units]
+        return [Outcome(unit, sentence, user, trace) for unit in units]
     return [Outcome(unit) for unit in units]
 
 
 def _grown(unit: Unit, job: Job, parts: Setup) -> State:
     """PSRO from its last checkpoint to its end."""
     place = unit.place(job.folder)
-    found = checkpoint.complete(place)
-    state = checkpoint.load(found[-1]) if found else start(parts)
-    if not found:
-        checkpoint.save(state, place)
+    bound = _parts.bound(unit.name, job.config)
+    if checkpoint.complete(place):
+        state = _parts.state_of(unit, job)
+    else:
+        state = start(parts)
+        checkpoint.save(state, place, bound)
     while state.iteration < steps_of(unit, job.config):
         state = step(parts, state)
-        checkpoint.save(state, place)
+        checkpoint.save(state, place, bound)
     return state
 
 
@@ -137,40 +142,40 @@ def behaviour(
 def data(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -> None:
     """A data set: drawn uniformly or from the mixture, or the user's own."""
     config, place = job.config, unit.place(job.folder)
+    bound = _parts.bound(unit.name, config)
     if unit.behaviour == "file":
         assert config.data is not None
         given = stored.load(config.data)
         verify(given, _parts.game(config))
-        stored.save(given, place)
+        stored.save(given, place, bound)
         return
     seed, mirror = _parts.number(unit.seed(config.seed)), config.dataset_mirror
-    stored.save(drawn(unit, job, unit.trajectories, seed, mirror), place)
+    stored.save(drawn(unit, job, unit.trajectories, seed, mirror), place, bound)
 
 
 def _models(job: Job) -> None:
     """Ensembles of several data sets, trained together."""
     config = job.config
-    sets = [stored.load(unit.needs(config)[0].place(job.folder)) for unit in job.units]
+    sets = [_parts.data_of(unit.needs(config)[0], job) for unit in job.units]
     seeds = [_parts.number(unit.seed(config.seed)) for unit in job.units]
     learned = dynamics.train(
         sets, seeds, _parts.training(config), torch.device(config.device)
     )
     for number, unit in enumerate(job.units):
+        bound = _parts.bound(unit.name, config)
         place = unit.place(job.folder)
-        aside = place.with_name(f".{place.name}.{os.getpid()}")
-        ensemble.save(ensemble.only(learned, number), aside)
-        os.replace(aside, place)
+        ensemble.save(ensemble.only(learned, number), place, bound)
 
 
 def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
     """The behaviour in a data set, imitated."""
-    place, config = unit.place(job.folder), job.config
-    found = clone(
-        stored.load(unit.needs(config)[0].place(job.folder)),
+    config = job.config
+    imitated = clone(
+        _parts.data_of(unit.needs(config)[0], job),
         _parts.number(unit.seed(config.seed)),
         Cloning(steps=config.clone_steps or 0),
     )
-    _parts.save_clone(found, place)
+    _parts.save_clone(imitated, unit, job)
 
 
 def explore(
@@ -206,15 +211,16 @@ def recorded(unit: Unit, folder: Path) -> Path:
     return folder / "units" / f"{unit.name.replace('/', '-')}.json"
 
 
-def finish(outcome: Outcome, folder: Path) -> None:
+def finish(outcome: Outcome, folder: Path, config: "Config") -> None:
     """Records what became of a unit: in ``units/`` or in ``failed/``."""
     place = recorded(outcome.unit, folder)
-    failed, told = folder / "failed" / place.name, {"unit": outcome.unit.name}
+    failed, named = folder / "failed" / place.name, {"unit": outcome.unit.name}
     for room in (failed.parent, place.parent):
         room.mkdir(exist_ok=True)
     if outcome.fault is None:
-        _run.write_json(place, {**told, "cpu_seconds": round(outcome.seconds, 3)})
+        facts = {**named, "cpu_seconds": round(outcome.seconds, 3)}
+        files.write_sealed(place, facts, _parts.bound(f"units/{place.stem}", config))
         failed.unlink(missing_ok=True)
     else:
         about = {"fault": outcome.fault, "trace": outcome.trace}
-        _run.write_json(failed, {**told, **about})
+        _run.write_json(failed, {**named, **about})

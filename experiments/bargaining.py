@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-from experiments import _grid, _run
+from experiments import _grid, _owner, _run
 from experiments._grid import ApproachName, BehaviourName
 from metaspiel.nfg.errors import UserError
 
@@ -230,8 +230,8 @@ def run(config: Config) -> dict[str, Any]:
         return {}
     if config.report:
         assert config.out is not None
-        folder = _run.claim(config.out, "bargaining", resume=True)
-        return _reported(_folder.widened(folder, config), folder)
+        with _run.claim(config.out, "bargaining", resume=True) as folder:
+            return _reported(_folder.widened(folder, config), folder)
     folder, faults, summary = _work(config, chosen)
     if faults:
         _complain(faults, folder)
@@ -247,28 +247,30 @@ def _work(
 
     spec = f"processes:jobs={config.jobs}" if config.jobs > 1 else config.executor
     doer = _units.elsewhere if config.jobs > 1 else _units.do
-    with _folder.stoppable(), parse(spec) as executor:  # refused before it writes
-        folder = _run.claim(config.out, "bargaining", config.resume)
-        with _folder.held(folder):
-            whole = _folder.widened(folder, config)
-            _folder.record(folder, whole)
-            todo = [unit for unit in chosen if not unit.done(folder, config)]
-            silent = config.quiet or config.json or not todo
-            plan = None if silent else _plan.plan(config, chosen, folder)
-            begun = time.monotonic()
-            try:
-                with _plan.Progress(plan) as show:
+    with (
+        _owner.stoppable(),
+        parse(spec) as executor,  # refused before it writes
+        _run.claim(config.out, "bargaining", config.resume) as folder,
+    ):
+        whole = _folder.widened(folder, config)
+        _folder.record(folder, whole)
+        todo = [unit for unit in chosen if not unit.done(folder, config)]
+        silent = config.quiet or config.json or not todo
+        plan = None if silent else _plan.plan(config, chosen, folder)
+        begun = time.monotonic()
+        try:
+            with _plan.Progress(plan) as show:
 
-                    def report(outcome: _grid.Outcome) -> None:
-                        _units.finish(outcome, folder)
-                        show(outcome)
+                def report(outcome: _grid.Outcome) -> None:
+                    _units.finish(outcome, folder, whole)
+                    show(outcome)
 
-                    work = partial(doer, executor=executor)
-                    jobs = _grid.jobs(config, folder, todo)
-                    faults = _grid.run(jobs, work, config.jobs, report)
-            finally:
-                _folder.clock(folder, time.monotonic() - begun)
-            return folder, faults, _reported(whole, folder)
+                work = partial(doer, executor=executor)
+                jobs = _grid.jobs(config, folder, todo)
+                faults = _grid.run(jobs, work, config.jobs, report)
+        finally:
+            _folder.clock(folder, time.monotonic() - begun)
+        return folder, faults, _reported(whole, folder)
 
 
 def _reported(config: Config, folder: Path) -> dict[str, Any]:
@@ -282,21 +284,25 @@ def _reported(config: Config, folder: Path) -> dict[str, Any]:
 
     chosen = _grid.units(config)
     done = {unit for unit in chosen if unit.done(folder, config)}
-    env = _run.read_json(folder / "env.json")
+    env = _folder.environment(folder) or _run.environment()
     unknown = sum(not _units.recorded(unit, folder).is_file() for unit in done)
     facts = {
         "config": {k: _run.plain(v) for k, v in vars(config).items()},
         "env": env,
         "units": len(chosen),
         "missing": [unit.name for unit in chosen if unit not in done],
-        "cpu_seconds": sum(r["cpu_seconds"] for r in _folder.rows(folder, "units")),
+        "cpu_seconds": sum(
+            row["cpu_seconds"] for row in _folder.rows(folder, "units", config)
+        ),
         "wall_seconds": _folder.clock(folder),
     }
     if unknown:
         facts["units_without_cpu_seconds"] = unknown
     if len(commits := _folder.commits(env)) > 1:
         facts["commits"] = commits
-    judged, true = (_folder.rows(folder, room) for room in ("judged", "fidelity"))
+    judged, true = (
+        _folder.rows(folder, room, config) for room in ("judged", "fidelity")
+    )
     summary = _bargaining_report.write(folder, judged, true, facts)
     summary |= {"folder": str(folder), "missing": facts["missing"]}
     _run.write_json(folder / "summary.json", _run.clean(summary))

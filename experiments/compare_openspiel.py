@@ -121,25 +121,25 @@ def run(config: Config) -> dict[str, Any]:
     for name, low in (("repeats", 1), ("simulations", 1), ("seed", 0)):
         if (value := getattr(config, name)) < low:
             raise UserError(f"--{name} must be at least {low}; got {value}")
-    folder = _run.claim(config.out, "compare-openspiel", config.resume)
-    _run.record(folder, config)
-    (folder / "rows").mkdir(exist_ok=True)
-    found, warm = {}, False
-    for name in config.rows or ROWS:
-        place = folder / "rows" / f"{name}.json"
-        if not place.exists():
-            if not warm:
-                _warm_up(config)
-                warm = True
-            _run.write_json(place, _run.clean(compare(_sized(name, config), config)))
-        found[name] = _run.read_json(place)
-        if not (config.quiet or config.json):
-            print(_line(name, found[name]), flush=True)
-    result = {"folder": str(folder), "means": _means(found), "rows": found}
-    _run.write_json(folder / "comparison.json", result)
-    _run.write_text(folder / "comparison.csv", _csv(found))
-    _run.write_text(folder / "comparison.md", _markdown(result, config))
-    return result
+    with _run.claim(config.out, "compare-openspiel", config.resume) as folder:
+        _run.record(folder, config)
+        (folder / "rows").mkdir(exist_ok=True)
+        found, warm = {}, False
+        for name in config.rows or ROWS:
+            place = folder / "rows" / f"{name}.json"
+            if not place.exists():
+                if not warm:
+                    _warm_up(config)
+                    warm = True
+                _run.write_result(place, compare(_sized(name, config), config), config)
+            found[name] = _run.read_result(place, config)
+            if not (config.quiet or config.json):
+                print(_line(name, found[name]), flush=True)
+        result = {"folder": str(folder), "means": _means(found), "rows": found}
+        _run.write_json(folder / "comparison.json", result)
+        _run.write_text(folder / "comparison.csv", _csv(found))
+        _run.write_text(folder / "comparison.md", _markdown(result, config))
+        return result
 
 
 def _sized(name: str, config: Config) -> Row:
@@ -333,7 +333,7 @@ def page(config: Config) -> None:
     """Runs and shows the table."""
     result = run(config)
     if config.json:
-        print(json.dumps(result))
+        print(json.dumps(_run.clean(result)))
         return
     from rich.console import Console
     from rich.table import Table

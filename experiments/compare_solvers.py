@@ -94,29 +94,29 @@ def run(config: Config) -> list[dict[str, Any]]:
 
     specs, families = chosen(config)
     sizes = {text: shape(text) for text in config.sizes}
-    folder = _run.claim(config.out, "compare_solvers", config.resume)
-    _run.record(folder, config)
-    (folder / "cells").mkdir(exist_ok=True)
-    pairs = [(family, text) for text in sizes for family in families]
-    cells = []
-    for number, spec in enumerate(specs):
-        place = folder / "cells" / f"{number:02d}.json"
-        if place.exists():
-            cells += _run.read_json(place)
-        else:
-            solver = get(spec)
-            found = [
-                cell(spec, solver, family, text, sizes[text], config)
-                for family, text in pairs
-                if _possible(family, sizes[text])
-            ]
-            _run.write_json(place, _run.clean(found))
-            cells += found
-        if not (config.quiet or config.json):
-            done = [c for c in cells if c["solver"] == spec]
-            print(f"{number + 1:3d}/{len(specs)}  {_line(summary(spec, done))}")
-    _write(folder, cells, specs)
-    return cells
+    with _run.claim(config.out, "compare_solvers", config.resume) as folder:
+        _run.record(folder, config)
+        (folder / "cells").mkdir(exist_ok=True)
+        pairs = [(family, text) for text in sizes for family in families]
+        cells = []
+        for number, spec in enumerate(specs):
+            place = folder / "cells" / f"{number:02d}.json"
+            if place.exists():
+                cells += _run.read_result(place, config)
+            else:
+                solver = get(spec)
+                found = [
+                    cell(spec, solver, family, text, sizes[text], config)
+                    for family, text in pairs
+                    if _possible(family, sizes[text])
+                ]
+                _run.write_result(place, found, config)
+                cells += found
+            if not (config.quiet or config.json):
+                done = [c for c in cells if c["solver"] == spec]
+                print(f"{number + 1:3d}/{len(specs)}  {_line(summary(spec, done))}")
+        _write(folder, cells, specs)
+        return cells
 
 
 def _possible(family: str, actions: tuple[int, ...]) -> bool:

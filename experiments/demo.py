@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments import _run, psro
 from experiments._trial import slug
+from experiments._trial_state import rows
 from metaspiel.nfg.errors import UserError
 
 GAMES = {
@@ -62,40 +63,42 @@ def page(config: Config) -> None:
         get(spec)
     if config.iterations is not None and config.iterations < 0:
         raise UserError(f"--iterations must be at least 0; got {config.iterations}")
-    folder = _run.claim(config.out, "demo", config.resume)
-    _run.record(folder, config)
-    results = []
-    for title, (game, iterations) in GAMES.items():
-        for solver in config.solvers:
-            place = folder / f"{slug(game)}-{slug(solver)}"
-            done = place / "summary.json"
-            if not done.exists():
-                run = psro.Config(
-                    game=game,
-                    solver=solver,
-                    eval_solver=config.evaluation,
-                    concept="cce",
-                    iterations=(
-                        iterations if config.iterations is None else config.iterations
-                    ),
-                    seed=config.seed,
-                    out=place,
-                    resume=(place / "config.json").exists(),
-                    quiet=config.quiet or config.json,
-                )
-                psro.run(run)
-            rows = (place / "metrics.jsonl").read_text("utf-8").splitlines()
-            results.append(
-                _result(title, _run.read_json(done), [json.loads(r) for r in rows])
-            )
-    _write(folder, config, results)
-    _run.write_json(folder / "comparison.json", results)
-    if config.json:
-        print(json.dumps(results))
-    elif not config.quiet:
-        for sentence in verdict(results):
-            print(sentence)
-        print(f"report: {folder / 'report.html'}")
+    with _run.claim(config.out, "demo", config.resume) as folder:
+        _run.record(folder, config)
+        results = [
+            _pair(config, folder, title, solver)
+            for title in GAMES
+            for solver in config.solvers
+        ]
+        _write(folder, config, results)
+        _run.write_json(folder / "comparison.json", results)
+        if config.json:
+            print(json.dumps(_run.clean(results)))
+        elif not config.quiet:
+            for sentence in verdict(results):
+                print(sentence)
+            print(f"report: {folder / 'report.html'}")
+
+
+def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, Any]:
+    """One run, made or read, as a row of the comparison."""
+    game, iterations = GAMES[title]
+    place = folder / f"{slug(game)}-{slug(solver)}"
+    run = psro.Config(
+        game=game,
+        solver=solver,
+        eval_solver=config.evaluation,
+        concept="cce",
+        iterations=iterations if config.iterations is None else config.iterations,
+        seed=config.seed,
+        out=place,
+        resume=(place / "config.json").exists(),
+        quiet=config.quiet or config.json,
+    )
+    done = place / "summary.json"
+    if not done.exists():
+        psro.run(run)
+    return _result(title, _run.read_result(done, run), rows(run, place))
 
 
 def _result(

@@ -105,29 +105,29 @@ def run(config: Config) -> list[dict[str, Any]]:
     solvers, sizes = chosen(config)
     single = min(4, config.games) if config.quick else config.games
     batch = min(32, config.batch) if config.quick else config.batch
-    folder = _run.claim(config.out, "equilibrium_speed", config.resume)
-    _run.record(folder, config)
-    (folder / "cells").mkdir(exist_ok=True)
-    cells = []
-    for text, actions in sizes.items():
-        games: Games | None = None
-        for name in solvers:
-            place = folder / "cells" / f"{text}-{name}.json"
-            if place.exists():
-                cells.append(_run.read_json(place))
-            else:
-                games = games or Games.draw(
-                    actions, config.concept, single, batch, config.seed
-                )
-                found = {"solver": name, "size": text}
-                found |= cell(SOLVERS[name], games, config)
-                cells.append(_run.clean(found))
-                if "absent" not in found:  # what is missing now may come
-                    _run.write_json(place, cells[-1])
-            if not (config.quiet or config.json):
-                print(_line(summary(cells[-1], cells)), flush=True)
-    _write(folder, cells, config)
-    return cells
+    with _run.claim(config.out, "equilibrium_speed", config.resume) as folder:
+        _run.record(folder, config)
+        (folder / "cells").mkdir(exist_ok=True)
+        cells = []
+        for text, actions in sizes.items():
+            games: Games | None = None
+            for name in solvers:
+                place = folder / "cells" / f"{text}-{name}.json"
+                if place.exists():
+                    cells.append(_run.read_result(place, config))
+                else:
+                    games = games or Games.draw(
+                        actions, config.concept, single, batch, config.seed
+                    )
+                    found = {"solver": name, "size": text}
+                    found |= cell(SOLVERS[name], games, config)
+                    cells.append(_run.clean(found))
+                    if "absent" not in found:  # what is missing now may come
+                        _run.write_result(place, cells[-1], config)
+                if not (config.quiet or config.json):
+                    print(_line(summary(cells[-1], cells)), flush=True)
+        _write(folder, cells, config)
+        return cells
 
 
 def cell(solver: "Reference", games: "Games", config: Config) -> dict[str, Any]:

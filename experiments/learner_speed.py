@@ -97,37 +97,43 @@ def run(config: Config) -> list["Row"]:
     from experiments import _learning, _payoffs
 
     parts = chosen(config)
-    folder = _run.claim(config.out, "learner_speed", resume=False)
-    _run.record(folder, config)
-    torch.set_num_threads(1)
-    before, rows = os.getloadavg()[0], []
-    theirs = "openspiel" in parts
-    if theirs and not installed():
-        theirs = False
-        rows.append(_learning.Row("openspiel", "not measured", 0.0, "", note=MISSING))
-    works: list[Callable[[], list[Row]]] = []
-    per_update: dict[str, float] = {}
-    if {"update", "response", "model", "openspiel"} & set(parts):
-        works.append(lambda: updates(config, theirs, per_update))
-    if {"response", "model", "openspiel"} & set(parts):
-        works.append(lambda: responses(config, "model" in parts, theirs, per_update))
-    if "stacked" in parts:
-        small = _learning.part_of_paper(1 / 1000 if config.quick else 1 / 150)
-        works.append(lambda: _learning.stacked(config.rounds, _times(config), small))
-    if "payoffs" in parts:
-        sizes = (4, 20) if config.quick else (config.policies, config.episodes)
-        few = 10 if config.quick else 300
-        works.append(lambda: _payoffs.entries(*sizes, config.seed, theirs, few))
-    if "cuda" in parts:
-        works.append(lambda: _learning.on_gpu(config.rounds, _times(config)))
-    for work in works:
-        found = work()
-        rows += found
-        if not (config.quiet or config.json):
-            for row in found:
-                print(f"{row.part:<10}{row.what}: {row.value:.3g} {row.unit}")
-    _write(folder, rows, [before, os.getloadavg()[0]])
-    return rows
+    with _run.claim(config.out, "learner_speed", resume=False) as folder:
+        _run.record(folder, config)
+        torch.set_num_threads(1)
+        before, rows = os.getloadavg()[0], []
+        theirs = "openspiel" in parts
+        if theirs and not installed():
+            theirs = False
+            rows.append(
+                _learning.Row("openspiel", "not measured", 0.0, "", note=MISSING)
+            )
+        works: list[Callable[[], list[Row]]] = []
+        per_update: dict[str, float] = {}
+        if {"update", "response", "model", "openspiel"} & set(parts):
+            works.append(lambda: updates(config, theirs, per_update))
+        if {"response", "model", "openspiel"} & set(parts):
+            works.append(
+                lambda: responses(config, "model" in parts, theirs, per_update)
+            )
+        if "stacked" in parts:
+            small = _learning.part_of_paper(1 / 1000 if config.quick else 1 / 150)
+            works.append(
+                lambda: _learning.stacked(config.rounds, _times(config), small)
+            )
+        if "payoffs" in parts:
+            sizes = (4, 20) if config.quick else (config.policies, config.episodes)
+            few = 10 if config.quick else 300
+            works.append(lambda: _payoffs.entries(*sizes, config.seed, theirs, few))
+        if "cuda" in parts:
+            works.append(lambda: _learning.on_gpu(config.rounds, _times(config)))
+        for work in works:
+            found = work()
+            rows += found
+            if not (config.quiet or config.json):
+                for row in found:
+                    print(f"{row.part:<10}{row.what}: {row.value:.3g} {row.unit}")
+        _write(folder, rows, [before, os.getloadavg()[0]])
+        return rows
 
 
 def _times(config: Config) -> int:

@@ -222,8 +222,7 @@ def run(config: Config) -> dict[str, Any]:
     from experiments import _matrl_control as judged
     from experiments import _matrl_control_report as report
 
-    folder = _run.claim(config.out, "matrl_control", config.resume)
-    with _folder.held(folder):
+    with _run.claim(config.out, "matrl_control", config.resume) as folder:
         _folder.record(folder, config)  # type: ignore[arg-type]
         silent = config.quiet or config.json
         faults = _cells.train(cells, folder, config.jobs, silent)

@@ -117,17 +117,14 @@ def run(config: Config) -> dict[str, Any]:
     from experiments import _folder, _matrl_cost, _matrl_cost_report
 
     torch.set_num_threads(1)
-    folder = _run.claim(config.out, "matrl_cost", config.resume)
-    with _folder.stoppable(), _folder.held(folder):
+    with _run.claim(config.out, "matrl_cost", config.resume) as folder:
         told: Any = config
         _folder.record(folder, told)
         (folder / "parts").mkdir(exist_ok=True)
         found = []
         for name, work in _matrl_cost.works(config):
             place = folder / "parts" / f"{name}.json"
-            if not place.is_file():
-                _run.write_json(place, work())
-            row = _run.read_json(place)
+            row = _run.piece(place, config, work)
             found.append(row)
             if not (config.quiet or config.json):
                 print(_matrl_cost_report.line(row), flush=True)

@@ -279,7 +279,7 @@ def widened(folder: Path, config: Config) -> Config:
     place = folder / "config.json"
     if not place.is_file():
         return config
-    before = _run.read_json(place)
+    before = _run.stored(folder)
     lists: dict[str, Any] = {
         name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
         for name in ("games", "methods")
@@ -296,8 +296,7 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
     check(config)
     from experiments import _cells, _folder, _matrl_grid_report
 
-    folder = _run.claim(config.out, "matrl_grid", config.resume)
-    with _folder.held(folder):
+    with _run.claim(config.out, "matrl_grid", config.resume) as folder:
         config = widened(folder, config)
         cells = check(config)
         told: Any = config

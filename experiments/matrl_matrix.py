@@ -18,15 +18,14 @@ Writes summary.json, arrays.npz (steps of every game, points of the figures), ta
 plots and report.html.
 """
 
-import io
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments import _run
+from metaspiel import files
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -116,25 +115,30 @@ def run(config: Config) -> dict[str, Any]:
     from experiments import _matrl_matrix_report as report
     from matrl.matrix_games import Games, draw
 
-    folder = _run.claim(config.out, "matrl_matrix", resume=False)
-    _run.record(folder, config)
-    arrays: dict[str, ndarray] = {}
-    summary: dict[str, Any] = {"table": [], "paired": [], "sweep": [], "meta_games": []}
-    for kind in config.classes:
-        games = Games.of(draw(kind, config.games, config.seed))
-        _table(config, kind, games, summary, arrays)
-        _sweep(config, kind, games, summary, arrays)
-        _meta_games(config, kind, games, summary)
-    from experiments._matrl_matrix import holm
+    with _run.claim(config.out, "matrl_matrix", resume=False) as folder:
+        _run.record(folder, config)
+        arrays: dict[str, ndarray] = {}
+        summary: dict[str, Any] = {
+            "table": [],
+            "paired": [],
+            "sweep": [],
+            "meta_games": [],
+        }
+        for kind in config.classes:
+            games = Games.of(draw(kind, config.games, config.seed))
+            _table(config, kind, games, summary, arrays)
+            _sweep(config, kind, games, summary, arrays)
+            _meta_games(config, kind, games, summary)
+        from experiments._matrl_matrix import holm
 
-    summary["paired"] = holm(summary["paired"])
-    summary |= _rotation(config, arrays) | _named(config, arrays)
-    summary["claims"] = report.claims(config, summary)
-    _save(folder / "arrays.npz", arrays)
-    _run.write_json(folder / "summary.json", _run.clean(summary))
-    _run.write_text(folder / "table.md", report.markdown(config, summary))
-    report.render(folder, config, summary, arrays)
-    return summary
+        summary["paired"] = holm(summary["paired"])
+        summary |= _rotation(config, arrays) | _named(config, arrays)
+        summary["claims"] = report.claims(config, summary)
+        files.write_arrays(folder / "arrays.npz", arrays, compressed=True)
+        _run.write_json(folder / "summary.json", _run.clean(summary))
+        _run.write_text(folder / "table.md", report.markdown(config, summary))
+        report.render(folder, config, summary, arrays)
+        return summary
 
 
 def _say(config: Config, text: str) -> None:
@@ -285,17 +289,6 @@ def _when(found: "Race") -> int | None:
     """Step from which the only game stays; None if it does not."""
     settled = int(found.settled[0])
     return settled if settled >= 0 else None
-
-
-def _save(path: Path, arrays: "dict[str, ndarray]") -> None:
-    """Writes all arrays beside their place and renames them."""
-    import numpy as np
-
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.write_bytes(packed.getvalue())
-    os.replace(aside, path)
 
 
 def page(config: Config) -> None:

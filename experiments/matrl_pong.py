@@ -201,8 +201,7 @@ def run(config: Config) -> dict[str, Any]:
     from experiments import _matrl_pong_matches as matches
     from experiments import _matrl_pong_report as report
 
-    folder = _run.claim(config.out, "matrl_pong", config.resume)
-    with _folder.held(folder):
+    with _run.claim(config.out, "matrl_pong", config.resume) as folder:
         _folder.record(folder, config)  # type: ignore[arg-type]
         silent = config.quiet or config.json
         faults = _cells.train(cells, folder, config.jobs, silent)

@@ -179,8 +179,7 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
     cells = check(config)
     from experiments import _cells, _folder, _matrl_steps_report
 
-    folder = _run.claim(config.out, "matrl_steps", config.resume)
-    with _folder.held(folder):
+    with _run.claim(config.out, "matrl_steps", config.resume) as folder:
         told: Any = config
         _folder.record(folder, told)
         begun = time.monotonic()

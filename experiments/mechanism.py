@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from experiments import _run
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -106,46 +107,47 @@ def tolled(cost: "Tensor", tolls: "Tensor") -> "Tensor":
 def run(config: Config) -> dict[str, Any]:
     """Designs the tolls; returns the summary."""
     check(config)
-    import numpy as np
     import torch
 
     from meta_solvers.exact.implicit import equilibrium
 
-    folder = _run.claim(config.out, "mechanism", resume=False)
-    _run.record(folder, config)
-    metrics = _run.Metrics(folder / "metrics.jsonl")
-    cost = costs(config)
-    total = cost.sum(1)
-    free = torch.zeros(config.games, config.players, config.resources)
-    free = free.to(torch.float64).requires_grad_()
-    optimiser = torch.optim.Adam([free], lr=config.rate)
-    least = total.flatten(1).amin(1).mean()
-    best = float("inf")
-    for step in range(config.steps + 1):
-        tolls = config.budget * torch.tanh(free)
-        joint = equilibrium(tolled(cost, tolls), config.concept)
-        loss = (joint * total).flatten(1).sum(1).mean()
-        metrics.add({"step": step, "cost": loss.item(), "least": least.item()})
-        if loss.item() < best:
-            best = loss.item()
-            kept = tolls.detach().numpy()
-            np.savez(folder / "tolls.npz", tolls=kept, cost=cost.numpy())
-        if step < config.steps:
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        if step % 25 == 0 and not (config.quiet or config.json):
-            print(f"step {step:4d}  total cost {loss.item():.5f}", flush=True)
-    first = metrics.rows[0]["cost"]
-    summary = {
-        "cost_without_tolls": first,
-        "cost_with_tolls": best,
-        "least_possible_cost": least.item(),
-        "share_of_the_loss_removed": (first - best) / max(first - least.item(), 1e-12),
-    }
-    _run.write_json(folder / "summary.json", summary)
-    _report(folder, config, summary, metrics.rows)
-    return summary
+    with _run.claim(config.out, "mechanism", resume=False) as folder:
+        _run.record(folder, config)
+        metrics = _run.Metrics(folder / "metrics.jsonl")
+        cost = costs(config)
+        total = cost.sum(1)
+        free = torch.zeros(config.games, config.players, config.resources)
+        free = free.to(torch.float64).requires_grad_()
+        optimiser = torch.optim.Adam([free], lr=config.rate)
+        least = total.flatten(1).amin(1).mean()
+        best = float("inf")
+        for step in range(config.steps + 1):
+            tolls = config.budget * torch.tanh(free)
+            joint = equilibrium(tolled(cost, tolls), config.concept)
+            loss = (joint * total).flatten(1).sum(1).mean()
+            metrics.add({"step": step, "cost": loss.item(), "least": least.item()})
+            if loss.item() < best:
+                best = loss.item()
+                kept = tolls.detach().numpy()
+                arrays = {"tolls": kept, "cost": cost.numpy()}
+                files.write_arrays(folder / "tolls.npz", arrays)
+            if step < config.steps:
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            if step % 25 == 0 and not (config.quiet or config.json):
+                print(f"step {step:4d}  total cost {loss.item():.5f}", flush=True)
+        first = metrics.rows[0]["cost"]
+        summary = {
+            "cost_without_tolls": first,
+            "cost_with_tolls": best,
+            "least_possible_cost": least.item(),
+            "share_of_the_loss_removed": (first - best)
+            / max(first - least.item(), 1e-12),
+        }
+        _run.write_json(folder / "summary.json", summary)
+        _report(folder, config, summary, metrics.rows)
+        return summary
 
 
 def _report(

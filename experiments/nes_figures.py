@@ -19,6 +19,7 @@ import itertools
 import json
 import sys
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ import numpy as np
 from numpy import ndarray
 
 from experiments import _nes, _run
-from experiments._nes import Curve, Table
+from experiments._nes import Table
+from experiments._nes_curves import Curve, Test, trained
 from experiments.compare_solvers import shape
 from meta_solvers.exact.problem import Concept
 from metaspiel.nfg.errors import UserError, unknown
@@ -238,11 +240,11 @@ def learning(config: Config, folder: Path) -> Result:
     chosen = curves(config)
     runs: dict[Curve, list[Any]] = {}
     for curve in dict.fromkeys(c for lines in chosen.values() for _, c in lines):
-        test = _nes.Test(curve, config.count, config.seed)
+        test = Test(curve, config.count, config.seed)
         runs[curve] = []
         for seed in seeds:
             place = folder / "cells" / f"{curve.name}-{seed}.json"
-            run = _nes.trained(place, curve, steps, seed, test, POINTS)
+            run = trained(place, curve, steps, seed, test, POINTS)
             runs[curve].append(run)
             config.say(f"{place.stem}: solver gap {run[-1]['solver_gap']:.4f}")
     result: dict[str, Any] = {panel: {} for panel in chosen}
@@ -258,7 +260,7 @@ def learning(config: Config, folder: Path) -> Result:
                 "most": gaps.max(0).tolist(),
                 "none": first[0]["none"],
             }
-            end = extent(_nes.summary(gaps[:, -1].tolist()))
+            end = _nes.extent(_nes.summary(gaps[:, -1].tolist()))
             rows.append([panel, label, _nes.number(first[0]["none"]), end])
     columns = ["panel", "curve", "duals 0", f"after {steps} steps: best / mean / worst"]
     caption = f"Mean solver gap over {config.count} games, {len(seeds)} seed(s)"
@@ -266,22 +268,7 @@ def learning(config: Config, folder: Path) -> Result:
         _nes.draw_curves(lines, f"({panel}) {PANELS[panel]}")
         for panel, lines in result.items()
     ]
-    return result, [(caption, columns, rows)], ablation(result.get("d", {})), drawn
-
-
-def extent(found: dict[str, float | None]) -> str:
-    """Best, mean and worst as text."""
-    return " / ".join(_nes.number(found[key]) for key in ("best", "mean", "worst"))
-
-
-def ablation(found: dict[str, Any]) -> list[str]:
-    """What Figure 3 (d) says, a sentence for each comparison."""
-    lines = []
-    for other in ("linear", "uniform payoffs") if found else ():
-        mine, theirs = (found[key]["mean"][-1] for key in ("NES", other))
-        word = "below" if mine < theirs else "NOT below"
-        lines.append(f"Figure 3 (d): NES {mine:.4f} is {word} {other} {theirs:.4f}.")
-    return lines
+    return result, [(caption, columns, rows)], _nes.ablation(result.get("d", {})), drawn
 
 
 def classes(config: Config, folder: Path) -> Result:
@@ -289,14 +276,15 @@ def classes(config: Config, folder: Path) -> Result:
     labels = {"gap": f"{config.kind.upper()} gap", "solver_gap": "Solver gap"}
     result: dict[str, dict[str, Any]] = {}
     rows: dict[str, list[list[Any]]] = {"gap": [], "solver_gap": [], "exact": []}
+    sizes = (config.size, config.size)
     for family in dict.fromkeys(config.classes):
         place = folder / "cells" / f"{family}.json"
-        if not place.exists():
-            sizes = (config.size, config.size)
-            games = _nes.draw(family, sizes, config.count, config.seed)
-            new = _nes.measure(games, config.kind, config.network)
-            _run.write_json(place, _run.clean(new))
-        cell = _run.read_json(place)
+        games = partial(_nes.draw, family, sizes, config.count, config.seed)
+        cell = _run.piece(
+            place,
+            config,
+            lambda games=games: _nes.measure(games(), config.kind, config.network),
+        )
         status = cell["exact"]["status"]
         worst = _nes.summary(cell["exact"]["gap"])["worst"]
         failed = len(status) - status.count(0)
@@ -305,7 +293,7 @@ def classes(config: Config, folder: Path) -> Result:
         for what in labels:
             found = {f"{what} {s}": _nes.summary(cell[s][what]) for s in SOLVERS}
             result[family] |= found
-            rows[what].append([family, *(extent(f) for f in found.values())])
+            rows[what].append([family, *(_nes.extent(f) for f in found.values())])
         times = [f"{value:.3g}" for value in ms]
         share = f"{failed} of {len(status)}"
         rows["exact"].append([family, share, _nes.number(worst), *times])
@@ -331,19 +319,21 @@ FIGURES = {
 def page(config: Config) -> None:
     """Runs one figure and prints its tables."""
     check(config)
-    folder = _run.claim(config.out, f"nes_figure{config.figure}", config.resume)
-    _run.record(folder, config)
-    (folder / "cells").mkdir(exist_ok=True)
-    make, title = FIGURES[config.figure]
-    result, tables, lines, drawn = make(config, folder)
-    _run.write_json(folder / "result.json", _run.clean(result))
-    lead = ["After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."]
-    if config.figure != 3:
-        lead.append(f"Weights: {config.network or 'the shipped ones'}.")
-    _nes.publish(folder, title, lead, tables, lines, drawn)
-    if config.json:
-        print(json.dumps(_run.clean(result)))
-    config.say("\n" + _nes.markdown(tables, lines))
+    with _run.claim(config.out, f"nes_figure{config.figure}", config.resume) as folder:
+        _run.record(folder, config)
+        (folder / "cells").mkdir(exist_ok=True)
+        make, title = FIGURES[config.figure]
+        result, tables, lines, drawn = make(config, folder)
+        _run.write_json(folder / "result.json", _run.clean(result))
+        lead = [
+            "After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."
+        ]
+        if config.figure != 3:
+            lead.append(f"Weights: {config.network or 'the shipped ones'}.")
+        _nes.publish(folder, title, lead, tables, lines, drawn)
+        if config.json:
+            print(json.dumps(_run.clean(result)))
+        config.say("\n" + _nes.markdown(tables, lines))
 
 
 if __name__ == "__main__":

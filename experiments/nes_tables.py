@@ -98,44 +98,38 @@ def check(config: Config) -> None:
 def run(config: Config) -> list[dict[str, Any]]:
     """Runs what is missing; returns one row a size."""
     check(config)
-    folder = _run.claim(config.out, "nes_tables", config.resume)
-    _run.record(folder, config)
-    (folder / "cells").mkdir(exist_ok=True)
-    count = 16 if config.quick else config.games
-    most = min(config.ecos_games, 2 if config.quick else count)
-    rows, cells = [], {}
-    for n in dict.fromkeys(config.sizes):
-        if config.quick and n > 16:
-            continue
-        games = _nes.draw("l2_invariant", (n, n), count, config.seed)
-        cell = _cell(
-            folder / "cells" / f"{n}.json",
-            lambda games=games: _nes.measure(games, "cce", config.network),
-        )
-        cells[str(n)] = cell
-        ecos = {}
-        for form in FORMS if find_spec("ecos") is not None and most else ():
-            place = folder / "cells" / f"{n}-ecos-{form}.json"
-            some = games[:most]
-            ecos[form] = _cell(
-                place,
-                lambda some=some, form=form: ecos_cell(some, form, config.seconds),
+    with _run.claim(config.out, "nes_tables", config.resume) as folder:
+        _run.record(folder, config)
+        (folder / "cells").mkdir(exist_ok=True)
+        count = 16 if config.quick else config.games
+        most = min(config.ecos_games, 2 if config.quick else count)
+        rows, cells = [], {}
+        for n in dict.fromkeys(config.sizes):
+            if config.quick and n > 16:
+                continue
+            games = _nes.draw("l2_invariant", (n, n), count, config.seed)
+            cell = _run.piece(
+                folder / "cells" / f"{n}.json",
+                config,
+                lambda games=games: _nes.measure(games, "cce", config.network),
             )
-            cells[f"{n} {form}"] = ecos[form]
-        rows.append(row(n, cell, ecos))
-        if not (config.quiet or config.json):
-            print("\n".join(verdict(rows[-1])), flush=True)
-    _run.write_json(folder / "cells.json", _run.clean(cells))
-    _write(folder, rows, config.network)
-    return rows
-
-
-def _cell(place: Path, compute: Any) -> dict[str, Any]:
-    """A finished cell, or a new one."""
-    if not place.exists():
-        _run.write_json(place, _run.clean(compute()))
-    cell: dict[str, Any] = _run.read_json(place)
-    return cell
+            cells[str(n)] = cell
+            ecos = {}
+            for form in FORMS if find_spec("ecos") is not None and most else ():
+                place = folder / "cells" / f"{n}-ecos-{form}.json"
+                some = games[:most]
+                ecos[form] = _run.piece(
+                    place,
+                    config,
+                    lambda some=some, form=form: ecos_cell(some, form, config.seconds),
+                )
+                cells[f"{n} {form}"] = ecos[form]
+            rows.append(row(n, cell, ecos))
+            if not (config.quiet or config.json):
+                print("\n".join(verdict(rows[-1])), flush=True)
+        _run.write_json(folder / "cells.json", _run.clean(cells))
+        _write(folder, rows, config.network)
+        return rows
 
 
 def ecos_cell(payoffs: ndarray, form: str, seconds: float) -> dict[str, Any]:

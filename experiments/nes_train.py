@@ -155,23 +155,48 @@ def run(config: Config) -> list[dict[str, Any]]:
     check_device(config.device)
     from meta_solvers.nes.train import Training, train
 
-    folder = _run.claim(config.out, "nes_train", config.resume)
-    _run.record(folder, config)
-    training = Training(chosen, config.device)
-    if config.resume and (folder / "training.safetensors").exists():
-        training.load(folder)
-    done = -(-training.step // config.every)
-    metrics = _run.Metrics(folder / "metrics.jsonl", keep=done)
-    start, spent = time.perf_counter(), _spent(metrics.rows)
-    for row in train(training, config.every, sizes(config), config.games):
-        row["seconds"] = spent + time.perf_counter() - start
-        # First the row, then the checkpoint: a run killed in between repeats the row.
-        metrics.add(row)
-        training.save(folder)
-        if not (config.quiet or config.json):
-            print(line(row, config.steps), flush=True)
-    _finish(folder, training, metrics.rows)
-    return metrics.rows
+    with _run.claim(config.out, "nes_train", config.resume) as folder:
+        training = Training(chosen, config.device)
+        metrics, bound = _opened(config, folder, training)
+        _run.record(folder, config)
+        start, spent = time.perf_counter(), _spent(metrics.rows)
+        for row in train(training, config.every, sizes(config), config.games):
+            row["seconds"] = spent + time.perf_counter() - start
+            # First the row, then the state: a run killed in between repeats the row.
+            metrics.add(row)
+            training.save(folder, bound | {"rows": metrics.seal})
+            if not (config.quiet or config.json):
+                print(line(row, config.steps), flush=True)
+        _finish(folder, training, metrics.rows)
+        return metrics.rows
+
+
+def _opened(
+    config: Config, folder: Path, training: "Training"
+) -> tuple[_run.Metrics, dict[str, str]]:
+    """The rows before the training's state, which is loaded, and what it belongs to.
+
+    Raises:
+      UserError: the state or its rows are damaged, or belong to another run.
+    """
+    from meta_solvers.nes.train import FILE
+
+    path, bound = folder / "metrics.jsonl", {"config": _run.binding(config)}
+    if not (folder / FILE).exists():
+        return _run.Metrics(path), bound
+    way = "a new run must begin in another folder"
+    try:
+        known = training.load(folder)
+    except UserError as error:
+        raise UserError(f"{error} ({way})") from None
+    seal = known.pop("rows", "")
+    if known != bound:
+        raise UserError(
+            f"--resume: '{folder / FILE}' must belong to this run's configuration; it "
+            f"is of another one ({way})"
+        )
+    made = -(-training.step // config.every)
+    return _run.Metrics(path, made, seal), bound
 
 
 def _spent(rows: list[dict[str, Any]]) -> float:

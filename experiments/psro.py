@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from experiments import _arena, _run, _trial
+from experiments import _arena, _owner, _run, _trial, _trial_state
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class Config:
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
     """Continue the run in --out."""
+    resume_from: Literal["last", "previous"] = "last"
+    """With --resume: the newest checkpoint, or the one before, where that is lost."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
     json: bool = False
@@ -126,21 +128,30 @@ def run(config: Config) -> dict[str, Any]:
 def _run_all(config: Config, arena: "Arena", executor: "Executor") -> dict[str, Any]:
     setup = parts(config, arena, executor)
     name = f"psro-{_trial.slug(arena.name)}-{_trial.slug(config.solver)}"
-    folder = _run.claim(config.out, name, config.resume)
+    with _run.claim(config.out, name, config.resume) as folder:
+        return _all_trials(config, folder, arena, executor, setup)
+
+
+def _all_trials(
+    config: Config, folder: Path, arena: "Arena", executor: "Executor", setup: "Setup"
+) -> dict[str, Any]:
+    """All trials in a folder that this process owns."""
     trials = [
         (replace(config, seed=config.seed + i), _trial_folder(folder, config, i))
         for i in range(config.trials)
     ]
-    _same_game(arena, folder)
+    _check_game(arena, folder)
     if config.resume:  # every trial is sound before the configuration is replaced
-        for _, place in trials:
-            state, _ = _trial.opened(place)
+        for one, place in trials:
+            bound = _trial_state.belongs(one, arena)
+            _, state, _ = _trial_state.sound(one, place, bound)
             if state is not None and state.iteration > config.iterations:
                 raise UserError(
                     f"--iterations must be at least the {state.iteration} that "
                     f"'{place}' has done; got {config.iterations}"
                 )
     _run.record(folder, config)
+    _run.write_json(folder / "game.json", _game(arena))
     if config.jobs > 1 and config.trials > 1:
         from joblib import Parallel, delayed
 
@@ -155,7 +166,7 @@ def _run_all(config: Config, arena: "Arena", executor: "Executor") -> dict[str, 
     summary = summaries[0] if config.trials == 1 else _trial.together(config, summaries)
     summary["folder"] = str(folder)
     if config.trials > 1:
-        _run.write_json(folder / "summary.json", _run.clean(summary))
+        _run.write_result(folder / "summary.json", summary, config)
     return summary
 
 
@@ -204,13 +215,15 @@ def _executor(config: Config) -> "Executor":
     return parse(config.executor, None, lost)
 
 
-def _same_game(arena: "Arena", folder: Path) -> None:
-    """Records which game a run plays, or checks that it still is that game."""
+def _game(arena: "Arena") -> dict[str, str]:
+    """What ``game.json`` says of the game that a run plays."""
+    return {"name": arena.name, "fingerprint": arena.fingerprint}
+
+
+def _check_game(arena: "Arena", folder: Path) -> None:
+    """Refuses another game than the one that a run was begun with."""
     place = folder / "game.json"
-    now = {"name": arena.name, "fingerprint": arena.fingerprint}
-    if not place.exists():
-        _run.write_json(place, now)
-    elif _run.read_json(place) != now:
+    if place.exists() and _run.read_json(place) != _game(arena):
         raise UserError(
             f"--resume: the game must be the one that '{folder}' was begun with, "
             "payoffs included; it has changed"
@@ -222,7 +235,8 @@ def _trial_folder(folder: Path, config: Config, number: int) -> Path:
 
 
 def _rebuilt(config: Config, folder: Path) -> dict[str, Any]:
-    """A trial in a process of its own."""
+    """A trial in a process of its own, which must not outlive its parent."""
+    _owner.end_with_parent()
     arena = _arena.build(config)
     with _executor(config) as executor:
         return _trial.trial(config, folder, arena, parts(config, arena, executor))
@@ -239,6 +253,8 @@ def check(config: Config) -> None:
         if getattr(config, name) < 2:
             raise UserError(f"--{name} must be at least 2; got {getattr(config, name)}")
     _check_oracle(config)
+    if config.resume_from != "last" and not config.resume:
+        raise UserError("--resume-from goes with --out FOLDER --resume")
     if config.payoffs is not None and config.players is not None:
         raise UserError("--players goes with --game; a file has its own players")
     for name in ("stop_gap", "max_seconds"):

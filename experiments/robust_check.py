@@ -154,37 +154,37 @@ def run(config: Config) -> dict[str, Any]:
     from metaspiel.nfg.gaps import measure
     from metaspiel.nfg.simplex import marginals
 
-    folder = _run.claim(config.out, "robust_check", resume=False)
-    _run.record(folder, config)
-    kept: dict[str, dict[str, Any]] = {}
-    rows: list[dict[str, Any]] = []
-    for number, block in enumerate(BLOCKS):
-        rng = np.random.default_rng([config.seed, number])
-        bias = config.bias * number
-        drawn = [draw(config, bias, rng) for _ in range(config.games)]
-        kept[block] = {}
-        for name, spec in SOLVERS.items():
-            answers = profiles(spec, [known for _, known in drawn], config)
-            bounds, regrets = [], []
-            for (true, known), (joint, _) in zip(drawn, answers, strict=True):
-                bounds.append(regret_bound(known, list(marginals(joint))))
-                regrets.append(float(measure(true, joint).ne.sum()))
-            kept[block][name] = {"bound": bounds, "true_regret": regrets}
-            settled = sum(done for _, done in answers) / config.games
-            rows.append(_row(block, name, bounds, regrets) | {"settled": settled})
-            if not (config.quiet or config.json):
-                last = rows[-1]
-                print(
-                    f"{block:<14} {name:<30} bound {last['bound']:.2f}  "
-                    f"true regret {last['true_regret']:.2f}",
-                    flush=True,
-                )
-    summary = {"solvers": SOLVERS, "rows": rows}
-    _run.write_json(folder / "games.json", kept)
-    _run.write_json(folder / "summary.json", summary)
-    _run.write_text(folder / "table.md", markdown(rows) + "\n")
-    _report(folder, config, rows)
-    return summary
+    with _run.claim(config.out, "robust_check", resume=False) as folder:
+        _run.record(folder, config)
+        kept: dict[str, dict[str, Any]] = {}
+        rows: list[dict[str, Any]] = []
+        for number, block in enumerate(BLOCKS):
+            rng = np.random.default_rng([config.seed, number])
+            bias = config.bias * number
+            drawn = [draw(config, bias, rng) for _ in range(config.games)]
+            kept[block] = {}
+            for name, spec in SOLVERS.items():
+                answers = profiles(spec, [known for _, known in drawn], config)
+                bounds, regrets = [], []
+                for (true, known), (joint, _) in zip(drawn, answers, strict=True):
+                    bounds.append(regret_bound(known, list(marginals(joint))))
+                    regrets.append(float(measure(true, joint).ne.sum()))
+                kept[block][name] = {"bound": bounds, "true_regret": regrets}
+                settled = sum(done for _, done in answers) / config.games
+                rows.append(_row(block, name, bounds, regrets) | {"settled": settled})
+                if not (config.quiet or config.json):
+                    last = rows[-1]
+                    print(
+                        f"{block:<14} {name:<30} bound {last['bound']:.2f}  "
+                        f"true regret {last['true_regret']:.2f}",
+                        flush=True,
+                    )
+        summary = {"solvers": SOLVERS, "rows": rows}
+        _run.write_json(folder / "games.json", kept)
+        _run.write_json(folder / "summary.json", summary)
+        _run.write_text(folder / "table.md", markdown(rows) + "\n")
+        _report(folder, config, rows)
+        return summary
 
 
 def _row(

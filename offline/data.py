@@ -11,12 +11,7 @@ Nothing else is read. ``offline.record`` makes data sets of the Bargaining game,
 behaviour or from a user's episodes; data of other games are built as a ``Dataset``.
 """
 
-import hashlib
-import json
-import os
-import tokenize
-import zipfile
-import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,6 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray
 
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from offline import validate
 
@@ -186,18 +182,21 @@ def check_mirror(where: str, mirror: str) -> None:
         raise UserError(f"{where}: mirror must be 'counted' or 'none'; got '{mirror}'")
 
 
-def save(dataset: Dataset, folder: Path) -> None:
-    """Writes a data set; the manifest comes last, so that its presence says it all."""
+def save(
+    dataset: Dataset, folder: Path, bound: Mapping[str, str] | None = None
+) -> None:
+    """Writes a data set; the manifest comes last, so that its presence says it all.
+
+    Args:
+      dataset: to write.
+      folder: to write to.
+      bound: what the data belong to, which ``load`` can ask for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / "manifest.json"
     place.unlink(missing_ok=True)
     arrays = {name: getattr(dataset, name) for name in validate.AXES}
-    aside = folder / ".arrays.npz"
-    with open(aside, "wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, folder / "arrays.npz")
+    files.write_bytes(folder / "arrays.npz", files.npz(arrays, compressed=True))
     manifest = {
         "format": FORMAT,
         "game": dataset.game,
@@ -209,21 +208,25 @@ def save(dataset: Dataset, folder: Path) -> None:
         "trajectories": dataset.trajectories,
         "sha256": _checksum(folder / "arrays.npz"),
     }
-    aside = folder / ".manifest.json"
-    with open(aside, "w", encoding="utf-8") as file:
-        file.write(json.dumps(manifest, indent=1))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, place)
+    if bound is None:
+        files.write_json(place, manifest)
+    else:
+        files.write_sealed(place, manifest, bound)
 
 
-def load(folder: Path, game: str | None = None, sizes: Sizes | None = None) -> Dataset:
+def load(
+    folder: Path,
+    game: str | None = None,
+    sizes: Sizes | None = None,
+    bound: Mapping[str, str] | None = None,
+) -> Dataset:
     """Reads a data set and checks all of it.
 
     Args:
       folder: where ``save`` wrote it.
       game: the game it must be of.
       sizes: the sizes it must have.
+      bound: what it must have been saved with.
 
     Raises:
       UserError: it is incomplete, damaged, of another game or format, or a trajectory
@@ -231,6 +234,8 @@ def load(folder: Path, game: str | None = None, sizes: Sizes | None = None) -> D
     """
     where = f"data set '{folder}'"
     manifest = _manifest(folder, where)
+    if bound is not None:
+        files.read_sealed(folder / "manifest.json", bound)
     check_mirror(where, manifest["mirror"])
     arrays = _arrays(folder, where, manifest["sha256"])
     if game is not None and manifest["game"] != game:
@@ -263,15 +268,13 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 
 
 def _manifest(folder: Path, where: str) -> dict[str, Any]:
+    place = folder / "manifest.json"
+    if not place.exists():
+        raise UserError(f"{where}: it must hold manifest.json; it does not")
     try:
-        read = json.loads((folder / "manifest.json").read_text("utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{where}: it must hold manifest.json; it does not") from None
-    except OSError as error:
-        text = f"{where}: manifest.json must be a readable file; {error}"
-        raise UserError(text) from None
-    except ValueError as error:
-        raise UserError(f"{where}: manifest.json must be JSON; {error}") from None
+        read = files.read_json(place)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
     if not isinstance(read, dict):
         raise UserError(f"{where}: manifest.json must be an object; got {read!r}")
     if read.get("format") != FORMAT:
@@ -288,18 +291,14 @@ def _manifest(folder: Path, where: str) -> dict[str, Any]:
     return {name: read[name] for name in _FIELDS}
 
 
-# What numpy, zipfile and zlib raise at damaged archives.
-_UNREADABLE = (
-    OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-
-
 def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
     place = folder / "arrays.npz"
     if not place.is_file():
         raise UserError(f"{where}: it must hold arrays.npz; it does not")
-    checksum = _checksum(place)
+    try:
+        checksum = _checksum(place)
+    except OSError as error:
+        raise UserError(f"{where}: arrays.npz must be readable; {error}") from None
     if checksum != recorded:
         raise UserError(
             f"{where}: arrays.npz must have the checksum in the manifest (it was cut "
@@ -311,7 +310,7 @@ def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise ValueError("it is one array, not an archive of several")
             arrays = {name: file[name] for name in validate.AXES if name in file}
-    except _UNREADABLE as error:
+    except files.UNREADABLE as error:
         raise UserError(f"{where}: arrays.npz must be readable; {error}") from None
     for name in validate.AXES:
         if not isinstance(arrays.get(name), np.ndarray):
@@ -322,4 +321,4 @@ def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
 
 
 def _checksum(place: Path) -> str:
-    return hashlib.sha256(place.read_bytes()).hexdigest()
+    return files.checksum(place)

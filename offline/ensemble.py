@@ -5,23 +5,21 @@ players see in a state and what the mover may do, all with two hidden ReLU layer
 (Nguyen & Wellman 2026, appendix A, and the authors' code).
 """
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from jaxtyping import Float32
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from metaspiel import files
 from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.nfg.errors import UserError, unknown
 from offline.data import Sizes
 
-FORMAT = 1
+FORMAT = 2
 Norm = Literal["scalar", "dimension"]
 
 
@@ -200,35 +198,47 @@ def only(ensemble: Ensemble, trial: int) -> Ensemble:
     )
 
 
-def save(ensemble: Ensemble, place: Path) -> None:
-    """Writes one safetensors file; its header says what was trained and how."""
-    tensors = {name: getattr(ensemble, name).cpu() for name in (*"fgh", "vectors")}
+def save(
+    ensemble: Ensemble, place: Path, bound: Mapping[str, str] | None = None
+) -> None:
+    """Writes one safetensors file; its header says what was trained and how.
+
+    Args:
+      ensemble: to write.
+      place: of the file.
+      bound: what it belongs to, which ``load`` can ask for.
+    """
+    tensors = {name: getattr(ensemble, name) for name in (*"fgh", "vectors")}
     for field in fields(Scales):
-        tensors[f"scales.{field.name}"] = getattr(ensemble.scales, field.name).cpu()
+        tensors[f"scales.{field.name}"] = getattr(ensemble.scales, field.name)
     about = {
         "format": FORMAT,
         "game": ensemble.game,
         "symmetric": ensemble.symmetric,
         "sizes": asdict(ensemble.sizes),
         "training": asdict(ensemble.training),
+        "bound": dict(bound or {}),
     }
     place.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, place, {"about": json.dumps(about)})
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    files.write_arrays(place, arrays, about)
 
 
-def load(place: Path) -> Ensemble:
+def load(place: Path, bound: Mapping[str, str] | None = None) -> Ensemble:
     """Reads what ``save`` wrote.
 
+    Args:
+      place: of the file.
+      bound: what it must have been saved with.
+
     Raises:
-      UserError: it is not such a file, or one of another format.
+      UserError: it is not such a file, or one of another format or run.
     """
     where = f"ensemble '{place}'"
-    try:
-        with safe_open(place, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            tensors = {name: file.get_tensor(name) for name in list(file.keys())}
-    except (OSError, SafetensorError, ValueError) as error:
-        raise UserError(f"{where}: it must be a safetensors file; {error}") from None
+    about, arrays = files.read_arrays(place)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if bound is not None and about.get("bound") != dict(bound):
+        raise UserError(f"{where}: it must be as this run wrote it; it is another's")
     game, symmetric, sizes, training = _about(where, about)
     networks = networks_of(sizes, training.width)
     shapes = _shapes(sizes, training.members, networks, tensors.get("h"))

@@ -4,11 +4,8 @@ A checkpoint is written beside its place, flushed to disk and renamed, so a dire
 with a checkpoint's name is always complete. Its JSON holds a checksum of its arrays.
 """
 
-import hashlib
-import json
-import os
 import shutil
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import numpy as np
 from numpy import ndarray
 
 from meta_solvers.base import MetaSolution, Status
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gaps import Gaps
 from psro.parts import Member, Population, Response, State, Table
@@ -24,40 +22,34 @@ FORMAT = 3
 KEPT = 2
 
 
-def save(state: State, folder: Path) -> Path:
-    """Writes ``folder/<iteration>``; older checkpoints but the last go away."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save(state: State, folder: Path, bound: Mapping[str, str] | None = None) -> Path:
+    """Writes ``folder/<iteration>``; older checkpoints but the last go away.
+
+    Args:
+      state: to write.
+      folder: of all checkpoints of a run.
+      bound: what the state belongs to, which ``read`` gives back.
+    """
     place = folder / f"{state.iteration:06d}"
-    aside = folder / f".writing-{state.iteration:06d}-{os.getpid()}"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
     arrays: dict[str, ndarray] = {
         "table": state.table.values,
         "table_errors": state.table.errors,
         "table_episodes": state.table.episodes,
     }
-    text = _to_json(state, arrays)
-    with open(aside / "arrays.npz", "wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-        _flush(file)
-    text["sha256"] = _checksum(text, aside / "arrays.npz")
-    with open(aside / "state.json", "w", encoding="utf-8") as file:
-        json.dump(text, file, indent=1)
-        _flush(file)
-    shutil.rmtree(place, ignore_errors=True)
-    os.rename(aside, place)
+    text = files.spelled(_to_json(state, arrays), "NaN")
+    text["bound"] = dict(bound or {})
+    with files.new_folder(place) as aside:
+        files.write_bytes(aside / "arrays.npz", files.npz(arrays))
+        text["sha256"] = _checksum(text, aside / "arrays.npz")
+        files.write_json(aside / "state.json", text)
     for old in complete(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
-    for stale in folder.glob(".writing-*"):
-        shutil.rmtree(stale, ignore_errors=True)
     return place
 
 
 def complete(folder: Path) -> list[Path]:
     """Complete checkpoints in ``folder``, oldest first."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and p.name.isdigit())
+    return files.numbered(folder)
 
 
 def load(place: Path) -> State:
@@ -66,33 +58,55 @@ def load(place: Path) -> State:
     Raises:
       UserError: it is not there, is damaged, or was written by another format.
     """
+    return read(place)[0]
+
+
+def read(place: Path) -> tuple[State, dict[str, str]]:
+    """Reads one checkpoint directory, and what its state belongs to.
+
+    Raises:
+      UserError: as ``load``.
+    """
     where = f"checkpoint '{place}'"
+    for name in ("state.json", "arrays.npz"):
+        if not (place / name).is_file():
+            raise UserError(
+                f"{where}: it must hold state.json and arrays.npz; {name} is missing"
+            )
     try:
-        text = json.loads((place / "state.json").read_text("utf-8"))
-        recorded = text.pop("sha256", None) if isinstance(text, dict) else None
-        checksum = _checksum(text, place / "arrays.npz")
-    except FileNotFoundError as error:
-        missing = Path(str(error.filename)).name
-        raise UserError(
-            f"{where}: it must hold state.json and arrays.npz; {missing} is missing"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{where}: state.json must be readable JSON; {error}") from None
+        text = files.read_json(place / "state.json")
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
     if not isinstance(text, dict) or text.get("format") != FORMAT:
         got = text.get("format") if isinstance(text, dict) else type(text).__name__
-        raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
-    if checksum != recorded:
+        raise UserError(
+            f"{where}: the format must be {FORMAT}; got {got} (another metaspiel wrote "
+            "it, whose runs this one cannot continue)"
+        )
+    recorded = text.pop("sha256", None)
+    try:
+        sound = _checksum(text, place / "arrays.npz") == recorded
+    except OSError as error:
+        raise UserError(f"{where}: arrays.npz must be readable; {error}") from None
+    if not sound:
         raise UserError(
             f"{where}: arrays.npz and state.json must have the checksum recorded with "
             "them; one was changed or only partly written"
         )
     try:
+        bound = {str(key): str(value) for key, value in text["bound"].items()}
         with np.load(place / "arrays.npz", allow_pickle=False) as arrays:
-            return _from_json(text, dict(arrays))
-    except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            state = _from_json(text, dict(arrays))
+    except files.UNREADABLE as error:
         raise UserError(
             f"{where}: state.json and arrays.npz must describe one state; {error!r}"
         ) from None
+    if place.name.isdigit() and state.iteration != int(place.name):
+        raise UserError(
+            f"{where}: its folder must have the number of its iteration, "
+            f"{state.iteration}"
+        )
+    return state, bound
 
 
 def latest(folder: Path) -> State:
@@ -107,16 +121,9 @@ def latest(folder: Path) -> State:
     return load(places[-1])
 
 
-def _flush(file: Any) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
 def _checksum(text: Any, path: Path) -> str:
     """Of the state's JSON and the bytes of its arrays, together."""
-    digest = hashlib.sha256(json.dumps(text, sort_keys=True).encode())
-    digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return files.digest([text, files.checksum(path)])
 
 
 def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Weights at rest: safetensors files with their recipe and record, some shipped."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -9,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from meta_solvers.nes.network import Network
-from meta_solvers.nes.train import Recipe, read
+from meta_solvers.nes.train import Recipe
+from metaspiel import files
 from metaspiel.nfg.errors import UserError, unknown
 
 # What ships, by concept, players and what the network selects.
@@ -28,10 +27,8 @@ def save(
     path: Path, network: Network, recipe: Recipe, record: Mapping[str, Any]
 ) -> None:
     """Writes a network with its recipe and a record of how it was trained."""
-    tensors = {n: p.detach().cpu().contiguous() for n, p in network.named_parameters()}
-    facts = {"recipe": json.dumps(asdict(recipe)), "record": json.dumps(record)}
-    save_file(tensors, path, facts)
-    path.chmod(0o644)  # safetensors writes for the owner alone
+    arrays = {n: p.detach().cpu().numpy() for n, p in network.named_parameters()}
+    files.write_arrays(path, arrays, {"recipe": asdict(recipe), "record": dict(record)})
 
 
 def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:
@@ -40,9 +37,10 @@ def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:
     Raises:
       UserError: the file is missing, damaged or no network of this library.
     """
-    facts, tensors = read(path)
+    facts, arrays = files.read_arrays(path, unsealed=True)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
     try:
-        recipe = Recipe.of(json.loads(facts["recipe"]))
+        recipe = Recipe.of(_value(facts["recipe"]))
         # A checkpoint of a running training holds its averaged weights.
         averaged = {
             n.removeprefix("average."): t
@@ -52,13 +50,18 @@ def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:
         with torch.random.fork_rng(devices=[]):
             network = Network(recipe.architecture)
         network.load_state_dict(averaged or tensors)
-        record = json.loads(facts.get("record", "{}"))
+        record = _value(facts.get("record", {}))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         text = str(error).splitlines()[0]
         raise UserError(
             f"'{path}' must hold the weights of a network of this library; {text}"
         ) from None
     return network.eval(), recipe, record
+
+
+def _value(fact: Any) -> Any:
+    """A fact of a file; those without a checksum hold their facts as JSON text."""
+    return files.parse_json(fact) if isinstance(fact, str) else fact
 
 
 @cache

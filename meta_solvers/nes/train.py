@@ -5,7 +5,6 @@ duals: convex in them, and minimal at the equilibrium (Marris et al. 2022, eq. 8
 step's games come from (seed, step), so a run that stops and goes on is the same run.
 """
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,14 +13,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import SOLVED, solve
 from meta_solvers.nes.data import Games, as_float32, as_float64
 from meta_solvers.nes.network import Architecture, Network
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
+
+FILE = "training.safetensors"
 
 
 @dataclass(frozen=True)
@@ -132,31 +133,38 @@ class Training:
         network.load_state_dict(self.average)
         return network.eval()
 
-    def save(self, folder: Path) -> None:
-        """Writes everything that continues the run, whole or not at all."""
+    def save(self, folder: Path, bound: Mapping[str, str] | None = None) -> None:
+        """Writes everything that continues the run, whole or not at all.
+
+        Args:
+          folder: of the run; the file is ``training.safetensors``.
+          bound: what the state belongs to, which ``load`` gives back.
+        """
         tensors: dict[str, Tensor] = {
             f"network.{n}": p for n, p in self.network.named_parameters()
         }
         tensors |= {f"average.{n}": p for n, p in self.average.items()}
         for i, state in self.optimiser.state_dict()["state"].items():
             tensors |= {f"adam.{i}.{n}": torch.as_tensor(x) for n, x in state.items()}
-        tensors = {n: x.detach().cpu().contiguous().clone() for n, x in tensors.items()}
-        facts = {"step": str(self.step), "recipe": json.dumps(asdict(self.recipe))}
-        aside = folder / ".training.safetensors"
-        save_file(tensors, aside, facts)
-        aside.chmod(0o644)  # safetensors writes for the owner alone
-        aside.replace(folder / "training.safetensors")
+        arrays = {n: x.detach().cpu().numpy() for n, x in tensors.items()}
+        facts = {
+            "step": self.step,
+            "recipe": asdict(self.recipe),
+            "bound": dict(bound or {}),
+        }
+        files.write_arrays(folder / FILE, arrays, facts)
 
-    def load(self, folder: Path) -> None:
-        """Continues from what ``save`` wrote.
+    def load(self, folder: Path) -> dict[str, str]:
+        """Continues from what ``save`` wrote; what it was bound to.
 
         Raises:
           UserError: the file is damaged, or belongs to another recipe.
         """
-        path = folder / "training.safetensors"
-        facts, tensors = read(path)
+        path = folder / FILE
+        facts, arrays = files.read_arrays(path)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         try:
-            recipe = Recipe.of(json.loads(facts["recipe"]))
+            recipe = Recipe.of(facts["recipe"])
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"'{path}' must hold a run's recipe; {error}") from None
         if recipe != self.recipe:
@@ -178,22 +186,7 @@ class Training:
         whole["state"] = state
         self.optimiser.load_state_dict(whole)
         self.step = int(facts["step"])
-
-
-def read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Facts and tensors of a safetensors file.
-
-    Raises:
-      UserError: there is no such file, or it is damaged.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "pt") as file:
-            facts = dict(file.metadata() or {})
-        return facts, load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"'{path}' must be a safetensors file; {error}") from None
+        return {str(name): str(value) for name, value in facts["bound"].items()}
 
 
 class Reference:

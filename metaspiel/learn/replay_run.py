@@ -4,21 +4,19 @@ A checkpoint holds the replay too: a run that was killed and resumed gives the s
 bits.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float32
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from metaspiel import files
 from metaspiel.games.markov import MarkovGame
 from metaspiel.learn.memory import Memory
 from metaspiel.nfg.errors import UserError
 
-_FORMAT = 1
+_FORMAT = 2
 _FILE = "state.safetensors"
 _PARTS = ("weights", "target", "mean", "square")
 
@@ -105,10 +103,8 @@ def save(state: ReplayRun, folder: Path) -> None:
         "capacity": state.memory.capacity,
         "next": state.memory.next,
     }
-    aside = folder / f".{_FILE}"
-    save_file(tensors, aside, {"facts": json.dumps(facts)})
-    aside.chmod(0o644)  # safetensors writes for the owner alone
-    aside.replace(folder / _FILE)
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    files.write_arrays(folder / _FILE, arrays, facts)
 
 
 def load(folder: Path) -> ReplayRun:
@@ -119,13 +115,10 @@ def load(folder: Path) -> ReplayRun:
     """
     path = folder / _FILE
     try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads(dict(file.metadata() or {})["facts"])
+        facts, arrays = files.read_arrays(path)
         if facts["format"] != _FORMAT:
-            raise UserError(
-                f"load(): '{path}' must be of format {_FORMAT}; got {facts['format']}"
-            )
-        tensors = load_file(path)
+            raise UserError(f"it is of format {facts['format']}, not {_FORMAT}")
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         prefix = "memory."
         held = {n.removeprefix(prefix): t for n, t in tensors.items() if prefix in n}
         return ReplayRun(
@@ -139,5 +132,5 @@ def load(folder: Path) -> ReplayRun:
             tensors["square"],
             Memory(int(facts["capacity"]), held, int(facts["next"])),
         )
-    except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as bad:
+    except (KeyError, TypeError, ValueError) as bad:
         raise UserError(f"load(): '{path}' must be a whole checkpoint; {bad}") from None

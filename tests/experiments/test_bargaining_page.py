@@ -48,7 +48,9 @@ def results(folder: Path) -> dict[str, object]:
         name, room = str(place.relative_to(folder)), place.relative_to(folder).parts[0]
         if room in ("judged", "fidelity") and place.suffix == ".json":
             row = json.loads(place.read_text("utf-8"))
-            found[name] = {k: v for k, v in row.items() if k != "cpu_seconds"}
+            found[name] = {
+                k: v for k, v in row.items() if k not in ("cpu_seconds", "seal")
+            }
         elif place.suffix in (".npz", ".safetensors"):
             found[name] = place.read_bytes()
     return found
@@ -179,17 +181,17 @@ def test_a_part_of_a_grid_does_not_narrow_it(copy: Path, tmp_path: Path):
 
 
 def test_a_folder_has_one_writer(copy: Path, capsys: pytest.CaptureFixture[str]):
-    from experiments import _folder
+    from experiments import _owner
 
-    with _folder.held(copy):
+    with _owner.held(copy):
         assert again(copy) == 2
         assert "another process is writing to it" in capsys.readouterr().err
         with (
             pytest.raises(UserError, match="one run at a time"),
-            _folder.held(copy),
+            _owner.held(copy),
         ):
             raise AssertionError
-    with _folder.held(copy):
+    with _owner.held(copy):
         pass
 
 
@@ -199,7 +201,8 @@ def test_a_damaged_row_is_named(copy: Path, capsys: pytest.CaptureFixture[str]):
     broken = (
         ('{"approach":', "must be readable JSON"),
         ("[]", "must hold an object"),
-        (json.dumps({k: v for k, v in row.items() if k != "k"}), "must hold 'k'"),
+        (json.dumps({k: v for k, v in row.items() if k != "k"}), "it was changed"),
+        (json.dumps({**row, "regret": 0.25}), "it was changed"),
     )
     for text, sentence in broken:
         place.write_text(text, "utf-8")

@@ -112,7 +112,7 @@ def test_a_termination_is_an_interruption(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    from experiments import _folder, _units
+    from experiments import _owner, _units
 
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -123,16 +123,16 @@ def test_a_termination_is_an_interruption(
     assert page("--out", str(tmp_path / "stopped")) == 130
     assert "what is finished is kept" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
-    with _folder.held(tmp_path / "stopped"):
+    with _owner.held(tmp_path / "stopped"):
         pass
 
 
 ORPHAN = """
 import multiprocessing, os, signal, time
-from experiments import _folder
+from experiments import _owner
 
 def serve(line):
-    _folder.end_with_parent()
+    _owner.end_with_parent()
     line.send("ready")
     time.sleep(60)
 
@@ -145,7 +145,7 @@ if __name__ == "__main__":
 
 
 def test_a_worker_dies_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from experiments import _folder, _units
+    from experiments import _owner, _units
 
     script = tmp_path / "orphan.py"
     script.write_text(ORPHAN, "utf-8")
@@ -157,7 +157,7 @@ def test_a_worker_dies_with_its_parent(tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert done.returncode == -signal.SIGKILL
     calls: list[int] = []
-    monkeypatch.setattr(_folder, "end_with_parent", lambda: calls.append(1))
+    monkeypatch.setattr(_owner, "end_with_parent", lambda: calls.append(1))
     _units._mortal.cache_clear()
     assert _units.work([]) == _units.work([]) == []
     assert calls == [1]

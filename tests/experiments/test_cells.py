@@ -63,7 +63,7 @@ def test_a_longer_run_goes_on(whole: Path, tmp_path: Path):
     _cells.train([replace(FAST, iterations=3)], tmp_path)
     _cells.train([FAST], tmp_path)
     found, wanted = results(tmp_path), results(whole)
-    assert found == {name: wanted[name] for name in found} and len(found) == 5
+    assert found == {name: wanted[name] for name in found} and len(found) == 6
 
 
 KILL = """
@@ -95,7 +95,7 @@ def test_a_killed_run_ends_with_the_same_bits(
     hit = CELLS[at > 6]
     assert len(_cells.rows(hit, tmp_path)) == rows
     assert not _cells.finished(hit, tmp_path)
-    (hit.room(tmp_path) / ".checkpoint.1").mkdir()  # as a writer may leave behind
+    (hit.room(tmp_path) / ".writing-1").mkdir()  # as a writer may leave behind
     assert _cells.train(CELLS, tmp_path) == []
     assert results(tmp_path) == results(whole)
     assert not list(tmp_path.rglob(".*"))
@@ -123,7 +123,7 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
         _cells.complain(faults, tmp_path)
     assert str(caught.value) == (
         "a/il, seed 3: PPO: it must not do this; the last good one is iteration 4, "
-        f"'{room / 'checkpoint'}'"
+        f"'{room / 'checkpoint' / '000004'}'"
     )
     monkeypatch.undo()
     assert _cells.train(CELLS, tmp_path) == []

@@ -43,7 +43,7 @@ def test_a_run_folder_holds_everything(tmp_path, capsys):
     names = {p.name for p in out.iterdir()}
     assert names == {"config.json", "env.json", "metrics.jsonl", "summary.json",
                      "checkpoint", "meta_game.npz", "plots", "report.html",
-                     "game.json"}  # fmt: skip
+                     "game.json", ".lock"}  # fmt: skip
     summary = json.loads((out / "summary.json").read_text())
     keys = "game solver seed iterations gap gap_per_player values value_sum"
     for key in (*keys.split(), "cpu_seconds", "cpu_seconds_per_stage"):

@@ -68,8 +68,6 @@ METRICS = Output("metrics", "metrics.jsonl")
 META_GAME = Output("meta_game", "meta_game.npz")
 SUMMARY = Output("summary", "summary.json")
 CELLS = Output("metrics", "cells/*/metrics.jsonl")
-TEAM = Output("team", "cells/*/checkpoint/state.safetensors", "weights|target|memory")
-AGENTS = Output("agents", "cells/*/checkpoint/agents.safetensors")
 KEPT = "table|table_errors|table_episodes|policies_.*|response_.*|train_joint"
 # The last state of a run in a model has no responses: none were needed.
 EXPLORED = "table|table_errors|table_episodes|policies_.*|train_joint"
@@ -81,6 +79,15 @@ JUDGED = (
     Output("data", "data/*/arrays.npz"),
     Output("regret_table", "regret_table.csv"),
 )
+
+
+def _team(iteration: int) -> Output:
+    place = f"cells/*/checkpoint/{iteration:06d}/state.safetensors"
+    return Output("team", place, "weights|target|memory")
+
+
+def _agents(iteration: int) -> Output:
+    return Output("agents", f"cells/*/checkpoint/{iteration:06d}/agents.safetensors")
 
 
 def _psro(name: str, words: str, slow: bool = False, exact: bool = True) -> Run:
@@ -167,21 +174,21 @@ RUNS: tuple[Run, ...] = (
         "matrl_grid --games switch2 pennies --methods matrl il il-la qmix il-six-rows "
         "--seeds 1 --iterations 3 --last 2 --batch 100 --width 8 --steps 2 --out out "
         "--quiet",
-        (CELLS, AGENTS, TEAM, SUMMARY),
+        (CELLS, _agents(3), _team(3), SUMMARY),
     ),
     Run(
         "steps",
         "matrl_steps --methods il matrl matrl-held-out matrl-distill --rates 4e-3 "
         "--clips .3 --seeds 1 --iterations 4 --batch 100 --envs 20 --width 8 --out out "
         "--quiet",
-        (CELLS, AGENTS, SUMMARY),
+        (CELLS, _agents(4), SUMMARY),
     ),
     Run(
         "pong",
         "matrl_pong --methods matrl il --game 'mini_pong(limit=60)' --iterations 2 "
         "--checkpoints 2 --games 4 --batch 80 --envs 4 --width 8 --seeds 1 --out out "
         "--quiet",
-        (CELLS, AGENTS, Output("scores", "scores.npz")),
+        (CELLS, _agents(2), Output("scores", "scores.npz")),
     ),
     Run(
         "nes",
@@ -316,7 +323,9 @@ def _read(place: Path) -> Any:
         ]
     if place.suffix == ".csv":
         return list(csv.DictReader(text.splitlines()))
-    return json.loads(text)
+    value = json.loads(text)
+    sealed_list = isinstance(value, dict) and set(value) == {"list", "seal"}
+    return value["list"] if sealed_list else value
 
 
 def _walk(

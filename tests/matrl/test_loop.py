@@ -9,6 +9,7 @@ from matrl import checkpoint
 from matrl.loop import start, step
 from matrl.methods import METHODS, Method, Settings, method
 from matrl.response import blend, distill, draw, mixed_ratio, weights
+from metaspiel import files
 from metaspiel.games.mini_pong import MiniPong
 from metaspiel.games.pennies import Pennies
 from metaspiel.games.switch import Switch
@@ -176,8 +177,19 @@ def test_damaged_checkpoints_are_refused(tmp_path):
     with pytest.raises(UserError, match="must be a whole checkpoint"):
         checkpoint.load(tmp_path / "nowhere")
     checkpoint.save(state, tmp_path / "at")
-    (tmp_path / "at/state.json").write_text('{"format": 9}')
-    with pytest.raises(UserError, match="must be of format 1; got 9"):
+    place = tmp_path / "at/agents.safetensors"
+    facts, arrays = files.read_arrays(place)
+    files.write_arrays(place, arrays, facts | {"format": 9})
+    with pytest.raises(UserError, match="it is of format 9, not 2"):
+        checkpoint.load(tmp_path / "at")
+    checkpoint.save(state, tmp_path / "at")
+    changed = bytearray(place.read_bytes())
+    changed[-1] ^= 1
+    place.write_bytes(changed)
+    with pytest.raises(UserError, match="do not have the checksum"):
+        checkpoint.load(tmp_path / "at")
+    (tmp_path / "at/state.json").write_text('{"format": 1}')
+    with pytest.raises(UserError, match="of an earlier metaspiel"):
         checkpoint.load(tmp_path / "at")
 
 

@@ -215,7 +215,7 @@ def test_a_damaged_folder_is_refused(some, tmp_path):
     with pytest.raises(UserError, match="must have 'game'; it is missing"):
         data.load(folder)
     place.write_text("{")
-    with pytest.raises(UserError, match="must be JSON"):
+    with pytest.raises(UserError, match="must be readable JSON"):
         data.load(folder)
     place.unlink()
     with pytest.raises(UserError, match=r"must hold manifest\.json"):
@@ -397,7 +397,7 @@ def test_a_damaged_archive_with_its_checksum_is_refused(some, tmp_path):
     manifest = tmp_path / "manifest.json"
     manifest.unlink()
     manifest.mkdir()
-    with pytest.raises(UserError, match=r"manifest\.json must be a readable file"):
+    with pytest.raises(UserError, match=r"manifest\.json' must be readable JSON"):
         data.load(tmp_path)
 
 

@@ -1,0 +1,127 @@
+"""``metrics.jsonl``: rows of a run, which belong to the checkpoint after them."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from metaspiel import files
+from metaspiel.nfg.errors import UserError
+
+
+def read(
+    path: Path, keep: int, seal: str | None = None, *, more: bool = False
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The first rows of a file and their lines.
+
+    Args:
+      path: of the file; none is a file without rows.
+      keep: rows that a checkpoint knows of.
+      seal: of those rows, as the checkpoint has it.
+      more: there is a checkpoint, even if it knows of no rows.
+
+    Raises:
+      UserError: a row is missing, damaged or changed, or without ``keep`` there are
+        more rows than a run can have made before its first checkpoint.
+    """
+    lines: list[str] = []
+    rows: list[Any] = []
+    if path.exists():
+        try:
+            lines = path.read_bytes().decode().split("\n")
+            del lines[-1]  # nothing, or a row that was cut short
+            rows = [files.parse_json(line) for line in lines[:keep]]
+        except ValueError:
+            raise UserError(f"'{path}' must hold one JSON row a line") from None
+        if not all(isinstance(row, dict) for row in rows):
+            raise UserError(f"'{path}' must hold one JSON object a line")
+        if keep == 0 and len(lines) > 1 and not more:
+            raise UserError(
+                f"'{path}' holds {len(lines)} rows, but their checkpoint is gone; "
+                "start a new run in another folder"
+            )
+    if len(lines) < keep:
+        raise UserError(
+            f"'{path}' must hold {keep} rows for this checkpoint; got {len(lines)}"
+        )
+    kept = lines[:keep]
+    if seal is not None and _seal(kept) != seal:
+        raise UserError(
+            f"'{path}' must hold the rows that its checkpoint was written after; "
+            "they were changed"
+        )
+    return rows, kept
+
+
+class Metrics:
+    """Rows on disk, one a line; cut back to what a checkpoint knows on resume.
+
+    Args:
+      path: of the file.
+      keep: rows that the checkpoint knows of.
+      seal: of those rows, where the checkpoint has it.
+      more: there is a checkpoint, even if it knows of no rows.
+      durable: every row waits until it is on the disk.
+
+    Raises:
+      UserError: as ``read``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        keep: int = 0,
+        seal: str | None = None,
+        *,
+        more: bool = False,
+        durable: bool = True,
+    ) -> None:
+        self.path, self.durable = path, durable
+        self.rows, lines = read(path, keep, seal, more=more)
+        files.write_text(path, "".join(line + "\n" for line in lines))
+        self._hash = self._hash_before = hashlib.sha256()
+        for line in lines:
+            self._remember(line + "\n")
+
+    @property
+    def seal(self) -> str:
+        """Of all rows so far: what a checkpoint remembers them by."""
+        return self._hash.hexdigest()
+
+    @property
+    def seal_before(self) -> str:
+        """Of all rows but the last, which may be amended."""
+        return self._hash_before.hexdigest()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Appends a row."""
+        line = _line(row)
+        files.append_text(self.path, line, self.durable)
+        self._remember(line)
+        self.rows.append(files.parse_json(line))
+
+    def amend(self, row: dict[str, Any]) -> None:
+        """Replaces the last row by one that knows more."""
+        line = _line(row)
+        lines = self.path.read_bytes().decode().splitlines(keepends=True)
+        files.write_text(self.path, "".join([*lines[:-1], line]))
+        self._hash = self._hash_before
+        self._remember(line)
+        self.rows[-1] = files.parse_json(line)
+
+    def _remember(self, line: str) -> None:
+        self._hash_before = self._hash
+        self._hash = self._hash.copy()
+        self._hash.update(line.encode())
+
+    def flush(self) -> None:
+        """Waits until all rows are on the disk."""
+        files.flush(self.path)
+
+
+def _line(row: dict[str, Any]) -> str:
+    return json.dumps(files.spelled(row), allow_nan=False) + "\n"
+
+
+def _seal(lines: list[str]) -> str:
+    return hashlib.sha256("".join(line + "\n" for line in lines).encode()).hexdigest()

@@ -1,0 +1,131 @@
+"""Arrays at rest, with a checksum that is checked before they are used."""
+
+import hashlib
+import io
+import json
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from metaspiel.files.strict import Bound, digest, first_line, parsed, restored, spelled
+from metaspiel.files.writing import write_bytes
+from metaspiel.nfg.errors import UserError
+
+# What numpy, zipfile and zlib raise at damaged archives.
+UNREADABLE = (
+    OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError,
+    MemoryError, NotImplementedError, AttributeError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+
+
+def write_arrays(
+    path: Path,
+    arrays: Mapping[str, ndarray],
+    facts: Bound | None = None,
+    *,
+    compressed: bool = False,
+) -> None:
+    """Writes arrays and facts with a checksum of both: npz, or else safetensors."""
+    made = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    known = dict(facts or {})
+    text = json.dumps(
+        spelled(known, "NaN") | {"sha256": _sum_of(made, known)}, allow_nan=False
+    )
+    if path.suffix == ".npz":
+        made["facts"] = np.array(text)
+        write_bytes(path, npz(made, compressed=compressed))
+        return
+    from safetensors.numpy import save
+
+    write_bytes(path, save(made, {"facts": text}))
+
+
+def npz(arrays: Mapping[str, ndarray], *, compressed: bool = False) -> bytes:
+    """The bytes of an archive of arrays; the same arrays give the same bytes."""
+    packed = io.BytesIO()
+    writer = np.savez_compressed if compressed else np.savez
+    writer(packed, allow_pickle=False, **arrays)
+    return packed.getvalue()
+
+
+def read_arrays(
+    path: Path, *, unsealed: bool = False
+) -> tuple[dict[str, Any], dict[str, ndarray]]:
+    """Facts and arrays of a file, after their checksum was checked.
+
+    Args:
+      path: ``.npz``, or else safetensors.
+      unsealed: take a file without a checksum as well: weights that ship, or a user's.
+
+    Raises:
+      UserError: it is not there, damaged, changed, or without a checksum.
+    """
+    kind = "npz" if path.suffix == ".npz" else "safetensors"
+    try:
+        data = path.read_bytes()
+        facts, arrays = _tensors(data) if kind == "safetensors" else _archive(data)
+    except UNREADABLE as error:
+        raise UserError(
+            f"'{path}' must be a whole {kind} file; {first_line(error)}"
+        ) from None
+    recorded = facts.pop("sha256", None)
+    if recorded is None and not unsealed:
+        raise UserError(
+            f"'{path}' must hold a checksum; it was written by an earlier metaspiel, "
+            "whose runs this one cannot continue"
+        )
+    if recorded is not None and recorded != _sum_of(arrays, facts):
+        raise UserError(
+            f"'{path}' must be a whole {kind} file; its arrays do not have the "
+            "checksum that was written with them"
+        )
+    return restored(facts), arrays
+
+
+def _sum_of(arrays: Mapping[str, ndarray], facts: Bound) -> str:
+    """Of names, types, shapes and bytes of all arrays, and of the facts."""
+    hashed = hashlib.sha256(digest(facts).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        hashed.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        hashed.update(np.asarray(array, order="C").tobytes())
+    return hashed.hexdigest()
+
+
+def _tensors(data: bytes) -> tuple[dict[str, Any], dict[str, ndarray]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays = {name: np.array(array) for name, array in load(data).items()}
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+    size = struct.unpack("<Q", data[:8])[0]
+    about = parsed(data[8 : 8 + size].decode()).get("__metadata__", {})
+    return _facts(about.get("facts"), about), arrays
+
+
+def _archive(data: bytes) -> tuple[dict[str, Any], dict[str, ndarray]]:
+    loaded = np.load(io.BytesIO(data), allow_pickle=False)
+    if not isinstance(loaded, np.lib.npyio.NpzFile):
+        raise ValueError("it is one array, not an archive of several")
+    arrays = {name: np.asarray(loaded[name]) for name in loaded.files}
+    text = arrays.pop("facts", None)
+    return _facts(None if text is None else str(text), {}), arrays
+
+
+def _facts(text: str | None, otherwise: Bound) -> dict[str, Any]:
+    if text is None:
+        return dict(otherwise)
+    facts = parsed(text)
+    if not isinstance(facts, dict):
+        raise ValueError("its facts are no object")
+    return facts

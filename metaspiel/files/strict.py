@@ -1,0 +1,168 @@
+"""Strict JSON, and seals that tell when a file was changed or is another run's."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from metaspiel.files.writing import write_text
+from metaspiel.nfg.errors import UserError
+
+Bound = Mapping[str, Any]
+_SEAL = "seal"
+_LIST = "list"
+_FOLDER_SEAL = "seal.json"
+_WORDS = {"Infinity": np.inf, "-Infinity": -np.inf, "NaN": np.nan}
+
+
+def spelled(value: Any, nan: str | None = None) -> Any:
+    """``value`` as strict JSON can hold it: "Infinity", and ``nan`` for NaN."""
+    if isinstance(value, Mapping):
+        return {
+            key if isinstance(key, str) else json.dumps(key): spelled(inner, nan)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [spelled(inner, nan) for inner in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        if value != value:
+            return nan
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def restored(value: Any) -> Any:
+    """``value`` as strict JSON holds it, with infinities as numbers again."""
+    if isinstance(value, dict):
+        return {key: restored(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [restored(inner) for inner in value]
+    return _WORDS.get(value, value) if isinstance(value, str) else value
+
+
+def digest(value: Any) -> str:
+    """A hash of a JSON value, whatever the order of its keys."""
+    text = json.dumps(spelled(value, "NaN"), sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_json(path: Path, value: Any, nan: str | None = None) -> None:
+    """Writes strict JSON; ``nan`` "NaN" keeps NaN and None apart."""
+    text = json.dumps(spelled(value, nan), indent=1, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON, infinities as numbers.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    try:
+        return restored(parsed(path.read_text("utf-8")))
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        raise UserError(
+            f"'{path}' must be readable JSON; {first_line(error)}"
+        ) from None
+
+
+def parse_json(text: str) -> Any:
+    """A JSON value from text, infinities as numbers.
+
+    Raises:
+      ValueError: it is no JSON, too deep, or holds a number that no float can.
+    """
+    try:
+        return restored(parsed(text))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def write_sealed(path: Path, value: Any, bound: Bound | None = None) -> None:
+    """Writes JSON with a seal over the value, the file's name and ``bound``."""
+    inner = spelled(value, "NaN")
+    whole = inner if isinstance(inner, dict) else {_LIST: inner}
+    write_json(path, whole | {_SEAL: _seal(path, whole, bound)})
+
+
+def read_sealed(path: Path, bound: Bound | None = None) -> Any:
+    """Reads what ``write_sealed`` wrote with the same ``bound``.
+
+    Raises:
+      UserError: it cannot be read, was changed, or was bound to something else.
+    """
+    whole = read_json(path)
+    if not isinstance(whole, dict):
+        raise UserError(f"'{path}' must hold an object; got {type(whole).__name__}")
+    if _SEAL not in whole:
+        raise UserError(
+            f"'{path}' must hold a seal; it was changed, or written by an earlier "
+            "metaspiel, whose runs this one cannot continue"
+        )
+    recorded = whole.pop(_SEAL)
+    try:
+        fits = recorded == _seal(path, whole, bound)
+    except (RecursionError, ValueError):
+        fits = False
+    if not fits:
+        raise UserError(
+            f"'{path}' must be as this run wrote it; it was changed, or is that of "
+            "another run"
+        )
+    return whole[_LIST] if set(whole) == {_LIST} else whole
+
+
+def seal_folder(folder: Path, facts: Bound) -> None:
+    """Adds a sealed file with ``facts`` and the checksums of all files in a folder."""
+    sums = {p.name: checksum(p) for p in folder.iterdir() if p.name != _FOLDER_SEAL}
+    write_sealed(folder / _FOLDER_SEAL, {**facts, "files": sums})
+
+
+def sealed_folder(folder: Path) -> dict[str, Any]:
+    """The facts that a folder was sealed with, after a look at all its files.
+
+    Raises:
+      UserError: a file is missing, was changed, or does not belong there.
+    """
+    if not folder.is_dir():
+        raise UserError(f"'{folder}' must be a folder; it is not there")
+    facts: dict[str, Any] = read_sealed(folder / _FOLDER_SEAL)
+    sums = facts.pop("files", None)
+    try:
+        inside = [p for p in folder.iterdir() if p.name != _FOLDER_SEAL]
+        now = {p.name: checksum(p) for p in inside}
+    except OSError as error:
+        raise UserError(f"'{folder}' must hold readable files; {error}") from None
+    if now != sums:
+        raise UserError(f"'{folder}' must be as this run wrote it; it was changed")
+    return facts
+
+
+def parsed(text: str) -> Any:
+    """A JSON value as written; a number that no float holds is a ``ValueError``."""
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        if not np.isfinite(value):
+            raise ValueError(f"no float holds the number {digits[:20]}")
+        return value
+
+    return json.loads(text, parse_float=number)
+
+
+def _seal(path: Path, whole: Any, bound: Bound | None) -> str:
+    return digest([path.name, whole, dict(bound or {})])
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error, which may have none."""
+    lines = str(error).splitlines()
+    return lines[0][:200] if lines else type(error).__name__

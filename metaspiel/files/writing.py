@@ -1,0 +1,147 @@
+"""Writing files and folders so that each is whole or absent."""
+
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from metaspiel.nfg.errors import UserError
+
+ASIDE = ".writing-"
+_ALONE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes a file, whole or not at all; a link at its place is replaced.
+
+    Raises:
+      OSError: it cannot be written; the error names the file.
+    """
+    aside = path.with_name(ASIDE + secrets.token_hex(8))
+    with _naming(path):
+        try:
+            _written(aside, _ALONE, data)
+            os.replace(aside, path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
+        _flush_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes text as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def append_text(path: Path, text: str, durable: bool = True) -> None:
+    """Adds text to the end of a file, which must be no link.
+
+    Args:
+      path: of the file; made where it is missing.
+      text: to add.
+      durable: wait until it is on the disk.
+
+    Raises:
+      OSError: it cannot be written; the error names the file.
+    """
+    way = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    with _naming(path):
+        _written(path, way, text.encode(), durable)
+
+
+def flush(path: Path) -> None:
+    """Waits until a file is on the disk."""
+    with _naming(path):
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextmanager
+def new_folder(place: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its place once it is full; else it is not there.
+
+    An older folder at its place goes away.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    aside = place.with_name(ASIDE + secrets.token_hex(8))
+    with _naming(place):
+        aside.mkdir()
+    try:
+        yield aside
+        with _naming(place):
+            _flush_folder(aside)
+            if place.is_symlink() or place.is_file():
+                place.unlink()
+            shutil.rmtree(place, ignore_errors=True)
+            os.rename(aside, place)
+            _flush_folder(place.parent)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def numbered(folder: Path) -> list[Path]:
+    """Folders inside that have a number for a name, in its order."""
+    if not folder.is_dir():
+        return []
+    inside = (p for p in folder.iterdir() if p.name.isascii() and p.name.isdigit())
+    return sorted((p for p in inside if p.is_dir()), key=lambda p: int(p.name))
+
+
+def tidy(folder: Path) -> None:
+    """Removes what killed writers left in a folder that this process owns.
+
+    Raises:
+      UserError: something inside is a link or no ordinary file, so that writing to it
+        would write elsewhere.
+    """
+    for here, folders, names in os.walk(folder):
+        for name in (*folders, *names):
+            path = Path(here) / name
+            kind = path.lstat().st_mode
+            if name.startswith(ASIDE) and not stat.S_ISDIR(kind):
+                path.unlink()
+            elif name.startswith(ASIDE):
+                shutil.rmtree(path)
+            elif not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
+                what = "a link" if stat.S_ISLNK(kind) else "no ordinary file"
+                raise UserError(
+                    f"'{path}' must be a file or folder of its own, which can be "
+                    f"written to; it is {what}"
+                )
+        folders[:] = [name for name in folders if not name.startswith(ASIDE)]
+
+
+def _written(path: Path, way: int, data: bytes, durable: bool = True) -> None:
+    handle = os.open(path, way, 0o666)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        if durable:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of the system name the file that was to be written."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
