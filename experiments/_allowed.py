@@ -30,7 +30,9 @@ def check(config: "Config") -> None:
     Cloning(steps=config.clone_steps or 0)
     for penalty in config.penalties:
         for coverage in config.coverages:
-            run = _grid.Unit("explore", 0, approach="coffee", penalty=penalty)
+            run = _grid.Unit(
+                kind="explore", trial=0, approach="coffee", penalty=penalty
+            )
             _parts.approach(replace(run, coverage=coverage), config)
     _check_solvers(config)
     _check_members(config)

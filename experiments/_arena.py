@@ -19,7 +19,7 @@ OPENSPIEL = "openspiel/"  # a game by this prefix is never our own simulator
 BARGAINING = ("bargaining", "bargaining_generalized")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Arena:
     """A game and how it is played.
 
@@ -71,12 +71,12 @@ def _exact(config: "Config") -> Arena:
         "infostates_split": list(form.split),
     }
     return Arena(
-        form.name,
-        form.fingerprint,
-        form.split,
-        facts,
-        Game(form.tensor(plans)),
-        lambda seed, executor: (oracle, ExactEvaluator(form)),
+        name=form.name,
+        fingerprint=form.fingerprint,
+        split=form.split,
+        facts=facts,
+        probe=Game(form.tensor(plans)),
+        parts=lambda seed, executor: (oracle, ExactEvaluator(form)),
     )
 
 
@@ -131,17 +131,17 @@ def _learned(config: "Config") -> Arena:
     def parts(seed: int, executor: "Executor") -> "tuple[Oracle, Evaluator]":
         return (
             LearnedOracle(
-                game,
-                network,
-                settings,
+                simulator=game,
+                network=network,
+                settings=settings,
                 executor=executor,
                 shared=shared,
                 episodes=config.episodes,
             ),
             SampledEvaluator(
-                game,
-                network,
-                executor,
+                simulator=game,
+                network=network,
+                executor=executor,
                 episodes=config.episodes,
                 seed=seed,
                 device=config.device,
@@ -158,7 +158,14 @@ def _learned(config: "Config") -> Arena:
     }
     size = (2,) * game.players
     probe = Game(np.zeros((game.players, *size)), symmetric=shared)
-    return Arena(game.name, game.name, (), facts, probe, parts)
+    return Arena(
+        name=game.name,
+        fingerprint=game.name,
+        split=(),
+        facts=facts,
+        probe=probe,
+        parts=parts,
+    )
 
 
 def simulator(name: str, players: int | None) -> "Simulator":

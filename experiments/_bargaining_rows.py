@@ -28,7 +28,7 @@ _SOLVERS = ("r2d", "rd")
 BEHAVIOURS = {"psro": "PSRO", "uniform": "uniform", "file": "file"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judged:
     """The rows of a run, sorted out.
 
@@ -182,7 +182,7 @@ def sort_out(rows: Sequence[Row]) -> Judged:
     for key in ("k", "iterations"):
         if len(kinds := sorted({row[key] for row in main})) > 1:
             notes.append(f"rows with different {key} ({kinds}) are compared")
-    return Judged(main, final, usable, settings, notes)
+    return Judged(main=main, final=final, curves=usable, settings=settings, notes=notes)
 
 
 def finite(value: Any) -> bool:

@@ -118,7 +118,7 @@ def _decided(
 ) -> Row:
     """The claim as a row; ``counts`` are rivals with all trials, and all rivals."""
     if not tests:
-        return _row(text, "not tested", "none", why, {}, "none")
+        return _row(text, "not tested", "none", evidence=why, numbers={}, test="none")
     verdict = _verdict(tests)
     if counts[0] < counts[1]:
         verdict = f"not tested ({counts[0]} of {counts[1]} rivals)"
@@ -126,7 +126,9 @@ def _decided(
     leaning = {-1.0: "for", 1.0: "against"}.get(signs.pop(), "none")
     if signs:
         leaning = "mixed"
-    return _row(text, verdict, leaning, "; ".join(told), dict(tests), "")
+    return _row(
+        text, verdict, leaning, evidence="; ".join(told), numbers=dict(tests), test=""
+    )
 
 
 def _verdict(tests: Mapping[str, Row]) -> str:

@@ -12,7 +12,7 @@ from matrl.methods import METHODS, Method
 from metaspiel.games.markov import MarkovGame
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trainer:
     """What trains a cell. A state has an ``iteration``.
 
@@ -35,12 +35,24 @@ def _gated(method: Method) -> Trainer:
     def step(game: MarkovGame, settings: Any, state: Any) -> Any:
         return loop.step(game, method, settings, state)
 
-    return Trainer(loop.start, step, checkpoint.save, checkpoint.load, True)
+    return Trainer(
+        start=loop.start,
+        step=step,
+        save=checkpoint.save,
+        load=checkpoint.load,
+        pure=True,
+    )
 
 
 def _replayed(name: str) -> Trainer:
     module: Any = import_module(name)
-    return Trainer(module.start, module.step, module.save, module.load, False)
+    return Trainer(
+        start=module.start,
+        step=module.step,
+        save=module.save,
+        load=module.load,
+        pure=False,
+    )
 
 
 LEARNERS: dict[str, Callable[[], Trainer]] = {

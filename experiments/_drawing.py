@@ -36,7 +36,7 @@ def drawn(
     config, simulator = job.config, _parts.game(job.config)
     if unit.behaviour != "psro":
         return collect(simulator, trajectories, seed, mirror=mirror)
-    own = replace(Unit("data", unit.trial), behaviour="psro")
+    own = replace(Unit(kind="data", trial=unit.trial), behaviour="psro")
     finals = [_parts.state_of(run, job) for run in own.needs(config)]
     act, mixture = _mixture(finals, simulator, config)
     return collect(

@@ -25,7 +25,7 @@ ALL_TRIALS = -1
 _STACKED = ("behaviour", "model", "explore", "judge")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Unit:
     """One piece of work. Fields that do not concern its kind keep their defaults.
 
@@ -85,7 +85,12 @@ class Unit:
         """
         named = self
         if self.kind == "judge":
-            named = Unit("judge", self.trial, self.behaviour, self.trajectories)
+            named = Unit(
+                kind="judge",
+                trial=self.trial,
+                behaviour=self.behaviour,
+                trajectories=self.trajectories,
+            )
             named = replace(named, iteration=self.iteration)
         return seed, self.trial + 1, zlib.crc32(named.name.encode())
 
@@ -106,10 +111,17 @@ class Unit:
 
     def needs(self, config: "Config") -> list["Unit"]:
         """Units whose results it reads."""
-        own = Unit("data", self.trial, self.behaviour, self.trajectories)
+        own = Unit(
+            kind="data",
+            trial=self.trial,
+            behaviour=self.behaviour,
+            trajectories=self.trajectories,
+        )
         if self.kind == "data" and self.behaviour == "psro":
             trial = ALL_TRIALS if config.shared_behaviour else self.trial
-            return [Unit("behaviour", trial, number=j) for j in range(BEHAVIOURS)]
+            return [
+                Unit(kind="behaviour", trial=trial, number=j) for j in range(BEHAVIOURS)
+            ]
         if self.kind in ("model", "clone"):
             return [own]
         if self.kind == "explore":
@@ -148,7 +160,13 @@ def units(config: "Config") -> list[Unit]:
         for behaviour in config.behaviours:
             for trajectories in config.trajectories:
                 for unit in _of_data(
-                    config, Unit("data", trial, behaviour, trajectories)
+                    config,
+                    Unit(
+                        kind="data",
+                        trial=trial,
+                        behaviour=behaviour,
+                        trajectories=trajectories,
+                    ),
                 ):
                     add(unit)
     return list(found)
@@ -196,7 +214,7 @@ class Job:
     folder: Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What became of a unit.
 
@@ -300,7 +318,7 @@ def _ready(
             gone = next((n for n in unit.needs(job.config) if n in lost), None)
             if gone is not None:
                 fault, user = f"needs {gone.name}", lost[gone].user
-                settle([Outcome(unit, fault, user, lacks=gone)])
+                settle([Outcome(unit=unit, fault=fault, user=user, lacks=gone)])
         able = tuple(unit for unit in job.units if unit not in lost)
         if able != job.units:
             left[number] = job = replace(job, units=able)

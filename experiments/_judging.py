@@ -157,7 +157,12 @@ def _of_model(unit: Unit, job: Job, model: ModelSimulator) -> dict[str, Any]:
     play where the data are a user's), whole episodes are of uniform play.
     """
     episodes = job.config.fidelity_episodes or 0
-    own = Unit("fidelity", unit.trial, unit.behaviour, unit.trajectories)
+    own = Unit(
+        kind="fidelity",
+        trial=unit.trial,
+        behaviour=unit.behaviour,
+        trajectories=unit.trajectories,
+    )
     seed = _parts.number(own.seed(job.config.seed))
     fresh = drawn(unit, job, episodes, seed, "none")
     paying = torch.from_numpy(fresh.paying.copy()).to(model.learned.f.device)

@@ -8,7 +8,7 @@ import inspect
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -56,6 +56,7 @@ class Row:
     part: str
     what: str
     value: float
+    _: KW_ONLY
     unit: str
     goal: str = ""
     met: bool | None = None
@@ -118,9 +119,9 @@ def task(
 ) -> Task:
     """A response to the even mixture of some policies."""
     return Task(
-        simulator,
-        network,
-        settings,
+        simulator=simulator,
+        network=network,
+        settings=settings,
         player=0,
         pools=(opponents,) * 2,
         co_play=np.full(len(opponents), 1 / len(opponents)),
@@ -141,8 +142,8 @@ def learned_model(trajectories: int, steps: int, seed: int) -> ModelSimulator:
     """A model of Bargaining learned from random play."""
     data = collect(Bargaining(), trajectories, seed)
     return ModelSimulator(
-        fit([data], [seed], Training(steps=steps)),
-        starts([data], torch.device("cpu")),
+        learned=fit([data], [seed], Training(steps=steps)),
+        starts=starts([data], torch.device("cpu")),
     )
 
 
@@ -182,7 +183,12 @@ class Updates:
         self.network = MLP.of(Bargaining())
         self.stacked, self.place = stacked, place
         self.learner = StackedDDQN(
-            self.network, stacked, PAPER.batch, PAPER.rate, engine, place
+            self.network,
+            stacked,
+            PAPER.batch,
+            rate=PAPER.rate,
+            engine=engine,
+            device=place,
         )
         vectors = fresh(self.network, stacked, 0)
         self.learner.online.load([torch.as_tensor(v) for v in vectors])
@@ -197,12 +203,12 @@ class Updates:
             return torch.rand(size, generator=chance, device=place)
 
         self.replay.add(
-            drawn(*lead, d),
-            (drawn(*lead) * a).long().clamp_(max=a - 1),
-            drawn(*lead),
-            torch.full(lead, PAPER.discount, device=place),
-            drawn(*lead, d),
-            drawn(*lead, a) < 0.4,
+            inputs=drawn(*lead, d),
+            action=(drawn(*lead) * a).long().clamp_(max=a - 1),
+            reward=drawn(*lead),
+            alive=torch.full(lead, PAPER.discount, device=place),
+            later=drawn(*lead, d),
+            legal=drawn(*lead, a) < 0.4,
         )
 
     def __call__(self, times: int = 1) -> None:
@@ -243,13 +249,13 @@ def stacked(rounds: int, times: int, settings: DDQN) -> list[Row]:
         same = np.array_equal(ddqn.train(tasks[:size])[0].policy, alone)
         rows.append(
             Row(
-                "stacked",
-                f"an update of a trial, {size} stacked",
-                statistics.median(found[str(size)]) / size,
-                "us",
-                "the same bits alone and stacked",
-                same,
-                f"trial 0 after {settings.decisions} decisions is "
+                part="stacked",
+                what=f"an update of a trial, {size} stacked",
+                value=statistics.median(found[str(size)]) / size,
+                unit="us",
+                goal="the same bits alone and stacked",
+                met=same,
+                note=f"trial 0 after {settings.decisions} decisions is "
                 + ("the same, bit for bit" if same else "not the same"),
             )
         )
@@ -277,10 +283,10 @@ def on_gpu(rounds: int, times: int) -> list[Row]:
             hours = -(-360 // size) * 40 * updates * once / 3600
             rows.append(
                 Row(
-                    "cuda",
-                    f"an update of {size} stacked, {name}",
-                    1e6 * once,
-                    "us of wall time",
+                    part="cuda",
+                    what=f"an update of {size} stacked, {name}",
+                    value=1e6 * once,
+                    unit="us of wall time",
                     note=f"whole table: {-(-360 // size)} groups of trials x 40 "
                     f"responses x {updates} updates = {hours:.1f} h of updates",
                 )

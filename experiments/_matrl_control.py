@@ -70,7 +70,9 @@ def summarise(
         for rival, why in RIVALS.items():
             pair = named.get((task, "matrl")), named.get((task, rival))
             if pair[0] is not None and pair[1] is not None:
-                claims.append(_above(config, task, rival, why, pair[0], pair[1]))
+                claims.append(
+                    _above(config, task, rival, why=why, matrl=pair[0], other=pair[1])
+                )
     packages = ("gymnasium", "mujoco")
     return {
         "tasks": {task: TASKS[task] for task in config.tasks},

@@ -72,7 +72,7 @@ def entrants(alpha: float, beta: float, gamma: float, select: str) -> list[Entra
     """The rows of Table 1: the paper's, then the controls."""
     a, b, c = f"{alpha:g}", f"{beta:g}", f"{gamma:g}"
 
-    usual = MATRL(alpha, beta, select)
+    usual = MATRL(alpha=alpha, beta=beta, select=select)
 
     return [
         Entrant("iga", f"IGA {a}", IGA(alpha)),
@@ -101,9 +101,15 @@ def sweepers(size: float, select: str) -> list[Entrant]:
         Entrant("iga-matched", "IGA, twice the step", IGA(2 * size)),
         Entrant("la", "IGA-LA", LookAhead(size, size)),
         Entrant("la-projected", "IGA-LA, projected", LookAhead(size, size, True)),
-        Entrant("random-rho", "random rho", MATRL(size, size, gate="random")),
-        Entrant("matrl-wo-br", "MATRL w/o BR", MATRL(size, size, select, False)),
-        Entrant("matrl", "MATRL", MATRL(size, size, select)),
+        Entrant(
+            "random-rho", "random rho", MATRL(alpha=size, beta=size, gate="random")
+        ),
+        Entrant(
+            "matrl-wo-br",
+            "MATRL w/o BR",
+            MATRL(alpha=size, beta=size, select=select, respond=False),
+        ),
+        Entrant("matrl", "MATRL", MATRL(alpha=size, beta=size, select=select)),
     ]
 
 

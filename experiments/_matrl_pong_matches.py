@@ -36,7 +36,7 @@ FIGURES = ("score", "deviation", "won", "drawn")
 """Of a pair's games, for the first side; the last axis of every array of matches."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Match:
     """What is played in one go.
 
@@ -93,7 +93,7 @@ class Match:
         return stream(self.seed, zlib.crc32(self.name.encode()), *number)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Scores:
     """All that was played, with ``FIGURES`` on the last axis.
 
@@ -141,7 +141,14 @@ def played(
     half = config.games // 2
 
     def match(kind: str, one: Cell, two: Cell) -> Match:
-        return Match(kind, one, two, folder, half, config.seed)
+        return Match(
+            kind=kind,
+            first=one,
+            second=two,
+            folder=folder,
+            games=half,
+            seed=config.seed,
+        )
 
     named = {(cell.method, cell.seed): cell for cell in cells}
     a, b = config.methods[:2]
@@ -162,12 +169,12 @@ def played(
     found = {m: m.read() for m in (*matrix, *script, *league)}
     size = len(cells)
     return Scores(
-        np.stack([found[m] for m in matrix]),
-        np.stack([found[m] for m in league]).reshape(size, size, len(FIGURES)),
-        np.stack([found[m] for m in script]),
-        tuple(named),
-        tuple(_cells.kept(cells[0], folder)),
-        opponents(load(config.game)),
+        matrix=np.stack([found[m] for m in matrix]),
+        league=np.stack([found[m] for m in league]).reshape(size, size, len(FIGURES)),
+        script=np.stack([found[m] for m in script]),
+        runs=tuple(named),
+        checkpoints=tuple(_cells.kept(cells[0], folder)),
+        opponents=opponents(load(config.game)),
     )
 
 
@@ -242,7 +249,15 @@ def _script(match: Match) -> ndarray:
         for j, name in enumerate(names):
             for side in (0, 1):
                 rng = match.rng(i, j, side)
-                score = scripted(game, policies, own, side, name, match.games, rng)
+                score = scripted(
+                    game,
+                    policies,
+                    own,
+                    side=side,
+                    opponent=name,
+                    games=match.games,
+                    rng=rng,
+                )
                 found[i, j, side] = figures(score)
     return found
 

@@ -24,7 +24,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Curve:
     """One line of Figure 3: which games, and which network learns them."""
 
@@ -49,11 +49,24 @@ class Curve:
 
         players, n, part = len(self.shape), self.shape[0], max(1, steps // 10)
         build = Architecture(
-            self.concept, players, self.selects, **NETWORKS[self.network]
+            concept=self.concept,
+            players=players,
+            selects=self.selects,
+            **NETWORKS[self.network],
         )
-        games = Games(self.concept, players, n, n, 1.0, self.selects, self.naive)
+        games = Games(
+            concept=self.concept,
+            players=players,
+            least=n,
+            most=n,
+            square=1.0,
+            selects=self.selects,
+            naive=self.naive,
+        )
         brief = {"warm": part, "average": part}
-        return Recipe(build, games, seed=seed, steps=steps, work=_WORK, **brief)
+        return Recipe(
+            architecture=build, games=games, seed=seed, steps=steps, work=_WORK, **brief
+        )
 
 
 class Test:

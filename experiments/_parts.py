@@ -142,7 +142,12 @@ def _to_remove(error: UserError, place: Path) -> UserError:
 def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
     """The learned model that a unit plays in."""
     config, device = job.config, torch.device(job.config.device)
-    own = Unit("data", unit.trial, unit.behaviour, unit.trajectories)
+    own = Unit(
+        kind="data",
+        trial=unit.trial,
+        behaviour=unit.behaviour,
+        trajectories=unit.trajectories,
+    )
     trained = replace(own, kind="model")
     place = trained.place(job.folder)
     try:
@@ -150,8 +155,8 @@ def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
     except UserError as error:
         raise _to_remove(error, place) from None
     return ModelSimulator(
-        ensemble.moved(learned, device),
-        starts([data_of(own, job)], device),
+        learned=ensemble.moved(learned, device),
+        starts=starts([data_of(own, job)], device),
         history=config.history,
         uncertainty=config.uncertainty,
         round_state=config.round_state,
@@ -185,4 +190,4 @@ def cloned(unit: Unit, job: Job) -> Clone:
         raise _to_remove(error, place) from None
     measured = {name: float(arrays[name]) for name in _MEASURED}
     network = MLP.of(game(job.config), int(arrays["width"]))
-    return Clone(network, arrays["weights"], **measured)
+    return Clone(network=network, weights=arrays["weights"], **measured)

@@ -47,7 +47,11 @@ def entries(
         population = population.add(0, vector, play="greedy")
     table = Table.empty(2).grow(population)
     evaluator = SampledEvaluator(
-        sim, network, InProcess(), episodes=episodes, seed=seed
+        simulator=sim,
+        network=network,
+        executor=InProcess(),
+        episodes=episodes,
+        seed=seed,
     )
     whole = timed(lambda: evaluator.fill(population, table, np.random.default_rng(0)))
     first, last = np.triu_indices(policies)
@@ -59,11 +63,23 @@ def entries(
     full = (policies, episodes) == (40, 1000)
     name = f"{policies}x{policies} symmetric game, {len(cells)} entries of {episodes}"
     rows = [
-        Row("payoffs", f"{name} episodes", whole, "CPU s", "at most 20 s" * full,
-            whole <= 20 if full else None, f"{length:.1f} decisions an episode"),
-        Row("payoffs", "a decision in it", 1e6 * decision, "us"),
-        Row("payoffs", f"one more row of {policies} entries", single, "CPU s"),
-    ]  # fmt: skip
+        Row(
+            part="payoffs",
+            what=f"{name} episodes",
+            value=whole,
+            unit="CPU s",
+            goal="at most 20 s" * full,
+            met=whole <= 20 if full else None,
+            note=f"{length:.1f} decisions an episode",
+        ),
+        Row(part="payoffs", what="a decision in it", value=1e6 * decision, unit="us"),
+        Row(
+            part="payoffs",
+            what=f"one more row of {policies} entries",
+            value=single,
+            unit="CPU s",
+        ),
+    ]
     if theirs:
         pair = _play(vectors, cells[1:2], ENTRY, seed + 2)
         rows += _theirs(vectors, pair, decision, few, seed)
@@ -73,8 +89,8 @@ def entries(
 def _play(vectors: ndarray, cells: ndarray, episodes: int, seed: int) -> Scores:
     game = Bargaining()
     match = Matches(
-        game,
-        MLP.of(game),
+        simulator=game,
+        network=MLP.of(game),
         pools=(Pool.of(vectors),) * 2,
         profiles=pure(cells, episodes),
         seed=(seed, int(Stage.EPISODES)),
@@ -103,11 +119,22 @@ def _theirs(
             told += f"; payoffs {_text(mean)}, ours {_text(pair.mean[0, 0])}"
         theirs = ENTRY * length * seconds / decisions
         rows += [
-            Row("openspiel", f"entry of {ENTRY} episodes, {text}", theirs, "CPU s",
-                note=told),
-            Row("openspiel", f"ours is faster than that entry, {text}", theirs / mine,
-                "x", "at least 40x", theirs >= 40 * mine),
-        ]  # fmt: skip
+            Row(
+                part="openspiel",
+                what=f"entry of {ENTRY} episodes, {text}",
+                value=theirs,
+                unit="CPU s",
+                note=told,
+            ),
+            Row(
+                part="openspiel",
+                what=f"ours is faster than that entry, {text}",
+                value=theirs / mine,
+                unit="x",
+                goal="at least 40x",
+                met=theirs >= 40 * mine,
+            ),
+        ]
     return rows
 
 

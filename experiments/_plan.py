@@ -38,7 +38,7 @@ _STEPS = 100  # of a measured network
 _EPISODES = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Speed:
     """CPU seconds on this machine, measured now.
 
@@ -79,7 +79,7 @@ def measure(config: "Config") -> Speed:
         partial(clone, data, 0, Cloning(steps=_STEPS, held_out=0.0))
     )
     device = torch.device(config.device)
-    model = ModelSimulator(learned, starts(fits, device)).trial(0)
+    model = ModelSimulator(learned=learned, starts=starts(fits, device)).trial(0)
     pool = _pool(config)
     habit = cloned.habit(0.5, (len(pool),) * 2)
     played = [_play(sim, pool, config) for sim in (model, simulator)]
@@ -106,7 +106,7 @@ def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
 def _pool(config: "Config") -> Pool:
     """Random policies, half as many as in the end."""
     network = _parts.network(config)
-    count = max(1, steps_of(Unit("explore", 0), config) // 2)
+    count = max(1, steps_of(Unit(kind="explore", trial=0), config) // 2)
     (generator,) = generators((0,), 1)
     rows = [network.initial(generator).numpy() for _ in range(count)]
     return Pool.of(np.stack(rows))
@@ -131,9 +131,9 @@ def _task(
 ) -> Task:
     mixture = np.full(len(pool), 1 / len(pool))
     return Task(
-        simulator,
-        network,
-        settings,
+        simulator=simulator,
+        network=network,
+        settings=settings,
         player=0,
         pools=(pool, pool),
         co_play=mixture,
@@ -147,8 +147,8 @@ def _play(
     """CPU seconds an episode."""
     cells = np.stack([np.arange(len(pool)), np.zeros(len(pool), dtype=np.int64)], 1)
     matches = Matches(
-        simulator,
-        _parts.network(config),
+        simulator=simulator,
+        network=_parts.network(config),
         pools=(pool, pool),
         profiles=pure(cells, _EPISODES),
         seed=(0,),
@@ -161,7 +161,7 @@ def _play(
 
 def _solving(config: "Config") -> float:
     """CPU seconds a meta-game; the mean of the solvers."""
-    size = max(2, steps_of(Unit("explore", 0), config) // 2 + 1)
+    size = max(2, steps_of(Unit(kind="explore", trial=0), config) // 2 + 1)
     values = np.random.default_rng(0).normal(size=(config.members, size, size)) + 9
     tables = np.stack([values, values.transpose(0, 2, 1)], 1)
     game = Game.ensemble(tables, None, True)

@@ -52,7 +52,10 @@ def elsewhere(job: Job, executor: Executor) -> list[Outcome]:
         return executor.answer(work, [job])[0]
     except (WorkerLost, WorkFailed) as error:
         trace = "\n".join(getattr(error, "__notes__", []))
-        return [Outcome(unit, str(error), False, trace) for unit in job.units]
+        return [
+            Outcome(unit=unit, fault=str(error), user=False, trace=trace)
+            for unit in job.units
+        ]
 
 
 def do(job: Job, executor: Executor) -> list[Outcome]:
@@ -98,8 +101,10 @@ def _guarded(units: Sequence[Unit], doer: Callable[[], None]) -> list[Outcome]:
         user = isinstance(error, UserError | SolverFailed | OSError)
         sentence = str(error) if user else f"{type(error).__name__}: {error}"
         trace = "".join(traceback.format_exception(error))
-        return [Outcome(unit, sentence, user, trace) for unit in units]
-    return [Outcome(unit) for unit in units]
+        return [
+            Outcome(unit=unit, fault=sentence, user=user, trace=trace) for unit in units
+        ]
+    return [Outcome(unit=unit) for unit in units]
 
 
 def _grown(unit: Unit, job: Job, parts: Setup) -> State:
@@ -126,17 +131,32 @@ def behaviour(
     seed = _parts.number(unit.seed(job.config.seed))
     network = _parts.network(job.config)
     oracle = LearnedOracle(
-        simulator, network, chosen, executor=executor, shared=True, episodes=episodes
+        simulator=simulator,
+        network=network,
+        settings=chosen,
+        executor=executor,
+        shared=True,
+        episodes=episodes,
     )
     evaluator = SampledEvaluator(
-        simulator,
-        network,
-        executor,
+        simulator=simulator,
+        network=network,
+        executor=executor,
         episodes=episodes,
         seed=seed,
         device=chosen.device,
     )
-    _grown(unit, job, Setup(oracle, evaluator, get(SOLVERS["rd"]), "ne", seed))
+    _grown(
+        unit,
+        job,
+        Setup(
+            oracle=oracle,
+            evaluator=evaluator,
+            solver=get(SOLVERS["rd"]),
+            concept="ne",
+            seed=seed,
+        ),
+    )
 
 
 def data(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -> None:

@@ -22,20 +22,18 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from experiments import _run, _theirs
+from experiments._comparisons import ROWS, Row
 from metaspiel.nfg.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    from psro.parts import TargetConcept
 
 LONG = 5.0  # a side that took this many CPU seconds is not run again for a median
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of a comparison."""
 
@@ -61,56 +59,6 @@ class Config:
     """Print the result as one JSON object and nothing else on stdout."""
     quiet: bool = False
     """No progress."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison: a game, and the meta-solvers of both sides."""
-
-    game: str
-    concept: "TargetConcept"
-    ours: str
-    evaluation: str | None
-    theirs: str
-    iterations: int
-
-    @property
-    def rounds(self) -> int:
-        """Rounds that both sides make: jpsro makes one more than it is asked for."""
-        return self.iterations + (self.evaluation is not None)
-
-
-def _jpsro(game: str, iterations: int, concept: "TargetConcept" = "cce") -> Row:
-    train, evaluation = f"mg{concept}", f"mw{concept}"
-    return Row(game, concept, train, evaluation, train, iterations)
-
-
-def _psro(game: str, ours: str, theirs: str, iterations: int) -> Row:
-    return Row(game, "ne", ours, None, theirs, iterations)
-
-
-_SHERIFF = (
-    "sheriff(item_penalty=1.0,item_value=5.0,max_bribe=2,max_items=10,num_rounds=2,"
-    "sheriff_penalty=1.0)"
-)
-ROWS = {
-    "kuhn": _jpsro("kuhn_poker", 10),
-    "kuhn_3p": _jpsro("kuhn_poker(players=3)", 9),
-    "kuhn_3p_ce": _jpsro("kuhn_poker(players=3)", 5, "ce"),
-    "trade_comm_2": _jpsro("trade_comm(num_items=2)", 10),
-    "trade_comm_3": _jpsro("trade_comm(num_items=3)", 20),
-    "sheriff_1r": _jpsro("sheriff(num_rounds=1)", 10),
-    "sheriff_gabriele": _jpsro(_SHERIFF, 40),
-    "goofspiel_3": _jpsro("goofspiel(num_cards=3,returns_type=total_points)", 10),
-    "goofspiel_4": _jpsro("goofspiel(num_cards=4,returns_type=total_points)", 10),
-    "leduc": _jpsro("leduc_poker", 6),
-    "psro_kuhn_nash": _psro("kuhn_poker", "nash_lp", "nash", 15),
-    "psro_kuhn_prd": _psro("kuhn_poker", "prd", "prd", 10),
-    "psro_kuhn_uniform": _psro("kuhn_poker", "uniform", "uniform", 15),
-    "psro_leduc_nash": _psro("leduc_poker", "nash_lp", "nash", 12),
-    "psro_leduc_prd": _psro("leduc_poker", "prd", "prd", 8),
-    "psro_leduc_uniform": _psro("leduc_poker", "uniform", "uniform", 12),
-}
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -210,12 +158,12 @@ def run_ours(row: Row, config: Config) -> dict[str, Any]:
     form = sequence_form(row.game)
     build = time.process_time() - begin
     setup = Setup(
-        ExactOracle(form),
-        ExactEvaluator(form),
-        get(row.ours),
-        row.concept,
-        config.seed,
-        get(row.evaluation) if row.evaluation else None,
+        oracle=ExactOracle(form),
+        evaluator=ExactEvaluator(form),
+        solver=get(row.ours),
+        concept=row.concept,
+        seed=config.seed,
+        evaluation=get(row.evaluation) if row.evaluation else None,
     )
     states = [start(setup)]
     states += iterate(setup, states[0], row.rounds)

@@ -28,7 +28,7 @@ SIZES = ("4x4", "10x10", "4x4x4")
 LEFT_OUT = ("openspiel_jpsro", "openspiel_psro_v2")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the comparison."""
 
@@ -106,7 +106,14 @@ def run(config: Config) -> list[dict[str, Any]]:
             else:
                 solver = get(spec)
                 found = [
-                    cell(spec, solver, family, text, sizes[text], config)
+                    cell(
+                        spec,
+                        solver,
+                        family,
+                        text=text,
+                        actions=sizes[text],
+                        config=config,
+                    )
                     for family, text in pairs
                     if _possible(family, sizes[text])
                 ]

@@ -29,7 +29,7 @@ GAMES = {
 SOLVED = 1e-6  # a full-game gap below this counts as an equilibrium
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the demo."""
 

@@ -41,7 +41,7 @@ FLOOR = 1e-12  # a gap below this is drawn here
 BASE = "clarabel"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the comparison."""
 

@@ -35,7 +35,7 @@ AUTHORS = 480.0  # CPU seconds of a response in the authors' own code
 MISSING = "OpenSpiel's DQN needs dm-tree, which is not installed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the comparison."""
 
@@ -105,7 +105,13 @@ def run(config: Config) -> list["Row"]:
         if theirs and not installed():
             theirs = False
             rows.append(
-                _learning.Row("openspiel", "not measured", 0.0, "", note=MISSING)
+                _learning.Row(
+                    part="openspiel",
+                    what="not measured",
+                    value=0.0,
+                    unit="",
+                    note=MISSING,
+                )
             )
         works: list[Callable[[], list[Row]]] = []
         per_update: dict[str, float] = {}
@@ -166,16 +172,18 @@ def updates(config: Config, theirs: bool, per_update: dict[str, float]) -> list[
     rate, floor = ours.multiply_rate(), 1e6 * work / ours.FLOOR
     row = ours.Row
     rows = [
-        row("update", "an update of ours", once, "us", note=f"{work / 1e6:.1f} MFLOP"),
-        row("update", "times the floor of an update", once / floor, "x", "at most 4x",
-            once <= 4 * floor, f"{floor:.0f} us at {ours.FLOOR / 1e9:.0f} GFLOP/s"),
-        row("update", "torch.mm of 2048 x 2048", rate / 1e9, "GFLOP/s"),
-        row("update", "times what that would take", once * rate / work / 1e6, "x"),
-        row("update", "an update by autograd", per_update["autograd"], "us",
+        row("update", "an update of ours", once, unit="us",
+            note=f"{work / 1e6:.1f} MFLOP"),
+        row("update", "times the floor of an update", once / floor, unit="x",
+            goal="at most 4x", met=once <= 4 * floor,
+            note=f"{floor:.0f} us at {ours.FLOOR / 1e9:.0f} GFLOP/s"),
+        row("update", "torch.mm of 2048 x 2048", rate / 1e9, unit="GFLOP/s"),
+        row("update", "times what that would take", once * rate / work / 1e6, unit="x"),
+        row("update", "an update by autograd", per_update["autograd"], unit="us",
             note=f"{per_update['autograd'] / once:.2f} times ours"),
     ]  # fmt: skip
     rows += [
-        row("update", f"OpenSpiel, {ours.GAMES[g]}", per_update[g], "us",
+        row("update", f"OpenSpiel, {ours.GAMES[g]}", per_update[g], unit="us",
             note=f"{per_update[g] / once:.2f} times ours")
         for g in ours.GAMES if g in per_update
     ]  # fmt: skip
@@ -235,33 +243,34 @@ def response_rows(
     work = ours.whole_updates() * ours.flops(MLP.of(Bargaining()), ours.PAPER.batch)
     floor = work / ours.FLOOR
     rows = [
-        row("response", "to the uniform policy", once, "CPU s", "at most 75 s",
-            once <= 75, how),
-        row("response", "faster than the authors' 8 CPU minutes", AUTHORS / once, "x",
-            "at least 6x", once * 6 <= AUTHORS, "another machine"),
-        row("response", "times the floor of a response", once / floor, "x",
-            "at most 4x", once <= 4 * floor,
-            f"{work / 1e12:.2f} TFLOP of updates, {floor:.1f} s"),
-        row("response", "to a mixture of networks", middle["networks"], "CPU s",
-            "at most 75 s", middle["networks"] <= 75, how),
+        row("response", "to the uniform policy", once, unit="CPU s",
+            goal="at most 75 s", met=once <= 75, note=how),
+        row("response", "faster than the authors' 8 CPU minutes", AUTHORS / once,
+            unit="x", goal="at least 6x", met=once * 6 <= AUTHORS,
+            note="another machine"),
+        row("response", "times the floor of a response", once / floor, unit="x",
+            goal="at most 4x", met=once <= 4 * floor,
+            note=f"{work / 1e12:.2f} TFLOP of updates, {floor:.1f} s"),
+        row("response", "to a mixture of networks", middle["networks"], unit="CPU s",
+            goal="at most 75 s", met=middle["networks"] <= 75, note=how),
     ]  # fmt: skip
     for name, share in shares.items():
-        rows.append(row("response", f"share of {name}", 100 * share, "%"))
+        rows.append(row("response", f"share of {name}", 100 * share, unit="%"))
     if "model" in middle:
         ratio = middle["model"] / once
         rows += [
-            row("model", "response in the learned model", middle["model"], "CPU s",
+            row("model", "response in the learned model", middle["model"], unit="CPU s",
                 note=how),
-            row("model", "times that in the game", ratio, "x", "at most 1.3x",
-                ratio <= 1.3),
+            row("model", "times that in the game", ratio, unit="x",
+                goal="at most 1.3x", met=ratio <= 1.3),
         ]  # fmt: skip
     for name in (g for g in ours.GAMES if g in middle):
         ratio = middle[name] / once
         rows += [
-            row("openspiel", f"response, {ours.GAMES[name]}", middle[name], "CPU s",
-                note=f"{how}; updates as above"),
+            row("openspiel", f"response, {ours.GAMES[name]}", middle[name],
+                unit="CPU s", note=f"{how}; updates as above"),
             row("openspiel", f"ours is faster than that, {ours.GAMES[name]}", ratio,
-                "x", "at least 4x", ratio >= 4),
+                unit="x", goal="at least 4x", met=ratio >= 4),
         ]  # fmt: skip
     return rows
 

@@ -43,7 +43,7 @@ TASKS = {"hopper": "Figure 4c", "ant": "Figure 8", "swimmer": "Figure 8"}
 """Games, and where the paper draws them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the comparison."""
 
@@ -146,12 +146,12 @@ def plan(config: Config) -> "list[Cell]":
     chosen = settings(config)
     return [
         Cell(
-            f"{task} {method}",
-            game(config, task).name,
-            method,
-            chosen,
-            config.seed + number,
-            config.iterations,
+            label=f"{task} {method}",
+            game=game(config, task).name,
+            method=method,
+            settings=chosen,
+            seed=config.seed + number,
+            iterations=config.iterations,
         )
         for number in range(config.seeds)
         for task in config.tasks

@@ -40,7 +40,7 @@ METHODS = ("il", "il-matched", "il-la", "matrl", "matrl-wo-br", "random-rho")
 MORE_METHODS = ("il-six-rows", "vdn", "qmix", "qtran", "maddpg")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A game and how it is learned.
 
@@ -61,18 +61,34 @@ class Task:
 
 _CHECKERS = (("matrl", 18.0), ("il", -2.0))
 TASKS = {
-    "checkers": Task("checkers", "checkers(rules={})", "own", 400_000, _CHECKERS),
-    "checkers-team": Task("checkers-team", "checkers(rules={})", "team", 400_000),
-    "switch2": Task("switch2", "switch(agents=2,rules={})", "own", 1_000_000),
-    "switch3": Task("switch3", "switch(agents=3,rules={})", "own", 1_000_000),
+    "checkers": Task(
+        name="checkers",
+        game="checkers(rules={})",
+        reward="own",
+        steps=400_000,
+        published=_CHECKERS,
+    ),
+    "checkers-team": Task(
+        name="checkers-team", game="checkers(rules={})", reward="team", steps=400_000
+    ),
+    "switch2": Task(
+        name="switch2", game="switch(agents=2,rules={})", reward="own", steps=1_000_000
+    ),
+    "switch3": Task(
+        name="switch3", game="switch(agents=3,rules={})", reward="own", steps=1_000_000
+    ),
     "switch4": Task(
-        "switch4", "switch(agents=4,rules={})", "own", 1_000_000, (("matrl", 6.5),)
+        name="switch4",
+        game="switch(agents=4,rules={})",
+        reward="own",
+        steps=1_000_000,
+        published=(("matrl", 6.5),),
     ),
 }
 """Tasks by name; the rules go into the braces."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the page; most are explained in metaspiel.learn.ppo, matrl.methods."""
 
@@ -181,7 +197,7 @@ def task(config: Config, name: str) -> Task:
         found = TASKS[base]
         found = replace(found, name=name, game=found.game.format(rules))
     elif name.partition("(")[0].strip() in WORLDS:
-        found = Task(name, name)
+        found = Task(name=name, game=name)
     else:
         raise unknown("--games", "task or world", name, [*TASKS, *WORLDS])
     if base == "checkers-team" and config.reward == "own":
@@ -259,12 +275,12 @@ def check(config: Config) -> "list[Cell]":
     tasks = [task(config, name) for name in config.games]
     found = [
         Cell(
-            f"{one.name} {method}",
-            one.game,
-            "il" if method == "il-six-rows" else method,
-            settings(config, one, method),
-            config.seed + number,
-            iterations(config, one),
+            label=f"{one.name} {method}",
+            game=one.game,
+            method="il" if method == "il-six-rows" else method,
+            settings=settings(config, one, method),
+            seed=config.seed + number,
+            iterations=iterations(config, one),
         )
         for number in range(config.seeds)
         for one in tasks

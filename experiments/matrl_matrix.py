@@ -40,7 +40,7 @@ COMPARED = ("iga", "iga-beta", "la-beta", "iga-matched", "random-rho")
 _SAMPLE = 200  # games whose meta-games are counted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the page."""
 
@@ -217,7 +217,7 @@ def _meta_games(
     some = Games.of(games.payoffs[:_SAMPLE])
     pairs = [(config.alpha, config.beta), *((s, s) for s in config.sweep)]
     for alpha, beta in dict.fromkeys(pairs):
-        rule = MATRL(alpha, beta, config.selection)
+        rule = MATRL(alpha=alpha, beta=beta, select=config.selection)
         found = parts.meta_games(rule, some, config.steps, config.seed)
         facts = {"class": kind, "alpha": alpha, "beta": beta, "games": some.count}
         summary["meta_games"].append(facts | found)
@@ -262,7 +262,7 @@ def _named(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
     drawn: dict[str, Rule] = {
         "IGA": IGA(config.beta),
         "WoLF-IGA": WoLF(),
-        "MATRL": MATRL(config.alpha, config.beta, config.selection),
+        "MATRL": MATRL(alpha=config.alpha, beta=config.beta, select=config.selection),
         "IGA-LA": LookAhead(config.beta, config.alpha),  # drawn over MATRL
     }
     for name, rule in drawn.items():
@@ -274,7 +274,7 @@ def _named(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
         for label, rule in (
             ("IGA", IGA(size)),
             ("IGA-LA", LookAhead(size, size)),
-            ("MATRL", MATRL(size, size, config.selection)),
+            ("MATRL", MATRL(alpha=size, beta=size, select=config.selection)),
         ):
             found = race(rule, pennies, config.pennies_steps, config.seed)
             rows.append({"label": label, "step": size, "stays": _when(found)})

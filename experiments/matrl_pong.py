@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from matrl.methods import Settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the comparison."""
 
@@ -137,13 +137,13 @@ def plan(config: Config) -> "list[Cell]":
     chosen = settings(config)
     return [
         Cell(
-            method,
-            config.game,
-            method,
-            chosen,
-            config.seed + number,
-            config.iterations,
-            config.iterations // config.checkpoints,
+            label=method,
+            game=config.game,
+            method=method,
+            settings=chosen,
+            seed=config.seed + number,
+            iterations=config.iterations,
+            keep=config.iterations // config.checkpoints,
         )
         for number in range(config.seeds)
         for method in config.methods

@@ -41,7 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """What our variants of MATRL change."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the page."""
 
@@ -156,12 +156,12 @@ def check(config: Config) -> "list[Cell]":
             raise unknown("--methods", "method", method, METHODS)
     found = [
         Cell(
-            label,
-            config.game,
-            "matrl" if method in VARIANTS else method,
-            settings(config, method, rate, clip),
-            config.seed + number,
-            config.iterations,
+            label=label,
+            game=config.game,
+            method="matrl" if method in VARIANTS else method,
+            settings=settings(config, method, rate, clip),
+            seed=config.seed + number,
+            iterations=config.iterations,
         )
         for label, (rate, clip, method) in config.sizes.items()
         for number in range(config.seeds)

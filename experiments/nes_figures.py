@@ -58,7 +58,7 @@ SOLVERS = ("uniform", "nes", "refined")
 Result = tuple[dict[str, Any], list[Table], list[str], list[_nes.Drawing]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the figures."""
 
@@ -216,11 +216,11 @@ def _numbers(values: Any) -> str:
 
 def curves(config: Config) -> dict[str, list[tuple[str, Curve]]]:
     """Figure 3's lines by panel; a line of several panels is trained once."""
-    cube = Curve((4, 4, 4))
+    cube = Curve(shape=(4, 4, 4))
     found = {
         "a": [("ME", Curve()), ("any criterion", Curve(selects="any"))],
-        "b": [(text, Curve(shape(text))) for text in config.shapes],
-        "c": [("CCE", Curve((8, 8))), ("CE", Curve((8, 8), "ce"))],
+        "b": [(text, Curve(shape=shape(text))) for text in config.shapes],
+        "c": [("CCE", Curve(shape=(8, 8))), ("CE", Curve(shape=(8, 8), concept="ce"))],
     }
     for panel, lines in found.items():
         found[panel] = [
@@ -244,7 +244,7 @@ def learning(config: Config, folder: Path) -> Result:
         runs[curve] = []
         for seed in seeds:
             place = folder / "cells" / f"{curve.name}-{seed}.json"
-            run = trained(place, curve, steps, seed, test, POINTS)
+            run = trained(place, curve, steps, seed=seed, test=test, points=POINTS)
             runs[curve].append(run)
             config.say(f"{place.stem}: solver gap {run[-1]['solver_gap']:.4f}")
     result: dict[str, Any] = {panel: {} for panel in chosen}
@@ -330,7 +330,7 @@ def page(config: Config) -> None:
         ]
         if config.figure != 3:
             lead.append(f"Weights: {config.network or 'the shipped ones'}.")
-        _nes.publish(folder, title, lead, tables, lines, drawn)
+        _nes.publish(folder, title, lead, tables=tables, lines=lines, drawings=drawn)
         if config.json:
             print(json.dumps(_run.clean(result)))
         config.say("\n" + _nes.markdown(tables, lines))

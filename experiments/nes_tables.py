@@ -52,7 +52,7 @@ PUBLISHED: dict[int, dict[str, float | None]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the tables."""
 

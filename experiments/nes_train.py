@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from meta_solvers.nes.train import Recipe, Training
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of a training run."""
 
@@ -120,8 +120,8 @@ def recipe(config: Config) -> "Recipe":
         naive=config.naive,
     )
     return Recipe(
-        architecture,
-        games,
+        architecture=architecture,
+        games=games,
         seed=config.seed,
         steps=config.steps,
         work=config.work,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from psro.setup import Setup
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of a PSRO run."""
 

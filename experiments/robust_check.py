@@ -61,7 +61,7 @@ EARLIER = {
 regrets were .05 to .14."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of the check."""
 

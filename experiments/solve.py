@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from meta_solvers import Game, MetaSolution
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of one solve."""
 
@@ -201,20 +201,16 @@ def _compare(config: Config) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("solver", "concept", "status", "ne gap", "cce gap", "ce gap")
+    table = Table(*("solver", "concept", "status", "ne gap", "cce gap", "ce gap"))
     for column in ("value sum", "values", "seconds"):
         table.add_column(column, justify="right")
     for name, solver, solution in found:
         gaps = [float(getattr(solution.gaps, k).sum()) for k in ("ne", "cce", "ce")]
-        table.add_row(
-            name,
-            solver.concept,
-            solution.status.name,
-            *(f"{gap:.2g}" for gap in gaps),
-            f"{solution.values.sum():.5g}",
-            " ".join(f"{v:.4g}" for v in solution.values),
-            f"{solution.seconds:.4f}",
-        )
+        line = [name, solver.concept, solution.status.name]
+        line += [f"{gap:.2g}" for gap in gaps]
+        line += [f"{solution.values.sum():.5g}"]
+        line += [" ".join(f"{v:.4g}" for v in solution.values)]
+        table.add_row(*line, f"{solution.seconds:.4f}")
     console = Console(width=None if sys.stdout.isatty() else 150)
     console.print(table)
     for name, why in refused:

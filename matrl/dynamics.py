@@ -143,7 +143,7 @@ class WoLF:
         return clip(point + np.where(wins, self.slow, self.fast) * gradient)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MATRL:
     """MATRL-IGA: a trial step, a meta-game that gates it, a best response.
 

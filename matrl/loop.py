@@ -108,10 +108,10 @@ def step(
     )
     seconds("trial")
     logs = _log_ratios(who, trial, batch) if method.asks else None
-    gated = _gate(method, settings, logs, batch, judges, state)
+    gated = _gate(method, settings, logs, batch=batch, judges=judges, state=state)
     seconds("meta_game")
     rng = stream(state.seed, iteration, _DRAW)
-    actor = _aggregate(settings, who, gated.rho, now, trial, fit, rng)
+    actor = _aggregate(settings, who, gated.rho, now=now, trial=trial, fit=fit, rng=rng)
     seconds("aggregate")
     row: dict[str, Any] = _metrics(played, facts, gated)
     if method.respond:
@@ -120,7 +120,13 @@ def step(
         weight = weights(gated.rho, ratios, settings.br_clip)
         begin = actor if settings.br_start == "aggregate" else now
         actor, _ = ppo.improve(
-            settings.ppo, who, begin, fit, settings.br_steps, settings.br_rate, weight
+            settings.ppo,
+            who,
+            begin,
+            batch=fit,
+            steps=settings.br_steps,
+            rate=settings.br_rate,
+            weights=weight,
         )
         row["weights_clipped"] = float(
             ((weight - 1).abs() >= settings.br_clip).float().mean()
@@ -179,7 +185,7 @@ def _trial(
     steps = settings.ppo.steps
     longer = steps + (settings.br_steps if method.longer else 0)
     trial, facts = ppo.improve(
-        settings.ppo, who.policies, now, fit, longer, settings.ppo.rate
+        settings.ppo, who.policies, now, batch=fit, steps=longer, rate=settings.ppo.rate
     )
     critic = ppo.regress(settings.ppo, who.critics, state.agents.critic, fit, steps)
     return trial, facts, critic
@@ -236,7 +242,9 @@ def _aggregate(
     if settings.aggregate == "params":
         return mean
     steps, rate = settings.distill_steps, settings.ppo.rate
-    return distill(rho, who, mean, now, trial, fit, steps, rate)
+    return distill(
+        rho, who, mean, now=now, then=trial, batch=fit, steps=steps, rate=rate
+    )
 
 
 def _metrics(played: Rollout, facts: ppo.Improved, gated: Gated) -> dict[str, Any]:

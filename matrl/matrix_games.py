@@ -226,10 +226,10 @@ def _harmony() -> Entry:
     payoff = np.array([[3.0, 2.0], [1.0, 0.0]])
     certain = np.array([1.0, 0.0])
     return Entry(
-        "harmony",
-        Game(np.stack([payoff, payoff.T]), symmetric=True),
-        "Rapoport & Guyer 1966; action 0 strictly dominates and is efficient",
-        ((certain, certain),),
+        name="harmony",
+        game=Game(np.stack([payoff, payoff.T]), symmetric=True),
+        source="Rapoport & Guyer 1966; action 0 strictly dominates and is efficient",
+        nash=((certain, certain),),
         values=(3.0, 3.0),
         facts={"ce_welfare": 6.0},
     )

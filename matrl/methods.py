@@ -62,7 +62,7 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Hyper-parameters of an iteration.
 

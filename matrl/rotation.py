@@ -109,7 +109,12 @@ def run(
     with np.errstate(over="ignore", invalid="ignore"):  # divergence is refused below
         for _ in range(steps):
             after, rho = _step(
-                method, points[-1], rate, game, select, rng.random(len(start))
+                method,
+                points[-1],
+                rate,
+                game=game,
+                select=select,
+                uniform=rng.random(len(start)),
             )
             points.append(after)
             rhos.append(rho)

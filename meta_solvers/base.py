@@ -186,7 +186,9 @@ def solve(
     if expand:
         answer = replace(answer, joint=game.folded(answer.joint))
     answer = replace(answer, diagnostics={**answer.diagnostics, **notes})
-    solution = _measured(solver, game, answer, seconds, tolerance, prune)
+    solution = _measured(
+        solver, game, answer, seconds=seconds, tolerance=tolerance, prune=prune
+    )
     if throw and solution.status is not Status.OK:
         raise SolverFailed(solution)
     return solution
@@ -263,7 +265,13 @@ def _measured(
             lost,
         )
         return MetaSolution(
-            joint, gaps, values, status, diagnostics, describe(solver), seconds
+            joint=joint,
+            gaps=gaps,
+            values=values,
+            status=status,
+            diagnostics=diagnostics,
+            solver=describe(solver),
+            seconds=seconds,
         )
     # Rounding leaves entries of -1e-17 and sums of 1 + 1e-16. They are mended here,
     # in one place, and the size of the mend is part of the result.
@@ -286,5 +294,11 @@ def _measured(
     mended.flags.writeable = False
     values = expected(game, mended)
     return MetaSolution(
-        mended, gaps, values, status, diagnostics, describe(solver), seconds
+        joint=mended,
+        gaps=gaps,
+        values=values,
+        status=status,
+        diagnostics=diagnostics,
+        solver=describe(solver),
+        seconds=seconds,
     )

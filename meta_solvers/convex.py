@@ -30,7 +30,7 @@ TOLERANCE = 1e-12
 _PURE = 0.99  # mass that a target named after one joint action puts on it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EntropySolver(MetaSolver):
     """What the entropy family shares.
 
@@ -98,10 +98,10 @@ class EntropySolver(MetaSolver):
             game.payoffs[None],
             "ce" if self.concept == "ce" else "cce",
             target_of(self.target, game)[None],
-            self.weight * standard_welfare(game)[None],
-            self.allowed(game),
-            None if self.rho == math.inf else self.most(game),
-            self.rho,
+            welfare=self.weight * standard_welfare(game)[None],
+            epsilon=self.allowed(game),
+            upper=None if self.rho == math.inf else self.most(game),
+            rho=self.rho,
             mass=game.copies[None],
         )
 
@@ -170,19 +170,19 @@ def standard_welfare(game: Game) -> Float64[ndarray, "*A"]:
     return welfare / spread
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaxEntropyCCE(EntropySolver):
     """The CCE, or epsilon-CCE, with the largest Shannon entropy (MECCE)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaxEntropyCE(MaxEntropyCCE):
     """The CE, or epsilon-CE, with the largest Shannon entropy (MECE)."""
 
     concept: ClassVar[Concept] = "ce"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MinRelativeEntropyCCE(EntropySolver):
     """The CCE closest to a target joint in relative entropy (MRECCE)."""
 
@@ -190,14 +190,14 @@ class MinRelativeEntropyCCE(EntropySolver):
     maximises: ClassVar[str] = "minus relative entropy to a target"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MinRelativeEntropyCE(MinRelativeEntropyCCE):
     """The CE closest to a target joint in relative entropy (MRECE)."""
 
     concept: ClassVar[Concept] = "ce"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaxWelfareMaxEntropyCCE(EntropySolver):
     """The CCE that trades welfare against entropy (MWMECCE)."""
 
@@ -205,14 +205,14 @@ class MaxWelfareMaxEntropyCCE(EntropySolver):
     maximises: ClassVar[str] = "weighted sum of payoffs plus entropy"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaxWelfareMaxEntropyCE(MaxWelfareMaxEntropyCCE):
     """The CE that trades welfare against entropy (MWMECE)."""
 
     concept: ClassVar[Concept] = "ce"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaxStrengthCCE(EntropySolver):
     """The CCE whose deviations lose as much as ``rho`` makes worth it (MSCCE).
 
@@ -256,7 +256,7 @@ class MaxStrengthCCE(EntropySolver):
         return -self.most(game)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MaxStrengthCE(MaxStrengthCCE):
     """The CE whose deviations lose as much as ``rho`` makes worth it (MSCE)."""
 

@@ -99,7 +99,9 @@ def _mixture_beats(gain: Float64[ndarray, "K M"], weak: bool) -> bool:
         below = np.hstack([-gain.T, np.ones((columns, 1))])
     one = (np.arange(len(cost)) < rows).astype(float)[None]
     bounds = [(0.0, None)] * rows + [(None, None)] * (len(cost) - rows)
-    optimum = linprog(cost, below, np.zeros(columns), one, [1.0], bounds)
+    optimum = linprog(
+        c=cost, A_ub=below, b_ub=np.zeros(columns), A_eq=one, b_eq=[1.0], bounds=bounds
+    )
     if optimum.x is None:
         return False
     weights = np.maximum(optimum.x[:rows], 0.0)

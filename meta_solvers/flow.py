@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -42,7 +42,7 @@ class Rules(Protocol):
     def iterate(self) -> str: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
     """Where a batch of flows ended.
 
@@ -132,7 +132,7 @@ def _refined(
     place, profile, growth = here
     ahead, _ = flow(first)
     middle = [(a + b) / 2 for a, b in zip(growth, ahead, strict=True)]
-    there, after = _moved(place, profile, middle, dt, rules, shared)
+    there, after = _moved(place, profile, middle, dt=dt, rules=rules, shared=shared)
     # Near rest a fixed error would let steps grow past stability and never settle.
     most = np.minimum(_LOCAL_ERROR, _STEP_SHARE * _distance(after, profile))
     return there, after, _distance(first, after) / np.maximum(most, 1e-15)
@@ -194,6 +194,7 @@ def integrate(
       shared: the players are interchangeable and keep one mixture, player 0's.
     """
     batch, adaptive = len(unit), rules.step == "adaptive"
+    how: dict[str, Any] = {"rules": rules, "shared": shared}
     profile = [np.full((batch, size), 1.0 / size) for size in actions]
     place = profile if rules.update == "euclidean" else [0.0 * x for x in profile]
     growth, criterion = flow(profile)
@@ -206,10 +207,10 @@ def integrate(
         if stopped.all():
             break
         length, taken = np.where(stopped, 0.0, dt), np.ones(batch, dtype=bool)
-        there, after = _moved(place, profile, growth, length, rules, shared)
+        there, after = _moved(place, profile, growth, dt=length, **how)
         if adaptive:
             here = (place, profile, growth)
-            there, after, error = _refined(flow, here, after, length, rules, shared)
+            there, after, error = _refined(flow, here, after, dt=length, **how)
             taken = stopped | (error <= 1.0) | (dt <= 1e-6 * unit)
             length = np.where(taken, length, 0.0)
             there, after = _where(taken, there, place), _where(taken, after, profile)
@@ -228,8 +229,17 @@ def integrate(
         if rules.iterate == "best":
             best = _where(criterion < best_criterion, profile, best)
             best_criterion = np.minimum(criterion, best_criterion)
-        stopped |= _met(flow, criterion, average, step, rules, allowed)
+        stopped |= _met(
+            flow, criterion, average, step=step, rules=rules, allowed=allowed
+        )
         if until_rest:
             stopped |= live & (movement * unit <= rules.tolerance)
     chosen = {"last": profile, "average": average, "best": best}[rules.iterate]
-    return Trajectory(chosen, flow(chosen)[1], movement, stopped, steps, time)
+    return Trajectory(
+        profile=chosen,
+        criterion=flow(chosen)[1],
+        movement=movement,
+        stopped=stopped,
+        steps=steps,
+        time=time,
+    )

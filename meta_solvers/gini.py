@@ -115,7 +115,9 @@ def _by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> An
         return failure(game, Status.INFEASIBLE, **diagnostics)
     joint = (root * projected.point / mass).reshape(game.actions)
     status = Status.OK if projected.converged else Status.MAX_STEPS
-    return _answer(game, kind, joint, status, epsilon, diagnostics)
+    return _answer(
+        game, kind, joint, status=status, epsilon=epsilon, diagnostics=diagnostics
+    )
 
 
 def _answer(
@@ -168,14 +170,10 @@ def _by_clarabel(
     settings.verbose = False
     settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = 1e-10
     settings.max_iter = 200
-    optimum = clarabel.DefaultSolver(
-        sparse.csc_matrix(sparse.diags_array(quadratic)),
-        linear,
-        sparse.csc_matrix(sparse.vstack([equal, below, -positive])),
-        np.concatenate([shape.equal_to, below_to, np.zeros(shape.profiles)]),
-        cones,
-        settings,
-    ).solve()
+    rows = sparse.csc_matrix(sparse.vstack([equal, below, -positive]))
+    sides = np.concatenate([shape.equal_to, below_to, np.zeros(shape.profiles)])
+    program = (sparse.csc_matrix(sparse.diags_array(quadratic)), linear, rows, sides)
+    optimum = clarabel.DefaultSolver(*program, cones, settings).solve()
     status = _STATUS.get(str(optimum.status), Status.NUMERICAL)
     diagnostics = {
         "method": "Clarabel",
@@ -190,7 +188,9 @@ def _by_clarabel(
     joint = values[: shape.profiles].reshape(game.actions)
     allowed = epsilon if reward is None else float(values[-1]) * unit
     diagnostics["allowed_gain"] = allowed
-    return _answer(game, kind, joint, status, allowed, diagnostics)
+    return _answer(
+        game, kind, joint, status=status, epsilon=allowed, diagnostics=diagnostics
+    )
 
 
 @dataclass(frozen=True)
@@ -299,9 +299,11 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
             np.append(np.zeros(shape.variables), 1.0),
             sparse.vstack([rows, last]).tocsr(),
             np.zeros(shape.player.size + 1),
-            sparse.hstack([shape.equal, sparse.csr_array((shape.equal.shape[0], 1))]),
-            shape.equal_to,
-            shape.profiles,
+            equal=sparse.hstack(
+                [shape.equal, sparse.csr_array((shape.equal.shape[0], 1))]
+            ),
+            equal_to=shape.equal_to,
+            positive=shape.profiles,
         )
         if status is not Status.OK:
             return failure(game, status, **diagnostics)

@@ -60,7 +60,12 @@ def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answe
         cost = np.zeros(shape.variables + 1)
         cost[-1] = -1.0
     values, status, diagnostics = minimise(
-        cost, below, below_to, equal, shape.equal_to, shape.profiles
+        cost,
+        below,
+        below_to,
+        equal=equal,
+        equal_to=shape.equal_to,
+        positive=shape.profiles,
     )
     if values is None:
         return failure(game, status, **diagnostics)
@@ -215,9 +220,9 @@ def _guarantee(payoff: Float64[ndarray, "A B"]) -> tuple[ndarray, float, bool]:
         np.append(np.zeros(own), -1.0),
         np.hstack([-payoff.T, np.ones((other, 1))]),
         np.zeros(other),
-        np.append(np.ones(own), 0.0)[None],
-        np.ones(1),
-        own,
+        equal=np.append(np.ones(own), 0.0)[None],
+        equal_to=np.ones(1),
+        positive=own,
     )
     if status is not Status.OK:
         return np.full(own, np.nan), np.nan, False

@@ -53,7 +53,7 @@ def _too_large(game: Game) -> str | None:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Nash(MetaSolver):
     """A Nash equilibrium of a two-player general-sum game.
 

@@ -26,7 +26,7 @@ FLAT_ENTRIES = 1_000_000
 _IDLE = 1e-13  # a deviation that gains or loses less, of the payoff range, is idle
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Polytope:
     """``{x >= 0, sum x = 1, deviations gain at most epsilon}``.
 
@@ -93,11 +93,11 @@ def polytope(game: Game, concept: Literal["ce", "cce"]) -> Polytope:
 def _flat(game: Game) -> Polytope:
     rows, player = deviations(game, "cce")
     return Polytope(
-        sparse.csr_array(np.ones((1, game.profiles))),
-        np.ones(1),
-        sparse.csr_array(rows),
-        player,
-        game.profiles,
+        equal=sparse.csr_array(np.ones((1, game.profiles))),
+        equal_to=np.ones(1),
+        below=sparse.csr_array(rows),
+        player=player,
+        profiles=game.profiles,
     )
 
 
@@ -126,7 +126,13 @@ def _lifted(game: Game) -> Polytope:
     rows = _stacked(equal, variables)
     to = np.zeros(rows.shape[0])
     to[0] = 1.0
-    return Polytope(rows, to, _stacked(below, variables), np.concatenate(owner), size)
+    return Polytope(
+        equal=rows,
+        equal_to=to,
+        below=_stacked(below, variables),
+        player=np.concatenate(owner),
+        profiles=size,
+    )
 
 
 def _ce(game: Game) -> Polytope:
@@ -141,7 +147,13 @@ def _ce(game: Game) -> Polytope:
         owner.append(np.full(int(live.sum()), player, dtype=np.int64))
     whole = sparse.csr_array(np.ones((1, size)))
     rows = _stacked(below, size)
-    return Polytope(whole, np.ones(1), rows, np.concatenate(owner), size)
+    return Polytope(
+        equal=whole,
+        equal_to=np.ones(1),
+        below=rows,
+        player=np.concatenate(owner),
+        profiles=size,
+    )
 
 
 def deviations(

@@ -99,7 +99,14 @@ def _proximal_step(
         direction = -slope
         direction[free] = -np.linalg.solve(curve, slope[free])
         after, point = _line_search(
-            rows, target, centre, penalty, dual, point, slope, direction
+            rows,
+            target,
+            centre,
+            penalty=penalty,
+            dual=dual,
+            point=point,
+            slope=slope,
+            direction=direction,
         )
         if np.array_equal(after, dual):
             return dual, point, step + 1

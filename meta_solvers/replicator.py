@@ -32,7 +32,7 @@ _CHOICES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ReplicatorDynamics(MetaSolver):
     """Replicator dynamics from uniform play (Taylor & Jonker 1978).
 
@@ -165,7 +165,7 @@ class ReplicatorDynamics(MetaSolver):
         return answers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ProjectedReplicatorDynamics(ReplicatorDynamics):
     """Replicator dynamics kept away from the boundary; its time average.
 
@@ -178,7 +178,7 @@ class ProjectedReplicatorDynamics(ReplicatorDynamics):
     source: ClassVar[str] = "Lanctot et al. 2017"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RegularisedReplicatorDynamics(Annealed, ReplicatorDynamics):
     """Replicator dynamics stopped early, before it overfits the meta-game.
 

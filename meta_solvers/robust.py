@@ -160,9 +160,9 @@ def _linear_step(game: Game, profile: Profile, player: int) -> Float64[ndarray, 
         np.append(cost / scale, np.ones(len(others))),
         stacked,
         np.concatenate(caps),
-        np.append(np.ones(size), np.zeros(len(others)))[None],
-        np.ones(1),
-        size,
+        equal=np.append(np.ones(size), np.zeros(len(others)))[None],
+        equal_to=np.ones(1),
+        positive=size,
     )
     if status is not Status.OK:
         return profile[player]

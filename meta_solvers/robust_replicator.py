@@ -16,7 +16,7 @@ from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PessimisticReplicatorDynamics(ReplicatorDynamics):
     """Replicator dynamics on the lower bounds of an ensemble: pessimism alone.
 
@@ -34,7 +34,7 @@ class PessimisticReplicatorDynamics(ReplicatorDynamics):
         return game.lower
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RobustReplicatorDynamics(ReplicatorDynamics):
     """R2D: every action grows by its optimistic gain less its worst-case regret.
 
@@ -136,7 +136,7 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
         return 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RegularisedRobustReplicatorDynamics(Annealed, RobustReplicatorDynamics):
     """R3D: R2D stopped when its bound on the sum of regrets is below a threshold.
 

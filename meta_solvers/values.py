@@ -72,7 +72,7 @@ class Progress:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MetaSolution:
     """A measured answer.
 

@@ -25,7 +25,7 @@ from offline.model import ModelSimulator
 _ROWS = 40_000  # episodes played at a time; it bounds memory
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Agreement:
     """Utilities of C pure profiles in the true game and in the model.
 
@@ -104,7 +104,9 @@ def agreement(
     for values in (true, on_true):
         values[equal] = values[equal].mean(1, keepdims=True)
     modelled = payoffs.mean(0)[:, first, second].T
-    return Agreement(profiles, true, modelled, on_true, u)
+    return Agreement(
+        profiles=profiles, true=true, model=modelled, on_true=on_true, uncertainty=u
+    )
 
 
 def _batches(

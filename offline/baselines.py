@@ -22,7 +22,7 @@ from offline.data import Dataset
 from offline.tables import moves_made
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cloning:
     """How behaviour is cloned; the paper does not say.
 
@@ -52,7 +52,7 @@ class Cloning:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Clone:
     """A cloned behaviour, one network for all players.
 
@@ -131,8 +131,8 @@ def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
             measured = float(_entropy(weights, network, inputs, legal, action))
     uniform = float(legal.sum(1).double().log().mean())
     return Clone(
-        network,
-        weights.numpy().copy(),
+        network=network,
+        weights=weights.numpy().copy(),
         trained=trained,
         held_out=measured,
         uniform=uniform,

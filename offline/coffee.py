@@ -77,9 +77,9 @@ def setup(
     """
     conservative = approach.name == "coffee"
     oracle = LearnedOracle(
-        model,
-        network,
-        settings,
+        simulator=model,
+        network=network,
+        settings=settings,
         executor=executor,
         shared=model.symmetric,
         episodes=episodes,
@@ -89,12 +89,14 @@ def setup(
         scale=float(model.learned.scales.reward[0]),
     )
     evaluator = SampledEvaluator(
-        model,
-        network,
-        executor,
+        simulator=model,
+        network=network,
+        executor=executor,
         episodes=episodes,
         seed=seed,
         device=settings.device,
     )
     solver = get(SOLVERS.get(exploration, exploration))
-    return Setup(oracle, evaluator, solver, "ne", seed)
+    return Setup(
+        oracle=oracle, evaluator=evaluator, solver=solver, concept="ne", seed=seed
+    )

@@ -28,7 +28,7 @@ FORMAT = 1
 Mirror = Literal["counted", "none"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sizes:
     """Sizes that a data set and whatever is made from it share.
 
@@ -61,7 +61,7 @@ class Sizes:
         return self.head + self.longest * self.kept
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
     """n episodes of at most L moves. Entries past an episode's length are ignored.
 
@@ -127,7 +127,15 @@ class Dataset:
         _, longest, players, observation = self.observations.shape
         actions, vector = self.vectors.shape
         state = self.states.shape[2]
-        return Sizes(players, actions, state, observation, vector, self.head, longest)
+        return Sizes(
+            players=players,
+            actions=actions,
+            state=state,
+            observation=observation,
+            vector=vector,
+            head=self.head,
+            longest=longest,
+        )
 
     @property
     def episode(self) -> Int64[ndarray, " n"]:

@@ -23,7 +23,7 @@ FORMAT = 2
 Norm = Literal["scalar", "dimension"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """How an ensemble is trained. The defaults are the authors'.
 
@@ -79,7 +79,7 @@ class Scales:
     reward: Float32[Tensor, " S"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Ensemble:
     """S trained ensembles; weights are flat, laid out by ``metaspiel.learn.mlp``.
 

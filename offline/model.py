@@ -28,7 +28,7 @@ from offline.starts import Starts, joined, sliced
 History = Literal["predicted", "actual"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ModelPosition(Position):
     """Episodes inside a learned model.
 
@@ -48,7 +48,7 @@ class ModelPosition(Position):
     emptied: Int64[Tensor, "S B"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ModelSimulator:
     """S learned models as one simulator (``metaspiel.games.simulator.Simulator``).
 

@@ -88,7 +88,9 @@ def collect(
         chosen = policies.gather(2, now.mover[..., None])[..., 0]
         return act(now, chosen, chance[move])
 
-    return _stored(simulator, position, moves, behaviour, seed, mirror)
+    return _stored(
+        simulator, position, moves, behaviour=behaviour, seed=seed, mirror=mirror
+    )
 
 
 def replay(
@@ -138,9 +140,14 @@ def verify(data: Dataset, simulator: Bargaining) -> None:
     """
     where = f"data set of '{data.game}'"
     sizes = Sizes(
-        rules.PLAYERS, rules.ACTIONS, rules.STATE, rules.OBSERVATION, rules.ITEMS, HEAD,
-        simulator.longest,
-    )  # fmt: skip
+        players=rules.PLAYERS,
+        actions=rules.ACTIONS,
+        state=rules.STATE,
+        observation=rules.OBSERVATION,
+        vector=rules.ITEMS,
+        head=HEAD,
+        longest=simulator.longest,
+    )
     for name, one, two in (
         ("game", data.game, simulator.name),
         ("symmetric", data.symmetric, simulator.symmetric),
@@ -216,7 +223,9 @@ def _replayed(
     def moves(move: int, now: BargainingPosition) -> Tensor:
         return chosen[None, :, move]
 
-    return _stored(simulator, position, moves, behaviour, None, mirror)
+    return _stored(
+        simulator, position, moves, behaviour=behaviour, seed=None, mirror=mirror
+    )
 
 
 def _policies(
@@ -263,12 +272,12 @@ def _stored(
         action = torch.where(alive, moves(move, position), 0)
         moments.append(
             _Moment(
-                state(position)[0],
-                observations(position)[0],
-                position.legal[0],
-                position.mover[0],
-                action[0],
-                alive[0],
+                states=state(position)[0],
+                observations=observations(position)[0],
+                legal=position.legal[0],
+                mover=position.mover[0],
+                action=action[0],
+                alive=alive[0],
             )
         )
         position = simulator.step(position, action, alive)

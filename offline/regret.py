@@ -53,7 +53,7 @@ class Judge:
                 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Regret:
     """What deviating from a profile gains in the true game.
 
@@ -168,9 +168,9 @@ def _task(
 ) -> Task:
     """A player's response to a profile."""
     return Task(
-        simulator,
-        network,
-        judge.settings,
+        simulator=simulator,
+        network=network,
+        settings=judge.settings,
         player=player,
         pools=pools,
         co_play=product([s for q, s in enumerate(sigma) if q != player]),
@@ -191,7 +191,7 @@ def _check(pools: tuple[Pool, ...], profiles: Sequence[Profile]) -> None:
                 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Gain:
     """What one player's best deviation gains."""
 
@@ -238,8 +238,8 @@ class _Deviations:
         for row, deviation in enumerate(deviations, start=1):
             rows[row, :, self.task.player] = deviation
         return Matches(
-            self.task.simulator,
-            self.task.network,
+            simulator=self.task.simulator,
+            network=self.task.network,
             pools=self.pools,
             profiles=rows,
             seed=seed,
@@ -266,12 +266,12 @@ class _Deviations:
         apart = paid[1] - paid[0]
         screened = first.mean[0, :, player] - first.mean[0, 0, player]
         return _Gain(
-            float(apart.mean()),
-            float(apart.std(ddof=1) / np.sqrt(len(apart))),
-            float(screened[1 + best]),
-            last.mean[0, 0],
-            self.names[best],
-            screened[-self.responses :],
+            mean=float(apart.mean()),
+            error=float(apart.std(ddof=1) / np.sqrt(len(apart))),
+            screened=float(screened[1 + best]),
+            values=last.mean[0, 0],
+            name=self.names[best],
+            responses=screened[-self.responses :],
         )
 
 
@@ -282,12 +282,12 @@ def _together(gains: Sequence[_Gain], number: int, players: int, k: int) -> Regr
     if times > 1:
         values = np.full(players, values.mean())
     return Regret(
-        times * sum(g.mean for g in gains),
-        times * float(np.sqrt(sum(g.error**2 for g in gains))),
-        np.repeat([g.mean for g in gains], times),
-        times * sum(g.screened for g in gains),
-        values,
-        tuple(g.name for g in gains for _ in range(times)),
-        np.repeat([g.responses[number] for g in gains], times),
-        k,
+        total=times * sum(g.mean for g in gains),
+        error=times * float(np.sqrt(sum(g.error**2 for g in gains))),
+        per_player=np.repeat([g.mean for g in gains], times),
+        screened=times * sum(g.screened for g in gains),
+        values=values,
+        best=tuple(g.name for g in gains for _ in range(times)),
+        responses=np.repeat([g.responses[number] for g in gains], times),
+        profiles=k,
     )

@@ -11,7 +11,7 @@ from offline.data import Dataset
 from offline.ensemble import moved
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Starts:
     """First moments of the trajectories of S data sets, padded to the longest set.
 

@@ -183,7 +183,14 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     responses = None
     if text["responses"] is not None:
         responses = tuple(
-            Response(player, arrays[f"response_{number}"], value, gain, error, play)
+            Response(
+                player=player,
+                policy=arrays[f"response_{number}"],
+                value=value,
+                gain=gain,
+                error=error,
+                play=play,
+            )
             for number, (player, value, gain, error, play) in enumerate(
                 text["responses"]
             )
@@ -193,21 +200,21 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     if text["evaluation"] is not None:
         evaluation = _solution("evaluation", text["evaluation"], arrays)
     return State(
-        text["iteration"],
-        population,
-        Table(
+        iteration=text["iteration"],
+        population=population,
+        table=Table(
             population.uids,
             arrays["table"],
             arrays["table_errors"],
             arrays["table_episodes"],
         ),
-        train,
-        evaluation,
-        responses,
-        {concept: _array(gap) for concept, gap in text["gaps"].items()},
-        _array(text["evaluation_gaps"]),
-        text["novel"],
-        text["cpu"],
+        train=train,
+        evaluation=evaluation,
+        responses=responses,
+        gaps={concept: _array(gap) for concept, gap in text["gaps"].items()},
+        evaluation_gaps=_array(text["evaluation_gaps"]),
+        novel=text["novel"],
+        cpu=text["cpu"],
         past=tuple(
             _sparse(f"past_{number}", shape, arrays)
             for number, shape in enumerate(text["past"])
@@ -256,11 +263,11 @@ def _solution(
 ) -> MetaSolution:
     gaps = Gaps(**{k: np.array(v, dtype=float) for k, v in text["gaps"].items()})
     return MetaSolution(
-        arrays[f"{name}_joint"],
-        gaps,
-        np.array(text["values"], dtype=float),
-        Status[text["status"]],
-        text["diagnostics"],
-        text["solver"],
-        text["seconds"],
+        joint=arrays[f"{name}_joint"],
+        gaps=gaps,
+        values=np.array(text["values"], dtype=float),
+        status=Status[text["status"]],
+        diagnostics=text["diagnostics"],
+        solver=text["solver"],
+        seconds=text["seconds"],
     )

@@ -77,7 +77,9 @@ class ExactOracle:
             ):
                 gain = targets[i].weight * (float(value) - targets[i].value)
                 gain = gain if gain > self.form.noise else 0.0
-                answers[i] = Response(player, plan, float(value), gain)
+                answers[i] = Response(
+                    player=player, policy=plan, value=float(value), gain=gain
+                )
         return [answers[i] for i in range(len(targets))]
 
     def measure(

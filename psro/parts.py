@@ -92,7 +92,7 @@ class Population:
         return replace(grown, pools=pools)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Target:
     """What one player is asked to respond to.
 
@@ -112,7 +112,7 @@ class Target:
     recommendation: int | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Response:
     """An oracle's answer to one target.
 
@@ -203,7 +203,7 @@ class Table:
         return Game.ensemble(self.values, counts, symmetric)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class State:
     """All of PSRO between two iterations.
 

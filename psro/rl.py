@@ -43,7 +43,7 @@ def pools_of(population: Population) -> tuple[Pool, ...]:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LearnedOracle:
     """Best responses by Double DQN.
 
@@ -115,9 +115,9 @@ class LearnedOracle:
         seeds = [tuple(rng.integers(2**32, size=4).tolist()) for _ in asked]
         tasks = [
             Task(
-                self.simulator,
-                self.network,
-                self.settings,
+                simulator=self.simulator,
+                network=self.network,
+                settings=self.settings,
                 player=target.player,
                 pools=pools,
                 co_play=target.co_play,
@@ -142,8 +142,8 @@ class LearnedOracle:
             gain = target.weight * max(value - target.value, 0.0)
             answers.append(
                 Response(
-                    target.player,
-                    policies[at],
+                    player=target.player,
+                    policy=policies[at],
                     value=value,
                     gain=gain,
                     error=float(error),
@@ -195,8 +195,8 @@ class LearnedOracle:
         profiles = np.insert(profiles, target.player, 0, axis=1)
         before, after = pools[: target.player], pools[target.player + 1 :]
         return Matches(
-            self.simulator,
-            self.network,
+            simulator=self.simulator,
+            network=self.network,
             pools=(*before, Pool.of(policy[None]), *after),
             profiles=profiles[None].astype(np.int64),
             seed=(*seed, _SCORING),
@@ -222,7 +222,7 @@ class LearnedOracle:
         return population
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SampledEvaluator:
     """Payoffs averaged over episodes that all profiles share.
 
@@ -291,8 +291,8 @@ class SampledEvaluator:
             count = self.episodes if listed is None else len(listed.weights)
             requests += [
                 Matches(
-                    self.simulator,
-                    self.network,
+                    simulator=self.simulator,
+                    network=self.network,
                     pools=pools,
                     profiles=pure(group[c : c + self.batch], count),
                     seed=(self.seed, int(Stage.EPISODES)),

@@ -78,7 +78,7 @@ class Evaluator(Protocol):
         """``table`` with no cell missing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setup:
     """The parts of a run: everything that may vary.
 

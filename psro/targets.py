@@ -34,14 +34,24 @@ def targets(
         worth = np.moveaxis(game.payoffs[player] * joint, player, 0)
         if concept != "ce":
             co_play = np.asarray(own_first.sum(axis=0))
-            asked.append(Target(player, co_play, float(worth.sum())))
+            asked.append(
+                Target(player=player, co_play=co_play, value=float(worth.sum()))
+            )
             continue
         for recommended, row in enumerate(own_first):
             weight = float(row.sum())
             if weight > 0:
                 value = float(worth[recommended].sum()) / weight
                 co_play = np.asarray(row / weight)
-                asked.append(Target(player, co_play, value, weight, recommended))
+                asked.append(
+                    Target(
+                        player=player,
+                        co_play=co_play,
+                        value=value,
+                        weight=weight,
+                        recommendation=recommended,
+                    )
+                )
     return asked
 
 

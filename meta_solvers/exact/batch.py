@@ -26,7 +26,7 @@ STATUS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Equilibria:
     """Answers of a batch, each with a leading axis B.
 

@@ -74,7 +74,15 @@ def build(
         if bool(xp.any(width <= 0)):
             raise UserError("equilibria(): upper must be larger than epsilon")
         softness = softness + 1 / rho
-    return Problem(concept, normal, base, gain, width, softness, real), unit
+    return Problem(
+        concept=concept,
+        payoffs=normal,
+        base=base,
+        epsilon=gain,
+        width=width,
+        softness=softness,
+        real=real,
+    ), unit
 
 
 def like(payoffs: Array, value: Any, shape: tuple[int, ...], what: str) -> Array:

@@ -22,7 +22,7 @@ import numpy as np
 from meta_solvers.exact.problem import Array, Problem, namespace
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Point:
     """What is known at some duals.
 
@@ -174,7 +174,13 @@ class Dual:
         log_z = (top + xp.log(mass)).reshape(-1)
         phi, epsilon = self.soften(self.totals(alpha))
         slack = (self.spread(epsilon) - self.gains(sigma)) * self.mask
-        return Point(alpha, sigma, log_z + xp.sum(phi, 1), slack, epsilon)
+        return Point(
+            alpha=alpha,
+            sigma=sigma,
+            value=log_z + xp.sum(phi, 1),
+            slack=slack,
+            epsilon=epsilon,
+        )
 
     def curvature(self, point: Point) -> Array:
         """The Hessian of L for CCE: ``[B, m, m]``."""

@@ -53,9 +53,12 @@ def equilibrium(
             "equilibrium(): payoffs must be a torch tensor; got "
             f"{type(payoffs).__name__}"
         )
-    problem, _ = build(payoffs, concept, target, welfare, epsilon, upper, rho)
+    problem, _ = build(
+        payoffs, concept, target, welfare=welfare, epsilon=epsilon, upper=upper, rho=rho
+    )
     still = Problem(
-        concept, **{k: v.detach() for k, v in vars(problem).items() if k != "concept"}
+        concept=concept,
+        **{k: v.detach() for k, v in vars(problem).items() if k != "concept"},
     )
     with torch.no_grad():
         solved = interior.solve(still, None, steps, tolerance)

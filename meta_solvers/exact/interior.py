@@ -25,7 +25,7 @@ _CARE = 2  # careful steps after one that was cut short
 _LEAST_TAU = 1e-14  # below this rounding, not the barrier, decides
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Solution:
     """Answers of a batch, each ``[B, ...]``.
 
@@ -44,7 +44,7 @@ class Solution:
     gap: Array
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class _State:
     """Where the unfinished problems are."""
 
@@ -56,9 +56,14 @@ class _State:
     care: Array
 
     def keep(self, index: Array) -> "_State":
-        dual = Dual(self.dual.problem.take(index))
-        rest = (self.z[index], self.ids[index], self.stalls[index], self.care[index])
-        return _State(dual, take(self.point, index), *rest)
+        return _State(
+            dual=Dual(self.dual.problem.take(index)),
+            point=take(self.point, index),
+            z=self.z[index],
+            ids=self.ids[index],
+            stalls=self.stalls[index],
+            care=self.care[index],
+        )
 
 
 def take(point: Point, index: Array) -> Point:
@@ -124,7 +129,7 @@ def _merged(first: Solution, second: Solution, where: Array) -> Solution:
     for name, array in vars(first.point).items():
         array[where] = getattr(second.point, name)
         point[name] = array
-    return Solution(Point(**point), **parts)
+    return Solution(point=Point(**point), **parts)
 
 
 def measure(point: Point) -> tuple[Array, Array]:
@@ -149,7 +154,14 @@ def _first(problem: Problem, start: Array | None, floor: bool = True) -> _State:
         alpha = point.alpha + (1 - mask)
         z = xp.maximum(point.slack, 0.1 * centre / alpha) * mask
     ids = dual.index(problem.batch)
-    return _State(dual, point, z, ids, xp.zeros_like(ids), xp.zeros_like(ids))
+    return _State(
+        dual=dual,
+        point=point,
+        z=z,
+        ids=ids,
+        stalls=xp.zeros_like(ids),
+        care=xp.zeros_like(ids),
+    )
 
 
 def _status(state: _State, tolerance: float, last: bool) -> Array:
@@ -265,4 +277,7 @@ def _collect(finished: list[tuple[Array, Point, Array, int]]) -> Solution:
     )
     steps = [xp.zeros_like(ids) + step for ids, _, _, step in finished]
     status = joined([status for *_, status, _ in finished])
-    return Solution(point, status, joined(steps), *measure(point))
+    residual, gap = measure(point)
+    return Solution(
+        point=point, status=status, steps=joined(steps), residual=residual, gap=gap
+    )

@@ -33,7 +33,7 @@ def namespace(array: Array) -> Any:
     return torch
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Problem:
     """B problems of one padded shape.
 
@@ -72,7 +72,7 @@ class Problem:
             for f in fields(self)
             if f.name != "concept"
         }
-        return Problem(self.concept, **parts)
+        return Problem(concept=self.concept, **parts)
 
 
 def normalise(payoffs: Array, mass: Array) -> tuple[Array, Array]:

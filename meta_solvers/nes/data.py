@@ -15,7 +15,7 @@ from numpy import ndarray
 from meta_solvers.exact.problem import Concept, Problem, normalise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Games:
     """A distribution of problems.
 
@@ -67,7 +67,15 @@ class Games:
         for p, n in enumerate(actions):
             real[:, p, :n] = 1.0
         none = np.zeros_like(epsilon)
-        return Problem(self.concept, payoffs, base, epsilon, none, none, real)
+        return Problem(
+            concept=self.concept,
+            payoffs=payoffs,
+            base=base,
+            epsilon=epsilon,
+            width=none,
+            softness=none,
+            real=real,
+        )
 
 
 def _targets(base: ndarray, rng: np.random.Generator) -> ndarray:
@@ -120,4 +128,4 @@ def _tensors(
         for name, array in vars(problem).items()
         if name != "concept"
     }
-    return Problem(problem.concept, **parts)
+    return Problem(concept=problem.concept, **parts)

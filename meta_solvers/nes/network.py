@@ -30,7 +30,7 @@ LEAST, MOST = -12.0, 13.0  # logarithm of a dual over its typical size
 FEATURES = 11
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Architecture:
     """What a network is, apart from its weights.
 

@@ -139,7 +139,7 @@ def duals(network: Any, problem: Problem, refined: bool = False) -> Array:
     return alpha.to(torch.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NeuralEquilibrium(EntropySolver):
     """A (C)CE by a trained network and Newton steps from its duals (NES).
 

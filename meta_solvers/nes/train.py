@@ -25,7 +25,7 @@ from metaspiel.nfg.errors import UserError
 FILE = "training.safetensors"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that decides what a training run computes.
 
@@ -64,7 +64,7 @@ class Recipe:
         architecture = dict(parts.pop("architecture"))
         architecture["payoff"] = tuple(architecture["payoff"])
         games = Games(**parts.pop("games"))
-        return Recipe(Architecture(**architecture), games, **parts)
+        return Recipe(architecture=Architecture(**architecture), games=games, **parts)
 
 
 class Training:

@@ -30,7 +30,7 @@ def vectors() -> Float32[Tensor, "109 3"]:
     return torch.from_numpy(rules.vectors())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class BargainingPosition(Position):
     """Episodes of the Bargaining game.
 
@@ -101,15 +101,15 @@ def _tables(discount: float, exponent: Exponent, device: str) -> _Tables:
     menu = torch.full((LONGEST + 1,), _POOLS)
     menu[0] = 0
     tables = _Tables(
-        torch.cat([change.flatten(0, 1), torch.zeros(1, rules.INFORMATION)]),
-        torch.cat([offers.flatten(), torch.tensor([0])]),
-        torch.cat([ends.flatten(), torch.tensor([False])]),
-        torch.cat([factor.flatten(), torch.tensor([0.0])]),
-        legal,
-        menu,
-        torch.cat([wants.float(), torch.zeros(1, rules.ITEMS)]),
-        torch.from_numpy(pools).float(),
-        torch.arange(rules.PLAYERS),
+        change=torch.cat([change.flatten(0, 1), torch.zeros(1, rules.INFORMATION)]),
+        offers=torch.cat([offers.flatten(), torch.tensor([0])]),
+        ends=torch.cat([ends.flatten(), torch.tensor([False])]),
+        factor=torch.cat([factor.flatten(), torch.tensor([0.0])]),
+        legal=legal,
+        menu=menu,
+        wants=torch.cat([wants.float(), torch.zeros(1, rules.ITEMS)]),
+        pools=torch.from_numpy(pools).float(),
+        players=torch.arange(rules.PLAYERS),
     )
     return _Tables(*(table.to(device) for table in tables))
 

@@ -20,7 +20,7 @@ from metaspiel.nfg.errors import UserError
 _SEEDS = 2**53  # a uniform number has no finer digits
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class OpenSpielPosition(Position):
     """Episodes of an OpenSpiel game.
 

@@ -22,7 +22,7 @@ except ImportError as error:
     ) from error
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ParallelScene(Scene):
     """Episodes of an environment of PettingZoo.
 
@@ -35,7 +35,7 @@ class ParallelScene(Scene):
     steps: Int64[ndarray, " B"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Facts:
     """What every environment of a kind has in common."""
 
@@ -198,8 +198,24 @@ def _facts(make: Callable[[], Any], name: str) -> _Facts:
     inputs = int(np.prod(box.shape))
     if not bounded:
         kind: Discrete | Continuous = Discrete(int(act.n))
-        return _Facts(agents, inputs, kind, int(act.start), nothing, nothing, ())
+        return _Facts(
+            agents=agents,
+            inputs=inputs,
+            actions=kind,
+            first=int(act.start),
+            middle=nothing,
+            reach=nothing,
+            shape=(),
+        )
     low, high = np.ravel(act.low).astype(float), np.ravel(act.high).astype(float)
     kind = Continuous(len(low))
     middle, reach = (high + low) / 2, (high - low) / 2
-    return _Facts(agents, inputs, kind, 0, middle, reach, act.shape)
+    return _Facts(
+        agents=agents,
+        inputs=inputs,
+        actions=kind,
+        first=0,
+        middle=middle,
+        reach=reach,
+        shape=act.shape,
+    )

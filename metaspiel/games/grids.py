@@ -23,7 +23,7 @@ MOVES = ((1, 0), (0, -1), (-1, 0), (0, 1), (0, 0))
 ACTIONS = Discrete(len(MOVES))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reference:
     """Team returns of one episode to measure a learner by; rewards are not discounted.
 
@@ -43,7 +43,7 @@ class Reference:
     uniform: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class GridScene(Scene):
     """B episodes of a grid world between two steps.
 

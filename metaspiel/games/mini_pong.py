@@ -27,7 +27,7 @@ _MOVES = np.array([0.0, _PADDLE, -_PADDLE])
 _TURN = (5**0.5 - 1) / 2  # the golden section spreads serves evenly
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PongScene(Scene):
     """Episodes of ``MiniPong``.
 
@@ -100,9 +100,9 @@ class MiniPong:
             np.zeros((batch, 2)),
             np.zeros((batch, 2)),
             _serve(uniforms, points),
-            points,
-            np.zeros(batch, dtype=np.int64),
-            uniforms.copy(),
+            points=points,
+            steps=np.zeros(batch, dtype=np.int64),
+            serves=uniforms.copy(),
         )
 
     def restart(
@@ -119,9 +119,9 @@ class MiniPong:
             np.where(asked, new.rewards, scene.rewards),
             np.where(asked, new.paddles, scene.paddles),
             np.where(asked, new.ball, scene.ball),
-            np.where(asked, new.points, scene.points),
-            np.where(where, new.steps, scene.steps),
-            np.where(asked, new.serves, scene.serves),
+            points=np.where(asked, new.points, scene.points),
+            steps=np.where(where, new.steps, scene.steps),
+            serves=np.where(asked, new.serves, scene.serves),
         )
 
     def step(self, scene: PongScene, actions: ndarray) -> PongScene:
@@ -153,7 +153,12 @@ class MiniPong:
             paddles = np.where(going[:, None], paddles, scene.paddles)
             ball = np.where(going[:, None], ball, scene.ball)
         return self._scene(
-            rewards, paddles, ball, points, scene.steps + going, scene.serves
+            rewards,
+            paddles,
+            ball,
+            points=points,
+            steps=scene.steps + going,
+            serves=scene.serves,
         )
 
     def _scene(

@@ -19,7 +19,7 @@ from metaspiel.games.worlds import spell
 from metaspiel.nfg.errors import UserError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RobotScene(Scene):
     """Episodes of a robot.
 

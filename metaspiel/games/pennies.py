@@ -19,7 +19,7 @@ from metaspiel.nfg.errors import UserError
 _HEADS, _TAILS = 0, 1
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PenniesScene(Scene):
     """Episodes of ``Pennies``.
 

@@ -23,7 +23,7 @@ Plans = Sequence[ndarray]
 """For each player the realisation plans of a pool of policies, ``[K_p, S_p]``."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SequenceForm:
     """A game with perfect recall (after refinement) as arrays.
 
@@ -225,4 +225,11 @@ def from_normal_form(game: Game, name: str = "normal_form") -> SequenceForm:
     )
     ends = np.indices(game.actions).reshape(game.players, -1) + 1
     payoffs = game.payoffs.reshape(game.players, -1).copy()
-    return SequenceForm(name, trees, ends, payoffs, (0,) * game.players, game.profiles)
+    return SequenceForm(
+        name=name,
+        trees=trees,
+        ends=ends,
+        payoffs=payoffs,
+        split=(0,) * game.players,
+        histories=game.profiles,
+    )

@@ -17,7 +17,7 @@ from torch import Tensor
 from metaspiel.nfg.errors import UserError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Position:
     """S x B episodes, each between two moves. Simulators add fields of their own.
 

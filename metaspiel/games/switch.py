@@ -46,7 +46,7 @@ COST, ARRIVAL = -0.1, 5.0
 _BITS = 4  # of a state, for the place of one agent
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Switch:
     """Two to four agents in the corridor.
 
@@ -178,38 +178,48 @@ class Switch:
 
 REFERENCE = {
     (2, "modern"): Reference(
-        8.3, "04 34 34 34 34 30 21 41 41 41 41 42", 8.3, -10.0, -9.0932716
+        optimum=8.3,
+        plan="04 34 34 34 34 30 21 41 41 41 41 42",
+        attained=8.3,
+        waiting=-10.0,
+        uniform=-9.0932716,
     ),
     (3, "modern"): Reference(
-        12.4,
-        "044 342 343 343 343 343 243 400 414 414 414 414 414 424",
-        11.98,
-        -15.0,
-        -13.8448038,
+        optimum=12.4,
+        plan="044 342 343 343 343 343 243 400 414 414 414 414 414 424",
+        attained=11.98,
+        waiting=-15.0,
+        uniform=-13.8448038,
     ),
     (4, "modern"): Reference(
-        16.1,
-        "0444 3424 3434 3434 3434 3434 2432 4401 4041 4141 4141 4140 4141 4144 4244",
-        12.72,
-        -20.0,
-        -19.0370940,
+        optimum=16.1,
+        plan="0444 3424 3434 3434 3434 3434 2432 4401 4041 4141 4141 4140 4141 4144 "
+        "4244",
+        attained=12.72,
+        waiting=-20.0,
+        uniform=-19.0370940,
     ),
     (2, "legacy"): Reference(
-        7.8, "04 34 34 34 34 30 41 41 41 41 41 22", 7.8, -10.0, -9.2905128
+        optimum=7.8,
+        plan="04 34 34 34 34 30 41 41 41 41 41 22",
+        attained=7.8,
+        waiting=-10.0,
+        uniform=-9.2905128,
     ),
     (3, "legacy"): Reference(
-        11.1,
-        "442 443 043 343 343 343 340 304 414 414 414 414 414 224",
-        10.28,
-        -15.0,
-        -14.1018637,
+        optimum=11.1,
+        plan="442 443 043 343 343 343 340 304 414 414 414 414 414 224",
+        attained=10.28,
+        waiting=-15.0,
+        uniform=-14.1018637,
     ),
     (4, "legacy"): Reference(
-        14.4,
-        "4424 4434 0434 3434 3434 3434 3443 0022 4141 4141 4141 4141 2141 2400 3201",
-        10.94,
-        -20.0,
-        -19.2465329,
+        optimum=14.4,
+        plan="4424 4434 0434 3434 3434 3434 3443 0022 4141 4141 4141 4141 2141 2400 "
+        "3201",
+        attained=10.94,
+        waiting=-20.0,
+        uniform=-19.2465329,
     ),
 }
 """Per number of agents and rules, without phantoms.

@@ -17,7 +17,7 @@ TIE_BREAKS: tuple[TieBreak, ...] = get_args(TieBreak)
 TIE_TOLERANCE = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Treeplex:
     """Information sets of a player with perfect recall, ordered by depth.
 

@@ -68,12 +68,12 @@ class _Player:
         names = tuple(keys[i][1] for i in by_depth)
         action = [-1, *(a for i in by_depth for a in self.actions[i])]
         tree = Treeplex(
-            number[parent[by_depth]],
-            np.concatenate([[1], 1 + np.cumsum(sizes[by_depth])]),
-            np.array(levels),
-            names,
-            np.array(action),
-            tuple(self.histories[i] for i in by_depth),
+            parent=number[parent[by_depth]],
+            first=np.concatenate([[1], 1 + np.cumsum(sizes[by_depth])]),
+            levels=np.array(levels),
+            names=names,
+            action=np.array(action),
+            histories=tuple(self.histories[i] for i in by_depth),
         )
         return tree, number, len(names) - len(set(names))
 
@@ -167,5 +167,10 @@ def _merged(
         [np.bincount(kind, weights=row, minlength=index.size) for row in worth]
     )
     return SequenceForm(
-        name, tuple(trees), last[:, index], total, tuple(split), last.shape[1]
+        name=name,
+        trees=tuple(trees),
+        ends=last[:, index],
+        payoffs=total,
+        split=tuple(split),
+        histories=last.shape[1],
     )

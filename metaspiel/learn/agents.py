@@ -45,12 +45,12 @@ class Trainable:
         """One step of some agents, in place."""
         self.count[who] += 1
         torch._fused_adam_(
-            [self.weights[i] for i in who],
-            [gradient[i] for i in who],
-            [self.mean[i] for i in who],
-            [self.square[i] for i in who],
-            [],
-            [self.count[i] for i in who],
+            self=[self.weights[i] for i in who],
+            grads=[gradient[i] for i in who],
+            exp_avgs=[self.mean[i] for i in who],
+            exp_avg_sqs=[self.square[i] for i in who],
+            max_exp_avg_sqs=[],
+            state_steps=[self.count[i] for i in who],
             lr=rate,
             beta1=BETAS[0],
             beta2=BETAS[1],

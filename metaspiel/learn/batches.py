@@ -14,7 +14,7 @@ from metaspiel.learn.advantages import advantages, targets
 from metaspiel.learn.rollout import Rollout
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
     """What an iteration learns from: M samples over U observations of each agent.
 
@@ -108,7 +108,7 @@ def prepare(
     after = np.where(closed[:, :, None], 0.0, _spread(values, rollout.final, shape))
     last = rollout.terminated | rollout.truncated
     last[-1] = True
-    advantage = advantages(rewards, value, after, last, gamma, lam)
+    advantage = advantages(rewards, value, after, last=last, gamma=gamma, lam=lam)
     if value_target == "gae":
         target = advantage + value
     else:
@@ -116,14 +116,14 @@ def prepare(
     centred = advantage - advantage.mean((0, 1))
     scaled = centred / (centred.std((0, 1)) + 1e-8)
     return Batch(
-        rollout.seen,
-        rollout.index,
-        _share(rollout.seen, rollout.index),
-        rollout.actions,
-        old,
-        values.gather(1, rollout.index),
-        _stacked(scaled),
-        _stacked(target),
+        seen=rollout.seen,
+        index=rollout.index,
+        share=_share(rollout.seen, rollout.index),
+        actions=rollout.actions,
+        old=old,
+        value_old=values.gather(1, rollout.index),
+        advantage=_stacked(scaled),
+        target=_stacked(target),
     )
 
 

@@ -56,9 +56,9 @@ class _Training:
             self.network,
             self.stacked,
             settings.batch,
-            settings.rate,
-            settings.engine,
-            self.device,
+            rate=settings.rate,
+            engine=settings.engine,
+            device=self.device,
         )
         self.update = self.learner.learn
         cuda = self.device.type == "cuda"
@@ -228,6 +228,12 @@ class _Training:
         weights = self.learner.online.vectors().cpu().numpy()
         episodes = self.episodes.long().tolist()
         return [
-            Learned(weights[s].copy(), returns[s], losses[s], episodes[s], self.updates)
+            Learned(
+                policy=weights[s].copy(),
+                returns=returns[s],
+                losses=losses[s],
+                episodes=episodes[s],
+                updates=self.updates,
+            )
             for s in range(self.stacked)
         ]

@@ -49,7 +49,7 @@ class Instances:
         return cls(uniforms.double().numpy(), weights.double().numpy())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Matches:
     """Profiles to be played.
 
@@ -100,7 +100,7 @@ class Matches:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Scores:
     """Payoffs of C profiles over M episodes each.
 
@@ -154,7 +154,13 @@ def _play(match: Matches) -> Scores:
         error = np.zeros_like(error)
     penalty = np.concatenate([p[1] for p in parts]) @ weights
     length = np.concatenate([p[2] for p in parts]) @ weights
-    return Scores(mean, error, penalty, length, outcomes.astype(np.float32))
+    return Scores(
+        mean=mean,
+        error=error,
+        penalty=penalty,
+        length=length,
+        outcomes=outcomes.astype(np.float32),
+    )
 
 
 def _require_greedy(match: Matches) -> None:

@@ -72,7 +72,7 @@ class Captured:
 
     def _record(self, batches: Batches) -> tuple[Batches, Replay, Tensor]:
         """A graph of these sizes; the learner is as it was before."""
-        held = Batches(*[getattr(batches, f.name).clone() for f in fields(Batches)])
+        held = Batches(**{name: part.clone() for name, part in vars(batches).items()})
         adam = self.learner.adam
         state = (self.learner.online.flat, adam.mean, adam.square, adam.steps)
         before = [tensor.clone() for tensor in state]

@@ -28,7 +28,7 @@ from metaspiel.learn.replay_run import ReplayRun
 from metaspiel.nfg.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MADDPG(Schedule):
     """Hyper-parameters; those of MATRL's baseline where it says them.
 

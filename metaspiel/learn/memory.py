@@ -13,7 +13,7 @@ from torch import Tensor
 from metaspiel.games.markov import Discrete, MarkovGame
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Moves:
     """One step of B environments.
 
@@ -33,7 +33,7 @@ class Moves:
     terminated: Bool[ndarray, " B"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
     """b steps to learn from.
 
@@ -116,9 +116,9 @@ class Memory:
         drawn = {name: row.index_select(0, pick) for name, row in self.rows.items()}
         both = drawn["observations"].permute(1, 2, 0, 3)
         return Sample(
-            both[0].contiguous(),
-            both[1].contiguous(),
-            drawn["actions"].transpose(0, 1).contiguous(),
-            drawn["rewards"].T.contiguous(),
-            drawn["alive"],
+            observations=both[0].contiguous(),
+            later=both[1].contiguous(),
+            actions=drawn["actions"].transpose(0, 1).contiguous(),
+            rewards=drawn["rewards"].T.contiguous(),
+            alive=drawn["alive"],
         )

@@ -27,7 +27,7 @@ from metaspiel.nfg.errors import UserError, unknown
 Kind = Literal["vdn", "qmix", "qtran"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Mixing(Schedule):
     """Hyper-parameters; widths and ``target_every`` are those of MATRL's baselines.
 

@@ -28,7 +28,7 @@ _PLAY, _PICK, _MEASURE = 1, 2, 3  # stages of an iteration
 Reward = Literal["team", "own"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """What all learners from replay have to be told.
 
@@ -159,15 +159,15 @@ def iterate(
     learnt = time.perf_counter()
     returns, lengths = evaluate(game, algorithm.greedy, settings.episodes, measure)
     made = ReplayRun(
-        state.game,
-        state.seed,
-        state.iteration + 1,
-        state.updates + len(losses),
-        state.weights,
-        state.target,
-        state.mean,
-        state.square,
-        memory,
+        game=state.game,
+        seed=state.seed,
+        iteration=state.iteration + 1,
+        updates=state.updates + len(losses),
+        weights=state.weights,
+        target=state.target,
+        mean=state.mean,
+        square=state.square,
+        memory=memory,
     )
     return made, {
         "iteration": made.iteration,
@@ -193,7 +193,11 @@ def episodes(
         actions = choose(before)
         scene = game.step(scene, actions)
         yield Moves(
-            before, actions, scene.rewards, scene.observations, scene.terminated
+            observations=before,
+            actions=actions,
+            rewards=scene.rewards,
+            later=scene.observations,
+            terminated=scene.terminated,
         )
         over = scene.over
         if over.any():

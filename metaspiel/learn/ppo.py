@@ -30,7 +30,7 @@ class Diverged(UserError):
     """Learning produced numbers that are not finite, or left its trust region."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PPO:
     """Hyper-parameters; defaults are those of MATRL's grid worlds.
 
@@ -133,10 +133,10 @@ def experience(
         game,
         who.policies,
         agents.actor.weights,
-        settings.envs,
-        steps,
-        rng,
-        who.numbered,
+        envs=settings.envs,
+        steps=steps,
+        rng=rng,
+        numbered=who.numbered,
     )
     with torch.no_grad():
         old = who.policies.at(agents.actor.weights, played.seen)
@@ -145,11 +145,11 @@ def experience(
         played,
         old,
         values,
-        settings.reward,
-        settings.gamma,
-        settings.lam,
-        settings.value_target,
-        settings.bootstrap_limits,
+        reward=settings.reward,
+        gamma=settings.gamma,
+        lam=settings.lam,
+        value_target=settings.value_target,
+        bootstrap_limits=settings.bootstrap_limits,
     )
     return played, batch
 
@@ -293,7 +293,12 @@ def update(
     """One iteration's learning of actors and critics."""
     seen = lesson(settings, batch)
     actor, facts = improve(
-        settings, who.policies, agents.actor, seen, settings.steps, settings.rate
+        settings,
+        who.policies,
+        agents.actor,
+        batch=seen,
+        steps=settings.steps,
+        rate=settings.rate,
     )
     critic = regress(settings, who.critics, agents.critic, seen, settings.steps)
     return Agents(actor, critic), facts

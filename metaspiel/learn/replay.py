@@ -67,11 +67,11 @@ class Replay:
         inputs = self.inputs.view(-1, width).index_select(0, both)
         lead = (updates, stacked, batch)
         return Batches(
-            inputs.view(updates, stacked, 2 * batch, width),
-            self.action.view(-1).index_select(0, pick).view(lead),
-            self.reward.view(-1).index_select(0, pick).view(lead),
-            self.alive.view(-1).index_select(0, pick).view(lead),
-            self.illegal.view(-1, self.illegal.shape[-1])
+            inputs=inputs.view(updates, stacked, 2 * batch, width),
+            action=self.action.view(-1).index_select(0, pick).view(lead),
+            reward=self.reward.view(-1).index_select(0, pick).view(lead),
+            alive=self.alive.view(-1).index_select(0, pick).view(lead),
+            illegal=self.illegal.view(-1, self.illegal.shape[-1])
             .index_select(0, pick)
             .view(*lead, -1),
         )

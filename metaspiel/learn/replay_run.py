@@ -21,7 +21,7 @@ _FILE = "state.safetensors"
 _PARTS = ("weights", "target", "mean", "square")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ReplayRun:
     """A run of a learner from replay, between two iterations.
 
@@ -56,7 +56,15 @@ def start(
     zeros = torch.zeros_like(weights)
     memory = Memory.empty(game, capacity)
     return ReplayRun(
-        game.name, seed, 0, 0, weights, weights.clone(), zeros, zeros.clone(), memory
+        game=game.name,
+        seed=seed,
+        iteration=0,
+        updates=0,
+        weights=weights,
+        target=weights.clone(),
+        mean=zeros,
+        square=zeros.clone(),
+        memory=memory,
     )
 
 
@@ -77,15 +85,15 @@ def copied(game: MarkovGame, capacity: int, state: ReplayRun, size: int) -> Repl
             f"{state.memory.capacity}"
         )
     return ReplayRun(
-        state.game,
-        state.seed,
-        state.iteration,
-        state.updates,
-        state.weights.clone(),
-        state.target.clone(),
-        state.mean.clone(),
-        state.square.clone(),
-        state.memory,
+        game=state.game,
+        seed=state.seed,
+        iteration=state.iteration,
+        updates=state.updates,
+        weights=state.weights.clone(),
+        target=state.target.clone(),
+        mean=state.mean.clone(),
+        square=state.square.clone(),
+        memory=state.memory,
     )
 
 
@@ -122,15 +130,15 @@ def load(folder: Path) -> ReplayRun:
         prefix = "memory."
         held = {n.removeprefix(prefix): t for n, t in tensors.items() if prefix in n}
         return ReplayRun(
-            str(facts["game"]),
-            int(facts["seed"]),
-            int(facts["iteration"]),
-            int(facts["updates"]),
-            tensors["weights"],
-            tensors["target"],
-            tensors["mean"],
-            tensors["square"],
-            Memory(int(facts["capacity"]), held, int(facts["next"])),
+            game=str(facts["game"]),
+            seed=int(facts["seed"]),
+            iteration=int(facts["iteration"]),
+            updates=int(facts["updates"]),
+            weights=tensors["weights"],
+            target=tensors["target"],
+            mean=tensors["mean"],
+            square=tensors["square"],
+            memory=Memory(int(facts["capacity"]), held, int(facts["next"])),
         )
     except (KeyError, TypeError, ValueError) as bad:
         raise UserError(f"load(): '{path}' must be a whole checkpoint; {bad}") from None

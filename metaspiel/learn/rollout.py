@@ -20,7 +20,7 @@ from metaspiel.learn.actors import Distribution, Policies
 from metaspiel.learn.random import stream
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Rollout:
     """T steps of B episodes; M = T * B samples in the order of time, then episode.
 
@@ -48,7 +48,7 @@ class Rollout:
     lengths: Int64[ndarray, " B"]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Log:
     """What a roll-out writes down as it goes."""
 
@@ -127,15 +127,15 @@ def _rollout(log: _Log, returns: ndarray, lengths: ndarray) -> Rollout:
     actions = np.stack(log.actions)
     actions = actions.reshape(count, agents, *actions.shape[3:]).swapaxes(0, 1)
     return Rollout(
-        seen,
-        index[:, :count].contiguous(),
-        final,
-        torch.from_numpy(np.ascontiguousarray(actions)),
-        rewards,
-        np.stack(log.terminated),
-        np.stack(log.truncated),
-        returns,
-        lengths,
+        seen=seen,
+        index=index[:, :count].contiguous(),
+        final=final,
+        actions=torch.from_numpy(np.ascontiguousarray(actions)),
+        rewards=rewards,
+        terminated=np.stack(log.terminated),
+        truncated=np.stack(log.truncated),
+        returns=returns,
+        lengths=lengths,
     )
 
 

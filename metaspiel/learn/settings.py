@@ -33,7 +33,7 @@ def check_objective(where: str, penalty: float, coverage: float, scale: float) -
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DDQN:
     """Hyper-parameters of a response; the defaults are those of COffeE-PSRO's Table 2.
 

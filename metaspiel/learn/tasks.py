@@ -13,7 +13,7 @@ from metaspiel.learn.settings import DDQN, check_objective
 from metaspiel.nfg.errors import UserError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
     """A best response to be learned.
 
@@ -62,7 +62,7 @@ class Task:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Learned:
     """A trained response.
 

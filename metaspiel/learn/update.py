@@ -23,7 +23,7 @@ _NEVER = -1e30  # added to the value of an illegal action
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Batches:
     """U minibatches of b transitions for each of S learners.
 
@@ -59,12 +59,12 @@ class Adam:
         """Moves the weights in place."""
         self.steps += 1
         torch._fused_adam_(
-            [weights],
-            [gradient],
-            [self.mean],
-            [self.square],
-            [],
-            [self.steps],
+            self=[weights],
+            grads=[gradient],
+            exp_avgs=[self.mean],
+            exp_avg_sqs=[self.square],
+            max_exp_avg_sqs=[],
+            state_steps=[self.steps],
             lr=self.rate,
             beta1=BETAS[0],
             beta2=BETAS[1],

@@ -17,7 +17,7 @@ Profile = tuple[ndarray, ...]
 Number = int | float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Entry:
     """A game about which something is known.
 
@@ -105,34 +105,36 @@ def _dilemmas() -> list[Entry]:
     both = (_twos(1, 1),)
     return [
         Entry(
-            "prisoners_dilemma",
-            _same([[3, 0], [5, 1]]),
-            "Axelrod 1984, payoffs 5, 3, 1, 0; defection strictly dominates",
-            both,
+            name="prisoners_dilemma",
+            game=_same([[3, 0], [5, 1]]),
+            source="Axelrod 1984, payoffs 5, 3, 1, 0; defection strictly dominates",
+            nash=both,
             values=(1.0, 1.0),
             facts={"ce_welfare": 2.0},
         ),
         Entry(
-            "deadlock",
-            _same([[1, 0], [3, 2]]),
-            "Rapoport & Guyer 1966; action 1 strictly dominates and is efficient",
-            both,
+            name="deadlock",
+            game=_same([[1, 0], [3, 2]]),
+            source="Rapoport & Guyer 1966; action 1 strictly dominates and is "
+            "efficient",
+            nash=both,
             values=(2.0, 2.0),
             facts={"ce_welfare": 4.0},
         ),
         Entry(
-            "chicken",
-            _same([[6, 2], [7, 0]]),
-            "Aumann 1974: the mediator who beats every Nash equilibrium",
-            (_twos(0, 1), _twos(1, 0), _twos(1 / 3, 1 / 3)),
+            name="chicken",
+            game=_same([[6, 2], [7, 0]]),
+            source="Aumann 1974: the mediator who beats every Nash equilibrium",
+            nash=(_twos(0, 1), _twos(1, 0), _twos(1 / 3, 1 / 3)),
             facts={"ce_welfare": 10.5},
         ),
         Entry(
-            "traffic_lights",
-            _same([[-100, 1], [0, 0]]),
-            "Nisan et al. 2007, section 1.3.6: cross or stop; crossing pays if the "
+            name="traffic_lights",
+            game=_same([[-100, 1], [0, 0]]),
+            source="Nisan et al. 2007, section 1.3.6: cross or stop; crossing pays if "
+            "the "
             "other crosses with probability at most 1/101",
-            (_twos(0, 1), _twos(1, 0), _twos(100 / 101, 100 / 101)),
+            nash=(_twos(0, 1), _twos(1, 0), _twos(100 / 101, 100 / 101)),
             facts={"ce_welfare": 1.0},
         ),
     ]
@@ -144,35 +146,37 @@ def _zero_sum() -> list[Entry]:
     morra = ([0, 4 / 7, 3 / 7, 0], [0, 3 / 5, 2 / 5, 0])
     return [
         Entry(
-            "matching_pennies",
-            _against([[1, -1], [-1, 1]]),
-            "von Neumann 1928; the value and strategies follow from indifference",
-            (_mixed(half, half),),
+            name="matching_pennies",
+            game=_against([[1, -1], [-1, 1]]),
+            source="von Neumann 1928; the value and strategies follow from "
+            "indifference",
+            nash=(_mixed(half, half),),
             values=(0.0, 0.0),
             facts={"ce_welfare": 0.0},
         ),
         Entry(
-            "rock_paper_scissors",
-            _against([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]),
-            "Kaplansky 1945: a skew-symmetric 3 x 3 game with one kernel vector",
-            (_mixed(third, third),),
+            name="rock_paper_scissors",
+            game=_against([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]),
+            source="Kaplansky 1945: a skew-symmetric 3 x 3 game with one kernel vector",
+            nash=(_mixed(third, third),),
             values=(0.0, 0.0),
             facts={"ce_welfare": 0.0},
         ),
         Entry(
-            "biased_rps",
-            _against([[0, -3, 1], [3, 0, -2], [-1, 2, 0]]),
-            "Kaplansky 1945: with wins 3, 1, 2 the kernel is (2, 1, 3) / 6",
-            (_mixed(biased, biased),),
+            name="biased_rps",
+            game=_against([[0, -3, 1], [3, 0, -2], [-1, 2, 0]]),
+            source="Kaplansky 1945: with wins 3, 1, 2 the kernel is (2, 1, 3) / 6",
+            nash=(_mixed(biased, biased),),
             values=(0.0, 0.0),
             facts={"ce_welfare": 0.0},
         ),
         Entry(
-            "morra",
-            _against([[0, 2, -3, 0], [-2, 0, 0, 3], [3, 0, 0, -4], [0, -3, 4, 0]]),
-            "Chvatal 1983, chapter 15: two-finger Morra; optimal are (0, p, 1 - p, 0) "
+            name="morra",
+            game=_against([[0, 2, -3, 0], [-2, 0, 0, 3], [3, 0, 0, -4], [0, -3, 4, 0]]),
+            source="Chvatal 1983, chapter 15: two-finger Morra; optimal are (0, p, 1 "
+            "- p, 0) "
             "with p from 4/7 to 3/5",
-            tuple(_mixed(*pair) for pair in itertools.product(morra, repeat=2)),
+            nash=tuple(_mixed(*pair) for pair in itertools.product(morra, repeat=2)),
             values=(0.0, 0.0),
             facts={"ce_welfare": 0.0},
         ),
@@ -185,39 +189,40 @@ def _coordination() -> list[Entry]:
     battle = Game(np.stack([row, row[::-1, ::-1]]))
     return [
         Entry(
-            "stag_hunt",
-            _same([[4, 0], [3, 3]]),
-            "Harsanyi & Selten 1988, section 3.9: hare is risk-dominant, 9 > 1",
-            (*alike, _twos(1 / 4, 1 / 4)),
+            name="stag_hunt",
+            game=_same([[4, 0], [3, 3]]),
+            source="Harsanyi & Selten 1988, section 3.9: hare is risk-dominant, 9 > 1",
+            nash=(*alike, _twos(1 / 4, 1 / 4)),
             facts={"ce_welfare": 8.0, "risk_dominant": (1, 1)},
         ),
         Entry(
-            "battle_of_the_sexes",
-            battle,
-            "Luce & Raiffa 1957, section 5.3; indifference gives 3/5 and 2/5",
-            (*alike, _twos(2 / 5, 3 / 5)),
+            name="battle_of_the_sexes",
+            game=battle,
+            source="Luce & Raiffa 1957, section 5.3; indifference gives 3/5 and 2/5",
+            nash=(*alike, _twos(2 / 5, 3 / 5)),
             facts={"ce_welfare": 5.0},
         ),
         Entry(
-            "coordination",
-            _same([[1, 0], [0, 1]]),
-            "Schelling 1960; two strict equilibria and, by index, one mixed",
-            (*alike, _twos(1 / 2, 1 / 2)),
+            name="coordination",
+            game=_same([[1, 0], [0, 1]]),
+            source="Schelling 1960; two strict equilibria and, by index, one mixed",
+            nash=(*alike, _twos(1 / 2, 1 / 2)),
             facts={"ce_welfare": 2.0},
         ),
         Entry(
-            "anti_coordination",
-            _same([[0, 1], [1, 0]]),
-            "coordination with one player's actions exchanged",
-            (_twos(0, 1), _twos(1, 0), _twos(1 / 2, 1 / 2)),
+            name="anti_coordination",
+            game=_same([[0, 1], [1, 0]]),
+            source="coordination with one player's actions exchanged",
+            nash=(_twos(0, 1), _twos(1, 0), _twos(1 / 2, 1 / 2)),
             facts={"ce_welfare": 2.0},
         ),
         Entry(
-            "three_player_majority",
-            _counted(3, lambda own, ones: float(ones > 0 if own else ones < 2)),
-            "1 for being in the majority: action 1 gains x_j + x_k - 1, which leaves "
+            name="three_player_majority",
+            game=_counted(3, lambda own, ones: float(ones > 0 if own else ones < 2)),
+            source="1 for being in the majority: action 1 gains x_j + x_k - 1, which "
+            "leaves "
             "all alike or all at 1/2",
-            (_twos(0, 0, 0), _twos(1, 1, 1), _twos(1 / 2, 1 / 2, 1 / 2)),
+            nash=(_twos(0, 0, 0), _twos(1, 1, 1), _twos(1 / 2, 1 / 2, 1 / 2)),
             facts={"ce_welfare": 3.0},
         ),
     ]
@@ -235,26 +240,30 @@ def _larger() -> list[Entry]:
     root = math.sqrt(1 / 2)
     return [
         Entry(
-            "shapley",
-            shapley,
-            "Shapley 1964: fictitious play cycles; the only equilibrium is uniform",
-            (_mixed(third, third),),
+            name="shapley",
+            game=shapley,
+            source="Shapley 1964: fictitious play cycles; the only equilibrium is "
+            "uniform",
+            nash=(_mixed(third, third),),
             values=(1 / 3, 1 / 3),
             facts={"ce_welfare": 1.0},
         ),
         Entry(
-            "jordan_matching_pennies",
-            Game(jordan.astype(np.float64)),
-            "Jordan 1993: three-player matching pennies, one equilibrium",
-            (_twos(1 / 2, 1 / 2, 1 / 2),),
+            name="jordan_matching_pennies",
+            game=Game(jordan.astype(np.float64)),
+            source="Jordan 1993: three-player matching pennies, one equilibrium",
+            nash=(_twos(1 / 2, 1 / 2, 1 / 2),),
             values=(1 / 2, 1 / 2, 1 / 2),
         ),
         Entry(
-            "el_farol",
-            _counted(3, lambda own, ones: (1.0 if ones < 2 else -1.0) if own else 0.0),
-            "after Arthur 1994: going gains 1 - 2 x_j x_k, so two go; or one goes and "
+            name="el_farol",
+            game=_counted(
+                3, lambda own, ones: (1.0 if ones < 2 else -1.0) if own else 0.0
+            ),
+            source="after Arthur 1994: going gains 1 - 2 x_j x_k, so two go; or one "
+            "goes and "
             "two mix 1/2; or all mix sqrt(1/2)",
-            (
+            nash=(
                 *(_twos(*x) for x in ((0, 1, 1), (1, 0, 1), (1, 1, 0))),
                 *(_twos(*x) for x in ((1, 0.5, 0.5), (0.5, 1, 0.5), (0.5, 0.5, 1))),
                 _twos(root, root, root),
@@ -262,11 +271,11 @@ def _larger() -> list[Entry]:
             facts={"ce_welfare": 2.0},
         ),
         Entry(
-            "dispersion",
-            Game(dispersion, symmetric=True),
-            "after Grenager et al. 2002: 1 for being alone on an action; every "
+            name="dispersion",
+            game=Game(dispersion, symmetric=True),
+            source="after Grenager et al. 2002: 1 for being alone on an action; every "
             "permutation is an equilibrium, and by symmetry so is uniform",
-            (
+            nash=(
                 *(_pure((3, 3, 3), *p) for p in itertools.permutations(range(3))),
                 _mixed(third, third, third),
             ),
@@ -279,26 +288,27 @@ def _larger() -> list[Entry]:
 def _degenerate() -> list[Entry]:
     return [
         Entry(
-            "one_player",
-            Game(np.array([[0.0, 2.0, 1.0]])),
-            "a decision: the best action",
-            (_pure((3,), 1),),
+            name="one_player",
+            game=Game(np.array([[0.0, 2.0, 1.0]])),
+            source="a decision: the best action",
+            nash=(_pure((3,), 1),),
             values=(2.0,),
             facts={"ce_welfare": 2.0},
         ),
         Entry(
-            "one_action",
-            Game(np.array([[[1.0]], [[-2.0]]])),
-            "nothing to choose",
-            (_mixed([1.0], [1.0]),),
+            name="one_action",
+            game=Game(np.array([[[1.0]], [[-2.0]]])),
+            source="nothing to choose",
+            nash=(_mixed([1.0], [1.0]),),
             values=(1.0, -2.0),
             facts={"ce_welfare": -1.0},
         ),
         Entry(
-            "constant",
-            Game(np.stack([np.full((2, 2), 1.0), np.full((2, 2), 3.0)])),
-            "nobody can gain: every profile is an equilibrium, the pure are extreme",
-            (_twos(0, 0), _twos(0, 1), _twos(1, 0), _twos(1, 1)),
+            name="constant",
+            game=Game(np.stack([np.full((2, 2), 1.0), np.full((2, 2), 3.0)])),
+            source="nobody can gain: every profile is an equilibrium, the pure are "
+            "extreme",
+            nash=(_twos(0, 0), _twos(0, 1), _twos(1, 0), _twos(1, 1)),
             values=(1.0, 3.0),
             facts={"ce_welfare": 4.0},
         ),

@@ -19,7 +19,12 @@ def random_game(*actions):
 def kuhn_table():
     """A real 11x11x11 meta-game of three-player Kuhn poker."""
     form = sequence_form("kuhn_poker(players=3)")
-    setup = Setup(ExactOracle(form), ExactEvaluator(form), get("mgcce"), "cce")
+    setup = Setup(
+        oracle=ExactOracle(form),
+        evaluator=ExactEvaluator(form),
+        solver=get("mgcce"),
+        concept="cce",
+    )
     state = list(run(setup, start(setup), 10))[-1]
     return Game(state.table.values[0][:, :11, :11, :11])
 

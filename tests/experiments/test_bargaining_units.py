@@ -86,7 +86,7 @@ def test_units_come_after_what_they_need():
         for unit in job.units:
             assert {need.name for need in unit.needs(config)} <= set(order)
         order.extend(unit.name for unit in job.units)
-        return [Outcome(unit) for unit in job.units]
+        return [Outcome(unit=unit) for unit in job.units]
 
     for parallel in (1, 3):
         order.clear()
@@ -95,14 +95,16 @@ def test_units_come_after_what_they_need():
 
 
 def test_seeds_are_the_units_own():
-    one = Unit("data", 0, "uniform", 40)
-    assert one.seed(0) == Unit("data", 0, "uniform", 40).seed(0)
+    one = Unit(kind="data", trial=0, behaviour="uniform", trajectories=40)
+    assert one.seed(0) == Unit(
+        kind="data", trial=0, behaviour="uniform", trajectories=40
+    ).seed(0)
     others = (
         one.seed(1),
-        Unit("data", 1, "uniform", 40).seed(0),
-        Unit("data", 0, "uniform", 60).seed(0),
-        Unit("model", 0, "uniform", 40).seed(0),
-        Unit("behaviour", ALL_TRIALS, number=1).seed(0),
+        Unit(kind="data", trial=1, behaviour="uniform", trajectories=40).seed(0),
+        Unit(kind="data", trial=0, behaviour="uniform", trajectories=60).seed(0),
+        Unit(kind="model", trial=0, behaviour="uniform", trajectories=40).seed(0),
+        Unit(kind="behaviour", trial=ALL_TRIALS, number=1).seed(0),
     )
     assert len({one.seed(0), *others}) == 6
 

@@ -17,7 +17,18 @@ from metaspiel.learn.ppo import PPO, Diverged
 from metaspiel.nfg.errors import UserError
 
 TINY = Settings(ppo=PPO(batch=100, envs=2, width=8, steps=2))
-CELLS = [Cell(f"a/{m}", "switch", m, TINY, 3, 6, 2) for m in ("il", "matrl")]
+CELLS = [
+    Cell(
+        label=f"a/{m}",
+        game="switch",
+        method=m,
+        settings=TINY,
+        seed=3,
+        iterations=6,
+        keep=2,
+    )
+    for m in ("il", "matrl")
+]
 FAST = CELLS[0]
 
 

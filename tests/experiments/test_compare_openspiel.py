@@ -68,7 +68,14 @@ def test_an_unknown_row_is_one_sentence(tmp_path, capsys):
 
 
 def test_what_openspiel_throws_is_a_result():
-    row = Row("kuhn_poker", "ne", "uniform", None, "no_such_method", 1)
+    row = Row(
+        game="kuhn_poker",
+        concept="ne",
+        ours="uniform",
+        evaluation=None,
+        theirs="no_such_method",
+        iterations=1,
+    )
     found = compare(row, Config(repeats=1, simulations=1))
     assert "NotImplementedError" in found["theirs_failed"]
     assert "ratio" not in found and math.isfinite(found["ours_gap"])

@@ -170,7 +170,7 @@ def test_pairs_by_hand():
 
 def test_meta_games_are_counted_until_convergence():
     games = Games.of(draw("cyclic", 20))
-    rule = MATRL(0.3, 0.3)
+    rule = MATRL(alpha=0.3, beta=0.3)
     found = parts.meta_games(rule, games, 50, 0)
     points = path(rule, games, 50)
     inside = (np.abs(points - games.equilibria[:, 0]) < BOX).all(axis=2)
@@ -183,7 +183,7 @@ def test_meta_games_are_counted_until_convergence():
 
 def test_large_steps_have_several_meta_equilibria():
     games = Games.of(draw("coordination", 50))
-    found = parts.meta_games(MATRL(4.0, 4.0), games, 50, 0)
+    found = parts.meta_games(MATRL(alpha=4.0, beta=4.0), games, 50, 0)
     assert found["several"] > found["mixed"] > 0 and found["pure"] == 100
 
 

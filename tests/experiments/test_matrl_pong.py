@@ -108,7 +108,15 @@ def test_bad_input(words, sentence, tmp_path, capsys):
 
 def cell(method, seed):
     settings = matrl_pong.settings(Config(batch=80, envs=4, width=8))
-    return Cell(method, GAME, method, settings, seed, 4, 2)
+    return Cell(
+        label=method,
+        game=GAME,
+        method=method,
+        settings=settings,
+        seed=seed,
+        iterations=4,
+        keep=2,
+    )
 
 
 def test_who_plays_which_side(monkeypatch, tmp_path):
@@ -125,13 +133,19 @@ def test_who_plays_which_side(monkeypatch, tmp_path):
     monkeypatch.setattr(matches, "play", play)
     monkeypatch.setattr(matches, "_weights", lambda one, _: strength[one.method])
     one, two = cell("matrl", 0), cell("il", 0)
-    match = matches.Match("matrix", one, two, tmp_path, 3, 0)
+    match = matches.Match(
+        kind="matrix", first=one, second=two, folder=tmp_path, games=3, seed=0
+    )
     found = matches._matrix(match)[..., 0]
     for i, ours in enumerate(strength["matrl"]):
         for j, theirs in enumerate(strength["il"]):
             assert found[0, i, j] == ours[0] - theirs[1]
             assert found[1, i, j] == ours[1] - theirs[0]
-    final = matches._league(matches.Match("league", one, two, tmp_path, 3, 0))
+    final = matches._league(
+        matches.Match(
+            kind="league", first=one, second=two, folder=tmp_path, games=3, seed=0
+        )
+    )
     assert final.tolist() == [5.0 - 4.0, 0.0, 1.0, 0.0]
 
 
@@ -142,11 +156,16 @@ def test_a_script_plays_the_other_side():
     for side in (0, 1):
         found = {
             name: matches.scripted(
-                game, policies, agents.actor.weights, side, name, 100,
-                np.random.default_rng(side),
+                game,
+                policies,
+                agents.actor.weights,
+                side=side,
+                opponent=name,
+                games=100,
+                rng=np.random.default_rng(side),
             ).mean()
             for name in ("tracker", "random")
-        }  # fmt: skip
+        }
         assert found["tracker"] < -1.5  # who knows nothing loses to it
         assert abs(found["random"]) < 1.0
 
@@ -160,7 +179,14 @@ def some(rng, ours=3, theirs=3):
     league[..., 2] = rng.uniform(0, 0.6, (size, size))
     league[..., 3] = rng.uniform(0, 0.4, (size, size))
     empty = np.zeros((1, 2, 1, 1, 4)), np.zeros((size, 1, 1, 2, 4))
-    return matches.Scores(empty[0], league, empty[1], runs, (1,), ("random",))
+    return matches.Scores(
+        matrix=empty[0],
+        league=league,
+        script=empty[1],
+        runs=runs,
+        checkpoints=(1,),
+        opponents=("random",),
+    )
 
 
 def test_a_league_is_the_same_from_both_sides():

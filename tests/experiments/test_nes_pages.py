@@ -27,8 +27,8 @@ def weights(tmp_path_factory):
     """A tiny network after some seconds of training."""
     brief = {"steps": 60, "work": 128, "warm": 6, "average": 6, "rate": 5e-3}
     recipe = Recipe(
-        Architecture(selects="any", unrolled=2, dual=16, hidden=24),
-        Games(selects="any", least=4, most=4),
+        architecture=Architecture(selects="any", unrolled=2, dual=16, hidden=24),
+        games=Games(selects="any", least=4, most=4),
         **brief,
     )
     training = Training(recipe)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from experiments import _cells, _owner, _run, nes_train, psro
+from experiments import _cells, _owner, _run, contents, nes_train, psro
 from experiments._cells import Cell
 from matrl.methods import Settings
 from metaspiel import files
@@ -32,8 +32,16 @@ NES = [
 TINY = Settings(ppo=PPO(batch=100, envs=2, width=8, steps=2))
 FAST = Mixing(kind="vdn", batch=100, envs=2, width=8, warm=50, capacity=200)
 CELLS = [
-    Cell("matrl", "switch", "matrl", TINY, 3, 4, 2),
-    Cell("vdn", "switch", "vdn", FAST, 3, 2),
+    Cell(
+        label="matrl",
+        game="switch",
+        method="matrl",
+        settings=TINY,
+        seed=3,
+        iterations=4,
+        keep=2,
+    ),
+    Cell(label="vdn", game="switch", method="vdn", settings=FAST, seed=3, iterations=2),
 ]
 Damage = Callable[[Path], None]
 
@@ -244,8 +252,7 @@ def test_a_second_run_is_refused_by_name(copy: Path):
 
 def pages() -> list[str]:
     """Pages whose configuration has a run folder."""
-    names = [p.stem for p in (ROOT / "experiments").glob("*.py") if p.stem[0] != "_"]
-    modules = {name: import_module(f"experiments.{name}") for name in names}
+    modules = {name: import_module(f"experiments.{name}") for name in contents.pages()}
     return [
         name
         for name, module in sorted(modules.items())

@@ -36,7 +36,7 @@ ENVIRONMENT = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Output:
     """One kind of result of a run, under a name of ours."""
 
@@ -51,7 +51,7 @@ class Output:
     """How many numbers are kept as they are."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """Command lines, one after the other, and what is kept of their results."""
 
@@ -64,46 +64,59 @@ class Run:
     slow: bool = False
 
 
-METRICS = Output("metrics", "metrics.jsonl")
-META_GAME = Output("meta_game", "meta_game.npz")
-SUMMARY = Output("summary", "summary.json")
-CELLS = Output("metrics", "cells/*/metrics.jsonl")
+METRICS = Output(name="metrics", pattern="metrics.jsonl")
+META_GAME = Output(name="meta_game", pattern="meta_game.npz")
+SUMMARY = Output(name="summary", pattern="summary.json")
+CELLS = Output(name="metrics", pattern="cells/*/metrics.jsonl")
 KEPT = "table|table_errors|table_episodes|policies_.*|response_.*|train_joint"
 # The last state of a run in a model has no responses: none were needed.
 EXPLORED = "table|table_errors|table_episodes|policies_.*|train_joint"
 JUDGED = (
-    Output("judged", "judged/*.json"),
-    Output("fidelity", "fidelity/*.json"),
-    Output("policies", "explore/*/000002/arrays.npz", EXPLORED),
-    Output("model", "model/*.safetensors"),
-    Output("data", "data/*/arrays.npz"),
-    Output("regret_table", "regret_table.csv"),
+    Output(name="judged", pattern="judged/*.json"),
+    Output(name="fidelity", pattern="fidelity/*.json"),
+    Output(name="policies", pattern="explore/*/000002/arrays.npz", fields=EXPLORED),
+    Output(name="model", pattern="model/*.safetensors"),
+    Output(name="data", pattern="data/*/arrays.npz"),
+    Output(name="regret_table", pattern="regret_table.csv"),
 )
 
 
 def _team(iteration: int) -> Output:
     place = f"cells/*/checkpoint/{iteration:06d}/state.safetensors"
-    return Output("team", place, "weights|target|memory")
+    return Output(name="team", pattern=place, fields="weights|target|memory")
 
 
 def _agents(iteration: int) -> Output:
-    return Output("agents", f"cells/*/checkpoint/{iteration:06d}/agents.safetensors")
+    return Output(
+        name="agents", pattern=f"cells/*/checkpoint/{iteration:06d}/agents.safetensors"
+    )
 
 
 def _psro(name: str, words: str, slow: bool = False, exact: bool = True) -> Run:
     words = f"psro --iterations 3 --out out --quiet {words}"
-    return Run(f"psro-{name}", words, (METRICS, META_GAME), exact, slow)
+    return Run(
+        name=f"psro-{name}",
+        words=words,
+        outputs=(METRICS, META_GAME),
+        exact=exact,
+        slow=slow,
+    )
 
 
 def _learned(name: str, words: str, trial: str = "") -> Run:
     return Run(
-        f"ddqn-{name}",
-        "psro --oracle ddqn --iterations 2 --decisions 256 --episodes 40 --final-gap "
+        name=f"ddqn-{name}",
+        words="psro --oracle ddqn --iterations 2 --decisions 256 --episodes 40 "
+        "--final-gap "
         f"--out out --quiet {words}",
-        (
-            Output("metrics", f"{trial}metrics.jsonl"),
-            Output("meta_game", f"{trial}meta_game.npz"),
-            Output("policies", f"{trial}checkpoint/000002/arrays.npz", KEPT),
+        outputs=(
+            Output(name="metrics", pattern=f"{trial}metrics.jsonl"),
+            Output(name="meta_game", pattern=f"{trial}meta_game.npz"),
+            Output(
+                name="policies",
+                pattern=f"{trial}checkpoint/000002/arrays.npz",
+                fields=KEPT,
+            ),
         ),
     )
 
@@ -113,7 +126,15 @@ def _solve(file: str, solvers: str) -> str:
     return "\n".join(line.format(file, solver) for solver in solvers.split())
 
 
-ANSWERS = (Output("answers", "stdout", "status|joint|gaps", by="solver", numbers=60),)
+ANSWERS = (
+    Output(
+        name="answers",
+        pattern="stdout",
+        fields="status|joint|gaps",
+        by="solver",
+        numbers=60,
+    ),
+)
 # Those that take more than a second are among solve-all's only.
 SOLVERS = """
 uniform last rj rdirichlet rd prd rrd rd_lower robust mwce mwcce rmwce rmwcce rvce rvcce
@@ -145,73 +166,94 @@ RUNS: tuple[Run, ...] = (
     _psro("goofspiel-mecce", f"{GOOFSPIEL} --solver mecce --selection all_novel"),
     _psro("goofspiel-rm", f"{GOOFSPIEL} --solver rm --no-repeats --update cycle"),
     _psro("file-mgcce", "--payoffs two.npy --solver mgcce --eval-solver nash"),
-    Run("solve-two", _solve("two", SOLVERS), ANSWERS, exact=True),
-    Run("solve-three", _solve("three", SOME), ANSWERS, exact=True),
+    Run(name="solve-two", words=_solve("two", SOLVERS), outputs=ANSWERS, exact=True),
+    Run(name="solve-three", words=_solve("three", SOME), outputs=ANSWERS, exact=True),
     Run(
-        "solve-all",
-        "solve --payoffs two.npy --solver all --json",
-        (Output("answers", "stdout", "status|joint", by="solver"),),
+        name="solve-all",
+        words="solve --payoffs two.npy --solver all --json",
+        outputs=(
+            Output(
+                name="answers", pattern="stdout", fields="status|joint", by="solver"
+            ),
+        ),
         exact=True,
         slow=True,
     ),
     Run(
-        "matrix",
-        "matrl_matrix --games 40 --steps 60 --pennies-steps 40 --sweep 0.3 1 --out out "
+        name="matrix",
+        words="matrl_matrix --games 40 --steps 60 --pennies-steps 40 --sweep 0.3 1 "
+        "--out out "
         "--quiet",
-        (SUMMARY, Output("arrays", "arrays.npz", "(first|settled)/.*")),
+        outputs=(
+            SUMMARY,
+            Output(name="arrays", pattern="arrays.npz", fields="(first|settled)/.*"),
+        ),
         exact=True,
     ),
     _learned("bargaining", "--game bargaining --solver rd --trials 2", "trial_*/"),
     _learned("leduc", "--game leduc_poker --solver mgcce --eval-solver mwcce"),
-    Run("bargaining", BARGAINING, (JUDGED[0], JUDGED[-1]), slow=True),
     Run(
-        "bargaining-grid",
-        f"{BARGAINING} --grid --behaviours uniform --explorations r2d --trials 1",
-        (*JUDGED, Output("clone", "clone/*.npz", "weights|trained|held_out")),
+        name="bargaining", words=BARGAINING, outputs=(JUDGED[0], JUDGED[-1]), slow=True
     ),
     Run(
-        "grid",
-        "matrl_grid --games switch2 pennies --methods matrl il il-la qmix il-six-rows "
+        name="bargaining-grid",
+        words=f"{BARGAINING} --grid --behaviours uniform --explorations r2d --trials 1",
+        outputs=(
+            *JUDGED,
+            Output(
+                name="clone", pattern="clone/*.npz", fields="weights|trained|held_out"
+            ),
+        ),
+    ),
+    Run(
+        name="grid",
+        words="matrl_grid --games switch2 pennies --methods matrl il il-la qmix "
+        "il-six-rows "
         "--seeds 1 --iterations 3 --last 2 --batch 100 --width 8 --steps 2 --out out "
         "--quiet",
-        (CELLS, _agents(3), _team(3), SUMMARY),
+        outputs=(CELLS, _agents(3), _team(3), SUMMARY),
     ),
     Run(
-        "steps",
-        "matrl_steps --methods il matrl matrl-held-out matrl-distill --rates 4e-3 "
+        name="steps",
+        words="matrl_steps --methods il matrl matrl-held-out matrl-distill --rates "
+        "4e-3 "
         "--clips .3 --seeds 1 --iterations 4 --batch 100 --envs 20 --width 8 --out out "
         "--quiet",
-        (CELLS, _agents(4), SUMMARY),
+        outputs=(CELLS, _agents(4), SUMMARY),
     ),
     Run(
-        "pong",
-        "matrl_pong --methods matrl il --game 'mini_pong(limit=60)' --iterations 2 "
+        name="pong",
+        words="matrl_pong --methods matrl il --game 'mini_pong(limit=60)' "
+        "--iterations 2 "
         "--checkpoints 2 --games 4 --batch 80 --envs 4 --width 8 --seeds 1 --out out "
         "--quiet",
-        (CELLS, _agents(2), Output("scores", "scores.npz")),
+        outputs=(CELLS, _agents(2), Output(name="scores", pattern="scores.npz")),
     ),
     Run(
-        "nes",
-        "nes_train --most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 "
+        name="nes",
+        words="nes_train --most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 "
         "--dual 6 --hidden 8 --unrolled 1 --steps 10 --out out --quiet",
-        (METRICS, Output("weights", "weights.safetensors")),
+        outputs=(METRICS, Output(name="weights", pattern="weights.safetensors")),
     ),
     Run(
-        "mechanism",
-        "mechanism --steps 5 --games 2 --players 2 --resources 3 --out out --quiet",
-        (METRICS, Output("tolls", "tolls.npz")),
+        name="mechanism",
+        words="mechanism --steps 5 --games 2 --players 2 --resources 3 --out out "
+        "--quiet",
+        outputs=(METRICS, Output(name="tolls", pattern="tolls.npz")),
     ),
     Run(
-        "robust",
-        "robust_check --games 2 --actions 4 --steps 200 --width 2 --out out --quiet",
-        (SUMMARY, Output("games", "games.json")),
+        name="robust",
+        words="robust_check --games 2 --actions 4 --steps 200 --width 2 --out out "
+        "--quiet",
+        outputs=(SUMMARY, Output(name="games", pattern="games.json")),
         slow=True,
     ),
     Run(
-        "compare",
-        "compare_solvers --solvers mgcce mwcce nash_lp rm --families uniform zero_sum "
+        name="compare",
+        words="compare_solvers --solvers mgcce mwcce nash_lp rm --families uniform "
+        "zero_sum "
         "--sizes 3x3 2x2x2 --games 2 --out out --quiet",
-        (Output("cells", "cells/*.json"),),
+        outputs=(Output(name="cells", pattern="cells/*.json"),),
     ),
 )
 

@@ -32,10 +32,10 @@ RULES = (
     WoLF(),
     WoLF(0.01, 0.06, "first"),
     MATRL(),
-    MATRL(1.0, 1.0),
-    MATRL(0.3, 0.5, "max_welfare", respond=False),
-    MATRL(0.3, 0.5, "risk_dominant"),
-    MATRL(0.3, 0.5, gate="random"),
+    MATRL(alpha=1.0, beta=1.0),
+    MATRL(alpha=0.3, beta=0.5, select="max_welfare", respond=False),
+    MATRL(alpha=0.3, beta=0.5, select="risk_dominant"),
+    MATRL(alpha=0.3, beta=0.5, gate="random"),
 )
 
 
@@ -65,8 +65,8 @@ TABLE = {
     LookAhead(0.02, 0.01): ((99.3, 126.0), (98.3, 96.1), (79.7, 420.5)),
     LookAhead(0.03, 0.02): ((99.4, 84.1), (99.3, 65.3), (90.9, 310.5)),
     WoLF(0.01, 0.06): ((98.3, 186.9), (95.1, 156.0), (94.8, 169.4)),
-    MATRL(0.02, 0.03): ((99.4, 85.5), (98.4, 73.1), (83.8, 335.4)),
-    MATRL(0.02, 0.02): ((99.2, 125.4), (97.3, 96.6), (76.9, 431.6)),
+    MATRL(alpha=0.02, beta=0.03): ((99.4, 85.5), (98.4, 73.1), (83.8, 335.4)),
+    MATRL(alpha=0.02, beta=0.02): ((99.2, 125.4), (97.3, 96.6), (76.9, 431.6)),
     MATRL(respond=False): ((99.2, 127.0), (97.2, 97.2), (75.2, 436.6)),
 }
 
@@ -91,22 +91,26 @@ def stays(rule, games):
 
 def test_large_equal_steps(drawn):
     cyclic, coordination = drawn["cyclic"], drawn["coordination"]
-    assert stays(MATRL(1.0, 1.0), cyclic) > 90
+    assert stays(MATRL(alpha=1.0, beta=1.0), cyclic) > 90
     assert 20 < stays(IGA(1.0), cyclic) < 36
     assert 20 < stays(LookAhead(1.0, 1.0), cyclic) < 36
-    assert 60 < stays(MATRL(1.0, 1.0, gate=0.0), cyclic) < 76  # the gate, left open
-    assert stays(MATRL(1.0, 1.0, gate="random"), cyclic) < 65
-    assert stays(MATRL(4.0, 4.0), coordination) == 100
+    assert (
+        60 < stays(MATRL(alpha=1.0, beta=1.0, gate=0.0), cyclic) < 76
+    )  # the gate, left open
+    assert stays(MATRL(alpha=1.0, beta=1.0, gate="random"), cyclic) < 65
+    assert stays(MATRL(alpha=4.0, beta=4.0), coordination) == 100
     assert stays(IGA(4.0), coordination) < 70
     assert stays(LookAhead(4.0, 4.0), coordination) < 45
     # At moderate steps look-ahead is the better one: its prediction may leave [0, 1].
-    assert stays(LookAhead(0.1, 0.1), cyclic) > stays(MATRL(0.1, 0.1), cyclic)
+    assert stays(LookAhead(0.1, 0.1), cyclic) > stays(
+        MATRL(alpha=0.1, beta=0.1), cyclic
+    )
 
 
 def test_matching_pennies():
     games = gather(["matching_pennies"])
     for size, steps in ((0.03, 321), (0.1, 32)):
-        for rule in (LookAhead(size, size), MATRL(size, size)):
+        for rule in (LookAhead(size, size), MATRL(alpha=size, beta=size)):
             assert race(rule, games, 400).settled == [steps]
         assert race(IGA(size), games, 1000).settled == [-1]
     assert race(LookAhead(0.02, 0.02), games).settled == [718]
@@ -167,7 +171,7 @@ def test_scaling_payoffs_is_scaling_steps():
     for small, large in (
         (IGA(0.02), IGA(0.06)),
         (LookAhead(0.02, 0.01), LookAhead(0.06, 0.03)),
-        (MATRL(0.02, 0.03), MATRL(0.06, 0.09)),
+        (MATRL(alpha=0.02, beta=0.03), MATRL(alpha=0.06, beta=0.09)),
     ):
         first, second = path(small, tripled, 100), path(large, games, 100)
         assert (np.abs(first - second).max(axis=(0, 2)) < 1e-9).all()
@@ -175,9 +179,9 @@ def test_scaling_payoffs_is_scaling_steps():
 
 def test_a_gate_that_keeps_all_is_iga_and_one_that_switches_all_looks_ahead():
     games = normal(300)
-    closed = path(MATRL(0.3, 0.07, gate=1.0), games, 50)
+    closed = path(MATRL(alpha=0.3, beta=0.07, gate=1.0), games, 50)
     np.testing.assert_array_equal(closed, path(IGA(0.07), games, 50))
-    opened = path(MATRL(0.3, 0.07, gate=0.0), games, 50)
+    opened = path(MATRL(alpha=0.3, beta=0.07, gate=0.0), games, 50)
     projected = path(LookAhead(0.07, 0.3, project=True), games, 50)
     np.testing.assert_array_equal(opened, projected)
     plain = path(LookAhead(0.07, 0.3), games, 50)
@@ -186,7 +190,7 @@ def test_a_gate_that_keeps_all_is_iga_and_one_that_switches_all_looks_ahead():
     assert 5 < inside.sum() < 295
     np.testing.assert_allclose(opened[:, inside], plain[:, inside], atol=1e-12)
     assert np.abs(opened - plain).max() > 0.1
-    without = MATRL(0.3, 0.07, gate=0.0, respond=False)
+    without = MATRL(alpha=0.3, beta=0.07, gate=0.0, respond=False)
     np.testing.assert_array_equal(path(without, games, 50), path(IGA(0.3), games, 50))
 
 
@@ -196,7 +200,7 @@ def test_the_meta_game_is_brute_force(seed, alpha):
     rng = np.random.default_rng(seed)
     games = normal(4, seed)
     point = rng.random((4, 2))
-    predicted = MATRL(alpha).predicted(games, point)
+    predicted = MATRL(alpha=alpha).predicted(games, point)
     meta = meta_game(games, point, predicted)
     np.testing.assert_allclose(
         meta.payoffs, brute(games, point, predicted), atol=1e-13, rtol=0
@@ -216,7 +220,7 @@ def test_along_paths_profiles_are_equilibria(alpha, drawn):
     checked = 0
     for games in drawn.values():
         for select in meta_2x2.SELECT:
-            rule = MATRL(alpha, alpha, select)
+            rule = MATRL(alpha=alpha, beta=alpha, select=select)
             rng = np.random.default_rng(1)
             for point in points(rule, games, 15, 0):
                 predicted = rule.predicted(games, point)
@@ -241,8 +245,8 @@ def test_lists_agree_with_enumeration_one_by_one():
     several = 0
     for alpha in (0.3, 2.0):
         for games in (normal(40), Games.of(draw("coordination", 40))):
-            for point in path(MATRL(alpha, alpha), games, 3):
-                predicted = MATRL(alpha).predicted(games, point)
+            for point in path(MATRL(alpha=alpha, beta=alpha), games, 3):
+                predicted = MATRL(alpha=alpha).predicted(games, point)
                 meta = meta_game(games, point, predicted)
                 listed = meta_2x2.equilibria(meta)
                 # A player at the border cannot move: the cases are tested below.
@@ -262,7 +266,7 @@ def test_at_the_border_both_choices_are_the_same_policy():
     games = gather(["coordination"])
     for point in ([[1.0, 0.7]], [[1.0, 1.0]], [[0.5, 0.5]]):
         at = np.array(point)
-        rule = MATRL(0.1, 0.1)
+        rule = MATRL(alpha=0.1, beta=0.1)
         predicted = rule.predicted(games, at)
         meta = meta_game(games, at, predicted)
         listed = meta_2x2.equilibria(meta)
@@ -351,7 +355,7 @@ def test_first_and_settled_by_hand():
 
 def test_a_game_does_not_depend_on_its_neighbours_and_seeds_reproduce():
     games = Games.of(draw("coordination", 60))
-    rule = MATRL(2.0, 2.0)
+    rule = MATRL(alpha=2.0, beta=2.0)
     first, again = path(rule, games, 30), path(rule, games, 30)
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, path(rule, games, 30, seed=1))

@@ -141,9 +141,9 @@ def test_held_out_samples_teach_nobody():
         SMALL.ppo,
         who.policies,
         start(GAME, SMALL, 0).agents.actor,
-        batch.part(learns),
-        SMALL.ppo.steps,
-        SMALL.ppo.rate,
+        batch=batch.part(learns),
+        steps=SMALL.ppo.steps,
+        rate=SMALL.ppo.rate,
     )
     assert torch.equal(one.agents.actor.weights, new.weights)
 
@@ -302,11 +302,18 @@ def test_distilling_comes_nearer_to_the_mixture():
     )
     who = ppo.students(game, settings).policies
     then, _ = ppo.improve(
-        replace(settings, target_kl=9.0), who, agents.actor, batch, 60, 1e-2
+        replace(settings, target_kl=9.0),
+        who,
+        agents.actor,
+        batch=batch,
+        steps=60,
+        rate=1e-2,
     )
     rho = np.array([0.5, 1.0])
     mean = blend(rho, agents.actor, then)
-    fitted = distill(rho, who, mean, agents.actor, then, batch, 200, 2e-3)
+    fitted = distill(
+        rho, who, mean, now=agents.actor, then=then, batch=batch, steps=200, rate=2e-3
+    )
     assert torch.equal(fitted.weights[1], mean.weights[1])
     assert torch.equal(fitted.mean, mean.mean)
 

@@ -97,13 +97,21 @@ def test_agrees_with_cvxpy(case, concept):
             payoffs[None],
             concept,
             target[None],
-            welfare[None],
-            epsilon,
-            None if rho is None else epsilon + width,
-            np.inf if rho is None else rho,
+            welfare=welfare[None],
+            epsilon=epsilon,
+            upper=None if rho is None else epsilon + width,
+            rho=np.inf if rho is None else rho,
         )
         assert solved.status[0] == 0
-        joint = reference(payoffs, concept, target, welfare, epsilon, width, rho)
+        joint = reference(
+            payoffs,
+            concept,
+            target,
+            welfare=welfare,
+            epsilon=epsilon,
+            width=width,
+            rho=rho,
+        )
         apart = 0.5 * np.abs(joint - solved.joint[0]).sum()
         # Clarabel itself stops at 1e-5 in games whose polytope is almost empty.
         assert apart <= 1e-5 + solved.bound[0], (shape, number, apart)

@@ -129,7 +129,9 @@ def test_a_layer_spans_all_equivariant_maps():
 def recipe(**fields):
     architecture = Architecture(**SMALL, unrolled=2)
     games = Games(least=2, most=5)
-    return Recipe(architecture, games, **{"steps": 24, "work": 512, **fields})
+    return Recipe(
+        architecture=architecture, games=games, **{"steps": 24, "work": 512, **fields}
+    )
 
 
 def weights(training):

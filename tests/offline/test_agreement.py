@@ -25,7 +25,7 @@ NETWORK = MLP.of(GAME, 8)
 def model() -> ModelSimulator:
     data = collect(GAME, 60, 0)
     learned = train([data], [0], Training(width=16, steps=30))
-    return ModelSimulator(learned, starts([data]))
+    return ModelSimulator(learned=learned, starts=starts([data]))
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +40,38 @@ def table(value: float) -> np.ndarray:
 
 def test_uniform_play_pays_what_it_pays_in_the_game(model):
     uniform, payoffs = Pool.uniform(NETWORK), table(0.0)[..., :1, :1]
-    found = agreement(GAME, model, NETWORK, uniform, payoffs, 4000, (3,))
+    found = agreement(
+        GAME,
+        model,
+        NETWORK,
+        policies=uniform,
+        payoffs=payoffs,
+        episodes=4000,
+        seed=(3,),
+    )
     assert found.profiles.tolist() == [[0, 0]]
     assert found.true[0, 0] == found.true[0, 1] == pytest.approx(2.7, abs=0.15)
     assert found.utility_error == pytest.approx(found.true[0, 0])
 
 
 def test_errors_are_those_of_the_table(model, policies):
-    found = agreement(GAME, model, NETWORK, policies, table(1.0), 200, (0,))
+    found = agreement(
+        GAME,
+        model,
+        NETWORK,
+        policies=policies,
+        payoffs=table(1.0),
+        episodes=200,
+        seed=(0,),
+    )
     assert found.profiles.tolist() == [[0, 0], [0, 1], [1, 1]]
     exact = table(0.0)
     for (i, j), pays in zip(found.profiles, found.true, strict=True):
         exact[:, :, i, j] = pays
         exact[:, :, j, i] = pays[::-1]
-    again = agreement(GAME, model, NETWORK, policies, exact, 200, (0,))
+    again = agreement(
+        GAME, model, NETWORK, policies=policies, payoffs=exact, episodes=200, seed=(0,)
+    )
     np.testing.assert_array_equal(again.true, found.true)
     assert again.utility_error == 0 < found.utility_error
     assert again.utility_error_on_true == found.utility_error_on_true > 0
@@ -72,10 +90,34 @@ def test_uncertainty_is_that_of_the_members(model, policies):
 
 def test_what_does_not_fit_is_refused(model, policies):
     with pytest.raises(UserError, match="the table must be of 1 policies"):
-        agreement(GAME, model, NETWORK, Pool.uniform(NETWORK), table(0.0), 10, (0,))
+        agreement(
+            GAME,
+            model,
+            NETWORK,
+            policies=Pool.uniform(NETWORK),
+            payoffs=table(0.0),
+            episodes=10,
+            seed=(0,),
+        )
     with pytest.raises(UserError, match="episodes must be at least 1"):
-        agreement(GAME, model, NETWORK, policies, table(0.0), 0, (0,))
+        agreement(
+            GAME,
+            model,
+            NETWORK,
+            policies=policies,
+            payoffs=table(0.0),
+            episodes=0,
+            seed=(0,),
+        )
     lopsided = table(0.0)
     lopsided[0, 0, 0, 1] = 1.0  # not what player 1 is paid in [1, 0]
     with pytest.raises(UserError, match="must be that of a symmetric game"):
-        agreement(GAME, model, NETWORK, policies, lopsided, 10, (0,))
+        agreement(
+            GAME,
+            model,
+            NETWORK,
+            policies=policies,
+            payoffs=lopsided,
+            episodes=10,
+            seed=(0,),
+        )

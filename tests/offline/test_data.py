@@ -52,7 +52,9 @@ def test_uniform_play_is_that_of_the_game():
     assert abs(deals.mean() - 0.33) < 0.03
     assert abs(many.length.mean() - 9.4) < 0.15
     assert abs(many.returns.mean() - 2.7) < 0.2
-    assert many.sizes == data.Sizes(2, 109, 15, 11, 3, 8, 11)
+    assert many.sizes == data.Sizes(
+        players=2, actions=109, state=15, observation=11, vector=3, head=8, longest=11
+    )
     assert many.sizes.inputs == GAME.inputs
 
 
@@ -247,7 +249,18 @@ def test_another_game_is_refused(some, tmp_path):
     with pytest.raises(UserError, match="the game must be chess; got barg"):
         data.load(tmp_path, "chess")
     with pytest.raises(UserError, match=r"it must have Sizes\(players=3"):
-        data.load(tmp_path, sizes=data.Sizes(3, 109, 15, 11, 3, 8, 11))
+        data.load(
+            tmp_path,
+            sizes=data.Sizes(
+                players=3,
+                actions=109,
+                state=15,
+                observation=11,
+                vector=3,
+                head=8,
+                longest=11,
+            ),
+        )
 
 
 def test_episodes_of_a_user_are_replayed_through_the_rules(some):

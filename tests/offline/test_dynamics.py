@@ -33,7 +33,7 @@ def trained(sets):
     """A model that knows the rules roughly."""
     data = record.collect(GAME, 400, 9)
     learned = dynamics.train([data], [0], Training(steps=1500, width=64, rate=2e-3))
-    return model.ModelSimulator(learned, starts([data])), data
+    return model.ModelSimulator(learned=learned, starts=starts([data])), data
 
 
 def play(simulator, trials, episodes, moves, seed=5):
@@ -217,7 +217,7 @@ def test_impossible_training_is_refused(sets):
 
 def test_the_model_is_a_simulator_and_a_value(sets):
     learned = dynamics.train(sets[:2], [0, 1], SHORT)
-    both = model.ModelSimulator(learned, starts(sets[:2]))
+    both = model.ModelSimulator(learned=learned, starts=starts(sets[:2]))
     assert isinstance(both, Simulator)
     play(both, 2, 3, 1)  # the stacked networks are made and not pickled
     again = pickle.loads(pickle.dumps(both))
@@ -225,11 +225,13 @@ def test_the_model_is_a_simulator_and_a_value(sets):
     assert again != both.trial(0)
     joined = both.trial(0).together([both.trial(1)])
     assert joined == both
-    apart = model.ModelSimulator(both.trial(1).learned, starts(sets[1:2]), "actual")
+    apart = model.ModelSimulator(
+        learned=both.trial(1).learned, starts=starts(sets[1:2]), history="actual"
+    )
     with pytest.raises(UserError, match="must have the same switches"):
         both.trial(0).together([apart])
     with pytest.raises(UserError, match="one data set for each model"):
-        model.ModelSimulator(learned, starts(sets[:1]))
+        model.ModelSimulator(learned=learned, starts=starts(sets[:1]))
     with pytest.raises(UserError, match="uniform numbers for 2 trials; got 1"):
         both.start(torch.zeros(1, 4, 1, dtype=torch.float64))
 
@@ -237,7 +239,7 @@ def test_the_model_is_a_simulator_and_a_value(sets):
 @pytest.mark.parametrize("trials", [1, 2])
 def test_an_episode_does_not_depend_on_the_trials_beside_it(sets, trials):
     learned = dynamics.train(sets, list(range(4)), SHORT)
-    every = model.ModelSimulator(learned, starts(sets))
+    every = model.ModelSimulator(learned=learned, starts=starts(sets))
     few = every.trial(0)
     if trials == 2:
         few = few.together([every.trial(1)])
@@ -328,7 +330,7 @@ def test_only_the_asked_episodes_move(trained):
 def test_an_empty_mask_becomes_all_actions_and_is_counted(trained):
     simulator, data = trained
     deaf = replace(simulator.learned, h=torch.zeros_like(simulator.learned.h))
-    deaf = model.ModelSimulator(deaf, starts([data]))
+    deaf = model.ModelSimulator(learned=deaf, starts=starts([data]))
     position = play(deaf, 1, 8, 1)[-1]
     assert torch.equal(position.emptied, (~position.done).long())
     assert torch.equal(position.legal.all(2), ~position.done)
@@ -338,7 +340,7 @@ def test_switches_of_the_model_do_what_they_say(trained):
     simulator, _ = trained
     learned, begin = simulator.learned, simulator.starts
     uniforms = torch.rand(1, 5, 1, dtype=torch.float64, generator=torch.Generator())
-    actual = model.ModelSimulator(learned, begin, history="actual")
+    actual = model.ModelSimulator(learned=learned, starts=begin, history="actual")
     position = actual.start(uniforms)
     action = drawn(position.legal, torch.full((1, 5), 0.7).double())
     asked = torch.ones_like(position.done)
@@ -347,12 +349,14 @@ def test_switches_of_the_model_do_what_they_say(trained):
     predicted = simulator.step(position, action, asked)
     assert torch.equal(new.inputs[..., :8], predicted.inputs[..., :8])
     assert not torch.equal(new.inputs, predicted.inputs)
-    rounded = model.ModelSimulator(learned, begin, round_state=True)
+    rounded = model.ModelSimulator(learned=learned, starts=begin, round_state=True)
     state = rounded.step(position, action, asked).state
     assert torch.equal(state, predicted.state.round())
     pays = torch.tensor([[1.0, 0.0], [3.0, 1.0], [2.0, 2.0]])[None, None]
     assert float(simulator.predictor.disagreement(pays)) == pytest.approx(1.0)
-    pairwise = model.ModelSimulator(learned, begin, uncertainty="pairwise")
+    pairwise = model.ModelSimulator(
+        learned=learned, starts=begin, uncertainty="pairwise"
+    )
     assert float(pairwise.predictor.disagreement(pays)) == pytest.approx(1.5)
 
 
@@ -398,7 +402,7 @@ def test_the_papers_settings_give_the_known_figures():
     data = record.collect(GAME, 1000, 0)
     fresh = record.collect(GAME, 2000, 10**6)
     learned = dynamics.train([data], [1])
-    simulator = model.ModelSimulator(learned, starts([data]))
+    simulator = model.ModelSimulator(learned=learned, starts=starts([data]))
     known, new = (fidelity.one_step(simulator, d) for d in (data, fresh))
     assert new["hits"] > 0.95 and new["false_alarms"] < 0.001
     assert min(new["mask_precision"], new["mask_recall"]) > 0.995
@@ -410,5 +414,5 @@ def test_the_papers_settings_give_the_known_figures():
     (played,) = fidelity.roll_outs(simulator, paying, 4000, 0)
     assert abs(played["length"] - 9.4) < 0.2 and abs(played["deals"] - 0.34) < 0.03
     bug = dynamics.train([data], [1], Training(reward_scale_bug=True))
-    wrong = model.ModelSimulator(bug, starts([data]))
+    wrong = model.ModelSimulator(learned=bug, starts=starts([data]))
     assert fidelity.one_step(wrong, data)["slope"] == pytest.approx(2.67, abs=0.1)

@@ -35,7 +35,7 @@ def data():
 @pytest.fixture(scope="module")
 def model(data):
     learned = fit([data], [0], Training(steps=2000, width=100, members=3))
-    return ModelSimulator(learned, starts([data]))
+    return ModelSimulator(learned=learned, starts=starts([data]))
 
 
 def network(simulator):
@@ -97,8 +97,22 @@ def test_imitation_changes_who_is_judged(data):
     sigma = (np.array([0.0, 0.5, 0.5]),) * 2
     copied = clone(data, 0, Cloning(steps=200, width=24))
     plain = judged(simulator, (pool, pool), [sigma], JUDGE, (2,))[0]
-    none = judged(simulator, (pool, pool), [sigma], JUDGE, (2,), (copied, 0.0))[0]
-    whole = judged(simulator, (pool, pool), [sigma], JUDGE, (2,), (copied, 1.0))[0]
+    none = judged(
+        simulator,
+        (pool, pool),
+        [sigma],
+        judge=JUDGE,
+        seed=(2,),
+        imitation=(copied, 0.0),
+    )[0]
+    whole = judged(
+        simulator,
+        (pool, pool),
+        [sigma],
+        judge=JUDGE,
+        seed=(2,),
+        imitation=(copied, 1.0),
+    )[0]
     assert none.values == pytest.approx(plain.values, abs=1e-9)
     assert none.responses == pytest.approx(plain.responses)
     # Behaviour of uniform data, played by all, is worth about what uniform play is.
@@ -202,9 +216,9 @@ def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
     met = {}
     for penalty in (0.0, 50.0):
         asked = Task(
-            model,
-            small,
-            settings,
+            simulator=model,
+            network=small,
+            settings=settings,
             player=0,
             pools=(uniform, uniform),
             co_play=np.ones(1),
@@ -214,7 +228,13 @@ def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
         )
         policy = Pool.of(train([asked])[0].policy[None])
         profiles = pure(np.array([[0, 0]]), 1000)
-        match = Matches(model, small, (policy, uniform), profiles, seed=(1,))
+        match = Matches(
+            simulator=model,
+            network=small,
+            pools=(policy, uniform),
+            profiles=profiles,
+            seed=(1,),
+        )
         met[penalty] = play([match])[0].penalty[0]
     assert met[50.0] < 0.7 * met[0.0]
 

@@ -18,10 +18,10 @@ from psro.setup import Setup
 def parts():
     form = sequence_form("kuhn_poker")
     return Setup(
-        ExactOracle(form),
-        ExactEvaluator(form),
-        get("mgce"),
-        "ce",
+        oracle=ExactOracle(form),
+        evaluator=ExactEvaluator(form),
+        solver=get("mgce"),
+        concept="ce",
         evaluation=get("mwce"),
         measured=("cce",),
     )

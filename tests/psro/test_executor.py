@@ -286,7 +286,7 @@ def respond(requests):
     ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AskingOracle(ExactOracle):
     """The exact oracle, except that an executor does its work."""
 
@@ -302,7 +302,12 @@ def test_psro_trials_together_equal_plain_runs():
 
     def psro(oracle, seed, steps):
         parts = Setup(
-            oracle, ExactEvaluator(form), get("rmwcce"), "cce", seed, selection="random"
+            oracle=oracle,
+            evaluator=ExactEvaluator(form),
+            solver=get("rmwcce"),
+            concept="cce",
+            seed=seed,
+            selection="random",
         )
         last = [first := start(parts), *run(parts, first, steps)][-1]
         return last.table.values.tobytes(), last.train.joint.tobytes()
@@ -312,7 +317,7 @@ def test_psro_trials_together_equal_plain_runs():
     expected = [psro(plain, seed, steps) for seed, steps in lengths.items()]
     trials = [
         lambda executor, s=s, n=n: psro(
-            AskingOracle(form, "first", executor=executor), s, n
+            AskingOracle(form=form, tie_break="first", executor=executor), s, n
         )
         for s, n in lengths.items()
     ]

@@ -33,10 +33,10 @@ def setup(game, solver="mgcce", concept="cce", tie_break="random", **more):
     )
     evaluation = more.pop("evaluation", None)
     return Setup(
-        oracle,
-        ExactEvaluator(form),
-        get(solver),
-        concept,
+        oracle=oracle,
+        evaluator=ExactEvaluator(form),
+        solver=get(solver),
+        concept=concept,
         evaluation=get(evaluation) if evaluation else None,
         **more,
     )

@@ -33,10 +33,20 @@ TINY = DDQN(decisions=320, games=16, capacity=100, minimum=100, explore_decision
 def parts(simulator, shared, seed=0, executor=None, settings=TINY, width=16, **more):
     executor, network = executor or InProcess(), MLP.of(simulator, width)
     oracle = LearnedOracle(
-        simulator, network, settings, executor, shared, episodes=200, **more
+        simulator=simulator,
+        network=network,
+        settings=settings,
+        executor=executor,
+        shared=shared,
+        episodes=200,
+        **more,
     )
-    evaluator = SampledEvaluator(simulator, network, executor, episodes=100, seed=seed)
-    return Setup(oracle, evaluator, get("rd"), "ne", seed)
+    evaluator = SampledEvaluator(
+        simulator=simulator, network=network, executor=executor, episodes=100, seed=seed
+    )
+    return Setup(
+        oracle=oracle, evaluator=evaluator, solver=get("rd"), concept="ne", seed=seed
+    )
 
 
 def last(setup, iterations, final_gap=False):
@@ -94,12 +104,20 @@ def test_errors_of_a_symmetric_profile_are_of_its_mean():
     network = MLP.of(simulator, 16)
     uniform = Pool.uniform(network)
     population = Population(((), ()), True).add(0, uniform.weights[0], play="uniform")
-    evaluator = SampledEvaluator(simulator, network, InProcess(), episodes=500)
+    evaluator = SampledEvaluator(
+        simulator=simulator, network=network, executor=InProcess(), episodes=500
+    )
     table = evaluator.fill(
         population, Table.empty(2).grow(population), np.random.default_rng(0)
     )
     profile = pure(np.zeros((1, 2), dtype=np.int64), 500)
-    match = Matches(simulator, network, (uniform, uniform), profile, seed=(0, 7))
+    match = Matches(
+        simulator=simulator,
+        network=network,
+        pools=(uniform, uniform),
+        profiles=profile,
+        seed=(0, 7),
+    )
     paid = play([match])[0].outcomes[0, :, 0].mean(axis=1)
     wanted = paid.std(ddof=1) / np.sqrt(500)
     assert table.errors[0, 0, 0, 0] == pytest.approx(wanted, rel=1e-4)
@@ -118,7 +136,13 @@ def test_payoffs_agree_with_exact_ones():
     simulator = OpenSpielSimulator("kuhn_poker")
     form = sequence_form("kuhn_poker")
     network = MLP.of(simulator, 16)
-    evaluator = SampledEvaluator(simulator, network, InProcess(), episodes=4000, seed=3)
+    evaluator = SampledEvaluator(
+        simulator=simulator,
+        network=network,
+        executor=InProcess(),
+        episodes=4000,
+        seed=3,
+    )
     (zero,), population = Pool.uniform(network).weights, Population(((), ()))
     for player in (0, 1):
         population = population.add(player, zero, play="uniform")
@@ -250,7 +274,12 @@ def test_all_instances_are_exact():
     assert listed.weights.sum() == pytest.approx(1)
     tables = [
         SampledEvaluator(
-            simulator, network, InProcess(), 300, seed, instances=instances
+            simulator=simulator,
+            network=network,
+            executor=InProcess(),
+            episodes=300,
+            seed=seed,
+            instances=instances,
         ).fill(population, Table.empty(2).grow(population), np.random.default_rng(0))
         for seed, instances in ((0, listed), (1, listed), (2, None))
     ]

@@ -16,7 +16,7 @@ from metaspiel.nfg.errors import UserError
 RECORDS = Path(__file__).parent / "grids"
 DOWN, LEFT, UP, RIGHT, WAIT = range(5)
 GAMES = [
-    Switch(agents, rules, phantoms=phantoms)
+    Switch(agents=agents, rules=rules, phantoms=phantoms)
     for agents in (2, 3, 4)
     for rules in ("modern", "legacy")
     for phantoms in ((False, True) if agents < 4 else (False,))
@@ -51,25 +51,27 @@ def test_walls_and_borders_are_waits():
 
 
 def test_agents_move_in_the_order_of_their_index():
-    below = play(Switch(4), f"..{UP}.")  # agent 2 is then right below agent 0
+    below = play(Switch(agents=4), f"..{UP}.")  # agent 2 is then right below agent 0
     assert places(below[-1], 2) == (1, 1)
-    held = play(Switch(4), f"..{UP}.", f"{DOWN}.{DOWN}.")[-1]
+    held = play(Switch(agents=4), f"..{UP}.", f"{DOWN}.{DOWN}.")[-1]
     assert places(held, 0) == (0, 1)  # agent 2 leaves only after agent 0 has tried
     assert places(held, 2) == (2, 1)
-    freed = play(Switch(4), f"..{UP}.", f"{LEFT}.{UP}.")[-1]
+    freed = play(Switch(agents=4), f"..{UP}.", f"{LEFT}.{UP}.")[-1]
     assert places(freed, 0) == (0, 0)
     assert places(freed, 2) == (0, 1)  # agent 0 has left before agent 2 moves
-    assert places(play(Switch(4), f"..{UP}.", f"{DOWN}...")[-1], 0) == (0, 1)
+    assert places(play(Switch(agents=4), f"..{UP}.", f"{DOWN}...")[-1], 0) == (0, 1)
 
 
 @pytest.mark.parametrize(("rules", "after"), [("modern", 0.0), ("legacy", -0.1)])
 def test_who_is_home_stays_and_blocks(rules, after):
     way = [f"{DOWN}.", *[f"{RIGHT}."] * 5, f"{UP}."]
-    *before, home = play(Switch(2, rules), *way)
+    *before, home = play(Switch(agents=2, rules=rules), *way)
     assert places(home, 0) == (0, 6)
     assert home.rewards.tolist() == [[5.0, -0.1]]
     assert sum(s.rewards[0, 0] for s in before) == pytest.approx(-0.6)
-    later = play(Switch(2, rules), *way, f"{DOWN}{RIGHT}", f"{LEFT}{RIGHT}")[-2:]
+    later = play(
+        Switch(agents=2, rules=rules), *way, f"{DOWN}{RIGHT}", f"{LEFT}{RIGHT}"
+    )[-2:]
     for scene in later:
         assert places(scene, 0) == (0, 6)
         assert places(scene, 1) == (0, 5)
@@ -78,14 +80,14 @@ def test_who_is_home_stays_and_blocks(rules, after):
 
 
 def test_the_home_of_another_is_a_cell_like_others():
-    scene = play(Switch(4), f".{LEFT}..", f".{RIGHT}..", f".{RIGHT}..")[-1]
+    scene = play(Switch(agents=4), f".{LEFT}..", f".{RIGHT}..", f".{RIGHT}..")[-1]
     assert places(scene, 1) == (0, 6)  # agent 0's home
     assert not scene.over
     assert (scene.rewards == -0.1).all()
 
 
 def test_the_limit_truncates_and_an_episode_that_is_over_stands_still():
-    game = Switch(3)
+    game = Switch(agents=3)
     scenes = play(game, *["..."] * LIMIT)
     assert not any(s.over for s in scenes[:-1])
     last = scenes[-1]
@@ -101,26 +103,26 @@ def test_the_limit_truncates_and_an_episode_that_is_over_stands_still():
 
 
 def test_phantoms_block_the_starts_of_missing_agents():
-    free, blocked = Switch(2), Switch(2, phantoms=True)
+    free, blocked = Switch(agents=2), Switch(agents=2, phantoms=True)
     way = [f"{DOWN}{DOWN}", f"{DOWN}{DOWN}"]
     assert places(play(free, *way)[-1], 0) == (2, 1)
     assert places(play(free, *way)[-1], 1) == (2, 5)
     assert places(play(blocked, *way)[-1], 0) == (1, 1)
     assert places(play(blocked, *way)[-1], 1) == (1, 5)
-    three = play(Switch(3, phantoms=True), f".{DOWN}.", f".{DOWN}.")
+    three = play(Switch(agents=3, phantoms=True), f".{DOWN}.", f".{DOWN}.")
     assert places(three[-1], 1) == (1, 5)
 
 
 def test_observations_by_hand():
     step = f"{DOWN}{LEFT}{RIGHT}{DOWN}"
     own = np.array([[0.5, 0.17], [0, 0.83], [1, 0.17], [1, 0.83]], np.float32)
-    assert np.array_equal(play(Switch(4), step)[-1].observations[0], own)
-    clocked = play(Switch(4, clock=True), step)[-1].observations[0]
+    assert np.array_equal(play(Switch(agents=4), step)[-1].observations[0], own)
+    clocked = play(Switch(agents=4, clock=True), step)[-1].observations[0]
     assert np.array_equal(clocked[:, :2], own)
     assert np.array_equal(clocked[:, 2], np.full(4, 1 / 50, np.float32))
-    joint = play(Switch(4, sight="joint"), step)[-1].observations[0]
+    joint = play(Switch(agents=4, sight="joint"), step)[-1].observations[0]
     assert np.array_equal(joint, np.tile(own.ravel(), (4, 1)))
-    both = play(Switch(4, sight="joint", clock=True), step)[-1].observations[0]
+    both = play(Switch(agents=4, sight="joint", clock=True), step)[-1].observations[0]
     assert np.array_equal(both, np.tile(clocked.ravel(), (4, 1)))
 
 
@@ -248,7 +250,7 @@ def test_uniform_play_earns_what_the_recursion_says(game):
 
 
 def test_a_joint_step_is_the_single_moves_one_after_the_other():
-    game = Switch(4)
+    game = Switch(agents=4)
     all_places = Places(game)
     rng = np.random.default_rng(0)
     joint = rng.integers(5, size=all_places.rows.shape)
@@ -274,9 +276,12 @@ def test_attained_by_memoryless_agents(game):
 
 
 def test_who_sees_the_clock_or_all_can_attain_the_optimum():
-    for game in (Switch(4, clock=True), Switch(4, "legacy", "joint")):
+    for game in (
+        Switch(agents=4, clock=True),
+        Switch(agents=4, rules="legacy", sight="joint"),
+    ):
         assert game.reference.attained == game.reference.optimum
-    assert Switch(4).reference.attained < Switch(4).reference.optimum
+    assert Switch(agents=4).reference.attained < Switch(agents=4).reference.optimum
 
 
 # Laws.
@@ -323,7 +328,7 @@ def test_a_row_of_a_batch_is_the_episode_played_alone(game, seed, batch):
 
 
 def test_a_restart_touches_only_what_it_is_asked_to():
-    game = Switch(2, clock=True)
+    game = Switch(agents=2, clock=True)
     scene = game.start(np.zeros((3, 0)))
     scene = game.step(scene, np.array([[DOWN, DOWN]] * 3))
     again = game.restart(scene, np.array([False, True, False]), np.zeros((3, 0)))
@@ -343,8 +348,8 @@ def test_it_is_a_markov_game(game):
 
 def test_what_cannot_be_is_refused():
     with pytest.raises(UserError, match=r"agents must be one of 2, 3, 4; got 5"):
-        Switch(5)
+        Switch(agents=5)
     with pytest.raises(UserError, match=r"phantoms must be false where no agent"):
-        Switch(4, phantoms=True)
+        Switch(agents=4, phantoms=True)
     with pytest.raises(UserError, match=r"uniforms must be of shape \[B, 0\]"):
         Switch().start(np.zeros((2, 1)))

@@ -10,9 +10,15 @@ from metaspiel.nfg.errors import UserError
 
 NAMES = [
     ("switch", Switch()),
-    ("switch(agents=4)", Switch(4)),
-    ("switch(agents=3,rules=legacy,phantoms=true)", Switch(3, "legacy", phantoms=True)),
-    ("switch(agents=4,sight=joint,clock=true)", Switch(4, "modern", "joint", True)),
+    ("switch(agents=4)", Switch(agents=4)),
+    (
+        "switch(agents=3,rules=legacy,phantoms=true)",
+        Switch(agents=3, rules="legacy", phantoms=True),
+    ),
+    (
+        "switch(agents=4,sight=joint,clock=true)",
+        Switch(agents=4, rules="modern", sight="joint", clock=True),
+    ),
     ("checkers", Checkers()),
     ("checkers(rules=legacy,clock=true)", Checkers("legacy", clock=True)),
 ]
@@ -60,7 +66,9 @@ def test_a_name_that_says_nothing(name, sentence):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("game", [Switch(4), Checkers()], ids=lambda game: game.name)
+@pytest.mark.parametrize(
+    "game", [Switch(agents=4), Checkers()], ids=lambda game: game.name
+)
 @pytest.mark.parametrize(
     "change",
     [

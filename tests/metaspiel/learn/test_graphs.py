@@ -22,13 +22,15 @@ def batches(updates, seed, device="cpu"):
     generator = torch.Generator().manual_seed(seed)
     lead = (updates, STACKED, BATCH)
     found = Batches(
-        torch.randn(updates, STACKED, 2 * BATCH, NETWORK.inputs, generator=generator),
-        torch.randint(NETWORK.actions, lead, generator=generator),
-        torch.randn(lead, generator=generator),
-        0.99 * torch.randint(2, lead, generator=generator).float(),
-        torch.rand(*lead, NETWORK.actions, generator=generator) < 0.3,
+        inputs=torch.randn(
+            updates, STACKED, 2 * BATCH, NETWORK.inputs, generator=generator
+        ),
+        action=torch.randint(NETWORK.actions, lead, generator=generator),
+        reward=torch.randn(lead, generator=generator),
+        alive=0.99 * torch.randint(2, lead, generator=generator).float(),
+        illegal=torch.rand(*lead, NETWORK.actions, generator=generator) < 0.3,
     )
-    return Batches(*[tensor.to(device) for tensor in vars(found).values()])
+    return Batches(**{name: part.to(device) for name, part in vars(found).items()})
 
 
 class Eager:

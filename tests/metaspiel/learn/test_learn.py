@@ -35,11 +35,13 @@ def batches(shape, seeds, updates=3, batch=8):
     illegal = each(lambda g: torch.rand(*lead, shape.actions, generator=g) < 0.5)
     illegal[..., 0] = False
     return Batches(
-        each(lambda g: torch.randn(updates, 2 * batch, shape.inputs, generator=g)),
-        each(lambda g: torch.randint(shape.actions, lead, generator=g)),
-        each(lambda g: torch.randn(lead, generator=g)),
-        each(lambda g: 0.99 * (torch.rand(lead, generator=g) < 0.8)).float(),
-        illegal,
+        inputs=each(
+            lambda g: torch.randn(updates, 2 * batch, shape.inputs, generator=g)
+        ),
+        action=each(lambda g: torch.randint(shape.actions, lead, generator=g)),
+        reward=each(lambda g: torch.randn(lead, generator=g)),
+        alive=each(lambda g: 0.99 * (torch.rand(lead, generator=g) < 0.8)).float(),
+        illegal=illegal,
     )
 
 
@@ -120,12 +122,12 @@ def test_replay_keeps_the_newest():
     for step in range(4):
         rows = torch.arange(4.0)[None, :, None] + 4 * step + torch.zeros(2, 4, 1)
         replay.add(
-            rows,
-            torch.zeros(2, 4, dtype=torch.int64),
-            rows[..., 0],
-            torch.ones(2, 4),
-            rows + 1,
-            torch.ones(2, 4, 2, dtype=torch.bool),
+            inputs=rows,
+            action=torch.zeros(2, 4, dtype=torch.int64),
+            reward=rows[..., 0],
+            alive=torch.ones(2, 4),
+            later=rows + 1,
+            legal=torch.ones(2, 4, 2, dtype=torch.bool),
         )
     assert replay.size == 10
     uniforms = torch.rand(50, 2, 8, dtype=torch.float64)
@@ -180,9 +182,9 @@ def task(simulator, seed, **changes):
     net = network.initial(torch.Generator().manual_seed(99)).numpy()
     players = simulator.players
     made = Task(
-        simulator,
-        network,
-        SMALL,
+        simulator=simulator,
+        network=network,
+        settings=SMALL,
         player=0,
         pools=(Pool.uniform(network) + Pool.of(net[None]),) * players,
         co_play=np.full((2,) * (players - 1), 0.5 ** (players - 1)),
@@ -287,9 +289,9 @@ def against_uniform(simulator, network, settings, seed, scale):
     """What player 0's response to the uniform policy earns against it."""
     uniform = Pool.uniform(network)
     asked = Task(
-        simulator,
-        network,
-        settings,
+        simulator=simulator,
+        network=network,
+        settings=settings,
         player=0,
         pools=(uniform, uniform),
         co_play=np.ones(1),
@@ -299,7 +301,17 @@ def against_uniform(simulator, network, settings, seed, scale):
     (answer,) = train([asked])
     pools = (Pool.of(answer.policy[None]), uniform)
     profiles = pure(np.array([[0, 0]]), 4000)
-    return play([Matches(simulator, network, pools, profiles, seed=(9,))])[0]
+    return play(
+        [
+            Matches(
+                simulator=simulator,
+                network=network,
+                pools=pools,
+                profiles=profiles,
+                seed=(9,),
+            )
+        ]
+    )[0]
 
 
 def test_it_finds_the_best_response_in_kuhn_poker():
@@ -357,7 +369,13 @@ def test_episodes_are_common_to_all_profiles():
     net = network.initial(torch.Generator().manual_seed(0)).numpy()
     pool = Pool.uniform(network) + Pool.of(net[None])
     cells = np.array([[0, 0], [1, 0], [0, 0], [1, 1]])
-    match = Matches(simulator, network, (pool, pool), pure(cells, 300), seed=(4,))
+    match = Matches(
+        simulator=simulator,
+        network=network,
+        pools=(pool, pool),
+        profiles=pure(cells, 300),
+        seed=(4,),
+    )
     score = play([match])[0]
     assert np.array_equal(score.outcomes[0], score.outcomes[2])
     assert not np.array_equal(score.outcomes[0], score.outcomes[1])
@@ -415,12 +433,30 @@ def test_misfits_are_refused():
     game, network = Bargaining(), MLP.of(Bargaining(), 16)
     pools = (Pool.uniform(network),) * 2
     with pytest.raises(UserError, match="at least 2 episodes"):
-        Matches(game, network, pools, np.zeros((1, 1, 2), np.int64), seed=(0,))
+        Matches(
+            simulator=game,
+            network=network,
+            pools=pools,
+            profiles=np.zeros((1, 1, 2), np.int64),
+            seed=(0,),
+        )
     for wrong in ([1, 0], [0, -1], [0, 0, 0]):
         with pytest.raises(UserError, match="a policy number for each player"):
-            Matches(game, network, pools, pure(np.array([wrong]), 2), seed=(0,))
+            Matches(
+                simulator=game,
+                network=network,
+                pools=pools,
+                profiles=pure(np.array([wrong]), 2),
+                seed=(0,),
+            )
     with pytest.raises(UserError, match="the network must have 41 inputs and 109"):
-        Matches(game, MLP(41, 16, 9), pools, pure(np.zeros((1, 2), int), 2), seed=(0,))
+        Matches(
+            simulator=game,
+            network=MLP(41, 16, 9),
+            pools=pools,
+            profiles=pure(np.zeros((1, 2), int), 2),
+            seed=(0,),
+        )
     for chances, other in (((2, 0), network), ((1, 1), MLP(40, 16, 109))):
         zero = np.zeros(other.size, np.float32)
         habit = Habit(other, zero, tuple(np.ones(count) for count in chances))

@@ -113,11 +113,11 @@ def _sample(size):
     rewards = torch.randn(size, 4, generator=made)
     rewards[1:] = 0
     return Sample(
-        torch.randn(size, 4, 1, generator=made),
-        torch.randn(size, 4, 1, generator=made),
-        torch.randn(size, 4, 1, generator=made),
-        rewards,
-        torch.tensor([1.0, 0.0, 1.0, 1.0]),
+        observations=torch.randn(size, 4, 1, generator=made),
+        later=torch.randn(size, 4, 1, generator=made),
+        actions=torch.randn(size, 4, 1, generator=made),
+        rewards=rewards,
+        alive=torch.tensor([1.0, 0.0, 1.0, 1.0]),
     )
 
 

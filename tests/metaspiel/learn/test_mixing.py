@@ -159,11 +159,11 @@ def test_qmix_rises_in_every_agents_value(seed, agents, scale):
 def sample():
     made = torch.Generator().manual_seed(1)
     return Sample(
-        torch.randn(2, 4, 3, generator=made),
-        torch.randn(2, 4, 3, generator=made),
-        torch.tensor([[0, 1, 2, 0], [2, 2, 1, 0]]),
-        torch.randn(2, 4, generator=made),
-        torch.tensor([1.0, 0.0, 1.0, 1.0]),
+        observations=torch.randn(2, 4, 3, generator=made),
+        later=torch.randn(2, 4, 3, generator=made),
+        actions=torch.tensor([[0, 1, 2, 0], [2, 2, 1, 0]]),
+        rewards=torch.randn(2, 4, generator=made),
+        alive=torch.tensor([1.0, 0.0, 1.0, 1.0]),
     )
 
 
@@ -301,11 +301,11 @@ def test_the_replay_forgets_the_oldest():
     for number in range(4):
         memory.add(
             Moves(
-                np.full((2, 2, 3), number, np.float32),
-                np.full((2, 2), number % 3),
-                np.full((2, 2), float(number)),
-                np.full((2, 2, 3), number + 10, np.float32),
-                np.array([True, False]),
+                observations=np.full((2, 2, 3), number, np.float32),
+                actions=np.full((2, 2), number % 3),
+                rewards=np.full((2, 2), float(number)),
+                later=np.full((2, 2, 3), number + 10, np.float32),
+                terminated=np.array([True, False]),
             )
         )
     assert sorted(memory.held["rewards"][:, 0].tolist()) == [1, 2, 2, 3, 3]

@@ -92,9 +92,9 @@ def test_a_habit_has_a_network_of_its_own():
 
 def task(simulator, network, pool, **changes):
     made = Task(
-        simulator,
-        network,
-        SMALL,
+        simulator=simulator,
+        network=network,
+        settings=SMALL,
         player=0,
         pools=(pool, pool),
         co_play=np.full(len(pool), 1 / len(pool)),
@@ -113,7 +113,13 @@ def test_sampled_co_players_and_payoffs():
     assert answers[0].tobytes() == answers[1].tobytes() != answers[2].tobytes()
     cells = np.stack([np.arange(3)] * 2, 1)
     pool = pools[0] + pools[1] + pools[2]
-    match = Matches(game, network, (pool, pool), pure(cells, 500), seed=(2,))
+    match = Matches(
+        simulator=game,
+        network=network,
+        pools=(pool, pool),
+        profiles=pure(cells, 500),
+        seed=(2,),
+    )
     uniform, sampled, greedy = play([match])[0].outcomes
     assert np.array_equal(uniform, sampled)
     assert not np.array_equal(uniform, greedy)
@@ -125,7 +131,12 @@ def test_instances_are_refused_where_chance_plays(play_):
     network, listed = MLP.of(game, 8), Instances(np.zeros((2, 0)), np.full(2, 0.5))
     pools = (Pool.of(fresh(network)), Pool.of(fresh(network), play_))
     match = Matches(
-        game, network, pools, pure(np.zeros((1, 2), int), 2), (0,), instances=listed
+        simulator=game,
+        network=network,
+        pools=pools,
+        profiles=pure(np.zeros((1, 2), int), 2),
+        seed=(0,),
+        instances=listed,
     )
     with pytest.raises(UserError, match="exact for greedy policies only"):
         play([match])
@@ -136,7 +147,13 @@ def test_only_the_fused_learner_minds_what_a_network_is():
     network = Linear(game.inputs, game.actions)
     pool = Pool.uniform(network) + Pool.of(fresh(network), "sampled")
     cells = np.array([[0, 1], [1, 0]])
-    match = Matches(game, network, (pool, pool), pure(cells, 50), seed=(0,))
+    match = Matches(
+        simulator=game,
+        network=network,
+        pools=(pool, pool),
+        profiles=pure(cells, 50),
+        seed=(0,),
+    )
     assert np.isfinite(play([match])[0].mean).all()
     with pytest.raises(UserError, match="must be an MLP, whose update is written"):
         train([task(game, network, pool)])

@@ -69,13 +69,15 @@ def test_advantages_and_targets_by_hand():
     rewards, values, after = rng.normal(size=(3, 7, 4, 2))
     last = rng.random((7, 4)) < 0.3
     last[-1] = True
-    found = advantages(rewards, values, after, last, 0.9, 0.8)
+    found = advantages(rewards, values, after, last=last, gamma=0.9, lam=0.8)
     np.testing.assert_allclose(
-        found, brute_advantages(rewards, values, after, last, 0.9, 0.8), atol=1e-12
+        found,
+        brute_advantages(rewards, values, after, last=last, gamma=0.9, lam=0.8),
+        atol=1e-12,
     )
     # With lambda 1 an advantage is the discounted reward to come minus the value.
     np.testing.assert_allclose(
-        advantages(rewards, values, after, last, 0.9, 1.0) + values,
+        advantages(rewards, values, after, last=last, gamma=0.9, lam=1.0) + values,
         targets(rewards, after, last, 0.9),
         atol=1e-12,
     )
@@ -85,7 +87,9 @@ def test_a_rollout_says_what_was_seen_and_where_episodes_end():
     game = Switch(agents=2)
     agents = ppo.students(game, SMALL).fresh(0)
     who = ppo.students(game, SMALL).policies
-    played = collect(game, who, agents.actor.weights, 10, 120, stream(0, 1))
+    played = collect(
+        game, who, agents.actor.weights, envs=10, steps=120, rng=stream(0, 1)
+    )
     assert played.rewards.shape == (120, 10, 2)
     rows = played.seen[torch.arange(2)[:, None], played.index]
     assert rows.shape == (2, 1200, 2)
@@ -171,7 +175,7 @@ def test_the_first_ratio_is_one_and_the_first_gradient_the_policy_gradient():
     leaf = agents.actor.weights.clone().requires_grad_()
     log = batch.log_ratios(who.at(leaf, batch.seen))
     (log * batch.advantage).mean(1).sum().backward()
-    new, _ = ppo.improve(settings, who, agents.actor, batch, 1, 1e-3)
+    new, _ = ppo.improve(settings, who, agents.actor, batch=batch, steps=1, rate=1e-3)
     moved = new.weights - agents.actor.weights
     # The first step of Adam goes by the sign of the gradient.
     big = leaf.grad.abs() > 1e-5
@@ -209,7 +213,7 @@ def test_an_agent_past_its_target_rests_and_the_others_go_on():
     batch = replace(batch, advantage=still)
     who = ppo.students(game, tight).policies
     quiet = replace(tight, entropy=0.0, kl=0.0)
-    _, facts = ppo.improve(quiet, who, agents.actor, batch, 10, 1e-2)
+    _, facts = ppo.improve(quiet, who, agents.actor, batch=batch, steps=10, rate=1e-2)
     assert facts.steps[0] < 10 and facts.steps[1] == 10
     assert facts.kl[0] > 1.5e-4
 
@@ -318,7 +322,9 @@ def test_numbers_that_are_not_finite_stop_the_run():
     with pytest.raises(
         Diverged, match=r"actor's loss of every agent.* agent 1's is not"
     ):
-        ppo.improve(SMALL, who.policies, agents.actor, spoiled, 1, 1e-3)
+        ppo.improve(
+            SMALL, who.policies, agents.actor, batch=spoiled, steps=1, rate=1e-3
+        )
     bad = batch.target.clone()
     bad[0, 0] = torch.inf
     with pytest.raises(Diverged, match=r"critic's loss of every agent.* agent 0's"):
