@@ -20,7 +20,7 @@ from offline import ensemble
 from offline.baselines import Clone
 from offline.coffee import Approach
 from offline.data import Dataset
-from offline.ensemble import Training
+from offline.ensemble import Ensemble, Training
 from offline.model import ModelSimulator
 from offline.starts import starts
 from psro import checkpoint
@@ -129,6 +129,19 @@ def data_of(unit: Unit, job: Job) -> Dataset:
         raise _to_remove(error, place) from None
 
 
+def model_of(unit: Unit, job: Job) -> Ensemble:
+    """The ensemble that a unit trained.
+
+    Raises:
+      UserError: it is damaged, or another unit's.
+    """
+    place = unit.place(job.folder)
+    try:
+        return ensemble.load(place, bound(unit.name, job.config))
+    except UserError as error:
+        raise _to_remove(error, place) from None
+
+
 def write_row(unit: Unit, job: Job, row: dict[str, Any]) -> None:
     """Writes the row of a unit that judges."""
     place = unit.place(job.folder)
@@ -148,12 +161,7 @@ def simulator_of(unit: Unit, job: Job) -> ModelSimulator:
         behaviour=unit.behaviour,
         trajectories=unit.trajectories,
     )
-    trained = replace(own, kind="model")
-    place = trained.place(job.folder)
-    try:
-        learned = ensemble.load(place, bound(trained.name, config))
-    except UserError as error:
-        raise _to_remove(error, place) from None
+    learned = model_of(replace(own, kind="model"), job)
     return ModelSimulator(
         learned=ensemble.moved(learned, device),
         starts=starts([data_of(own, job)], device),
@@ -173,6 +181,21 @@ def save_clone(clone: Clone, unit: Unit, job: Job) -> None:
     arrays["width"] = np.asarray(clone.network.width)
     facts = bound(unit.name, job.config)
     files.write_arrays(unit.place(job.folder), arrays, facts)
+
+
+def check_sound(unit: Unit, job: Job) -> None:
+    """Refuses the results of a finished unit that are damaged or another one's.
+
+    Rows of units that judge are looked at when they are reported.
+    """
+    if unit.kind in ("behaviour", "explore"):
+        state_of(unit, job)
+    elif unit.kind == "data":
+        data_of(unit, job)
+    elif unit.kind == "model":
+        model_of(unit, job)
+    elif unit.kind == "clone":
+        cloned(unit, job)
 
 
 def cloned(unit: Unit, job: Job) -> Clone:

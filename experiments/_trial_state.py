@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _metrics, _run
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def rows(config: "Config", folder: Path) -> list[dict[str, Any]]:
     if not places:
         raise UserError(f"'{folder}' must hold the checkpoint of its run; it does not")
     state, known = checkpoint.read(places[-1])
-    if known.get("config") != _run.binding(config):
+    game = files.read_sealed(folder / "game.json")
+    now = {"config": _run.binding(config), "game": game["fingerprint"]}
+    if {name: known.get(name) for name in now} != now:
         raise UserError(
             f"checkpoint '{places[-1]}' must belong to this run's configuration; it is "
             "of another one"

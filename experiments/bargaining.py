@@ -242,7 +242,7 @@ def _work(
     config: Config, chosen: list[_grid.Unit]
 ) -> tuple[Path, list[_grid.Outcome], dict[str, Any]]:
     """Does what is missing and reports; the faults are recorded."""
-    from experiments import _folder, _plan, _units
+    from experiments import _folder, _parts, _plan, _units
     from psro.executor import parse
 
     spec = f"processes:jobs={config.jobs}" if config.jobs > 1 else config.executor
@@ -255,6 +255,9 @@ def _work(
         whole = _folder.widened(folder, config)
         _folder.record(folder, whole)
         todo = [unit for unit in chosen if not unit.done(folder, config)]
+        for unit in chosen:
+            if unit not in todo:
+                _parts.check_sound(unit, _grid.Job((unit,), config, folder))
         silent = config.quiet or config.json or not todo
         plan = None if silent else _plan.plan(config, chosen, folder)
         begun = time.monotonic()

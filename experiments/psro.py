@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from experiments import _arena, _owner, _run, _trial, _trial_state
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _all_trials(
                     f"'{place}' has done; got {config.iterations}"
                 )
     _run.record(folder, config)
-    _run.write_json(folder / "game.json", _game(arena))
+    files.write_sealed(folder / "game.json", _game(arena))
     if config.jobs > 1 and config.trials > 1:
         from joblib import Parallel, delayed
 
@@ -223,7 +224,7 @@ def _game(arena: "Arena") -> dict[str, str]:
 def _check_game(arena: "Arena", folder: Path) -> None:
     """Refuses another game than the one that a run was begun with."""
     place = folder / "game.json"
-    if place.exists() and _run.read_json(place) != _game(arena):
+    if place.exists() and files.read_sealed(place) != _game(arena):
         raise UserError(
             f"--resume: the game must be the one that '{folder}' was begun with, "
             "payoffs included; it has changed"

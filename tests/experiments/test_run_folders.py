@@ -256,7 +256,7 @@ def pages() -> list[str]:
     return [
         name
         for name, module in sorted(modules.items())
-        if "out" in module.Config.__dataclass_fields__
+        if "out" in getattr(getattr(module, "Config", None), "__dataclass_fields__", ())
     ]
 
 
