@@ -41,10 +41,10 @@ __all__ = [
 __getattr__ = public(
     __name__,
     {
-        "loop": ("MATRLRun", "start", "step", "exploitability"),
-        "methods": ("METHODS", "Method", "Settings", "method"),
-        "dynamics": ("IGA", "LookAhead", "MATRL", "WoLF", "Race", "race"),
-        "matrix_games": ("Games",),
-        "meta_game": ("MetaGame",),
+        ".loop": ("MATRLRun", "start", "step", "exploitability"),
+        ".methods": ("METHODS", "Method", "Settings", "method"),
+        ".dynamics": ("IGA", "LookAhead", "MATRL", "WoLF", "Race", "race"),
+        ".matrix_games": ("Games",),
+        ".meta_game": ("MetaGame",),
     },
 )

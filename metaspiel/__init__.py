@@ -11,8 +11,9 @@ rooms behind it can be imported as well: ``metaspiel.nfg`` (normal-form games),
 the experiments.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from metaspiel.lazy import public
 
 if TYPE_CHECKING:
     from meta_solvers.base import (
@@ -33,21 +34,6 @@ if TYPE_CHECKING:
     from psro.setup import Setup
 
     __version__: str
-
-# Where each public name lives; importing one loads its room and no other.
-_ROOMS = {
-    "meta_solvers.base": ("MetaSolution", "MetaSolver", "SolverFailed", "Status"),
-    "meta_solvers": ("get", "names", "register", "solve"),
-    "metaspiel.games.openspiel": ("sequence_form",),
-    "metaspiel.nfg.errors": ("UserError",),
-    "metaspiel.nfg.game": ("Game",),
-    "metaspiel.nfg.gaps": ("Gaps", "measure"),
-    "psro.exact": ("ExactEvaluator", "ExactOracle"),
-    "psro.loop": ("run", "start", "step"),
-    "psro.parts": ("State",),
-    "psro.setup": ("Setup",),
-}
-_HOME = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "ExactEvaluator",
@@ -74,18 +60,29 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Loads a public name when it is first asked for (PEP 562)."""
-    if name == "__version__":
-        from importlib import metadata
+_HOMES = {
+    "meta_solvers": ("get", "names", "register", "solve"),
+    "meta_solvers.values": ("MetaSolution", "SolverFailed", "Status"),
+    "meta_solvers.base": ("MetaSolver",),
+    ".games.openspiel": ("sequence_form",),
+    ".nfg.errors": ("UserError",),
+    ".nfg.game": ("Game",),
+    ".nfg.gaps": ("Gaps", "measure"),
+    "psro.exact": ("ExactEvaluator", "ExactOracle"),
+    "psro.loop": ("run", "start", "step"),
+    "psro.parts": ("State",),
+    "psro.setup": ("Setup",),
+}
+_loaded = public(__name__, _HOMES)
 
-        value: Any = metadata.version("metaspiel")
-    elif name in _HOME:
-        value = getattr(import_module(_HOME[name]), name)
-    else:
-        raise AttributeError(f"module 'metaspiel' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first asked for."""
+    if name != "__version__":
+        return _loaded(name)
+    from importlib import metadata
+
+    return metadata.version("metaspiel")
 
 
 def __dir__() -> list[str]:

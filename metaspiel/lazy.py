@@ -10,13 +10,14 @@ def public(room: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any
 
     Args:
       room: full name of the package.
-      homes: which of its modules defines which names.
+      homes: which module defines which names; a module of the room is written with a
+        dot in front, as in a relative import.
     """
     home = {name: module for module, names in homes.items() for name in names}
 
     def attribute(name: str) -> Any:
         if name not in home:
             raise AttributeError(f"module '{room}' has no attribute '{name}'")
-        return getattr(import_module(f"{room}.{home[name]}"), name)
+        return getattr(import_module(home[name], room), name)
 
     return attribute

@@ -44,14 +44,14 @@ __all__ = [
 __getattr__ = public(
     __name__,
     {
-        "coffee": ("Approach", "setup"),
-        "data": ("Dataset",),
-        "record": ("collect", "replay", "verify"),
-        "dynamics": ("train",),
-        "ensemble": ("Ensemble", "Training"),
-        "model": ("ModelSimulator",),
-        "starts": ("Starts",),
-        "baselines": ("Cloning", "clone"),
-        "regret": ("Judge", "Regret", "regrets"),
+        ".coffee": ("Approach", "setup"),
+        ".data": ("Dataset",),
+        ".record": ("collect", "replay", "verify"),
+        ".dynamics": ("train",),
+        ".ensemble": ("Ensemble", "Training"),
+        ".model": ("ModelSimulator",),
+        ".starts": ("Starts",),
+        ".baselines": ("Cloning", "clone"),
+        ".regret": ("Judge", "Regret", "regrets"),
     },
 )

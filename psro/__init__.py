@@ -57,13 +57,13 @@ __all__ = [
 __getattr__ = public(
     __name__,
     {
-        "loop": ("respond", "run", "start", "step"),
-        "setup": ("Evaluator", "Oracle", "Setup", "Stage"),
-        "parts": ("Member", "Population", "Response", "State", "Table", "Target"),
-        "exact": ("ExactEvaluator", "ExactOracle"),
-        "rl": ("LearnedOracle", "SampledEvaluator"),
-        "executor": ("Executor", "InProcess"),
-        "workers": ("Processes",),
-        "cluster": ("Ray",),
+        ".loop": ("respond", "run", "start", "step"),
+        ".setup": ("Evaluator", "Oracle", "Setup", "Stage"),
+        ".parts": ("Member", "Population", "Response", "State", "Table", "Target"),
+        ".exact": ("ExactEvaluator", "ExactOracle"),
+        ".rl": ("LearnedOracle", "SampledEvaluator"),
+        ".executor": ("Executor", "InProcess"),
+        ".workers": ("Processes",),
+        ".cluster": ("Ray",),
     },
 )

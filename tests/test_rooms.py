@@ -8,14 +8,32 @@ from importlib.util import find_spec
 
 import pytest
 
-HEAVY = ("torch", "scipy", "cvxpy", "pyspiel", "matplotlib", "ray", "rich", "tyro")
+HEAVY = (
+    "torch",
+    "safetensors",
+    "cvxpy",
+    "matplotlib",
+    "pyspiel",
+    "scipy",
+    "ray",
+    "tyro",
+    "rich",
+    "gymnasium",
+    "pettingzoo",
+    "mujoco",
+)
 ROOMS = [
+    "matrl",
     "meta_solvers",
     "meta_solvers.exact",
     "meta_solvers.nes",
+    "metaspiel",
+    "metaspiel.files",
     "metaspiel.games",
     "metaspiel.learn",
     "metaspiel.nfg",
+    "offline",
+    "psro",
 ]
 
 

@@ -22,7 +22,7 @@ __all__ = [
 __getattr__ = public(
     __name__,
     {
-        "batch": ("Equilibria", "equilibria"),
-        "implicit": ("equilibrium",),
+        ".batch": ("Equilibria", "equilibria"),
+        ".implicit": ("equilibrium",),
     },
 )

@@ -27,9 +27,9 @@ __all__ = [
 __getattr__ = public(
     __name__,
     {
-        "solver": ("NeuralEquilibrium", "neural_equilibria"),
-        "network": ("Architecture", "Network"),
-        "train": ("Recipe",),
-        "data": ("Games",),
+        ".solver": ("NeuralEquilibrium", "neural_equilibria"),
+        ".network": ("Architecture", "Network"),
+        ".train": ("Recipe",),
+        ".data": ("Games",),
     },
 )

@@ -30,11 +30,11 @@ __all__ = [
 __getattr__ = public(
     __name__,
     {
-        "openspiel": ("matrix_game", "sequence_form"),
-        "sequence": ("SequenceForm",),
-        "simulator": ("Simulator",),
-        "bargaining": ("Bargaining",),
-        "batched": ("OpenSpielSimulator",),
-        "markov": ("MarkovGame",),
+        ".openspiel": ("matrix_game", "sequence_form"),
+        ".sequence": ("SequenceForm",),
+        ".simulator": ("Simulator",),
+        ".bargaining": ("Bargaining",),
+        ".batched": ("OpenSpielSimulator",),
+        ".markov": ("MarkovGame",),
     },
 )

@@ -20,9 +20,9 @@ __all__ = ["MADDPG", "PPO", "Learned", "Mixing", "Task"]
 __getattr__ = public(
     __name__,
     {
-        "ppo": ("PPO",),
-        "tasks": ("Learned", "Task"),
-        "mixing": ("Mixing",),
-        "maddpg": ("MADDPG",),
+        ".ppo": ("PPO",),
+        ".tasks": ("Learned", "Task"),
+        ".mixing": ("Mixing",),
+        ".maddpg": ("MADDPG",),
     },
 )
