@@ -1,0 +1,156 @@
+"""Progress of pieces of work and the time left: live on a terminal, else in lines."""
+
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from experiments.lab.work import Outcome, Piece
+
+_LOOK = 0.5  # seconds between looks at what is made
+_PRIOR = 0.05  # the planned speed counts for as much as this share of the work
+
+
+def spell(seconds: float) -> str:
+    """A time for people, in seconds, minutes or hours."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+class Watch:
+    """Shows how much of some pieces is done, and how long the rest will take.
+
+    What is left takes as long as pieces of its kind took so far, a unit of effort each;
+    before any was seen, as long as was planned, or as the other kinds.
+
+    Args:
+      pieces: all that are to be done.
+      jobs: how many are done at once.
+      silent: nothing is shown.
+      planned: seconds that a unit of effort takes by the clock, if that is known.
+    """
+
+    def __init__(
+        self,
+        pieces: Sequence[Piece],
+        *,
+        jobs: int = 1,
+        silent: bool = False,
+        planned: float | None = None,
+    ) -> None:
+        self._pieces = {piece.name: piece for piece in pieces}
+        self._jobs = max(1, min(jobs, len(pieces)))
+        self._silent, self._planned = silent or not pieces, planned
+        self._made = dict.fromkeys(self._pieces, 0.0)
+        self._over: set[str] = set()
+        self._seen: dict[str, float] = {}  # when a piece was last seen to move
+        self._spent: dict[str, float] = {}  # seconds in which a kind was at work
+        self._gained: dict[str, float] = {}  # effort that it made in them
+        self._stop, self._lock = threading.Event(), threading.Lock()
+
+    def __enter__(self) -> "Watch":
+        if self._silent:
+            return self
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        for piece in self._pieces.values():  # what an earlier run made is no progress
+            if piece.made is not None:
+                self._made[piece.name] = piece.made()
+        self._begun = time.monotonic()
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._live = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._live.start()
+        total = sum(piece.effort for piece in self._pieces.values())
+        self._bar = self._live.add_task(self._text(), total=total)
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._silent:
+            self._stop.set()
+            self._thread.join()
+            self._live.stop()
+
+    def tell(self, outcome: Outcome) -> None:
+        """A piece is over."""
+        if self._silent:
+            return
+        self._look()
+        with self._lock:
+            self._end(self._pieces[outcome.name], outcome)
+        text = f"{self._text()}: {outcome.name}"
+        if outcome.fault is not None:
+            text += f": FAILED, {outcome.fault}"
+        if outcome.fault is not None or not self._console.is_terminal:
+            self._console.print(text, markup=False)
+
+    def _end(self, piece: Piece, outcome: Outcome) -> None:
+        self._over.add(piece.name)
+        if piece.made is None and outcome.fault is None:
+            self._learn(piece.kind, outcome.seconds, piece.effort)
+        self._made[piece.name] = piece.effort
+
+    def _learn(self, kind: str, seconds: float, effort: float) -> None:
+        self._spent[kind] = self._spent.get(kind, 0.0) + seconds
+        self._gained[kind] = self._gained.get(kind, 0.0) + effort
+
+    def _follow(self) -> None:
+        while not self._stop.wait(_LOOK):
+            self._look()
+            if self._console.is_terminal:
+                done = sum(self._made.values())
+                self._live.update(self._bar, completed=done, description=self._text())
+
+    def _look(self) -> None:
+        """Asks every piece that is not over how far it has come."""
+        with self._lock:
+            for piece in self._pieces.values():
+                if piece.made is None or piece.name in self._over:
+                    continue
+                made, now = piece.made(), time.monotonic()
+                more = made - self._made[piece.name]
+                self._made[piece.name] = made
+                if more <= 0:  # nothing new, or cut back to a checkpoint
+                    continue
+                if piece.name in self._seen:  # what came first took its start-up too
+                    self._learn(piece.kind, now - self._seen[piece.name], more)
+                self._seen[piece.name] = now
+
+    def left(self) -> float | None:
+        """Seconds until all is done, by the clock; None before anything is known."""
+        with self._lock:
+            spent, gained = sum(self._spent.values()), sum(self._gained.values())
+            if self._planned is not None:  # the plan knows the kinds, the clock the rest
+                total = sum(piece.effort for piece in self._pieces.values())
+                done = sum(self._made.values())
+                prior = _PRIOR * total
+                passed = time.monotonic() - self._begun + prior * self._planned
+                return (total - done) * passed / max(done + prior, 1e-9)
+            if not gained:
+                return None
+            rest = 0.0
+            for piece in self._pieces.values():
+                if piece.name not in self._over:
+                    known = self._gained.get(piece.kind)
+                    rate = self._spent[piece.kind] / known if known else spent / gained
+                    rest += rate * max(0.0, piece.effort - self._made[piece.name])
+            return rest / self._jobs
+
+    def _text(self) -> str:
+        text = f"{len(self._over)}/{len(self._pieces)} done"
+        left = self.left()
+        return text if left is None else f"{text}, about {spell(max(0.0, left))} left"

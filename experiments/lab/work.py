@@ -1,0 +1,288 @@
+"""Pieces of work in a run folder: one scheduler for grids, cells and all between.
+
+A piece reads what the pieces that it needs have written, and writes results of its own
+to a place of its own. Its bits depend on its own fields: not on what runs beside it, on
+the number of processes, or on how often the run was killed and resumed. Whoever makes
+the pieces leaves out those whose results are there; that is all there is to a resume.
+"""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Protocol
+
+from experiments.lab import folder
+from meta_solvers.values import SolverFailed
+from metaspiel.nfg.errors import UserError
+from psro.executor import WorkerLost, WorkFailed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a piece.
+
+    Attributes:
+      name: of the piece.
+      fault: why it failed, in one sentence; None where all is well.
+      user: the fault is the user's to mend.
+      trace: where the fault arose.
+      seconds: of CPU that it took since it was last begun.
+      lacks: a piece that it needs and that failed; then it was not begun.
+    """
+
+    name: str
+    fault: str | None = None
+    user: bool = False
+    trace: str = ""
+    seconds: float = 0.0
+    lacks: str | None = None
+
+
+Do = Callable[[Sequence[Any]], list[Outcome]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Piece:
+    """A piece of work.
+
+    Attributes:
+      name: what it is called, once in a run.
+      what: says all about it; ``do`` is given it, in this process or in another one.
+      do: a module-level function, or a ``partial`` of one, that does pieces in lockstep
+        (mostly one) and answers for each; ``attempt`` makes an answer of an exception.
+      needs: names of the pieces whose results it reads.
+      stack: pieces of one name here may be done in lockstep; empty for alone.
+      kind: pieces of one kind take about as long for the same effort.
+      effort: how much work it is: iterations, or planned seconds.
+      made: how much of the effort is on disk by now, where that can be looked up.
+    """
+
+    name: str
+    what: Any
+    do: Do
+    needs: tuple[str, ...] = ()
+    stack: str = ""
+    kind: str = ""
+    effort: float = 1.0
+    made: Callable[[], float] | None = None
+
+
+class Report(Protocol):
+    """Told of every outcome, in the main thread."""
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Records it, shows it."""
+
+
+def attempt(
+    names: Sequence[str], action: Callable[[], None], *, faults: tuple[type, ...] = ()
+) -> list[Outcome]:
+    """Does the work of some pieces; their fault is an outcome and raises nothing.
+
+    Args:
+      names: of the pieces that the action does.
+      action: the work.
+      faults: exceptions that are the user's to mend, besides ``UserError``, solvers
+        without an answer, and the disk's.
+    """
+    mendable = (UserError, SolverFailed, OSError, *faults)
+    begun, outcome = time.process_time(), Outcome(name="")
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001  one piece's fault is not the others'
+        user = isinstance(error, mendable)
+        outcome = Outcome(
+            name="",
+            fault=str(error) if user else f"{type(error).__name__}: {error}",
+            user=user,
+            trace="".join(traceback.format_exception(error)),
+        )
+    seconds = (time.process_time() - begun) / max(1, len(names))
+    return [replace(outcome, name=name, seconds=seconds) for name in names]
+
+
+def check(pieces: Sequence[Piece]) -> None:
+    """Refuses pieces that cannot be told apart, or need one that is not there.
+
+    Raises:
+      UserError: two have one name.
+      ValueError: a piece needs one that does not come before it.
+    """
+    before: set[str] = set()
+    for piece in pieces:
+        if piece.name in before:
+            raise UserError(f"every piece must be there once; got {piece.name} twice")
+        before.add(piece.name)
+
+
+def run(
+    pieces: Sequence[Piece],
+    report: Report,
+    *,
+    jobs: int = 1,
+    stack: int = 1,
+) -> list[Outcome]:
+    """Does pieces as soon as what they need is done.
+
+    A piece that fails takes those that need it with it, and no others. What a piece
+    needs and is not among the pieces is there already.
+
+    Args:
+      pieces: each after those it needs.
+      report: told of every outcome as it comes.
+      jobs: worker processes, of one thread each; with 1 the work is done in this one.
+      stack: how many pieces of one stack are done in lockstep.
+
+    Returns:
+      The faults, in the order of the pieces.
+
+    Raises:
+      UserError: two pieces have one name.
+    """
+    from psro.workers import Processes
+
+    check(pieces)
+    batches = _batches(pieces, stack)
+    jobs = min(jobs, len(batches))
+    if jobs < 2:
+        return _Schedule(batches, report).run(_here, None)
+    threads = ThreadPoolExecutor(jobs)  # they only wait for the processes
+    try:
+        with Processes(jobs) as executor:
+
+            def elsewhere(batch: Sequence[Piece]) -> list[Outcome]:
+                request = (batch[0].do, [piece.what for piece in batch])
+                try:
+                    return executor.answer(_answered, [request])[0]
+                except (WorkerLost, WorkFailed) as error:
+                    trace = "\n".join(getattr(error, "__notes__", []))
+                    lost = Outcome(name="", fault=str(error), trace=trace)
+                    return [replace(lost, name=piece.name) for piece in batch]
+
+            return _Schedule(batches, report).run(elsewhere, threads, jobs)
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _here(batch: Sequence[Piece]) -> list[Outcome]:
+    return batch[0].do([piece.what for piece in batch])
+
+
+def _answered(requests: Sequence[tuple[Do, Sequence[Any]]]) -> list[list[Outcome]]:
+    """What a worker process is asked."""
+    _mortal()
+    return [do(what) for do, what in requests]
+
+
+@cache
+def _mortal() -> None:
+    """A worker that outlived its parent would write beside a resumed run; once."""
+    folder.end_with_parent()
+
+
+def _batches(pieces: Sequence[Piece], stack: int) -> list[list[Piece]]:
+    """Pieces that are done in lockstep; a batch waits for what its last one needs."""
+    batches: list[list[Piece]] = []
+    newest: dict[str, list[Piece]] = {}
+    for piece in pieces:
+        batch = newest.get(piece.stack, [])
+        if not (piece.stack and 0 < len(batch) < stack):
+            batch = []
+            batches.append(batch)
+        batch.append(piece)
+        newest[piece.stack] = batch
+    place = {piece.name: number for number, piece in enumerate(pieces)}
+    return sorted(batches, key=lambda batch: place[batch[-1].name])
+
+
+@dataclass
+class _Schedule:
+    """What is left to do, and what became of the rest."""
+
+    left: list[list[Piece]]
+    report: Report
+    lost: dict[str, Outcome] = field(default_factory=dict)
+
+    def run(
+        self,
+        do: Callable[[Sequence[Piece]], list[Outcome]],
+        threads: ThreadPoolExecutor | None,
+        parallel: int = 1,
+    ) -> list[Outcome]:
+        order = [piece.name for batch in self.left for piece in batch]
+        self.open = set(order)
+        running: dict[Future[list[Outcome]], Sequence[Piece]] = {}
+        while self.left or running:
+            for batch in self._ready(parallel - len(running)):
+                if threads is None:
+                    self._settle(do(batch))
+                else:
+                    running[threads.submit(do, batch)] = batch
+            if self.left and not running and not self._can_go_on():
+                name = self.left[0][0].name
+                raise RuntimeError(f"run(): nothing can begin; {name} is left")
+            ended, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in ended:
+                del running[future]
+                self._settle(future.result())
+        return [self.lost[name] for name in order if name in self.lost]
+
+    def _settle(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            self.open.discard(outcome.name)
+            if outcome.fault is not None:
+                self.lost[outcome.name] = outcome
+            self.report(outcome)
+
+    def _can_go_on(self) -> bool:
+        return any(not self._waits(batch) for batch in self.left)
+
+    def _waits(self, batch: Sequence[Piece]) -> bool:
+        return any(name in self.open for piece in batch for name in piece.needs)
+
+    def _ready(self, room: int) -> Iterator[Sequence[Piece]]:
+        """Batches that can begin, at most so many; pieces that never can are settled."""
+        for batch in list(self.left):
+            if room < 1:
+                return
+            for piece in batch:
+                gone = next((n for n in piece.needs if n in self.lost), None)
+                if gone is not None:
+                    fault = f"needs {gone}"
+                    user = self.lost[gone].user
+                    outcome = Outcome(
+                        name=piece.name, fault=fault, user=user, lacks=gone
+                    )
+                    self._settle([outcome])
+            batch[:] = [piece for piece in batch if piece.name not in self.lost]
+            if not batch:
+                self.left.remove(batch)
+            elif not self._waits(batch):
+                self.left.remove(batch)
+                room -= 1
+                yield batch
+
+
+def complain(faults: Sequence[Outcome], hint: str = "") -> None:
+    """Ends a page after faults: with code 2 if all are the user's to mend, else with 1.
+
+    Args:
+      faults: what ``run`` returned.
+      hint: what else the user should know, after the sentence.
+
+    Raises:
+      UserError: all faults are the user's.
+      RuntimeError: one is not.
+    """
+    if not faults:
+        return
+    first = next((fault for fault in faults if fault.lacks is None), faults[0])
+    text = f"{first.name}: {first.fault}{hint}"
+    if len(faults) > 1:
+        text = f"{len(faults)} pieces failed, the others are kept; the first is {text}"
+    if all(fault.user for fault in faults):
+        raise UserError(text)
+    raise RuntimeError(text)
