@@ -170,7 +170,7 @@ def test_verdicts_follow_the_permutation_test():
     assert claim.higher(high[:2], low[:2], 0)["verdict"] == "too few seeds"
     assert claim.higher([1.0, 5.0, 3.0], [2.0, 4.0, 3.0], 0)["verdict"] == "undecided"
     nothing = claim.higher(high, [], 0)
-    assert nothing["verdict"] == "not run" and "no seeds" in claim.told(nothing)
+    assert nothing["verdict"] == "not run" and "no seeds" in claim.in_words(nothing)
     mixed, other = [1.0, 5.0, 6.0], [2.0, 3.0, 0.5]
     pooled = mixed + other
     sums = [sum(pair) for pair in combinations(pooled, 3)]
