@@ -119,10 +119,10 @@ def run(config: Config) -> list[dict[str, Any]]:
                     games = games or Games.draw(
                         actions, config.concept, single, batch, config.seed
                     )
-                    found = {"solver": name, "size": text}
-                    found |= cell(SOLVERS[name], games, config)
-                    cells.append(_run.clean(found))
-                    if "absent" not in found:  # what is missing now may come
+                    measured = {"solver": name, "size": text}
+                    measured |= cell(SOLVERS[name], games, config)
+                    cells.append(_run.clean(measured))
+                    if "absent" not in measured:  # what is missing now may come
                         _run.write_result(place, cells[-1], config)
                 if not (config.quiet or config.json):
                     print(_line(summary(cells[-1], cells)), flush=True)
@@ -168,8 +168,8 @@ def timed(
 
     def call(start: int) -> tuple["ndarray", "ndarray", float]:
         begin = time.process_time()
-        found = solver.solve(payoffs[start : start + width], config.concept)
-        return *found, time.process_time() - begin
+        answer = solver.solve(payoffs[start : start + width], config.concept)
+        return *answer, time.process_time() - begin
 
     first = call(0)
     if first[2] >= config.seconds:

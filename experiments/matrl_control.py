@@ -116,8 +116,8 @@ def game(config: Config, task: str) -> "MarkovGame":
     """The robot with this run's limit."""
     from metaspiel.games.worlds import load
 
-    found: Any = load(task)
-    return replace(found, limit=config.limit)
+    robot: Any = load(task)
+    return replace(robot, limit=config.limit)
 
 
 def settings(config: Config) -> "Settings":
@@ -211,8 +211,8 @@ def random_returns(
         total += scene.rewards.sum(1)
         if scene.over.all():
             break
-    found: list[float] = total.tolist()
-    return found
+    returns: list[float] = total.tolist()
+    return returns
 
 
 def run(config: Config) -> dict[str, Any]:

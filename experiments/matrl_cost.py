@@ -118,17 +118,17 @@ def run(config: Config) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     with _run.claim(config.out, "matrl_cost", config.resume) as folder:
-        told: Any = config
-        _folder.record(folder, told)
+        recorded: Any = config
+        _folder.record(folder, recorded)
         (folder / "parts").mkdir(exist_ok=True)
-        found = []
+        rows = []
         for name, work in _matrl_cost.works(config):
             place = folder / "parts" / f"{name}.json"
             row = _run.piece(place, config, work)
-            found.append(row)
+            rows.append(row)
             if not (config.quiet or config.json):
                 print(_matrl_cost_report.line(row), flush=True)
-        return _matrl_cost_report.write(folder, config, found)
+        return _matrl_cost_report.write(folder, config, rows)
 
 
 def page(config: Config) -> None:

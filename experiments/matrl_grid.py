@@ -194,15 +194,15 @@ def task(config: Config, name: str) -> Task:
         if name.endswith(f"-{ending}"):
             base, rules = name.removesuffix(f"-{ending}"), ending
     if base in TASKS:
-        found = TASKS[base]
-        found = replace(found, name=name, game=found.game.format(rules))
+        chosen = TASKS[base]
+        chosen = replace(chosen, name=name, game=chosen.game.format(rules))
     elif name.partition("(")[0].strip() in WORLDS:
-        found = Task(name=name, game=name)
+        chosen = Task(name=name, game=name)
     else:
         raise unknown("--games", "task or world", name, [*TASKS, *WORLDS])
     if base == "checkers-team" and config.reward == "own":
         raise UserError("--reward: checkers-team must have 'team'; got 'own'")
-    return replace(found, reward=config.reward or found.reward)
+    return replace(chosen, reward=config.reward or chosen.reward)
 
 
 def iterations(config: Config, chosen: Task) -> int:
@@ -273,7 +273,7 @@ def check(config: Config) -> "list[Cell]":
             known = (*METHODS, *MORE_METHODS)
             raise unknown("--methods", "method", method, known)
     tasks = [task(config, name) for name in config.games]
-    found = [
+    cells = [
         Cell(
             label=f"{one.name} {method}",
             game=one.game,
@@ -286,8 +286,8 @@ def check(config: Config) -> "list[Cell]":
         for one in tasks
         for method in config.methods
     ]
-    check_cells(found)
-    return found
+    check_cells(cells)
+    return cells
 
 
 def widened(folder: Path, config: Config) -> Config:
@@ -315,8 +315,8 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
     with _run.claim(config.out, "matrl_grid", config.resume) as folder:
         config = widened(folder, config)
         cells = check(config)
-        told: Any = config
-        _folder.record(folder, told)
+        recorded: Any = config
+        _folder.record(folder, recorded)
         begun = time.monotonic()
         try:
             silent = config.quiet or config.json

@@ -154,7 +154,7 @@ def check(config: Config) -> "list[Cell]":
     for method in config.methods:
         if method not in METHODS:
             raise unknown("--methods", "method", method, METHODS)
-    found = [
+    cells = [
         Cell(
             label=label,
             game=config.game,
@@ -166,8 +166,8 @@ def check(config: Config) -> "list[Cell]":
         for label, (rate, clip, method) in config.sizes.items()
         for number in range(config.seeds)
     ]
-    check_cells(found)
-    return found
+    check_cells(cells)
+    return cells
 
 
 def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
@@ -180,8 +180,8 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
     from experiments import _cells, _folder, _matrl_steps_report
 
     with _run.claim(config.out, "matrl_steps", config.resume) as folder:
-        told: Any = config
-        _folder.record(folder, told)
+        recorded: Any = config
+        _folder.record(folder, recorded)
         begun = time.monotonic()
         try:
             silent = config.quiet or config.json

@@ -205,14 +205,14 @@ def _spent(rows: list[dict[str, Any]]) -> float:
 
 def line(row: dict[str, Any], steps: int) -> str:
     """One evaluation, for people."""
-    found = "  ".join(
+    sizes = "  ".join(
         f"{s['size']} {s['solver_gap']:.4f}/{s['gap']:.4f}" for s in row["sizes"]
     )
     share = row["step"] / steps
     left = row["seconds"] * (1 - share) / share
     return (
         f"step {row['step']:>7} of {steps}  loss {row['loss']:+.5f}  "
-        f"solver gap/gap: {found}  {left / 60:.0f} min left"
+        f"solver gap/gap: {sizes}  {left / 60:.0f} min left"
     )
 
 
