@@ -73,22 +73,22 @@ def solver_name(spec: str) -> str:
 
 
 def line_name(which: Line) -> str:
-    """For example "COffeE, R2D"."""
+    """The text for an approach and solver, for example "COffeE, R2D"."""
     return f"{NAMES.get(which[0], which[0])}, {solver_name(which[1])}"
 
 
 def short_name(which: Line) -> str:
-    """For example "COffeE+R2D"."""
+    """The short text for an approach and solver, for example "COffeE+R2D"."""
     return f"{NAMES.get(which[0], which[0])}+{solver_name(which[1])}"
 
 
 def data_name(where: Data) -> str:
-    """For example "1000 uniform"."""
+    """The text for a data set, for example "1000 uniform"."""
     return f"{where[1]} {BEHAVIOURS.get(where[0], where[0])}"
 
 
 def setting_name(approach: str, values: Setting) -> str:
-    """For example "λ 2, α 0.1"."""
+    """The text for an approach's setting, for example "λ 2, α 0.1"."""
     if approach == "coffee":
         return f"λ {values[0]:g}, α {values[1]:g}"
     if approach == "oef-bc":
@@ -97,7 +97,7 @@ def setting_name(approach: str, values: Setting) -> str:
 
 
 def tuned_name(row: Row) -> str:
-    """For example "COffeE, λ 2, α 0.1", or "OEF"."""
+    """The text for an approach and setting, for example "COffeE, λ 2, α 0.1"."""
     approach: str = row["approach"]
     name, tuned = NAMES.get(approach, approach), setting_name(approach, setting(row))
     return name if tuned == "-" else f"{name}, {tuned}"

@@ -78,7 +78,7 @@ class Unit:
         return f"{room}/{'-'.join(filter(None, parts))}"
 
     def seed(self, seed: int) -> tuple[int, int, int]:
-        """Of everything random in this unit.
+        """The seed of everything random in this unit.
 
         All profiles of one trial's data set are judged on the same instances and by
         responses that begin alike: they differ by what is judged.
@@ -95,13 +95,13 @@ class Unit:
         return seed, self.trial + 1, zlib.crc32(named.name.encode())
 
     def place(self, folder: Path) -> Path:
-        """Its results; for PSRO the folder of its checkpoints."""
+        """Where the unit's results are; for PSRO the folder of its checkpoints."""
         suffix = {"model": ".safetensors", "clone": ".npz"}
         suffix |= {"judge": ".json", "fidelity": ".json"}
         return folder / (self.name + suffix.get(self.kind, ""))
 
     def done(self, folder: Path, config: "Config") -> bool:
-        """Its results are there."""
+        """Whether the unit's results are there."""
         place = self.place(folder)
         if self.kind == "data":
             return (place / "manifest.json").is_file()

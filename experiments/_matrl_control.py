@@ -59,7 +59,7 @@ def smooth(values: ndarray) -> ndarray:
 def summarise(
     config: Config, curves: Curves, random: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:
-    """Table and claims."""
+    """The summary: the table of results, the claims and what they are of."""
     table = [
         _line(config, task, method, rows, random[task])
         for (task, method), rows in curves.items()

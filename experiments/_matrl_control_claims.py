@@ -63,7 +63,7 @@ def in_words(compared: Row) -> str:
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """None without values."""
+    """The mean of the values; None without values."""
     return sum(values) / len(values) if values else None
 
 
@@ -90,6 +90,6 @@ def show(estimate: Mapping[str, Any], digits: int = 1) -> str:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
+    """A table in Markdown."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])

@@ -56,7 +56,7 @@ def _slug(name: str) -> str:
 
 
 def settings(config: "Config", game: MarkovGame) -> Settings:
-    """Of the learners; as many environments as have time for a whole episode."""
+    """The learners' settings; each environment has time for a whole episode."""
     ppo = PPO(
         batch=config.batch,
         envs=side(config.batch, game.limit),

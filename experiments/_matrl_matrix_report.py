@@ -166,7 +166,7 @@ def _pennies(config: "Config", summary: dict[str, Any]) -> Table:
 
 
 def markdown(config: "Config", summary: dict[str, Any]) -> str:
-    """All tables."""
+    """All tables in Markdown."""
     lines = []
     for caption, head, rows in tables(config, summary):
         lines += [f"## {caption}", "", f"| {' | '.join(head)} |"]
@@ -287,7 +287,7 @@ def render(
     summary: dict[str, Any],
     arrays: dict[str, ndarray],
 ) -> None:
-    """Plots and ``report.html``."""
+    """Writes the plots and ``report.html``."""
     plots = folder / "plots"
     figures = [
         _report.figure(

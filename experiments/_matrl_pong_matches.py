@@ -60,13 +60,13 @@ class Match:
 
     @property
     def name(self) -> str:
-        """Its kind and the names of the runs."""
+        """The match's name: its kind and the names of the runs."""
         rivals = [self.first.slug, self.second.slug]
         return f"{self.kind}-{'~'.join(dict.fromkeys(rivals))}"
 
     @property
     def place(self) -> Path:
-        """Its file."""
+        """The file of the match's results."""
         return self.folder / "matches" / f"{self.name}.json"
 
     @property
@@ -76,7 +76,7 @@ class Match:
         return {"match": self.name, "runs": rivals, "of": [self.games, self.seed]}
 
     def read(self) -> ndarray:
-        """Its file.
+        """Reads the match's results from its file.
 
         Raises:
           UserError: it is damaged, or that of another match.

@@ -22,7 +22,7 @@ _TITLES = {"random": "random play", "tracker": "the tracker (a script)"}
 
 
 def text(summary: Mapping[str, Any]) -> str:
-    """All tables."""
+    """All tables in Markdown."""
     head, rows = _scripts(summary)
     claims = [[row[name] for name in _CLAIMS] for row in summary["claims"]]
     parts = [
@@ -148,7 +148,7 @@ def script_figure(config: "Config", scores: Scores) -> "Figure":
 def write(
     folder: Path, config: "Config", summary: Mapping[str, Any], scores: Scores
 ) -> None:
-    """``report.html`` and plots."""
+    """Writes ``report.html`` and the plots."""
     lead = [
         _lead(summary),
         "A score is half the difference of both agents' returns in a game. Intervals "

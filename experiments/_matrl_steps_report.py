@@ -76,7 +76,7 @@ def apart(one: Row, two: Row, lower_is_better: bool) -> str:
 
 
 def claims(rows: list[Row], lower_is_better: bool) -> list[Row]:
-    """At which step sizes each gated method is better or worse than each other one."""
+    """Where each gated method is better or worse than each other one, by step size."""
     compared = []
     at = {(row["clip"], row["rate"], row["method"]): row for row in rows}
     sizes = sorted({key[:2] for key in at})
@@ -140,7 +140,7 @@ def cells_of(row: Row) -> list[str]:
 
 
 def markdown(summary: Row) -> str:
-    """All tables."""
+    """All tables in Markdown."""
     lines = [f"| {' | '.join(_HEAD)} |", "|" + "---|" * len(_HEAD)]
     lines += [f"| {' | '.join(cells_of(row))} |" for row in summary["rows"]]
     lines += ["", "| method | against | better at | worse at | undecided |"]

@@ -58,7 +58,7 @@ class Config:
     json: bool = False
     """Print the result as one JSON object and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
 
 
 def run(config: Config) -> dict[str, Any]:

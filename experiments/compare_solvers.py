@@ -39,7 +39,7 @@ class Config:
     sizes: tuple[str, ...] = SIZES
     """Action counts, as 4x4 or 3x3x3."""
     games: int = 10
-    """Games a cell."""
+    """Games of each cell."""
     seed: int = 0
     """Seed of the games and of stochastic solvers."""
     quick: bool = False
@@ -51,7 +51,7 @@ class Config:
     json: bool = False
     """Print the table as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -218,7 +218,7 @@ def rows(cells: list[dict[str, Any]], specs: list[str]) -> list[dict[str, Any]]:
 
 
 def markdown(rows: list[dict[str, Any]], sizes: list[str]) -> str:
-    """The README's table."""
+    """The README's table in Markdown."""
     head = ["solver", "concept", "games", "OK", "otherwise", "median gap", "worst gap"]
     head += [f"ms {text}" for text in sizes]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]

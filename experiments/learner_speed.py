@@ -44,15 +44,15 @@ class Config:
     response inside a learned model), openspiel (beside its agent), stacked, payoffs,
     cuda."""
     fraction: float = 1 / 30
-    """Of a response that is learned in each round."""
+    """Fraction of a response that is learned in each round."""
     whole: bool = False
     """Learn whole responses, once: some 10 minutes."""
     rounds: int = 3
     """Turns of everything that is compared."""
     policies: int = 40
-    """Of the empirical game."""
+    """Policies of each player in the empirical game."""
     episodes: int = 1000
-    """Of each entry."""
+    """Episodes played for each entry."""
     seed: int = 0
     """Seed of all randomness."""
     quick: bool = False
@@ -62,7 +62,7 @@ class Config:
     json: bool = False
     """Print the table as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -278,7 +278,7 @@ def response_rows(
 
 
 def markdown(rows: list["Row"]) -> str:
-    """The README's table."""
+    """The README's table in Markdown."""
     lines = [
         "| part | what | value | unit | goal | met | note |",
         "|---|---|---|---|---|---|---|",

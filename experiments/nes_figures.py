@@ -85,7 +85,7 @@ class Config:
     seed: int = 0
     """Seed of games and trainings."""
     quick: bool = False
-    """At most 32 games; figure 3: one seed and at most 40 steps."""
+    """Draw at most 32 games; figure 3: one seed and at most 40 steps."""
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
@@ -93,7 +93,7 @@ class Config:
     json: bool = False
     """Print the result as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -104,7 +104,7 @@ class Config:
 
     @property
     def count(self) -> int:
-        """Games after --quick."""
+        """The number of games, --quick considered."""
         return min(self.games, 32) if self.quick else self.games
 
     def say(self, line: str) -> None:

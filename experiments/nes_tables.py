@@ -59,7 +59,7 @@ class Config:
     sizes: tuple[int, ...] = SIZES
     """Actions of each player."""
     games: int = 128
-    """Games a size."""
+    """Games of each size."""
     ecos_games: int = 10
     """Games a size for ECOS: the first of them."""
     seconds: float = 300.0
@@ -77,7 +77,7 @@ class Config:
     json: bool = False
     """Print the rows as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 

@@ -84,7 +84,7 @@ class Config:
     json: bool = False
     """Print the summary as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -124,7 +124,7 @@ def draw(config: Config, bias: float, rng: "Generator") -> "tuple[Game, Game]":
 def profiles(
     spec: str, games: "list[Game]", config: Config
 ) -> "list[tuple[ndarray, bool]]":
-    """Of each game a solver's answer ``[A, A]``, and whether it settled.
+    """A solver's answer ``[A, A]`` to each game, and whether it settled.
 
     Flows step all games together.
     """

@@ -93,7 +93,7 @@ def as_json(spec: str, solution: "MetaSolution") -> dict[str, Any]:
 
 
 def page(config: Config) -> None:
-    """Solves and prints."""
+    """Solves the game and prints the solution."""
     if not 0 <= config.tolerance < 1:
         raise UserError(f"--tolerance must be in [0, 1); got {config.tolerance}")
     if config.seed < 0:
