@@ -76,9 +76,9 @@ def test_what_openspiel_throws_is_a_result():
         theirs="no_such_method",
         iterations=1,
     )
-    found = compare(row, Config(repeats=1, simulations=1))
-    assert "NotImplementedError" in found["theirs_failed"]
-    assert "ratio" not in found and math.isfinite(found["ours_gap"])
+    result = compare(row, Config(repeats=1, simulations=1))
+    assert "NotImplementedError" in result["theirs_failed"]
+    assert "ratio" not in result and math.isfinite(result["ours_gap"])
 
 
 def test_every_game_of_the_table_loads():
