@@ -226,7 +226,7 @@ class Plan:
 
     @property
     def lines(self) -> list[str]:
-        """The plan for people."""
+        """The plan as lines of text for people."""
         kinds: dict[str, list[float]] = {kind: [] for kind in get_args(Kind)}
         for unit, cost in self.cost.items():
             kinds[unit.kind].append(cost)
@@ -247,7 +247,7 @@ class Plan:
 
 
 def spell(seconds: float) -> str:
-    """A time for people."""
+    """A time as text for people."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

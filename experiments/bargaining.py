@@ -165,7 +165,7 @@ class Config:
     uncertainty: Literal["deviation", "pairwise"] = "deviation"
     """u: largest distance from the mean (the authors), or between two members."""
     round_state: bool = False
-    """Predicted states are rounded."""
+    """Round the states that the model predicts."""
     reward_scale_bug: bool = False
     """The error of the authors' code: predicted payoffs about 2.67 times too large."""
     stack: int = 1

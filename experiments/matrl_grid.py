@@ -213,7 +213,7 @@ def iterations(config: Config, chosen: Task) -> int:
 
 
 def envs(config: Config, limit: int) -> int:
-    """Environments side by side."""
+    """The environments that a run plays side by side."""
     return side(config.batch, limit) if config.envs is None else config.envs
 
 

@@ -63,7 +63,7 @@ class Config:
     """Fields of the figures."""
 
     figure: int = 1
-    """1, 3 or 4."""
+    """Figure to draw: 1, 3 or 4."""
     concept: str = "cce"
     """Figures 1 and 4: cce or ce."""
     games: int = 512

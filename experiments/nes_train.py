@@ -204,7 +204,7 @@ def _spent(rows: list[dict[str, Any]]) -> float:
 
 
 def line(row: dict[str, Any], steps: int) -> str:
-    """One evaluation, for people."""
+    """One evaluation as a line of text for people."""
     sizes = "  ".join(
         f"{s['size']} {s['solver_gap']:.4f}/{s['gap']:.4f}" for s in row["sizes"]
     )

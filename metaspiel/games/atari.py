@@ -71,7 +71,7 @@ class AtariPong:
 
     @property
     def inputs(self) -> int:
-        """D: 128 or 800."""
+        """The numbers in an observation, D: 128 or 800."""
         return 128 if self.obs == "ram" else 2 * (160 // _POOL) ** 2
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> Any:

@@ -126,7 +126,7 @@ class Checkers:
         where: Bool[ndarray, " B"],
         uniforms: Float64[ndarray, "B draws"],
     ) -> GridScene:
-        """New episodes where asked."""
+        """Begins new episodes where asked."""
         return begin_again(scene, where, _FIRST, _first_seen(self))
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:

@@ -140,7 +140,7 @@ class Switch:
         where: Bool[ndarray, " B"],
         uniforms: Float64[ndarray, "B draws"],
     ) -> GridScene:
-        """New episodes where asked."""
+        """Begins new episodes where asked."""
         first = _first(self.agents)
         return begin_again(scene, where, first, _sights(self)[first])
 
