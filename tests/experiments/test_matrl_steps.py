@@ -41,7 +41,7 @@ def test_a_run_writes_what_it_found(tmp_path, capsys):
         (out / "cells/matrl-held-out-clip-0.3-rate-0.004-s100/cell.json").read_text()
     )["settings"]
     assert settings["held_out"] == 0.5 and settings["ppo"]["clip"] == 0.3
-    assert settings["ppo"]["target_kl"] == "inf"
+    assert settings["ppo"]["target_kl"] == "Infinity"
 
 
 def test_a_game_that_does_not_judge_is_measured_by_returns(tmp_path, capsys):
