@@ -39,9 +39,9 @@ def check(config: "Config") -> None:
     if config.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device: cuda needs a GPU that torch can use; there is none")
     if config.data is not None:
-        found = load(config.data, simulator.name)
-        verify(found, simulator)
-        check_data(config, found)
+        trajectories = load(config.data, simulator.name)
+        verify(trajectories, simulator)
+        check_data(config, trajectories)
     elif "file" in config.behaviours:
         raise UserError("--behaviours file: the data set must be named with --data")
 
@@ -95,9 +95,9 @@ def _check_lists(config: "Config") -> None:
         values = getattr(config, name)
         if not values and name != "curve":
             raise UserError(f"--{name} must name at least one; got none")
-        told = [_told(value) for value in values]
-        for number, one in enumerate(told):
-            if one in told[:number]:
+        names = [_in_file_names(value) for value in values]
+        for number, one in enumerate(names):
+            if one in names[:number]:
                 raise UserError(
                     f"--{name} must differ from each other; got {values[number]!r} "
                     "twice, or two that share the name of a file"
@@ -108,7 +108,7 @@ def _check_lists(config: "Config") -> None:
                 raise unknown("experiments.bargaining", name, value, get_args(known))
 
 
-def _told(value: str | float) -> str:
+def _in_file_names(value: str | float) -> str:
     """The value as names of files have it."""
     if isinstance(value, str):
         return _trial.slug(value)

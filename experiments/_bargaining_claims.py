@@ -79,9 +79,9 @@ def _lowest(rows: Sequence[Row], chosen: str) -> Row:
     first = 0
     for one in where:
         means = {
-            which: mean(found)
+            which: mean(values)
             for which in LINES
-            if (found := regrets(rows, which, chosen, one))
+            if (values := regrets(rows, which, chosen, one))
         }
         first += min(means, key=lambda which: means[which], default=None) == REFERENCE
     return lower(
@@ -179,9 +179,13 @@ def _averages(
     pairs: Mapping[tuple[Any, ...], Sequence[tuple[float, float]]], where: Data
 ) -> tuple[dict[Any, float], dict[Any, float]]:
     """Both sides of a data set, each the mean over the pairs of a trial."""
-    own = {key: found for key, found in pairs.items() if key[:2] == where and found}
+    own = {
+        key: of_trial
+        for key, of_trial in pairs.items()
+        if key[:2] == where and of_trial
+    }
     first, other = (
-        {key: mean([pair[i] for pair in found]) for key, found in own.items()}
+        {key: mean([pair[i] for pair in of_trial]) for key, of_trial in own.items()}
         for i in (0, 1)
     )
     return first, other
@@ -195,13 +199,13 @@ def _final_solver(rows: Sequence[Row]) -> Row:
     """
     runs: dict[tuple[Any, ...], dict[str, float]] = {}
     for row in rows:
-        found = runs.setdefault((line(row), trial_of(row)), {})
-        found[row["evaluation"]] = row["regret"]
+        by_solver = runs.setdefault((line(row), trial_of(row)), {})
+        by_solver[row["evaluation"]] = row["regret"]
     pairs: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
     for (_, trial), one in runs.items():
         if {"r2d", "rd"} <= one.keys():
             pairs.setdefault(trial, []).append((one["r2d"], one["rd"]))
-    down = sum(mean([a - b for a, b in found]) < 0 for found in pairs.values())
+    down = sum(mean([a - b for a, b in both]) < 0 for both in pairs.values())
     strata = {data_name(d): _averages(pairs, d) for d in datasets(rows)}
     return lower(
         "R2D as the final solver has lower regret than RD",
@@ -214,15 +218,15 @@ def _final_solver(rows: Sequence[Row]) -> Row:
 
 def _blocks(points: Sequence[Row], x: str, key: Any) -> dict[str, list[Block]]:
     """Runs by data set and block, as ``x`` and utility error."""
-    found: dict[Data, dict[Any, list[Row]]] = {one: {} for one in datasets(points)}
+    grouped: dict[Data, dict[Any, list[Row]]] = {one: {} for one in datasets(points)}
     for row in points:
-        found[data(row)].setdefault(key(row), []).append(row)
+        grouped[data(row)].setdefault(key(row), []).append(row)
     return {
         data_name(where): [
             ([r[x] for r in rows], [r["utility_error"] for r in rows])
             for rows in blocks.values()
         ]
-        for where, blocks in found.items()
+        for where, blocks in grouped.items()
     }
 
 
@@ -239,7 +243,7 @@ def _uncertain(fidelity: Sequence[Row]) -> Row:
     trials = {trial_of(row) for row in points}
     key, named = (trial_of, "trials") if len(trials) < len(points) else (data, "data")
     blocks = _blocks(points, "uncertainty", key)
-    everything = [block for found in blocks.values() for block in found]
+    everything = [block for parts in blocks.values() for block in parts]
     pooled = correlated(
         [([x for b in everything for x in b[0]], [y for b in everything for y in b[1]])]
     )
@@ -284,24 +288,24 @@ def _moderate(rows: Sequence[Row], chosen: str) -> Row:
     best = []
     for where, solver in sorted({(data(r), r["exploration"]) for r in kept}):
         own = [r for r in kept if (data(r), r["exploration"]) == (where, solver)]
-        found: dict[Any, dict[Any, float]] = {}
+        regret: dict[Any, dict[Any, float]] = {}
         for row in own:
-            found.setdefault(setting(row), {})[trial_of(row)] = row["regret"]
-        ends = [tuple(f(s[i] for s in found) for i in range(3)) for f in (min, max)]
-        between = [s for s in found if s not in ends]
-        if not (between and all(end in found for end in ends)):
+            regret.setdefault(setting(row), {})[trial_of(row)] = row["regret"]
+        ends = [tuple(f(s[i] for s in regret) for i in range(3)) for f in (min, max)]
+        between = [s for s in regret if s not in ends]
+        if not (between and all(end in regret for end in ends)):
             continue
         # Trials that lack a setting would compare different settings.
-        whole = set.intersection(*(set(trials) for trials in found.values()))
+        whole = set.intersection(*(set(trials) for trials in regret.values()))
         for name, end in zip(names, ends, strict=True):
             for trial in sorted(whole):
-                middle = mean([found[s][trial] for s in between])
+                middle = mean([regret[s][trial] for s in between])
                 gaps = pairs[name].setdefault(trial, [])
-                gaps.append((middle, found[end][trial]))
-        top = min(found, key=lambda s: mean([*found[s].values()]))
+                gaps.append((middle, regret[end][trial]))
+        top = min(regret, key=lambda s: mean([*regret[s].values()]))
         best.append(
             f"{setting_name('coffee', top)} ({data_name(where)}, explored with "
-            f"{solver_name(solver)}, {len(found)} settings)"
+            f"{solver_name(solver)}, {len(regret)} settings)"
         )
     swept = [d for d in datasets(kept) if any(k[:2] == d for k in pairs[names[0]])]
     return lower(

@@ -52,9 +52,9 @@ def points(judged: Judged, fidelity: Sequence[Row]) -> list[Row]:
     The regret is that under R2D as evaluation solver where it was judged.
     """
     chosen = preferred(judged.final)
-    found = {_run(r): r["regret"] for r in judged.final if r["evaluation"] == chosen}
+    final = {_run(r): r["regret"] for r in judged.final if r["evaluation"] == chosen}
     return [
-        {**row, "regret": found.get(_run(row))}
+        {**row, "regret": final.get(_run(row))}
         for row in fidelity
         if finite(row.get("uncertainty")) and finite(row.get("utility_error"))
     ]
@@ -105,19 +105,19 @@ def _legend(drawn: "Figure", axes: "Iterable[Axes]") -> None:
 def _fidelity(
     judged: Judged, fidelity: Sequence[Row]
 ) -> list[tuple[str, str, str, Any]]:
-    found = points(judged, fidelity)
-    if not found:
+    rows = points(judged, fidelity)
+    if not rows:
         return []
     drawn, (left, right) = _figure(2, 3.8)
-    known = [row for row in found if row["regret"] is not None]
-    plain = [row for row in found if row["regret"] is None]
+    known = [row for row in rows if row["regret"] is not None]
+    plain = [row for row in rows if row["regret"] is None]
     left.scatter(*_plane(plain), s=18, color="0.7")
     if known:
         shown = left.scatter(*_plane(known), s=18, c=[row["regret"] for row in known])
         drawn.colorbar(shown, ax=left, label="regret")
-    kinds = sorted({tuned_name(row) for row in found})
+    kinds = sorted({tuned_name(row) for row in rows})
     for kind, colour in zip(kinds, _colours(len(kinds)), strict=True):
-        own = [row for row in found if tuned_name(row) == kind]
+        own = [row for row in rows if tuned_name(row) == kind]
         right.scatter(*_plane(own), s=18, color=colour, label=kind)
     for axes, title in ((left, "a"), (right, "b")):
         axes.set_title(title, loc="left", fontsize=9)
@@ -125,7 +125,7 @@ def _fidelity(
     left.set_ylabel("utility error")
     _legend(drawn, [right])
     caption = (
-        f"One point a run ({len(found)} runs on {len(datasets(found))} data sets), "
+        f"One point a run ({len(rows)} runs on {len(datasets(rows))} data sets), "
         f"coloured by (a) regret under {solver_name(preferred(judged.final))} as final "
         f"solver ({len(plain)} runs without one are grey) and (b) λ and α."
     )
@@ -157,10 +157,10 @@ def _solvers(
             for label, both in values.items()
             if len(both) == 2
         }
-    panels = [measure for measure, found in pairs.items() if found]
+    panels = [measure for measure, by_label in pairs.items() if by_label]
     if not panels:
         return []
-    labels = sorted({label for found in pairs.values() for label in found})
+    labels = sorted({label for by_label in pairs.values() for label in by_label})
     from matplotlib.figure import Figure
 
     size = (_WIDTH, 1.4 + 0.25 * len(labels))
@@ -179,15 +179,15 @@ def _solvers(
 
 
 def _pairs(
-    axes: "Axes", found: dict[str, dict[str, float]], labels: Sequence[str]
+    axes: "Axes", means: dict[str, dict[str, float]], labels: Sequence[str]
 ) -> None:
     rows = {label: number for number, label in enumerate(labels)}
-    for label, both in found.items():
+    for label, both in means.items():
         axes.plot([both["rd"], both["r2d"]], [rows[label]] * 2, color="0.7", zorder=1)
     for name, marker in (("rd", "o"), ("r2d", "s")):
         axes.scatter(
-            [both[name] for both in found.values()],
-            [rows[label] for label in found],
+            [both[name] for both in means.values()],
+            [rows[label] for label in means],
             marker=marker,
             s=20,
             label=f"explored with {solver_name(name)}",
@@ -218,7 +218,7 @@ def _settings(judged: Judged) -> list[tuple[str, str, str, Any]]:
         lambda r: f"{data_name(data(r))}, explored with {solver_name(_line(r)[1])}",
         lambda r: setting_name("coffee", setting(r)),
     )
-    panels = {name: found for name, found in panels.items() if len(found) > 1}
+    panels = {name: curves for name, curves in panels.items() if len(curves) > 1}
     order = [setting_name("coffee", s) for s in sorted({setting(r) for r in rows})]
     return _curves(
         panels, order, "figure_5", "Figure 5: regret of COffeE by λ and α", _sizes(rows)
@@ -226,10 +226,10 @@ def _settings(judged: Judged) -> list[tuple[str, str, str, Any]]:
 
 
 def _sizes(rows: Sequence[Row]) -> str:
-    found = sorted({row["k"] for row in rows})
-    if len(found) < 2:
-        return f"k = {found[0]}." if found else ""
-    return f"k is one of {found}: points with different k are not comparable."
+    sizes = sorted({row["k"] for row in rows})
+    if len(sizes) < 2:
+        return f"k = {sizes[0]}." if sizes else ""
+    return f"k is one of {sizes}: points with different k are not comparable."
 
 
 def _panels(rows: Sequence[Row], panel: Any, name: Any) -> dict[str, Points]:
@@ -240,15 +240,15 @@ def _panels(rows: Sequence[Row], panel: Any, name: Any) -> dict[str, Points]:
         if row["evaluation"] == chosen:
             key = (panel(row), name(row), row["iteration"], row["trial"], row["seed"])
             newest[key] = row
-    found: dict[str, Points] = {one: {} for one in map(panel, _by_data(rows))}
+    curves_of: dict[str, Points] = {one: {} for one in map(panel, _by_data(rows))}
     for (where, which, iteration, *_), row in sorted(
         newest.items(), key=lambda item: item[0]
     ):
-        curve = found[where].setdefault(which, {})
+        curve = curves_of[where].setdefault(which, {})
         curve.setdefault(iteration, []).append(row["regret"])
     return {
         where: long
-        for where, curves in found.items()
+        for where, curves in curves_of.items()
         if (long := {n: c for n, c in curves.items() if len(c) > 1})
     }
 
@@ -268,12 +268,12 @@ def _curves(
     colours = dict(zip(order, _colours(len(order)), strict=True))
     for axes, (where, curves) in zip(all_axes, panels.items(), strict=True):
         for name in (one for one in order if one in curves):
-            found = sorted(curves[name].items())
-            x = [at for at, _ in found]
-            mean = np.array([np.mean(values) for _, values in found])
+            points_of = sorted(curves[name].items())
+            x = [at for at, _ in points_of]
+            mean = np.array([np.mean(values) for _, values in points_of])
             axes.plot(x, mean, marker="o", ms=3, color=colours[name], label=name)
             # One trial has no standard deviation, and then the band no width.
-            wide = [np.std(v, ddof=1) if len(v) > 1 else 0.0 for _, v in found]
+            wide = [np.std(v, ddof=1) if len(v) > 1 else 0.0 for _, v in points_of]
             axes.fill_between(
                 x, mean - wide, mean + wide, color=colours[name], alpha=0.15, lw=0
             )
@@ -282,9 +282,9 @@ def _curves(
         axes.set_ylabel("regret")
     _legend(drawn, all_axes)
     counts = {len(v) for c in panels.values() for p in c.values() for v in p.values()}
-    told = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(counts.pop())
+    trials = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(counts.pop())
     caption = (
-        f"Mean over trials ({told} a point); bands are one standard deviation, none "
+        f"Mean over trials ({trials} a point); bands are one standard deviation, none "
         f"for a single trial. Judged only at the marked iterations. {sizes}"
     )
     return [(file, title, caption, drawn)]

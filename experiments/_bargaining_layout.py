@@ -163,7 +163,7 @@ def _between(cell: Row) -> str:
 
 def tuning_tables(weights: Sequence[Row], grid: Sequence[Row]) -> list[Table]:
     """Table 4 (weights of OEF-BC) and Table 5 (lambda and alpha of COffeE)."""
-    found = []
+    tables = []
     for caption, cells, down, across in (
         (
             "Tuning (Table 4): regret of OEF-BC by weight w; 0 is OEF",
@@ -189,5 +189,5 @@ def tuning_tables(weights: Sequence[Row], grid: Sequence[Row]) -> list[Table]:
             [*key, *(_spread(row[v]) if v in row else "-" for v in values)]
             for key, row in groups.items()
         ]
-        found.append((caption, head, body))
-    return found
+        tables.append((caption, head, body))
+    return tables

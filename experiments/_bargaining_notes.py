@@ -55,26 +55,30 @@ def notes(judged: Judged, same: Sequence[Row], facts: dict[str, Any]) -> list[st
       same: comparisons under the same evaluation solver.
       facts: as ``_bargaining_report.write`` takes them.
     """
-    found = []
+    sentences = []
     missing = facts.get("missing") or []
     if missing:
-        found.append(f"{len(missing)} units of work are unfinished ({missing[0]}, ...)")
+        sentences.append(
+            f"{len(missing)} units of work are unfinished ({missing[0]}, ...)"
+        )
     cells = regret_cells(judged.main)
     if cells and max(c["n"] for c in cells) == 1:
-        found.append("one trial a cell: no spread, no interval, and no test can decide")
+        sentences.append(
+            "one trial a cell: no spread, no interval, and no test can decide"
+        )
     possible = [one["p_smallest"] for one in same if one["p_smallest"] is not None]
     if possible and min(possible) > LEVEL:
-        found.append(
+        sentences.append(
             f"with these trials no p-value of the table is below {min(possible):.3g}"
         )
     settings = _settings(judged, facts.get("config") or {})
-    found += [*settings, *_untuned(judged), *_unmixed(judged.main)]
-    return found + _agreement(same, bool(settings))
+    sentences += [*settings, *_untuned(judged), *_unmixed(judged.main)]
+    return sentences + _agreement(same, bool(settings))
 
 
 def _settings(judged: Judged, config: dict[str, Any]) -> list[str]:
     """Where the run is not as the paper's."""
-    found = [
+    sentences = [
         f"{config[key]:,} {what}, where the paper has {usual:,}"
         for key, (usual, what) in _PAPER.items()
         if config.get(key) not in (None, usual)
@@ -83,23 +87,23 @@ def _settings(judged: Judged, config: dict[str, Any]) -> list[str]:
     if "psro" in behaviours:
         own = config.get("behaviour_iterations")
         if own not in (None, 20):
-            found.append(
+            sentences.append(
                 f"PSRO data are of runs of {own} iterations, the paper's of 20"
             )
         if config.get("shared_behaviour"):
-            found.append(
+            sentences.append(
                 "trials on PSRO data share five behaviour runs, where the paper has "
                 "five new ones a trial: their spread and p-values are of the rest only"
             )
     if "file" in behaviours:
-        found.append(
+        sentences.append(
             "all trials share the given data set: their spread and p-values are of "
             "models and learning only"
         )
     most = max((cell["n"] for cell in regret_cells(judged.main)), default=TRIALS)
     if most != TRIALS:
-        found.append(f"{most} trials a cell at most, where the paper has {TRIALS}")
-    return found
+        sentences.append(f"{most} trials a cell at most, where the paper has {TRIALS}")
+    return sentences
 
 
 def _untuned(judged: Judged) -> list[str]:
@@ -108,10 +112,10 @@ def _untuned(judged: Judged) -> list[str]:
     for row in judged.final:
         tried.setdefault(row["approach"], set()).add(setting(row))
     return [
-        f"{NAMES[approach]} was not tuned: only {setting_name(approach, *found)} was "
+        f"{NAMES[approach]} was not tuned: only {setting_name(approach, *used)} was "
         "tried, and the paper's choice is not known to us"
-        for approach, found in tried.items()
-        if approach in ("coffee", "oef-bc") and len(found) == 1
+        for approach, used in tried.items()
+        if approach in ("coffee", "oef-bc") and len(used) == 1
     ]
 
 
@@ -142,10 +146,10 @@ def _agreement(same: Sequence[Row], changed: bool) -> list[str]:
         (one["p_permutation"] <= LEVEL) == (one["published"] <= LEVEL) for one in able
     )
     sizes = sorted({(one["n_reference"], one["n"]) for one in able})
-    told = ", ".join(f"{a} v {b}" for a, b in sizes)
+    counts = ", ".join(f"{a} v {b}" for a, b in sizes)
     rest = "; and the settings are not the paper's" if changed else ""
     return [
         f"{agree} of {len(able)} p-values that could reach {LEVEL} are on the same "
-        f"side of it as the published ones (trials here {told}, there {TRIALS} v "
+        f"side of it as the published ones (trials here {counts}, there {TRIALS} v "
         f"{TRIALS}{rest})"
     ]

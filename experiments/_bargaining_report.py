@@ -95,8 +95,8 @@ def write(
         "model_and_clone": models,
         "claims": claims,
     }
-    found: dict[str, Any] = _run.clean(summary)
-    return found
+    cleaned: dict[str, Any] = _run.clean(summary)
+    return cleaned
 
 
 def _lead(judged: Judged, claims: Sequence[Row]) -> list[str]:
@@ -104,12 +104,12 @@ def _lead(judged: Judged, claims: Sequence[Row]) -> list[str]:
         return ["No final profile has been judged yet."]
     first = []
     counts = [sum(c["verdict"].startswith(v) for c in claims) for v in VERDICTS]
-    told = ", ".join(f"{n} {v}" for n, v in zip(counts, VERDICTS, strict=True) if n)
+    verdicts = ", ".join(f"{n} {v}" for n, v in zip(counts, VERDICTS, strict=True) if n)
     where = ", ".join(data_name(d) for d in datasets(judged.main))
     k, iterations = (_span(r[key] for r in judged.main) for key in ("k", "iterations"))
     first.append(
         f"{_trials(judged)} trials a cell on {where}; {iterations} iterations, "
-        f"k = {k}. Of {len(claims)} claims of the paper: {told}."
+        f"k = {k}. Of {len(claims)} claims of the paper: {verdicts}."
     )
     first.append(
         f"A claim is 'for' where the one-sided tests of all rivals reach p = {LEVEL:g} "
@@ -122,10 +122,12 @@ def _lead(judged: Judged, claims: Sequence[Row]) -> list[str]:
 
 
 def _span(values: Any) -> str:
-    found = sorted(set(values))
-    if not found:
+    distinct = sorted(set(values))
+    if not distinct:
         return "none"
-    return str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}"
+    return (
+        str(distinct[0]) if len(distinct) == 1 else f"{distinct[0]} to {distinct[-1]}"
+    )
 
 
 def _trials(judged: Judged) -> str:
@@ -162,14 +164,14 @@ def _sizes(
 def _listed(sizes: dict[str, Any]) -> list[list[str]]:
     from experiments._report import show
 
-    found = []
+    lines = []
     for key, value in sizes.items():
         if isinstance(value, dict):
             start = "" if key == "config" else f"{key}: "
-            found += [[start + str(name), show(one)] for name, one in value.items()]
+            lines += [[start + str(name), show(one)] for name, one in value.items()]
         else:
-            found.append([key.replace("_", " "), show(value)])
-    return found
+            lines.append([key.replace("_", " "), show(value)])
+    return lines
 
 
 def _texts(

@@ -72,41 +72,41 @@ def solver_name(spec: str) -> str:
     return spec.upper() if spec in _SOLVERS else spec
 
 
-def line_name(found: Line) -> str:
-    """For example "COffeE, R2D"."""
-    return f"{NAMES.get(found[0], found[0])}, {solver_name(found[1])}"
+def line_name(which: Line) -> str:
+    """The text for an approach and solver, for example "COffeE, R2D"."""
+    return f"{NAMES.get(which[0], which[0])}, {solver_name(which[1])}"
 
 
-def short_name(found: Line) -> str:
-    """For example "COffeE+R2D"."""
-    return f"{NAMES.get(found[0], found[0])}+{solver_name(found[1])}"
+def short_name(which: Line) -> str:
+    """The short text for an approach and solver, for example "COffeE+R2D"."""
+    return f"{NAMES.get(which[0], which[0])}+{solver_name(which[1])}"
 
 
-def data_name(found: Data) -> str:
-    """For example "1000 uniform"."""
-    return f"{found[1]} {BEHAVIOURS.get(found[0], found[0])}"
+def data_name(where: Data) -> str:
+    """The text for a data set, for example "1000 uniform"."""
+    return f"{where[1]} {BEHAVIOURS.get(where[0], where[0])}"
 
 
-def setting_name(approach: str, found: Setting) -> str:
-    """For example "λ 2, α 0.1"."""
+def setting_name(approach: str, values: Setting) -> str:
+    """The text for an approach's setting, for example "λ 2, α 0.1"."""
     if approach == "coffee":
-        return f"λ {found[0]:g}, α {found[1]:g}"
+        return f"λ {values[0]:g}, α {values[1]:g}"
     if approach == "oef-bc":
-        return f"w {found[2]:g}"
+        return f"w {values[2]:g}"
     return "-"
 
 
 def tuned_name(row: Row) -> str:
-    """For example "COffeE, λ 2, α 0.1", or "OEF"."""
+    """The text for an approach and setting, for example "COffeE, λ 2, α 0.1"."""
     approach: str = row["approach"]
     name, tuned = NAMES.get(approach, approach), setting_name(approach, setting(row))
     return name if tuned == "-" else f"{name}, {tuned}"
 
 
-def ordered(found: Iterable[Any], known: Sequence[Any]) -> list[Any]:
+def ordered(values: Iterable[Any], known: Sequence[Any]) -> list[Any]:
     """Distinct values: the known ones in their order, then the others sorted."""
     first = {value: i for i, value in enumerate(known)}
-    return sorted(set(found), key=lambda v: (first.get(v, len(first)), str(v)))
+    return sorted(set(values), key=lambda v: (first.get(v, len(first)), str(v)))
 
 
 def lines(rows: Sequence[Row]) -> list[Line]:
@@ -127,15 +127,15 @@ def evaluations(rows: Sequence[Row]) -> list[str]:
 
 def preferred(rows: Sequence[Row]) -> str:
     """R2D where rows have it, else the first evaluation solver."""
-    found = evaluations(rows)
-    return "r2d" if "r2d" in found else found[0] if found else "r2d"
+    solvers = evaluations(rows)
+    return "r2d" if "r2d" in solvers else solvers[0] if solvers else "r2d"
 
 
 def regrets(
-    rows: Sequence[Row], found: Line, evaluation: str, where: Data
+    rows: Sequence[Row], which: Line, evaluation: str, where: Data
 ) -> list[float]:
     """Regrets of the trials of one cell."""
-    return list(by_trial(rows, found, evaluation, where).values())
+    return list(by_trial(rows, which, evaluation, where).values())
 
 
 def trial_of(row: Row) -> tuple[Any, ...]:
@@ -144,13 +144,13 @@ def trial_of(row: Row) -> tuple[Any, ...]:
 
 
 def by_trial(
-    rows: Sequence[Row], found: Line, evaluation: str, where: Data
+    rows: Sequence[Row], which: Line, evaluation: str, where: Data
 ) -> dict[tuple[Any, ...], float]:
     """Regrets of one cell by trial; final rows of one setting have one a trial."""
     return {
         trial_of(row): row["regret"]
         for row in rows
-        if (line(row), row["evaluation"], data(row)) == (found, evaluation, where)
+        if (line(row), row["evaluation"], data(row)) == (which, evaluation, where)
     }
 
 
@@ -175,8 +175,8 @@ def sort_out(rows: Sequence[Row]) -> Judged:
             "later, or with a larger k, left out"
         )
     settings = {}
-    for found in lines(final):
-        settings[found], note = _main(found, [r for r in final if line(r) == found])
+    for which in lines(final):
+        settings[which], note = _main(which, [r for r in final if line(r) == which])
         notes += note
     main = [row for row in final if setting(row) == settings[line(row)]]
     for key in ("k", "iterations"):
@@ -194,17 +194,17 @@ def _run_of(row: Row) -> tuple[Any, ...]:
     return (line(row), data(row), setting(row), row["trial"], row["seed"])
 
 
-def _main(found: Line, rows: Sequence[Row]) -> tuple[Setting, list[str]]:
+def _main(which: Line, rows: Sequence[Row]) -> tuple[Setting, list[str]]:
     """The setting that stands for an approach in the tables, and how it was chosen."""
     counts = Counter(map(setting, rows))
     if len(counts) == 1:
         return next(iter(counts)), []
     regret = {s: mean([r["regret"] for r in rows if setting(r) == s]) for s in counts}
     best = min(counts, key=lambda s: (-counts[s], regret[s], s))
-    name = setting_name(found[0], best)
+    name = setting_name(which[0], best)
     alone = counts[best] > max(c for s, c in counts.items() if s != best)
     how = "most rows" if alone else "lowest mean regret, so its regret is biased low"
-    return best, [f"{line_name(found)}: of {len(counts)} settings {name} has the {how}"]
+    return best, [f"{line_name(which)}: of {len(counts)} settings {name} has the {how}"]
 
 
 def mean(values: Sequence[float]) -> float:

@@ -75,8 +75,8 @@ def _all_differences(lower: Sequence[float], other: Sequence[float]) -> ndarray:
     pooled, size = np.array([*lower, *other], dtype=float), len(lower)
     picks = np.array(list(itertools.combinations(range(len(pooled)), size)))
     sums = pooled[picks].sum(axis=1)
-    found: ndarray = sums / size - (pooled.sum() - sums) / (len(pooled) - size)
-    return found
+    differences: ndarray = sums / size - (pooled.sum() - sums) / (len(pooled) - size)
+    return differences
 
 
 def correlated(blocks: Sequence[Block]) -> dict[str, Any] | None:

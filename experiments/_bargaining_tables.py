@@ -43,7 +43,7 @@ _SETTING = ("penalty", "coverage", "weight")
 
 def regret_cells(rows: Sequence[Row]) -> list[Row]:
     """One dict for each evaluation solver, approach, exploration and data set."""
-    found = []
+    cells = []
     for evaluation in evaluations(rows):
         for which in lines(rows):
             for where in datasets(rows):
@@ -54,12 +54,12 @@ def regret_cells(rows: Sequence[Row]) -> list[Row]:
                     and row["evaluation"] == evaluation
                 ]
                 if kept:
-                    found.append(_cell(kept))
+                    cells.append(_cell(kept))
     for where in datasets(rows):
-        column = [cell for cell in found if data(cell) == where]
+        column = [cell for cell in cells if data(cell) == where]
         if len(column) > 1:
             min(column, key=lambda cell: cell["mean"])["best"] = True
-    return found
+    return cells
 
 
 def _cell(rows: Sequence[Row]) -> Row:
@@ -115,7 +115,7 @@ def comparisons(rows: Sequence[Row], evaluation: str | None) -> list[Row]:
       "p_paired" is the sign-flip test of trials of one data set and model, None where
       the two sides have other trials.
     """
-    found = []
+    compared = []
     for cell in regret_cells(rows):
         against = evaluation or cell["evaluation"]
         if (line(cell), cell["evaluation"]) == (REFERENCE, against):
@@ -128,7 +128,7 @@ def comparisons(rows: Sequence[Row], evaluation: str | None) -> list[Row]:
         first, second = _tests(lower, other)
         pairs = [ours[k] - theirs[k] for k in ours if k in theirs]
         matched = pairs if ours.keys() == theirs.keys() else []
-        found.append(
+        compared.append(
             {
                 **{key: cell[key] for key in (*_CELL, *_SETTING)},
                 "reference_evaluation": against,
@@ -144,8 +144,8 @@ def comparisons(rows: Sequence[Row], evaluation: str | None) -> list[Row]:
                 "published": None if evaluation else _published(cell),
             }
         )
-    corrected = holm([[one["p_permutation"] for one in found]])[0]
-    return [one | {"p_holm": p} for one, p in zip(found, corrected, strict=True)]
+    corrected = holm([[one["p_permutation"] for one in compared]])[0]
+    return [one | {"p_holm": p} for one, p in zip(compared, corrected, strict=True)]
 
 
 def _published(cell: Row) -> float | None:
@@ -167,12 +167,12 @@ def model_cells(fidelity: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
     rows: numbers, or dicts of numbers. Runs of one trial share both, so a trial counts
     once. Errors of single entries of a state are left out.
     """
-    found: dict[tuple[Any, str], dict[Any, float]] = {}
+    measured: dict[tuple[Any, str], dict[Any, float]] = {}
     for key, source in (("model", fidelity), ("clone", rows)):
         for row in source:
             for name, value in _flat(row.get(key), key):
                 if finite(value) and not name.split("_")[-1].isdigit():
-                    found.setdefault((data(row), name), {}).setdefault(
+                    measured.setdefault((data(row), name), {}).setdefault(
                         trial_of(row), float(value)
                     )
     return [
@@ -185,7 +185,7 @@ def model_cells(fidelity: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
             "highest": max(values.values()),
             "n": len(values),
         }
-        for (where, name), values in found.items()
+        for (where, name), values in measured.items()
     ]
 
 

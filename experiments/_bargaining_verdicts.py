@@ -54,8 +54,8 @@ def lower(
                 "trials": {where: [len(a), len(b)] for where, (a, b) in there.items()},
                 "missing": [where for where in strata if where not in there],
             }
-    told = [f"{name} {_told(test)}" for name, test in tests.items()]
-    row = _decided(text, tests, (whole, len(rivals)), told, why)
+    sentences = [f"{name} {_difference(test)}" for name, test in tests.items()]
+    row = _decided(text, tests, (whole, len(rivals)), sentences, why)
     if tests:
         kinds = {"paired" if t["paired"] else "unpaired" for t in tests.values()}
         names = {"paired": "sign flips of paired trials", "unpaired": "permutation"}
@@ -84,25 +84,25 @@ def related(
     tests: dict[str, Row] = {}
     whole = 0
     for name, parts in measures.items():
-        found = correlated([block for blocks in parts.values() for block in blocks])
+        pooled = correlated([block for blocks in parts.values() for block in blocks])
         alone = {where: correlated(blocks) for where, blocks in parts.items()}
         whole += bool(alone) and None not in alone.values()
-        if found is None:
+        if pooled is None:
             continue
-        p, reverse = found["p"], found["p_reverse"]
-        tests[name] = found | {
-            "difference": -sign * found["rho"],
+        p, reverse = pooled["p"], pooled["p_reverse"]
+        tests[name] = pooled | {
+            "difference": -sign * pooled["rho"],
             "p": p if sign > 0 else reverse,
             "p_reverse": reverse if sign > 0 else p,
             "differences": {w: -sign * f["rho"] for w, f in alone.items() if f},
             "missing": [where for where, f in alone.items() if f is None],
         }
-    told = [
+    sentences = [
         f"{name} rho {test['rho']:+.3f} within {test['blocks']} blocks of {test['n']} "
         f"runs{_judged(test, -sign)}"
         for name, test in tests.items()
     ]
-    row = _decided(text, tests, (whole, len(measures)), told, why)
+    row = _decided(text, tests, (whole, len(measures)), sentences, why)
     if tests:
         row["test"] = "Spearman within blocks, drawn permutations, one-sided"
         row["evidence"] += extra
@@ -113,7 +113,7 @@ def _decided(
     text: str,
     tests: Mapping[str, Row],
     counts: tuple[int, int],
-    told: Sequence[str],
+    sentences: Sequence[str],
     why: str,
 ) -> Row:
     """The claim as a row; ``counts`` are rivals with all trials, and all rivals."""
@@ -127,7 +127,12 @@ def _decided(
     if signs:
         leaning = "mixed"
     return _row(
-        text, verdict, leaning, evidence="; ".join(told), numbers=dict(tests), test=""
+        text,
+        verdict,
+        leaning,
+        evidence="; ".join(sentences),
+        numbers=dict(tests),
+        test="",
     )
 
 
@@ -160,7 +165,7 @@ def _row(
     }
 
 
-def _told(test: Row) -> str:
+def _difference(test: Row) -> str:
     return f"{test['difference']:+.3f}{_judged(test, 1)}"
 
 
@@ -177,5 +182,5 @@ def _judged(test: Row, sign: int) -> str:
 def _sizes(tests: Mapping[str, Row]) -> str:
     sizes = {tuple(n) for test in tests.values() for n in test["trials"].values()}
     least = max(test["p_smallest"] for test in tests.values())
-    told = ", ".join(f"{a} v {b}" for a, b in sorted(sizes))
-    return f"Trials a data set {told}; least possible p {least:.2g}"
+    pairs = ", ".join(f"{a} v {b}" for a, b in sorted(sizes))
+    return f"Trials a data set {pairs}; least possible p {least:.2g}"

@@ -42,7 +42,7 @@ class Cell:
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.label).strip('-')}-s{self.seed}"
 
     def room(self, folder: Path) -> Path:
-        """Its folder."""
+        """The cell's own folder inside the run's folder."""
         return folder / "cells" / self.slug
 
     @property

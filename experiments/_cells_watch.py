@@ -68,7 +68,7 @@ class Watch:
             self.live.stop()
 
     def tell(self, cell: "Cell", fault: str | None) -> None:
-        """A cell is over."""
+        """Says that a cell is over."""
         if self._silent:
             return
         self._update()

@@ -78,7 +78,7 @@ class Unit:
         return f"{room}/{'-'.join(filter(None, parts))}"
 
     def seed(self, seed: int) -> tuple[int, int, int]:
-        """Of everything random in this unit.
+        """The seed of everything random in this unit.
 
         All profiles of one trial's data set are judged on the same instances and by
         responses that begin alike: they differ by what is judged.
@@ -95,13 +95,13 @@ class Unit:
         return seed, self.trial + 1, zlib.crc32(named.name.encode())
 
     def place(self, folder: Path) -> Path:
-        """Its results; for PSRO the folder of its checkpoints."""
+        """Where the unit's results are; for PSRO the folder of its checkpoints."""
         suffix = {"model": ".safetensors", "clone": ".npz"}
         suffix |= {"judge": ".json", "fidelity": ".json"}
         return folder / (self.name + suffix.get(self.kind, ""))
 
     def done(self, folder: Path, config: "Config") -> bool:
-        """Its results are there."""
+        """Whether the unit's results are there."""
         place = self.place(folder)
         if self.kind == "data":
             return (place / "manifest.json").is_file()
@@ -142,19 +142,19 @@ class Unit:
 def steps_of(unit: Unit, config: "Config") -> int:
     """Iterations of the PSRO run of a behaviour or explore unit."""
     behaviour = unit.kind == "behaviour"
-    found = config.behaviour_iterations if behaviour else config.iterations
-    assert found is not None  # the page has resolved it
-    return found
+    iterations = config.behaviour_iterations if behaviour else config.iterations
+    assert iterations is not None  # the page has resolved it
+    return iterations
 
 
 def units(config: "Config") -> list[Unit]:
     """All units, each after those it needs; the first trial's come first."""
-    found: dict[Unit, None] = {}
+    ordered: dict[Unit, None] = {}
 
     def add(unit: Unit) -> None:
         for needed in unit.needs(config):
             add(needed)
-        found[unit] = None
+        ordered[unit] = None
 
     for trial in range(config.trials or 0):
         for behaviour in config.behaviours:
@@ -169,7 +169,7 @@ def units(config: "Config") -> list[Unit]:
                     ),
                 ):
                     add(unit)
-    return list(found)
+    return list(ordered)
 
 
 def _of_data(config: "Config", data: Unit) -> list[Unit]:
@@ -187,16 +187,16 @@ def _of_data(config: "Config", data: Unit) -> list[Unit]:
         weights += list(config.weights) if "oef-bc" in config.approaches else []
         if weights:
             chosen.append((replace(own, approach="oef"), tuple(weights)))
-    found = []
+    last = []
     for run, weights_of in chosen:
-        found.append(replace(run, kind="fidelity"))
-        found += [
+        last.append(replace(run, kind="fidelity"))
+        last += [
             replace(run, kind="judge", evaluation=e, weight=w, iteration=at)
             for e in config.evaluations
             for w in weights_of
             for at in (0, *config.curve)
         ]
-    return found
+    return last
 
 
 @dataclass(frozen=True)

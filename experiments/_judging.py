@@ -72,7 +72,7 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
     imitation = None
     if unit.weight is not None:
         imitation = _parts.cloned(unit.needs(config)[1], job), unit.weight
-    found = regrets(
+    judged = regrets(
         _parts.game(config),
         _parts.network(config),
         executor,
@@ -82,7 +82,7 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
         seed=seed,
         imitation=imitation,
     )
-    regret = found[-1]
+    regret = judged[-1]
     row = {
         "approach": unit.approach if imitation is None else "oef-bc",
         "exploration": unit.exploration,
@@ -98,15 +98,17 @@ def judge(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) 
         "welfare": float(regret.values.sum()),
         "best": list(regret.best),
         "responses": regret.responses.tolist(),
-        "regrets": [one.total for one in found],
+        "regrets": [one.total for one in judged],
         "k": regret.profiles,
         "judged": "curve" if unit.iteration else "final",
         "profile": profiles[-1][0].round(6).tolist(),
         "cpu_seconds": round(spent(), 3),
     }
     if imitation is not None:
-        told = vars(imitation[0])
-        row["clone"] = {name: told[name] for name in ("trained", "held_out", "uniform")}
+        fields = vars(imitation[0])
+        row["clone"] = {
+            name: fields[name] for name in ("trained", "held_out", "uniform")
+        }
     _parts.write_row(unit, job, row)
 
 
@@ -128,7 +130,7 @@ def fidelity(
     config = job.config
     model = _parts.simulator_of(unit, job)
     state = _parts.state_of(unit.explored, job)
-    found = agreement(
+    agreed = agreement(
         _parts.game(config),
         model,
         _parts.network(config),
@@ -141,9 +143,9 @@ def fidelity(
         "approach": unit.approach,
         "exploration": unit.exploration,
         **_cell(unit, config),
-        "uncertainty": float(found.uncertainty.mean()),
-        "utility_error": found.utility_error,
-        "utility_error_on_true": found.utility_error_on_true,
+        "uncertainty": float(agreed.uncertainty.mean()),
+        "utility_error": agreed.utility_error,
+        "utility_error_on_true": agreed.utility_error_on_true,
         "model": _of_model(unit, job, model),
         "cpu_seconds": round(spent(), 3),
     }

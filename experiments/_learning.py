@@ -74,11 +74,11 @@ def interleaved(
     works: Mapping[str, Callable[[], float]], rounds: int
 ) -> dict[str, list[float]]:
     """What every work returns in each round, one after the other in every round."""
-    found: dict[str, list[float]] = {name: [] for name in works}
+    results: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            found[name].append(work())
-    return found
+            results[name].append(work())
+    return results
 
 
 def flops(network: MLP, batch: int) -> float:
@@ -133,9 +133,9 @@ def task(
 def response(given: Task) -> tuple[float, Learned]:
     """CPU seconds of a response, extrapolated to all decisions; and the response."""
     begin = time.process_time()
-    found = ddqn.train([given])[0]
+    learned = ddqn.train([given])[0]
     made = given.settings.rounds * given.settings.games
-    return (time.process_time() - begin) * PAPER.decisions / made, found
+    return (time.process_time() - begin) * PAPER.decisions / made, learned
 
 
 def learned_model(trajectories: int, steps: int, seed: int) -> ModelSimulator:
@@ -238,7 +238,7 @@ def stacked(rounds: int, times: int, settings: DDQN) -> list[Row]:
     each = {name: partial(work.microseconds, times) for name, work in made.items()}
     for work in made.values():
         work()
-    found = interleaved(each, rounds)
+    microseconds = interleaved(each, rounds)
     sim = Bargaining()
     network = MLP.of(sim)
     asked = partial(task, sim, network, settings, Pool.uniform(network))
@@ -251,7 +251,7 @@ def stacked(rounds: int, times: int, settings: DDQN) -> list[Row]:
             Row(
                 part="stacked",
                 what=f"an update of a trial, {size} stacked",
-                value=statistics.median(found[str(size)]) / size,
+                value=statistics.median(microseconds[str(size)]) / size,
                 unit="us",
                 goal="the same bits alone and stacked",
                 met=same,

@@ -33,13 +33,13 @@ Curves = dict[tuple[str, str], dict[int, list[dict[str, Any]]]]
 
 def read(cells: Sequence[Cell], folder: Path) -> Curves:
     """Metrics of the cells that are finished."""
-    found: Curves = {}
+    curves: Curves = {}
     for cell in cells:
         task, method = cell.label.split()
-        one = found.setdefault((task, method), {})
+        one = curves.setdefault((task, method), {})
         if _cells.finished(cell, folder):
             one[cell.seed] = _cells.rows(cell, folder)
-    return found
+    return curves
 
 
 def returns(rows: Mapping[int, Sequence[Mapping[str, Any]]]) -> ndarray:
@@ -52,14 +52,14 @@ def smooth(values: ndarray) -> ndarray:
     total = np.cumsum(values, -1)
     total[..., WINDOW:] -= total[..., :-WINDOW].copy()
     count = np.minimum(np.arange(1, values.shape[-1] + 1), WINDOW)
-    found: ndarray = total / count
-    return found
+    means: ndarray = total / count
+    return means
 
 
 def summarise(
     config: Config, curves: Curves, random: Mapping[str, Sequence[float]]
 ) -> dict[str, Any]:
-    """Table and claims."""
+    """The summary: the table of results, the claims and what they are of."""
     table = [
         _line(config, task, method, rows, random[task])
         for (task, method), rows in curves.items()
@@ -79,7 +79,9 @@ def summarise(
         "iterations": config.iterations,
         "env_steps": config.iterations * config.batch,
         "seeds": config.seeds,
-        "random": {task: claim.spread(found, 0) for task, found in random.items()},
+        "random": {
+            task: claim.spread(returned, 0) for task, returned in random.items()
+        },
         "table": table,
         "claims": claims,
         "versions": {name: metadata.version(name) for name in packages},
@@ -114,7 +116,7 @@ def _line(
     if METHODS[method].gate == "nash":
         line["rho"] = claim.mean([float(np.mean(row["rho"])) for row in flat])
         pure = [set(row["rho"]) <= {0.0, 1.0} for row in flat]
-        line["pure"] = claim.mean([float(found) for found in pure])
+        line["pure"] = claim.mean([float(was_pure) for was_pure in pure])
     return line
 
 
@@ -137,12 +139,14 @@ def _rises(row: "Row") -> "Row":
 def _above(
     config: Config, task: str, rival: str, why: str, matrl: "Row", other: "Row"
 ) -> "Row":
-    found = claim.higher(matrl["last"]["values"], other["last"]["values"], config.seed)
+    compared = claim.higher(
+        matrl["last"]["values"], other["last"]["values"], config.seed
+    )
     paper = f"{TASKS[task]}, curves only" if "paper" in why else "no such control"
     return {
         "claim": f"{task}: MATRL ends above {rival} ({why})",
         "paper": paper,
-        "here": claim.told(found),
-        "verdict": found["verdict"],
-        "test": found,
+        "here": claim.in_words(compared),
+        "verdict": compared["verdict"],
+        "test": compared,
     }

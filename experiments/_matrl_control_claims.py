@@ -19,17 +19,17 @@ def higher(ours: Sequence[float], other: Sequence[float], seed: int) -> Row:
     """Are the seeds of ``ours`` higher than those of ``other``?"""
     against = _statistics.permutation(other, ours, seed)
     reverse = _statistics.permutation(ours, other, seed)
-    found: Row = {
+    row: Row = {
         "p": against.p,
         "p_reverse": reverse.p,
         "smallest_p": against.smallest,
         "verdict": verdict(against.p, reverse.p, against.smallest),
     }
     if ours and other:
-        found["difference"] = sum(ours) / len(ours) - sum(other) / len(other)
+        row["difference"] = sum(ours) / len(ours) - sum(other) / len(other)
         spans = [_statistics.interval(side, seed) for side in (ours, other)]
-        found["apart"] = _apart(*spans)
-    return found
+        row["apart"] = _apart(*spans)
+    return row
 
 
 def verdict(p: float | None, reverse: float | None, smallest: float | None) -> str:
@@ -50,46 +50,46 @@ def _apart(one: _statistics.Interval, two: _statistics.Interval) -> bool | None:
     return one.low > two.high or two.low > one.high
 
 
-def told(found: Row) -> str:
+def in_words(compared: Row) -> str:
     """A comparison in words."""
-    if found["p"] is None:
+    if compared["p"] is None:
         return "no seeds on one side"
-    text = f"difference {found['difference']:+.3g}, "
-    text += f"p {found['p']:.2g}, reverse p {found['p_reverse']:.2g} "
-    text += f"(least possible {found['smallest_p']:.2g})"
-    if found["apart"] is not None:
-        text += f"; intervals {'apart' if found['apart'] else 'overlap'}"
+    text = f"difference {compared['difference']:+.3g}, "
+    text += f"p {compared['p']:.2g}, reverse p {compared['p_reverse']:.2g} "
+    text += f"(least possible {compared['smallest_p']:.2g})"
+    if compared["apart"] is not None:
+        text += f"; intervals {'apart' if compared['apart'] else 'overlap'}"
     return text
 
 
 def mean(values: Sequence[float]) -> float | None:
-    """None without values."""
+    """The mean of the values; None without values."""
     return sum(values) / len(values) if values else None
 
 
 def spread(values: Sequence[float], seed: int) -> Row:
     """Mean and bootstrap interval over seeds, with how it was computed."""
-    found = _statistics.interval(values, seed)
+    inside = _statistics.interval(values, seed)
     return {
         "mean": mean(values),
-        "low": found.low,
-        "high": found.high,
-        "note": found.note,
+        "low": inside.low,
+        "high": inside.high,
+        "note": inside.note,
         "values": list(values),
     }
 
 
-def show(found: Mapping[str, Any], digits: int = 1) -> str:
+def show(estimate: Mapping[str, Any], digits: int = 1) -> str:
     """``mean [low, high]`` as text."""
-    if found["mean"] is None:
+    if estimate["mean"] is None:
         return "-"
-    text = f"{found['mean']:.{digits}f}"
-    if found["low"] is not None:
-        text += f" [{found['low']:.{digits}f}, {found['high']:.{digits}f}]"
+    text = f"{estimate['mean']:.{digits}f}"
+    if estimate["low"] is not None:
+        text += f" [{estimate['low']:.{digits}f}, {estimate['high']:.{digits}f}]"
     return text
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
+    """A table in Markdown."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])

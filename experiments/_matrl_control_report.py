@@ -47,7 +47,7 @@ def cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def text(summary: Mapping[str, Any]) -> str:
-    """Both tables."""
+    """The tables of results and claims in Markdown."""
     steps, seeds = summary["env_steps"], summary["seeds"]
     table = claim.markdown((*_HEAD, *_MORE), list(map(cells, summary["table"])))
     claims = [[row[name] for name in _CLAIMS] for row in summary["claims"]]
@@ -123,7 +123,7 @@ def save_curves(path: Path, curves: Curves) -> None:
 def write(
     folder: Path, config: "Config", curves: Curves, summary: dict[str, Any]
 ) -> None:
-    """``report.html`` and plots."""
+    """Writes ``report.html`` and the plots."""
     versions = ", ".join(f"{k} {v}" for k, v in summary["versions"].items())
     lead = [
         f"{config.iterations} iterations of {config.batch} steps "

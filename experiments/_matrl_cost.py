@@ -56,7 +56,7 @@ def _slug(name: str) -> str:
 
 
 def settings(config: "Config", game: MarkovGame) -> Settings:
-    """Of the learners; as many environments as have time for a whole episode."""
+    """The learners' settings; each environment has time for a whole episode."""
     ppo = PPO(
         batch=config.batch,
         envs=side(config.batch, game.limit),
@@ -150,7 +150,7 @@ def nash(config: "Config", agents: int) -> Row:
     values = rng.standard_normal((agents, samples)).astype(np.float32)
     rounds = max(3, config.rounds)
     estimated = [_milliseconds(lambda: estimate(logs, values)) for _ in range(rounds)]
-    found: Row = {
+    row: Row = {
         "part": "nash",
         "agents": agents,
         "estimate": statistics.median(estimated),
@@ -164,10 +164,10 @@ def nash(config: "Config", agents: int) -> Row:
             answer = solve(solver, game, rng, throw=False)
             taken.append(1e3 * (time.process_time() - begin))
             regret = max(regret, answer.diagnostics["regret"])
-        found[name] = statistics.median(taken)
-        found[f"{name}_most"] = max(taken)
-        found[f"{name}_regret"] = regret
-    return found
+        row[name] = statistics.median(taken)
+        row[f"{name}_most"] = max(taken)
+        row[f"{name}_regret"] = regret
+    return row
 
 
 def _milliseconds(work: Callable[[], object]) -> float:

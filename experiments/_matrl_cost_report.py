@@ -91,24 +91,26 @@ def processor() -> str:
 
 def goals(rows: Sequence[Row]) -> list[Row]:
     """What is asked for, and whether it is met."""
-    found = []
+    results = []
     for row in rows:
         if row["part"] == "iteration" and row["agents"] <= 4:
             if "matrl" in row["methods"]:
                 ratio = row["methods"]["matrl"]["ratio"]
                 goal = f"{row['game']}: matrl at most {GOAL_RATIO} times il"
-                found.append({"goal": goal, "value": ratio, "met": ratio <= GOAL_RATIO})
+                results.append(
+                    {"goal": goal, "value": ratio, "met": ratio <= GOAL_RATIO}
+                )
         elif row["part"] == "simulator" and row["game"] == "switch(agents=4)":
             rate = row["steps_per_second"][str(SIDES[0])]
             goal = f"{row['game']}: at least {GOAL_STEPS:,} steps a second"
-            found.append({"goal": goal, "value": rate, "met": rate >= GOAL_STEPS})
-    return found
+            results.append({"goal": goal, "value": rate, "met": rate >= GOAL_STEPS})
+    return results
 
 
 def _tables(summary: Row) -> list[Table]:
-    rows, found = summary["rows"], []
+    rows, tables = summary["rows"], []
     for row in (row for row in rows if row["part"] == "iteration"):
-        found.append(_iteration(row))
+        tables.append(_iteration(row))
     body = [
         [
             row["game"],
@@ -126,7 +128,7 @@ def _tables(summary: Row) -> list[Table]:
             "side by side; the ratio is that of "
             f"{SIDES[0]} to ma-gym, which was measured on another two-core machine"
         )
-        found.append((caption, head, body))
+        tables.append((caption, head, body))
     body = [_solved(row) for row in rows if row["part"] == "nash"]
     if body:
         head = [
@@ -138,14 +140,14 @@ def _tables(summary: Row) -> list[Table]:
             "game of random payoffs for all equilibria or for pure ones first; regret "
             "is the largest, as a fraction of the payoff range"
         )
-        found.append((caption, head, body))
+        tables.append((caption, head, body))
     body = [
         [row["goal"], f"{row['value']:,.4g}", "yes" if row["met"] else "no"]
         for row in summary["goals"]
     ]
     if body:
-        found.append(("What is asked for", ["", "measured", "met"], body))
-    return found
+        tables.append(("What is asked for", ["", "measured", "met"], body))
+    return tables
 
 
 def _iteration(row: Row) -> Table:

@@ -119,17 +119,17 @@ def finals(task: Row) -> Figure:
 
 def shares(tasks: Sequence[Row]) -> Figure | None:
     """Mean rho of MATRL over training, a line a task; None without MATRL."""
-    found = [
+    lines = [
         (task["task"], row)
         for task in tasks
         for row in task["methods"]
         if row["method"] == "matrl" and row["n"]
     ]
-    if not found:
+    if not lines:
         return None
     drawn = Figure(figsize=(8.2, 2.8), layout="constrained")
     axes = drawn.subplots()
-    for name, row in found:
+    for name, row in lines:
         across = np.array(row["curve"]["steps"]) / row["curve"]["steps"][-1]
         axes.plot(across, row["rho_curve"], linewidth=1.3, label=name)
     axes.set_ylim(-0.02, 1.02)

@@ -99,9 +99,9 @@ _HEAD = [
 def _tables(summary: Row) -> list[Table]:
     keys = ("task", "claim", "verdict", "facts")
     body = [[claim[key] for key in keys] for claim in summary["claims"]]
-    found: list[Table] = []
+    tables: list[Table] = []
     if body:
-        found.append(("Claims", ["task", "claim", "verdict", "by"], body))
+        tables.append(("Claims", ["task", "claim", "verdict", "by"], body))
     for task in summary["tasks"]:
         of_pairs = {
             row["second"]: row
@@ -115,18 +115,18 @@ def _tables(summary: Row) -> list[Table]:
             f"{task['iterations']} iterations of {task['envs']} environments x "
             f"{task['batch'] // task['envs']} steps"
         )
-        found.append((caption, _HEAD, body))
+        tables.append((caption, _HEAD, body))
     if summary["failed"]:
         body = [[row["cell"], row["fault"]] for row in summary["failed"]]
-        found.append(("Runs that failed", ["run", "why"], body))
-    return found
+        tables.append(("Runs that failed", ["run", "why"], body))
+    return tables
 
 
 def _line(row: Row, compared: Row | None) -> list[str]:
     head = [row["method"], str(row["n"]), str(row["failed"] or "-")]
     if not row["n"]:
         return head + ["-"] * (len(_HEAD) - len(head))
-    found = [
+    cells = [
         *head,
         _number(row["final"]),
         _span(row),
@@ -138,10 +138,10 @@ def _line(row: Row, compared: Row | None) -> list[str]:
         _number(row["cpu_seconds"], 1),
     ]
     if compared is None or compared["difference"] is None:
-        return [*found, "-", "-", "-"]
+        return [*cells, "-", "-", "-"]
     p = compared["p"]
     more = [_number(compared["difference"]), _span(compared)]
-    return [*found, *more, "-" if p is None else f"{p:.2g}"]
+    return [*cells, *more, "-" if p is None else f"{p:.2g}"]
 
 
 def _known(task: Row) -> list[list[str]]:
@@ -186,7 +186,7 @@ def _verdicts(summary: Row) -> str:
 
 def _lead(summary: Row) -> list[str]:
     last = summary["config"]["last"]
-    found = [
+    sentences = [
         _verdicts(summary),
         f"The final return of a run is the mean of its last {last} iterations: the "
         "team return of the first episode of every environment, played with the "
@@ -201,22 +201,22 @@ def _lead(summary: Row) -> list[str]:
     ]
     methods = {row["method"] for task in summary["tasks"] for row in task["methods"]}
     if methods & {"vdn", "qmix", "qtran", "maddpg"}:
-        found.append(
+        sentences.append(
             "Learners from a replay (vdn, qmix, qtran, maddpg) are measured without "
             "exploration after each iteration, and their seconds are of the clock, not "
             "of the CPU; vdn, qmix and qtran learn from the team's reward whatever the "
             "task says."
         )
-    return found
+    return sentences
 
 
 def _figures(plots: Path, tasks: Sequence[Row]) -> list[dict[str, str]]:
-    found = []
+    pictures = []
     for task in tasks:
         if not any(row["n"] for row in task["methods"]):
             continue
         stem = task["task"].replace("(", "-").replace(")", "").replace(",", "-")
-        found += [
+        pictures += [
             _report.figure(
                 figures.curves(task),
                 f"Learning curves, {task['task']}",
@@ -233,7 +233,7 @@ def _figures(plots: Path, tasks: Sequence[Row]) -> list[dict[str, str]]:
         ]
     drawn = figures.shares(tasks)
     if drawn is not None:
-        found.append(
+        pictures.append(
             _report.figure(
                 drawn,
                 "How much the meta-game holds back",
@@ -242,4 +242,4 @@ def _figures(plots: Path, tasks: Sequence[Row]) -> list[dict[str, str]]:
                 plots / "rho.png",
             )
         )
-    return found
+    return pictures

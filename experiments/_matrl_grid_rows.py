@@ -65,7 +65,7 @@ def of_run(rows: Sequence[Row], last: int) -> Row:
     returns = [row["returns"] for row in rows]
     ends, means = blocks(returns)
     batch = rows[0]["env_steps"]
-    found: Row = {
+    run: Row = {
         "final": float(np.mean([row["returns"] for row in end])),
         "final_own": np.mean([row["returns_own"] for row in end], 0).tolist(),
         "length": float(np.mean([row["length"] for row in end])),
@@ -77,7 +77,7 @@ def of_run(rows: Sequence[Row], last: int) -> Row:
     if "rho" in rows[0]:
         rho = np.array([row["rho"] for row in rows], dtype=float)
         inside = ((rho > 0) & (rho < 1)).any(1)
-        found |= {
+        run |= {
             "rho": float(rho.mean()),
             "rho_inside": float(inside.mean()),
             "rho_any": float((rho > 0).any(1).mean()),
@@ -85,44 +85,44 @@ def of_run(rows: Sequence[Row], last: int) -> Row:
         }
     if "equilibria" in rows[0]:
         count = [row["equilibria"] for row in rows]
-        found |= {
+        run |= {
             "equilibria": float(np.mean(count)),
             "several": float(np.mean(np.array(count) > 1)),
             "meta_regret": float(max(row["meta_regret"] for row in rows)),
             "approximate": sum(row["meta_status"] != "OK" for row in rows),
         }
-    return found
+    return run
 
 
 def of_method(name: str, runs: Mapping[int, Row], failed: int) -> Row:
     """A line of a task's table, from its finished runs by seed."""
-    found: Row = {"method": name, "n": len(runs), "failed": failed}
+    line: Row = {"method": name, "n": len(runs), "failed": failed}
     every = [runs[seed] for seed in sorted(runs)]
-    found["finals"] = {str(seed): runs[seed]["final"] for seed in sorted(runs)}
+    line["finals"] = {str(seed): runs[seed]["final"] for seed in sorted(runs)}
     if not every:
-        return found
+        return line
     finals = [run["final"] for run in every]
     low, high = t_interval(finals)
-    found |= {"final": float(np.mean(finals)), "low": low, "high": high}
-    found["own"] = np.mean([run["final_own"] for run in every], 0).tolist()
+    line |= {"final": float(np.mean(finals)), "low": low, "high": high}
+    line["own"] = np.mean([run["final_own"] for run in every], 0).tolist()
     keys = ("length", "average", "best", "cpu_seconds", "rho", "rho_inside", "rho_any")
     for key in (*keys, "equilibria", "several"):
         if key in every[0]:
-            found[key] = float(np.mean([run[key] for run in every]))
+            line[key] = float(np.mean([run[key] for run in every]))
     if "meta_regret" in every[0]:
-        found["meta_regret"] = max(run["meta_regret"] for run in every)
-        found["approximate"] = sum(run["approximate"] for run in every)
+        line["meta_regret"] = max(run["meta_regret"] for run in every)
+        line["approximate"] = sum(run["approximate"] for run in every)
     curves = np.array([run["curve"]["returns"] for run in every])
     bounds = [t_interval(column) for column in curves.T.tolist()]
-    found["curve"] = {
+    line["curve"] = {
         "steps": every[0]["curve"]["steps"],
         "mean": curves.mean(0).tolist(),
         "low": [bound[0] for bound in bounds],
         "high": [bound[1] for bound in bounds],
     }
     if "rho" in every[0]:
-        found["rho_curve"] = np.mean([run["rho_curve"] for run in every], 0).tolist()
-    return found
+        line["rho_curve"] = np.mean([run["rho_curve"] for run in every], 0).tolist()
+    return line
 
 
 def pair(first: Row, second: Row) -> Row:
@@ -149,32 +149,32 @@ def pair(first: Row, second: Row) -> Row:
 
 def pairs(tasks: Sequence[Row]) -> list[Row]:
     """MATRL against every other method on every task; Holm's correction over all."""
-    found = []
+    rows = []
     for task in tasks:
         methods = {row["method"]: row for row in task["methods"]}
         if "matrl" in methods:
-            found += [
+            rows += [
                 {"task": task["task"], **pair(methods["matrl"], other)}
                 for name, other in methods.items()
                 if name != "matrl"
             ]
-    corrected = holm([[row["p"] for row in found]])[0]
-    return [row | {"p_holm": p} for row, p in zip(found, corrected, strict=True)]
+    corrected = holm([[row["p"] for row in rows]])[0]
+    return [row | {"p_holm": p} for row, p in zip(rows, corrected, strict=True)]
 
 
 def claims(tasks: Sequence[Row], compared: Sequence[Row]) -> list[Row]:
     """Which of the paper's claims these runs bear out, by the rules in each row."""
-    found = [_better(row) for row in compared]
+    judged = [_better(row) for row in compared]
     for task in tasks:
         methods = {row["method"]: row for row in task["methods"] if row["n"]}
         for name, value in task["published"]:
             if name in methods:
-                found.append(_published(task, methods[name], value))
+                judged.append(_published(task, methods[name], value))
         if "il" in methods and "il-six-rows" in methods:
-            found.append(_six(task, methods["il"], methods["il-six-rows"]))
+            judged.append(_six(task, methods["il"], methods["il-six-rows"]))
         if "matrl" in methods:
-            found.append(_gate(task, methods["matrl"]))
-    return found
+            judged.append(_gate(task, methods["matrl"]))
+    return judged
 
 
 def _between(row: Row) -> str:
@@ -226,10 +226,10 @@ def _published(task: Row, row: Row, value: float) -> Row:
 
 def _six(task: Row, whole: Row, six: Row) -> Row:
     """Whether updates on six samples explain a low independent learner."""
-    told = pair(whole, six)
+    compared = pair(whole, six)
     verdict = "not decided: fewer than two pairs of runs"
-    if told["low"] is not None:
-        verdict = "holds" if told["low"] > 0 else "no difference shown"
+    if compared["low"] is not None:
+        verdict = "holds" if compared["low"] > 0 else "no difference shown"
     return {
         "task": task["task"],
         "claim": "il is held down by updates that see six samples (not of the paper)",

@@ -116,8 +116,8 @@ def sweepers(size: float, select: str) -> list[Entrant]:
 def timed(rule: Rule, games: Games, steps: int, seed: int) -> tuple[Race, float]:
     """A race, and its CPU seconds."""
     begin = time.process_time()
-    found = race(rule, games, steps, seed)
-    return found, time.process_time() - begin
+    played = race(rule, games, steps, seed)
+    return played, time.process_time() - begin
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
@@ -130,10 +130,10 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     return 100 * min(share, low), 100 * max(share, high)  # against rounding at the ends
 
 
-def row(found: Race, seed: int, brief: bool = False) -> dict[str, Any]:
+def row(played: Race, seed: int, brief: bool = False) -> dict[str, Any]:
     """Rates in per cent with intervals; mean steps over the games that converged."""
     made: dict[str, Any] = {}
-    for name, when in (("", found.first), ("stays_", found.settled)):
+    for name, when in (("", played.first), ("stays_", played.settled)):
         done = when[when >= 0]
         low, high = wilson(len(done), len(when))
         made |= {
@@ -178,8 +178,8 @@ def paired(
 
 def holm(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with their p-values corrected for one another (Holm 1979)."""
-    corrected = _statistics.holm([[found["p"] for found in rows]])[0]
-    return [found | {"p_holm": p} for found, p in zip(rows, corrected, strict=True)]
+    corrected = _statistics.holm([[one["p"] for one in rows]])[0]
+    return [one | {"p_holm": p} for one, p in zip(rows, corrected, strict=True)]
 
 
 def meta_games(rule: MATRL, games: Games, steps: int, seed: int) -> dict[str, Any]:

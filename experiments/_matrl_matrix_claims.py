@@ -11,17 +11,17 @@ LEVEL = 0.05  # of the tests of rates, after Holm's correction
 
 def claims(config: "Config", summary: dict[str, Any]) -> list[Row]:
     """Every claim that the run can judge: claim, paper, here, verdict."""
-    found: list[Row] = []
+    rows: list[Row] = []
     for kind in config.classes:
-        found += [_sooner(summary, kind), _step_size(summary, kind)]
-        found += [_look_ahead(summary, kind), _gate(summary, kind)]
-    found.append(_pure(summary))
-    found += [_rotation(summary), _pennies(config, summary)]
+        rows += [_sooner(summary, kind), _step_size(summary, kind)]
+        rows += [_look_ahead(summary, kind), _gate(summary, kind)]
+    rows.append(_pure(summary))
+    rows += [_rotation(summary), _pennies(config, summary)]
     for kind in config.classes if config.sweep else ():
         if 1.0 in config.sweep:
-            found.append(_robust(summary, kind))
-        found += [_open(summary, kind), _best(summary, kind)]
-    return found
+            rows.append(_robust(summary, kind))
+        rows += [_open(summary, kind), _best(summary, kind)]
+    return rows
 
 
 def _say(claim: str, paper: str, here: str, verdict: str) -> Row:
@@ -46,8 +46,8 @@ def _result(row: Row) -> str:
 
 
 def _published(summary: dict[str, Any], kind: str, keys: tuple[str, str]) -> str:
-    told = [_row(summary, kind, key)["paper"] for key in keys]
-    return " against ".join(f"{rate:g} % / {steps:g}" for rate, steps, _ in told)
+    published = [_row(summary, kind, key)["paper"] for key in keys]
+    return " against ".join(f"{rate:g} % / {steps:g}" for rate, steps, _ in published)
 
 
 def _below(pair: Row) -> bool:
@@ -151,31 +151,33 @@ def _pure(summary: dict[str, Any]) -> Row:
 def _rotation(summary: dict[str, Any]) -> Row:
     steps = {row["method"]: row["steps"] for row in summary["rotation"]}
     names = {"eg": "extra-gradient", "la": "look-ahead", "matrl": "MATRL"}
-    told = [f"{name} {steps[key] or '> 1000'}" for key, name in names.items()]
-    told += [f"w/o BR {steps['matrl-wo-br'] or '> 1000'}"]
-    told += [f"gradient descent {steps['gd'] or '> 1000'}"]
+    words = [f"{name} {steps[key] or '> 1000'}" for key, name in names.items()]
+    words += [f"w/o BR {steps['matrl-wo-br'] or '> 1000'}"]
+    words += [f"gradient descent {steps['gd'] or '> 1000'}"]
     ours = steps["matrl"]
     rivals = [steps[key] for key in ("eg", "la") if steps[key] is not None]
     best = ours is not None and all(ours < step for step in rivals)
     return _say(
         "Figure 3: MATRL is the fastest on the rotational game",
         "fastest curve",
-        "steps to norm .01 at one rate: " + ", ".join(told),
+        "steps to norm .01 at one rate: " + ", ".join(words),
         "holds" if best else "does not hold at one rate",
     )
 
 
 def _pennies(config: "Config", summary: dict[str, Any]) -> Row:
-    found: dict[str, list[int | None]] = {}
+    steps_of: dict[str, list[int | None]] = {}
     for row in summary["pennies"]:
         if row["step"] is not None:
-            found.setdefault(row["label"], []).append(row["stays"])
+            steps_of.setdefault(row["label"], []).append(row["stays"])
     text = "; ".join(
         f"{label} " + ", ".join("never" if s is None else str(s) for s in steps)
-        for label, steps in found.items()
+        for label, steps in steps_of.items()
     )
-    holds = all(step is None for step in found["IGA"]) and None not in found["MATRL"]
-    same = found["MATRL"] == found["IGA-LA"]
+    holds = (
+        all(step is None for step in steps_of["IGA"]) and None not in steps_of["MATRL"]
+    )
+    same = steps_of["MATRL"] == steps_of["IGA-LA"]
     verdict = "holds" if holds else "does not hold"
     return _say(
         "matching pennies: MATRL converges where IGA circles",
@@ -227,8 +229,8 @@ def _open(summary: dict[str, Any], kind: str) -> Row:
     for ours, theirs in pairs:
         low = max(ours["stays_rate_low"], theirs["stays_rate_low"])
         if low > min(ours["stays_rate_high"], theirs["stays_rate_high"]):
-            told = f"{ours['stays_rate']:.1f} % against {theirs['stays_rate']:.1f} %"
-            differ.append(f"step {ours['step']:g}: {told}")
+            rates = f"{ours['stays_rate']:.1f} % against {theirs['stays_rate']:.1f} %"
+            differ.append(f"step {ours['step']:g}: {rates}")
     return _say(
         f"{_title(kind)} (ours): the gate changes how many games stay, compared with "
         "always switching (projected look-ahead)",
@@ -243,11 +245,11 @@ def _best(summary: dict[str, Any], kind: str) -> Row:
         key: max(_swept(summary, kind, key), key=lambda row: row["stays_rate"])
         for key in ("matrl", *_RIVALS)
     }
-    told = [f"{_stays(row)} (step {row['step']:g})" for row in best.values()]
+    words = [f"{_stays(row)} (step {row['step']:g})" for row in best.values()]
     return _say(
         f"{_title(kind)} (ours): with everyone at its best step of the sweep, MATRL "
         "stays converged more often",
         "not tried",
-        "; ".join(told),
+        "; ".join(words),
         _clear(best["matrl"], [best[key] for key in _RIVALS]),
     )

@@ -107,8 +107,8 @@ def _sweep(summary: dict[str, Any]) -> Table:
         text = f"{_number(row['stays_rate'])} / {_number(row['stays_steps'], 0)}"
         cells.setdefault((row["class"], row["step"]), {})[row["label"]] = text
     rows = [
-        [title(kind), f"{size:g}", *(found[label] for label in labels)]
-        for (kind, size), found in cells.items()
+        [title(kind), f"{size:g}", *(texts[label] for label in labels)]
+        for (kind, size), texts in cells.items()
     ]
     return (
         "Equal steps: per cent that stay / steps until then",
@@ -166,7 +166,7 @@ def _pennies(config: "Config", summary: dict[str, Any]) -> Table:
 
 
 def markdown(config: "Config", summary: dict[str, Any]) -> str:
-    """All tables."""
+    """All tables in Markdown."""
     lines = []
     for caption, head, rows in tables(config, summary):
         lines += [f"## {caption}", "", f"| {' | '.join(head)} |"]
@@ -235,21 +235,21 @@ def sweep(config: "Config", rows: Sequence[dict[str, Any]]) -> Figure:
     drawn, panels = _panels(config, "% of games that stay")
     for kind, axes in zip(config.classes, panels, strict=True):
         for number, key in enumerate(_SWEPT):
-            found = [r for r in rows if (r["class"], r["key"]) == (kind, key)]
-            found.sort(key=lambda row: row["step"])
-            sizes = [row["step"] for row in found]
+            own = [r for r in rows if (r["class"], r["key"]) == (kind, key)]
+            own.sort(key=lambda row: row["step"])
+            sizes = [row["step"] for row in own]
             color = f"C{number}"
             axes.plot(
                 sizes,
-                [row["stays_rate"] for row in found],
+                [row["stays_rate"] for row in own],
                 linestyle="--" if key in _DASHED else "-",
                 marker="o",
                 markersize=3,
                 color=color,
-                label=found[0]["label"],
+                label=own[0]["label"],
             )
-            low = [row["stays_rate_low"] for row in found]
-            high = [row["stays_rate_high"] for row in found]
+            low = [row["stays_rate_low"] for row in own]
+            high = [row["stays_rate_high"] for row in own]
             axes.fill_between(sizes, low, high, color=color, alpha=0.2)
         axes.set_xscale("log")
         axes.set_xlabel("step size")
@@ -287,7 +287,7 @@ def render(
     summary: dict[str, Any],
     arrays: dict[str, ndarray],
 ) -> None:
-    """Plots and ``report.html``."""
+    """Writes the plots and ``report.html``."""
     plots = folder / "plots"
     figures = [
         _report.figure(

@@ -47,8 +47,8 @@ def league(scores: Scores, figure: int = 0) -> Float64[ndarray, "R R"]:
     """What a run has against another over both sides; see ``FIGURES``."""
     home = scores.league[..., figure]
     if figure == 0:
-        found: ndarray = (home - home.T) / 2
-        return found
+        score: ndarray = (home - home.T) / 2
+        return score
     if figure == 2:  # as agent 1 it wins what the other does not win or draw
         home = (home + 1 - home.T - scores.league[..., 3].T) / 2
         return home
@@ -115,11 +115,11 @@ def choice(scores: Scores, methods: Sequence[str], seed: int) -> "Row":
         ]
     )
     game = Game(np.stack([payoff, payoff.T]), symmetric=True)
-    found: Row = {"methods": list(methods), "payoff": payoff.tolist()}
+    solved: Row = {"methods": list(methods), "payoff": payoff.tolist()}
     for name in ("nash_lp", "alpharank"):
         answer = solve(get(name), game, np.random.default_rng(seed), throw=False)
-        found[name] = answer.joint.sum(1).tolist()
-    return found
+        solved[name] = answer.joint.sum(1).tolist()
+    return solved
 
 
 def summarise(config: "Config", scores: Scores, cpu: dict[str, float]) -> "Row":
@@ -196,14 +196,14 @@ def _beats(config: "Config", row: "Row") -> "Row":
 
 
 def _learns(row: "Row", name: str) -> "Row":
-    found = row[name]
-    pairs = list(zip(found["values"], found["errors"], strict=True))
+    score = row[name]
+    pairs = list(zip(score["values"], score["errors"], strict=True))
     above = [value > 2 * error for value, error in pairs]
-    here = f"{sum(above)} of {len(above)} runs; score {claim.show(found, 2)}, won "
+    here = f"{sum(above)} of {len(above)} runs; score {claim.show(score, 2)}, won "
     return {
         "claim": f"the final agents of {row['method']} beat {_WHO[name]} (above 0 by "
         "two standard errors, every run)",
         "paper": "not reported",
-        "here": f"{here}{100 * found['won']:.0f} %",
+        "here": f"{here}{100 * score['won']:.0f} %",
         "verdict": "holds" if all(above) else "does not hold",
     }

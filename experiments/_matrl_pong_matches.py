@@ -60,13 +60,13 @@ class Match:
 
     @property
     def name(self) -> str:
-        """Its kind and the names of the runs."""
+        """The match's name: its kind and the names of the runs."""
         rivals = [self.first.slug, self.second.slug]
         return f"{self.kind}-{'~'.join(dict.fromkeys(rivals))}"
 
     @property
     def place(self) -> Path:
-        """Its file."""
+        """The file of the match's results."""
         return self.folder / "matches" / f"{self.name}.json"
 
     @property
@@ -76,7 +76,7 @@ class Match:
         return {"match": self.name, "runs": rivals, "of": [self.games, self.seed]}
 
     def read(self) -> ndarray:
-        """Its file.
+        """Reads the match's results from its file.
 
         Raises:
           UserError: it is damaged, or that of another match.
@@ -158,20 +158,20 @@ def played(
     league = [match("league", one, two) for one in cells for two in cells]
     todo = [m for m in (*matrix, *script, *league) if not m.place.is_file()]
     (folder / "matches").mkdir(exist_ok=True)
-    told = _Progress(len(todo), silent)
+    progress = _Progress(len(todo), silent)
     if config.jobs == 1 or len(todo) < 2:
         for number, one in enumerate(todo, 1):
             work([one])
-            told(number, len(todo))
+            progress(number, len(todo))
     else:
-        with Processes(min(config.jobs, len(todo)), progress=told) as executor:
+        with Processes(min(config.jobs, len(todo)), progress=progress) as executor:
             executor.answer(work, todo)
-    found = {m: m.read() for m in (*matrix, *script, *league)}
+    results = {m: m.read() for m in (*matrix, *script, *league)}
     size = len(cells)
     return Scores(
-        matrix=np.stack([found[m] for m in matrix]),
-        league=np.stack([found[m] for m in league]).reshape(size, size, len(FIGURES)),
-        script=np.stack([found[m] for m in script]),
+        matrix=np.stack([results[m] for m in matrix]),
+        league=np.stack([results[m] for m in league]).reshape(size, size, len(FIGURES)),
+        script=np.stack([results[m] for m in script]),
         runs=tuple(named),
         checkpoints=tuple(_cells.kept(cells[0], folder)),
         opponents=opponents(load(config.game)),
@@ -227,12 +227,12 @@ def _pair(
 
 def _matrix(match: Match) -> ndarray:
     ours, theirs = (_weights(c, match.folder) for c in (match.first, match.second))
-    found = np.empty((2, len(ours), len(theirs), len(FIGURES)))
+    scores = np.empty((2, len(ours), len(theirs), len(FIGURES)))
     for i, one in enumerate(ours):
         for j, two in enumerate(theirs):
-            found[0, i, j] = figures(_pair(match, one, two, (0, i, j)))
-            found[1, i, j] = figures(-_pair(match, two, one, (1, i, j)))
-    return found
+            scores[0, i, j] = figures(_pair(match, one, two, (0, i, j)))
+            scores[1, i, j] = figures(-_pair(match, two, one, (1, i, j)))
+    return scores
 
 
 def _league(match: Match) -> ndarray:
@@ -244,7 +244,7 @@ def _script(match: Match) -> ndarray:
     game = load(match.first.game)
     policies = students(game, match.first.settings.ppo).policies
     names, weights = opponents(game), _weights(match.first, match.folder)
-    found = np.empty((len(weights), len(names), 2, len(FIGURES)))
+    scores = np.empty((len(weights), len(names), 2, len(FIGURES)))
     for i, own in enumerate(weights):
         for j, name in enumerate(names):
             for side in (0, 1):
@@ -258,8 +258,8 @@ def _script(match: Match) -> ndarray:
                     games=match.games,
                     rng=rng,
                 )
-                found[i, j, side] = figures(score)
-    return found
+                scores[i, j, side] = figures(score)
+    return scores
 
 
 def scripted(

@@ -22,7 +22,7 @@ _TITLES = {"random": "random play", "tracker": "the tracker (a script)"}
 
 
 def text(summary: Mapping[str, Any]) -> str:
-    """All tables."""
+    """All tables in Markdown."""
     head, rows = _scripts(summary)
     claims = [[row[name] for name in _CLAIMS] for row in summary["claims"]]
     parts = [
@@ -36,14 +36,14 @@ def text(summary: Mapping[str, Any]) -> str:
 
 
 def _lead(summary: Mapping[str, Any]) -> str:
-    found = summary["matrix"]
-    ahead, behind = 100 * found["ahead"], 100 * found["behind"]
+    matrix = summary["matrix"]
+    ahead, behind = 100 * matrix["ahead"], 100 * matrix["behind"]
     return (
         f"{summary['game']}: {summary['iterations']} iterations, "
         f"{summary['env_steps']:,} steps, {summary['seeds']} seeds, "
-        f"{summary['games']} games a pair. Mean score of {found['first']} against "
-        f"{found['second']} over all pairs of checkpoints {found['mean']:+.3f}, at the "
-        f"same age {found['same_age']:+.3f}; ahead by two standard errors in "
+        f"{summary['games']} games a pair. Mean score of {matrix['first']} against "
+        f"{matrix['second']} over all pairs of checkpoints {matrix['mean']:+.3f}, at "
+        f"the same age {matrix['same_age']:+.3f}; ahead by two standard errors in "
         f"{ahead:.0f} % of the pairs, behind in {behind:.0f} %."
     )
 
@@ -75,15 +75,15 @@ def _scripts(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def _choice(summary: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    found = summary["choice"]
-    methods = found["methods"]
+    choice = summary["choice"]
+    methods = choice["methods"]
     head = ["mean score against", *methods, "equilibrium", "alpha-rank"]
     rows = [
         [
             method,
-            *(f"{value:+.2f}" for value in found["payoff"][i]),
-            f"{found['nash_lp'][i]:.2f}",
-            f"{found['alpharank'][i]:.2f}",
+            *(f"{value:+.2f}" for value in choice["payoff"][i]),
+            f"{choice['nash_lp'][i]:.2f}",
+            f"{choice['alpharank'][i]:.2f}",
         ]
         for i, method in enumerate(methods)
     ]
@@ -94,8 +94,8 @@ def matrix_figure(summary: Mapping[str, Any]) -> "Figure":
     """The score matrix with standard errors."""
     from matplotlib.figure import Figure
 
-    found = summary["matrix"]
-    score, error = np.array(found["score"]), np.array(found["error"])
+    matrix = summary["matrix"]
+    score, error = np.array(matrix["score"]), np.array(matrix["error"])
     ages = [_age(summary, number) for number in summary["checkpoints"]]
     drawn = Figure(figsize=(7.4, 6.0), layout="constrained")
     axes = drawn.subplots()
@@ -107,10 +107,10 @@ def matrix_figure(summary: Mapping[str, Any]) -> "Figure":
         axes.text(j, i, label, ha="center", va="center", fontsize=6.5, color=colour)
     axes.set_xticks(range(len(ages)), ages, fontsize=8)
     axes.set_yticks(range(len(ages)), ages, fontsize=8)
-    axes.set_xlabel(f"{found['second']}: thousands of steps trained")
-    axes.set_ylabel(f"{found['first']}: thousands of steps trained")
+    axes.set_xlabel(f"{matrix['second']}: thousands of steps trained")
+    axes.set_ylabel(f"{matrix['first']}: thousands of steps trained")
     bar = drawn.colorbar(shown, ax=axes, shrink=0.85)
-    bar.set_label(f"score of {found['first']}")
+    bar.set_label(f"score of {matrix['first']}")
     return drawn
 
 
@@ -148,7 +148,7 @@ def script_figure(config: "Config", scores: Scores) -> "Figure":
 def write(
     folder: Path, config: "Config", summary: Mapping[str, Any], scores: Scores
 ) -> None:
-    """``report.html`` and plots."""
+    """Writes ``report.html`` and the plots."""
     lead = [
         _lead(summary),
         "A score is half the difference of both agents' returns in a game. Intervals "

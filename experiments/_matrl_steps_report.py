@@ -29,11 +29,11 @@ def points(config: "Config", cells: "Sequence[_cells.Cell]", folder: Path) -> li
     for cell in cells:
         rows = _cells.rows(cell, folder)
         rate, clip, method = config.sizes[cell.label]
-        found = grouped.setdefault((clip, rate, method), [])
+        runs_of = grouped.setdefault((clip, rate, method), [])
         whole = len(rows) == cell.iterations
         value = of_run(rows, measure) if whole else None
         rho = np.array([row["rho"] for row in rows]) if rows else np.zeros((1, 1))
-        found.append(
+        runs_of.append(
             {
                 "seed": cell.seed,
                 "value": value,
@@ -76,8 +76,8 @@ def apart(one: Row, two: Row, lower_is_better: bool) -> str:
 
 
 def claims(rows: list[Row], lower_is_better: bool) -> list[Row]:
-    """At which step sizes each gated method is better or worse than each other one."""
-    found = []
+    """Where each gated method is better or worse than each other one, by step size."""
+    compared = []
     at = {(row["clip"], row["rate"], row["method"]): row for row in rows}
     sizes = sorted({key[:2] for key in at})
     names = list(dict.fromkeys(row["method"] for row in rows))
@@ -89,7 +89,7 @@ def claims(rows: list[Row], lower_is_better: bool) -> list[Row]:
             apart(at[(*size, ours)], at[(*size, other)], lower_is_better)
             for size in sizes
         ]
-        found.append(
+        compared.append(
             {
                 "method": ours,
                 "against": other,
@@ -106,20 +106,20 @@ def claims(rows: list[Row], lower_is_better: bool) -> list[Row]:
                 "undecided": verdicts.count("undecided"),
             }
         )
-    return found
+    return compared
 
 
 def beats_all(rows: list[Row], lower_is_better: bool) -> list[str]:
     """Step sizes at which a gated method is better than every ungated one."""
-    found = []
+    sizes = []
     for size in sorted({(row["clip"], row["rate"]) for row in rows}):
         here = [row for row in rows if (row["clip"], row["rate"]) == size]
         rivals = [row for row in here if not row["method"].startswith("matrl")]
         for ours in (row for row in here if row["method"].startswith("matrl")):
-            told = [apart(ours, other, lower_is_better) for other in rivals]
-            if told and set(told) == {"better"}:
-                found.append(f"{_size(size)}: {ours['method']}")
-    return found
+            verdicts = [apart(ours, other, lower_is_better) for other in rivals]
+            if verdicts and set(verdicts) == {"better"}:
+                sizes.append(f"{_size(size)}: {ours['method']}")
+    return sizes
 
 
 def _size(size: tuple[float, float]) -> str:
@@ -140,14 +140,14 @@ def cells_of(row: Row) -> list[str]:
 
 
 def markdown(summary: Row) -> str:
-    """All tables."""
+    """All tables in Markdown."""
     lines = [f"| {' | '.join(_HEAD)} |", "|" + "---|" * len(_HEAD)]
     lines += [f"| {' | '.join(cells_of(row))} |" for row in summary["rows"]]
     lines += ["", "| method | against | better at | worse at | undecided |"]
     lines += ["|---|---|---|---|---|"]
     lines += [f"| {' | '.join(_verdict(row))} |" for row in summary["claims"]]
-    told = "; ".join(summary["beats_all"]) or "none"
-    lines += ["", f"Better than every method without a meta-game: {told}."]
+    sizes = "; ".join(summary["beats_all"]) or "none"
+    lines += ["", f"Better than every method without a meta-game: {sizes}."]
     return "\n".join(lines) + "\n"
 
 
@@ -210,7 +210,7 @@ def write(
     }
     _run.write_json(folder / "summary.json", _run.clean(summary))
     _run.write_text(folder / "table.md", markdown(summary))
-    told = "; ".join(summary["beats_all"]) or "none"
+    sizes = "; ".join(summary["beats_all"]) or "none"
     _report.render(
         folder / "report.html",
         f"Step sizes with sampled learners: {config.game}",
@@ -220,7 +220,7 @@ def write(
             "policies that play is averaged over the second half of a run; "
             f"{'lower' if lower else 'higher'} is better. Intervals are Student's, "
             "over seeds; better and worse mean that they do not overlap.",
-            f"Better than every method without a meta-game: {told}.",
+            f"Better than every method without a meta-game: {sizes}.",
         ],
         [
             _report.table("Every step size", _HEAD, list(map(cells_of, rows))),

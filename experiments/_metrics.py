@@ -85,12 +85,12 @@ class Metrics:
 
     @property
     def seal(self) -> str:
-        """Of all rows so far: what a checkpoint remembers them by."""
+        """A hash of all rows so far, by which a checkpoint remembers them."""
         return self._hash.hexdigest()
 
     @property
     def seal_before(self) -> str:
-        """Of all rows but the last, which may be amended."""
+        """A hash of all rows but the last, which may be amended."""
         return self._hash_before.hexdigest()
 
     def add(self, row: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ def measure(
     solvers = _solvers(concept, network)
     size = max(1, _AT_ONCE // payoffs[0, 0].size)
     columns = ("gap", "solver_gap", "seconds", "status")
-    found: dict[str, Any] = {name: {key: [] for key in columns} for name in solvers}
+    cells: dict[str, Any] = {name: {key: [] for key in columns} for name in solvers}
     for solver in solvers.values():  # libraries load, caches fill
         solver(payoffs[:1])
     for start in range(0, len(payoffs), size):
@@ -87,14 +87,14 @@ def measure(
             before = time.process_time()
             joints[name], status = solver(some)
             spent = (time.process_time() - before) / len(some)
-            found[name]["gap"] += gap(problem, joints[name]).tolist()
-            found[name]["seconds"] += [spent] * len(some)
-            found[name]["status"] += status.tolist()
+            cells[name]["gap"] += gap(problem, joints[name]).tolist()
+            cells[name]["seconds"] += [spent] * len(some)
+            cells[name]["status"] += status.tolist()
         for name, joint in joints.items():  # status: of the exact solver, the last
             both = zip(apart(joint, joints["exact"]).tolist(), status, strict=True)
             gaps = [far if code == 0 else None for far, code in both]
-            found[name]["solver_gap"] += gaps
-    return found
+            cells[name]["solver_gap"] += gaps
+    return cells
 
 
 def _solvers(concept: Concept, network: Path | None) -> dict[str, Solver]:
@@ -105,8 +105,8 @@ def _solvers(concept: Concept, network: Path | None) -> dict[str, Solver]:
 
     chosen = None if network is None else store.load(network)[0]
 
-    def plain(found: Equilibria) -> tuple[ndarray, ndarray]:
-        return np.asarray(found.joint, dtype=np.float64), np.asarray(found.status)
+    def plain(solved: Equilibria) -> tuple[ndarray, ndarray]:
+        return np.asarray(solved.joint, dtype=np.float64), np.asarray(solved.status)
 
     def neural(steps: int, payoffs: ndarray) -> tuple[ndarray, ndarray]:
         games = torch.from_numpy(payoffs)
@@ -140,16 +140,16 @@ def number(value: float | None) -> str:
     return f"{value:.4f}" if value == 0 or value >= 1e-3 else f"{value:.1e}"
 
 
-def extent(found: dict[str, float | None]) -> str:
+def extent(numbers: dict[str, float | None]) -> str:
     """Best, mean and worst as text."""
-    return " / ".join(number(found[key]) for key in ("best", "mean", "worst"))
+    return " / ".join(number(numbers[key]) for key in ("best", "mean", "worst"))
 
 
-def ablation(found: dict[str, Any]) -> list[str]:
+def ablation(curves: dict[str, Any]) -> list[str]:
     """What Figure 3 (d) says, a sentence for each comparison."""
     lines = []
-    for other in ("linear", "uniform payoffs") if found else ():
-        mine, theirs = (found[key]["mean"][-1] for key in ("NES", other))
+    for other in ("linear", "uniform payoffs") if curves else ():
+        mine, theirs = (curves[key]["mean"][-1] for key in ("NES", other))
         word = "below" if mine < theirs else "NOT below"
         lines.append(f"Figure 3 (d): NES {mine:.4f} is {word} {other} {theirs:.4f}.")
     return lines
@@ -220,10 +220,10 @@ def hull(points: ndarray) -> ndarray:
         return points[[0, -1]]
 
 
-def draw_curves(found: dict[str, Any], title: str) -> Drawing:
+def draw_curves(curves: dict[str, Any], title: str) -> Drawing:
     """One panel of Figure 3."""
     drawn, (axes,) = _canvas(7.5, 3.4)
-    for label, line in found.items():
+    for label, line in curves.items():
         (shown,) = axes.plot(line["steps"], line["mean"], "o-", ms=3, label=label)
         band = (line["steps"], line["least"], line["most"])
         axes.fill_between(*band, color=shown.get_color(), alpha=0.2)

@@ -36,7 +36,7 @@ class Curve:
 
     @property
     def name(self) -> str:
-        """As a file name."""
+        """The curve's name, fit for a file."""
         shape = "x".join(map(str, self.shape))
         parts = [shape, self.concept, self.selects, self.network]
         return "-".join(parts + ["naive"] * self.naive)

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 
 
 def game(config: "Config") -> Bargaining:
-    """The true game."""
+    """The true game as configured."""
     return Bargaining(discount=config.discount, exponent=config.discount_exponent)
 
 
 def network(config: "Config") -> MLP:
-    """Of all policies, in the model and in the true game."""
+    """The network of all policies, in the model and in the true game."""
     return MLP.of(game(config))
 
 
 def settings(config: "Config") -> DDQN:
-    """Of all responses, in the model and in the true game."""
+    """The learner's settings for all responses, in the model and in the true game."""
     assert config.decisions and config.minimum is not None
     return DDQN(
         decisions=config.decisions,
@@ -54,7 +54,7 @@ def settings(config: "Config") -> DDQN:
 
 
 def training(config: "Config") -> Training:
-    """Of the dynamics model."""
+    """How the dynamics model is trained."""
     return Training(
         members=config.members,
         steps=config.model_steps or 0,

@@ -110,13 +110,13 @@ def _theirs(
         env = _dqn.environment(game, seed)
         network = MLP.of(Bargaining())
         agents = [_dqn.agent(env, p, PAPER, p) for p in (0, 1)]
-        told = f"from {few} episodes, at {length:.1f} decisions each"
+        note = f"from {few} episodes, at {length:.1f} decisions each"
         same = game == "bargaining_generalized"
         for p, agent in enumerate(agents) if same else ():
             _dqn.load(agent, network, vectors[p])
         seconds, decisions, mean = _dqn.play(env, agents, few)
         if same:
-            told += f"; payoffs {_text(mean)}, ours {_text(pair.mean[0, 0])}"
+            note += f"; payoffs {_text(mean)}, ours {_text(pair.mean[0, 0])}"
         theirs = ENTRY * length * seconds / decisions
         rows += [
             Row(
@@ -124,7 +124,7 @@ def _theirs(
                 what=f"entry of {ENTRY} episodes, {text}",
                 value=theirs,
                 unit="CPU s",
-                note=told,
+                note=note,
             ),
             Row(
                 part="openspiel",

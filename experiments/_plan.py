@@ -99,8 +99,8 @@ def measure(config: "Config") -> Speed:
 
 def _timed(action: Callable[[], Any]) -> tuple[float, Any]:
     before = time.process_time()
-    found = action()
-    return time.process_time() - before, found
+    result = action()
+    return time.process_time() - before, result
 
 
 def _pool(config: "Config") -> Pool:
@@ -117,13 +117,13 @@ def _rates(simulator: Simulator, pool: Pool, config: "Config") -> tuple[float, f
     base = _parts.settings(config)
     size = max(base.batch, base.games)
     short = replace(base, decisions=_DECISIONS, capacity=size, minimum=size)
-    found = []
+    per_decision = []
     for chosen in (replace(short, updates=0.0), short):
         asked = partial(_task, simulator, _parts.network(config), pool)
         tasks = [asked(chosen, s) for s in range(config.stack)]
         seconds, _ = _timed(partial(train, tasks))
-        found.append(seconds / config.stack / _DECISIONS)
-    return found[0], max(found)
+        per_decision.append(seconds / config.stack / _DECISIONS)
+    return per_decision[0], max(per_decision)
 
 
 def _task(
@@ -165,11 +165,11 @@ def _solving(config: "Config") -> float:
     values = np.random.default_rng(0).normal(size=(config.members, size, size)) + 9
     tables = np.stack([values, values.transpose(0, 2, 1)], 1)
     game = Game.ensemble(tables, None, True)
-    found = [
+    seconds = [
         _timed(partial(solve, get(SOLVERS.get(s, s)), game, 0, throw=False))[0]
         for s in dict.fromkeys((*config.explorations, *config.evaluations))
     ]
-    return float(np.mean(found))
+    return float(np.mean(seconds))
 
 
 def seconds(unit: Unit, config: "Config", speed: Speed) -> float:
@@ -226,7 +226,7 @@ class Plan:
 
     @property
     def lines(self) -> list[str]:
-        """The plan for people."""
+        """The plan as lines of text for people."""
         kinds: dict[str, list[float]] = {kind: [] for kind in get_args(Kind)}
         for unit, cost in self.cost.items():
             kinds[unit.kind].append(cost)
@@ -247,7 +247,7 @@ class Plan:
 
 
 def spell(seconds: float) -> str:
-    """A time for people."""
+    """A time as text for people."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
@@ -267,8 +267,8 @@ def plan(config: "Config", units: Sequence[Unit], folder: Path | None) -> Plan:
 class Progress:
     """Units done and left, and the time left: live on a terminal, else in lines."""
 
-    def __init__(self, found: Plan | None) -> None:
-        self._plan = found
+    def __init__(self, plan: Plan | None) -> None:
+        self._plan = plan
         self._begun = time.monotonic()
         self._count, self._spent = 0, 0.0
 

@@ -40,13 +40,13 @@ def deviations(payoffs: ndarray, concept: "Concept") -> Any:
     parts = []
     for player, size in enumerate(actions):
         own = np.moveaxis(payoffs[player], player, 0).reshape(size, -1)
-        told = np.moveaxis(where, player, 0).reshape(size, -1)
+        recommended = np.moveaxis(where, player, 0).reshape(size, -1)
         gain = own[:, None] - own[None]  # [played instead, told, what others play]
         row = np.arange(size)[:, None]
         if concept == "ce":
             row = np.arange(size * size).reshape(size, size)
         rows = np.broadcast_to(row[..., None], gain.shape)
-        columns = np.broadcast_to(told, gain.shape)
+        columns = np.broadcast_to(recommended, gain.shape)
         # A deviation to what is played anyway gains nothing.
         moves = ~np.eye(size, dtype=bool)
         place = (rows[moves].ravel(), columns[moves].ravel())
@@ -106,7 +106,7 @@ def lbfgs(payoffs: ndarray, concept: "Concept") -> tuple[ndarray, ndarray]:
         "ftol": 0.0,
         "gtol": 0.5 * SOLVED / added,
     }
-    found = minimize(
+    minimum = minimize(
         value_and_gradient,
         np.zeros(dual.size),
         jac=True,
@@ -114,7 +114,7 @@ def lbfgs(payoffs: ndarray, concept: "Concept") -> tuple[ndarray, ndarray]:
         bounds=[(0, None)] * dual.size,
         options=options,
     )
-    return dual.at(found.x[None]).sigma, np.array([bool(found.success)])
+    return dual.at(minimum.x[None]).sigma, np.array([bool(minimum.success)])
 
 
 def interior(payoffs: ndarray, concept: "Concept") -> tuple[ndarray, ndarray]:
@@ -147,9 +147,9 @@ def neural(refine: int) -> Solve:
     return solve
 
 
-def _answer(found: "Equilibria") -> tuple[ndarray, ndarray]:
-    joint = np.asarray(found.joint, dtype=np.float64)
-    return joint, np.asarray(found.status) == 0
+def _answer(solved: "Equilibria") -> tuple[ndarray, ndarray]:
+    joint = np.asarray(solved.joint, dtype=np.float64)
+    return joint, np.asarray(solved.status) == 0
 
 
 SOLVERS: Mapping[str, Reference] = MappingProxyType(
@@ -209,9 +209,9 @@ class Games:
         exact = []
         for start in range(0, len(payoffs), batch):
             part = torch.from_numpy(payoffs[start : start + batch])
-            found = equilibria(part, concept, tolerance=1e-10)
-            failed = (found.status != 0).reshape(-1, *[1] * len(actions))
-            exact.append(found.joint.masked_fill(failed, np.nan).numpy())
+            solved = equilibria(part, concept, tolerance=1e-10)
+            failed = (solved.status != 0).reshape(-1, *[1] * len(actions))
+            exact.append(solved.joint.masked_fill(failed, np.nan).numpy())
         return cls(payoffs, np.concatenate(exact), single, batch)
 
 

@@ -270,7 +270,7 @@ def record(folder: Path, config: Any) -> None:
 
 
 def environment() -> dict[str, Any]:
-    """Versions, machine and commit."""
+    """The versions, the machine and the commit of this process."""
     packages = ["metaspiel", "numpy", "scipy", "torch", "open_spiel"]
     packages += ["cvxpy", "clarabel", "ecos"]
     versions = {}

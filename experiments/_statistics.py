@@ -150,14 +150,14 @@ def holm(table: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
     """
     cells = [(p, i, j) for i, row in enumerate(table) for j, p in enumerate(row)]
     tests = sorted((p, i, j) for p, i, j in cells if p is not None)
-    found: list[list[float | None]] = [[None] * len(row) for row in table]
+    corrected: list[list[float | None]] = [[None] * len(row) for row in table]
     largest = 0.0
     for number, (p, i, j) in enumerate(tests):
         if not 0 <= p <= 1:
             raise UserError(f"holm(): p-values must be in [0, 1]; got {p}")
         largest = max(largest, min(1.0, (len(tests) - number) * p))
-        found[i][j] = largest
-    return found
+        corrected[i][j] = largest
+    return corrected
 
 
 def standard_error(values: Sequence[float]) -> float | None:
@@ -221,8 +221,8 @@ def _accelerated(array: ndarray, means: ndarray, tails: ndarray) -> ndarray:
     gone = (array.mean() - array) / (len(array) - 1)  # leave-one-out mean less the mean
     acceleration = -np.sum(gone**3) / (6 * np.sum(gone**2) ** 1.5)
     shifted = bias + norm.ppf(tails)
-    found: ndarray = norm.cdf(bias + shifted / (1 - acceleration * shifted))
-    return found
+    shares: ndarray = norm.cdf(bias + shifted / (1 - acceleration * shifted))
+    return shares
 
 
 def _values(values: Sequence[float], where: str) -> ndarray:

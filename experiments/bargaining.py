@@ -106,7 +106,7 @@ class Config:
     trials: int | None = None
     """Independent trials (default: 1; with --grid 10, 5 or 2 by size)."""
     seed: int = 0
-    """Of everything random, with the trial and the unit's name."""
+    """Seed of everything random, together with the trial and the unit's name."""
     penalties: tuple[float, ...] = (2.0,)
     """lambda of COffeE (Eq. 3), in units of payoff; several are a sweep."""
     coverages: tuple[float, ...] = (0.1,)
@@ -120,25 +120,28 @@ class Config:
     curve: tuple[int, ...] = ()
     """Earlier iterations to judge as well (k = 1), for regret over iterations."""
     iterations: int | None = None
-    """Of PSRO in the model."""
+    """Iterations of PSRO in the model."""
     decisions: int | None = None
-    """Of the learner, a response; also in the true game."""
+    """Decisions that the learner trains on for a response; also in the true game."""
     minimum: int | None = None
     """Transitions before learning begins (default: a quarter of the decisions)."""
     capacity: int | None = None
-    """Of the replay (default: a quarter of the decisions, as published)."""
+    """Transitions that the replay holds (default: a quarter of the decisions, as
+    published)."""
     games: int = 64
-    """Played side by side by a learner; 1 is the published schedule, and slow."""
+    """Games played side by side by a learner; 1 is the published schedule, and slow."""
     behaviour_iterations: int | None = None
-    """Of the online PSRO runs (RD, true game) whose mixture plays the data "psro"."""
+    """Iterations of the online PSRO runs (RD, true game) whose mixture plays the data
+    "psro"."""
     shared_behaviour: bool = False
-    """The same five online runs for all trials; trajectories are still each trial's."""
+    """All trials share the same five online runs; trajectories are still each
+    trial's."""
     model_steps: int | None = None
     """Training steps of the dynamics model, and again of its reward networks."""
     clone_steps: int | None = None
     """Training steps of the behaviour clone of OEF-BC."""
     episodes: int | None = None
-    """Of each entry of an empirical game."""
+    """Episodes played for each entry of an empirical game."""
     screen: int | None = None
     """True episodes on which the best deviation is chosen."""
     fresh: int | None = None
@@ -146,13 +149,13 @@ class Config:
     fidelity_episodes: int | None = None
     """True episodes of each pure profile, for the model's errors."""
     discount: float = 0.99
-    """A round; payoffs of a deal."""
+    """Discount of a deal's payoffs for each round."""
     discount_exponent: Literal["offers", "offers_before"] = "offers"
-    """Offers made at the deal, or before the accepted one."""
+    """Rounds that discount: offers made at the deal, or before the accepted one."""
     dataset_mirror: Literal["counted", "none"] = "counted"
     """Each episode is stored twice, players exchanged, and both count (the authors)."""
     members: int = 4
-    """Of the ensemble."""
+    """Members of the ensemble of dynamics models."""
     norm: Literal["scalar", "dimension"] = "scalar"
     """One mean and deviation for all entries of a vector (the authors), or each."""
     members_share_batches: bool = True
@@ -162,7 +165,7 @@ class Config:
     uncertainty: Literal["deviation", "pairwise"] = "deviation"
     """u: largest distance from the mean (the authors), or between two members."""
     round_state: bool = False
-    """Predicted states are rounded."""
+    """Round the states that the model predicts."""
     reward_scale_bug: bool = False
     """The error of the authors' code: predicted payoffs about 2.67 times too large."""
     stack: int = 1
@@ -172,7 +175,7 @@ class Config:
     executor: str = "inprocess"
     """Where a unit's requests run: inprocess, processes:jobs=4, ray, ray:address=..."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Of torch."""
+    """Device that torch learns on."""
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
@@ -182,11 +185,11 @@ class Config:
     json: bool = False
     """Print the summary as one JSON object and nothing else on stdout."""
     quiet: bool = False
-    """No plan and no progress."""
+    """Print no plan and no progress."""
 
 
 def resolved(config: Config) -> Config:
-    """With a value for everything that was not given."""
+    """The configuration with a value for everything that was not given."""
     usual = _TABLES[config.size] if config.grid else _ONE
     values = {**SIZES[config.size], **usual}
     if config.data is not None:

@@ -58,7 +58,7 @@ class Config:
     json: bool = False
     """Print the result as one JSON object and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def run(config: Config) -> dict[str, Any]:
     with _run.claim(config.out, "compare-openspiel", config.resume) as folder:
         _run.record(folder, config)
         (folder / "rows").mkdir(exist_ok=True)
-        found, warm = {}, False
+        rows, warm = {}, False
         for name in config.rows or ROWS:
             place = folder / "rows" / f"{name}.json"
             if not place.exists():
@@ -80,12 +80,12 @@ def run(config: Config) -> dict[str, Any]:
                     _warm_up(config)
                     warm = True
                 _run.write_result(place, compare(_sized(name, config), config), config)
-            found[name] = _run.read_result(place, config)
+            rows[name] = _run.read_result(place, config)
             if not (config.quiet or config.json):
-                print(_line(name, found[name]), flush=True)
-        result = {"folder": str(folder), "means": _means(found), "rows": found}
+                print(_line(name, rows[name]), flush=True)
+        result = {"folder": str(folder), "means": _means(rows), "rows": rows}
         _run.write_json(folder / "comparison.json", result)
-        _run.write_text(folder / "comparison.csv", _csv(found))
+        _run.write_text(folder / "comparison.csv", _csv(rows))
         _run.write_text(folder / "comparison.md", _markdown(result, config))
         return result
 
@@ -140,9 +140,9 @@ def _timed(side: Callable[[], Any], repeats: int) -> tuple[float, Any]:
     spent: list[float] = []
     while len(spent) < repeats and sum(spent) < LONG:
         begin = time.process_time()
-        found = side()
+        result = side()
         spent.append(time.process_time() - begin)
-    return float(np.median(spent)), found
+    return float(np.median(spent)), result
 
 
 def run_ours(row: Row, config: Config) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def run_ours(row: Row, config: Config) -> dict[str, Any]:
     states += iterate(setup, states[0], row.rounds)
     last = states[-1]
     statuses = {x.status.name for s in states for x in (s.train, s.evaluation)}
-    found = {
+    measured = {
         "ours_build_seconds": build,
         "ours_seconds_per_stage": dict(last.cpu),
         "ours_statuses": sorted(statuses),
@@ -177,9 +177,9 @@ def run_ours(row: Row, config: Config) -> dict[str, Any]:
         "ours_value_sum": float(last.train.values.sum()),
     }
     if row.evaluation:
-        found["ours_eval_gap"] = last.evaluation_gap
-        found["ours_eval_value_sum"] = float(last.evaluation.values.sum())
-    return found
+        measured["ours_eval_gap"] = last.evaluation_gap
+        measured["ours_eval_value_sum"] = float(last.evaluation.values.sum())
+    return measured
 
 
 def run_theirs(row: Row, game: Any, config: Config) -> _theirs.Played:
@@ -190,12 +190,12 @@ def run_theirs(row: Row, game: Any, config: Config) -> _theirs.Played:
     return _theirs.run_jpsro(*common, row.concept, row.theirs, row.evaluation)
 
 
-def _means(found: dict[str, dict[str, Any]]) -> dict[str, float]:
+def _means(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
     """Geometric means of the ratios, for each of OpenSpiel's loops."""
     means = {}
     for loop in ("jpsro", "psro_v2"):
         for key in ("ratio", "ratio_without_build"):
-            values = [r[key] for r in found.values() if r["loop"] == loop and key in r]
+            values = [r[key] for r in rows.values() if r["loop"] == loop and key in r]
             if values:
                 means[f"{loop}_{key}"] = float(np.exp(np.mean(np.log(values))))
     return means
@@ -241,12 +241,12 @@ def _line(name: str, row: dict[str, Any]) -> str:
     )
 
 
-def _csv(found: dict[str, dict[str, Any]]) -> str:
-    keys = list(dict.fromkeys(k for row in found.values() for k in row))
+def _csv(rows: dict[str, dict[str, Any]]) -> str:
+    keys = list(dict.fromkeys(k for row in rows.values() for k in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["row", *keys])
-    for name, row in found.items():
+    for name, row in rows.items():
         writer.writerow([name, *(row.get(key, "") for key in keys)])
     return text.getvalue()
 
@@ -265,16 +265,16 @@ def _markdown(result: dict[str, Any], config: Config) -> str:
 
 def _remarks(result: dict[str, Any]) -> list[str]:
     """Means, failures and answers that were not exact."""
-    found = []
+    remarks = []
     for key, value in result["means"].items():
         loop, _, what = key.partition("_ratio")
-        found.append(f"geometric mean, {loop}{what.replace('_', ' ')}: {value:.3g}x")
+        remarks.append(f"geometric mean, {loop}{what.replace('_', ' ')}: {value:.3g}x")
     for name, row in result["rows"].items():
         if "theirs_failed" in row:
-            found.append(f"{name}: OpenSpiel failed: {row['theirs_failed']}")
+            remarks.append(f"{name}: OpenSpiel failed: {row['theirs_failed']}")
         if row["ours_statuses"] != ["OK"]:
-            found.append(f"{name}: ours also said {', '.join(row['ours_statuses'])}")
-    return found
+            remarks.append(f"{name}: ours also said {', '.join(row['ours_statuses'])}")
+    return remarks
 
 
 def page(config: Config) -> None:

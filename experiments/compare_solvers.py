@@ -39,7 +39,7 @@ class Config:
     sizes: tuple[str, ...] = SIZES
     """Action counts, as 4x4 or 3x3x3."""
     games: int = 10
-    """Games a cell."""
+    """Games of each cell."""
     seed: int = 0
     """Seed of the games and of stochastic solvers."""
     quick: bool = False
@@ -51,7 +51,7 @@ class Config:
     json: bool = False
     """Print the table as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -105,7 +105,7 @@ def run(config: Config) -> list[dict[str, Any]]:
                 cells += _run.read_result(place, config)
             else:
                 solver = get(spec)
-                found = [
+                made = [
                     cell(
                         spec,
                         solver,
@@ -117,8 +117,8 @@ def run(config: Config) -> list[dict[str, Any]]:
                     for family, text in pairs
                     if _possible(family, sizes[text])
                 ]
-                _run.write_result(place, found, config)
-                cells += found
+                _run.write_result(place, made, config)
+                cells += made
             if not (config.quiet or config.json):
                 done = [c for c in cells if c["solver"] == spec]
                 print(f"{number + 1:3d}/{len(specs)}  {_line(summary(spec, done))}")
@@ -192,7 +192,7 @@ def summary(spec: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
     statuses = [s for c in cells for s in c["statuses"]]
     gaps = [g for c in cells for g in c["gaps"] if g is not None]
     promised = bool(cells) and cells[0]["concept"] != "none" and bool(gaps)
-    found: dict[str, Any] = {
+    row: dict[str, Any] = {
         "solver": spec,
         "concept": cells[0]["concept"] if cells else "none",
         "games": len(statuses),
@@ -203,8 +203,8 @@ def summary(spec: str, cells: list[dict[str, Any]]) -> dict[str, Any]:
     }
     for text in dict.fromkeys(c["size"] for c in cells):
         times = [t for c in cells if c["size"] == text for t in c["seconds"]]
-        found[text] = 1e3 * float(np.median(times)) if times else None
-    return found
+        row[text] = 1e3 * float(np.median(times)) if times else None
+    return row
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -217,12 +217,12 @@ def rows(cells: list[dict[str, Any]], specs: list[str]) -> list[dict[str, Any]]:
     return [summary(s, [c for c in cells if c["solver"] == s]) for s in specs]
 
 
-def markdown(found: list[dict[str, Any]], sizes: list[str]) -> str:
-    """The README's table."""
+def markdown(rows: list[dict[str, Any]], sizes: list[str]) -> str:
+    """The README's table in Markdown."""
     head = ["solver", "concept", "games", "OK", "otherwise", "median gap", "worst gap"]
     head += [f"ms {text}" for text in sizes]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for row in found:
+    for row in rows:
         cells = [f"`{row['solver']}`", row["concept"], str(row["games"])]
         cells.append("-" if row["ok"] is None else f"{100 * row['ok']:.1f} %")
         cells.append(", ".join(row["other"]) or "-")
@@ -238,11 +238,11 @@ def markdown(found: list[dict[str, Any]], sizes: list[str]) -> str:
 def _write(folder: Path, cells: list[dict[str, Any]], specs: list[str]) -> None:
     from experiments import _report
 
-    found = rows(cells, specs)
+    table = rows(cells, specs)
     sizes = list(dict.fromkeys(c["size"] for c in cells))
     _run.write_json(folder / "cells.json", _run.clean(cells))
-    _run.write_text(folder / "table.md", markdown(found, sizes) + "\n")
-    columns = list(found[0]) if found else []
+    _run.write_text(folder / "table.md", markdown(table, sizes) + "\n")
+    columns = list(table[0]) if table else []
     _report.render(
         folder / "report.html",
         "Meta-solvers on families of random games",
@@ -250,7 +250,7 @@ def _write(folder: Path, cells: list[dict[str, Any]], specs: list[str]) -> None:
             "OK is the share of games with status OK. Gaps are of the solver's own "
             "concept, over the payoff range; times are CPU milliseconds."
         ],
-        [_report.table("Solvers", columns, [list(row.values()) for row in found])],
+        [_report.table("Solvers", columns, [list(row.values()) for row in table])],
         [],
     )
 

@@ -7,12 +7,13 @@ being imported, so that a mistyped name costs nothing.
 import ast
 import sys
 from collections.abc import Sequence
-from functools import reduce
-from importlib import import_module, metadata
+from functools import cache, reduce
+from importlib import import_module
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any
 
+import metaspiel
 from experiments import _run
 from metaspiel.nfg.errors import unknown
 
@@ -21,13 +22,24 @@ _COMPLETION = "--tyro-print-completion"
 
 def pages() -> dict[str, str]:
     """Name of each page and the first line of its documentation."""
-    lines = {}
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
-        names = {getattr(node, "name", None) for node in tree.body}
-        if {"Config", "page"} <= names:
-            lines[path.stem] = (ast.get_docstring(tree) or "").split("\n")[0]
-    return lines
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    trees = {path.stem: _tree(path) for path in paths if _is_page(path)}
+    return {
+        name: (ast.get_docstring(tree) or "").split("\n")[0]
+        for name, tree in trees.items()
+    }
+
+
+def _is_page(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    names = {getattr(node, "name", None) for node in _tree(path).body}
+    return {"Config", "page"} <= names
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
 
 
 def main(program: str, words: Sequence[str] | None = None) -> int:
@@ -41,7 +53,7 @@ def main(program: str, words: Sequence[str] | None = None) -> int:
       The exit code of the page; 2 if there is no such page.
     """
     words = list(sys.argv[1:] if words is None else words)
-    if words and words[0] in pages():
+    if words and _is_page(Path(__file__).with_name(f"{words[0]}.py")):
         module = import_module(f"experiments.{words[0]}")
         return _run.main(module.page, module.Config, words[1:], f"{program} {words[0]}")
     return _run.guarded(lambda: _about(program, words))
@@ -52,7 +64,7 @@ def _about(program: str, words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print(_listing(program))
     elif words[0] == "--version":
-        print(metadata.version("metaspiel"))
+        print(metaspiel.__version__)
     elif words[0] == _COMPLETION:
         _print_completion(program, words)
     else:

@@ -48,7 +48,7 @@ class Config:
     json: bool = False
     """Print the comparison as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -147,8 +147,8 @@ def verdict(results: list[dict[str, Any]]) -> list[str]:
         others = [r for r in runs if r is not best]
         text = f"{title}: {best['solver']} did best: it {_reached(best)}"
         if others:
-            told = [f"{r['solver']} {_reached(r)}" for r in others]
-            text += f"; {'; '.join(told)}"
+            reached = [f"{r['solver']} {_reached(r)}" for r in others]
+            text += f"; {'; '.join(reached)}"
         text += ". "
         if others:
             shares = [

@@ -46,12 +46,12 @@ class Config:
     """Fields of the comparison."""
 
     solvers: tuple[str, ...] = ()
-    """Solvers (default: all)."""
+    """Solvers to time (default: all)."""
     sizes: tuple[str, ...] = ()
     """Action counts, as 4x4 or 3x3x3 (default: 4x4 to 128x128 and 4x4x4 to 16x16x16,
     for CE to 32x32)."""
     concept: Literal["cce", "ce"] = "cce"
-    """Which equilibria."""
+    """Equilibrium concept that is solved for."""
     games: int = 32
     """Games a cell for a solver of one game at a time."""
     seconds: float = 30.0
@@ -69,7 +69,7 @@ class Config:
     json: bool = False
     """Print the table as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -119,10 +119,10 @@ def run(config: Config) -> list[dict[str, Any]]:
                     games = games or Games.draw(
                         actions, config.concept, single, batch, config.seed
                     )
-                    found = {"solver": name, "size": text}
-                    found |= cell(SOLVERS[name], games, config)
-                    cells.append(_run.clean(found))
-                    if "absent" not in found:  # what is missing now may come
+                    measured = {"solver": name, "size": text}
+                    measured |= cell(SOLVERS[name], games, config)
+                    cells.append(_run.clean(measured))
+                    if "absent" not in measured:  # what is missing now may come
                         _run.write_result(place, cells[-1], config)
                 if not (config.quiet or config.json):
                     print(_line(summary(cells[-1], cells)), flush=True)
@@ -168,8 +168,8 @@ def timed(
 
     def call(start: int) -> tuple["ndarray", "ndarray", float]:
         begin = time.process_time()
-        found = solver.solve(payoffs[start : start + width], config.concept)
-        return *found, time.process_time() - begin
+        answer = solver.solve(payoffs[start : start + width], config.concept)
+        return *answer, time.process_time() - begin
 
     first = call(0)
     if first[2] >= config.seconds:
@@ -237,7 +237,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """The README's table."""
+    """The README's table in Markdown."""
     head = ["size", "solver", "games", "solved", "mean gap", "max gap"]
     head += ["mean TV", "CPU ms", f"over {BASE}", "note"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]

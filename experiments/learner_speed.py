@@ -44,15 +44,15 @@ class Config:
     response inside a learned model), openspiel (beside its agent), stacked, payoffs,
     cuda."""
     fraction: float = 1 / 30
-    """Of a response that is learned in each round."""
+    """Fraction of a response that is learned in each round."""
     whole: bool = False
     """Learn whole responses, once: some 10 minutes."""
     rounds: int = 3
     """Turns of everything that is compared."""
     policies: int = 40
-    """Of the empirical game."""
+    """Policies of each player in the empirical game."""
     episodes: int = 1000
-    """Of each entry."""
+    """Episodes played for each entry."""
     seed: int = 0
     """Seed of all randomness."""
     quick: bool = False
@@ -62,7 +62,7 @@ class Config:
     json: bool = False
     """Print the table as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -133,10 +133,10 @@ def run(config: Config) -> list["Row"]:
         if "cuda" in parts:
             works.append(lambda: _learning.on_gpu(config.rounds, _times(config)))
         for work in works:
-            found = work()
-            rows += found
+            lines = work()
+            rows += lines
             if not (config.quiet or config.json):
-                for row in found:
+                for row in lines:
                     print(f"{row.part:<10}{row.what}: {row.value:.3g} {row.unit}")
         _write(folder, rows, [before, os.getloadavg()[0]])
         return rows
@@ -165,8 +165,10 @@ def updates(config: Config, theirs: bool, per_update: dict[str, float]) -> list[
             agent = _dqn.filled(game, ours.PAPER, config.seed)
             works[game] = partial(_dqn.microseconds, agent, max(1, count // 4))
     ours.interleaved(works, 1)
-    found = ours.interleaved(works, 1 if config.quick else 2 * config.rounds + 1)
-    per_update |= {name: statistics.median(values) for name, values in found.items()}
+    microseconds = ours.interleaved(works, 1 if config.quick else 2 * config.rounds + 1)
+    per_update |= {
+        name: statistics.median(values) for name, values in microseconds.items()
+    }
     once = per_update["ours"]
     work = ours.flops(written.network, ours.PAPER.batch)
     rate, floor = ours.multiply_rate(), 1e6 * work / ours.FLOOR
@@ -224,21 +226,21 @@ def responses(
 
         works |= {name: partial(equal, name) for name in ours.GAMES}
     rounds = 1 if config.whole or config.quick else config.rounds
-    found = ours.interleaved(works, rounds)
+    seconds = ours.interleaved(works, rounds)
     shares = ours.split(ours.task(game, network, settings, uniform, config.seed))
     how = f"extrapolated from 1/{1 / fraction:.0f}, median of {rounds}"
-    return response_rows(found, "measured whole" if fraction == 1 else how, shares)
+    return response_rows(seconds, "measured whole" if fraction == 1 else how, shares)
 
 
 def response_rows(
-    found: dict[str, list[float]], how: str, shares: dict[str, float]
+    seconds: dict[str, list[float]], how: str, shares: dict[str, float]
 ) -> list["Row"]:
-    """The table's lines about responses; ``found`` holds seconds of each round."""
+    """The table's lines about responses; ``seconds`` holds seconds of each round."""
     from experiments import _learning as ours
     from metaspiel.games.bargaining import Bargaining
     from metaspiel.learn.mlp import MLP
 
-    middle = {name: statistics.median(values) for name, values in found.items()}
+    middle = {name: statistics.median(values) for name, values in seconds.items()}
     once, row = middle["ours"], ours.Row
     work = ours.whole_updates() * ours.flops(MLP.of(Bargaining()), ours.PAPER.batch)
     floor = work / ours.FLOOR
@@ -276,7 +278,7 @@ def response_rows(
 
 
 def markdown(rows: list["Row"]) -> str:
-    """The README's table."""
+    """The README's table in Markdown."""
     lines = [
         "| part | what | value | unit | goal | met | note |",
         "|---|---|---|---|---|---|---|",

@@ -48,15 +48,16 @@ class Config:
     """Fields of the comparison."""
 
     tasks: tuple[str, ...] = ("hopper", "ant", "swimmer")
-    """Of hopper, ant and swimmer."""
+    """Robots to learn, of hopper, ant and swimmer."""
     methods: tuple[str, ...] = ("il", "matrl")
-    """Of il, il-matched, il-la, matrl, matrl-wo-br and random-rho."""
+    """Methods to compare, of il, il-matched, il-la, matrl, matrl-wo-br and random-
+    rho."""
     iterations: int = 75
-    """Of each cell; 75 of 4000 steps are 0.3 million."""
+    """Iterations of each cell; 75 of 4000 steps are 0.3 million."""
     seeds: int = 3
     """Cells of each task and method."""
     seed: int = 0
-    """The first of them."""
+    """Seed of the first cell; the others count on."""
     limit: int = 1000
     """Steps after which an episode ends."""
     batch: int = 4000
@@ -64,40 +65,41 @@ class Config:
     envs: int = 4
     """Robots played side by side."""
     rate: float = 2e-3
-    """Of Adam (Table 5)."""
+    """Learning rate of Adam (Table 5)."""
     steps: int = 10
     """K, Adam steps of the trial step (Table 5)."""
     br_steps: int = 5
     """K_BR, Adam steps of the best response (Table 5)."""
     br_rate: float = 2e-3
-    """Their rate (Table 5)."""
+    """Learning rate of the best response's steps (Table 5)."""
     clip: float = 0.1
-    """Of ratios (Table 5)."""
+    """Bound of the probability ratios of the trial step (Table 5)."""
     br_clip: float = 0.1
-    """Of the best response's sample weights (Table 5)."""
+    """Bound of the best response's sample weights (Table 5)."""
     meta_clip: float = float("inf")
-    """Of the meta-game's ratios (authors' configuration, never read by their code:
-    0.1, Ant 0.2)."""
+    """Bound of the meta-game's ratios (authors' configuration, never read by their
+    code: 0.1, Ant 0.2)."""
     entropy: float = 5e-4
     """Coefficient relative to the policy's (Table 5: .05 to 100)."""
     kl: float = 1e-4
     """Coefficient relative to the policy's (Table 5: .01 to 100)."""
     gamma: float = 0.99
-    """Discount (Table 5)."""
+    """Discount factor (Table 5)."""
     lam: float = 0.95
-    """Of the advantages (what ran in the authors' code)."""
+    """lambda of the advantage estimate (what ran in the authors' code)."""
     target_kl: float = 0.1
     """Divergence at which an agent rests (authors' code: after 1.5 times this)."""
     value_clip: float = float("inf")
-    """Of a value's change in an iteration; inf for none (the paper's squared error)."""
+    """Bound of a value's change in an iteration; inf for none (the paper's squared
+    error)."""
     bootstrap_limits: bool = True
-    """The time limit is not the end of the world."""
+    """An episode cut by the time limit is worth what the critic says."""
     width: int = 128
     """Units of each hidden layer (Table 5)."""
     random_episodes: int = 20
     """Episodes of uniform actions, to compare with."""
     jobs: int = 1
-    """Processes."""
+    """Processes that train at once."""
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
@@ -105,7 +107,7 @@ class Config:
     json: bool = False
     """Print the summary as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -116,12 +118,12 @@ def game(config: Config, task: str) -> "MarkovGame":
     """The robot with this run's limit."""
     from metaspiel.games.worlds import load
 
-    found: Any = load(task)
-    return replace(found, limit=config.limit)
+    robot: Any = load(task)
+    return replace(robot, limit=config.limit)
 
 
 def settings(config: Config) -> "Settings":
-    """Of every method."""
+    """The settings of every method."""
     from matrl.methods import Settings
     from metaspiel.learn.ppo import PPO
 
@@ -211,8 +213,8 @@ def random_returns(
         total += scene.rewards.sum(1)
         if scene.over.all():
             break
-    found: list[float] = total.tolist()
-    return found
+    returns: list[float] = total.tolist()
+    return returns
 
 
 def run(config: Config) -> dict[str, Any]:

@@ -42,27 +42,27 @@ class Config:
     """Fields of the page."""
 
     parts: tuple[Part, ...] = PARTS
-    """What is measured."""
+    """Parts of the cost to measure."""
     games: tuple[str, ...] = GAMES
     """Worlds in which iterations are timed."""
     methods: tuple[str, ...] = METHODS
-    """Of matrl.methods; the first must be il."""
+    """Methods to time, of matrl.methods; the first must be il."""
     rounds: int = 20
-    """Of a measurement, whose median counts."""
+    """Rounds of a measurement, whose median counts."""
     warm: int = 20
     """Iterations of il before the first round."""
     batch: int = 2000
     """Environment steps of an iteration."""
     steps: int = 10
-    """K."""
+    """Steps of an update (K)."""
     br_steps: int = 5
-    """K_BR."""
+    """Steps of the best response (K_BR)."""
     width: int = 128
     """Units of a hidden layer."""
     most: int = 6
     """Agents of the largest game that is solved."""
     seed: int = 0
-    """Of everything random."""
+    """Seed of everything random."""
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
@@ -70,7 +70,7 @@ class Config:
     json: bool = False
     """Print the summary as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -118,17 +118,17 @@ def run(config: Config) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     with _run.claim(config.out, "matrl_cost", config.resume) as folder:
-        told: Any = config
-        _folder.record(folder, told)
+        recorded: Any = config
+        _folder.record(folder, recorded)
         (folder / "parts").mkdir(exist_ok=True)
-        found = []
+        rows = []
         for name, work in _matrl_cost.works(config):
             place = folder / "parts" / f"{name}.json"
             row = _run.piece(place, config, work)
-            found.append(row)
+            rows.append(row)
             if not (config.quiet or config.json):
                 print(_matrl_cost_report.line(row), flush=True)
-        return _matrl_cost_report.write(folder, config, found)
+        return _matrl_cost_report.write(folder, config, rows)
 
 
 def page(config: Config) -> None:

@@ -97,15 +97,17 @@ class Config:
     games: tuple[str, ...] = ("checkers", "checkers-team", "switch2", "switch4")
     """Tasks, or worlds by name."""
     methods: tuple[str, ...] = METHODS
-    """See above."""
+    """Methods to compare, of those listed above."""
     rules: Literal["legacy", "modern"] = "legacy"
-    """Of tasks that do not name theirs: ma-gym as the authors had it, or 0.0.14."""
+    """Rules of tasks that do not name theirs: ma-gym as the authors had it, or
+    0.0.14."""
     seeds: int = 5
     """Runs of each method on each task."""
     seed: int = 0
-    """Of the first run; the others count on."""
+    """Seed of the first run; the others count on."""
     iterations: int | None = None
-    """Of a run (default: 0.4 million steps, 1 million in Switch, as published)."""
+    """Iterations of a run (default: 0.4 million steps, 1 million in Switch, as
+    published)."""
     last: int = 10
     """Iterations at the end whose mean is a run's final return."""
     reward: Reward | None = None
@@ -116,17 +118,17 @@ class Config:
     """Environments side by side (default: so many that each has time for one whole
     episode an iteration: 20 in Checkers, 40 in Switch)."""
     rate: float = 2e-3
-    """Of Adam."""
+    """Learning rate of Adam."""
     steps: int = 10
     """K, steps of an update, on the whole batch."""
     clip: float = 0.1
     """epsilon of the clipped objective."""
     entropy: float = 0.05
-    """c_H."""
+    """Coefficient of the entropy bonus (c_H)."""
     kl: float = 1e-3
-    """c_KL."""
+    """Coefficient of the divergence penalty (c_KL)."""
     gamma: float = 0.99
-    """Discount."""
+    """Discount factor."""
     lam: float = 0.95
     """lambda of the advantage estimate."""
     target_kl: float = 0.1
@@ -134,7 +136,7 @@ class Config:
     value_clip: float = 0.1
     """How far a value moves in an iteration; inf for as far as it likes."""
     value_target: Literal["to_go", "gae"] = "to_go"
-    """The critic's aim."""
+    """What the critic learns to predict."""
     bootstrap_limits: bool = False
     """An episode cut by the time limit is worth what the critic says."""
     width: int = 128
@@ -144,7 +146,7 @@ class Config:
     br_steps: int = 5
     """K_BR, steps of the best response."""
     br_rate: float | None = None
-    """Their rate (default: --rate)."""
+    """Learning rate of the best response's steps (default: --rate)."""
     br_clip: float = 0.1
     """c-bar, bound of the best response's sample weights."""
     meta_clip: float | None = None
@@ -152,7 +154,7 @@ class Config:
     aggregate: Literal["params", "distill", "mixture"] = "params"
     """How an agent that keeps a share of its step is made."""
     distill_steps: int = 5
-    """Steps of distill."""
+    """Adam steps when an aggregate is distilled."""
     br_start: Literal["aggregate", "current"] = "aggregate"
     """Where the best response begins."""
     held_out: float = 0.0
@@ -160,11 +162,11 @@ class Config:
     cautious: float = 0.0
     """Standard errors by which a moved profile is valued lower."""
     select: Literal["first", "random", "max_welfare", "risk_dominant"] = "random"
-    """Which of several equilibria."""
+    """Which of several equilibria the meta-game plays."""
     pure_first: bool = False
-    """Prefer pure equilibria."""
+    """Prefer pure equilibria to mixed ones."""
     moments: Literal["keep", "reset"] = "keep"
-    """Of Adam, from iteration to iteration."""
+    """Whether Adam's moments last from iteration to iteration."""
     most: float = 1e6
     """A larger ratio of probabilities ends a run."""
     jobs: int = 1
@@ -178,7 +180,7 @@ class Config:
     json: bool = False
     """Print the summary as one JSON object and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
 
 
 def task(config: Config, name: str) -> Task:
@@ -194,35 +196,35 @@ def task(config: Config, name: str) -> Task:
         if name.endswith(f"-{ending}"):
             base, rules = name.removesuffix(f"-{ending}"), ending
     if base in TASKS:
-        found = TASKS[base]
-        found = replace(found, name=name, game=found.game.format(rules))
+        chosen = TASKS[base]
+        chosen = replace(chosen, name=name, game=chosen.game.format(rules))
     elif name.partition("(")[0].strip() in WORLDS:
-        found = Task(name=name, game=name)
+        chosen = Task(name=name, game=name)
     else:
         raise unknown("--games", "task or world", name, [*TASKS, *WORLDS])
     if base == "checkers-team" and config.reward == "own":
         raise UserError("--reward: checkers-team must have 'team'; got 'own'")
-    return replace(found, reward=config.reward or found.reward)
+    return replace(chosen, reward=config.reward or chosen.reward)
 
 
 def iterations(config: Config, chosen: Task) -> int:
-    """Of a run."""
+    """The iterations of a run of a task."""
     return config.iterations or max(1, chosen.steps // config.batch)
 
 
 def envs(config: Config, limit: int) -> int:
-    """Environments side by side."""
+    """The environments that a run plays side by side."""
     return side(config.batch, limit) if config.envs is None else config.envs
 
 
 def side(batch: int, limit: int) -> int:
-    """As many environments as have time for a whole episode each."""
+    """The environments side by side that each have time for a whole episode."""
     most = max(1, batch // limit)
     return next(n for n in range(most, 0, -1) if batch % n == 0)
 
 
 def settings(config: Config, chosen: Task, method: str) -> Any:
-    """Of a method, of its own class."""
+    """The settings of a method, of its own class."""
     from matrl.methods import Settings
     from metaspiel.games.worlds import load
     from metaspiel.learn.ppo import PPO
@@ -273,7 +275,7 @@ def check(config: Config) -> "list[Cell]":
             known = (*METHODS, *MORE_METHODS)
             raise unknown("--methods", "method", method, known)
     tasks = [task(config, name) for name in config.games]
-    found = [
+    cells = [
         Cell(
             label=f"{one.name} {method}",
             game=one.game,
@@ -286,12 +288,12 @@ def check(config: Config) -> "list[Cell]":
         for one in tasks
         for method in config.methods
     ]
-    check_cells(found)
-    return found
+    check_cells(cells)
+    return cells
 
 
 def widened(folder: Path, config: Config) -> Config:
-    """With all that earlier runs of the folder were asked for."""
+    """The configuration with all that earlier runs of the folder were asked for."""
     place = folder / "config.json"
     if not place.is_file():
         return config
@@ -315,8 +317,8 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
     with _run.claim(config.out, "matrl_grid", config.resume) as folder:
         config = widened(folder, config)
         cells = check(config)
-        told: Any = config
-        _folder.record(folder, told)
+        recorded: Any = config
+        _folder.record(folder, recorded)
         begun = time.monotonic()
         try:
             silent = config.quiet or config.json

@@ -71,7 +71,7 @@ class Config:
     json: bool = False
     """Print the summary as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -160,15 +160,15 @@ def _table(
     for entrant in parts.entrants(
         config.alpha, config.beta, config.gamma, config.selection
     ):
-        found, seconds = parts.timed(entrant.rule, games, config.steps, config.seed)
-        races[entrant.key] = found
+        played, seconds = parts.timed(entrant.rule, games, config.steps, config.seed)
+        races[entrant.key] = played
         paper = parts.PAPER.get((entrant.key, kind))
         script = parts.SCRIPT.get((entrant.key, kind))
         made = {"class": kind, "key": entrant.key, "label": entrant.label}
-        made |= parts.row(found, config.seed) | {"cpu_seconds": seconds}
+        made |= parts.row(played, config.seed) | {"cpu_seconds": seconds}
         summary["table"].append(made | {"paper": paper, "script": script})
-        arrays[f"first/{kind}/{entrant.key}"] = found.first
-        arrays[f"settled/{kind}/{entrant.key}"] = found.settled
+        arrays[f"first/{kind}/{entrant.key}"] = played.first
+        arrays[f"settled/{kind}/{entrant.key}"] = played.settled
         steps = made["steps"]
         shown = "-" if steps is None else f"{steps:.1f}"
         _say(
@@ -194,16 +194,18 @@ def _sweep(
     from experiments import _matrl_matrix as parts
 
     for size in config.sweep:
-        told = []
+        rates = []
         for entrant in parts.sweepers(size, config.selection):
-            found, seconds = parts.timed(entrant.rule, games, config.steps, config.seed)
+            played, seconds = parts.timed(
+                entrant.rule, games, config.steps, config.seed
+            )
             made = {"class": kind, "step": size, "key": entrant.key}
-            made |= {"label": entrant.label, **parts.row(found, config.seed, True)}
+            made |= {"label": entrant.label, **parts.row(played, config.seed, True)}
             summary["sweep"].append(made | {"cpu_seconds": seconds})
-            arrays[f"sweep/{kind}/{size:g}/{entrant.key}"] = found.settled
+            arrays[f"sweep/{kind}/{size:g}/{entrant.key}"] = played.settled
             if entrant.key in ("iga", "la", "matrl"):
-                told.append(f"{entrant.label} {made['stays_rate']:.1f} %")
-        _say(config, f"{kind:<18} step {size:<5g} stays: {', '.join(told)}")
+                rates.append(f"{entrant.label} {made['stays_rate']:.1f} %")
+        _say(config, f"{kind:<18} step {size:<5g} stays: {', '.join(rates)}")
 
 
 def _meta_games(
@@ -218,9 +220,9 @@ def _meta_games(
     pairs = [(config.alpha, config.beta), *((s, s) for s in config.sweep)]
     for alpha, beta in dict.fromkeys(pairs):
         rule = MATRL(alpha=alpha, beta=beta, select=config.selection)
-        found = parts.meta_games(rule, some, config.steps, config.seed)
+        measured = parts.meta_games(rule, some, config.steps, config.seed)
         facts = {"class": kind, "alpha": alpha, "beta": beta, "games": some.count}
-        summary["meta_games"].append(facts | found)
+        summary["meta_games"].append(facts | measured)
 
 
 def _rotation(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
@@ -276,18 +278,18 @@ def _named(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
             ("IGA-LA", LookAhead(size, size)),
             ("MATRL", MATRL(alpha=size, beta=size, select=config.selection)),
         ):
-            found = race(rule, pennies, config.pennies_steps, config.seed)
-            rows.append({"label": label, "step": size, "stays": _when(found)})
+            played = race(rule, pennies, config.pennies_steps, config.seed)
+            rows.append({"label": label, "step": size, "stays": _when(played)})
     for rule in (WoLF(0.01, 0.06), WoLF()):
-        found = race(rule, pennies, config.pennies_steps, config.seed)
+        played = race(rule, pennies, config.pennies_steps, config.seed)
         label = f"WoLF-IGA {rule.slow:g}/{rule.fast:g}"
-        rows.append({"label": label, "step": None, "stays": _when(found)})
+        rows.append({"label": label, "step": None, "stays": _when(played)})
     return {"pennies": rows}
 
 
-def _when(found: "Race") -> int | None:
+def _when(played: "Race") -> int | None:
     """Step from which the only game stays; None if it does not."""
-    settled = int(found.settled[0])
+    settled = int(played.settled[0])
     return settled if settled >= 0 else None
 
 

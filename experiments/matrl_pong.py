@@ -49,55 +49,56 @@ class Config:
     """Fields of the comparison."""
 
     game: str = "mini_pong"
-    """For two agents with discrete actions: mini_pong, atari_pong, with parameters."""
+    """World for two agents with discrete actions: mini_pong, atari_pong, with
+    parameters."""
     methods: tuple[str, ...] = ("matrl", "il")
     """The first two play the score matrix, all the league: il, il-matched, il-la,
     matrl, matrl-wo-br, random-rho."""
     seeds: int = 5
     """Runs of each method."""
     seed: int = 0
-    """The first of them."""
+    """Seed of the first run; the others count on."""
     iterations: int = 100
-    """Of each run."""
+    """Iterations of each run."""
     checkpoints: int = 10
-    """Kept of each run, evenly spaced; iterations must be a multiple."""
+    """Checkpoints kept of each run, evenly spaced; iterations must be a multiple."""
     games: int = 200
-    """Played by a pair, half of them on either side."""
+    """Games played by a pair, half of them on either side."""
     batch: int = 4000
     """Steps an iteration (Table 6)."""
     envs: int = 8
     """Games played side by side; 8 with 500 steps each see whole episodes."""
     rate: float = 2e-3
-    """Of Adam (Table 6)."""
+    """Learning rate of Adam (Table 6)."""
     steps: int = 10
     """K, Adam steps of the trial step (Table 6)."""
     br_steps: int = 5
     """K_BR, Adam steps of the best response (Table 6)."""
     br_rate: float = 2e-3
-    """Their rate (Table 6)."""
+    """Learning rate of the best response's steps (Table 6)."""
     clip: float = 0.1
-    """Of ratios (Table 6)."""
+    """Bound of the probability ratios of the trial step (Table 6)."""
     br_clip: float = 0.1
-    """Of the best response's sample weights (Table 6)."""
+    """Bound of the best response's sample weights (Table 6)."""
     meta_clip: float = float("inf")
-    """Of the meta-game's ratios (authors' configuration, never read by their code:
-    0.1)."""
+    """Bound of the meta-game's ratios (authors' configuration, never read by their
+    code: 0.1)."""
     entropy: float = 5e-3
     """Coefficient relative to the policy's (Table 6: .05 to 10)."""
     kl: float = 1e-3
     """Coefficient relative to the policy's (Table 6: .01 to 10)."""
     gamma: float = 0.99
-    """Discount (Table 6)."""
+    """Discount factor (Table 6)."""
     lam: float = 0.95
-    """Of the advantages (what ran in the authors' code)."""
+    """lambda of the advantage estimate (what ran in the authors' code)."""
     target_kl: float = 0.1
     """Divergence at which an agent rests (authors' code: after 1.5 times this)."""
     value_clip: float = 0.1
-    """Of a value's change (authors' code); inf for none."""
+    """Bound of a value's change in an iteration (authors' code); inf for none."""
     width: int = 128
     """Units of each hidden layer (Table 6)."""
     jobs: int = 1
-    """Processes."""
+    """Processes that train or play at once."""
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
@@ -105,7 +106,7 @@ class Config:
     json: bool = False
     """Print the summary as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -113,7 +114,7 @@ class Config:
 
 
 def settings(config: Config) -> "Settings":
-    """Of every method."""
+    """The settings of every method."""
     from matrl.methods import Settings
     from metaspiel.learn.ppo import PPO
 

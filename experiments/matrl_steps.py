@@ -46,17 +46,17 @@ class Config:
     """Fields of the page."""
 
     game: str = "pennies(states=1,limit=1)"
-    """As metaspiel.games.worlds names it."""
+    """World to learn, as metaspiel.games.worlds names it."""
     methods: tuple[str, ...] = METHODS
-    """See above."""
+    """Methods to compare, of those listed above."""
     rates: tuple[float, ...] = (2e-3, 4e-3, 8e-3, 16e-3)
-    """Of Adam, in the trial step and in the best response."""
+    """Learning rates of Adam, in the trial step and in the best response."""
     clips: tuple[float, ...] = (0.1, 0.2, 0.3)
-    """By which ratios of probabilities may leave 1."""
+    """Distances by which ratios of probabilities may leave 1."""
     steps: int = 10
-    """K and K_BR."""
+    """Steps of an update and of the best response (K and K_BR)."""
     iterations: int = 80
-    """Of a run."""
+    """Iterations of a run."""
     batch: int = 2000
     """Environment steps of an iteration."""
     envs: int = 200
@@ -64,17 +64,17 @@ class Config:
     width: int = 64
     """Units of a hidden layer."""
     br_clip: float = 10.0
-    """c-bar; the paper's is 0.1."""
+    """Bound of the best response's sample weights (c-bar); the paper's is 0.1."""
     br_start: Literal["aggregate", "current"] = "current"
     """Where the best response begins; tabular MATRL begins at the current policy."""
     reward: Literal["own", "team"] = "own"
     """Whose reward an agent learns from."""
     entropy: float = 0.0
-    """c_H."""
+    """Coefficient of the entropy bonus (c_H)."""
     seeds: int = 5
     """Runs of each method at each step size."""
     seed: int = 100
-    """Of the first run; the others count on."""
+    """Seed of the first run; the others count on."""
     jobs: int = 1
     """Processes that train; the results do not depend on it."""
     out: Path | None = None
@@ -86,11 +86,11 @@ class Config:
     json: bool = False
     """Print the summary as one JSON object and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
 
     @property
     def measure(self) -> str:
-        """What is measured."""
+        """What the page measures: exploitability where the game can, else returns."""
         from metaspiel.games.markov import Judged
         from metaspiel.games.worlds import load
 
@@ -108,7 +108,7 @@ class Config:
 
 
 def settings(config: Config, method: str, rate: float, clip: float) -> "Settings":
-    """Of a method at a step size."""
+    """The settings of a method at a step size."""
     from matrl.methods import Settings
     from metaspiel.learn.ppo import PPO
 
@@ -154,7 +154,7 @@ def check(config: Config) -> "list[Cell]":
     for method in config.methods:
         if method not in METHODS:
             raise unknown("--methods", "method", method, METHODS)
-    found = [
+    cells = [
         Cell(
             label=label,
             game=config.game,
@@ -166,8 +166,8 @@ def check(config: Config) -> "list[Cell]":
         for label, (rate, clip, method) in config.sizes.items()
         for number in range(config.seeds)
     ]
-    check_cells(found)
-    return found
+    check_cells(cells)
+    return cells
 
 
 def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
@@ -180,8 +180,8 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
     from experiments import _cells, _folder, _matrl_steps_report
 
     with _run.claim(config.out, "matrl_steps", config.resume) as folder:
-        told: Any = config
-        _folder.record(folder, told)
+        recorded: Any = config
+        _folder.record(folder, recorded)
         begun = time.monotonic()
         try:
             silent = config.quiet or config.json

@@ -51,7 +51,7 @@ class Config:
     json: bool = False
     """Print the summary as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -81,15 +81,15 @@ def costs(config: Config) -> "Tensor":
     rng = np.random.default_rng(config.seed)
     shape = (config.resources,) * config.players
     played = np.indices(shape)
-    found = []
+    tables = []
     for _ in range(config.games):
         base = rng.uniform(0, 1, config.resources)
         slope = rng.uniform(0, 1, config.resources)
         load = np.stack([(played == r).sum(0) for r in range(config.resources)])
         price = base[:, None] + slope[:, None] * load.reshape(config.resources, -1)
         price = price.reshape(config.resources, *shape)
-        found.append(np.take_along_axis(price, played, 0))
-    return torch.as_tensor(np.stack(found))
+        tables.append(np.take_along_axis(price, played, 0))
+    return torch.as_tensor(np.stack(tables))
 
 
 def tolled(cost: "Tensor", tolls: "Tensor") -> "Tensor":

@@ -63,7 +63,7 @@ class Config:
     """Fields of the figures."""
 
     figure: int = 1
-    """1, 3 or 4."""
+    """Figure to draw: 1, 3 or 4."""
     concept: str = "cce"
     """Figures 1 and 4: cce or ce."""
     games: int = 512
@@ -85,7 +85,7 @@ class Config:
     seed: int = 0
     """Seed of games and trainings."""
     quick: bool = False
-    """At most 32 games; figure 3: one seed and at most 40 steps."""
+    """Draw at most 32 games; figure 3: one seed and at most 40 steps."""
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
@@ -93,7 +93,7 @@ class Config:
     json: bool = False
     """Print the result as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -104,7 +104,7 @@ class Config:
 
     @property
     def count(self) -> int:
-        """Games after --quick."""
+        """The number of games, --quick considered."""
         return min(self.games, 32) if self.quick else self.games
 
     def say(self, line: str) -> None:
@@ -160,15 +160,15 @@ def vertices(payoffs: ndarray, concept: Concept) -> ndarray:
 
     gains = Dual(build(payoffs[None], concept)[0]).deviations()[0]
     below = np.concatenate([gains[np.abs(gains).max(1) > 0], -np.eye(4)])
-    found: list[ndarray] = []
+    corners: list[ndarray] = []
     for tight in itertools.combinations(below, 3):
         system = np.stack([*tight, np.ones(4)])
         if abs(np.linalg.det(system)) > 1e-9:
             joint = np.linalg.solve(system, [0.0, 0.0, 0.0, 1.0])
-            new = all(np.abs(joint - old).max() > 1e-9 for old in found)
+            new = all(np.abs(joint - old).max() > 1e-9 for old in corners)
             if new and (below @ joint).max() < 1e-9:
-                found.append(joint)
-    return np.stack(found)
+                corners.append(joint)
+    return np.stack(corners)
 
 
 def three_games(config: Config, folder: Path) -> Result:
@@ -217,20 +217,20 @@ def _numbers(values: Any) -> str:
 def curves(config: Config) -> dict[str, list[tuple[str, Curve]]]:
     """Figure 3's lines by panel; a line of several panels is trained once."""
     cube = Curve(shape=(4, 4, 4))
-    found = {
+    panels = {
         "a": [("ME", Curve()), ("any criterion", Curve(selects="any"))],
         "b": [(text, Curve(shape=shape(text))) for text in config.shapes],
         "c": [("CCE", Curve(shape=(8, 8))), ("CE", Curve(shape=(8, 8), concept="ce"))],
     }
-    for panel, lines in found.items():
-        found[panel] = [
+    for panel, lines in panels.items():
+        panels[panel] = [
             (f"{label}, {form}", replace(curve, network=form))
             for label, curve in lines
             for form in ("unrolled", "feed-forward")
         ]
-    found["d"] = [("NES", cube), ("linear", replace(cube, network="linear"))]
-    found["d"] += [("uniform payoffs", replace(cube, naive=True))]
-    return {panel: found[panel] for panel in PANELS if panel in config.panels}
+    panels["d"] = [("NES", cube), ("linear", replace(cube, network="linear"))]
+    panels["d"] += [("uniform payoffs", replace(cube, naive=True))]
+    return {panel: panels[panel] for panel in PANELS if panel in config.panels}
 
 
 def learning(config: Config, folder: Path) -> Result:
@@ -291,9 +291,9 @@ def classes(config: Config, folder: Path) -> Result:
         ms = [1e3 * float(np.mean(cell[s]["seconds"])) for s in ("exact", *SOLVERS[1:])]
         result[family] = {"failed": failed, "exact gap": worst, "ms": ms}
         for what in labels:
-            found = {f"{what} {s}": _nes.summary(cell[s][what]) for s in SOLVERS}
-            result[family] |= found
-            rows[what].append([family, *(_nes.extent(f) for f in found.values())])
+            summaries = {f"{what} {s}": _nes.summary(cell[s][what]) for s in SOLVERS}
+            result[family] |= summaries
+            rows[what].append([family, *(_nes.extent(f) for f in summaries.values())])
         times = [f"{value:.3g}" for value in ms]
         share = f"{failed} of {len(status)}"
         rows["exact"].append([family, share, _nes.number(worst), *times])

@@ -59,7 +59,7 @@ class Config:
     sizes: tuple[int, ...] = SIZES
     """Actions of each player."""
     games: int = 128
-    """Games a size."""
+    """Games of each size."""
     ecos_games: int = 10
     """Games a size for ECOS: the first of them."""
     seconds: float = 300.0
@@ -77,7 +77,7 @@ class Config:
     json: bool = False
     """Print the rows as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -141,23 +141,23 @@ def ecos_cell(payoffs: ndarray, form: str, seconds: float) -> dict[str, Any]:
     from meta_solvers.exact.dual import Dual
 
     import_module("cvxpy")  # which takes longer than a small game
-    found: dict[str, Any] = {"status": [], "seconds": [], "apart": []}
+    cell: dict[str, Any] = {"status": [], "seconds": [], "apart": []}
     begun = time.monotonic()
     for game in payoffs:
-        if found["status"] and time.monotonic() - begun > seconds:
+        if cell["status"] and time.monotonic() - begun > seconds:
             break
         deviations = Dual(build(game[None])[0]).deviations()[0]
         before = time.process_time()
         status, joint = ecos(deviations, game.shape[1:], form)
-        found["seconds"].append(time.process_time() - before)
-        found["status"].append(status)
+        cell["seconds"].append(time.process_time() - before)
+        cell["status"].append(status)
         far = None
         if status == "optimal" and joint is not None:
             exact = np.asarray(equilibria(torch.from_numpy(game[None])).joint)
             far = float(_nes.apart(np.reshape(joint, exact.shape), exact)[0])
-        found["apart"].append(far)
-    found["asked"] = len(payoffs)
-    return found
+        cell["apart"].append(far)
+    cell["asked"] = len(payoffs)
+    return cell
 
 
 def ecos(
@@ -196,57 +196,57 @@ def ecos(
 
 def row(n: int, cell: dict[str, Any], ecos: dict[str, Any]) -> dict[str, Any]:
     """One size: means and standard errors, successes, and what was published."""
-    found: dict[str, Any] = {"n": n, "games": len(cell["exact"]["status"])}
+    line: dict[str, Any] = {"n": n, "games": len(cell["exact"]["status"])}
     for name in ("uniform", "nes", "refined"):
         for what in ("gap", "solver_gap"):
-            found[f"{what} {name}"] = _nes.summary(cell[name][what])
-    found["published"] = PUBLISHED.get(n, {})
-    found["exact"] = {
-        "success": cell["exact"]["status"].count(0) / found["games"],
+            line[f"{what} {name}"] = _nes.summary(cell[name][what])
+    line["published"] = PUBLISHED.get(n, {})
+    line["exact"] = {
+        "success": cell["exact"]["status"].count(0) / line["games"],
         "gap": _nes.summary(cell["exact"]["gap"])["worst"],
         "seconds": _nes.summary(cell["exact"]["seconds"])["mean"],
     }
     for form in FORMS:
         done = ecos.get(form)
-        found[f"ecos {form}"] = done and {
+        line[f"ecos {form}"] = done and {
             "games": len(done["status"]),
             "asked": done["asked"],
             "success": done["status"].count("optimal") / len(done["status"]),
             "seconds": _nes.summary(done["seconds"])["mean"],
             "apart": _nes.summary(done["apart"])["worst"],
         }
-    return found
+    return line
 
 
-def verdict(found: dict[str, Any]) -> list[str]:
+def verdict(row: dict[str, Any]) -> list[str]:
     """Whether our network is at or below the published one: a line for each table."""
     lines = []
     for title, theirs in (("Table 1", "nes"), ("Table 2", "8x8")):
         parts = []
         for what, label in (("gap", "CCE gap"), ("solver_gap", "solver gap")):
-            value = found["published"].get(f"{what} {theirs}")
-            ours = found[f"{what} nes"]["mean"]
+            value = row["published"].get(f"{what} {theirs}")
+            ours = row[f"{what} nes"]["mean"]
             if value is None or ours is None:
                 continue
             # Compared in the four decimals that were published.
             word = "at or below" if round(ours, 4) <= value else "ABOVE"
             parts.append(f"{label} {_nes.number(ours)} is {word} {value:.4f}")
         text = "; ".join(parts) or "nothing was published"
-        lines.append(f"{title}, n = {found['n']}: {text}.")
+        lines.append(f"{title}, n = {row['n']}: {text}.")
     return lines
 
 
-def estimate(found: dict[str, float | None]) -> str:
+def estimate(cell: dict[str, float | None]) -> str:
     """Mean and standard error as text."""
-    text = _nes.number(found["mean"])
-    return text if found["error"] is None else f"{text} ± {_nes.number(found['error'])}"
+    text = _nes.number(cell["mean"])
+    return text if cell["error"] is None else f"{text} ± {_nes.number(cell['error'])}"
 
 
 def tables(rows: list[dict[str, Any]]) -> list[_nes.Table]:
     """Gaps and successes of Table 1, then Table 2."""
 
-    def told(found: dict[str, Any], key: str) -> str:
-        return _nes.number(found["published"].get(key))
+    def published(row: dict[str, Any], key: str) -> str:
+        return _nes.number(row["published"].get(key))
 
     result: list[_nes.Table] = []
     for what, label in (("gap", "CCE gap"), ("solver_gap", "Solver gap")):
@@ -254,14 +254,14 @@ def tables(rows: list[dict[str, Any]]) -> list[_nes.Table]:
         columns += ["NES: ours", f"ours and {_nes.REFINED} Newton steps"]
         cells = [
             [
-                found["n"],
-                told(found, f"{what} uniform"),
-                estimate(found[f"{what} uniform"]),
-                told(found, f"{what} nes"),
-                estimate(found[f"{what} nes"]),
-                estimate(found[f"{what} refined"]),
+                row["n"],
+                published(row, f"{what} uniform"),
+                estimate(row[f"{what} uniform"]),
+                published(row, f"{what} nes"),
+                estimate(row[f"{what} nes"]),
+                estimate(row[f"{what} refined"]),
             ]
-            for found in rows
+            for row in rows
         ]
         result.append((f"Table 1: {label}, mean ± standard error", columns, cells))
     columns = ["n", "ECOS: published", "ECOS, hard", "ECOS, penalty", "exact solver"]
@@ -273,21 +273,21 @@ def tables(rows: list[dict[str, Any]]) -> list[_nes.Table]:
     columns = ["n", "CCE gap: published", "ours", "solver gap: published", "ours"]
     zero_shot = [
         [
-            found["n"],
-            told(found, "gap 8x8"),
-            estimate(found["gap nes"]),
-            told(found, "solver_gap 8x8"),
-            estimate(found["solver_gap nes"]),
+            row["n"],
+            published(row, "gap 8x8"),
+            estimate(row["gap nes"]),
+            published(row, "solver_gap 8x8"),
+            estimate(row["solver_gap nes"]),
         ]
-        for found in rows
+        for row in rows
     ]
     caption = "Table 2: trained at 8x8 (published) or on what our weights were"
     return [*result, (caption, columns, zero_shot)]
 
 
-def _solved(found: dict[str, Any]) -> list[Any]:
+def _solved(row: dict[str, Any]) -> list[Any]:
     missing = "not run" if find_spec("ecos") is not None else "not installed"
-    ecos = [found["ecos hard"], found["ecos penalty"]]
+    ecos = [row["ecos hard"], row["ecos penalty"]]
     shares = [
         f"{100 * e['success']:.0f} % of {e['games']}"
         + (f" ({e['asked']} asked)" if e["games"] < e["asked"] else "")
@@ -295,14 +295,14 @@ def _solved(found: dict[str, Any]) -> list[Any]:
         else missing
         for e in ecos
     ]
-    published = found["published"].get("ecos")
-    exact = found["exact"]
+    published = row["published"].get("ecos")
+    exact = row["exact"]
     times = [f"{e['seconds']:.3g}" if e else "-" for e in ecos]
     return [
-        found["n"],
+        row["n"],
         "-" if published is None else f"{100 * published:.0f} %",
         *shares,
-        f"{100 * exact['success']:.1f} % of {found['games']}",
+        f"{100 * exact['success']:.1f} % of {row['games']}",
         *times,
         f"{exact['seconds']:.2g}",
         _nes.number(ecos[0]["apart"]) if ecos[0] else "-",
@@ -311,7 +311,7 @@ def _solved(found: dict[str, Any]) -> list[Any]:
 
 
 def _write(folder: Path, rows: list[dict[str, Any]], network: Path | None) -> None:
-    lines = [line for found in rows for line in verdict(found)]
+    lines = [line for row in rows for line in verdict(row)]
     lead = [
         "Maximum-entropy CCE of two-player L2-invariant games. Published: Marris et "
         "al., NeurIPS 2022. The solver gap is the total variation to the exact joint. "

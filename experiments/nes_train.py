@@ -27,7 +27,7 @@ class Config:
     """Fields of a training run."""
 
     concept: Literal["cce", "ce"] = "cce"
-    """The equilibrium."""
+    """Equilibrium concept that the network learns."""
     players: int = 2
     """Number of players."""
     least: int = 2
@@ -37,7 +37,7 @@ class Config:
     selects: Literal["entropy", "any"] = "entropy"
     """Maximum entropy only, or any target, welfare and epsilon as inputs."""
     steps: int = 36_000
-    """Updates."""
+    """Updates of the weights."""
     work: int = 16_384
     """Joint actions in a batch."""
     fewest: int = 16
@@ -59,7 +59,7 @@ class Config:
     seed: int = 0
     """Seed of weights and games."""
     device: str = "cpu"
-    """cpu or cuda."""
+    """Torch device that trains: cpu or cuda."""
     every: int = 1000
     """Steps between evaluations and checkpoints."""
     games: int = 64
@@ -71,7 +71,7 @@ class Config:
     json: bool = False
     """Print the last evaluation as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -204,15 +204,15 @@ def _spent(rows: list[dict[str, Any]]) -> float:
 
 
 def line(row: dict[str, Any], steps: int) -> str:
-    """One evaluation, for people."""
-    found = "  ".join(
+    """One evaluation as a line of text for people."""
+    sizes = "  ".join(
         f"{s['size']} {s['solver_gap']:.4f}/{s['gap']:.4f}" for s in row["sizes"]
     )
     share = row["step"] / steps
     left = row["seconds"] * (1 - share) / share
     return (
         f"step {row['step']:>7} of {steps}  loss {row['loss']:+.5f}  "
-        f"solver gap/gap: {found}  {left / 60:.0f} min left"
+        f"solver gap/gap: {sizes}  {left / 60:.0f} min left"
     )
 
 

@@ -109,13 +109,14 @@ class Config:
     resume: bool = False
     """Continue the run in --out."""
     resume_from: Literal["last", "previous"] = "last"
-    """With --resume: the newest checkpoint, or the one before, where that is lost."""
+    """Checkpoint that --resume takes: the newest, or the one before, where that is
+    lost."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
     json: bool = False
     """Print the summary as one JSON object and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
 
 
 def run(config: Config) -> dict[str, Any]:

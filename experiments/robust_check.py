@@ -84,7 +84,7 @@ class Config:
     json: bool = False
     """Print the summary as JSON and nothing else on stdout."""
     quiet: bool = False
-    """No progress."""
+    """Print no progress."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
 
@@ -124,7 +124,7 @@ def draw(config: Config, bias: float, rng: "Generator") -> "tuple[Game, Game]":
 def profiles(
     spec: str, games: "list[Game]", config: Config
 ) -> "list[tuple[ndarray, bool]]":
-    """Of each game a solver's answer ``[A, A]``, and whether it settled.
+    """A solver's answer ``[A, A]`` to each game, and whether it settled.
 
     Flows step all games together.
     """
@@ -141,8 +141,8 @@ def profiles(
         answers = flow.distributions(games)
         return [(answer.joint, answer.status is Status.OK) for answer in answers]
     rng = np.random.default_rng([config.seed, len(BLOCKS)])
-    found = [solve(solver, game, rng, throw=False) for game in games]
-    return [(solution.joint, solution.status is Status.OK) for solution in found]
+    solutions = [solve(solver, game, rng, throw=False) for game in games]
+    return [(solution.joint, solution.status is Status.OK) for solution in solutions]
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -219,8 +219,8 @@ def cells(row: dict[str, Any]) -> list[str]:
         return f"{row[key]:.2f}" + ("" if error is None else f" ± {error:.2f}")
 
     earlier = [f"{row[k]:.2f}" for k in ("earlier_bound", "earlier_true_regret")]
-    found = [show("bound"), show("true_regret"), f"{100 * row['settled']:.0f} %"]
-    return [row["block"], row["solver"], *found, *earlier]
+    shown = [show("bound"), show("true_regret"), f"{100 * row['settled']:.0f} %"]
+    return [row["block"], row["solver"], *shown, *earlier]
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

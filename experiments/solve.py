@@ -78,7 +78,7 @@ def load(config: Config) -> "Game":
 def as_json(spec: str, solution: "MetaSolution") -> dict[str, Any]:
     """The solution as plain values; NaN becomes None."""
     gaps = solution.gaps
-    found = {
+    fields = {
         "solver": spec,
         "status": solution.status.name,
         "joint": solution.joint.tolist(),
@@ -88,12 +88,12 @@ def as_json(spec: str, solution: "MetaSolution") -> dict[str, Any]:
         "seconds": solution.seconds,
         "diagnostics": dict(solution.diagnostics),
     }
-    cleaned: dict[str, Any] = _run.clean(found)
+    cleaned: dict[str, Any] = _run.clean(fields)
     return cleaned
 
 
 def page(config: Config) -> None:
-    """Solves and prints."""
+    """Solves the game and prints the solution."""
     if not 0 <= config.tolerance < 1:
         raise UserError(f"--tolerance must be in [0, 1); got {config.tolerance}")
     if config.seed < 0:
@@ -161,17 +161,17 @@ def _list(config: Config) -> None:
             "--equilibria: the game must have two players, or two actions each; got "
             f"actions {list(game.actions)}"
         )
-    found = [[np.asarray(own) for own in profile] for profile in profiles]
-    values = [expected(game, product(profile)) for profile in found]
+    marginals = [[np.asarray(own) for own in profile] for profile in profiles]
+    values = [expected(game, product(profile)) for profile in marginals]
     if config.json:
         pairs = [
             {"marginals": [own.tolist() for own in profile], "values": value.tolist()}
-            for profile, value in zip(found, values, strict=True)
+            for profile, value in zip(marginals, values, strict=True)
         ]
         print(json.dumps(_run.clean(pairs)))
         return
     with np.printoptions(precision=6, suppress=True):
-        for number, (profile, value) in enumerate(zip(found, values, strict=True)):
+        for number, (profile, value) in enumerate(zip(marginals, values, strict=True)):
             print(f"{number:3d}  values {value}  " + "  ".join(map(str, profile)))
 
 
@@ -181,7 +181,7 @@ def _compare(config: Config) -> None:
     from meta_solvers.registry import solver_class, takes_solvers
 
     game = load(config)
-    found, refused = [], []
+    solved, refused = [], []
     for name in names():
         try:
             if takes_solvers(solver_class(name)):
@@ -194,9 +194,9 @@ def _compare(config: Config) -> None:
         solution = solve(
             solver, game, config.seed, throw=False, tolerance=config.tolerance
         )
-        found.append((name, solver, solution))
+        solved.append((name, solver, solution))
     if config.json:
-        print(json.dumps([as_json(name, solution) for name, _, solution in found]))
+        print(json.dumps([as_json(name, solution) for name, _, solution in solved]))
         return
     from rich.console import Console
     from rich.table import Table
@@ -204,7 +204,7 @@ def _compare(config: Config) -> None:
     table = Table(*("solver", "concept", "status", "ne gap", "cce gap", "ce gap"))
     for column in ("value sum", "values", "seconds"):
         table.add_column(column, justify="right")
-    for name, solver, solution in found:
+    for name, solver, solution in solved:
         gaps = [float(getattr(solution.gaps, k).sum()) for k in ("ne", "cce", "ce")]
         line = [name, solver.concept, solution.status.name]
         line += [f"{gap:.2g}" for gap in gaps]

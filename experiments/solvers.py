@@ -74,13 +74,13 @@ def table() -> list[dict[str, Any]]:
     """Facts of every solver whose package is installed."""
     from meta_solvers import names
 
-    found = []
+    rows = []
     for name in names():
         try:
-            found.append(facts(name))
+            rows.append(facts(name))
         except UserError:  # its package is missing; --name says which
             continue
-    return found
+    return rows
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ _FORMAT = 2
 
 
 def save(state: MATRLRun, folder: Path) -> None:
-    """Writes ``folder/agents.safetensors``."""
+    """Writes the agents to ``folder/agents.safetensors``."""
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {
         f"{role}.{name}": part.detach().cpu().numpy()

@@ -44,7 +44,7 @@ class Rule(Protocol):
 
 
 def clip(point: Float64[ndarray, "B 2"]) -> Float64[ndarray, "B 2"]:
-    """The nearest probabilities."""
+    """The nearest point whose numbers are probabilities."""
     return np.minimum(np.maximum(point, 0.0), 1.0)
 
 

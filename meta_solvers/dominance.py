@@ -19,7 +19,7 @@ LP_MARGIN = 1e-9
 def survivors(
     game: Game, mixed: bool, weak: bool, every_member: bool
 ) -> tuple[tuple[int, ...], ...]:
-    """Per player the actions that iterated elimination leaves, in order.
+    """The actions of each player that iterated elimination leaves, in order.
 
     Args:
       game: payoffs are compared as fractions of each player's range.

@@ -66,7 +66,7 @@ class Trajectory:
 def own_first(
     payoffs: Float64[ndarray, "*E_B_N_A"], game: Game
 ) -> list[Float64[ndarray, "*E_B_A"]]:
-    """Of each player that moves, payoffs ``[E, B, A_p, *others]`` or ``[B, ...]``.
+    """The payoffs of each player that moves: ``[E, B, A_p, *others]`` or ``[B, ...]``.
 
     Interchangeable players move as one. ``game`` says the players of
     ``payoffs [..., B, N, A1, ..., AN]``.

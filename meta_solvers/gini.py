@@ -140,7 +140,7 @@ def _by_clarabel(
     epsilon: float,
     reward: float | None = None,
 ) -> Answer:
-    """The sparse route.
+    """The answer by Clarabel, which keeps the constraints sparse.
 
     With ``reward`` the allowed gain is a variable, at most 0, and the objective is
     ``1 - sum x^2 - reward * gain``; ``epsilon`` is then not used.

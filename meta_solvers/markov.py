@@ -105,7 +105,7 @@ def _eliminate(p: Float64[ndarray, "S S"]) -> Float64[ndarray, " S"] | None:
 
 
 def _eliminate_logarithms(log_p: Float64[ndarray, "S S"]) -> Float64[ndarray, " S"]:
-    """The same elimination on logarithms: nothing can overflow or vanish.
+    """State elimination on logarithms: nothing can overflow or vanish.
 
     Overwrites ``log_p``; returns the logarithms of the weights.
     """

@@ -18,7 +18,7 @@ _NARROW = 1e-8  # a box this narrow that still resists holds a multiple root
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """What ``isolate`` found.
+    """The roots that ``isolate`` found.
 
     Attributes:
       points: ``[R, K]`` roots in the unit cube, all systems together.

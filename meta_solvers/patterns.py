@@ -95,7 +95,7 @@ def _face(table: ndarray, forced: ndarray, free: ndarray) -> ndarray:
 
 
 def _enumerated(table: Float64[ndarray, "N C"]) -> Found:
-    """The same, support pattern by support pattern."""
+    """The equilibria, support pattern by support pattern."""
     n = len(table)
     points, continua = [pure(table)], 0
     for mixing in range(1, n + 1):

@@ -74,7 +74,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MetaSolution:
-    """A measured answer.
+    """A solver's answer with its gaps measured.
 
     Attributes:
       joint: ``[A1, ..., AN]``, non-negative, sums to 1; all NaN when there is none.

@@ -7,18 +7,19 @@ from pathlib import Path
 
 def main(program: str = "metaspiel") -> int:
     """Runs ``metaspiel PAGE ...`` and returns its exit code."""
-    _search_the_working_folder_last()
+    _search_our_folder_first()
     from experiments import contents
 
     return contents.main(program)
 
 
-def _search_the_working_folder_last() -> None:
-    """Finds users' modules, but never takes their ``experiments`` for ours.
+def _search_our_folder_first() -> None:
+    """Never takes somebody's ``experiments`` for ours, and finds users' modules.
 
     Objectives such as ``cvx:objective=my_module:my_function`` lie in the folder where
-    the command is called. A folder or file there may have the name of a package here.
+    the command is called. There, or anywhere on the path, something may have the name
+    of a package here.
     """
     here, ours = os.getcwd(), str(Path(__file__).parents[1])
     others = [path for path in sys.path if path not in ("", here, ours)]
-    sys.path[:] = [*others, ours, here]
+    sys.path[:] = [ours, *others, here]

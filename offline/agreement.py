@@ -50,7 +50,7 @@ class Agreement:
 
     @property
     def utility_error_on_true(self) -> float:
-        """The same of the reward networks on the true episodes."""
+        """The error of the reward networks' utilities on the true episodes."""
         return float(np.abs(self.true - self.on_true).mean())
 
 

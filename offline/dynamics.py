@@ -177,7 +177,7 @@ class _Minibatches:
 def _some(
     pool: Int64[Tensor, " R"], steps: int, batch: int, generator: torch.Generator
 ) -> Int64[Tensor, "steps batch"]:
-    """Draws with replacement."""
+    """Draws the rows of every minibatch from the pool, with replacement."""
     return pool[torch.randint(len(pool), (steps, batch), generator=generator)]
 
 

@@ -137,7 +137,7 @@ T = TypeVar("T")
 
 
 def moved(value: T, device: torch.device) -> T:
-    """The same with every tensor on another device."""
+    """The ensemble with every tensor on another device."""
     if isinstance(value, Tensor):
         return value.to(device)  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):

@@ -251,7 +251,7 @@ class ModelSimulator:
         )
 
     def to(self, device: torch.device) -> "ModelSimulator":
-        """The same on another device."""
+        """The simulator on another device."""
         return moved(self, device)
 
     def _information(

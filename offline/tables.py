@@ -71,7 +71,7 @@ def moves_made(data: Dataset) -> ndarray:
 
 
 def last_moves(data: Dataset) -> ndarray:
-    """Of the moves that were made, in order, which are the last ones, ``[R]``."""
+    """Which of the moves that were made, in order, are the last ones, ``[R]``."""
     last = np.zeros(data.length.sum(), dtype=bool)
     last[data.length.cumsum() - 1] = True
     return last
@@ -126,7 +126,7 @@ def _moments(rows: ndarray, norm: Norm) -> Float32[ndarray, "2 W"]:
 
 
 def _reward_deviation(data: Dataset, ends_only: bool) -> float:
-    """Of payoffs of last moves, or of all moves, most of which pay 0."""
+    """Deviation of payoffs of last moves, or of all moves, most of which pay 0."""
     wide = data.returns.astype(np.float64)
     share = 1.0 if ends_only else data.trajectories / float(data.length.sum())
     sd = float(np.sqrt(share * (wide**2).mean() - (share * wide.mean()) ** 2))

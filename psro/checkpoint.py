@@ -122,7 +122,7 @@ def latest(folder: Path) -> State:
 
 
 def _checksum(text: Any, path: Path) -> str:
-    """Of the state's JSON and the bytes of its arrays, together."""
+    """A hash of the state's JSON and the bytes of its arrays, together."""
     return files.digest([text, files.checksum(path)])
 
 

@@ -190,7 +190,7 @@ class Pool(Executor):
 
     @abstractmethod
     def _ask(self, work: Work[R, A], request: R) -> A | Fault:
-        """``attempt(work, request)`` elsewhere.
+        """Runs ``attempt(work, request)`` elsewhere.
 
         Raises:
           WorkerLost: the worker died; a new one must be ready for the next call.

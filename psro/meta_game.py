@@ -73,7 +73,7 @@ def settle(
 
 
 def _measured(setup: Setup, state: State, game: Game) -> State:
-    """With the responses and gaps that the oracle knows without training."""
+    """The state with the responses and gaps that the oracle knows without training."""
     begin = time.process_time()
     rng = setup.rng(state.iteration, Stage.RESPOND)
 

@@ -64,7 +64,7 @@ class Population:
         return tuple(tuple(m.uid for m in pool) for pool in self.pools)
 
     def stacked(self) -> list[ndarray]:
-        """For each player its policies as one array ``[K_p, ...]``."""
+        """The policies of each player as one array ``[K_p, ...]``."""
         return [np.stack([m.policy for m in pool]) for pool in self.pools]
 
     def find(self, player: int, policy: ndarray, play: str = PLAN) -> int | None:
@@ -75,7 +75,7 @@ class Population:
         return None
 
     def add(self, player: int, policy: ndarray, play: str = PLAN) -> "Population":
-        """With a policy at the end of the player's pool, or bumped if known."""
+        """A population with the policy in the player's pool, or bumped if known."""
         known = self.find(player, policy, play)
         pool = self.pools[player]
         if known is None:
@@ -169,7 +169,7 @@ class Table:
         return np.isnan(self.values).any(axis=(0, 1))
 
     def grow(self, population: Population) -> "Table":
-        """With the axes of ``population``; cells of unknown uids are missing."""
+        """A table with the axes of ``population``; unknown cells are missing."""
         uids = population.uids
         here, there = [], []
         for known, wanted in zip(self.uids, uids, strict=True):

@@ -253,7 +253,7 @@ class SampledEvaluator:
 
     @property
     def ensemble(self) -> int:
-        """E."""
+        """The number of members of the ensemble, E."""
         return self.simulator.ensemble
 
     def fill(

@@ -56,8 +56,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(words: list[str], folder: Path) -> str:
+def _run(words: list[str], folder: Path, path: Path | None = None) -> str:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    if path is not None:
+        environment["PYTHONPATH"] = str(path)
     done = subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True
     )
@@ -76,6 +78,21 @@ def test_the_command_works_in_any_folder(installed: Path, folder: Path):
     for start in ([command], [str(installed / "python"), "-m", "metaspiel"]):
         answer = [*start, "solve", "--game", "matrix_pd", "--solver", "mgcce", "--json"]
         assert json.loads(_run(answer, folder))["status"] == "OK"
+
+
+def test_the_command_works_beside_names_like_ours_on_the_path(
+    installed: Path, tmp_path: Path
+):
+    for name in THEIRS:
+        (tmp_path / "theirs" / name).mkdir(parents=True)
+        (tmp_path / "theirs" / name / "__init__.py").touch()
+    words = [str(installed / "metaspiel"), "solve", "--game", "chicken", "--json"]
+    answer = json.loads(_run(words, tmp_path, tmp_path / "theirs"))
+    assert answer["status"] == "OK"
+    own = tmp_path / "mine.py"
+    own.write_text("def objective(joint, game):\n    return joint[0]\n", "utf-8")
+    spec = "cvx:objective=mine:objective"
+    assert json.loads(_run([*words, "--solver", spec], tmp_path))["status"] == "OK"
 
 
 def test_what_is_imported_is_the_wheel(installed: Path, folder: Path):

@@ -99,7 +99,7 @@ class Dual:
         ]
 
     def totals(self, alpha: Array) -> Array:
-        """``S_p``: ``[B, N]``."""
+        """Each player's sum of duals, ``S_p``: ``[B, N]``."""
         sums = [self.xp.sum(alpha[:, part], 1) for part in self.parts]
         return self.xp.stack(sums, 1)
 

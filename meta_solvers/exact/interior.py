@@ -77,7 +77,7 @@ def solve(
     steps: int = 300,
     tolerance: float = 1e-10,
 ) -> Solution:
-    """Solves a batch.
+    """Solves a batch of problems by an interior-point method.
 
     Args:
       problem: B problems.

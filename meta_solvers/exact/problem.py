@@ -57,7 +57,7 @@ class Problem:
 
     @property
     def batch(self) -> int:
-        """B."""
+        """The number of games, B."""
         return int(self.payoffs.shape[0])
 
     @property

@@ -111,12 +111,12 @@ def _welfare(payoffs: ndarray, rng: np.random.Generator) -> ndarray:
 
 
 def as_float32(problem: Problem, device: torch.device | str = "cpu") -> Problem:
-    """The same problem as float32 tensors."""
+    """The problem as float32 tensors."""
     return _tensors(problem, device, torch.float32)
 
 
 def as_float64(problem: Problem, device: torch.device | str = "cpu") -> Problem:
-    """The same problem as float64 tensors."""
+    """The problem as float64 tensors."""
     return _tensors(problem, device, torch.float64)
 
 

@@ -29,12 +29,12 @@ class RealActions:
 
     @cached_property
     def full(self) -> bool:
-        """Nothing is padded."""
+        """Whether nothing is padded."""
         return all(bool(mask.all()) for mask in self.real)
 
     @property
     def players(self) -> int:
-        """N."""
+        """The number of players, N."""
         return len(self.real)
 
     def along(self, axis: int) -> Tensor:

@@ -287,5 +287,5 @@ def unpack(dual: Dual, packed: Tensor) -> Tensor:
 
 
 def parameters(network: nn.Module) -> int:
-    """Number of weights."""
+    """The number of weights of a network."""
     return sum(math.prod(p.shape) for p in network.parameters())

@@ -91,7 +91,7 @@ def read_arrays(
 
 
 def _sum_of(arrays: Mapping[str, ndarray], facts: Bound) -> str:
-    """Of names, types, shapes and bytes of all arrays, and of the facts."""
+    """A hash of names, types, shapes and bytes of all arrays, and of the facts."""
     hashed = hashlib.sha256(digest(facts).encode())
     for name in sorted(arrays):
         array = arrays[name]

@@ -66,12 +66,12 @@ class AtariPong:
 
     @property
     def name(self) -> str:
-        """As ``metaspiel.games.worlds.load`` reads it."""
+        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
         return spell(self, "atari_pong")
 
     @property
     def inputs(self) -> int:
-        """D: 128 or 800."""
+        """The numbers in an observation, D: 128 or 800."""
         return 128 if self.obs == "ram" else 2 * (160 // _POOL) ** 2
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> Any:

@@ -107,7 +107,7 @@ class BargainingGame(pyspiel.Game):
 
 
 class BargainingState(pyspiel.State):
-    """One episode.
+    """The state of one episode.
 
     Attributes:
       drawn: chance outcomes: first mover, pool, digits of the valuations.
@@ -198,7 +198,7 @@ class BargainingState(pyspiel.State):
         return paid
 
     def __str__(self) -> str:
-        """Everything, chance included."""
+        """The whole state as text, chance included."""
         said = " ".join(map(str, self.offers))
         return (
             f"drawn {self.drawn} pool {self.pool} valuations {self.valuations} "

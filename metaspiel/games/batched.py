@@ -96,7 +96,7 @@ class OpenSpielSimulator:
 
     @property
     def name(self) -> str:
-        """The game string."""
+        """The game's name, as OpenSpiel reads it."""
         return self.game
 
     @property

@@ -83,7 +83,7 @@ class Checkers:
 
     @property
     def name(self) -> str:
-        """As ``metaspiel.games.worlds.load`` reads it."""
+        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
         return spell(self, "checkers")
 
     @property
@@ -104,12 +104,12 @@ class Checkers:
 
     @property
     def draws(self) -> int:
-        """Nothing is random."""
+        """No random numbers are needed: nothing is random."""
         return 0
 
     @property
     def limit(self) -> int:
-        """As in ma-gym."""
+        """Steps after which an episode ends, as in ma-gym."""
         return LIMIT
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
@@ -126,7 +126,7 @@ class Checkers:
         where: Bool[ndarray, " B"],
         uniforms: Float64[ndarray, "B draws"],
     ) -> GridScene:
-        """New episodes where asked."""
+        """Begins new episodes where asked."""
         return begin_again(scene, where, _FIRST, _first_seen(self))
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:

@@ -53,7 +53,7 @@ class Team:
 
 @cache
 def _free(make: Callable[[], Any]) -> list[Any]:
-    """Members nobody uses."""
+    """The members that nobody uses."""
     return []
 
 

@@ -59,7 +59,7 @@ class Scene:
 
     @property
     def over(self) -> Bool[ndarray, " B"]:
-        """Terminated or truncated."""
+        """Whether each episode is terminated or truncated."""
         return self.terminated | self.truncated
 
 

@@ -29,7 +29,7 @@ _TURN = (5**0.5 - 1) / 2  # the golden section spreads serves evenly
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PongScene(Scene):
-    """Episodes of ``MiniPong``.
+    """A batch of episodes of ``MiniPong``.
 
     Attributes:
       paddles: height of the middle of each agent's paddle.
@@ -89,7 +89,7 @@ class MiniPong:
 
     @property
     def name(self) -> str:
-        """As ``metaspiel.games.worlds.load`` reads it."""
+        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
         return spell(self, "mini_pong")
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> PongScene:

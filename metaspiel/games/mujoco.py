@@ -80,7 +80,7 @@ class _Robot:
 
     @property
     def name(self) -> str:
-        """As ``metaspiel.games.worlds.load`` reads it."""
+        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
         return spell(self, self.kind)
 
     @property
@@ -94,7 +94,7 @@ class _Robot:
         return Continuous(len(self.task.order) // self.agents)
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> RobotScene:
-        """New episodes.
+        """Begins new episodes.
 
         Raises:
           UserError: the extra ``mujoco`` is not installed.

@@ -21,7 +21,7 @@ _HEADS, _TAILS = 0, 1
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PenniesScene(Scene):
-    """Episodes of ``Pennies``.
+    """A batch of episodes of ``Pennies``.
 
     Attributes:
       states: the state of each episode.
@@ -73,12 +73,12 @@ class Pennies:
 
     @property
     def name(self) -> str:
-        """As ``metaspiel.games.worlds.load`` reads it."""
+        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
         return spell(self, "pennies")
 
     @property
     def inputs(self) -> int:
-        """K, the situations."""
+        """The number of situations, K."""
         return self.limit * self.states
 
     @property

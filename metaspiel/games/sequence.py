@@ -67,7 +67,7 @@ class SequenceForm:
 
     @cached_property
     def _views(self) -> list[tuple[ndarray, sparse.csr_array]]:
-        """For each player: co-players' ends ``[N, Y]``, payoffs ``[S_p, Y]``.
+        """Co-players' ends ``[N, Y]`` and payoffs ``[S_p, Y]``, for each player.
 
         Terminals that differ only in the player's own sequence share one column, so a
         two-player game needs no more columns than the other player has sequences.

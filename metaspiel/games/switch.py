@@ -102,7 +102,7 @@ class Switch:
 
     @property
     def name(self) -> str:
-        """As ``metaspiel.games.worlds.load`` reads it."""
+        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
         return spell(self, "switch")
 
     @property
@@ -117,12 +117,12 @@ class Switch:
 
     @property
     def draws(self) -> int:
-        """Nothing is random."""
+        """No random numbers are needed: nothing is random."""
         return 0
 
     @property
     def limit(self) -> int:
-        """As in ma-gym."""
+        """Steps after which an episode ends, as in ma-gym."""
         return LIMIT
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
@@ -140,7 +140,7 @@ class Switch:
         where: Bool[ndarray, " B"],
         uniforms: Float64[ndarray, "B draws"],
     ) -> GridScene:
-        """New episodes where asked."""
+        """Begins new episodes where asked."""
         first = _first(self.agents)
         return begin_again(scene, where, first, _sights(self)[first])
 

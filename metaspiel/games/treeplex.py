@@ -56,7 +56,7 @@ class Treeplex:
 
     @cached_property
     def _passes(self) -> list[tuple[ndarray, ndarray, ndarray, int, int]]:
-        """For each depth: starts, groups of equal parents, their sequence, range."""
+        """Starts, groups of equal parents, their sequence and range, for each depth."""
         passes = []
         for i, j in zip(self.levels[:-1], self.levels[1:], strict=True):
             begin, end = int(self.first[i]), int(self.first[j])

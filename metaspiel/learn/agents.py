@@ -31,7 +31,7 @@ class Trainable:
         return cls(weights, blank, blank.clone(), torch.zeros(len(weights)))
 
     def copy(self) -> "Trainable":
-        """The same, sharing no memory with this one."""
+        """A copy that shares no memory with this one."""
         return Trainable(*(part.clone() for part in self.parts))
 
     @property

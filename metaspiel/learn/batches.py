@@ -54,7 +54,7 @@ class Batch:
         return policies.table(self.index, self.actions)
 
     def log_ratios(self, policies: Distribution) -> Float32[Tensor, "N M"]:
-        """Of the probabilities of the samples under policies and those that played."""
+        """Logarithms of the samples' probabilities over those that played."""
         apart = self.table(policies) - self.table(self.old)
         return apart.gather(1, self.cells)
 

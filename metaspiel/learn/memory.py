@@ -58,7 +58,7 @@ def joined(each: Float32[Tensor, "N b K"]) -> Float32[Tensor, "b NK"]:
 
 
 class Memory:
-    """The newest steps.
+    """A replay memory that holds the newest steps.
 
     Attributes:
       capacity: C, steps kept.

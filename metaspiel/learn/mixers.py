@@ -65,7 +65,7 @@ class Sum:
         each: Float32[Tensor, "b N"],
         state: Float32[Tensor, "b S"],
     ) -> Float32[Tensor, " b"]:
-        """The team's value."""
+        """The team's value, the sum of the agents'."""
         return each.sum(1)
 
 
@@ -101,7 +101,7 @@ class Monotone:
         each: Float32[Tensor, "b N"],
         state: Float32[Tensor, "b S"],
     ) -> Float32[Tensor, " b"]:
-        """The team's value."""
+        """The team's value, mixed from the agents'."""
         w1 = forward(parts[0:4], state).abs().view(len(each), self.agents, self.width)
         w2 = forward(parts[4:8], state).abs()
         hidden = torch.bmm(each[:, None], w1)[:, 0] + forward(parts[8:10], state)
@@ -129,7 +129,7 @@ class Joint:
 
     @property
     def sizes(self) -> Sizes:
-        """Of the joint network, then of the state's."""
+        """The layer sizes of the joint network, then of the state's."""
         w, both = self.width, self.inputs + self.agents * self.actions
         return (*mlp(both, w, w, 1), *mlp(self.inputs, w, w, 1))
 

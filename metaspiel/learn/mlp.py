@@ -110,7 +110,7 @@ class LeakyMLP(TwoHidden):
     def forward(
         self, views: Sequence[Float32[Tensor, "N _ _"]], x: Float32[Tensor, "N R D"]
     ) -> Float32[Tensor, "N R A"]:
-        """The same, from the views that ``layers`` makes of the weights."""
+        """The scores, from the views that ``layers`` makes of the weights."""
         w1, b1, w2, b2, w3, b3 = views
         leaky = torch.nn.functional.leaky_relu
         first = leaky(torch.baddbmm(b1, x, w1), self.slope)

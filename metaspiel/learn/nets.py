@@ -31,7 +31,7 @@ class Network(Protocol):
     def size(self) -> int: ...
 
     def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
-        """Fresh weights."""
+        """Draws fresh weights."""
 
     def scores(
         self, weights: Float32[Tensor, " P"], x: Float32[Tensor, "R D"]

@@ -237,7 +237,7 @@ def improve(
 def _pooled(
     batch: Batch, weights: Float32[Tensor, "N M"] | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of every cell: log-probability, gains above and below 0, share of the samples."""
+    """Log-probability, gains above and below 0 and share of the samples, by cell."""
     before, cells = batch.table(batch.old), batch.cells
     gains = batch.advantage if weights is None else weights * batch.advantage
     # min(r A, clip(r) A) has one form where A > 0 and another where A < 0.

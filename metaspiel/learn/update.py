@@ -188,7 +188,7 @@ class StackedDDQN:
     def _autograd(
         self, batches: Batches, u: int, later: Tensor, barred: Tensor
     ) -> Tensor:
-        """The same by automatic differentiation: the reference."""
+        """The same update by automatic differentiation: the reference."""
         b = self.batch
         weights = [view.clone().requires_grad_() for view in self.online.views]
         scores = stacked_values(weights, batches.inputs[u])

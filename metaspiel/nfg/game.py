@@ -121,12 +121,12 @@ class Game:
 
     @property
     def players(self) -> int:
-        """N."""
+        """The number of players, N."""
         return int(self.payoffs.shape[0])
 
     @property
     def actions(self) -> tuple[int, ...]:
-        """``(A1, ..., AN)``."""
+        """The number of actions of each player, ``(A1, ..., AN)``."""
         return self.payoffs.shape[1:]
 
     @property

@@ -190,7 +190,7 @@ def player_range(family: str) -> tuple[int, int | float]:
 
 
 def sample(family: str, actions: tuple[int, ...], rng: np.random.Generator) -> Game:
-    """Draws a game.
+    """Draws a random game of a family.
 
     Args:
       family: one of ``families()``.

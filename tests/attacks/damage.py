@@ -60,7 +60,7 @@ def numbers(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     else:
         plain = isinstance(value, int | float) and not isinstance(value, bool)
         return [way] if plain else []
-    return [found for key, v in inner for found in numbers(v, (*way, key))]
+    return [below for key, v in inner for below in numbers(v, (*way, key))]
 
 
 def replaced(value: Any, way: tuple[Any, ...], new: Callable[[Any], Any]) -> Any:

@@ -20,7 +20,7 @@ def results(folder: Path) -> dict[str, Any]:
 
     Hidden files are a writer's own. Checksums are left out: they cover times.
     """
-    found = {}
+    prints = {}
     for place in sorted(folder.rglob("*")):
         name = str(place.relative_to(folder))
         if older(place.parent):
@@ -32,10 +32,10 @@ def results(folder: Path) -> dict[str, Any]:
         reader = _READERS.get(place.suffix)
         if reader is not None:
             try:
-                found[name] = reader(place.read_bytes())
+                prints[name] = reader(place.read_bytes())
             except Exception as error:  # noqa: BLE001  each format has its own
-                found[name] = f"unreadable: {type(error).__name__}"
-    return found
+                prints[name] = f"unreadable: {type(error).__name__}"
+    return prints
 
 
 def older(place: Path) -> bool:

@@ -54,9 +54,9 @@ def mutations(folder: Path, fields: tuple[tuple[str, object], ...]) -> list[Muta
       folder: half-way.
       fields: of config.json, and another value of each.
     """
-    found = [*_of_files(folder), *_of_fields(folder, fields), *_of_links(folder)]
-    found += [*_of_pairs(folder), *_of_folders(folder), *_planted(folder)]
-    return [*found, *(Mutation("two resumes at once", ".", _nothing) for _ in "ab")]
+    every = [*_of_files(folder), *_of_fields(folder, fields), *_of_links(folder)]
+    every += [*_of_pairs(folder), *_of_folders(folder), *_planted(folder)]
+    return [*every, *(Mutation("two resumes at once", ".", _nothing) for _ in "ab")]
 
 
 def chosen(every: list[Mutation], count: int, rng: Generator) -> list[Mutation]:
@@ -66,10 +66,10 @@ def chosen(every: list[Mutation], count: int, rng: Generator) -> list[Mutation]:
         kinds.setdefault(every[number].kind, []).append(every[number])
     for kind in filter(lambda kind: kind.startswith("pipe"), kinds):
         del kinds[kind][PIPES:]
-    found: list[Mutation] = []
+    picked: list[Mutation] = []
     for turn in range(max(map(len, kinds.values()))):
-        found += [kinds[k][turn] for k in sorted(kinds) if turn < len(kinds[k])]
-    return found[:count]
+        picked += [kinds[k][turn] for k in sorted(kinds) if turn < len(kinds[k])]
+    return picked[:count]
 
 
 def _nothing(bench: Bench) -> None:
@@ -78,12 +78,12 @@ def _nothing(bench: Bench) -> None:
 
 def files(folder: Path, *endings: str) -> list[str]:
     """Visible files, none of them a report, a picture or of an older checkpoint."""
-    found = []
+    paths = []
     for place in sorted(folder.rglob("*")):
         wanted = place.suffix in endings if endings else place.suffix not in _OUTPUT
         if wanted and place.is_file() and not older(place.parent):
-            found.append(str(place.relative_to(folder)))
-    return [name for name in found if not _hidden(name)]
+            paths.append(str(place.relative_to(folder)))
+    return [name for name in paths if not _hidden(name)]
 
 
 def folders(folder: Path) -> list[str]:

@@ -214,8 +214,8 @@ def main() -> int:
     earlier = json.loads((HERE / "before.json").read_text("utf-8"))
     given.out.write_text(table.text(kept, earlier), "utf-8")
     if given.counts is not None:
-        found = {"commit": commit(given.root), "rows": table.counts(kept)}
-        given.counts.write_text(table.packed(found), "utf-8")
+        report = {"commit": commit(given.root), "rows": table.counts(kept)}
+        given.counts.write_text(table.packed(report), "utf-8")
     return 0
 
 

@@ -10,12 +10,12 @@ BAD = CLASSES[2:]
 
 def counts(cases: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """How many cases of each page and kind ended how."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    sums: dict[tuple[str, str], dict[str, Any]] = {}
     for case in cases:
         page, kind = case["page"], case["kind"]
-        row = found.setdefault((page, kind), {"page": page, "kind": kind})
+        row = sums.setdefault((page, kind), {"page": page, "kind": kind})
         row[case["class"]] = row.get(case["class"], 0) + 1
-    return list(found.values())
+    return list(sums.values())
 
 
 def packed(counted: dict[str, Any]) -> str:
@@ -59,9 +59,9 @@ def _table(
         for rows in (before, after):
             mine = [row for row in rows if name in ("all", key(row))]
             sums = {c: sum(row.get(c, 0) for row in mine) for c in CLASSES}
-            told = [
+            words = [
                 f"**{n} {c}**" if c in BAD else f"{n} {c}" for c, n in sums.items() if n
             ]
-            cells.append(", ".join(told) or "-")
+            cells.append(", ".join(words) or "-")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -36,8 +36,8 @@ def judged(rows, fidelity=()):
 
 
 def verdicts(rows, fidelity=()):
-    found = judged(rows, fidelity)
-    return {name: (c["verdict"], c["leaning"]) for name, c in found.items()}
+    claims = judged(rows, fidelity)
+    return {name: (c["verdict"], c["leaning"]) for name, c in claims.items()}
 
 
 def of(rows, behaviour, size):
@@ -58,15 +58,17 @@ def test_a_world_in_which_the_paper_is_right():
     for_it, untested = ("for", "for"), ("not tested", "none")
     points = [fidelity_row(i, 2.0 * i + i % 2, trial=i) for i in range(8)]
     rows = [*of(world(claimed), "psro", 1000), *of(world(claimed), "uniform", 1000)]
-    found = verdicts(rows, points)
-    assert {found[name] for name in ("conservative", "moderate", "small")} == {untested}
+    claims = verdicts(rows, points)
+    assert {claims[name] for name in ("conservative", "moderate", "small")} == {
+        untested
+    }
     for name in ("lowest", "margin", "large", "online", "final", "uncertain"):
-        assert found[name] == for_it, name
-    assert found["consistent"][0] == "undecided"
+        assert claims[name] == for_it, name
+    assert claims["consistent"][0] == "undecided"
     # Small uniform data added: OEF-BC is lowest there, and COffeE no longer everywhere.
-    found = judged(world(claimed), points)
-    assert found["small"]["verdict"] == "for"
-    assert "Lowest mean on 3 of 4 data sets" in found["lowest"]["evidence"]
+    claims = judged(world(claimed), points)
+    assert claims["small"]["verdict"] == "for"
+    assert "Lowest mean on 3 of 4 data sets" in claims["lowest"]["evidence"]
 
 
 def test_a_world_in_which_the_paper_is_wrong():
@@ -75,26 +77,28 @@ def test_a_world_in_which_the_paper_is_wrong():
 
     points = [fidelity_row(i, -1.0 * i, trial=i) for i in range(8)]
     # Ten trials: the reverse tests of eight pairs are corrected.
-    found = judged(world(opposite, trials=10), points)
+    claims = judged(world(opposite, trials=10), points)
     for name in ("lowest", "margin", "small", "large", "online", "final", "uncertain"):
-        assert found[name]["verdict"] == "against", name
-    assert found["moderate"]["verdict"] == "not tested"
+        assert claims[name]["verdict"] == "against", name
+    assert claims["moderate"]["verdict"] == "not tested"
 
 
 def test_a_world_in_which_nothing_matters():
     # All decidable, so that it is not for want of trials.
-    found = verdicts(world(lambda *cell: 1.0))
-    assert {v for n, (v, _) in found.items() if n in CLAIMS[:7]} == {"undecided"}
+    claims = verdicts(world(lambda *cell: 1.0))
+    assert {v for n, (v, _) in claims.items() if n in CLAIMS[:7]} == {"undecided"}
 
 
 def test_two_trials_cannot_tell():
     rows = world(claimed, trials=2, data=[("psro", 1000)], evaluations=("r2d",))
-    found = judged(rows)
-    lowest = found["lowest"]
+    claims = judged(rows)
+    lowest = claims["lowest"]
     assert (lowest["verdict"], lowest["leaning"]) == ("too few trials", "for")
     assert lowest["numbers"]["OEF+R2D"]["p"] == pytest.approx(1 / 4)
     assert "least possible p 0.25" in lowest["evidence"]
-    assert found["margin"]["verdict"] == found["consistent"]["verdict"] == "not tested"
+    assert (
+        claims["margin"]["verdict"] == claims["consistent"]["verdict"] == "not tested"
+    )
 
 
 def test_the_final_solver_counts_a_trial_once():
@@ -109,10 +113,10 @@ def test_the_final_solver_counts_a_trial_once():
 
     alone = judged(grid(("oef", "r2d")))["final"]
     more = judged(grid(*LINES))["final"]
-    for found in (alone, more):
-        assert found["verdict"] == "too few trials"
-        assert "R2D lower in 3 of 3 trials" in found["evidence"]
-        (test,) = found["numbers"].values()
+    for claim in (alone, more):
+        assert claim["verdict"] == "too few trials"
+        assert "R2D lower in 3 of 3 trials" in claim["evidence"]
+        (test,) = claim["numbers"].values()
         assert test["p"] == test["p_smallest"] == 1 / 8
         assert test["difference"] == pytest.approx(-1.0)
 
@@ -124,18 +128,18 @@ def test_a_relation_between_data_sets_is_none_within_them():
         for s, b in enumerate(("psro", "uniform"))
         for i in range(6)
     ]
-    found = judged([], points)["uncertain"]
-    assert (found["verdict"], found["leaning"]) == ("against", "against")
-    assert found["numbers"]["uncertainty"]["rho"] == pytest.approx(-1.0)
-    assert "12 runs pooled: rho +0.5" in found["evidence"]
+    claim = judged([], points)["uncertain"]
+    assert (claim["verdict"], claim["leaning"]) == ("against", "against")
+    assert claim["numbers"]["uncertainty"]["rho"] == pytest.approx(-1.0)
+    assert "12 runs pooled: rho +0.5" in claim["evidence"]
     # The same between trials, whose runs share a model.
     points = [
         fidelity_row(10.0 * t + i, 10.0 * t - i, trial=t, approach=a, exploration=x)
         for t in range(4)
         for i, (a, x) in enumerate(LINES[:4])
     ]
-    found = judged([], points)["uncertain"]
-    assert (found["verdict"], found["leaning"]) == ("against", "against")
+    claim = judged([], points)["uncertain"]
+    assert (claim["verdict"], claim["leaning"]) == ("against", "against")
     # Rising within one data set and falling within the other.
     points = [
         fidelity_row(i, (1 if b == "psro" else -0.5) * i, trial=i, behaviour=b)
@@ -147,20 +151,20 @@ def test_a_relation_between_data_sets_is_none_within_them():
 
 def test_missing_rivals_are_counted():
     rows = [r for r in world(claimed) if r["approach"] == "coffee"]
-    found = judged(rows)["lowest"]
-    assert found["verdict"] == "not tested (1 of 5 rivals)"
-    assert found["leaning"] == "for" and "COffeE+RD -0.299" in found["evidence"]
+    claim = judged(rows)["lowest"]
+    assert claim["verdict"] == "not tested (1 of 5 rivals)"
+    assert claim["leaning"] == "for" and "COffeE+RD -0.299" in claim["evidence"]
     # One rival without one data set; then the reference without one.
     where = [("psro", 1000), ("uniform", 1000)]
     whole = world(claimed, data=where)
     gone = [r for r in of(whole, "psro", 1000) if r["approach"] == "oef"]
-    found = judged([r for r in whole if r not in gone])["lowest"]
-    assert found["verdict"] == "not tested (3 of 5 rivals)"
-    assert "none on 1000 PSRO" in found["evidence"]
+    claim = judged([r for r in whole if r not in gone])["lowest"]
+    assert claim["verdict"] == "not tested (3 of 5 rivals)"
+    assert "none on 1000 PSRO" in claim["evidence"]
     rows = [r for r in whole if (r["approach"], r["behaviour"]) != ("coffee", "psro")]
-    found = judged(rows)
-    assert found["lowest"]["verdict"] == "not tested (0 of 5 rivals)"
-    assert found["online"]["verdict"] == "not tested (4 of 8 rivals)"
+    claims = judged(rows)
+    assert claims["lowest"]["verdict"] == "not tested (0 of 5 rivals)"
+    assert claims["online"]["verdict"] == "not tested (4 of 8 rivals)"
 
 
 def test_losing_on_one_data_set_is_mixed():
@@ -169,15 +173,15 @@ def test_losing_on_one_data_set_is_mixed():
         return claimed_anywhere(approach) - 4 * lost + 0.1 * (exploration == "rd")
 
     where = [("psro", 1000), ("uniform", 1000), ("uniform", 2000)]
-    found = judged(world(cell, data=where))["lowest"]
-    assert max(test["p"] for test in found["numbers"].values()) < 0.05
-    assert (found["verdict"], found["leaning"]) == ("mixed", "mixed")
-    assert "1000 PSRO +0.2" in found["evidence"]
+    claim = judged(world(cell, data=where))["lowest"]
+    assert max(test["p"] for test in claim["numbers"].values()) < 0.05
+    assert (claim["verdict"], claim["leaning"]) == ("mixed", "mixed")
+    assert "1000 PSRO +0.2" in claim["evidence"]
     # Against likewise: a rival that is lower on average, but not everywhere.
-    found = judged(world(lambda *c: 4 - cell(*c), data=where))["lowest"]
-    numbers = found["numbers"]["OEF+R2D"]["differences"]
+    claim = judged(world(lambda *c: 4 - cell(*c), data=where))["lowest"]
+    numbers = claim["numbers"]["OEF+R2D"]["differences"]
     assert numbers["1000 PSRO"] < 0 < numbers["1000 uniform"]
-    assert found["verdict"] == "against"  # COffeE with RD is lower everywhere
+    assert claim["verdict"] == "against"  # COffeE with RD is lower everywhere
     # Without that one it would be mixed.
     pair = {t: 1.0 + t for t in range(6)}
     down, up = ({t: v + shift for t, v in pair.items()} for shift in (-1, 0.1))
@@ -189,8 +193,8 @@ def test_losing_on_one_data_set_is_mixed():
 
 def test_trials_are_paired():
     # What trials share is forty times the difference.
-    found = judged(world(claimed, shared=40.0))["online"]
-    assert found["verdict"] == "for" and "sign flips" in found["test"]
+    claim = judged(world(claimed, shared=40.0))["online"]
+    assert claim["verdict"] == "for" and "sign flips" in claim["test"]
     rows = world(claimed, data=[("psro", 1000)], shared=40.0)
     table = {
         (c["approach"], c["exploration"]): c
@@ -202,9 +206,9 @@ def test_trials_are_paired():
     assert one["p_paired"] == one["p_paired_smallest"] == 1 / 32
     # Without one trial of one side nothing is paired, and that is said.
     rows = [r for r in rows if (r["approach"], r["trial"]) != ("oef", 4)]
-    found = judged(rows)["lowest"]
-    assert "permutation" in found["test"]
-    tests = found["numbers"]
+    claim = judged(rows)["lowest"]
+    assert "permutation" in claim["test"]
+    tests = claim["numbers"]
     assert not tests["OEF+R2D"]["paired"] and tests["COffeE+RD"]["paired"]
     gaps = comparisons(sort_out(rows).main, None)
     assert {c["p_paired"] for c in gaps if c["approach"] == "oef"} == {None}
@@ -227,12 +231,12 @@ def test_the_most_consistent():
 
 
 def test_larger_settings_and_the_error():
-    found = verdicts([], settings_of(lambda p, c: 9 - p - 10 * c))
-    assert found["conservative"] == ("for", "for")
-    found = verdicts([], settings_of(lambda p, c: p + 10 * c))
-    assert found["conservative"] == ("against", "against")
-    found = verdicts([], settings_of(lambda p, c: 10 * c - p))
-    assert found["conservative"] == ("against", "mixed")
+    claims = verdicts([], settings_of(lambda p, c: 9 - p - 10 * c))
+    assert claims["conservative"] == ("for", "for")
+    claims = verdicts([], settings_of(lambda p, c: p + 10 * c))
+    assert claims["conservative"] == ("against", "against")
+    claims = verdicts([], settings_of(lambda p, c: 10 * c - p))
+    assert claims["conservative"] == ("against", "mixed")
     one = [p for p in settings_of(lambda p, c: c) if p["penalty"] == 2]
     assert verdicts([], one)["conservative"][0] == "not tested (1 of 2 rivals)"
 
@@ -245,10 +249,10 @@ def test_larger_settings_and_the_error():
     ],
 )
 def test_moderate_conservatism(regret, verdict):
-    found = judge(sort_out(sweep(regret)), [])[-1]
-    assert found["verdict"] == verdict
+    claim = judge(sort_out(sweep(regret)), [])[-1]
+    assert claim["verdict"] == verdict
     # A trial counts once, however many moderate settings it has.
-    assert found["numbers"]["the least conservative"]["p_smallest"] == 1 / 64
+    assert claim["numbers"]["the least conservative"]["p_smallest"] == 1 / 64
 
 
 def numbered(values, first=0):
@@ -282,11 +286,11 @@ def test_stratified_pairs():
         (numbered([0.0, 4.0]), numbered([2.0, 0.0])),
     ]
     sums = [a + b + c for a in (-4, 4) for b in (-1, 1) for c in (-2, 2)]
-    found = stratified(strata)
-    assert found["paired"] and found["difference"] == (-4 - 1 + 2) / 2
-    assert found["p"] == np.mean([s <= -3 for s in sums])
-    assert found["p_reverse"] == np.mean([s >= -3 for s in sums])
-    assert found["p_smallest"] == 1 / 8
+    result = stratified(strata)
+    assert result["paired"] and result["difference"] == (-4 - 1 + 2) / 2
+    assert result["p"] == np.mean([s <= -3 for s in sums])
+    assert result["p_reverse"] == np.mean([s >= -3 for s in sums])
+    assert result["p_smallest"] == 1 / 8
     # The same numbers of trials with other names are no pairs.
     others = [(a, {key + 9: v for key, v in b.items()}) for a, b in strata]
     assert not stratified(others)["paired"]
@@ -298,10 +302,10 @@ def test_rank_correlation_is_scipys():
     rng = np.random.default_rng(1)
     x = rng.integers(0, 8, 20).astype(float)
     y = x + rng.normal(0, 3, 20)
-    found = correlated([(x, y)])
+    result = correlated([(x, y)])
     peer = spearmanr(x, y, alternative="greater")
-    assert found["rho"] == pytest.approx(peer.statistic)
-    assert found["p"] == pytest.approx(peer.pvalue, abs=0.01)
+    assert result["rho"] == pytest.approx(peer.statistic)
+    assert result["p"] == pytest.approx(peer.pvalue, abs=0.01)
     assert correlated([(np.ones(20), y)]) is None and correlated([]) is None
     # Blocks of one run, or without differences, say nothing; others stay themselves.
     more = [(x, y + 50), ([3.0], [-90.0]), ([1.0, 1.0], [2.0, 3.0])]

@@ -43,17 +43,17 @@ def again(folder: Path, *words: str) -> int:
 
 def results(folder: Path) -> dict[str, object]:
     """All that a grid computed, without times."""
-    found: dict[str, object] = {}
+    rows: dict[str, object] = {}
     for place in sorted(folder.rglob("*")):
         name, room = str(place.relative_to(folder)), place.relative_to(folder).parts[0]
         if room in ("judged", "fidelity") and place.suffix == ".json":
             row = json.loads(place.read_text("utf-8"))
-            found[name] = {
+            rows[name] = {
                 k: v for k, v in row.items() if k not in ("cpu_seconds", "seal")
             }
         elif place.suffix in (".npz", ".safetensors"):
-            found[name] = place.read_bytes()
-    return found
+            rows[name] = place.read_bytes()
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +89,10 @@ def test_a_grid_has_a_row_for_every_cell(whole: Path):
         if "clone" in row:
             assert set(row["clone"]) == {"trained", "held_out", "uniform"}
             assert row["clone"]["uniform"] == pytest.approx(3.2, abs=0.4)  # nats
-    found = [_run.read_json(p) for p in (whole / "fidelity").glob("*.json")]
-    assert len(found) == 2 * 2
-    for row in found:
-        other = next(r for r in found if r["trial"] == row["trial"] and r is not row)
+    fidelity = [_run.read_json(p) for p in (whole / "fidelity").glob("*.json")]
+    assert len(fidelity) == 2 * 2
+    for row in fidelity:
+        other = next(r for r in fidelity if r["trial"] == row["trial"] and r is not row)
         assert row["model"] == other["model"]  # all runs in a model share it
         assert 0 <= row["model"]["one_step"]["hits"] <= 1
         assert row["model"]["roll_outs"]["emptied"] >= 0
@@ -109,19 +109,19 @@ def test_what_is_judged_is_what_was_responded_to(whole: Path):
 
 
 def test_trials_differ(whole: Path):
-    found = results(whole)
+    rows = results(whole)
     for name in ("data/uniform-40-t{}/arrays.npz", "model/uniform-40-t{}.safetensors"):
-        assert found[name.format(0)] != found[name.format(1)]
+        assert rows[name.format(0)] != rows[name.format(1)]
 
 
 def test_stacked_trials_have_the_same_bits(whole: Path, tmp_path: Path):
     folder = tmp_path / "stacked"
     words = [*GRID, "--approaches", "coffee", "--evaluations", "r2d"]
     assert page(*words, "--stack", "2", "--out", str(folder)) == 0
-    found, expected = results(folder), results(whole)
-    assert len([n for n in found if n.startswith("judged")]) == 2
-    assert {name: found[name] == expected[name] for name in found} == dict.fromkeys(
-        found, True
+    rows, expected = results(folder), results(whole)
+    assert len([n for n in rows if n.startswith("judged")]) == 2
+    assert {name: rows[name] == expected[name] for name in rows} == dict.fromkeys(
+        rows, True
     )
 
 
@@ -141,13 +141,13 @@ def test_a_killed_grid_goes_on_as_if_nothing_had_happened(whole: Path, tmp_path:
     assert len(finished) >= 2
     assert again(folder) == 0
     assert {p: p.stat().st_mtime_ns for p in finished} == finished
-    found, expected = results(folder), results(whole)
-    assert {name for name in expected if "-t0" in name} == set(found)
-    assert {name: expected[name] for name in found} == found
+    rows, expected = results(folder), results(whole)
+    assert {name for name in expected if "-t0" in name} == set(rows)
+    assert {name: expected[name] for name in rows} == rows
     # Time before the kill counts, and the first command is kept.
     spent = sum(checkpoint.latest(begun.parent).cpu.values())
-    told = _run.read_json(folder / "units" / f"explore-{begun.parent.name}.json")
-    assert told["cpu_seconds"] >= round(spent, 3)
+    report = _run.read_json(folder / "units" / f"explore-{begun.parent.name}.json")
+    assert report["cpu_seconds"] >= round(spent, 3)
     env = _run.read_json(folder / "env.json")
     assert "--grid" in env["command"] and len(env["resumed"]) == 1
 
@@ -175,8 +175,8 @@ def test_a_part_of_a_grid_does_not_narrow_it(copy: Path, tmp_path: Path):
     assert summary["facts"]["commits"] == ["old", env["commit"]]
     assert summary["facts"]["env"]["command"] == "first"
     assert again(copy) == 0
-    told = _run.read_json(lost)
-    assert told["regret"] == json.loads(before)["regret"]
+    report = _run.read_json(lost)
+    assert report["regret"] == json.loads(before)["regret"]
     assert len(_run.read_json(copy / "env.json")["resumed"]) == 2
 
 
@@ -301,10 +301,10 @@ def test_the_plan_says_what_there_is_to_do(
     speed = _plan.measure(bargaining.resolved(bargaining.Config(size="tiny")))
     monkeypatch.setattr(_plan, "measure", lambda config: speed)
     assert page(*GRID, "--plan", "--out", str(tmp_path / "none")) == 0
-    told = capsys.readouterr().out
+    text = capsys.readouterr().out
     assert not (tmp_path / "none").exists()
-    assert "judge          0     12" in told and "26 units to do" in told
+    assert "judge          0     12" in text and "26 units to do" in text
     assert again(whole, "--plan", "--trials", "3") == 0
-    told = capsys.readouterr().out
-    assert "judge         12      6" in told and "13 units to do" in told
+    text = capsys.readouterr().out
+    assert "judge         12      6" in text and "13 units to do" in text
     assert json.loads((whole / "config.json").read_text("utf-8"))["trials"] == 2

@@ -26,16 +26,16 @@ from experiments._bargaining_tables import comparisons, regret_cells, tuning_cel
 
 
 def test_the_main_setting_has_most_rows_else_the_lowest_regret():
-    found = sort_out(sweep(lambda p, c: 1 + abs(p - 4) + abs(c - 0.2)))
-    assert found.settings[("coffee", "r2d")] == (4.0, 0.2, 0.0)
-    assert len(found.main) == 6 and len(found.final) == 54
-    assert "biased low" in found.notes[0]
+    sorted_out = sort_out(sweep(lambda p, c: 1 + abs(p - 4) + abs(c - 0.2)))
+    assert sorted_out.settings[("coffee", "r2d")] == (4.0, 0.2, 0.0)
+    assert len(sorted_out.main) == 6 and len(sorted_out.final) == 54
+    assert "biased low" in sorted_out.notes[0]
     more = [
         row(9.0, penalty=6.0, coverage=0.3, behaviour="psro", trial=t) for t in (0, 1)
     ]
-    found = sort_out([*sweep(lambda p, c: 1 + p), *more])
-    assert found.settings[("coffee", "r2d")] == (6.0, 0.3, 0.0)
-    assert "most rows" in found.notes[0]
+    sorted_out = sort_out([*sweep(lambda p, c: 1 + p), *more])
+    assert sorted_out.settings[("coffee", "r2d")] == (6.0, 0.3, 0.0)
+    assert "most rows" in sorted_out.notes[0]
 
 
 def test_cells_by_hand():
@@ -55,21 +55,21 @@ def test_cells_by_hand():
 def test_what_is_left_out_is_said():
     late = row(1.0, iteration=20, iterations=20)
     bad = row(1.0, trial=1) | {"regret": None}
-    found = sort_out([row(5.0), late, bad, row(2.0, "oef", k=3)])
-    assert [r["regret"] for r in found.main if r["approach"] == "coffee"] == [1.0]
-    told = " ".join(found.notes)
+    sorted_out = sort_out([row(5.0), late, bad, row(2.0, "oef", k=3)])
+    assert [r["regret"] for r in sorted_out.main if r["approach"] == "coffee"] == [1.0]
+    notes = " ".join(sorted_out.notes)
     for part in (
         "1 rows without",
         "1 final rows",
         "different k",
         "different iterations",
     ):
-        assert part in told
+        assert part in notes
 
 
 def test_p_values_stand_beside_the_published_ones():
-    found = comparisons(world(claimed, trials=3), None)
-    assert len(found) == 10 * len(DATA)
+    compared = comparisons(world(claimed, trials=3), None)
+    assert len(compared) == 10 * len(DATA)
     published = {
         ("rd", "coffee", "rd", "psro", 500): 0.01,
         ("rd", "oef-bc", "rd", "uniform", 500): 0.89,
@@ -77,7 +77,7 @@ def test_p_values_stand_beside_the_published_ones():
         ("r2d", "coffee", "rd", "uniform", 1000): 0.02,
     }
     keys = ("evaluation", "approach", "exploration", "behaviour", "trajectories")
-    table = {tuple(one[k] for k in keys): one for one in found}
+    table = {tuple(one[k] for k in keys): one for one in compared}
     for key, value in published.items():
         assert table[key]["published"] == value
     one = table["rd", "oef", "r2d", "psro", 500]
@@ -97,8 +97,8 @@ def test_p_values_stand_beside_the_published_ones():
 
 def test_other_data_sets_have_no_published_value():
     for where in (("file", 1000), ("uniform", 750)):
-        found = comparisons(world(claimed_anywhere, 2, [where]), None)
-        assert found and all(one["published"] is None for one in found)
+        compared = comparisons(world(claimed_anywhere, 2, [where]), None)
+        assert compared and all(one["published"] is None for one in compared)
 
 
 def whole():
@@ -179,14 +179,16 @@ def test_a_whole_report(tmp_path):
 PAPER = {"iterations": 40, "decisions": 200_000, "games": 1, "members": 4}
 
 
-def told(folder, rows, fidelity=(), **config):
+def notes_of(folder, rows, fidelity=(), **config):
     summary = report.write(folder, rows, list(fidelity), {"config": PAPER | config})
     return " | ".join(summary["notes"])
 
 
 def test_what_is_not_as_in_the_paper_is_said(tmp_path):
     rows = world(claimed, trials=3, data=[("psro", 1000)])
-    notes = told(tmp_path, rows, iterations=10, decisions=20_000, shared_behaviour=True)
+    notes = notes_of(
+        tmp_path, rows, iterations=10, decisions=20_000, shared_behaviour=True
+    )
     for text in (
         "10 iterations of PSRO in the model, where the paper has 40",
         "20,000 decisions of the learner a response, where the paper has 200,000",
@@ -202,29 +204,31 @@ def test_what_is_not_as_in_the_paper_is_said(tmp_path):
     rows = world(claimed, trials=10, data=[("uniform", 1000)])
     rows += [row(9.0, trial=t, penalty=4.0) for t in range(3)]
     rows += [row(9.0, "oef-bc", trial=t, weight=0.2) for t in range(3)]
-    notes = told(tmp_path, rows, shared_behaviour=True)
+    notes = notes_of(tmp_path, rows, shared_behaviour=True)
     for text in ("where the paper", "share five", "not tuned", "settings are not"):
         assert text not in notes, text
     rows = [row(1.0, behaviour="file", trajectories=20, trial=t) for t in range(2)]
-    assert "all trials share the given data set" in told(tmp_path, rows)
+    assert "all trials share the given data set" in notes_of(tmp_path, rows)
 
 
 def test_agreement_counts_what_could_agree(tmp_path):
     rows = world(claimed, trials=2, data=[("psro", 1000)])
-    assert "none of 10 p-values of the table could reach 0.05" in told(tmp_path, rows)
+    assert "none of 10 p-values of the table could reach 0.05" in notes_of(
+        tmp_path, rows
+    )
     rows = world(claimed, trials=10, data=[("psro", 1000)])
     # All ten are at most .05 here, and .01, .01, .01, .04 .. are below it there.
     published = (0.09, 0.05, 0.29, 0.01, 0.01, 0.26, 0.78, 0.92, 0.01, 0.01)
     same = sum(p <= 0.05 for p in published)
-    assert f"{same} of 10 p-values that could reach 0.05" in told(tmp_path, rows)
-    assert "(trials here 10 v 10, there 10 v 10)" in told(tmp_path, rows)
+    assert f"{same} of 10 p-values that could reach 0.05" in notes_of(tmp_path, rows)
+    assert "(trials here 10 v 10, there 10 v 10)" in notes_of(tmp_path, rows)
 
 
 def test_unmixed_deviations_are_counted(tmp_path):
     won = {"best": ["response 0", "unmixed 3"]}
     rows = [row(1.0, "oef-bc", **won), row(1.0, "oef-bc", trial=1), row(2.0, "oef")]
-    assert "in 1 of 2 profiles of OEF-BC" in told(tmp_path, rows)
-    assert "unmixed policy" not in told(tmp_path, rows[2:])
+    assert "in 1 of 2 profiles of OEF-BC" in notes_of(tmp_path, rows)
+    assert "unmixed policy" not in notes_of(tmp_path, rows[2:])
     assert "about twice as many" in (tmp_path / "report.html").read_text()
 
 
@@ -238,7 +242,7 @@ def test_models_and_clones_are_shown_where_they_were_measured(tmp_path):
     # Two runs of one trial share its model.
     fidelity = [model(0.5), model(0.7, approach="oef"), model(1.0, trial=1)]
     fidelity.append(model(0.25, behaviour="psro"))
-    told(tmp_path, rows, fidelity)
+    notes_of(tmp_path, rows, fidelity)
     text = (tmp_path / "model_and_clone.md").read_text().splitlines()
     assert "|  | 1000 PSRO | 1000 uniform |" in text
     assert "| model one step hits | 0.25 n=1 | 0.75 [0.5, 1] n=2 |" in text
@@ -248,15 +252,15 @@ def test_models_and_clones_are_shown_where_they_were_measured(tmp_path):
     with open(tmp_path / "model_and_clone.csv") as file:
         assert len(list(csv.DictReader(file))) == 2 + 2 + 3
     (tmp_path / "empty").mkdir()
-    told(tmp_path / "empty", [row(1.0)], [fidelity_row(1.0, 2.0)])
+    notes_of(tmp_path / "empty", [row(1.0)], [fidelity_row(1.0, 2.0)])
     assert not (tmp_path / "empty" / "model_and_clone.md").exists()
     assert "Model and clone" not in (tmp_path / "empty" / "report.html").read_text()
 
 
 def test_tuning_takes_oef_for_weight_0():
     rows = [row(1.0, "oef"), row(2.0, "oef-bc"), row(3.0, "oef-bc", weight=0.2)]
-    found = tuning_cells(rows, "oef-bc")
-    assert [(c["weight"], c["mean"]) for c in found] == [
+    cells = tuning_cells(rows, "oef-bc")
+    assert [(c["weight"], c["mean"]) for c in cells] == [
         (0, 1.0),
         (0.2, 3.0),
         (0.4, 2.0),

@@ -34,15 +34,15 @@ FAST = CELLS[0]
 
 def results(folder: Path) -> dict[str, object]:
     """All that was learned, without times."""
-    found: dict[str, object] = {}
+    kept: dict[str, object] = {}
     for place in sorted(folder.rglob("*")):
         name = str(place.relative_to(folder))
         if place.suffix == ".safetensors":
-            found[name] = place.read_bytes()
+            kept[name] = place.read_bytes()
         elif place.name == "metrics.jsonl":
             rows = [json.loads(line) for line in place.read_text().splitlines()]
-            found[name] = [{**row, "seconds": None} for row in rows]
-    return found
+            kept[name] = [{**row, "seconds": None} for row in rows]
+    return kept
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +73,8 @@ def test_processes_change_nothing(whole: Path, tmp_path: Path):
 def test_a_longer_run_goes_on(whole: Path, tmp_path: Path):
     _cells.train([replace(FAST, iterations=3)], tmp_path)
     _cells.train([FAST], tmp_path)
-    found, wanted = results(tmp_path), results(whole)
-    assert found == {name: wanted[name] for name in found} and len(found) == 6
+    rows, wanted = results(tmp_path), results(whole)
+    assert rows == {name: wanted[name] for name in rows} and len(rows) == 6
 
 
 KILL = """
@@ -126,9 +126,9 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
     faults = _cells.train(CELLS, tmp_path)
     assert [(f.cell, f.user) for f in faults] == [(FAST, True)]
     room = FAST.room(tmp_path)
-    told = _run.read_json(room / "failed.json")
-    assert told["fault"] == "PPO: it must not do this" and "step" in told["trace"]
-    assert told["last_good"]["iteration"] == 4
+    failed = _run.read_json(room / "failed.json")
+    assert failed["fault"] == "PPO: it must not do this" and "step" in failed["trace"]
+    assert failed["last_good"]["iteration"] == 4
     assert len(_cells.rows(FAST, tmp_path)) == 4
     with pytest.raises(UserError) as caught:
         _cells.complain(faults, tmp_path)

@@ -23,11 +23,11 @@ def test_compare_and_resume(tmp_path, capsys):
     out = tmp_path / "r"
     assert call(*SMALL, "--out", out, "--json") == 0
     strict = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
-    found = {row["solver"]: row for row in strict}
-    assert found["mgcce"]["ok"] == 1.0 and found["mgcce"]["worst_gap"] < 1e-6
-    assert found["mgcce"]["games"] == 6  # zero_sum has two players
-    assert found["nash_lp"]["games"] == 2  # refused games are not counted
-    assert found["uniform"]["worst_gap"] is None  # it promises nothing
+    by_solver = {row["solver"]: row for row in strict}
+    assert by_solver["mgcce"]["ok"] == 1.0 and by_solver["mgcce"]["worst_gap"] < 1e-6
+    assert by_solver["mgcce"]["games"] == 6  # zero_sum has two players
+    assert by_solver["nash_lp"]["games"] == 2  # refused games are not counted
+    assert by_solver["uniform"]["worst_gap"] is None  # it promises nothing
     assert "| `mgcce` | cce | 6 | 100.0 % |" in (out / "table.md").read_text()
     assert "<table" in (out / "report.html").read_text()
 

@@ -88,8 +88,8 @@ def test_deviations_are_those_of_the_dual(actions, concept):
     sizes = [part.stop - part.start for part in dual.parts]
     wanted = dual.deviations()[0] * np.repeat(unit[0], sizes)[:, None]
     wanted = wanted[dual.mask[0] > 0]
-    found = _reference.deviations(payoffs[0], concept).toarray()
-    np.testing.assert_allclose(found, wanted, atol=1e-12)
+    gains = _reference.deviations(payoffs[0], concept).toarray()
+    np.testing.assert_allclose(gains, wanted, atol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def test_without_dm_tree_the_rest_is_measured(tmp_path, capsys, monkeypatch):
     words = ("--quick", "--json", "--part", "openspiel", "payoffs", "--out", tmp_path)
     assert call(*words) == 0
     rows = json.loads(capsys.readouterr().out)
-    told = [row for row in rows if row["part"] == "openspiel"]
-    assert [row["note"] for row in told] == [learner_speed.MISSING]
+    lines = [row for row in rows if row["part"] == "openspiel"]
+    assert [row["note"] for row in lines] == [learner_speed.MISSING]
     assert {"update", "response", "payoffs"} <= {row["part"] for row in rows}
 
 
@@ -64,8 +64,8 @@ def test_updates_of_whole_responses_are_those_that_training_makes():
     asked = _learning.task(
         Bargaining(), network, settings, opponents=Pool.uniform(network), seed=0
     )
-    _, found = _learning.response(asked)
-    assert found.updates == _learning.whole_updates(settings) == 7 * 40
+    _, learned = _learning.response(asked)
+    assert learned.updates == _learning.whole_updates(settings) == 7 * 40
     assert _learning.whole_updates() == 93_760
 
 

@@ -22,11 +22,11 @@ def call(*words):
 
 def learned(folder):
     """All metrics but times."""
-    found = {}
+    cells = {}
     for place in sorted((folder / "cells").glob("*/metrics.jsonl")):
         rows = [json.loads(line) for line in place.read_text().splitlines()]
-        found[place.parent.name] = [{**row, "seconds": None} for row in rows]
-    return found
+        cells[place.parent.name] = [{**row, "seconds": None} for row in rows]
+    return cells
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +91,10 @@ def test_every_setting_reaches_the_learner():
         "width": 16, "batch": 80, "envs": 2,
     }  # fmt: skip
     more = {"br_steps": 2, "br_rate": 1e-4, "br_clip": 0.4, "meta_clip": 0.6}
-    found = matrl_control.settings(Config(**flags, **more))
-    assert {name: getattr(found.ppo, name) for name in flags} == flags
-    assert {name: getattr(found, name) for name in more} == more
-    assert found.ppo.reward == "team"
+    settings = matrl_control.settings(Config(**flags, **more))
+    assert {name: getattr(settings.ppo, name) for name in flags} == flags
+    assert {name: getattr(settings, name) for name in more} == more
+    assert settings.ppo.reward == "team"
     usual = matrl_control.settings(Config())
     for name, value in flags.items():
         assert getattr(usual.ppo, name) != value
@@ -110,9 +110,9 @@ def test_a_missing_extra_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     extras._free.cache_clear()  # robots of other tests
     assert call(*TWO, "--iterations", 2, "--out", tmp_path / "new") == 2
-    told = capsys.readouterr().err
-    assert "pip install" in told and "[mujoco]" in told
-    assert told.count("\n") == 1
+    text = capsys.readouterr().err
+    assert "pip install" in text and "[mujoco]" in text
+    assert text.count("\n") == 1
     assert not (tmp_path / "new").exists()
 
 
@@ -133,17 +133,17 @@ def test_a_missing_extra_is_one_sentence(tmp_path, capsys, monkeypatch):
 )
 def test_bad_input(words, sentence, tmp_path, capsys):
     assert call(*words, "--out", tmp_path / "new") == 2
-    told = capsys.readouterr().err
-    assert sentence in told and told.count("\n") == 1
+    text = capsys.readouterr().err
+    assert sentence in text and text.count("\n") == 1
     assert not (tmp_path / "new").exists()
 
 
 def test_smooth_is_a_mean_of_the_last_ten():
     values = np.random.default_rng(0).normal(size=(2, 25))
-    found = _matrl_control.smooth(values)
+    means = _matrl_control.smooth(values)
     for t in range(25):
         mean = values[:, max(0, t - 9) : t + 1].mean(1)
-        assert found[:, t] == pytest.approx(mean)
+        assert means[:, t] == pytest.approx(mean)
 
 
 def line(method, first, last, random=1.0):
@@ -163,14 +163,14 @@ def test_when_a_return_rises():
 
 def test_verdicts_follow_the_permutation_test():
     high, low = [4.0, 5.0, 6.0], [1.0, 2.0, 3.0]
-    found = claim.higher(high, low, 0)
-    assert found["verdict"] == "holds" and found["p"] == pytest.approx(1 / 20)
-    assert found["difference"] == 3.0 and found["apart"]
+    compared = claim.higher(high, low, 0)
+    assert compared["verdict"] == "holds" and compared["p"] == pytest.approx(1 / 20)
+    assert compared["difference"] == 3.0 and compared["apart"]
     assert claim.higher(low, high, 0)["verdict"] == "reversed"
     assert claim.higher(high[:2], low[:2], 0)["verdict"] == "too few seeds"
     assert claim.higher([1.0, 5.0, 3.0], [2.0, 4.0, 3.0], 0)["verdict"] == "undecided"
     nothing = claim.higher(high, [], 0)
-    assert nothing["verdict"] == "not run" and "no seeds" in claim.told(nothing)
+    assert nothing["verdict"] == "not run" and "no seeds" in claim.in_words(nothing)
     mixed, other = [1.0, 5.0, 6.0], [2.0, 3.0, 0.5]
     pooled = mixed + other
     sums = [sum(pair) for pair in combinations(pooled, 3)]

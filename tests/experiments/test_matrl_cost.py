@@ -139,6 +139,6 @@ def test_what_cannot_be_measured_is_refused(
     words: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert page("--out", tmp_path / "r", *shlex.split(words)) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and told.count("\n") == 1 and says in told
+    text = capsys.readouterr().err
+    assert text.startswith("error: ") and text.count("\n") == 1 and says in text
     assert not (tmp_path / "r").exists()

@@ -39,17 +39,17 @@ def results(folder: Path) -> dict[str, object]:
             return {k: timeless(v) for k, v in value.items() if k not in gone}
         return [timeless(v) for v in value] if isinstance(value, list) else value
 
-    found: dict[str, object] = {}
+    files: dict[str, object] = {}
     for place in sorted(folder.rglob("*")):
         name = str(place.relative_to(folder))
         if place.name == "metrics.jsonl":
             lines = place.read_text("utf-8").splitlines()
-            found[name] = [timeless(json.loads(line)) for line in lines]
+            files[name] = [timeless(json.loads(line)) for line in lines]
         elif place.suffix == ".safetensors":
-            found[name] = place.read_bytes()
+            files[name] = place.read_bytes()
         elif name == "summary.json":
-            found[name] = timeless(json.loads(place.read_text("utf-8")))
-    return found
+            files[name] = timeless(json.loads(place.read_text("utf-8")))
+    return files
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +141,13 @@ def test_learning_that_diverges_is_told_and_the_others_go_on(
     monkeypatch.setattr(loop, "step", step)
     words = [*TINY, "--games", "switch2", "--methods", "matrl", "il"]
     assert page(*words, "--json", "--out", tmp_path) == 2
-    told = capsys.readouterr()
-    place = tmp_path / "cells" / "switch2-matrl-s1" / "checkpoint"
-    assert told.err == (
+    captured = capsys.readouterr()
+    place = tmp_path / "cells" / "switch2-matrl-s1" / "checkpoint" / "000002"
+    assert captured.err == (
         "error: switch2 matrl, seed 1: MATRL: ratios must not explode; "
         f"the last good one is iteration 2, '{place}'\n"
     )
-    summary = json.loads(told.out)
+    summary = json.loads(captured.out)
     assert summary["failed"][0]["last_good"]["iteration"] == 2
     matrl, il = summary["tasks"][0]["methods"]
     assert (matrl["n"], matrl["failed"]) == (1, 1) and (il["n"], il["failed"]) == (2, 0)
@@ -180,8 +180,8 @@ def test_what_is_impossible_is_refused_before_anything_is_written(
     words: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     assert page("--out", tmp_path / "r", *shlex.split(words)) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and told.count("\n") == 1 and says in told
+    text = capsys.readouterr().err
+    assert text.startswith("error: ") and text.count("\n") == 1 and says in text
     assert not (tmp_path / "r").exists()
 
 
@@ -194,8 +194,8 @@ def test_defaults_are_those_of_the_learners():
             f.name: f.default for f in shared
         }
     config = matrl_grid.Config(rate=0.5)
-    found = matrl_grid.settings(config, matrl_grid.task(config, "checkers"), "matrl")
-    assert found == Settings(ppo=PPO(rate=0.5, envs=20), br_rate=0.5)
+    settings = matrl_grid.settings(config, matrl_grid.task(config, "checkers"), "matrl")
+    assert settings == Settings(ppo=PPO(rate=0.5, envs=20), br_rate=0.5)
     team = matrl_grid.task(config, "checkers-team-modern")
     assert (team.game, team.reward) == ("checkers(rules=modern)", "team")
     six = matrl_grid.settings(config, team, "il-six-rows").ppo
@@ -273,11 +273,13 @@ def test_claims_follow_their_rule(others: list[float], verdict: str, apart: bool
     }
     compared = rows.pairs([task])
     assert compared[0]["apart"] == apart and compared[1]["same"] == 5
-    found = {
+    verdicts = {
         claim["claim"]: claim["verdict"] for claim in rows.claims([task], compared)
     }
-    assert found["matrl ends above il"] == verdict
-    assert found["matrl ends above il-la"] == "no difference shown"
-    assert found["matrl ends at 5.1, as the figure shows"] == "reproduced"
-    assert found["il ends at -2, as the figure shows"].endswith("ours is higher")
-    assert found["the meta-game holds steps back (mean rho at least 0.05)"] == "holds"
+    assert verdicts["matrl ends above il"] == verdict
+    assert verdicts["matrl ends above il-la"] == "no difference shown"
+    assert verdicts["matrl ends at 5.1, as the figure shows"] == "reproduced"
+    assert verdicts["il ends at -2, as the figure shows"].endswith("ours is higher")
+    assert (
+        verdicts["the meta-game holds steps back (mean rho at least 0.05)"] == "holds"
+    )

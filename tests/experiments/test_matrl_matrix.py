@@ -94,10 +94,10 @@ def test_claims_follow_the_numbers():
         return row | {"class": "cyclic", "only_matrl": only[0], "only_other": only[1]}
 
     def verdicts(iga, beta, la, rho, rotation, pennies, pure=100.0):
-        found = {"iga": iga, "iga-beta": beta, "la-beta": la, "random-rho": rho}
+        rates = {"iga": iga, "iga-beta": beta, "la-beta": la, "random-rho": rho}
         summary = {
             "table": table,
-            "paired": [row | {"other": key} for key, row in found.items()],
+            "paired": [row | {"other": key} for key, row in rates.items()],
             "meta_games": [{"meta_games": 10, "pure": pure}],
             "rotation": [{"method": m, "steps": s} for m, s in rotation.items()],
             "pennies": [
@@ -157,34 +157,34 @@ def test_wilson_against_its_equation():
 
 def test_pairs_by_hand():
     ours, theirs = np.array([5, -1, 3, 8, 2]), np.array([9, 4, -1, 8, -1])
-    found = parts.paired(ours, theirs, 10, 0)
-    assert found["difference"] == pytest.approx((-4 + 6 - 7 + 0 - 8) / 5)
-    assert (found["sooner"], found["later"]) == (3, 1)
-    assert (found["only_matrl"], found["only_other"]) == (2, 1)
-    assert found["p"] == 1.0
+    compared = parts.paired(ours, theirs, 10, 0)
+    assert compared["difference"] == pytest.approx((-4 + 6 - 7 + 0 - 8) / 5)
+    assert (compared["sooner"], compared["later"]) == (3, 1)
+    assert (compared["only_matrl"], compared["only_other"]) == (2, 1)
+    assert compared["p"] == 1.0
     clear = parts.paired(np.arange(10), np.full(10, -1), 10, 0)
     assert clear["p"] == pytest.approx(2 / 2**10)
-    corrected = parts.holm([found, clear])
+    corrected = parts.holm([compared, clear])
     assert [row["p_holm"] for row in corrected] == [1.0, pytest.approx(4 / 2**10)]
 
 
 def test_meta_games_are_counted_until_convergence():
     games = Games.of(draw("cyclic", 20))
     rule = MATRL(alpha=0.3, beta=0.3)
-    found = parts.meta_games(rule, games, 50, 0)
+    counts = parts.meta_games(rule, games, 50, 0)
     points = path(rule, games, 50)
     inside = (np.abs(points - games.equilibria[:, 0]) < BOX).all(axis=2)
     before = ~np.logical_or.accumulate(inside, axis=0)
-    assert found["meta_games"] == before.sum()
-    assert found["pure"] == 100 and found["several"] == found["mixed"] == 0
-    assert 0 < found["switch"] < 100 and 0 < found["mean_rho"] < 0.5
-    assert found["regret"] <= 1e-9
+    assert counts["meta_games"] == before.sum()
+    assert counts["pure"] == 100 and counts["several"] == counts["mixed"] == 0
+    assert 0 < counts["switch"] < 100 and 0 < counts["mean_rho"] < 0.5
+    assert counts["regret"] <= 1e-9
 
 
 def test_large_steps_have_several_meta_equilibria():
     games = Games.of(draw("coordination", 50))
-    found = parts.meta_games(MATRL(alpha=4.0, beta=4.0), games, 50, 0)
-    assert found["several"] > found["mixed"] > 0 and found["pure"] == 100
+    counts = parts.meta_games(MATRL(alpha=4.0, beta=4.0), games, 50, 0)
+    assert counts["several"] > counts["mixed"] > 0 and counts["pure"] == 100
 
 
 @pytest.mark.parametrize(

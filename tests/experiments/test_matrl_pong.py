@@ -26,8 +26,8 @@ def call(*words):
 
 
 def arrays(folder):
-    with np.load(folder / "scores.npz", allow_pickle=False) as found:
-        return {name: found[name] for name in found.files}
+    with np.load(folder / "scores.npz", allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +39,21 @@ def whole(tmp_path_factory):
 
 
 def test_a_small_run(whole):
-    found = arrays(whole)
-    assert found["matrix"].shape == (2, 2, 2, 2, 4)
-    assert found["league"].shape == (6, 6, 4)
-    assert found["script"].shape == (6, 2, 2, 2, 4)
-    assert found["checkpoints"].tolist() == [2, 4]
-    assert found["opponents"].tolist() == ["random", "tracker"]
-    assert found["methods"].tolist() == ["matrl", "il", "random-rho"] * 2
+    saved = arrays(whole)
+    assert saved["matrix"].shape == (2, 2, 2, 2, 4)
+    assert saved["league"].shape == (6, 6, 4)
+    assert saved["script"].shape == (6, 2, 2, 2, 4)
+    assert saved["checkpoints"].tolist() == [2, 4]
+    assert saved["opponents"].tolist() == ["random", "tracker"]
+    assert saved["methods"].tolist() == ["matrl", "il", "random-rho"] * 2
     for name in ("matrix", "league", "script"):
-        score, _, won, drawn = np.moveaxis(found[name], -1, 0)
+        score, _, won, drawn = np.moveaxis(saved[name], -1, 0)
         assert (np.abs(score) <= 3).all() and score.std() > 0
         assert ((won >= 0) & (won + drawn <= 1)).all()
     summary = json.loads((whole / "summary.json").read_text())
-    mean = found["matrix"][..., 0].mean((0, 1))
+    mean = saved["matrix"][..., 0].mean((0, 1))
     assert np.array(summary["matrix"]["score"]) == pytest.approx(mean)
-    each = found["matrix"][..., 0].mean(1)
+    each = saved["matrix"][..., 0].mean(1)
     error = each.std(0, ddof=1) / np.sqrt(2)
     assert np.array(summary["matrix"]["error"]) == pytest.approx(error)
     assert len(summary["duels"]) == 3
@@ -101,8 +101,8 @@ def test_a_run_resumed_widened_and_spread_is_the_same(whole, tmp_path, capsys):
 )
 def test_bad_input(words, sentence, tmp_path, capsys):
     assert call(*words, "--out", tmp_path / "new") == 2
-    told = capsys.readouterr().err
-    assert sentence in told and told.count("\n") == 1
+    text = capsys.readouterr().err
+    assert sentence in text and text.count("\n") == 1
     assert not (tmp_path / "new").exists()
 
 
@@ -136,11 +136,11 @@ def test_who_plays_which_side(monkeypatch, tmp_path):
     match = matches.Match(
         kind="matrix", first=one, second=two, folder=tmp_path, games=3, seed=0
     )
-    found = matches._matrix(match)[..., 0]
+    scores = matches._matrix(match)[..., 0]
     for i, ours in enumerate(strength["matrl"]):
         for j, theirs in enumerate(strength["il"]):
-            assert found[0, i, j] == ours[0] - theirs[1]
-            assert found[1, i, j] == ours[1] - theirs[0]
+            assert scores[0, i, j] == ours[0] - theirs[1]
+            assert scores[1, i, j] == ours[1] - theirs[0]
     final = matches._league(
         matches.Match(
             kind="league", first=one, second=two, folder=tmp_path, games=3, seed=0
@@ -154,7 +154,7 @@ def test_a_script_plays_the_other_side():
     agents = ppo.students(game, settings.ppo).fresh(0)
     policies = ppo.students(game, settings.ppo).policies
     for side in (0, 1):
-        found = {
+        scores = {
             name: matches.scripted(
                 game,
                 policies,
@@ -166,8 +166,8 @@ def test_a_script_plays_the_other_side():
             ).mean()
             for name in ("tracker", "random")
         }
-        assert found["tracker"] < -1.5  # who knows nothing loses to it
-        assert abs(found["random"]) < 1.0
+        assert scores["tracker"] < -1.5  # who knows nothing loses to it
+        assert abs(scores["random"]) < 1.0
 
 
 def some(rng, ours=3, theirs=3):
@@ -233,11 +233,11 @@ def test_the_choice_of_a_method_as_a_game():
     scores = some(np.random.default_rng(0))
     gap = 10.0 * (np.arange(6)[:, None] < 3) - 10.0 * (np.arange(6)[None] < 3)
     scores.league[..., 0] += gap
-    found = _matrl_pong.choice(scores, ("il", "matrl"), 0)
-    payoff = np.array(found["payoff"])
+    choice = _matrl_pong.choice(scores, ("il", "matrl"), 0)
+    payoff = np.array(choice["payoff"])
     assert payoff == pytest.approx(-payoff.T) and payoff[1, 0] > 9
-    assert found["nash_lp"] == pytest.approx([0, 1], abs=1e-6)
-    assert found["alpharank"] == pytest.approx([0, 1], abs=1e-3)
+    assert choice["nash_lp"] == pytest.approx([0, 1], abs=1e-6)
+    assert choice["alpharank"] == pytest.approx([0, 1], abs=1e-3)
 
 
 def test_figures():

@@ -25,11 +25,11 @@ def test_a_run_writes_what_it_found(tmp_path, capsys):
     out = tmp_path / "run"
     methods = ("il", "matrl", "matrl-held-out")
     assert run("--out", out, "--methods", *methods, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["measure"] == "exploitability"
-    assert [row["method"] for row in told["rows"]] == list(methods)
-    assert all(row["n"] == 2 and row["diverged"] == 0 for row in told["rows"])
-    pairs = [(row["method"], row["against"]) for row in told["claims"]]
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["measure"] == "exploitability"
+    assert [row["method"] for row in summary["rows"]] == list(methods)
+    assert all(row["n"] == 2 and row["diverged"] == 0 for row in summary["rows"])
+    pairs = [(row["method"], row["against"]) for row in summary["claims"]]
     assert pairs == [
         ("matrl", "il"),
         ("matrl-held-out", "il"),
@@ -41,15 +41,15 @@ def test_a_run_writes_what_it_found(tmp_path, capsys):
         (out / "cells/matrl-held-out-clip-0.3-rate-0.004-s100/cell.json").read_text()
     )["settings"]
     assert settings["held_out"] == 0.5 and settings["ppo"]["clip"] == 0.3
-    assert settings["ppo"]["target_kl"] == "inf"
+    assert settings["ppo"]["target_kl"] == "Infinity"
 
 
 def test_a_game_that_does_not_judge_is_measured_by_returns(tmp_path, capsys):
     words = ("--game", "switch", "--methods", "il", "matrl", "--seeds", "1")
     assert run("--out", tmp_path / "run", *words, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["measure"] == "returns"
-    assert told["rows"][0]["low"] is None  # one seed says nothing of spread
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["measure"] == "returns"
+    assert summary["rows"][0]["low"] is None  # one seed says nothing of spread
 
 
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
@@ -86,8 +86,8 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
 def test_impossible_wishes_get_one_sentence(tmp_path, capsys, words, sentence):
     out = tmp_path / "run"
     assert _run.main(page, Config, ["--out", str(out), *words]) == 2
-    told = capsys.readouterr().err
-    assert sentence in told and told.startswith("error: ") and told.count("\n") == 1
+    text = capsys.readouterr().err
+    assert sentence in text and text.startswith("error: ") and text.count("\n") == 1
     assert not out.exists()
 
 
@@ -114,8 +114,8 @@ def test_beating_all_needs_every_rival():
     ]
     rows.append(row("random-rho", 0.05, 0.5))
     assert report.beats_all(rows, lower_is_better=True) == []
-    told = report.claims(rows, lower_is_better=True)
-    assert [one["better"] for one in told] == [
+    claims = report.claims(rows, lower_is_better=True)
+    assert [one["better"] for one in claims] == [
         ["clip 0.3, rate 0.01"],
         ["clip 0.3, rate 0.01"],
         [],

@@ -112,11 +112,11 @@ def test_gap_and_distance():
 def test_figure_1(tmp_path, capsys, weights):
     out = tmp_path / "r"
     assert figures("--network", weights, "--out", out, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    for game in found.values():
+    result = json.loads(capsys.readouterr().out)
+    for game in result.values():
         assert set(game["status"]) == {"OK"}
         assert max(game["solver_gap"]) < 1 and len(game["nes joints"]) == 9
-    lights, coordination, dilemma = found.values()
+    lights, coordination, dilemma = result.values()
     assert len(lights["vertex joints"]) == 5  # known of this class of games
     assert [0.0, 1.0, 0.0, 0.0] in lights["vertex joints"]
     assert dilemma["vertex joints"] == [[0.0, 0.0, 0.0, 1.0]]
@@ -176,15 +176,15 @@ def test_figure_4(tmp_path, capsys, weights, monkeypatch):
     small = ("--classes", "l2_invariant", "dispersion", "--size", 4, "--games", 16)
     words = ("--figure", 4, *small, "--network", weights)
     assert figures(*words, "--out", out, "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    for row in found.values():
+    result = json.loads(capsys.readouterr().out)
+    for row in result.values():
         assert row["failed"] == 0 and row["exact gap"] < 1e-9
-    row = found["l2_invariant"]
+    row = result["l2_invariant"]
     for what in ("gap", "solver_gap"):
         means = [row[f"{what} {s}"]["mean"] for s in ("uniform", "nes", "refined")]
         assert means == sorted(means, reverse=True)
     # Common payoff, the same for all pairs of different actions: uniform is a CCE.
-    assert found["dispersion"]["gap uniform"]["worst"] < 1e-9
+    assert result["dispersion"]["gap uniform"]["worst"] < 1e-9
     assert "| l2_invariant | 0 of 16 |" in (out / "table.md").read_text()
     monkeypatch.setattr(_nes, "measure", never)
     assert figures("--resume", "--out", out, "--quiet") == 0

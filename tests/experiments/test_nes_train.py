@@ -21,8 +21,8 @@ def train(*words):
 def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert train("--steps", "20", "--out", str(whole), "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["step"] == 20
+    last = json.loads(capsys.readouterr().out)
+    assert last["step"] == 20
     from meta_solvers.nes.train import Training
 
     update = Training.update
@@ -82,9 +82,9 @@ def test_tolls_lower_the_cost_of_the_equilibrium(tmp_path, capsys):
     out = tmp_path / "m"
     fields = ["--players", "3", "--resources", "3", "--steps", "15", "--games", "4"]
     assert design(*fields, "--out", str(out), "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["cost_with_tolls"] < found["cost_without_tolls"] - 1e-3
-    assert found["least_possible_cost"] <= found["cost_with_tolls"]
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["cost_with_tolls"] < summary["cost_without_tolls"] - 1e-3
+    assert summary["least_possible_cost"] <= summary["cost_with_tolls"]
     tolls = np.load(out / "tolls.npz")["tolls"]
     assert tolls.shape == (4, 3, 3)
     assert np.abs(tolls).max() <= 1

@@ -22,16 +22,16 @@ def call(*words, page=psro):
 
 def rows(folder):
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    found = [json.loads(line) for line in lines]
-    for row in found:
+    parsed = [json.loads(line) for line in lines]
+    for row in parsed:
         row.pop("cpu_seconds")
-    return found
+    return parsed
 
 
 def arrays(folder):
     place = sorted((folder / "checkpoint").iterdir())[-1]
-    with np.load(place / "arrays.npz") as found:
-        return {name: found[name].tobytes() for name in found}
+    with np.load(place / "arrays.npz") as stored:
+        return {name: stored[name].tobytes() for name in stored}
 
 
 def test_a_run_folder_holds_everything(tmp_path, capsys):
@@ -50,9 +50,9 @@ def test_a_run_folder_holds_everything(tmp_path, capsys):
         assert key in summary
     assert [r["iteration"] for r in rows(out)] == [0, 1, 2, 3]
     assert {"ne_gap", "cce_gap", "ce_gap"} <= set(rows(out)[0])
-    with np.load(out / "meta_game.npz") as found:
-        assert found["payoffs"].shape == (3, 4, 4, 4)
-        assert found["joint"].sum() == pytest.approx(1.0)
+    with np.load(out / "meta_game.npz") as stored:
+        assert stored["payoffs"].shape == (3, 4, 4, 4)
+        assert stored["joint"].sum() == pytest.approx(1.0)
     report = (out / "report.html").read_text()
     assert report.count("<svg") == 5
     assert "http" not in report.replace("http://www.w3.org", "")  # self-contained

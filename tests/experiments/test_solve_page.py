@@ -18,12 +18,12 @@ def call(*words):
 
 def test_json_is_one_object_with_the_promised_keys(capsys):
     assert call("--game", "chicken", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"solver", "status", "joint", "marginals", "values", "gaps",
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"solver", "status", "joint", "marginals", "values", "gaps",
                           "seconds", "diagnostics"}  # fmt: skip
-    assert set(found["gaps"]) == {"ne", "cce", "ce"}
-    assert found["status"] == "OK"
-    assert np.sum(found["joint"]) == pytest.approx(1.0)
+    assert set(answer["gaps"]) == {"ne", "cce", "ce"}
+    assert answer["status"] == "OK"
+    assert np.sum(answer["joint"]) == pytest.approx(1.0)
 
 
 def strict(text):
@@ -54,9 +54,9 @@ def test_the_json_of_the_list_of_solvers_is_strict(words, capsys):
 
 def test_an_infeasible_solve_is_still_json(capsys):
     assert call("--game", "matrix_pd", "--solver", "mgcce:epsilon=-99", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["status"] == "INFEASIBLE"
-    assert found["joint"] == [[None, None], [None, None]]
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["status"] == "INFEASIBLE"
+    assert answer["joint"] == [[None, None], [None, None]]
 
 
 def test_text_and_table(capsys):
@@ -68,8 +68,8 @@ def test_text_and_table(capsys):
     for name in ("mgcce", "two_action", "alpharank", "not applicable: nash_lp"):
         assert name in text
     assert call("--game", "matrix_mp", "--solver", "all", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert "nash_lp" in {one["solver"] for one in found}
+    answers = json.loads(capsys.readouterr().out)
+    assert "nash_lp" in {one["solver"] for one in answers}
 
 
 def test_every_file_format_is_the_same_game(tmp_path):

@@ -26,9 +26,9 @@ def trials(seed, *sizes, shift=0.5):
 
 def test_permutation_by_hand():
     # Sums of two of (1, 2, 3, 4): 3, 4, 5, 5, 6, 7; the observed one is 4.
-    found = permutation([1, 3], [2, 4], seed=0)
-    assert found.p == pytest.approx(2 / 6) and found.smallest == pytest.approx(1 / 6)
-    assert found.note == "exact, 6 splits"
+    result = permutation([1, 3], [2, 4], seed=0)
+    assert result.p == pytest.approx(2 / 6) and result.smallest == pytest.approx(1 / 6)
+    assert result.note == "exact, 6 splits"
     assert permutation([1, 2], [3, 4], seed=0).p == pytest.approx(1 / 6)
     assert permutation([3, 4], [1, 2], seed=0).p == 1.0
     # Equal sums by another order of rounding count as equal.
@@ -50,20 +50,20 @@ def test_exact_tests_are_scipys(seed, sizes):
             n_resamples=np.inf,
         )
         assert permutation(one, two, seed=0).p == pytest.approx(peer.pvalue)
-    found = permutation(one, two, seed=0)
-    assert found.note.startswith("exact")
+    result = permutation(one, two, seed=0)
+    assert result.note.startswith("exact")
     welch = stats.ttest_ind(one, two, equal_var=False, alternative="less").pvalue
-    assert found.p == pytest.approx(welch, abs=0.08)
+    assert result.p == pytest.approx(welch, abs=0.08)
 
 
 def test_many_trials_are_drawn_by_the_seed():
     one, two = trials(3, 30, 25, shift=0.3)
-    found = permutation(one, two, seed=1)
-    assert found.note == "100000 drawn splits"
-    assert found == permutation(one, two, seed=1)
-    assert found != permutation(one, two, seed=2)
+    result = permutation(one, two, seed=1)
+    assert result.note == "100000 drawn splits"
+    assert result == permutation(one, two, seed=1)
+    assert result != permutation(one, two, seed=2)
     welch = stats.ttest_ind(one, two, equal_var=False, alternative="less").pvalue
-    assert found.p == pytest.approx(welch, abs=0.02)
+    assert result.p == pytest.approx(welch, abs=0.02)
     apart = permutation([0.0] * 30, [1.0] * 30, seed=0)
     assert apart.p == apart.smallest == pytest.approx(1 / 100001)
 
@@ -81,21 +81,21 @@ def test_ties_need_no_approximation():
 def test_tiny_samples(test):
     for sizes in ((1, 1), (1, 2), (2, 2), (3, 3), (1, 3)):
         lower, other = np.arange(sizes[0]) / 10, 5 + np.arange(sizes[1])
-        found = test(lower.tolist(), other.tolist(), seed=0)
-        assert found.p == found.smallest == 1 / math.comb(sum(sizes), sizes[0])
+        result = test(lower.tolist(), other.tolist(), seed=0)
+        assert result.p == result.smallest == 1 / math.comb(sum(sizes), sizes[0])
     for lower, other in (([], [1.0]), ([1.0], []), ([], [])):
-        found = test(lower, other, seed=0)
-        assert found.p is None and found.smallest is None
-        assert found.note == "no trials on one side"
+        result = test(lower, other, seed=0)
+        assert result.p is None and result.smallest is None
+        assert result.note == "no trials on one side"
     with pytest.raises(UserError, match="finite numbers"):
         test([math.nan], [1.0], seed=0)
 
 
 def test_sign_flips_by_hand():
     # Sums of (3, 1, 2) with all signs: -6, -4, -2, 0, 0, 2, 4, 6; the observed is -2.
-    found = sign_flips([-3.0, -1.0, 2.0], seed=0)
-    assert found.p == 3 / 8 and found.smallest == 1 / 8
-    assert found.note == "exact, 8 signs"
+    result = sign_flips([-3.0, -1.0, 2.0], seed=0)
+    assert result.p == 3 / 8 and result.smallest == 1 / 8
+    assert result.note == "exact, 8 signs"
     assert sign_flips([3.0, 1.0, -2.0], seed=0).p == 6 / 8
     assert sign_flips([-1.0] * 5, seed=0).p == 1 / 32
     assert sign_flips([0.0, 0.0], seed=0).p == 1.0
@@ -119,10 +119,10 @@ def test_sign_flips_are_scipys():
     )
     assert sign_flips(values, seed=0).p == pytest.approx(peer.pvalue)
     (many,) = trials(5, 40, shift=0.0)
-    found = sign_flips(many, seed=1)
-    assert found.note == "100000 drawn signs" and found == sign_flips(many, seed=1)
+    result = sign_flips(many, seed=1)
+    assert result.note == "100000 drawn signs" and result == sign_flips(many, seed=1)
     test = stats.ttest_1samp(many, 0.0, alternative="less").pvalue
-    assert found.p == pytest.approx(test, abs=0.02)
+    assert result.p == pytest.approx(test, abs=0.02)
     apart = sign_flips([-1.0] * 40, seed=0)
     assert apart.p == apart.smallest == pytest.approx(1 / 100001)
 
@@ -149,26 +149,26 @@ def test_interval_is_scipys_bca():
     rng = np.random.default_rng(1)
     peer = stats.bootstrap((values,), np.mean, n_resamples=50_000, rng=rng)
     theirs = peer.confidence_interval
-    found = interval(values.tolist(), seed=0, draws=50_000)
-    assert found.note == "BCa"
-    np.testing.assert_allclose((found.low, found.high), theirs, atol=0.06)
+    bounds = interval(values.tolist(), seed=0, draws=50_000)
+    assert bounds.note == "BCa"
+    np.testing.assert_allclose((bounds.low, bounds.high), theirs, atol=0.06)
     plain = np.quantile(values, [0, 1])
-    assert plain[0] < found.low < values.mean() < found.high < plain[1]
+    assert plain[0] < bounds.low < values.mean() < bounds.high < plain[1]
     # Skewness to the right moves both ends to the right of the percentiles.
     index = np.random.default_rng(0).integers(0, 12, (50_000, 12))
     ends = np.quantile(values[index].mean(axis=1), [0.025, 0.975])
-    assert found.low > ends[0] and found.high > ends[1]
-    assert found == interval(values.tolist(), seed=0, draws=50_000)
+    assert bounds.low > ends[0] and bounds.high > ends[1]
+    assert bounds == interval(values.tolist(), seed=0, draws=50_000)
     narrow = interval(values.tolist(), seed=0, level=0.5)
-    assert found.low < narrow.low < narrow.high < found.high
+    assert bounds.low < narrow.low < narrow.high < bounds.high
 
 
 def test_intervals_cover_the_mean():
     rng = np.random.default_rng(5)
     hits = 0
     for number in range(200):
-        found = interval(rng.normal(2, 1, 15).tolist(), seed=number, draws=1000)
-        hits += found.low <= 2 <= found.high
+        bounds = interval(rng.normal(2, 1, 15).tolist(), seed=number, draws=1000)
+        hits += bounds.low <= 2 <= bounds.high
     assert 0.86 <= hits / 200 <= 0.98
 
 
@@ -177,12 +177,12 @@ def test_intervals_of_few_values():
     assert interval([], seed=0).note == "at least 2 values are needed; got 0"
     assert interval([2.0, 2.0], seed=0).note == "all values are equal"
     for values in ([1.0, 2.0], [1.0, 2.0, 4.0]):
-        found = interval(values, seed=0)
-        assert min(values) <= found.low < found.high <= max(values)
-        assert "too narrow" in found.note
+        bounds = interval(values, seed=0)
+        assert min(values) <= bounds.low < bounds.high <= max(values)
+        assert "too narrow" in bounds.note
     # Bias and acceleration of five values of which four are equal.
-    found = interval([0.0, 0, 0, 0, 1], seed=0)
-    assert 0 <= found.low < found.high <= 1
+    bounds = interval([0.0, 0, 0, 0, 1], seed=0)
+    assert 0 <= bounds.low < bounds.high <= 1
     with pytest.raises(UserError, match="level must be"):
         interval([1.0, 2.0], seed=0, level=1.0)
 

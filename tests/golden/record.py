@@ -19,7 +19,7 @@ def record(runs: list[Run], folder: Path, apart: bool) -> dict[str, Any]:
     said = ""
     for group in [[run] for run in runs] if apart else [runs]:
         said += start(group, folder)
-    found, total = {}, 0.0
+    outputs, total = {}, 0.0
     for run in runs:
         place = folder / run.name
         code = place / "code"
@@ -28,9 +28,9 @@ def record(runs: list[Run], folder: Path, apart: bool) -> dict[str, Any]:
         seconds = float((place / "seconds").read_text())
         total += seconds
         sys.stderr.write(f"{run.name:<20} {seconds:6.2f} s\n")
-        found[run.name] = fingerprint(run, place)
+        outputs[run.name] = fingerprint(run, place)
     sys.stderr.write(f"{'together':<20} {total:6.2f} s\n")
-    return found
+    return outputs
 
 
 def main() -> None:
@@ -48,14 +48,14 @@ def main() -> None:
         kept = old["runs"]
     runs = chosen(words.only or [run.name for run in RUNS])
     with tempfile.TemporaryDirectory() as folder:
-        found = record(runs, Path(folder), words.apart)
+        recorded = record(runs, Path(folder), words.apart)
     commit = subprocess.run(
         ["git", "-C", str(ROOT), "rev-parse", "HEAD"],
         capture_output=True,
         text=True,
         check=True,
     ).stdout.strip()
-    both = kept | found
+    both = kept | recorded
     result = {
         "commit": commit,
         "machine": here,

@@ -336,9 +336,9 @@ def _leaves(output: Output, folder: Path) -> tuple[list[str], list[Leaf]]:
     captures = re.compile(text.replace(".*", "(.*)"))
     files, leaves = [], []
     for place in sorted(folder.glob(output.pattern)):
-        found = captures.fullmatch(place.relative_to(folder).as_posix())
-        assert found is not None
-        name = "/".join(found.groups())
+        matched = captures.fullmatch(place.relative_to(folder).as_posix())
+        assert matched is not None
+        name = "/".join(matched.groups())
         files.append(name)
         for field, path, value in _walk(_read(place), "", "", output.by):
             parts = re.split(r"[.\[]", field.lstrip("[]."))
@@ -349,8 +349,8 @@ def _leaves(output: Output, folder: Path) -> tuple[list[str], list[Leaf]]:
 
 def _read(place: Path) -> Any:
     if place.suffix == ".npz":
-        with np.load(place, allow_pickle=False) as found:
-            return {name: found[name] for name in found.files}
+        with np.load(place, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
     if place.suffix == ".safetensors":
         from safetensors.numpy import load_file
 
@@ -390,14 +390,14 @@ def _walk(
 
 def _number(leaf: Leaf) -> dict[str, float]:
     """Numbers of a leaf that say something; an array's quarters stand for it."""
-    found = {leaf.path: leaf.value}
+    numbers = {leaf.path: leaf.value}
     if isinstance(leaf.value, np.ndarray):
         if leaf.value.dtype.kind != "f" or not leaf.value.size:
             return {}
         flat, size = leaf.value.reshape(-1), leaf.value.size
         places = sorted({size // 4, size // 2, 3 * size // 4})
-        found = {f"{leaf.path}[{place}]": float(flat[place]) for place in places}
-    return {k: v for k, v in found.items() if isinstance(v, float)}
+        numbers = {f"{leaf.path}[{place}]": float(flat[place]) for place in places}
+    return {k: v for k, v in numbers.items() if isinstance(v, float)}
 
 
 def fingerprint(

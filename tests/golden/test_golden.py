@@ -91,7 +91,7 @@ def write(folder: Path, row: dict[str, Any]) -> None:
     (folder / "out" / "metrics.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
 
 
-RUN = golden.Run("toy", "", (golden.METRICS,), exact=True)
+RUN = golden.Run(name="toy", words="", outputs=(golden.METRICS,), exact=True)
 
 
 @pytest.mark.parametrize(

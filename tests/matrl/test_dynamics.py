@@ -50,12 +50,12 @@ def normal(count, seed=0):
 
 def brute(games, point, predicted):
     """The meta-game's payoffs from expected payoffs in the game."""
-    found = np.empty((games.count, 2, 2, 2))
+    payoffs = np.empty((games.count, 2, 2, 2))
     ends = (point, predicted)
     for r, c in itertools.product((0, 1), repeat=2):
         there = np.stack([ends[r][:, 0], ends[c][:, 1]], axis=1)
-        found[:, :, r, c] = games.values(there) - games.values(point)
-    return found
+        payoffs[:, :, r, c] = games.values(there) - games.values(point)
+    return payoffs
 
 
 # Per cent converged and mean steps on seeds 0 to 999, from an independent script.
@@ -76,10 +76,10 @@ def test_table_1_and_its_time():
         games = Games.of(draw(kind, 1000))
         for rule, rows in TABLE.items():
             begin = time.process_time()
-            found = race(rule, games).first
+            first = race(rule, games).first
             seconds = time.process_time() - begin
             assert seconds < 4.0  # 2 s, and what checking every call costs
-            done = found[found >= 0]
+            done = first[first >= 0]
             rate, steps = rows[number]
             assert len(done) / 10 == pytest.approx(rate, abs=0.051), (rule, kind)
             assert done.mean() == pytest.approx(steps, abs=0.11), (rule, kind)
@@ -210,8 +210,8 @@ def test_the_meta_game_is_brute_force(seed, alpha):
 
 def one_by_one(payoffs):
     """Switching probabilities of all equilibria of one game, by enumeration."""
-    found = listed_one_by_one(Game(payoffs))
-    return np.array([[s[1] for s in profile] for profile in found])
+    listed = listed_one_by_one(Game(payoffs))
+    return np.array([[s[1] for s in profile] for profile in listed])
 
 
 @pytest.mark.parametrize("alpha", [0.02, 0.3, 1.0, 4.0])
@@ -252,12 +252,12 @@ def test_lists_agree_with_enumeration_one_by_one():
                 # A player at the border cannot move: the cases are tested below.
                 generic = np.flatnonzero((predicted != point).all(axis=1))
                 for b in generic:
-                    found = listed.switch[b, listed.mask[b]]
+                    switches = listed.switch[b, listed.mask[b]]
                     wanted = one_by_one(meta.payoffs[b])
-                    assert found.shape == wanted.shape
-                    apart = np.abs(found[:, None] - wanted[None]).max(axis=2)
+                    assert switches.shape == wanted.shape
+                    apart = np.abs(switches[:, None] - wanted[None]).max(axis=2)
                     assert (apart.min(axis=1) < 1e-7).all()
-                    several += len(found) > 1
+                    several += len(switches) > 1
     assert several > 20
 
 
@@ -342,9 +342,9 @@ def test_first_and_settled_by_hand():
             return np.array([next(self.rows)])
 
     rows = [(0.5, 0.04), (0.96, 0.96), (0.5, 0.9), (0.03, 0.03), (0.04, 0.0)]
-    found = race(Played(rows), games, len(rows))
-    assert found.first == [2] and found.settled == [4]
-    np.testing.assert_array_equal(found.last, [rows[-1]])
+    raced = race(Played(rows), games, len(rows))
+    assert raced.first == [2] and raced.settled == [4]
+    np.testing.assert_array_equal(raced.last, [rows[-1]])
     never = race(Played([(0.5, 0.0)] * 3), games, 3)
     assert never.first == [-1] and never.settled == [-1]
     left = race(Played([(1.0, 1.0), (0.9, 1.0)]), games, 2)

@@ -318,12 +318,12 @@ def test_distilling_comes_nearer_to_the_mixture():
     assert torch.equal(fitted.mean, mean.mean)
 
     def apart(learner):
-        now, new, found = (
+        now, new, distilled = (
             who.at(one.weights, batch.seen).logs.exp()
             for one in (agents.actor, then, learner)
         )
         return float(
-            ((0.5 * now + 0.5 * new - found)[0].abs().sum(1) * batch.share[0]).sum()
+            ((0.5 * now + 0.5 * new - distilled)[0].abs().sum(1) * batch.share[0]).sum()
         )
 
     assert apart(fitted) < 0.2 * apart(mean)

@@ -95,15 +95,15 @@ def test_equilibria_are_listed_pure_first_and_the_mixed_one_last():
     counts = (~np.isnan(games.equilibria[..., 0])).sum(axis=1)
     assert set(counts) == {1, 3}
     for b in range(games.count):
-        found = games.equilibria[b, : counts[b]]
+        equilibria = games.equilibria[b, : counts[b]]
         assert np.isnan(games.equilibria[b, counts[b] :]).all()
-        inside = ((found > 0) & (found < 1)).all(axis=1)
+        inside = ((equilibria > 0) & (equilibria < 1)).all(axis=1)
         assert (np.diff(inside.astype(int)) >= 0).all()
-        for point in found:
+        for point in equilibria:
             joint = product([np.array([p, 1 - p]) for p in point])
             game = Game(games.payoffs[b])
             assert (measure(game, joint).ne <= 1e-9 * game.scale).all()
-        np.testing.assert_array_equal(games.mixed()[b], found[-1])
+        np.testing.assert_array_equal(games.mixed()[b], equilibria[-1])
 
 
 def test_named_games_have_the_equilibria_they_are_known_for():
@@ -111,10 +111,10 @@ def test_named_games_have_the_equilibria_they_are_known_for():
     for b, name in enumerate(NAMED):
         entry = named(name)
         known = np.array([[s[0] for s in profile] for profile in entry.nash])
-        found = games.equilibria[b]
-        found = found[~np.isnan(found[:, 0])]
-        assert found.shape == known.shape, name
-        apart = np.abs(found[:, None] - known[None]).max(axis=2)
+        equilibria = games.equilibria[b]
+        equilibria = equilibria[~np.isnan(equilibria[:, 0])]
+        assert equilibria.shape == known.shape, name
+        apart = np.abs(equilibria[:, None] - known[None]).max(axis=2)
         assert (apart.min(axis=1) < 1e-12).all(), name
         for profile in entry.nash:
             gaps = measure(entry.game, product(list(profile)))

@@ -16,10 +16,10 @@ def one_state(agents, actions, seed):
     policies = rng.dirichlet(np.full(actions, 3.0), size=(2, agents))  # now, then
     values = np.empty((agents, *(2,) * agents))
     for moves in np.ndindex(*(2,) * agents):
-        found = payoffs
+        expected = payoffs
         for agent in reversed(range(agents)):
-            found = found @ policies[moves[agent], agent]
-        values[(slice(None), *moves)] = found
+            expected = expected @ policies[moves[agent], agent]
+        values[(slice(None), *moves)] = expected
     return payoffs, policies, values
 
 
@@ -44,30 +44,36 @@ def test_entries_become_differences_of_values_as_samples_grow(agents):
     errors = []
     for count in (1_000, 300_000):
         logs, won = sampled(payoffs, policies, count, 1)
-        found = estimate(logs.astype(np.float32), won.astype(np.float32))
-        errors.append(np.abs(found.payoffs - true).max())
-        apart = np.abs(found.payoffs - true) / np.maximum(found.errors, 1e-12)
+        estimated = estimate(logs.astype(np.float32), won.astype(np.float32))
+        errors.append(np.abs(estimated.payoffs - true).max())
+        apart = np.abs(estimated.payoffs - true) / np.maximum(estimated.errors, 1e-12)
         moved = np.ones((2,) * agents, bool)
         moved[(0,) * agents] = False
         # Standard errors are of the size of the errors.
         assert apart[:, moved].max() < 5
         assert 0.1 < np.sqrt((apart[:, moved] ** 2).mean()) < 2
-        assert (found.payoffs[start] == 0).all() and (found.errors[start] == 0).all()
+        assert (estimated.payoffs[start] == 0).all() and (
+            estimated.errors[start] == 0
+        ).all()
     assert errors[1] < 0.05 and errors[1] < errors[0] / 2
 
 
 def test_an_estimate_by_hand():
     logs = np.log(np.array([[2.0, 0.5], [1.0, 3.0]])).astype(np.float32)
     won = np.array([[1.0, -1.0], [2.0, 4.0]], dtype=np.float32)
-    found = estimate(logs, won)
+    estimated = estimate(logs, won)
     # Products of the movers' ratios: agent 0: 2, .5; agent 1: 1, 3; both: 2, 1.5.
     np.testing.assert_allclose(
-        found.payoffs[0, 1, 0], (1 * 1 + -0.5 * -1) / 2, rtol=1e-6
+        estimated.payoffs[0, 1, 0], (1 * 1 + -0.5 * -1) / 2, rtol=1e-6
     )
-    np.testing.assert_allclose(found.payoffs[1, 0, 1], (0 * 2 + 2 * 4) / 2, rtol=1e-6)
-    np.testing.assert_allclose(found.payoffs[1, 1, 1], (1 * 2 + 0.5 * 4) / 2, rtol=1e-6)
     np.testing.assert_allclose(
-        found.errors[1, 0, 1], np.std([0.0, 8.0]) / np.sqrt(2), rtol=1e-6
+        estimated.payoffs[1, 0, 1], (0 * 2 + 2 * 4) / 2, rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        estimated.payoffs[1, 1, 1], (1 * 2 + 0.5 * 4) / 2, rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        estimated.errors[1, 0, 1], np.std([0.0, 8.0]) / np.sqrt(2), rtol=1e-6
     )
     clipped = estimate(logs, won, clip=0.1)
     np.testing.assert_allclose(
@@ -86,14 +92,14 @@ def test_every_choice_is_an_equilibrium_at_any_scale(agents, seed, scale):
     payoffs = rng.normal(size=(agents, *(2,) * agents)) * 10**scale
     payoffs[(slice(None), *(0,) * agents)] = 0
     game = MetaGame(payoffs, np.zeros_like(payoffs))
-    found = choose(game, TwoActionNash("first"), rng)
-    assert found.status is Status.OK and found.regret <= 1e-9
+    choice = choose(game, TwoActionNash("first"), rng)
+    assert choice.status is Status.OK and choice.regret <= 1e-9
     value = payoffs
     for agent in range(agents):
-        stay = found.rho[agent]
+        stay = choice.rho[agent]
         assert 0 <= stay <= 1
     # Nobody gains by keeping or moving for certain; computed from the table anew.
-    mixed = np.stack([found.rho, 1 - found.rho], 1)
+    mixed = np.stack([choice.rho, 1 - choice.rho], 1)
     for agent in range(agents):
         value = payoffs[agent]
         for other in reversed(range(agents)):

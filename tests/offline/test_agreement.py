@@ -40,7 +40,7 @@ def table(value: float) -> np.ndarray:
 
 def test_uniform_play_pays_what_it_pays_in_the_game(model):
     uniform, payoffs = Pool.uniform(NETWORK), table(0.0)[..., :1, :1]
-    found = agreement(
+    agreed = agreement(
         GAME,
         model,
         NETWORK,
@@ -49,13 +49,13 @@ def test_uniform_play_pays_what_it_pays_in_the_game(model):
         episodes=4000,
         seed=(3,),
     )
-    assert found.profiles.tolist() == [[0, 0]]
-    assert found.true[0, 0] == found.true[0, 1] == pytest.approx(2.7, abs=0.15)
-    assert found.utility_error == pytest.approx(found.true[0, 0])
+    assert agreed.profiles.tolist() == [[0, 0]]
+    assert agreed.true[0, 0] == agreed.true[0, 1] == pytest.approx(2.7, abs=0.15)
+    assert agreed.utility_error == pytest.approx(agreed.true[0, 0])
 
 
 def test_errors_are_those_of_the_table(model, policies):
-    found = agreement(
+    agreed = agreement(
         GAME,
         model,
         NETWORK,
@@ -64,25 +64,25 @@ def test_errors_are_those_of_the_table(model, policies):
         episodes=200,
         seed=(0,),
     )
-    assert found.profiles.tolist() == [[0, 0], [0, 1], [1, 1]]
+    assert agreed.profiles.tolist() == [[0, 0], [0, 1], [1, 1]]
     exact = table(0.0)
-    for (i, j), pays in zip(found.profiles, found.true, strict=True):
+    for (i, j), pays in zip(agreed.profiles, agreed.true, strict=True):
         exact[:, :, i, j] = pays
         exact[:, :, j, i] = pays[::-1]
     again = agreement(
         GAME, model, NETWORK, policies=policies, payoffs=exact, episodes=200, seed=(0,)
     )
-    np.testing.assert_array_equal(again.true, found.true)
-    assert again.utility_error == 0 < found.utility_error
-    assert again.utility_error_on_true == found.utility_error_on_true > 0
+    np.testing.assert_array_equal(again.true, agreed.true)
+    assert again.utility_error == 0 < agreed.utility_error
+    assert again.utility_error_on_true == agreed.utility_error_on_true > 0
 
 
 def test_uncertainty_is_that_of_the_members(model, policies):
     asked = (NETWORK, policies, table(0.0), 100, (0,))
-    found = agreement(GAME, model, *asked)
-    assert (found.uncertainty > 0).all()
+    agreed = agreement(GAME, model, *asked)
+    assert (agreed.uncertainty > 0).all()
     pairwise = agreement(GAME, replace(model, uncertainty="pairwise"), *asked)
-    assert (pairwise.uncertainty > found.uncertainty).all()
+    assert (pairwise.uncertainty > agreed.uncertainty).all()
     alike = replace(model.learned, g=model.learned.g[:, :1].repeat(1, 4, 1))
     agreeing = agreement(GAME, replace(model, learned=alike), *asked)
     np.testing.assert_allclose(agreeing.uncertainty, 0, atol=1e-5)

@@ -65,11 +65,11 @@ def test_the_seed_decides_everything(some):
 
 def test_a_mirror_is_the_episode_with_the_players_exchanged(some):
     one, two = some.subset(np.arange(0, 40, 2)), some.subset(np.arange(1, 40, 2))
-    told = np.arange(11) < one.length[:, None]
+    played = np.arange(11) < one.length[:, None]
     assert np.array_equal(one.length, two.length)
     assert np.array_equal(one.action, two.action)
     assert np.array_equal(one.legal, two.legal)
-    assert np.array_equal(one.mover[told], 1 - two.mover[told])
+    assert np.array_equal(one.mover[played], 1 - two.mover[played])
     assert np.array_equal(one.returns, two.returns[:, ::-1])
     assert np.array_equal(one.observations, two.observations[:, :, ::-1])
     # The rules say the same of the exchanged instance.
@@ -98,8 +98,8 @@ def test_a_mixture_draws_one_profile_an_episode():
     assert set(first[mover == 0].tolist()) == {0, 2}
     assert set(first[mover == 1].tolist()) == {1, 3}
     later, second = seen[1]
-    told = later != mover  # it is over where the mover stays
-    assert torch.equal(first[told] // 2, second[told] // 2)
+    goes_on = later != mover  # it is over where the mover stays
+    assert torch.equal(first[goes_on] // 2, second[goes_on] // 2)
     assert abs((first // 2).double().mean() - 0.5) < 0.1
 
 
@@ -265,10 +265,10 @@ def test_another_game_is_refused(some, tmp_path):
 
 def test_episodes_of_a_user_are_replayed_through_the_rules(some):
     given = instances(some, slice(0, None, 2))
-    found = record.replay(GAME, *given, behaviour="uniform", mirror="counted")
-    assert found.seed is None
+    replayed = record.replay(GAME, *given, behaviour="uniform", mirror="counted")
+    assert replayed.seed is None
     for name in validate.AXES:
-        assert np.array_equal(getattr(found, name), getattr(some, name)), name
+        assert np.array_equal(getattr(replayed, name), getattr(some, name)), name
 
 
 @pytest.mark.parametrize(
@@ -365,9 +365,9 @@ def pay_nothing(arrays):
 def test_what_is_not_of_the_game_is_named(some, sentence):
     untrue = fields(some)
     UNTRUE[sentence](untrue)
-    found = data.Dataset(**untrue)  # it is not against itself
+    data_set = data.Dataset(**untrue)  # it is not against itself
     with pytest.raises(UserError, match=sentence):
-        record.verify(found, GAME)
+        record.verify(data_set, GAME)
 
 
 def test_data_that_claim_another_game_are_refused(some):

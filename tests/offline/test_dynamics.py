@@ -74,9 +74,9 @@ def test_gradients_are_those_of_autograd():
     target = torch.randn(4, 7, 5, generator=generator)
     slope = torch.rand(5, generator=generator)
     fit.step(x, target, slope)
-    for k, found in enumerate(fit.grad.vectors()):
+    for k, gradient in enumerate(fit.grad.vectors()):
         wanted = autograd_step(shape, before[k], x[k], target[k], slope)
-        torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(gradient, wanted, atol=1e-6, rtol=1e-5)
     # The first step of Adam moves every weight by the rate, against its gradient.
     moved = fit.net.vectors() - before
     steep = fit.grad.vectors().abs() > 1e-4
@@ -113,21 +113,21 @@ def test_rows_are_what_the_networks_should_learn(sets):
     data = sets[1]
     scales = tables.scales_of(data, SHORT)
     rows = tables.tables_of(data, scales, SHORT)
-    told = np.arange(11) < data.length[:, None]
+    played = np.arange(11) < data.length[:, None]
     mean, sd = (part.numpy() for part in scales.state[0])
-    assert np.allclose(mean, data.states[told].mean(), atol=1e-5)
-    assert np.allclose(sd, data.states[told].std(), atol=1e-5)
+    assert np.allclose(mean, data.states[played].mean(), atol=1e-5)
+    assert np.allclose(sd, data.states[played].std(), atol=1e-5)
     states = rows.moves[:, :15] * sd + mean
-    assert np.allclose(states, data.states[told], atol=1e-5)
+    assert np.allclose(states, data.states[played], atol=1e-5)
     after = states + rows.moves[:, 18:33] * sd
     last = tables.last_moves(data)
     assert np.allclose(after[last], -1, atol=1e-5)
     follows = np.flatnonzero(~last)
     assert np.allclose(after[follows], states[follows + 1], atol=1e-5)
-    assert np.array_equal(rows.moves[:, 55:] == 1, data.legal[told])
+    assert np.array_equal(rows.moves[:, 55:] == 1, data.legal[played])
     mean, sd = (part.numpy() for part in scales.observation[0])
     seen = rows.moves[:, 33:55].reshape(-1, 2, 11) * sd + mean
-    assert np.allclose(seen, data.observations[told], atol=1e-5)
+    assert np.allclose(seen, data.observations[played], atol=1e-5)
     pays = rows.ends[:, 18:] * float(scales.reward[0])
     assert np.allclose(pays, data.returns, atol=1e-5)
     assert abs(float(scales.reward[0]) - data.returns.std()) < 1e-4

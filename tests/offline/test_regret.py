@@ -84,11 +84,11 @@ def test_players_of_their_own_are_judged_apart():
     simulator = OpenSpielSimulator("kuhn_poker(players=3)")
     pools = (policies(simulator, 2),) * 3
     sigma = (np.array([0.5, 0.5]),) * 3
-    (found,) = judged(simulator, pools, [sigma], JUDGE, (1,))
-    assert found.per_player.shape == (3,) and len(found.best) == 3
-    assert found.values.sum() == pytest.approx(0, abs=1e-6)
-    assert found.total == pytest.approx(found.per_player.sum())
-    assert found.total > -3 * found.error
+    (regret,) = judged(simulator, pools, [sigma], JUDGE, (1,))
+    assert regret.per_player.shape == (3,) and len(regret.best) == 3
+    assert regret.values.sum() == pytest.approx(0, abs=1e-6)
+    assert regret.total == pytest.approx(regret.per_player.sum())
+    assert regret.total > -3 * regret.error
 
 
 def test_imitation_changes_who_is_judged(data):

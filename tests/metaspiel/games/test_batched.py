@@ -97,8 +97,12 @@ def matches(simulator, position, s, b, state):
     player = state.current_player()
     assert position.mover[s, b] == player
     assert position.legal[s, b].nonzero()[:, 0].tolist() == state.legal_actions()
-    told = simulator.reads == "information state"
-    tensor = state.information_state_tensor if told else state.observation_tensor
+    sees_information_states = simulator.reads == "information state"
+    tensor = (
+        state.information_state_tensor
+        if sees_information_states
+        else state.observation_tensor
+    )
     assert np.allclose(position.inputs[s, b].numpy(), tensor(player))
     assert not position.returns[s, b].any()
 

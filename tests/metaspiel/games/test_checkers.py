@@ -180,15 +180,15 @@ def search(game, claim):
         hope = total + at_most(scene.state, worth) >= max(claim, best) - 1e-9
         hope &= ~scene.terminated
         # A state seen before, and with as much in hand, need not be looked at again.
-        found = {}
+        newly = {}
         for code, money in zip(scene.state[hope], total[hope], strict=True):
-            if money > max(reached.get(code, -np.inf), found.get(code, -np.inf)):
-                found[code] = money
-        if not found:
+            if money > max(reached.get(code, -np.inf), newly.get(code, -np.inf)):
+                newly[code] = money
+        if not newly:
             return best
-        reached |= found
-        state = np.array(list(found), np.int64)
-        earned = np.array(list(found.values()))
+        reached |= newly
+        state = np.array(list(newly), np.int64)
+        earned = np.array(list(newly.values()))
     return best
 
 

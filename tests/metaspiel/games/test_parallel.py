@@ -120,8 +120,8 @@ def test_a_parallel_world_plays_the_game():
     for _ in range(60):
         joint = np.random.default_rng(scene.steps[0]).integers(0, 3, 2)
         scene = game.step(scene, joint[None])
-        told = env.step({"agent_1": joint[1], "agent_0": int(joint[0])})
-        seen, paid, ended, cut, _ = told
+        stepped = env.step({"agent_1": joint[1], "agent_0": int(joint[0])})
+        seen, paid, ended, cut, _ = stepped
         for row, agent in enumerate(env.possible_agents):
             np.testing.assert_array_equal(seen[agent], scene.observations[0, row])
             assert env.observation_space(agent).contains(seen[agent])

@@ -214,8 +214,8 @@ def test_optimum_and_uniform_are_exact(game):
 
 
 def test_published_optima():
-    found = {key: reference.optimum for key, reference in REFERENCE.items()}
-    assert found == {
+    optima = {key: reference.optimum for key, reference in REFERENCE.items()}
+    assert optima == {
         (2, "modern"): 8.3,
         (3, "modern"): 12.4,
         (4, "modern"): 16.1,
@@ -269,10 +269,10 @@ def test_attained_by_memoryless_agents(game):
     policies = np.load(RECORDS / "switch_policies.npz")[key].astype(float)
     assert policies.min() >= 0
     np.testing.assert_allclose(policies.sum(-1), 1, atol=1e-6)
-    found = value(game, policies / policies.sum(-1, keepdims=True))
-    assert found >= game.reference.attained - 1e-9
-    assert found < game.reference.attained + 0.01  # the constant is not stale
-    assert found <= game.reference.optimum + 1e-9
+    attained = value(game, policies / policies.sum(-1, keepdims=True))
+    assert attained >= game.reference.attained - 1e-9
+    assert attained < game.reference.attained + 0.01  # the constant is not stale
+    assert attained <= game.reference.optimum + 1e-9
 
 
 def test_who_sees_the_clock_or_all_can_attain_the_optimum():

@@ -26,12 +26,14 @@ def policies(actions, agents=3, inputs=4, width=8):
 def test_a_fresh_policy_is_nearly_uniform_or_nearly_zero(actions):
     made, weights = policies(actions)
     assert weights.shape == (3, made.size)
-    found = made.at(weights, torch.randn(3, 50, 4, generator=generators((1,), 1)[0]))
-    if isinstance(found, Categorical):
-        assert (found.logs.exp() - 0.2).abs().max() < 0.02
+    distribution = made.at(
+        weights, torch.randn(3, 50, 4, generator=generators((1,), 1)[0])
+    )
+    if isinstance(distribution, Categorical):
+        assert (distribution.logs.exp() - 0.2).abs().max() < 0.02
     else:
-        assert found.mean.abs().max() < 0.05
-        assert (found.log_deviation == LOG_DEVIATION).all()
+        assert distribution.mean.abs().max() < 0.05
+        assert (distribution.log_deviation == LOG_DEVIATION).all()
 
 
 def test_outputs_are_those_of_the_network_written_out():
@@ -88,8 +90,10 @@ def test_gaussian_against_torch():
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 2**31))
 def test_samples_are_actions_and_follow_the_number(uniform, seed):
     generator = torch.Generator().manual_seed(seed)
-    found = Categorical(3 * torch.randn(1, 1, 5, generator=generator).log_softmax(2))
-    logs = found.logs.log_softmax(2)
+    distribution = Categorical(
+        3 * torch.randn(1, 1, 5, generator=generator).log_softmax(2)
+    )
+    logs = distribution.logs.log_softmax(2)
     action = int(Categorical(logs).sample(torch.full((1, 1, 1), uniform).double()))
     below = logs[0, 0].double().exp().cumsum(0)
     assert 0 <= action < 5

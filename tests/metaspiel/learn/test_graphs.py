@@ -21,7 +21,7 @@ def learner(device="cpu"):
 def batches(updates, seed, device="cpu"):
     generator = torch.Generator().manual_seed(seed)
     lead = (updates, STACKED, BATCH)
-    found = Batches(
+    drawn = Batches(
         inputs=torch.randn(
             updates, STACKED, 2 * BATCH, NETWORK.inputs, generator=generator
         ),
@@ -30,7 +30,7 @@ def batches(updates, seed, device="cpu"):
         alive=0.99 * torch.randint(2, lead, generator=generator).float(),
         illegal=torch.rand(*lead, NETWORK.actions, generator=generator) < 0.3,
     )
-    return Batches(**{name: part.to(device) for name, part in vars(found).items()})
+    return Batches(**{name: part.to(device) for name, part in vars(drawn).items()})
 
 
 class Eager:
@@ -53,8 +53,8 @@ def compare(device, capture, exact):
     kept = []
     for number, updates in enumerate((3, 3, 2, 3)):
         given = batches(updates, number, device)
-        wanted, found = plain.learn(given), captured.learn(given)
-        kept.append((wanted, found))
+        wanted, learned = plain.learn(given), captured.learn(given)
+        kept.append((wanted, learned))
         if number == 1:
             plain.copy_target()
             graphed.copy_target()
@@ -66,9 +66,9 @@ def compare(device, capture, exact):
         (plain.adam.square, graphed.adam.square),
         (plain.adam.steps, graphed.adam.steps),
     ]
-    for wanted, found in pairs:
+    for wanted, learned in pairs:
         tolerance = {"rtol": 0, "atol": 0} if exact else {"rtol": 1e-4, "atol": 1e-5}
-        torch.testing.assert_close(found, wanted, **tolerance)
+        torch.testing.assert_close(learned, wanted, **tolerance)
     assert float(graphed.adam.steps) == 11
 
 

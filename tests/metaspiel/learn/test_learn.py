@@ -131,11 +131,11 @@ def test_replay_keeps_the_newest():
         )
     assert replay.size == 10
     uniforms = torch.rand(50, 2, 8, dtype=torch.float64)
-    found = replay.sample(uniforms)
-    assert set(found.reward.unique().tolist()) == set(range(6, 16))
-    assert torch.equal(found.inputs[:, :, :8, 0], found.reward)
-    assert torch.equal(found.inputs[:, :, 8:, 0], found.reward + 1)
-    assert not found.illegal.any()
+    sampled = replay.sample(uniforms)
+    assert set(sampled.reward.unique().tolist()) == set(range(6, 16))
+    assert torch.equal(sampled.inputs[:, :, :8, 0], sampled.reward)
+    assert torch.equal(sampled.inputs[:, :, 8:, 0], sampled.reward + 1)
+    assert not sampled.illegal.any()
 
 
 def test_random_choices_have_the_right_chances():

@@ -86,8 +86,8 @@ def test_own_rewards_leave_the_unpaid_agent_without_a_reason():
     before = algorithm.state.weights.clone()
     _zero(algorithm.critics), _zero(algorithm.targets[1])
     # Values are 0 and so is agent 1's reward: its error is exactly 0.
-    found = algorithm._judge(sample, taken, np.random.default_rng(0))
-    assert float(found) == pytest.approx(float(sample.rewards[0].square().mean()) / 2)
+    loss = algorithm._judge(sample, taken, np.random.default_rng(0))
+    assert float(loss) == pytest.approx(float(sample.rewards[0].square().mean()) / 2)
     assert torch.equal(
         before[: algorithm.nets.cut], algorithm.state.weights[: algorithm.nets.cut]
     )
@@ -143,16 +143,16 @@ def test_the_critics_targets_by_hand(reward):
         value = nets.critic.scores(vector(algorithm.critics, n), now)[:, 0]
         aim = pays + given.gamma * sample.alive * follow
         wanted.append((value - aim).square().mean())
-    found = algorithm._judge(sample, sample.actions, np.random.default_rng(0))
-    assert float(found) == pytest.approx(float(sum(wanted)) / 2, rel=1e-5)
+    loss = algorithm._judge(sample, sample.actions, np.random.default_rng(0))
+    assert float(loss) == pytest.approx(float(sum(wanted)) / 2, rel=1e-5)
 
 
 def test_actors_climb_their_own_critic_and_the_others_act_as_they_did():
     game, given = Meet(), replace(FAST, shrink=0.0, clip=1e9)
     algorithm, nets = _algorithm(game, given)
     sample = _sample(2)
-    found = []
-    algorithm._descend = lambda loss, views, role: found.append(
+    gradients = []
+    algorithm._descend = lambda loss, views, role: gradients.append(
         torch.autograd.grad(loss, views)
     )
     algorithm._act(sample, sample.actions, np.random.default_rng(0))
@@ -163,7 +163,7 @@ def test_actors_climb_their_own_critic_and_the_others_act_as_they_did():
         x = torch.cat([*sample.observations, *acts], 1)
         value = nets.critic.scores(vector(algorithm.critics, n), x).mean()
         (slope,) = torch.autograd.grad(-value, own)
-        for part, wanted in zip(found[0], layers(nets.actor, slope), strict=True):
+        for part, wanted in zip(gradients[0], layers(nets.actor, slope), strict=True):
             assert torch.allclose(part[n], wanted, atol=1e-6)
 
 

@@ -102,13 +102,13 @@ def totals(game, given, state):
     each = stacked_values(own, torch.ones(2, 1, 1))[:, 0]
     count = each.shape[1]
     rows = torch.cartesian_prod(*[torch.arange(count)] * 2)
-    told = torch.ones(len(rows), 2)
+    states = torch.ones(len(rows), 2)
     if isinstance(nets.mixer, mixers.Joint):
-        found = nets.mixer.joint(mixer, told, rows.T)
+        values = nets.mixer.joint(mixer, states, rows.T)
     else:
         both = torch.stack([each[0, rows[:, 0]], each[1, rows[:, 1]]], 1)
-        found = nets.mixer.total(mixer, both, told)
-    return found.detach().view(count, count).numpy()
+        values = nets.mixer.total(mixer, both, states)
+    return values.detach().view(count, count).numpy()
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_vdns_targets_by_hand():
             then += value(target[0], n, later)[value(online[0], n, later).argmax()]
         wanted = float(got.rewards[:, t].sum()) + 0.9 * float(got.alive[t]) * then
         batch.append((now - wanted) ** 2)
-    found = mixing._loss(nets, online, target, got, 0.9)
-    assert float(found) == pytest.approx(np.mean(batch), rel=1e-5)
+    loss = mixing._loss(nets, online, target, got, 0.9)
+    assert float(loss) == pytest.approx(np.mean(batch), rel=1e-5)
 
 
 def mlp(parts, x):
@@ -218,8 +218,8 @@ def test_qmixs_total_by_hand():
     hidden = each @ w1 + mlp(parts[8:10], state)
     hidden = np.where(hidden > 0, hidden, np.expm1(hidden))
     wanted = hidden @ np.abs(mlp(parts[4:8], state)) + mlp(parts[10:], state)[0]
-    found = mixer.total(parts, *(torch.tensor(x[None]).float() for x in (each, state)))
-    assert float(found) == pytest.approx(wanted, rel=1e-5)
+    total = mixer.total(parts, *(torch.tensor(x[None]).float() for x in (each, state)))
+    assert float(total) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_qtrans_losses_by_hand():
@@ -244,8 +244,8 @@ def test_qtrans_losses_by_hand():
         top = sum(v.max() for v in each) - joint(online[1], seen.ravel(), best) + extra
         rest = min(sum(v[u] for v, u in zip(each, taken, strict=True)) - now + extra, 0)
         losses.append((now - wanted) ** 2 + top**2 + rest**2)
-    found = mixing._loss(nets, online, target, got, 0.9)
-    assert float(found) == pytest.approx(np.mean(losses), rel=1e-5)
+    loss = mixing._loss(nets, online, target, got, 0.9)
+    assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_a_resumed_run_is_the_same_run(tmp_path):

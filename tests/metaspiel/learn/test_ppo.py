@@ -42,26 +42,26 @@ class Aim:
         return Scene(seen, gone, scene.terminated & ~where, scene.truncated)
 
     def step(self, scene, actions):
-        told = actions[:, :, 0] if self.continuous else 2.0 * actions - 1
-        error = (told - scene.observations[:, :, 0]).astype(float)
+        numbers = actions[:, :, 0] if self.continuous else 2.0 * actions - 1
+        error = (numbers - scene.observations[:, :, 0]).astype(float)
         paid = np.where(scene.over[:, None], 0.0, -(error**2))
         all_over = np.ones(len(paid), bool)
         return Scene(scene.observations, paid, all_over, ~all_over)
 
 
 def brute_advantages(rewards, values, after, last, gamma, lam):
-    found = np.zeros_like(rewards)
+    advantages = np.zeros_like(rewards)
     for b in range(rewards.shape[1]):
         for t in range(len(rewards)):
             k, weight = t, 1.0
             while True:
                 nxt = after[k, b] if last[k, b] else values[k + 1, b]
                 delta = rewards[k, b] + gamma * nxt - values[k, b]
-                found[t, b] += weight * delta
+                advantages[t, b] += weight * delta
                 if last[k, b]:
                     break
                 k, weight = k + 1, weight * gamma * lam
-    return found
+    return advantages
 
 
 def test_advantages_and_targets_by_hand():
@@ -69,9 +69,9 @@ def test_advantages_and_targets_by_hand():
     rewards, values, after = rng.normal(size=(3, 7, 4, 2))
     last = rng.random((7, 4)) < 0.3
     last[-1] = True
-    found = advantages(rewards, values, after, last=last, gamma=0.9, lam=0.8)
+    estimated = advantages(rewards, values, after, last=last, gamma=0.9, lam=0.8)
     np.testing.assert_allclose(
-        found,
+        estimated,
         brute_advantages(rewards, values, after, last=last, gamma=0.9, lam=0.8),
         atol=1e-12,
     )
