@@ -15,6 +15,7 @@ PACKAGES = [
     "matrl",
     "offline",
     "experiments",
+    "experiments.lab",
 ]
 
 setup(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 from experiments._bargaining_rows import mean
-from experiments._statistics import sign_flips
+from experiments.lab.statistics import sign_flips
 
 _SPLITS, _DRAWS = 200_000, 20_000
 _SEED = 0

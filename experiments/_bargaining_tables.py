@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from experiments._bargaining_published import PUBLISHED
 from experiments._bargaining_rows import (
     BEHAVIOURS,
     MAXIMUM,
@@ -25,8 +26,7 @@ from experiments._bargaining_rows import (
     solver_name,
     trial_of,
 )
-from experiments._statistics import (
-    PUBLISHED,
+from experiments.lab.statistics import (
     PValue,
     holm,
     interval,

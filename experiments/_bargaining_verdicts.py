@@ -19,7 +19,7 @@ import numpy as np
 
 from experiments._bargaining_rows import Row, mean
 from experiments._bargaining_strata import Block, Stratum, correlated, stratified
-from experiments._statistics import holm
+from experiments.lab.statistics import holm
 
 LEVEL = 0.05
 VERDICTS = ("for", "against", "mixed", "undecided", "too few trials", "not tested")

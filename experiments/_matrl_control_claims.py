@@ -9,7 +9,7 @@ of claims.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments import _statistics
+from experiments.lab import statistics
 
 Row = dict[str, Any]
 LEVEL = 0.05
@@ -17,8 +17,8 @@ LEVEL = 0.05
 
 def higher(ours: Sequence[float], other: Sequence[float], seed: int) -> Row:
     """Are the seeds of ``ours`` higher than those of ``other``?"""
-    against = _statistics.permutation(other, ours, seed)
-    reverse = _statistics.permutation(ours, other, seed)
+    against = statistics.permutation(other, ours, seed)
+    reverse = statistics.permutation(ours, other, seed)
     row: Row = {
         "p": against.p,
         "p_reverse": reverse.p,
@@ -27,7 +27,7 @@ def higher(ours: Sequence[float], other: Sequence[float], seed: int) -> Row:
     }
     if ours and other:
         row["difference"] = sum(ours) / len(ours) - sum(other) / len(other)
-        spans = [_statistics.interval(side, seed) for side in (ours, other)]
+        spans = [statistics.interval(side, seed) for side in (ours, other)]
         row["apart"] = _apart(*spans)
     return row
 
@@ -43,7 +43,7 @@ def verdict(p: float | None, reverse: float | None, smallest: float | None) -> s
     return "too few seeds" if smallest > LEVEL else "undecided"
 
 
-def _apart(one: _statistics.Interval, two: _statistics.Interval) -> bool | None:
+def _apart(one: statistics.Interval, two: statistics.Interval) -> bool | None:
     """Whether two intervals do not overlap; None where one is missing."""
     if one.low is None or one.high is None or two.low is None or two.high is None:
         return None
@@ -69,7 +69,7 @@ def mean(values: Sequence[float]) -> float | None:
 
 def spread(values: Sequence[float], seed: int) -> Row:
     """Mean and bootstrap interval over seeds, with how it was computed."""
-    inside = _statistics.interval(values, seed)
+    inside = statistics.interval(values, seed)
     return {
         "mean": mean(values),
         "low": inside.low,

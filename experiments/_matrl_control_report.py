@@ -91,7 +91,7 @@ def curve_figure(
 
 
 def _draw(axes: Any, method: str, values: Any, config: "Config") -> None:
-    from experiments import _statistics
+    from experiments.lab import statistics
 
     own = smooth(values)
     x = np.arange(1, own.shape[1] + 1) * config.batch / 1000
@@ -102,7 +102,7 @@ def _draw(axes: Any, method: str, values: Any, config: "Config") -> None:
             axes.plot(x, one, color=colour, linewidth=0.7, alpha=0.5)
         return
     spans = [
-        _statistics.interval(column.tolist(), config.seed, draws=2000)
+        statistics.interval(column.tolist(), config.seed, draws=2000)
         for column in own.T
     ]
     low = [np.nan if span.low is None else span.low for span in spans]

@@ -7,42 +7,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from experiments._statistics import holm, sign_flips
+from experiments.lab.statistics import holm, sign_flips, t_interval, t_test
 
 Row = dict[str, Any]
 
 LEVEL = 0.95
 _POINTS = 50  # of a curve at most; iterations beyond are averaged in blocks
 MEETS = 0.05  # mean rho from which the meta-game is said to hold steps back
-
-
-def t_interval(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """Student's interval of the mean; None below two values.
-
-    Args:
-      values: independent runs.
-    """
-    from scipy.stats import t
-
-    if len(values) < 2:
-        return None, None
-    mean, size = float(np.mean(values)), len(values)
-    error = float(np.std(values, ddof=1)) / size**0.5
-    half = float(t.ppf((1 + LEVEL) / 2, size - 1)) * error
-    return mean - half, mean + half
-
-
-def t_test(values: Sequence[float]) -> float | None:
-    """Two-sided p of Student's test that the mean is 0; None below two values."""
-    from scipy.stats import t
-
-    if len(values) < 2:
-        return None
-    mean, size = float(np.mean(values)), len(values)
-    error = float(np.std(values, ddof=1)) / size**0.5
-    if error == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * t.sf(abs(mean) / error, size - 1))
 
 
 def blocks(values: Sequence[float]) -> tuple[Float64[ndarray, " P"], ...]:

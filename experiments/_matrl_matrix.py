@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy import ndarray
 
-from experiments import _statistics
+from experiments.lab import statistics
 from matrl import meta_2x2
 from matrl.dynamics import (
     IGA,
@@ -144,7 +144,7 @@ def row(played: Race, seed: int, brief: bool = False) -> dict[str, Any]:
             f"{name}steps_sd": float(done.std()) if len(done) else None,
         }
         if not brief:
-            inside = _statistics.interval(done.tolist(), seed, draws=_DRAWS)
+            inside = statistics.interval(done.tolist(), seed, draws=_DRAWS)
             made |= {f"{name}steps_low": inside.low, f"{name}steps_high": inside.high}
     return made
 
@@ -160,7 +160,7 @@ def paired(
     """
     gone = [np.where(when < 0, steps, when) for when in (ours, theirs)]
     difference = (gone[0] - gone[1]).astype(float)
-    inside = _statistics.interval(difference.tolist(), seed, draws=_DRAWS)
+    inside = statistics.interval(difference.tolist(), seed, draws=_DRAWS)
     only = int(((ours >= 0) & (theirs < 0)).sum())
     other = int(((ours < 0) & (theirs >= 0)).sum())
     tail = sum(math.comb(only + other, k) for k in range(min(only, other) + 1))
@@ -178,7 +178,7 @@ def paired(
 
 def holm(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows with their p-values corrected for one another (Holm 1979)."""
-    corrected = _statistics.holm([[one["p"] for one in rows]])[0]
+    corrected = statistics.holm([[one["p"] for one in rows]])[0]
     return [one | {"p_holm": p} for one, p in zip(rows, corrected, strict=True)]
 
 

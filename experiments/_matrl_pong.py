@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from experiments import _cells, _statistics
+from experiments import _cells
 from experiments import _matrl_control_claims as claim
 from experiments._cells import Cell
 from experiments._matrl_pong_matches import Scores
+from experiments.lab import statistics
 
 if TYPE_CHECKING:
     from experiments._matrl_control_claims import Row
@@ -69,7 +70,7 @@ def duel(scores: Scores, one: str, two: str, seed: int) -> "Row":
     score, won, drawn = (league(scores, figure) for figure in (0, 2, 3))
     total = score[np.ix_(both, both)].sum(1)
     a, b = total[: len(ours)].tolist(), total[len(ours) :].tolist()
-    against, reverse = (_statistics.permutation(*s, seed) for s in ((b, a), (a, b)))
+    against, reverse = (statistics.permutation(*s, seed) for s in ((b, a), (a, b)))
     between = score[np.ix_(ours, theirs)]
     low, high = resampled(between, seed)
     return {

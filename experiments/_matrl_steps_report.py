@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import _cells, _report, _run
-from experiments._matrl_grid_rows import t_interval
+from experiments.lab.statistics import t_interval
 
 if TYPE_CHECKING:
     from experiments.matrl_steps import Config

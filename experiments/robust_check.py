@@ -190,7 +190,7 @@ def run(config: Config) -> dict[str, Any]:
 def _row(
     block: str, name: str, bounds: list[float], regrets: list[float]
 ) -> dict[str, Any]:
-    from experiments._statistics import standard_error
+    from experiments.lab.statistics import standard_error
 
     earlier = EARLIER[name][BLOCKS.index(block)]
     return {

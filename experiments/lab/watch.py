@@ -134,7 +134,9 @@ class Watch:
         """Seconds until all is done, by the clock; None before anything is known."""
         with self._lock:
             spent, gained = sum(self._spent.values()), sum(self._gained.values())
-            if self._planned is not None:  # the plan knows the kinds, the clock the rest
+            if (
+                self._planned is not None
+            ):  # the plan knows the kinds, the clock the rest
                 total = sum(piece.effort for piece in self._pieces.values())
                 done = sum(self._made.values())
                 prior = _PRIOR * total

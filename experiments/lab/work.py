@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
 
-from experiments.lab import folder
+from experiments import _owner
 from meta_solvers.values import SolverFailed
 from metaspiel.nfg.errors import UserError
 from psro.executor import WorkerLost, WorkFailed
@@ -180,7 +180,7 @@ def _answered(requests: Sequence[tuple[Do, Sequence[Any]]]) -> list[list[Outcome
 @cache
 def _mortal() -> None:
     """A worker that outlived its parent would write beside a resumed run; once."""
-    folder.end_with_parent()
+    _owner.end_with_parent()
 
 
 def _batches(pieces: Sequence[Piece], stack: int) -> list[list[Piece]]:
@@ -244,7 +244,7 @@ class _Schedule:
         return any(name in self.open for piece in batch for name in piece.needs)
 
     def _ready(self, room: int) -> Iterator[Sequence[Piece]]:
-        """Batches that can begin, at most so many; pieces that never can are settled."""
+        """Batches that can begin, at most so many; what never can is settled."""
         for batch in list(self.left):
             if room < 1:
                 return

@@ -23,7 +23,7 @@ from experiments._bargaining_rows import sort_out
 from experiments._bargaining_strata import correlated, stratified
 from experiments._bargaining_tables import comparisons
 from experiments._bargaining_verdicts import lower
-from experiments._statistics import permutation
+from experiments.lab.statistics import permutation
 
 CLAIMS = (
     "lowest", "consistent", "margin", "small", "large", "online", "final", "uncertain",

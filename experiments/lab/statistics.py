@@ -232,49 +232,33 @@ def _values(values: Sequence[float], where: str) -> ndarray:
     return array
 
 
-@dataclass(frozen=True)
-class Published:
-    """P-values of Nguyen & Wellman 2026, Table 1.
+def t_interval(
+    values: Sequence[float], level: float = 0.95
+) -> tuple[float | None, float | None]:
+    """Student's interval of the mean; None below two values.
 
-    Every row is compared with COffeE-PSRO that explores with R2D, under the same
-    evaluation solver; the regret of the true game is compared. The paper's test is not
-    known; it looks one-sided, and is not corrected for its 60 comparisons of ten trials
-    a side. An entry of .01 may stand for anything up to .01.
-
-    Attributes:
-      rows: (evaluation solver, approach, exploration solver) of each row.
-      columns: (number of trajectories, behaviour that drew them) of each column. The
-        number is known; the behaviour is inferred from what the text says of
-        behaviour cloning.
-      p: one list of p-values a row, one entry a column.
+    Args:
+      values: independent runs.
+      level: share of repetitions that should hold the mean.
     """
+    from scipy.stats import t
 
-    rows: tuple[tuple[str, str, str], ...]
-    columns: tuple[tuple[int, str], ...]
-    p: tuple[tuple[float, ...], ...]
+    if len(values) < 2:
+        return None, None
+    mean, size = float(np.mean(values)), len(values)
+    error = float(np.std(values, ddof=1)) / size**0.5
+    half = float(t.ppf((1 + level) / 2, size - 1)) * error
+    return mean - half, mean + half
 
 
-_COMPARED = (
-    ("COffeE", "RD"),
-    ("OEF", "R2D"),
-    ("OEF", "RD"),
-    ("OEF-BC", "R2D"),
-    ("OEF-BC", "RD"),
-)
-PUBLISHED = Published(
-    rows=tuple((e, *row) for e in ("RD", "R2D") for row in _COMPARED),
-    columns=tuple((n, b) for n in (500, 1000, 2000) for b in ("PSRO", "uniform")),
-    p=(
-        (0.01, 0.53, 0.09, 0.17, 0.02, 0.03),
-        (0.02, 0.04, 0.05, 0.01, 0.27, 0.01),
-        (0.06, 0.04, 0.29, 0.04, 0.04, 0.02),
-        (0.01, 0.76, 0.01, 0.13, 0.01, 0.01),
-        (0.01, 0.89, 0.01, 0.08, 0.01, 0.01),
-        (0.17, 0.76, 0.26, 0.02, 0.01, 0.05),
-        (0.05, 0.02, 0.78, 0.35, 0.28, 0.01),
-        (0.22, 0.02, 0.92, 0.01, 0.06, 0.03),
-        (0.01, 0.51, 0.01, 0.01, 0.01, 0.03),
-        (0.01, 0.78, 0.01, 0.01, 0.01, 0.01),
-    ),
-)
-"""Table 1 of the paper."""
+def t_test(values: Sequence[float]) -> float | None:
+    """Two-sided p of Student's test that the mean is 0; None below two values."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return None
+    mean, size = float(np.mean(values)), len(values)
+    error = float(np.std(values, ddof=1)) / size**0.5
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * t.sf(abs(mean) / error, size - 1))

@@ -1,0 +1,1 @@
+"""What every page shares: its command line, run folder, work, statistics and report."""
