@@ -16,9 +16,7 @@ from experiments._bargaining_rows import (
     setting_name,
     solver_name,
 )
-
-Table = tuple[str, list[str], list[list[str]]]
-"""Caption, column heads and cells."""
+from experiments.lab.report import Table
 
 
 def _at(cells: Sequence[Row], where: Data) -> Row | None:
@@ -49,7 +47,7 @@ def _grid(
         _heads(group[0]) + [show(c) if (c := _at(group, d)) else "-" for d in where]
         for group in _by_row(cells)
     ]
-    return [(caption, head, body)]
+    return [Table(caption, head, body)]
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -151,7 +149,7 @@ def model_tables(cells: Sequence[Row]) -> list[Table]:
         "Model and clone: mean over trials [lowest, highest], trials n; errors and "
         "payoffs in units of payoff or state, cross-entropies of the clone in nats"
     )
-    return [(caption, ["", *map(data_name, where)], body)]
+    return [Table(caption, ["", *map(data_name, where)], body)]
 
 
 def _between(cell: Row) -> str:
@@ -189,5 +187,5 @@ def tuning_tables(weights: Sequence[Row], grid: Sequence[Row]) -> list[Table]:
             [*key, *(_spread(row[v]) if v in row else "-" for v in values)]
             for key, row in groups.items()
         ]
-        tables.append((caption, head, body))
+        tables.append(Table(caption, head, body))
     return tables

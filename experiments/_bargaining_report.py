@@ -11,7 +11,6 @@ from typing import Any
 from experiments import _run
 from experiments._bargaining_claims import judge
 from experiments._bargaining_layout import (
-    Table,
     model_tables,
     p_tables,
     regret_tables,
@@ -30,12 +29,12 @@ from experiments._bargaining_rows import (
 from experiments._bargaining_tables import (
     comma_separated,
     comparisons,
-    markdown,
     model_cells,
     regret_cells,
     tuning_cells,
 )
 from experiments._bargaining_verdicts import LEVEL, VERDICTS
+from experiments.lab.report import Table, markdown, show
 
 _SILENT = ("json", "quiet", "config", "plan", "report", "resume", "out")
 _CLAIM = ("claim", "verdict", "leaning", "evidence", "test")
@@ -71,7 +70,7 @@ def write(
     tested = p_tables(same, against, where)
     tuned = tuning_tables(weights, grid)
     body = [[one[key] for key in _CLAIM] for one in claims]
-    said: Table = ("The paper's claims", list(_CLAIM), body)
+    said = Table("The paper's claims", _CLAIM, body)
     short = [{key: one[key] for key in _CLAIM} for one in claims]
     _texts(folder, "regret_table", lowest, cells)
     _texts(folder, "p_values", tested, [*same, *against])
@@ -82,7 +81,7 @@ def write(
         _texts(folder, "model_and_clone", shown, models)
     lead = [*_lead(judged, claims), LOWER_BOUND, PAIRED, PUBLISHED_NOTE]
     lead += [f"Note: {note}." for note in said_first]
-    facts_table: Table = ("Sizes, seeds and time", ["", "value"], _listed(sizes))
+    facts_table = Table("Sizes, seeds and time", ["", "value"], _listed(sizes))
     tables = [said, *lowest, *tested, *tuned, *shown, facts_table]
     _render(folder, lead, tables, judged, fidelity)
     summary = {
@@ -162,8 +161,6 @@ def _sizes(
 
 
 def _listed(sizes: dict[str, Any]) -> list[list[str]]:
-    from experiments._report import show
-
     lines = []
     for key, value in sizes.items():
         if isinstance(value, dict):
@@ -178,7 +175,7 @@ def _texts(
     folder: Path, name: str, tables: Sequence[Table], plain: Sequence[Row]
 ) -> None:
     """The tables as Markdown, and their numbers as CSV."""
-    parts = [f"{caption}.\n\n{markdown(head, body)}" for caption, head, body in tables]
+    parts = [f"{t.caption}.\n\n{markdown(t.columns, t.lines)}" for t in tables]
     text = "\n".join(parts) or "Nothing to tell from the rows of this run.\n"
     _run.write_text(folder / f"{name}.md", text)
     _run.write_text(folder / f"{name}.csv", comma_separated(plain))
@@ -191,16 +188,17 @@ def _render(
     judged: Judged,
     fidelity: Sequence[Row],
 ) -> None:
-    from experiments import _bargaining_figures, _report
+    from experiments import _bargaining_figures
+    from experiments.lab import charts, report
 
     plots = folder / "plots"
-    _report.render(
+    report.render(
         folder / "report.html",
         "Offline solving of the Bargaining game: COffeE, OEF and OEF-BC",
         lead,
-        [_report.table(*one) for one in tables],
+        tables,
         [
-            _report.figure(drawn, title, caption, plots / f"{name}.png")
+            charts.figure(drawn, title, caption, plots / f"{name}.png")
             for name, title, caption, drawn in _bargaining_figures.draw(
                 judged, fidelity
             )

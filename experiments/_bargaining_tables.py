@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -216,12 +216,6 @@ def tuning_cells(rows: Sequence[Row], approach: str) -> list[Row]:
         if len([s for s, r in settings.items() if r[0]["approach"] == approach]) > 1
         for one in sorted(settings)
     ]
-
-
-def markdown(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
-    """A table as Markdown."""
-    start = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return "\n".join([*start, *(f"| {' | '.join(row)} |" for row in body)]) + "\n"
 
 
 def comma_separated(rows: Sequence[Row]) -> str:

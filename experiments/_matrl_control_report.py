@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments import _matrl_control_claims as claim
-from experiments import _report
 from experiments._matrl_control import WINDOW, Curves, returns, smooth
+from experiments.lab import charts, report
 from metaspiel import files
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def cells(row: Mapping[str, Any]) -> list[str]:
 def text(summary: Mapping[str, Any]) -> str:
     """The tables of results and claims in Markdown."""
     steps, seeds = summary["env_steps"], summary["seeds"]
-    table = claim.markdown((*_HEAD, *_MORE), list(map(cells, summary["table"])))
+    table = report.markdown((*_HEAD, *_MORE), list(map(cells, summary["table"])))
     claims = [[row[name] for name in _CLAIMS] for row in summary["claims"]]
     return (
         f"Team returns, means over {seeds} seeds with bootstrap 95 % intervals; "
         f"{summary['iterations']} iterations, {steps:,} steps. {_note(seeds)}\n\n"
-        f"{table}\n\n{claim.markdown(_CLAIMS, claims)}"
+        f"{table}\n{report.markdown(_CLAIMS, claims)}"
     )
 
 
@@ -139,18 +139,18 @@ def write(
         if config.seeds >= _ENOUGH
         else "thin lines are seeds"
     )
-    _report.render(
+    report.render(
         folder / "report.html",
         "MATRL on robots moved by several agents",
         lead,
         [
-            _report.table(
+            report.Table(
                 "Team returns", (*_HEAD, *_MORE), list(map(cells, summary["table"]))
             ),
-            _report.table("Claims", _CLAIMS, rows),
+            report.Table("Claims", _CLAIMS, rows),
         ],
         [
-            _report.figure(
+            charts.figure(
                 curve_figure(config, curves, summary["random"]),
                 "Learning curves",
                 f"Mean over seeds of the last {WINDOW} iterations' return; {band}.",

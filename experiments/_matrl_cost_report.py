@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import _report, _run
+from experiments import _run
 from experiments._matrl_cost import PHASES, SIDES
 from experiments._matrl_grid_figures import COLOURS
+from experiments.lab import charts, report
+from experiments.lab.report import Table
 
 if TYPE_CHECKING:
     from experiments.matrl_cost import Config
 
 Row = dict[str, Any]
-Table = tuple[str, list[str], list[list[str]]]
 
 PUBLISHED = "1.1 to 1.2"
 """Time of MATRL over that of independent learners in the paper's Figure 5b."""
@@ -50,12 +51,12 @@ def write(folder: Path, config: "Config", rows: Sequence[Row]) -> Row:
     }
     _run.write_json(folder / "summary.json", _run.clean(summary))
     tables = _tables(summary)
-    _run.write_text(folder / "table.md", "\n".join(map(_markdown, tables)))
+    _run.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
     timed = [row for row in rows if row["part"] == "iteration"]
     figures = []
     if timed:
         figures.append(
-            _report.figure(
+            charts.figure(
                 figure(timed),
                 "Time of an iteration",
                 "Medians over rounds, by phase; below, the time of an iteration over "
@@ -63,7 +64,7 @@ def write(folder: Path, config: "Config", rows: Sequence[Row]) -> Row:
                 folder / "plots" / "iteration.png",
             )
         )
-    _report.render(
+    report.render(
         folder / "report.html",
         "What an iteration of MATRL costs",
         [
@@ -73,7 +74,7 @@ def write(folder: Path, config: "Config", rows: Sequence[Row]) -> Row:
             f"{config.batch} environment steps and takes {config.steps} steps of "
             f"actors and critics, the response {config.br_steps} of the actors.",
         ],
-        [_report.table(*table) for table in tables],
+        tables,
         figures,
     )
     return summary
@@ -128,7 +129,7 @@ def _tables(summary: Row) -> list[Table]:
             "side by side; the ratio is that of "
             f"{SIDES[0]} to ma-gym, which was measured on another two-core machine"
         )
-        tables.append((caption, head, body))
+        tables.append(Table(caption, head, body))
     body = [_solved(row) for row in rows if row["part"] == "nash"]
     if body:
         head = [
@@ -140,13 +141,13 @@ def _tables(summary: Row) -> list[Table]:
             "game of random payoffs for all equilibria or for pure ones first; regret "
             "is the largest, as a fraction of the payoff range"
         )
-        tables.append((caption, head, body))
+        tables.append(Table(caption, head, body))
     body = [
         [row["goal"], f"{row['value']:,.4g}", "yes" if row["met"] else "no"]
         for row in summary["goals"]
     ]
     if body:
-        tables.append(("What is asked for", ["", "measured", "met"], body))
+        tables.append(Table("What is asked for", ["", "measured", "met"], body))
     return tables
 
 
@@ -165,7 +166,8 @@ def _iteration(row: Row) -> Table:
         ]
         for name, one in row["methods"].items()
     ]
-    return f"{row['game']}, {row['agents']} agents: CPU milliseconds", head, body
+    caption = f"{row['game']}, {row['agents']} agents: CPU milliseconds"
+    return Table(caption, head, body)
 
 
 def _solved(row: Row) -> list[str]:
@@ -181,13 +183,6 @@ def _solved(row: Row) -> list[str]:
         *(f"{value:.2f}" for value in more),
         published,
     ]
-
-
-def _markdown(table: Table) -> str:
-    caption, head, body = table
-    lines = [caption, "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += [f"| {' | '.join(row)} |" for row in body]
-    return "\n".join(lines) + "\n"
 
 
 def figure(rows: Sequence[Row]) -> Figure:

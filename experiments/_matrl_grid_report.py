@@ -5,17 +5,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _cells, _folder, _report, _run
+from experiments import _cells, _folder, _run
 from experiments import _matrl_grid_figures as figures
 from experiments._cells import Cell, Outcome
 from experiments._matrl_grid_rows import claims, of_method, of_run, pairs
+from experiments.lab import charts, report
+from experiments.lab.report import Table
 from metaspiel.games.worlds import load
 
 if TYPE_CHECKING:
     from experiments.matrl_grid import Config
 
 Row = dict[str, Any]
-Table = tuple[str, list[str], list[list[str]]]
 
 
 def write(
@@ -39,12 +40,12 @@ def write(
     }
     _run.write_json(folder / "summary.json", _run.clean(summary))
     tables = _tables(summary)
-    _run.write_text(folder / "table.md", "\n".join(map(_markdown, tables)))
-    _report.render(
+    _run.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
+    report.render(
         folder / "report.html",
         "MATRL in grid worlds",
         _lead(summary),
-        [_report.table(*table) for table in tables],
+        tables,
         _figures(folder / "plots", tasks),
     )
     return summary
@@ -101,7 +102,7 @@ def _tables(summary: Row) -> list[Table]:
     body = [[claim[key] for key in keys] for claim in summary["claims"]]
     tables: list[Table] = []
     if body:
-        tables.append(("Claims", ["task", "claim", "verdict", "by"], body))
+        tables.append(Table("Claims", ["task", "claim", "verdict", "by"], body))
     for task in summary["tasks"]:
         of_pairs = {
             row["second"]: row
@@ -115,10 +116,10 @@ def _tables(summary: Row) -> list[Table]:
             f"{task['iterations']} iterations of {task['envs']} environments x "
             f"{task['batch'] // task['envs']} steps"
         )
-        tables.append((caption, _HEAD, body))
+        tables.append(Table(caption, _HEAD, body))
     if summary["failed"]:
         body = [[row["cell"], row["fault"]] for row in summary["failed"]]
-        tables.append(("Runs that failed", ["run", "why"], body))
+        tables.append(Table("Runs that failed", ["run", "why"], body))
     return tables
 
 
@@ -164,13 +165,6 @@ def _known(task: Row) -> list[list[str]]:
     ]
 
 
-def _markdown(table: Table) -> str:
-    caption, head, body = table
-    lines = [caption, "", f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += [f"| {' | '.join(row)} |" for row in body]
-    return "\n".join(lines) + "\n"
-
-
 def _verdicts(summary: Row) -> str:
     """How often each verdict was given to the claim that matrl is better."""
     of_pairs = summary["claims"][: len(summary["pairs"])]  # theirs come first
@@ -210,21 +204,21 @@ def _lead(summary: Row) -> list[str]:
     return sentences
 
 
-def _figures(plots: Path, tasks: Sequence[Row]) -> list[dict[str, str]]:
+def _figures(plots: Path, tasks: Sequence[Row]) -> list[charts.Picture]:
     pictures = []
     for task in tasks:
         if not any(row["n"] for row in task["methods"]):
             continue
         stem = task["task"].replace("(", "-").replace(")", "").replace(",", "-")
         pictures += [
-            _report.figure(
+            charts.figure(
                 figures.curves(task),
                 f"Learning curves, {task['task']}",
                 "Mean over runs and 95 % interval (Student's), in blocks of "
                 "iterations; a band wider than the picture is cut.",
                 plots / f"{stem}.png",
             ),
-            _report.figure(
+            charts.figure(
                 figures.finals(task),
                 f"Final returns, {task['task']}",
                 "Points are runs, bars means and 95 % intervals.",
@@ -234,7 +228,7 @@ def _figures(plots: Path, tasks: Sequence[Row]) -> list[dict[str, str]]:
     drawn = figures.shares(tasks)
     if drawn is not None:
         pictures.append(
-            _report.figure(
+            charts.figure(
                 drawn,
                 "How much the meta-game holds back",
                 "Mean over agents and runs of the share of its present policy that an "

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from experiments import _report
 from experiments._matrl_matrix_claims import claims
+from experiments.lab import charts, report
+from experiments.lab.report import Table
 from matrl.matrix_games import NAMED, START
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ def title(kind: str) -> str:
     return _TITLES.get(kind, kind)
 
 
-Table = tuple[str, list[str], list[list[str]]]
-
-
 def tables(config: "Config", summary: dict[str, Any]) -> list[Table]:
     """Caption, head and rows of every table."""
     made = [_claims(summary), _main(summary), _paired(summary)]
@@ -55,7 +53,7 @@ def tables(config: "Config", summary: dict[str, Any]) -> list[Table]:
 def _claims(summary: dict[str, Any]) -> Table:
     head = ["claim", "paper", "here", "verdict"]
     rows = [[row[name] for name in head] for row in summary["claims"]]
-    return "Claims, judged on the same games", head, rows
+    return Table("Claims, judged on the same games", head, rows)
 
 
 def _main(summary: dict[str, Any]) -> Table:
@@ -79,7 +77,7 @@ def _main(summary: dict[str, Any]) -> Table:
                 _number(row["cpu_seconds"], 2),
             ]
         )
-    return "Table 1: per cent converged / steps over those that did", head, rows
+    return Table("Table 1: per cent converged / steps over those that did", head, rows)
 
 
 def _paired(summary: dict[str, Any]) -> Table:
@@ -97,7 +95,7 @@ def _paired(summary: dict[str, Any]) -> Table:
         ]
         for row in summary["paired"]
     ]
-    return "MATRL against the others, game by game", head, rows
+    return Table("MATRL against the others, game by game", head, rows)
 
 
 def _sweep(summary: dict[str, Any]) -> Table:
@@ -110,7 +108,7 @@ def _sweep(summary: dict[str, Any]) -> Table:
         [title(kind), f"{size:g}", *(texts[label] for label in labels)]
         for (kind, size), texts in cells.items()
     ]
-    return (
+    return Table(
         "Equal steps: per cent that stay / steps until then",
         [
             *("class", "step"),
@@ -136,7 +134,9 @@ def _meta_games(summary: dict[str, Any]) -> Table:
         for row in summary["meta_games"]
     ]
     count = summary["meta_games"][0]["games"]
-    return f"Meta-games of MATRL before convergence, first {count} games", head, rows
+    return Table(
+        f"Meta-games of MATRL before convergence, first {count} games", head, rows
+    )
 
 
 def _rotation(summary: dict[str, Any]) -> Table:
@@ -150,7 +150,9 @@ def _rotation(summary: dict[str, Any]) -> Table:
         ]
         for row in summary["rotation"]
     ]
-    return "Figure 3: the rotational game from (1, 1)", [*head, "both switch"], rows
+    return Table(
+        "Figure 3: the rotational game from (1, 1)", [*head, "both switch"], rows
+    )
 
 
 def _pennies(config: "Config", summary: dict[str, Any]) -> Table:
@@ -162,17 +164,14 @@ def _pennies(config: "Config", summary: dict[str, Any]) -> Table:
         ]
         for row in summary["pennies"]
     ]
-    return "Matching pennies: steps until it stays", ["rule", "step", "steps"], rows
+    return Table(
+        "Matching pennies: steps until it stays", ["rule", "step", "steps"], rows
+    )
 
 
 def markdown(config: "Config", summary: dict[str, Any]) -> str:
     """All tables in Markdown."""
-    lines = []
-    for caption, head, rows in tables(config, summary):
-        lines += [f"## {caption}", "", f"| {' | '.join(head)} |"]
-        lines += ["|" + "---|" * len(head)]
-        lines += [f"| {' | '.join(row)} |" for row in rows] + [""]
-    return "\n".join(lines)
+    return "\n".join(f"## {one.markdown}" for one in tables(config, summary))
 
 
 def rotation(arrays: dict[str, ndarray]) -> Figure:
@@ -290,20 +289,20 @@ def render(
     """Writes the plots and ``report.html``."""
     plots = folder / "plots"
     figures = [
-        _report.figure(
+        charts.figure(
             converged(config, summary["table"], arrays),
             "Convergence",
             "Share of games that were near an equilibrium at some step up to this one.",
             plots / "converged.png",
         ),
-        _report.figure(
+        charts.figure(
             rotation(arrays),
             "Figure 3: the rotational game",
             "Gradient descent diverges, MATRL without its best response circles; the "
             "others shrink alike.",
             plots / "figure_3.png",
         ),
-        _report.figure(
+        charts.figure(
             named(arrays),
             "Figure 7: named games",
             "From (0.9, 0.2); stars are equilibria. IGA and IGA-LA at "
@@ -312,7 +311,7 @@ def render(
         ),
     ]
     if config.sweep:
-        drawn = _report.figure(
+        drawn = charts.figure(
             sweep(config, summary["sweep"]),
             "Equal steps",
             "Share of games that reach an equilibrium and stay, every rule with one "
@@ -320,7 +319,7 @@ def render(
             plots / "sweep.png",
         )
         figures.insert(0, drawn)
-    _report.render(
+    report.render(
         folder / "report.html",
         "MATRL on 2 x 2 games and the rotational game",
         [
@@ -329,6 +328,6 @@ def render(
             "equilibrium's for the first time; stays: they never leave again. Rates "
             "have Wilson intervals, mean steps bootstrapped ones (BCa)."
         ],
-        [_report.table(*made) for made in tables(config, summary)],
+        tables(config, summary),
         figures,
     )

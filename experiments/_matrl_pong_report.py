@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments import _matrl_control_claims as claim
-from experiments import _report
 from experiments._matrl_control_report import COLOURS
 from experiments._matrl_pong_matches import Scores
+from experiments.lab import charts, report
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,12 +27,12 @@ def text(summary: Mapping[str, Any]) -> str:
     claims = [[row[name] for name in _CLAIMS] for row in summary["claims"]]
     parts = [
         _lead(summary),
-        claim.markdown(_DUELS, list(map(_duel, summary["duels"]))),
-        claim.markdown(head, rows),
-        claim.markdown(*_choice(summary)),
-        claim.markdown(_CLAIMS, claims),
+        report.markdown(_DUELS, list(map(_duel, summary["duels"]))),
+        report.markdown(head, rows),
+        report.markdown(*_choice(summary)),
+        report.markdown(_CLAIMS, claims),
     ]
-    return "\n\n".join(parts)
+    return "\n".join([f"{parts[0]}\n", *parts[1:]])
 
 
 def _lead(summary: Mapping[str, Any]) -> str:
@@ -157,25 +157,25 @@ def write(
     ]
     claims = [[row[name] for name in _CLAIMS] for row in summary["claims"]]
     plots = folder / "plots"
-    _report.render(
+    report.render(
         folder / "report.html",
         f"MATRL and independent learners in {config.game}",
         lead,
         [
             _table("Final agents against final agents", _DUELS, summary["duels"]),
-            _report.table("Against opponents that do not learn", *_scripts(summary)),
-            _report.table("The choice of a method as a game", *_choice(summary)),
-            _report.table("Claims", _CLAIMS, claims),
+            report.Table("Against opponents that do not learn", *_scripts(summary)),
+            report.Table("The choice of a method as a game", *_choice(summary)),
+            report.Table("Claims", _CLAIMS, claims),
         ],
         [
-            _report.figure(
+            charts.figure(
                 matrix_figure(summary),
                 "Cross-play of checkpoints",
                 "Mean score over seeds and both sides, ± standard error over seeds "
                 "(over games with one seed).",
                 plots / "matrix.png",
             ),
-            _report.figure(
+            charts.figure(
                 script_figure(config, scores),
                 "Against opponents that do not learn",
                 "Mean over runs and sides; thin lines are runs.",
@@ -187,5 +187,5 @@ def write(
 
 def _table(
     caption: str, head: Sequence[str], rows: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    return _report.table(caption, head, list(map(_duel, rows)))
+) -> report.Table:
+    return report.Table(caption, head, list(map(_duel, rows)))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import _cells, _report, _run
+from experiments import _cells, _run
+from experiments.lab import charts, report
 from experiments.lab.statistics import t_interval
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def _size(size: tuple[float, float]) -> str:
     return f"clip {size[0]:g}, rate {size[1]:g}"
 
 
+_COMPARED = ("method", "against", "better at", "worse at", "undecided")
 _HEAD = ("clip", "rate", "method", "mean", "95 % interval", "runs", "rho", "rho inside")
 
 
@@ -141,14 +143,13 @@ def cells_of(row: Row) -> list[str]:
 
 def markdown(summary: Row) -> str:
     """All tables in Markdown."""
-    lines = [f"| {' | '.join(_HEAD)} |", "|" + "---|" * len(_HEAD)]
-    lines += [f"| {' | '.join(cells_of(row))} |" for row in summary["rows"]]
-    lines += ["", "| method | against | better at | worse at | undecided |"]
-    lines += ["|---|---|---|---|---|"]
-    lines += [f"| {' | '.join(_verdict(row))} |" for row in summary["claims"]]
-    sizes = "; ".join(summary["beats_all"]) or "none"
-    lines += ["", f"Better than every method without a meta-game: {sizes}."]
-    return "\n".join(lines) + "\n"
+    parts = [
+        report.markdown(_HEAD, map(cells_of, summary["rows"])),
+        report.markdown(_COMPARED, map(_verdict, summary["claims"])),
+        f"Better than every method without a meta-game: "
+        f"{'; '.join(summary['beats_all']) or 'none'}.\n",
+    ]
+    return "\n".join(parts)
 
 
 def _verdict(row: Row) -> list[str]:
@@ -211,7 +212,7 @@ def write(
     _run.write_json(folder / "summary.json", _run.clean(summary))
     _run.write_text(folder / "table.md", markdown(summary))
     sizes = "; ".join(summary["beats_all"]) or "none"
-    _report.render(
+    report.render(
         folder / "report.html",
         f"Step sizes with sampled learners: {config.game}",
         [
@@ -223,15 +224,15 @@ def write(
             f"Better than every method without a meta-game: {sizes}.",
         ],
         [
-            _report.table("Every step size", _HEAD, list(map(cells_of, rows))),
-            _report.table(
+            report.Table("Every step size", _HEAD, list(map(cells_of, rows))),
+            report.Table(
                 "Comparisons",
-                ("method", "against", "better at", "worse at", "undecided"),
+                _COMPARED,
                 [_verdict(row) for row in summary["claims"]],
             ),
         ],
         [
-            _report.figure(
+            charts.figure(
                 figure(rows, config.measure),
                 "Step size",
                 "Bands are 95 % intervals over seeds.",

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from experiments.lab.report import Table
 from meta_solvers.exact.batch import Equilibria, equilibria
 from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Concept, Problem
 from metaspiel.nfg.errors import UserError
 
-Table = tuple[str, list[str], list[list[Any]]]  # caption, columns, rows
 Drawing = tuple[Any, str, str]  # matplotlib's figure, title, caption
 Solver = Callable[[ndarray], tuple[ndarray, ndarray]]  # payoffs to joint and status
 
@@ -157,14 +157,10 @@ def ablation(curves: dict[str, Any]) -> list[str]:
 
 def markdown(tables: Sequence[Table], lines: Sequence[str] = ()) -> str:
     """Tables, and sentences below them."""
-    blocks = []
-    for caption, columns, rows in tables:
-        block = [caption, "", f"| {' | '.join(columns)} |", "|" + "---|" * len(columns)]
-        block += [f"| {' | '.join(map(str, row))} |" for row in rows]
-        blocks.append("\n".join(block))
+    blocks = [table.markdown for table in tables]
     if lines:
-        blocks.append("\n".join(f"- {line}" for line in lines))
-    return "\n\n".join(blocks)
+        blocks.append("".join(f"- {line}\n" for line in lines))
+    return "\n".join(blocks)
 
 
 def publish(
@@ -176,17 +172,18 @@ def publish(
     drawings: Sequence[Drawing] = (),
 ) -> None:
     """Writes ``table.md``, ``report.html`` and ``plots``."""
-    from experiments import _report, _run
+    from experiments import _run
+    from experiments.lab import charts, report
 
-    _run.write_text(folder / "table.md", markdown(tables, lines) + "\n")
-    shown = [_report.table(*table) for table in tables]
+    _run.write_text(folder / "table.md", markdown(tables, lines))
+    shown = list(tables)
     if lines:
-        shown.append(_report.table("Verdict", ["row"], [[line] for line in lines]))
+        shown.append(Table("Verdict", ["row"], [[line] for line in lines]))
     figures = [
-        _report.figure(*drawing, folder / "plots" / f"{number}.png")
+        charts.figure(*drawing, folder / "plots" / f"{number}.png")
         for number, drawing in enumerate(drawings, 1)
     ]
-    _report.render(folder / "report.html", title, lead, shown, figures)
+    report.render(folder / "report.html", title, lead, shown, figures)
 
 
 def draw_games(result: dict[str, Any]) -> Drawing:

@@ -22,7 +22,7 @@ def trial(
     config: "Config", folder: Path, arena: "Arena", setup: "Setup"
 ) -> dict[str, Any]:
     """One trial from its start or its last checkpoint to its end."""
-    from experiments._report import write_report
+    from experiments._trial_report import write_report
     from psro.loop import start, step
     from psro.metrics import row
 

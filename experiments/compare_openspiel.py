@@ -252,12 +252,12 @@ def _csv(rows: dict[str, dict[str, Any]]) -> str:
 
 
 def _markdown(result: dict[str, Any], config: Config) -> str:
+    from experiments.lab import report
+
     lines = ["# Ours beside OpenSpiel", "", NOTE.format(repeats=config.repeats), ""]
-    lines += ["| " + " | ".join(COLUMNS) + " |"]
-    lines += ["|" + " --- |" * len(COLUMNS)]
-    for name, row in result["rows"].items():
-        lines.append("| " + " | ".join(_cells(name, row)) + " |")
-    lines += ["", *(f"- {text}" for text in _remarks(result)), ""]
+    cells = [_cells(name, row) for name, row in result["rows"].items()]
+    lines += [report.markdown(COLUMNS, cells)]
+    lines += [*(f"- {text}" for text in _remarks(result)), ""]
     versions = ", ".join(map(" ".join, _run.environment()["versions"].items()))
     lines += [f"Linear programs of OpenSpiel by {config.lp}; {versions}.", ""]
     return "\n".join(lines)

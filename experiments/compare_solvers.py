@@ -219,9 +219,11 @@ def rows(cells: list[dict[str, Any]], specs: list[str]) -> list[dict[str, Any]]:
 
 def markdown(rows: list[dict[str, Any]], sizes: list[str]) -> str:
     """The README's table in Markdown."""
+    from experiments.lab import report
+
     head = ["solver", "concept", "games", "OK", "otherwise", "median gap", "worst gap"]
     head += [f"ms {text}" for text in sizes]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines = []
     for row in rows:
         cells = [f"`{row['solver']}`", row["concept"], str(row["games"])]
         cells.append("-" if row["ok"] is None else f"{100 * row['ok']:.1f} %")
@@ -231,26 +233,26 @@ def markdown(rows: list[dict[str, Any]], sizes: list[str]) -> str:
         for text in sizes:
             value = row.get(text)
             cells.append("-" if value is None else f"{value:.3g}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return report.markdown(head, lines)
 
 
 def _write(folder: Path, cells: list[dict[str, Any]], specs: list[str]) -> None:
-    from experiments import _report
+    from experiments.lab import report
 
     table = rows(cells, specs)
     sizes = list(dict.fromkeys(c["size"] for c in cells))
     _run.write_json(folder / "cells.json", _run.clean(cells))
-    _run.write_text(folder / "table.md", markdown(table, sizes) + "\n")
+    _run.write_text(folder / "table.md", markdown(table, sizes))
     columns = list(table[0]) if table else []
-    _report.render(
+    report.render(
         folder / "report.html",
         "Meta-solvers on families of random games",
         [
             "OK is the share of games with status OK. Gaps are of the solver's own "
             "concept, over the payoff range; times are CPU milliseconds."
         ],
-        [_report.table("Solvers", columns, [list(row.values()) for row in table])],
+        [report.Table("Solvers", columns, [list(row.values()) for row in table])],
         [],
     )
 
@@ -263,7 +265,7 @@ def page(config: Config) -> None:
         print(json.dumps(_run.clean(rows(cells, specs))))
     elif not config.quiet:
         sizes = list(dict.fromkeys(c["size"] for c in cells))
-        print(markdown(rows(cells, specs), sizes))
+        print(markdown(rows(cells, specs), sizes), end="")
 
 
 if __name__ == "__main__":

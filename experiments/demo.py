@@ -216,7 +216,7 @@ def _why(best: dict[str, Any], others: list[dict[str, Any]]) -> str:
 
 
 def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
-    from experiments import _report
+    from experiments.lab import charts, report
 
     columns = [
         "game", "meta-solver", "final gap", "first gap < 1e-6", "value sum",
@@ -251,9 +251,9 @@ def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
             for r in results
             if r["title"] == title
         }
-        drawn = _report.curve(lines, "full-game CCE gap", log=True)
+        drawn = charts.curve(lines, "full-game CCE gap", log=True)
         figures.append(
-            _report.figure(
+            charts.figure(
                 drawn,
                 f"{title}: gap by iteration",
                 "Sum over players of what a best response over all policies of the "
@@ -261,11 +261,11 @@ def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
                 folder / "plots" / f"{slug(title)}.png",
             )
         )
-    _report.render(
+    report.render(
         folder / "report.html",
         "Which meta-solver does best?",
         verdict(results),
-        [_report.table("Final state of every run (best of each game marked)", columns,
+        [report.Table("Final state of every run (best of each game marked)", columns,
                        cells, best)],
         figures,
     )  # fmt: skip

@@ -238,9 +238,11 @@ def _line(row: dict[str, Any]) -> str:
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The README's table in Markdown."""
+    from experiments.lab import report
+
     head = ["size", "solver", "games", "solved", "mean gap", "max gap"]
     head += ["mean TV", "CPU ms", f"over {BASE}", "note"]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines = []
 
     def show(value: float | None, digits: int) -> str:
         return "-" if value is None else f"{value:.{digits}g}"
@@ -251,8 +253,8 @@ def markdown(rows: list[dict[str, Any]]) -> str:
         keys = ("mean_gap", "max_gap", "mean_distance")
         cells += [show(row[key], 2) for key in keys]
         cells += [show(row[key], 3) for key in ("ms", "speed_up")]
-        lines.append(f"| {' | '.join([*cells, row['note'] or '-'])} |")
-    return "\n".join(lines)
+        lines.append([*cells, row["note"] or "-"])
+    return report.markdown(head, lines)
 
 
 def figure(rows: list[dict[str, Any]], concept: str) -> "Figure":
@@ -290,20 +292,20 @@ def figure(rows: list[dict[str, Any]], concept: str) -> "Figure":
 
 
 def _write(folder: Path, cells: list[dict[str, Any]], config: Config) -> None:
-    from experiments import _report
+    from experiments.lab import charts, report
 
     rows = [summary(cell, cells) for cell in cells]
     _run.write_json(folder / "cells.json", _run.clean(cells))
-    _run.write_text(folder / "table.md", markdown(rows) + "\n")
+    _run.write_text(folder / "table.md", markdown(rows))
     concept = config.concept.upper()
-    table = _report.table("Solvers", list(rows[0]), [list(r.values()) for r in rows])
-    plot = _report.figure(
+    table = report.Table("Solvers", list(rows[0]), [list(r.values()) for r in rows])
+    plot = charts.figure(
         figure(rows, config.concept),
         "Accuracy against time",
         f"Lower left is better. Mean gaps below {FLOOR:g} are drawn there.",
         folder / "plots" / "speed.png",
     )
-    _report.render(
+    report.render(
         folder / "report.html",
         f"Maximum-entropy {concept} of L2-invariant games",
         [
@@ -324,7 +326,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean(rows)))
     elif not config.quiet:
-        print(markdown(rows))
+        print(markdown(rows), end="")
 
 
 if __name__ == "__main__":

@@ -279,33 +279,33 @@ def response_rows(
 
 def markdown(rows: list["Row"]) -> str:
     """The README's table in Markdown."""
-    lines = [
-        "| part | what | value | unit | goal | met | note |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    from experiments.lab import report
+
+    lines = []
     for row in rows:
         met = "" if row.met is None else "yes" if row.met else "no"
         cells = (row.part, row.what, f"{row.value:.3g}", row.unit, row.goal, met)
-        lines.append(f"| {' | '.join((*cells, row.note))} |")
-    return "\n".join(lines)
+        lines.append([*cells, row.note])
+    head = ("part", "what", "value", "unit", "goal", "met", "note")
+    return report.markdown(head, lines)
 
 
 def _write(folder: Path, rows: list["Row"], load: list[float]) -> None:
-    from experiments import _report
+    from experiments.lab import report
 
     table = [asdict(row) for row in rows]
     _run.write_json(folder / "summary.json", _run.clean({"load": load, "rows": table}))
-    _run.write_text(folder / "table.md", markdown(rows) + "\n")
+    _run.write_text(folder / "table.md", markdown(rows))
     met = {True: "yes", False: "no", None: ""}
     cells = [[*list(r.values())[:5], met[r["met"]], r["note"]] for r in table]
-    _report.render(
+    report.render(
         folder / "report.html",
         "Speed of learned responses and sampled payoffs",
         [
             "CPU time of one thread; what is compared ran in turns in one process. "
             f"Load of the machine: {load[0]:.1f} before, {load[1]:.1f} after."
         ],
-        [_report.table("Measured", list(table[0]), cells)],
+        [report.Table("Measured", list(table[0]), cells)],
         [],
     )
 
@@ -316,7 +316,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean([asdict(row) for row in rows])))
     elif not config.quiet:
-        print("\n" + markdown(rows))
+        print("\n" + markdown(rows), end="")
 
 
 if __name__ == "__main__":

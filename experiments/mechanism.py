@@ -153,14 +153,14 @@ def run(config: Config) -> dict[str, Any]:
 def _report(
     folder: Path, config: Config, summary: dict[str, Any], rows: list[dict[str, Any]]
 ) -> None:
-    from experiments import _report as report
+    from experiments.lab import charts, report
 
     steps = [row["step"] for row in rows]
     lines = {
         "equilibrium": (steps, [row["cost"] for row in rows]),
         "best joint action": (steps, [row["least"] for row in rows]),
     }
-    drawn = report.curve(lines, "total cost", log=False, across="step")
+    drawn = charts.curve(lines, "total cost", log=False, across="step")
     report.render(
         folder / "report.html",
         "Tolls that make the equilibrium of a congestion game cheap",
@@ -171,11 +171,11 @@ def _report(
             f"{config.concept.upper()}."
         ],
         [
-            report.table(
+            report.Table(
                 "Mean total cost", ["", "value"], list(map(list, summary.items()))
             )
         ],
-        [report.figure(drawn, "Total cost", "Tolls not counted.", folder / "cost.png")],
+        [charts.figure(drawn, "Total cost", "Tolls not counted.", folder / "cost.png")],
     )
 
 

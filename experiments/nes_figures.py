@@ -27,9 +27,9 @@ import numpy as np
 from numpy import ndarray
 
 from experiments import _nes, _run
-from experiments._nes import Table
 from experiments._nes_curves import Curve, Test, trained
 from experiments.compare_solvers import shape
+from experiments.lab.report import Table
 from meta_solvers.exact.problem import Concept
 from metaspiel.nfg.errors import UserError, unknown
 
@@ -207,7 +207,7 @@ def three_games(config: Config, folder: Path) -> Result:
     columns = ["game", "selection", "exact joint", "NES joint", "solver gap"]
     columns += ["payoffs (exact)", "exact status"]
     caption = "Joints over (1, 1), (1, 2), (2, 1), (2, 2)"
-    return result, [(caption, columns, rows)], [], [_nes.draw_games(result)]
+    return result, [Table(caption, columns, rows)], [], [_nes.draw_games(result)]
 
 
 def _numbers(values: Any) -> str:
@@ -268,7 +268,12 @@ def learning(config: Config, folder: Path) -> Result:
         _nes.draw_curves(lines, f"({panel}) {PANELS[panel]}")
         for panel, lines in result.items()
     ]
-    return result, [(caption, columns, rows)], _nes.ablation(result.get("d", {})), drawn
+    return (
+        result,
+        [Table(caption, columns, rows)],
+        _nes.ablation(result.get("d", {})),
+        drawn,
+    )
 
 
 def classes(config: Config, folder: Path) -> Result:
@@ -300,11 +305,12 @@ def classes(config: Config, folder: Path) -> Result:
         config.say(f"{family}: NES {labels['gap']} {rows['gap'][-1][2]}")
     columns = ["class", "uniform", "NES", f"NES and {_nes.REFINED} Newton steps"]
     tables: list[Table] = [
-        (f"{labels[what]}: best / mean / worst", columns, rows[what]) for what in labels
+        Table(f"{labels[what]}: best / mean / worst", columns, rows[what])
+        for what in labels
     ]
     columns = ["class", "exact: failed", f"exact: largest {labels['gap']}"]
     columns += ["exact: ms", "NES: ms", "refined: ms"]
-    tables.append(("The exact solver, and CPU ms a game", columns, rows["exact"]))
+    tables.append(Table("The exact solver, and CPU ms a game", columns, rows["exact"]))
     drawn = [_nes.draw_classes(result, *item) for item in labels.items()]
     return result, tables, [], drawn
 
@@ -333,7 +339,7 @@ def page(config: Config) -> None:
         _nes.publish(folder, title, lead, tables=tables, lines=lines, drawings=drawn)
         if config.json:
             print(json.dumps(_run.clean(result)))
-        config.say("\n" + _nes.markdown(tables, lines))
+        config.say("\n" + _nes.markdown(tables, lines).rstrip())
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ import numpy as np
 from numpy import ndarray
 
 from experiments import _nes, _run
+from experiments.lab.report import Table
 from metaspiel.nfg.errors import UserError
 
 SIZES = (4, 8, 16, 32, 64)
@@ -242,13 +243,13 @@ def estimate(cell: dict[str, float | None]) -> str:
     return text if cell["error"] is None else f"{text} ± {_nes.number(cell['error'])}"
 
 
-def tables(rows: list[dict[str, Any]]) -> list[_nes.Table]:
+def tables(rows: list[dict[str, Any]]) -> list[Table]:
     """Gaps and successes of Table 1, then Table 2."""
 
     def published(row: dict[str, Any], key: str) -> str:
         return _nes.number(row["published"].get(key))
 
-    result: list[_nes.Table] = []
+    result: list[Table] = []
     for what, label in (("gap", "CCE gap"), ("solver_gap", "Solver gap")):
         columns = ["n", "uniform: published", "uniform: ours", "NES: published"]
         columns += ["NES: ours", f"ours and {_nes.REFINED} Newton steps"]
@@ -263,12 +264,12 @@ def tables(rows: list[dict[str, Any]]) -> list[_nes.Table]:
             ]
             for row in rows
         ]
-        result.append((f"Table 1: {label}, mean ± standard error", columns, cells))
+        result.append(Table(f"Table 1: {label}, mean ± standard error", columns, cells))
     columns = ["n", "ECOS: published", "ECOS, hard", "ECOS, penalty", "exact solver"]
     columns += ["ECOS hard: s/game", "penalty: s/game", "exact: s/game"]
     columns += ["ECOS hard to exact (worst)", "exact: largest CCE gap"]
     result.append(
-        ("Table 1: share of games solved", columns, [_solved(r) for r in rows])
+        Table("Table 1: share of games solved", columns, [_solved(r) for r in rows])
     )
     columns = ["n", "CCE gap: published", "ours", "solver gap: published", "ours"]
     zero_shot = [
@@ -282,7 +283,7 @@ def tables(rows: list[dict[str, Any]]) -> list[_nes.Table]:
         for row in rows
     ]
     caption = "Table 2: trained at 8x8 (published) or on what our weights were"
-    return [*result, (caption, columns, zero_shot)]
+    return [*result, Table(caption, columns, zero_shot)]
 
 
 def _solved(row: dict[str, Any]) -> list[Any]:
@@ -331,7 +332,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean(rows)))
     elif not config.quiet:
-        print("\n" + _nes.markdown(tables(rows)))
+        print("\n" + _nes.markdown(tables(rows)), end="")
 
 
 if __name__ == "__main__":

@@ -221,7 +221,7 @@ def _finish(folder: Path, training: "Training", rows: list[dict[str, Any]]) -> N
 
     import torch
 
-    from experiments import _report
+    from experiments.lab import charts, report
     from meta_solvers.nes import store
 
     record = {
@@ -242,11 +242,11 @@ def _finish(folder: Path, training: "Training", rows: list[dict[str, Any]]) -> N
         s["size"]: (at, [row["sizes"][i]["solver_gap"] for row in rows])
         for i, s in enumerate(last)
     }
-    drawn = _report.curve(curves, "mean solver gap", log=True, across="training step")
-    plot = _report.figure(
+    drawn = charts.curve(curves, "mean solver gap", log=True, across="training step")
+    plot = charts.figure(
         drawn, "Solver gap", "By size of game.", folder / "plots" / "solver_gap.png"
     )
-    _report.render(
+    report.render(
         folder / "report.html",
         "Neural Equilibrium Solver: training",
         [
@@ -254,7 +254,7 @@ def _finish(folder: Path, training: "Training", rows: list[dict[str, Any]]) -> N
             "the total variation to the exact joint; the gap adds up the largest "
             "gains of the players, in standard deviations of payoff. Fresh games."
         ],
-        [_report.table("Last evaluation", columns, [list(s.values()) for s in last])],
+        [report.Table("Last evaluation", columns, [list(s.values()) for s in last])],
         [plot],
     )
 

@@ -182,7 +182,7 @@ def run(config: Config) -> dict[str, Any]:
         summary = {"solvers": SOLVERS, "rows": rows}
         _run.write_json(folder / "games.json", kept)
         _run.write_json(folder / "summary.json", summary)
-        _run.write_text(folder / "table.md", markdown(rows) + "\n")
+        _run.write_text(folder / "table.md", markdown(rows))
         _report(folder, config, rows)
         return summary
 
@@ -225,9 +225,9 @@ def cells(row: dict[str, Any]) -> list[str]:
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table of both blocks."""
-    lines = [f"| {' | '.join(_HEAD)} |", "|" + "---|" * len(_HEAD)]
-    lines += [f"| {' | '.join(cells(row))} |" for row in rows]
-    return "\n".join(lines)
+    from experiments.lab import report
+
+    return report.markdown(_HEAD, map(cells, rows))
 
 
 def figure(rows: list[dict[str, Any]]) -> "Figure":
@@ -257,7 +257,7 @@ def figure(rows: list[dict[str, Any]]) -> "Figure":
 
 
 def _report(folder: Path, config: Config, rows: list[dict[str, Any]]) -> None:
-    from experiments import _report as report
+    from experiments.lab import charts, report
 
     report.render(
         folder / "report.html",
@@ -273,11 +273,11 @@ def _report(folder: Path, config: Config, rows: list[dict[str, Any]]) -> None:
             "the order of rows can be compared.",
         ],
         [
-            report.table("Bound and true regret", _HEAD, list(map(cells, rows))),
-            report.table("Solvers", ["row", "spec"], list(map(list, SOLVERS.items()))),
+            report.Table("Bound and true regret", _HEAD, list(map(cells, rows))),
+            report.Table("Solvers", ["row", "spec"], list(map(list, SOLVERS.items()))),
         ],
         [
-            report.figure(
+            charts.figure(
                 figure(rows),
                 "True regret against the bound",
                 "A solver may lower the bound and not the regret: the bound is the "
@@ -294,7 +294,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean(summary)))
     elif not config.quiet:
-        print(markdown(summary["rows"]))
+        print(markdown(summary["rows"]), end="")
 
 
 if __name__ == "__main__":

@@ -85,12 +85,15 @@ def table() -> list[dict[str, Any]]:
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table as the README has it."""
-    lines = ["| name | concept | players | selects or maximises | source |"]
-    lines.append("|---|---|---|---|---|")
-    for row in rows:
-        cells = (f"`{row['name']}`", row["concept"], row["players"], row["maximises"])
-        lines.append(f"| {' | '.join(cells)} | {row['source'] or '-'} |")
-    return "\n".join(lines)
+    from experiments.lab import report
+
+    head = ("name", "concept", "players", "selects or maximises", "source")
+    keys = ("concept", "players", "maximises")
+    lines = [
+        [f"`{row['name']}`", *(row[key] for key in keys), row["source"] or "-"]
+        for row in rows
+    ]
+    return report.markdown(head, lines)
 
 
 def page(config: Config) -> None:
@@ -110,7 +113,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean(rows), default=str))
     elif config.markdown:
-        print(markdown(rows))
+        print(markdown(rows), end="")
     else:
         from rich.console import Console
         from rich.table import Table

@@ -1,112 +1,16 @@
-"""Plots and the self-contained HTML report of a PSRO run."""
+"""Plots and report of one trial of PSRO."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 from numpy import ndarray
 
 from experiments import _run
-from metaspiel import files
-
-_FLOOR = 1e-16  # a gap of exactly 0 is drawn here on a logarithmic axis
-_WIDTH = 7.5
-
-
-def render(
-    path: Path,
-    title: str,
-    lead: Sequence[str],
-    tables: Sequence[dict[str, Any]],
-    figures: Sequence[dict[str, str]],
-) -> None:
-    """Writes one HTML file that needs nothing else."""
-    loader = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-    )
-    text = loader.get_template("report.html.j2").render(
-        title=title,
-        lead=lead,
-        tables=tables,
-        figures=figures,
-        environment=_run.environment(),
-    )
-    _run.write_text(path, text)
-
-
-def table(
-    caption: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[Any]],
-    best: Sequence[int] = (),
-) -> dict[str, Any]:
-    """A table for ``render``; rows whose number is in ``best`` stand out."""
-    return {
-        "caption": caption,
-        "columns": columns,
-        "rows": [
-            {"cells": [show(cell) for cell in row], "best": i in best}
-            for i, row in enumerate(rows)
-        ],
-    }
-
-
-def show(cell: Any) -> str:
-    """A cell as text: four digits, short lists."""
-    if cell is None:
-        return "-"
-    if isinstance(cell, float):
-        return f"{cell:.4g}"
-    if isinstance(cell, list | tuple):
-        return ", ".join(show(item) for item in cell)
-    return str(cell)
-
-
-def write_png(drawn: Figure, path: Path) -> None:
-    """Writes a drawn figure as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packed = io.BytesIO()
-    drawn.savefig(packed, format="png", dpi=130, bbox_inches="tight")
-    files.write_bytes(path, packed.getvalue())
-
-
-def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> dict[str, str]:
-    """A drawn figure for ``render``, also saved as PNG."""
-    if png is not None:
-        write_png(drawn, png)
-    text = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    drawn.savefig(text, format="svg", bbox_inches="tight", metadata=nothing)
-    svg = text.getvalue()
-    return {"title": title, "caption": caption, "svg": svg[svg.index("<svg") :]}
-
-
-def curve(
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    label: str,
-    log: bool,
-    across: str = "iteration",
-) -> Figure:
-    """Named lines over iterations, or whatever ``across`` says."""
-    drawn = Figure(figsize=(_WIDTH, 3.4))
-    axes = drawn.subplots()
-    for name, (x, y) in lines.items():
-        values = np.maximum(y, _FLOOR) if log else np.asarray(y)
-        axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
-    if log:
-        axes.set_yscale("log")
-    axes.set_xlabel(across)
-    axes.set_ylabel(label)
-    axes.grid(alpha=0.3)
-    if lines:
-        axes.legend(fontsize=8)
-    return drawn
+from experiments.lab.charts import FLOOR, WIDTH, Picture, curve, figure
+from experiments.lab.report import Table, render
 
 
 def write_report(
@@ -135,8 +39,8 @@ def write_report(
         f"PSRO on {summary['game']} with {summary['solver']}",
         lead,
         [
-            table("Result", ["", "value"], facts),
-            table("CPU seconds", ["stage", "seconds"], stages),
+            Table("Result", ["", "value"], facts),
+            Table("CPU seconds", ["stage", "seconds"], stages),
         ],
         figures,
     )
@@ -147,7 +51,7 @@ def _figures(
     summary: dict[str, Any],
     rows: Sequence[dict[str, Any]],
     payoffs: ndarray,
-) -> list[dict[str, str]]:
+) -> list[Picture]:
     x = [row["iteration"] for row in rows]
     gaps = {
         f"{summary['solver']} (responded to)": _measured(rows, "gap"),
@@ -166,7 +70,7 @@ def _figures(
             "Gap",
             "Sum over players of what a best response over all policies of the game "
             f"gains against the meta-strategy; 0 is an exact {concept}. Gaps below "
-            f"{_FLOOR:g} are drawn there; gaps that were not measured are left out.",
+            f"{FLOOR:g} are drawn there; gaps that were not measured are left out.",
             plots / "gap.png",
         ),
         figure(
@@ -206,7 +110,7 @@ def _measured(
 
 def _strategies(rows: Sequence[dict[str, Any]]) -> Figure:
     players = len(rows[0]["marginals"])
-    drawn = Figure(figsize=(_WIDTH, 2.4 * players))
+    drawn = Figure(figsize=(WIDTH, 2.4 * players))
     for player, axes in enumerate(np.atleast_1d(drawn.subplots(players, 1))):
         height = max(len(row["marginals"][player]) for row in rows)
         image = np.zeros((height, len(rows)))
@@ -225,7 +129,7 @@ def _strategies(rows: Sequence[dict[str, Any]]) -> Figure:
 
 def _heat_maps(payoffs: ndarray) -> Figure:
     players = len(payoffs)
-    drawn = Figure(figsize=(_WIDTH, 3.0 if players < 3 else 2.6))
+    drawn = Figure(figsize=(WIDTH, 3.0 if players < 3 else 2.6))
     for player, axes in enumerate(np.atleast_1d(drawn.subplots(1, players))):
         other = (player + 1) % players
         rest = tuple(q for q in range(players) if q not in (player, other))
@@ -243,7 +147,7 @@ def _heat_maps(payoffs: ndarray) -> Figure:
 
 
 def _timings(rows: Sequence[dict[str, Any]]) -> Figure:
-    drawn = Figure(figsize=(_WIDTH, 3.0))
+    drawn = Figure(figsize=(WIDTH, 3.0))
     axes = drawn.subplots()
     x = [row["iteration"] for row in rows]
     stages = list(rows[0]["cpu_seconds"])

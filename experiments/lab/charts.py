@@ -1,0 +1,70 @@
+"""Charts in one style: drawn with matplotlib, kept as PNG, shown as SVG."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from metaspiel import files
+
+FLOOR = 1e-16  # a gap of exactly 0 is drawn here on a logarithmic axis
+WIDTH = 7.5
+
+
+def write_png(drawn: Figure, path: Path) -> None:
+    """Writes a drawn figure as PNG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    packed = io.BytesIO()
+    drawn.savefig(packed, format="png", dpi=130, bbox_inches="tight")
+    files.write_bytes(path, packed.getvalue())
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart as a report shows it.
+
+    Attributes:
+      title: above it.
+      caption: below it.
+      svg: the drawing.
+    """
+
+    title: str
+    caption: str
+    svg: str
+
+
+def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> Picture:
+    """A drawn figure for ``render``, also saved as PNG."""
+    if png is not None:
+        write_png(drawn, png)
+    text = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    drawn.savefig(text, format="svg", bbox_inches="tight", metadata=nothing)
+    svg = text.getvalue()
+    return Picture(title, caption, svg[svg.index("<svg") :])
+
+
+def curve(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    label: str,
+    log: bool,
+    across: str = "iteration",
+) -> Figure:
+    """Named lines over iterations, or whatever ``across`` says."""
+    drawn = Figure(figsize=(WIDTH, 3.4))
+    axes = drawn.subplots()
+    for name, (x, y) in lines.items():
+        values = np.maximum(y, FLOOR) if log else np.asarray(y)
+        axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
+    if log:
+        axes.set_yscale("log")
+    axes.set_xlabel(across)
+    axes.set_ylabel(label)
+    axes.grid(alpha=0.3)
+    if lines:
+        axes.legend(fontsize=8)
+    return drawn

@@ -1,0 +1,78 @@
+"""Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from experiments import _run
+from experiments.lab.charts import Picture
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a report.
+
+    Attributes:
+      caption: above it.
+      columns: their heads.
+      rows: cells, as ``show`` writes them.
+      best: numbers of the rows that stand out.
+    """
+
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    best: Sequence[int] = ()
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """The rows as text."""
+        return [[show(cell) for cell in row] for row in self.rows]
+
+    @property
+    def markdown(self) -> str:
+        """The caption and the table, for table.md."""
+        return f"{self.caption}\n\n{markdown(self.columns, self.lines)}"
+
+
+def render(
+    path: Path,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture],
+) -> None:
+    """Writes one HTML file that needs nothing else."""
+    loader = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+    )
+    text = loader.get_template("report.html.j2").render(
+        title=title,
+        lead=lead,
+        tables=tables,
+        figures=figures,
+        environment=_run.environment(),
+    )
+    _run.write_text(path, text)
+
+
+def show(cell: Any) -> str:
+    """A cell as text: four digits, short lists."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        return f"{cell:.4g}"
+    if isinstance(cell, list | tuple):
+        return ", ".join(show(item) for item in cell)
+    return str(cell)
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table as Markdown, which ends with a line break."""
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
