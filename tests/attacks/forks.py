@@ -21,7 +21,7 @@ from typing import Any
 _LATE = (
     *("safetensors.torch", "scipy.stats", "rich.progress", "tyro", "pyspiel"),
     *("psro.checkpoint", "psro.loop", "meta_solvers", "matrl.checkpoint"),
-    *("experiments._report", "experiments._cells", "experiments._folder"),
+    *("experiments._report", "experiments.matrl.cells", "experiments._folder"),
 )
 
 
@@ -111,7 +111,7 @@ def _called(module: str, words: list[str]) -> int:
 
 def _kill_at(pattern: str, time: int) -> None:
     """Kills this process before it renames something to such a path once more."""
-    from experiments import _cells
+    from experiments.matrl import cells as _cells
 
     if hasattr(_cells, "PAUSE"):
         _cells.PAUSE = 0.0  # every state is written, which changes no result

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _cells, _run
-from experiments._cells import Cell
+from experiments import _run
+from experiments.matrl import cells as _cells
+from experiments.matrl.cells import Cell
 from matrl import loop
 from matrl.methods import Settings
 from metaspiel.learn.ppo import PPO, Diverged
@@ -80,7 +81,7 @@ def test_a_longer_run_goes_on(whole: Path, tmp_path: Path):
 KILL = """
 import os, signal, sys
 from pathlib import Path
-from experiments import _cells
+from experiments.matrl import cells as _cells
 from matrl import loop
 from tests.experiments.test_cells import CELLS
 real, calls = loop.step, []

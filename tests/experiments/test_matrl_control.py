@@ -7,9 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from experiments import _matrl_control, _run, matrl_control
-from experiments import _matrl_control_claims as claim
-from experiments.matrl_control import Config
+from experiments import _run
+from experiments.matrl import comparisons as claim
+from experiments.matrl import control as matrl_control
+from experiments.matrl import control_numbers as _matrl_control
+from experiments.matrl.control import Config
 from metaspiel.games import extras
 
 TINY = ("--limit", 10, "--batch", 40, "--width", 8, "--random-episodes", 3)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _matrl_cost, _matrl_cost_report, _run, matrl_cost
+from experiments import _run
+from experiments.matrl import cost as matrl_cost
+from experiments.matrl import cost_measures as _matrl_cost
+from experiments.matrl import cost_report as _matrl_cost_report
 from matrl import loop
 
 TINY = shlex.split(
@@ -95,7 +98,8 @@ def test_methods_start_a_round_from_the_same_state(monkeypatch: pytest.MonkeyPat
 
 KILL = """
 import os, signal, sys
-from experiments import _matrl_cost, _run, matrl_cost
+from experiments import _run
+from experiments.matrl import cost_measures as _matrl_cost, cost as matrl_cost
 def simulator(config, name):
     os.kill(os.getpid(), signal.SIGKILL)
 _matrl_cost.simulator = simulator

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments import _matrl_grid_rows as rows
-from experiments import _run, matrl_grid
-from experiments._cells_learners import LEARNERS
+from experiments import _run
+from experiments.matrl import grid as matrl_grid
+from experiments.matrl import grid_numbers as rows
+from experiments.matrl.learners import LEARNERS
 from matrl import loop
 from matrl.methods import METHODS, Settings
 from metaspiel.learn.ppo import PPO, Diverged
@@ -96,7 +97,8 @@ def test_the_report_shows_everything(whole: Path):
 
 KILL = """
 import os, signal, sys
-from experiments import _cells, _run, matrl_grid
+from experiments import _run
+from experiments.matrl import cells as _cells, grid as matrl_grid
 from matrl import loop
 real, calls = loop.step, []
 def step(*given):

@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from experiments import _matrl_matrix as parts
-from experiments import _run, matrl_matrix
-from experiments._matrl_matrix_claims import claims
+from experiments import _run
+from experiments.matrl import matrix as matrl_matrix
+from experiments.matrl import matrix_numbers as parts
+from experiments.matrl.matrix_claims import claims
 from matrl.dynamics import BOX, MATRL, path
 from matrl.matrix_games import CLASSES, Games, draw
 

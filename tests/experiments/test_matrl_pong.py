@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import _matrl_pong, _run, matrl_pong
-from experiments import _matrl_pong_matches as matches
-from experiments._cells import Cell
-from experiments.matrl_pong import Config
+from experiments import _run
+from experiments.matrl import pong as matrl_pong
+from experiments.matrl import pong_matches as matches
+from experiments.matrl import pong_numbers as _matrl_pong
+from experiments.matrl.cells import Cell
+from experiments.matrl.pong import Config
 from metaspiel.games.worlds import load
 from metaspiel.learn import ppo
 

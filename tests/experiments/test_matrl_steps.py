@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from experiments import _matrl_steps_report as report
 from experiments import _run
-from experiments.matrl_steps import Config, page
+from experiments.matrl import steps_report as report
+from experiments.matrl.steps import Config, page
 
 SMALL = [
     *("--rates", "4e-3", "--clips", ".3", "--seeds", "2", "--iterations", "6"),
@@ -57,7 +57,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     assert run("--out", tmp_path / "whole", *words) == 0
     whole = json.loads(capsys.readouterr().out)
     out = tmp_path / "cut"
-    command = [sys.executable, "-m", "experiments.matrl_steps", *SMALL, *words]
+    command = [sys.executable, "-m", "experiments.matrl.steps", *SMALL, *words]
     child = subprocess.Popen(
         [*command, "--out", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

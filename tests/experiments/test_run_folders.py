@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from experiments import _cells, _owner, _run, contents, nes_train, psro
-from experiments._cells import Cell
+from experiments import _owner, _run, contents, nes_train, psro
+from experiments.matrl import cells as _cells
+from experiments.matrl.cells import Cell
 from matrl.methods import Settings
 from metaspiel import files
 from metaspiel.learn.mixing import Mixing

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments._cells import Cell
+    from experiments.matrl.cells import Cell
 
 _LOOK = 0.5  # seconds between looks
 

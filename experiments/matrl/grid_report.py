@@ -5,16 +5,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _cells, _folder, _run
-from experiments import _matrl_grid_figures as figures
-from experiments._cells import Cell, Outcome
-from experiments._matrl_grid_rows import claims, of_method, of_run, pairs
+from experiments import _folder, _run
 from experiments.lab import charts, report
 from experiments.lab.report import Table
+from experiments.matrl import cells as _cells
+from experiments.matrl import grid_figures as figures
+from experiments.matrl.cells import Cell, Outcome
+from experiments.matrl.grid_numbers import claims, of_method, of_run, pairs
 from metaspiel.games.worlds import load
 
 if TYPE_CHECKING:
-    from experiments.matrl_grid import Config
+    from experiments.matrl.grid import Config
 
 Row = dict[str, Any]
 
@@ -52,7 +53,7 @@ def write(
 
 
 def _task(folder: Path, config: "Config", name: str, cells: Sequence[Cell]) -> Row:
-    from experiments import matrl_grid
+    from experiments.matrl import grid as matrl_grid
 
     task = matrl_grid.task(config, name)
     game: Any = load(task.game)

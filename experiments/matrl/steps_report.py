@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import _cells, _run
+from experiments import _run
 from experiments.lab import charts, report
 from experiments.lab.statistics import t_interval
+from experiments.matrl import cells as _cells
 
 if TYPE_CHECKING:
-    from experiments.matrl_steps import Config
+    from experiments.matrl.steps import Config
 
 Row = dict[str, Any]
 

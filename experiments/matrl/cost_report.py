@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments import _run
-from experiments._matrl_cost import PHASES, SIDES
-from experiments._matrl_grid_figures import COLOURS
 from experiments.lab import charts, report
 from experiments.lab.report import Table
+from experiments.matrl.cost_measures import PHASES, SIDES
+from experiments.matrl.grid_figures import COLOURS
 
 if TYPE_CHECKING:
-    from experiments.matrl_cost import Config
+    from experiments.matrl.cost import Config
 
 Row = dict[str, Any]
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.figure import Figure
 from numpy import ndarray
 
-from experiments._matrl_matrix_claims import claims
 from experiments.lab import charts, report
 from experiments.lab.report import Table
+from experiments.matrl.matrix_claims import claims
 from matrl.matrix_games import NAMED, START
 
 if TYPE_CHECKING:
-    from experiments.matrl_matrix import Config
+    from experiments.matrl.matrix import Config
 
 __all__ = ["claims", "markdown", "render"]
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments import _matrl_control_claims as claim
-from experiments._matrl_control_report import COLOURS
-from experiments._matrl_pong_matches import Scores
 from experiments.lab import charts, report
+from experiments.matrl import comparisons as claim
+from experiments.matrl.control_report import COLOURS
+from experiments.matrl.pong_matches import Scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from experiments.matrl_pong import Config
+    from experiments.matrl.pong import Config
 
 _DUELS = ("final agents", "score", "won", "drawn", "p", "reverse p")
 _CLAIMS = ("claim", "paper", "here", "verdict")

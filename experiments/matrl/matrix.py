@@ -112,7 +112,7 @@ def check(config: Config) -> None:
 def run(config: Config) -> dict[str, Any]:
     """Runs everything; returns the summary."""
     check(config)
-    from experiments import _matrl_matrix_report as report
+    from experiments.matrl import matrix_report as report
     from matrl.matrix_games import Games, draw
 
     with _run.claim(config.out, "matrl_matrix", resume=False) as folder:
@@ -129,7 +129,7 @@ def run(config: Config) -> dict[str, Any]:
             _table(config, kind, games, summary, arrays)
             _sweep(config, kind, games, summary, arrays)
             _meta_games(config, kind, games, summary)
-        from experiments._matrl_matrix import holm
+        from experiments.matrl.matrix_numbers import holm
 
         summary["paired"] = holm(summary["paired"])
         summary |= _rotation(config, arrays) | _named(config, arrays)
@@ -154,7 +154,7 @@ def _table(
     arrays: "dict[str, ndarray]",
 ) -> None:
     """Table 1 of a class, and MATRL against the others game by game."""
-    from experiments import _matrl_matrix as parts
+    from experiments.matrl import matrix_numbers as parts
 
     races = {}
     for entrant in parts.entrants(
@@ -191,7 +191,7 @@ def _sweep(
     arrays: "dict[str, ndarray]",
 ) -> None:
     """All rules at each step size."""
-    from experiments import _matrl_matrix as parts
+    from experiments.matrl import matrix_numbers as parts
 
     for size in config.sweep:
         rates = []
@@ -212,7 +212,7 @@ def _meta_games(
     config: Config, kind: str, games: "Games", summary: dict[str, Any]
 ) -> None:
     """What the gate does, by step size, on the first games of a class."""
-    from experiments import _matrl_matrix as parts
+    from experiments.matrl import matrix_numbers as parts
     from matrl.dynamics import MATRL
     from matrl.matrix_games import Games
 
@@ -299,7 +299,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean(summary)))
     elif not config.quiet:
-        from experiments import _matrl_matrix_report as report
+        from experiments.matrl import matrix_report as report
 
         print(report.markdown(config, summary))
 

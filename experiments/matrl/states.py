@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import _metrics
-from experiments._cells_learners import LEARNERS
+from experiments.matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -21,7 +21,7 @@ class Cell:
     Attributes:
       label: what it is, without the seed; cells differ in label or seed.
       game: as ``metaspiel.games.worlds.load`` reads it.
-      method: one of ``experiments._cells_learners.LEARNERS``.
+      method: one of ``experiments.matrl.learners.LEARNERS``.
       settings: of the method, of its own class.
       seed: of everything random.
       iterations: to make.

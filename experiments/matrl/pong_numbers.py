@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from experiments import _cells
-from experiments import _matrl_control_claims as claim
-from experiments._cells import Cell
-from experiments._matrl_pong_matches import Scores
 from experiments.lab import statistics
+from experiments.matrl import cells as _cells
+from experiments.matrl import comparisons as claim
+from experiments.matrl.cells import Cell
+from experiments.matrl.pong_matches import Scores
 
 if TYPE_CHECKING:
-    from experiments._matrl_control_claims import Row
-    from experiments.matrl_pong import Config
+    from experiments.matrl.comparisons import Row
+    from experiments.matrl.pong import Config
 
 _DRAWS = 10_000
 _WHO = {"random": "random play", "tracker": "the tracker"}

@@ -17,8 +17,8 @@ from jaxtyping import Float32, Float64
 from numpy import ndarray
 from torch import Tensor
 
-from experiments import _cells
-from experiments._cells import Cell
+from experiments.matrl import cells as _cells
+from experiments.matrl.cells import Cell
 from metaspiel import files
 from metaspiel.games.markov import MarkovGame
 from metaspiel.games.mini_pong import MiniPong, tracker
@@ -30,7 +30,7 @@ from metaspiel.learn.rollout import act, look, play
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
-    from experiments.matrl_pong import Config
+    from experiments.matrl.pong import Config
 
 FIGURES = ("score", "deviation", "won", "drawn")
 """Of a pair's games, for the first side; the last axis of every array of matches."""

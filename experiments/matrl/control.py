@@ -35,7 +35,7 @@ from experiments import _run
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from experiments._cells import Cell
+    from experiments.matrl.cells import Cell
     from matrl.methods import Settings
     from metaspiel.games.markov import MarkovGame
 
@@ -143,7 +143,7 @@ def settings(config: Config) -> "Settings":
 
 def plan(config: Config) -> "list[Cell]":
     """Every cell, seed by seed: a run that is cut short has some of everything."""
-    from experiments._cells import Cell
+    from experiments.matrl.cells import Cell
 
     chosen = settings(config)
     return [
@@ -163,7 +163,7 @@ def plan(config: Config) -> "list[Cell]":
 
 def check(config: Config) -> "list[Cell]":
     """The cells, or a sentence that says why they cannot begin."""
-    from experiments import _cells
+    from experiments.matrl import cells as _cells
     from matrl.methods import METHODS
 
     for name in ("iterations", "seeds", "random_episodes", "jobs"):
@@ -220,9 +220,10 @@ def random_returns(
 def run(config: Config) -> dict[str, Any]:
     """Trains what is missing, judges and reports; returns the summary."""
     cells = check(config)
-    from experiments import _cells, _folder
-    from experiments import _matrl_control as judged
-    from experiments import _matrl_control_report as report
+    from experiments import _folder
+    from experiments.matrl import cells as _cells
+    from experiments.matrl import control_numbers as judged
+    from experiments.matrl import control_report as report
 
     with _run.claim(config.out, "matrl_control", config.resume) as folder:
         _folder.record(folder, config)  # type: ignore[arg-type]
@@ -248,7 +249,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean(summary)))
     elif not config.quiet:
-        from experiments._matrl_control_report import text
+        from experiments.matrl.control_report import text
 
         print(text(summary))
 

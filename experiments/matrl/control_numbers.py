@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
-from experiments import _cells
-from experiments import _matrl_control_claims as claim
-from experiments._cells import Cell
-from experiments.matrl_control import TASKS, Config
+from experiments.matrl import cells as _cells
+from experiments.matrl import comparisons as claim
+from experiments.matrl.cells import Cell
+from experiments.matrl.control import TASKS, Config
 from matrl.methods import METHODS
 
 if TYPE_CHECKING:
-    from experiments._matrl_control_claims import Row
+    from experiments.matrl.comparisons import Row
 
 WINDOW = 10  # iterations that "first", "last" and "best" are means of
 RIVALS = {

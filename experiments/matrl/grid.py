@@ -32,7 +32,7 @@ from experiments import _run
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from experiments._cells import Cell, Outcome
+    from experiments.matrl.cells import Cell, Outcome
 
 Reward = Literal["own", "team"]
 
@@ -255,8 +255,8 @@ def check(config: Config) -> "list[Cell]":
     Raises:
       UserError: a field is impossible, or a task, world or method unknown.
     """
-    from experiments._cells import Cell
-    from experiments._cells import check as check_cells
+    from experiments.matrl.cells import Cell
+    from experiments.matrl.cells import check as check_cells
 
     for name, least in (("seeds", 1), ("seed", 0), ("jobs", 1), ("last", 1)):
         if getattr(config, name) < least:
@@ -312,7 +312,9 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
       UserError: something is impossible.
     """
     check(config)
-    from experiments import _cells, _folder, _matrl_grid_report
+    from experiments import _folder
+    from experiments.matrl import cells as _cells
+    from experiments.matrl import grid_report as _matrl_grid_report
 
     with _run.claim(config.out, "matrl_grid", config.resume) as folder:
         config = widened(folder, config)
@@ -331,7 +333,7 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
 
 def page(config: Config) -> None:
     """Runs, and prints the tables or the summary; faults are told at the end."""
-    from experiments._cells import complain
+    from experiments.matrl.cells import complain
 
     folder, summary, faults = run(config)
     if config.json:

@@ -40,7 +40,7 @@ from experiments import _run
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from experiments._cells import Cell
+    from experiments.matrl.cells import Cell
     from matrl.methods import Settings
 
 
@@ -133,7 +133,7 @@ def settings(config: Config) -> "Settings":
 
 def plan(config: Config) -> "list[Cell]":
     """Every run, seed by seed."""
-    from experiments._cells import Cell
+    from experiments.matrl.cells import Cell
 
     chosen = settings(config)
     return [
@@ -153,7 +153,7 @@ def plan(config: Config) -> "list[Cell]":
 
 def check(config: Config) -> "list[Cell]":
     """The runs, or a sentence that says why they cannot begin."""
-    from experiments import _cells
+    from experiments.matrl import cells as _cells
     from matrl.methods import METHODS
     from metaspiel.games.markov import Discrete
     from metaspiel.games.worlds import load
@@ -197,10 +197,11 @@ def check(config: Config) -> "list[Cell]":
 def run(config: Config) -> dict[str, Any]:
     """Trains and plays what is missing, judges and reports; returns the summary."""
     cells = check(config)
-    from experiments import _cells, _folder
-    from experiments import _matrl_pong as judged
-    from experiments import _matrl_pong_matches as matches
-    from experiments import _matrl_pong_report as report
+    from experiments import _folder
+    from experiments.matrl import cells as _cells
+    from experiments.matrl import pong_matches as matches
+    from experiments.matrl import pong_numbers as judged
+    from experiments.matrl import pong_report as report
 
     with _run.claim(config.out, "matrl_pong", config.resume) as folder:
         _folder.record(folder, config)  # type: ignore[arg-type]
@@ -222,7 +223,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(_run.clean(summary)))
     elif not config.quiet:
-        from experiments._matrl_pong_report import text
+        from experiments.matrl.pong_report import text
 
         print(text(summary))
 

@@ -81,7 +81,7 @@ def check(config: Config) -> None:
     Raises:
       UserError: a field is impossible, or a world, method or part unknown.
     """
-    from experiments._matrl_cost import settings
+    from experiments.matrl.cost_measures import settings
     from matrl import loop
     from matrl.methods import METHODS as KNOWN
     from metaspiel.games.worlds import load
@@ -114,7 +114,9 @@ def run(config: Config) -> dict[str, Any]:
     check(config)
     import torch
 
-    from experiments import _folder, _matrl_cost, _matrl_cost_report
+    from experiments import _folder
+    from experiments.matrl import cost_measures as _matrl_cost
+    from experiments.matrl import cost_report as _matrl_cost_report
 
     torch.set_num_threads(1)
     with _run.claim(config.out, "matrl_cost", config.resume) as folder:

@@ -27,7 +27,7 @@ from experiments import _run
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from experiments._cells import Cell, Outcome
+    from experiments.matrl.cells import Cell, Outcome
     from matrl.methods import Settings
 
 METHODS = (
@@ -139,8 +139,8 @@ def check(config: Config) -> "list[Cell]":
     Raises:
       UserError: a field is impossible, or a game or method unknown.
     """
-    from experiments._cells import Cell
-    from experiments._cells import check as check_cells
+    from experiments.matrl.cells import Cell
+    from experiments.matrl.cells import check as check_cells
 
     for name, least in (("seeds", 1), ("seed", 0), ("jobs", 1), ("iterations", 2)):
         if getattr(config, name) < least:
@@ -177,7 +177,9 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
       UserError: something is impossible.
     """
     cells = check(config)
-    from experiments import _cells, _folder, _matrl_steps_report
+    from experiments import _folder
+    from experiments.matrl import cells as _cells
+    from experiments.matrl import steps_report as _matrl_steps_report
 
     with _run.claim(config.out, "matrl_steps", config.resume) as folder:
         recorded: Any = config
@@ -194,7 +196,7 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
 
 def page(config: Config) -> None:
     """Runs, and prints the tables or the summary; faults are told at the end."""
-    from experiments._cells import complain
+    from experiments.matrl.cells import complain
 
     folder, summary, faults = run(config)
     if config.json:

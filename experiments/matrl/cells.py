@@ -25,8 +25,9 @@ from typing import Any
 import torch
 
 from experiments import _owner, _run
-from experiments._cells_learners import LEARNERS
-from experiments._cells_states import (
+from experiments.matrl.learners import LEARNERS
+from experiments.matrl.progress import Watch
+from experiments.matrl.states import (
     Cell,
     check_kept,
     finished,
@@ -38,7 +39,6 @@ from experiments._cells_states import (
     save,
     state,
 )
-from experiments._cells_watch import Watch
 from metaspiel import files
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import Diverged

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments import _matrl_control_claims as claim
-from experiments._matrl_control import WINDOW, Curves, returns, smooth
 from experiments.lab import charts, report
+from experiments.matrl import comparisons as claim
+from experiments.matrl.control_numbers import WINDOW, Curves, returns, smooth
 from metaspiel import files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from experiments.matrl_control import Config
+    from experiments.matrl.control import Config
 
 COLOURS = {
     "il": "tab:blue",

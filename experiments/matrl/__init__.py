@@ -1,0 +1,1 @@
+"""Pages on MATRL: grid worlds, 2 x 2 games, step sizes, robots, Pong, and costs."""
