@@ -16,6 +16,7 @@ PACKAGES = [
     "offline",
     "experiments",
     "experiments.lab",
+    "experiments.matrl",
 ]
 
 setup(

@@ -60,9 +60,10 @@ def main(
     interrupted. Anything else is a fault of ours and keeps its traceback (1).
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    usage = program or f"python -m {_owner.module(config.__module__)}"
+    usage = program or f"python -m {_owner.module(page.__module__)}"
     resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
-    return guarded(lambda: page(parse(config, words, usage)), resumes)
+    doc = (sys.modules[page.__module__].__doc__ or "").strip()
+    return guarded(lambda: page(parse(config, words, usage, doc)), resumes)
 
 
 def guarded(action: Callable[[], None], resumes: bool = False) -> int:
@@ -100,11 +101,12 @@ def guarded(action: Callable[[], None], resumes: bool = False) -> int:
     return 0
 
 
-def parse(config: type[Config], words: list[str], program: str) -> Config:
+def parse(
+    config: type[Config], words: list[str], program: str, doc: str = ""
+) -> Config:
     """The page's configuration from words, over a YAML file or a stored run."""
     import tyro
 
-    doc = (sys.modules[config.__module__].__doc__ or "").strip()
     file, out = _value(words, "--config"), _value(words, "--out")
     before: dict[str, Any] = {}
     usual: list[str] = []

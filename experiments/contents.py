@@ -11,6 +11,7 @@ from functools import cache, reduce
 from importlib import import_module
 from operator import or_
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import metaspiel
@@ -22,24 +23,49 @@ _COMPLETION = "--tyro-print-completion"
 
 def pages() -> dict[str, str]:
     """Name of each page and the first line of its documentation."""
-    paths = sorted(Path(__file__).parent.glob("*.py"))
-    trees = {path.stem: _tree(path) for path in paths if _is_page(path)}
     return {
-        name: (ast.get_docstring(tree) or "").split("\n")[0]
-        for name, tree in trees.items()
+        name: (ast.get_docstring(_tree(path)) or "").split("\n")[0]
+        for name, path in sorted(_files().items())
+        if _is_page(path)
     }
 
 
+def _files() -> dict[str, Path]:
+    """Files by the name that a page in them has; that of its wing goes before its own.
+
+    The page ``grid`` of the wing ``matrl`` is ``matrl_grid``.
+    """
+    home = Path(__file__).parent
+    files = {path.stem: path for path in home.glob("*.py")}
+    for path in home.glob("*/*.py"):
+        own = "" if path.stem == "__main__" else f"_{path.stem}"
+        files[f"{path.parent.name}{own}"] = path
+    return files
+
+
 def _is_page(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    names = {getattr(node, "name", None) for node in _tree(path).body}
-    return {"Config", "page"} <= names
+    """Whether a file has a ``Config`` and defines a function ``page``."""
+    names: set[str] = set()
+    for node in _tree(path).body:
+        if isinstance(node, ast.ImportFrom):
+            names |= {alias.name for alias in node.names}
+        names.add(getattr(node, "name", ""))
+    functions = {n.name for n in _tree(path).body if isinstance(n, ast.FunctionDef)}
+    return "page" in functions and "Config" in names
 
 
 @cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
+
+
+def module(name: str) -> ModuleType | None:
+    """The page of this name; None if there is none."""
+    place = _files().get(name)
+    if place is None or not _is_page(place):
+        return None
+    parts = place.relative_to(Path(__file__).parents[1]).with_suffix("").parts
+    return import_module(".".join(parts))
 
 
 def main(program: str, words: Sequence[str] | None = None) -> int:
@@ -53,9 +79,9 @@ def main(program: str, words: Sequence[str] | None = None) -> int:
       The exit code of the page; 2 if there is no such page.
     """
     words = list(sys.argv[1:] if words is None else words)
-    if words and _is_page(Path(__file__).with_name(f"{words[0]}.py")):
-        module = import_module(f"experiments.{words[0]}")
-        return _run.main(module.page, module.Config, words[1:], f"{program} {words[0]}")
+    page = module(words[0]) if words else None
+    if page is not None:
+        return _run.main(page.page, page.Config, words[1:], f"{program} {words[0]}")
     return _run.guarded(lambda: _about(program, words))
 
 
@@ -93,7 +119,7 @@ def _print_completion(program: str, words: list[str]) -> None:
 
     kinds: list[Any] = []
     for name, line in pages().items():
-        config = import_module(f"experiments.{name}").Config
+        config = getattr(module(name), "Config", None)
         part = tyro.conf.subcommand(name=name, description=line, prefix_name=False)
         kinds.append(Annotated[config, part])
     every: Any = reduce(or_, kinds)

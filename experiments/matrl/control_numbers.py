@@ -11,7 +11,7 @@ from numpy import ndarray
 from experiments.matrl import cells as _cells
 from experiments.matrl import comparisons as claim
 from experiments.matrl.cells import Cell
-from experiments.matrl.control import TASKS, Config
+from experiments.matrl.control_config import TASKS, Config
 from matrl.methods import METHODS
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from metaspiel import files
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from experiments.matrl.control import Config
+    from experiments.matrl.control_config import Config
 
 COLOURS = {
     "il": "tab:blue",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy import ndarray
 
-from experiments.matrl.grid import side
+from experiments.matrl.grid_config import side
 from matrl import loop
 from matrl.meta_game import estimate
 from matrl.methods import METHODS, Settings
@@ -22,7 +22,7 @@ from metaspiel.learn.ppo import PPO
 from metaspiel.nfg.game import Game
 
 if TYPE_CHECKING:
-    from experiments.matrl.cost import Config
+    from experiments.matrl.cost_config import Config
 
 Row = dict[str, Any]
 

@@ -15,7 +15,7 @@ from experiments.matrl.cost_measures import PHASES, SIDES
 from experiments.matrl.grid_figures import COLOURS
 
 if TYPE_CHECKING:
-    from experiments.matrl.cost import Config
+    from experiments.matrl.cost_config import Config
 
 Row = dict[str, Any]
 

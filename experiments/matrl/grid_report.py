@@ -9,13 +9,14 @@ from experiments import _folder, _run
 from experiments.lab import charts, report
 from experiments.lab.report import Table
 from experiments.matrl import cells as _cells
+from experiments.matrl import grid_config
 from experiments.matrl import grid_figures as figures
 from experiments.matrl.cells import Cell, Outcome
 from experiments.matrl.grid_numbers import claims, of_method, of_run, pairs
 from metaspiel.games.worlds import load
 
 if TYPE_CHECKING:
-    from experiments.matrl.grid import Config
+    from experiments.matrl.grid_config import Config
 
 Row = dict[str, Any]
 
@@ -53,9 +54,7 @@ def write(
 
 
 def _task(folder: Path, config: "Config", name: str, cells: Sequence[Cell]) -> Row:
-    from experiments.matrl import grid as matrl_grid
-
-    task = matrl_grid.task(config, name)
+    task = grid_config.task(config, name)
     game: Any = load(task.game)
     known = getattr(game, "reference", None)
     methods = []
@@ -68,9 +67,9 @@ def _task(folder: Path, config: "Config", name: str, cells: Sequence[Cell]) -> R
         "task": name,
         "game": game.name,
         "reward": task.reward,
-        "iterations": matrl_grid.iterations(config, task),
+        "iterations": grid_config.iterations(config, task),
         "batch": config.batch,
-        "envs": matrl_grid.envs(config, game.limit),
+        "envs": grid_config.envs(config, game.limit),
         "reference": None if known is None else asdict(known),
         "published": [list(one) for one in task.published],
         "methods": methods,

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.matrl.matrix import Config
+    from experiments.matrl.matrix_config import Config
 
 Row = dict[str, Any]
 LEVEL = 0.05  # of the tests of rates, after Holm's correction

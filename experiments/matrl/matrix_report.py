@@ -13,7 +13,7 @@ from experiments.matrl.matrix_claims import claims
 from matrl.matrix_games import NAMED, START
 
 if TYPE_CHECKING:
-    from experiments.matrl.matrix import Config
+    from experiments.matrl.matrix_config import Config
 
 __all__ = ["claims", "markdown", "render"]
 

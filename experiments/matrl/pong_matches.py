@@ -30,7 +30,7 @@ from metaspiel.learn.rollout import act, look, play
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
-    from experiments.matrl.pong import Config
+    from experiments.matrl.pong_config import Config
 
 FIGURES = ("score", "deviation", "won", "drawn")
 """Of a pair's games, for the first side; the last axis of every array of matches."""

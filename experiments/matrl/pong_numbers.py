@@ -16,7 +16,7 @@ from experiments.matrl.pong_matches import Scores
 
 if TYPE_CHECKING:
     from experiments.matrl.comparisons import Row
-    from experiments.matrl.pong import Config
+    from experiments.matrl.pong_config import Config
 
 _DRAWS = 10_000
 _WHO = {"random": "random play", "tracker": "the tracker"}

@@ -14,7 +14,7 @@ from experiments.matrl.pong_matches import Scores
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from experiments.matrl.pong import Config
+    from experiments.matrl.pong_config import Config
 
 _DUELS = ("final agents", "score", "won", "drawn", "p", "reverse p")
 _CLAIMS = ("claim", "paper", "here", "verdict")

@@ -14,7 +14,7 @@ from experiments.lab.statistics import t_interval
 from experiments.matrl import cells as _cells
 
 if TYPE_CHECKING:
-    from experiments.matrl.steps import Config
+    from experiments.matrl.steps_config import Config
 
 Row = dict[str, Any]
 

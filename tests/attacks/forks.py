@@ -21,7 +21,7 @@ from typing import Any
 _LATE = (
     *("safetensors.torch", "scipy.stats", "rich.progress", "tyro", "pyspiel"),
     *("psro.checkpoint", "psro.loop", "meta_solvers", "matrl.checkpoint"),
-    *("experiments._report", "experiments.matrl.cells", "experiments._folder"),
+    *("experiments.lab.report", "experiments.matrl.cells", "experiments._folder"),
 )
 
 
@@ -40,8 +40,10 @@ def load(root: Path, modules: list[str]) -> None:
 
     torch.set_num_threads(1)
     cheap_pictures()
-    for name in ("_run", *modules):
-        where = importlib.import_module(f"experiments.{name}").__file__
+    from experiments import contents
+
+    for name in modules:
+        where = getattr(contents.module(name), "__file__", None)
         if not Path(str(where)).is_relative_to(root):
             raise SystemExit(f"--root: '{where}' must lie in '{root}'")
     for name in _LATE:
@@ -103,10 +105,9 @@ def _settle(module: str, words: list[str], place: Path) -> None:
 
 
 def _called(module: str, words: list[str]) -> int:
-    from experiments import _run
+    from experiments import contents
 
-    page = importlib.import_module(f"experiments.{module}")
-    return _run.main(page.page, page.Config, words)
+    return contents.main("metaspiel", [module, *words])
 
 
 def _kill_at(pattern: str, time: int) -> None:

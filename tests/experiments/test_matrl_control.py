@@ -10,8 +10,9 @@ import pytest
 from experiments import _run
 from experiments.matrl import comparisons as claim
 from experiments.matrl import control as matrl_control
+from experiments.matrl import control_config
 from experiments.matrl import control_numbers as _matrl_control
-from experiments.matrl.control import Config
+from experiments.matrl.control_config import Config
 from metaspiel.games import extras
 
 TINY = ("--limit", 10, "--batch", 40, "--width", 8, "--random-episodes", 3)
@@ -93,11 +94,11 @@ def test_every_setting_reaches_the_learner():
         "width": 16, "batch": 80, "envs": 2,
     }  # fmt: skip
     more = {"br_steps": 2, "br_rate": 1e-4, "br_clip": 0.4, "meta_clip": 0.6}
-    settings = matrl_control.settings(Config(**flags, **more))
+    settings = control_config.settings(Config(**flags, **more))
     assert {name: getattr(settings.ppo, name) for name in flags} == flags
     assert {name: getattr(settings, name) for name in more} == more
     assert settings.ppo.reward == "team"
-    usual = matrl_control.settings(Config())
+    usual = control_config.settings(Config())
     for name, value in flags.items():
         assert getattr(usual.ppo, name) != value
 

@@ -12,6 +12,7 @@ import pytest
 
 from experiments import _run
 from experiments.matrl import cost as matrl_cost
+from experiments.matrl import cost_config
 from experiments.matrl import cost_measures as _matrl_cost
 from experiments.matrl import cost_report as _matrl_cost_report
 from matrl import loop
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def page(*words: object) -> int:
-    return _run.main(matrl_cost.page, matrl_cost.Config, [str(word) for word in words])
+    return _run.main(matrl_cost.page, cost_config.Config, [str(word) for word in words])
 
 
 def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -75,7 +76,7 @@ def test_methods_start_a_round_from_the_same_state(monkeypatch: pytest.MonkeyPat
         return after, row
 
     monkeypatch.setattr(loop, "step", step)
-    config = matrl_cost.Config(
+    config = cost_config.Config(
         methods=("il", "matrl", "il-matched"), rounds=3, warm=1, batch=100, width=8
     )
     row = _matrl_cost.iteration(config, "switch")

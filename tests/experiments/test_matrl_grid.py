@@ -14,6 +14,7 @@ from scipy import stats
 
 from experiments import _run
 from experiments.matrl import grid as matrl_grid
+from experiments.matrl import grid_config
 from experiments.matrl import grid_numbers as rows
 from experiments.matrl.learners import LEARNERS
 from matrl import loop
@@ -28,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def page(*words: object) -> int:
-    return _run.main(matrl_grid.page, matrl_grid.Config, [str(word) for word in words])
+    return _run.main(matrl_grid.page, grid_config.Config, [str(word) for word in words])
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -189,30 +190,35 @@ def test_what_is_impossible_is_refused_before_anything_is_written(
 
 def test_defaults_are_those_of_the_learners():
     own = ("reward", "envs", "br_rate", "meta_clip")
-    ours = vars(matrl_grid.Config())
+    ours = vars(grid_config.Config())
     for cls in (PPO, Settings):
         shared = [f for f in fields(cls) if f.name in ours and f.name not in own]
         assert {f.name: ours[f.name] for f in shared} == {
             f.name: f.default for f in shared
         }
-    config = matrl_grid.Config(rate=0.5)
-    settings = matrl_grid.settings(config, matrl_grid.task(config, "checkers"), "matrl")
+    config = grid_config.Config(rate=0.5)
+    settings = grid_config.settings(
+        config, grid_config.task(config, "checkers"), "matrl"
+    )
     assert settings == Settings(ppo=PPO(rate=0.5, envs=20), br_rate=0.5)
-    team = matrl_grid.task(config, "checkers-team-modern")
+    team = grid_config.task(config, "checkers-team-modern")
     assert (team.game, team.reward) == ("checkers(rules=modern)", "team")
-    six = matrl_grid.settings(config, team, "il-six-rows").ppo
+    six = grid_config.settings(config, team, "il-six-rows").ppo
     assert (six.rows, six.reward) == (6, "team")
-    assert set(matrl_grid.METHODS) == set(METHODS)
-    assert {*matrl_grid.METHODS, *matrl_grid.MORE_METHODS} == {*LEARNERS, "il-six-rows"}
-    assert matrl_grid.envs(config, 50) == 40
-    steps = {name: matrl_grid.iterations(config, one) for name, one in TASKS}
+    assert set(grid_config.METHODS) == set(METHODS)
+    assert {*grid_config.METHODS, *grid_config.MORE_METHODS} == {
+        *LEARNERS,
+        "il-six-rows",
+    }
+    assert grid_config.envs(config, 50) == 40
+    steps = {name: grid_config.iterations(config, one) for name, one in TASKS}
     assert steps == {
         **dict.fromkeys(("checkers", "checkers-team"), 200),
         **dict.fromkeys(("switch2", "switch3", "switch4"), 500),
     }
 
 
-TASKS = matrl_grid.TASKS.items()
+TASKS = grid_config.TASKS.items()
 
 
 def test_students_interval_and_test():

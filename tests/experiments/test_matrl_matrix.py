@@ -8,6 +8,7 @@ import pytest
 
 from experiments import _run
 from experiments.matrl import matrix as matrl_matrix
+from experiments.matrl import matrix_config
 from experiments.matrl import matrix_numbers as parts
 from experiments.matrl.matrix_claims import claims
 from matrl.dynamics import BOX, MATRL, path
@@ -15,7 +16,7 @@ from matrl.matrix_games import CLASSES, Games, draw
 
 
 def call(*words):
-    config = matrl_matrix.Config
+    config = matrix_config.Config
     return _run.main(matrl_matrix.page, config, [str(word) for word in words])
 
 
@@ -81,7 +82,7 @@ def test_without_a_sweep_and_with_one_game(tmp_path, capsys):
 
 
 def test_claims_follow_the_numbers():
-    config = matrl_matrix.Config(classes=("cyclic",), sweep=())
+    config = matrix_config.Config(classes=("cyclic",), sweep=())
     labels = {e.key: e for e in parts.entrants(0.02, 0.03, 0.01, "random")}
     paper = (80.0, 300.0, 100.0)
     table = [
@@ -216,4 +217,4 @@ def test_bad_input(tmp_path, capsys, words, sentence):
 
 
 def test_the_page_knows_the_classes():
-    assert matrl_matrix.CLASSES == CLASSES
+    assert matrix_config.CLASSES == CLASSES

@@ -9,10 +9,11 @@ import torch
 
 from experiments import _run
 from experiments.matrl import pong as matrl_pong
+from experiments.matrl import pong_config
 from experiments.matrl import pong_matches as matches
 from experiments.matrl import pong_numbers as _matrl_pong
 from experiments.matrl.cells import Cell
-from experiments.matrl.pong import Config
+from experiments.matrl.pong_config import Config
 from metaspiel.games.worlds import load
 from metaspiel.learn import ppo
 
@@ -109,7 +110,7 @@ def test_bad_input(words, sentence, tmp_path, capsys):
 
 
 def cell(method, seed):
-    settings = matrl_pong.settings(Config(batch=80, envs=4, width=8))
+    settings = pong_config.settings(Config(batch=80, envs=4, width=8))
     return Cell(
         label=method,
         game=GAME,

@@ -9,7 +9,8 @@ import pytest
 
 from experiments import _run
 from experiments.matrl import steps_report as report
-from experiments.matrl.steps import Config, page
+from experiments.matrl.steps import page
+from experiments.matrl.steps_config import Config
 
 SMALL = [
     *("--rates", "4e-3", "--clips", ".3", "--seeds", "2", "--iterations", "6"),

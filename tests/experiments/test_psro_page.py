@@ -234,19 +234,19 @@ def test_damaged_run_folders(tmp_path, capsys, damage):
 @pytest.mark.parametrize(
     "page", ["psro", "solve", "demo", "compare_openspiel", "compare_solvers"]
 )
-def test_help_is_quick_and_complete(page):
-    times = []
-    for _ in range(3):
-        begin = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", f"experiments.{page}", "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        times.append(time.monotonic() - begin)
-    assert f"python -m experiments.{page}" in done.stdout
-    assert min(times) < 1.0
+def test_help_loads_nothing_heavy(page):
+    heavy = ("torch", "scipy", "cvxpy", "pyspiel", "matplotlib", "joblib", "ray")
+    code = (
+        "import sys\nfrom experiments import contents\n"
+        f"try: contents.main('metaspiel', [{page!r}, '--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        f"print('loaded', [name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert f"usage: metaspiel {page}" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded []"
 
 
 def test_a_solver_without_an_answer_ends_the_run_and_keeps_it(tmp_path, capsys):

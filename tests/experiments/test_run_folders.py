@@ -2,13 +2,13 @@
 
 import ast
 import errno
+import inspect
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +253,7 @@ def test_a_second_run_is_refused_by_name(copy: Path):
 
 def pages() -> list[str]:
     """Pages whose configuration has a run folder."""
-    modules = {name: import_module(f"experiments.{name}") for name in contents.pages()}
+    modules = {name: contents.module(name) for name in contents.pages()}
     return [
         name
         for name, module in sorted(modules.items())
@@ -266,7 +266,7 @@ def test_every_page_owns_its_folder():
     every = pages()
     assert {"psro", "nes_train", "bargaining", "demo", "matrl_grid"} < {*every}
     for name in every:
-        tree = ast.parse((ROOT / "experiments" / f"{name}.py").read_text())
+        tree = ast.parse(inspect.getsource(contents.module(name)))
         calls = [
             node
             for node in ast.walk(tree)

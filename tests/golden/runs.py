@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import re
-import runpy
 import shlex
 import subprocess
 import sys
@@ -57,7 +56,7 @@ class Run:
 
     name: str
     words: str
-    """One command a line, each without its ``python -m experiments.``"""
+    """One command a line, each without its ``metaspiel``"""
     outputs: tuple[Output, ...]
     exact: bool = False
     """Numbers are the same on every machine but for rounding."""
@@ -294,7 +293,9 @@ def perform(runs: Iterable[Run], folder: Path) -> None:
 def _page(page: str) -> int:
     """Runs a page with the words in sys.argv; returns its exit code."""
     try:
-        runpy.run_module(f"experiments.{page}", None, "__main__", True)
+        from experiments import contents
+
+        return contents.main("metaspiel", [page, *sys.argv[1:]])
     except SystemExit as end:
         return int(end.code or 0)
     except Exception:  # noqa: BLE001 (the other runs go on; the caller tells)
