@@ -37,7 +37,7 @@ def write(
         ],
         "wall_seconds": _folder.clock(folder),
     }
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_json(folder / "summary.json", summary)
     tables = _tables(summary)
     _run.write_text(folder / "table.md", "\n".join(map(_markdown, tables)))
     _report.render(

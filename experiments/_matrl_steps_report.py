@@ -208,7 +208,7 @@ def write(
         "beats_all": beats_all(rows, lower),
         "failed": [fault.fault for fault in faults],
     }
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_json(folder / "summary.json", summary)
     _run.write_text(folder / "table.md", markdown(summary))
     sizes = "; ".join(summary["beats_all"]) or "none"
     _report.render(

@@ -145,7 +145,7 @@ def model_of(unit: Unit, job: Job) -> Ensemble:
 def write_row(unit: Unit, job: Job, row: dict[str, Any]) -> None:
     """Writes the row of a unit that judges."""
     place = unit.place(job.folder)
-    files.write_sealed(place, files.spelled(row), bound(unit.name, job.config))
+    files.write_sealed(place, files.nan_as_none(row), bound(unit.name, job.config))
 
 
 def _to_remove(error: UserError, place: Path) -> UserError:

@@ -198,7 +198,7 @@ def page(config: Config) -> None:
 
     folder, summary, faults = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         print((folder / "table.md").read_text("utf-8"))
         print(f"-> {folder}")

@@ -234,7 +234,7 @@ def _finish(folder: Path, training: "Training", rows: list[dict[str, Any]]) -> N
     }
     network = training.averaged()
     store.save(folder / "weights.safetensors", network, training.recipe, record)
-    _run.write_json(folder / "summary.json", _run.clean(record))
+    _run.write_json(folder / "summary.json", record)
     last = rows[-1]["sizes"] if rows else []
     columns = list(last[0]) if last else []
     at = [row["step"] for row in rows]
@@ -263,7 +263,7 @@ def page(config: Config) -> None:
     """Trains and says what came of it."""
     rows = run(config)
     if config.json:
-        print(json.dumps(_run.clean(rows[-1])))
+        print(json.dumps(_run.spelled(rows[-1])))
 
 
 if __name__ == "__main__":

@@ -308,7 +308,7 @@ def page(config: Config) -> None:
     """Runs and says where the results are."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not (config.quiet or summary["failed"]):
         welfare = _trial.rounded(summary["value_sum"])
         print(
