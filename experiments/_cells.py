@@ -12,22 +12,20 @@ trained at once, or on how often the run was killed and resumed. A state is seal
 what it belongs to: the cell, its iteration, and the rows before it.
 """
 
-import shutil
 import time
-import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from experiments import _owner, _run
+from experiments import _owner, _run, _states, _workers
 from experiments._cells_learners import LEARNERS
 from experiments._cells_states import (
     Cell,
+    all_rows,
     check_kept,
     finished,
     kept,
@@ -43,7 +41,7 @@ from metaspiel import files
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import Diverged
 from metaspiel.nfg.errors import UserError, unknown
-from psro.executor import Executor, WorkerLost, WorkFailed
+from psro.executor import Executor, Fault
 
 __all__ = [
     "Cell",
@@ -60,7 +58,6 @@ __all__ = [
 ]
 
 PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
-KEPT = 2  # checkpoints of a cell
 
 
 @dataclass(frozen=True)
@@ -147,11 +144,8 @@ def _spread(
     """Outcomes as they come from worker processes."""
 
     def ask(cell: Cell) -> Outcome:
-        try:
-            return executor.answer(_work, [(cell, folder)])[0]
-        except (WorkerLost, WorkFailed) as error:
-            trace = "\n".join(getattr(error, "__notes__", []))
-            return Outcome(cell, str(error), False, trace)
+        answer = _workers.ask(executor, _work, (cell, folder))
+        return _failed(cell, answer) if isinstance(answer, Fault) else answer
 
     threads = ThreadPoolExecutor(len(todo))  # they only wait
     try:
@@ -162,14 +156,8 @@ def _spread(
 
 
 def _work(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
-    _mortal()
-    return [attempt(cell, folder) for cell, folder in asked]
-
-
-@cache
-def _mortal() -> None:
-    """A worker that outlived its parent would write beside a resumed run; once."""
     _owner.end_with_parent()
+    return [attempt(cell, folder) for cell, folder in asked]
 
 
 def attempt(cell: Cell, folder: Path) -> Outcome:
@@ -177,54 +165,54 @@ def attempt(cell: Cell, folder: Path) -> Outcome:
     try:
         _learn(cell, cell.room(folder))
     except Exception as error:  # noqa: BLE001  one cell's fault is not the others'
-        user = isinstance(error, UserError | OSError)  # a full disk, say
-        sentence = str(error) if user else f"{type(error).__name__}: {error}"
-        trace = "".join(traceback.format_exception(error))
-        return Outcome(cell, sentence, user, trace)
+        return _failed(cell, _workers.fault(error))
     return Outcome(cell)
+
+
+def _failed(cell: Cell, why: Fault) -> Outcome:
+    return Outcome(cell, why.message, why.user, why.trace)
 
 
 def _learn(cell: Cell, room: Path) -> None:
     torch.set_num_threads(1)
     _claim(cell, room)
     game, learner = load(cell.game), LEARNERS[cell.method]()
-    place, seal = newest(cell, room)
-    if place is not None:
-        state = learner.load(place)
-        check_kept(cell, room, state.iteration)
+    kept_before = newest(cell, room)
+    if kept_before is not None:
+        now = learner.load(kept_before.place)
+        check_kept(cell, room, now.iteration)
     else:
-        state = learner.start(game, cell.settings, cell.seed)
-        (room / "metrics.jsonl").unlink(missing_ok=True)
+        now = learner.start(game, cell.settings, cell.seed)
     # Rows after the checkpoint are made again.
-    metrics = _run.Metrics(room / "metrics.jsonl", state.iteration, seal, durable=False)
-    saved = time.monotonic()
+    before = None if kept_before is None else kept_before.rows
+    metrics = _run.Metrics(room / "metrics.jsonl", before, durable=False)
+    written, saved = now.iteration if kept_before is not None else -1, time.monotonic()
 
-    def keep(state: Any, folder: Path) -> None:
+    def keep(which: Any, folder: Path) -> None:
         metrics.flush()  # a checkpoint never knows more than the rows
-        save(cell, state, folder / f"{state.iteration:06d}", metrics.seal)
+        save(cell, which, folder / f"{which.iteration:06d}", metrics.seal)
 
-    def checkpoint(state: Any) -> None:
-        keep(state, room / "checkpoint")
-        for old in files.numbered(room / "checkpoint")[:-KEPT]:
-            shutil.rmtree(old)
+    def checkpoint(which: Any) -> None:
+        keep(which, room / "checkpoint")
+        _states.forget_older(room / "checkpoint")
 
-    while state.iteration < cell.iterations:
+    while now.iteration < cell.iterations:
         try:
-            state, row = learner.step(game, cell.settings, state)
+            now, row = learner.step(game, cell.settings, now)
         except Diverged:
             if learner.pure:
-                checkpoint(state)
+                checkpoint(now)
             raise
         metrics.add(row)
-        if cell.keep and state.iteration % cell.keep == 0:
-            keep(state, room / "kept")
-        last = state.iteration == cell.iterations - 1  # a way back from the end
+        if cell.keep and now.iteration % cell.keep == 0:
+            keep(now, room / "kept")
+        last = now.iteration == cell.iterations - 1  # a way back from the end
         if last or time.monotonic() - saved > PAUSE:
-            checkpoint(state)
+            checkpoint(now)
             saved = time.monotonic()
-    if place is None or int(place.name) < state.iteration:
-        checkpoint(state)
-    done = {"iterations": state.iteration, "rows": metrics.seal}
+    if written < now.iteration:
+        checkpoint(now)
+    done = {"iterations": now.iteration, "rows": metrics.seal}
     files.write_sealed(room / "done.json", done, {"cell": cell.identity})
 
 
@@ -244,7 +232,12 @@ def _record(outcome: Outcome, folder: Path) -> None:
         return
     room.mkdir(parents=True, exist_ok=True)
     facts = {k: getattr(outcome, k) for k in ("fault", "user", "trace")}
-    _run.write_json(place, facts | {"last_good": last_good(outcome.cell, folder)})
+    facts["last_good"] = last_good(outcome.cell, folder)
+    made = all_rows(
+        outcome.cell, room
+    )  # those after the last checkpoint belong to the fault
+    facts |= {"iterations": len(made.lines), "rows": made.seal}
+    files.write_sealed(place, facts, {"cell": outcome.cell.identity})
 
 
 def complain(faults: Sequence[Outcome], folder: Path) -> None:

@@ -5,8 +5,9 @@ so that a kill or a full disk leaves the old file or the new one. What a killed 
 left aside begins with ``ASIDE``; the owner of a folder removes it with ``tidy``.
 
 JSON is strict: an infinity is the string "Infinity" or "-Infinity", NaN is null (or
-"NaN"), and reading gives the numbers back. So these three words are no texts: what is
-sealed, or goes with arrays, is refused where it holds one; all else comes back as it was.
+"NaN"), and reading gives the numbers back. So these three words are no texts: what
+is sealed, or goes with arrays, is refused where it holds one; all else comes back as it
+was.
 
 Arrays carry a checksum that reading checks, and a sealed JSON file or folder one that
 also covers what it belongs to (``bound``): a file that was edited, or that is another

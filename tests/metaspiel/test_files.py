@@ -292,8 +292,10 @@ VALUES = st.recursive(
     | st.integers(-(10**20), 10**20)
     | st.floats(allow_nan=False)
     | TEXTS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.one_of(TEXTS, st.just("list")), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.one_of(TEXTS, st.just("list")), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
@@ -351,7 +353,9 @@ def test_arrays_have_any_names_that_are_not_refused(
         try:
             files.write_arrays(place, arrays, facts)
         except UserError:
-            odd = (k in TAKEN or k.endswith(".npy") or not k.isprintable() for k in arrays)
+            odd = (
+                k in TAKEN or k.endswith(".npy") or not k.isprintable() for k in arrays
+            )
             assert any(odd) or "sha256" in facts or texts(facts) & WORDS
             assert not place.exists()
             return
