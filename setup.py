@@ -37,7 +37,6 @@ setup(
         "cvxpy>=1.6",
         "jaxtyping>=0.3",
         "jinja2>=3.1",
-        "joblib>=1.4",
         "matplotlib>=3.9",
         "numpy>=2",
         "open_spiel>=2",

@@ -94,7 +94,7 @@ def write(
         "model_and_clone": models,
         "claims": claims,
     }
-    cleaned: dict[str, Any] = _run.clean(summary)
+    cleaned: dict[str, Any] = _run.spelled(summary)
     return cleaned
 
 

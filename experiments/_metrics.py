@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,33 @@ from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The first rows of a file.
+
+    Attributes:
+      rows: as JSON values.
+      lines: as text, without their ends.
+    """
+
+    rows: tuple[dict[str, Any], ...] = ()
+    lines: tuple[str, ...] = ()
+
+    @property
+    def seal(self) -> str:
+        """A hash of all of them, by which a checkpoint remembers them."""
+        text = "".join(line + "\n" for line in self.lines)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
 def read(
-    path: Path, keep: int, seal: str | None = None, *, more: bool = False
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """The first rows of a file and their lines.
+    path: Path, keep: int | None, seal: str | None = None, *, more: bool = False
+) -> Rows:
+    """The first rows of a file.
 
     Args:
       path: of the file; none is a file without rows.
-      keep: rows that a checkpoint knows of.
+      keep: rows that a checkpoint knows of; None for all.
       seal: of those rows, as the checkpoint has it.
       more: there is a checkpoint, even if it knows of no rows.
 
@@ -40,17 +60,17 @@ def read(
                 f"'{path}' holds {len(lines)} rows, but their checkpoint is gone; "
                 "start a new run in another folder"
             )
-    if len(lines) < keep:
+    if keep is not None and len(lines) < keep:
         raise UserError(
             f"'{path}' must hold {keep} rows for this checkpoint; got {len(lines)}"
         )
-    kept = lines[:keep]
-    if seal is not None and _seal(kept) != seal:
+    known = Rows(tuple(rows), tuple(lines[:keep]))
+    if seal is not None and known.seal != seal:
         raise UserError(
             f"'{path}' must hold the rows that its checkpoint was written after; "
             "they were changed"
         )
-    return rows, kept
+    return known
 
 
 class Metrics:
@@ -58,29 +78,19 @@ class Metrics:
 
     Args:
       path: of the file.
-      keep: rows that the checkpoint knows of.
-      seal: of those rows, where the checkpoint has it.
-      more: there is a checkpoint, even if it knows of no rows.
+      known: the rows that the checkpoint knows of, as ``read`` gave them.
       durable: every row waits until it is on the disk.
-
-    Raises:
-      UserError: as ``read``.
     """
 
     def __init__(
-        self,
-        path: Path,
-        keep: int = 0,
-        seal: str | None = None,
-        *,
-        more: bool = False,
-        durable: bool = True,
+        self, path: Path, known: Rows | None = None, *, durable: bool = True
     ) -> None:
+        known = known or Rows()
         self.path, self.durable = path, durable
-        self.rows, lines = read(path, keep, seal, more=more)
-        files.write_text(path, "".join(line + "\n" for line in lines))
+        self.rows = list(known.rows)
+        files.write_text(path, "".join(line + "\n" for line in known.lines))
         self._hash = self._hash_before = hashlib.sha256()
-        for line in lines:
+        for line in known.lines:
             self._remember(line + "\n")
 
     @property
@@ -121,7 +131,3 @@ class Metrics:
 
 def _line(row: dict[str, Any]) -> str:
     return json.dumps(files.spelled(row), allow_nan=False) + "\n"
-
-
-def _seal(lines: list[str]) -> str:
-    return hashlib.sha256("".join(line + "\n" for line in lines).encode()).hexdigest()

@@ -1,6 +1,6 @@
 """Who may write to a run folder: one process, which ends in good order."""
 
-import fcntl
+import multiprocessing
 import os
 import shlex
 import signal
@@ -9,6 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from types import FrameType
 
@@ -16,6 +18,7 @@ from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 LOCK = ".lock"
+CONFIG = "config.json"
 
 
 def command() -> str:
@@ -40,7 +43,8 @@ def claim(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
 
     Raises:
       UserError: the folder holds something, cannot be written to, belongs to another
-        process, or holds a link that would lead writing elsewhere.
+        process, holds a link that would lead writing elsewhere, or another run changed
+        its configuration since ours was read from it.
     """
     with ExitStack() as stack:
         try:
@@ -53,7 +57,40 @@ def claim(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
         stack.enter_context(stoppable())
         files.tidy(folder)
         _check_empty(folder, resume)  # another run may just have ended
+        _check_unchanged(folder)
         yield folder
+
+
+# The folder and the bytes of config.json that this process's configuration is from.
+_READ: ContextVar[tuple[Path, bytes] | None] = ContextVar("_READ", default=None)
+
+
+@contextmanager
+def read_from(folder: Path | None) -> Iterator[None]:
+    """In the block ``claim`` gives the folder only with the configuration it has now.
+
+    A configuration is read before its folder is owned; a run that ends in between may
+    have widened it, and must not lose that.
+    """
+    place = None if folder is None else folder / CONFIG
+    known = None if place is None or not place.is_file() else place.read_bytes()
+    token = _READ.set(None if folder is None or known is None else (folder, known))
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
+def _check_unchanged(folder: Path) -> None:
+    read = _READ.get()
+    if read is None or read[0] != folder:
+        return
+    place = folder / CONFIG
+    if not place.is_file() or place.read_bytes() != read[1]:
+        raise UserError(
+            f"--resume: '{place}' must be as it was when this run began; another run "
+            "has changed it since (resume again)"
+        )
 
 
 def _fresh(name: str) -> Path:
@@ -86,31 +123,57 @@ def _check_empty(folder: Path, resume: bool) -> None:
 def held(folder: Path) -> Iterator[None]:
     """Keeps other processes from writing to the folder; a killed one lets go.
 
-    The file ``.lock`` says who holds it.
+    The folder itself is locked, so nothing inside that goes away gives it to a second
+    owner. The file ``.lock`` only says who the first is.
 
     Raises:
-      UserError: another process is writing to it.
+      UserError: another process is writing to it, or this system cannot lock folders.
     """
-    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        import fcntl
+    except ImportError:
+        raise UserError(
+            f"--out: '{folder}' must be on a system with POSIX locks, which keep a "
+            "second run out of it; this one has none"
+        ) from None
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = " ".join(os.read(handle, 2000).decode("utf-8", "replace").split())
             raise UserError(
                 f"--out: '{folder}' must have one run at a time; another process is "
-                f"writing to it: {owner or 'one that has just begun'}"
+                f"writing to it: {_owner_of(folder) or 'one that has just begun'}"
             ) from None
-        with suppress(OSError):  # on a full disk nobody is named
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}: {command()}\n".encode(), 0)
+        _sign(folder, f"{os.getpid()}: {command()}\n")
         try:
             yield
         finally:
-            with suppress(OSError):
-                os.ftruncate(handle, 0)
+            _sign(folder, "")
     finally:
         os.close(handle)
+
+
+def _sign(folder: Path, text: str) -> None:
+    """Writes who owns the folder, where that is possible: on a full disk nobody is."""
+    way = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | files.NO_LINK  # a pipe has no reader
+    with suppress(OSError):
+        handle = os.open(folder / LOCK, way, 0o666)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, text.encode(), 0)
+        finally:
+            os.close(handle)
+
+
+def _owner_of(folder: Path) -> str:
+    with suppress(OSError):
+        handle = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | files.NO_LINK)
+        try:
+            return " ".join(os.read(handle, 2000).decode("utf-8", "replace").split())
+        finally:
+            os.close(handle)
+    return ""
 
 
 @contextmanager
@@ -130,17 +193,19 @@ def stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@cache
 def end_with_parent() -> None:
-    """Ends this worker process as soon as the one that started it has died."""
-    import multiprocessing
+    """Ends this worker process as soon as the one that started it has died.
 
-    parent, number = multiprocessing.parent_process(), os.getppid()
+    A worker that outlived its parent would write beside a resumed run. What the system
+    says of parents is asked, whatever started the worker.
+    """
+    parent = multiprocessing.parent_process()
+    first = os.getppid() if parent is None else parent.pid
 
     def follow() -> None:
-        if parent is not None:
-            parent.join()
-        while os.getppid() == number and parent is None:
-            time.sleep(0.1)
+        while os.getppid() == first:
+            time.sleep(0.05)
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from experiments import _run
+from experiments import _run, _states
 from experiments._grid import Job, Unit
 from metaspiel import files
 from metaspiel.games.bargaining import Bargaining
@@ -90,30 +90,17 @@ def state_of(unit: Unit, job: Job) -> State:
     places = checkpoint.complete(place)
     if not places:
         raise UserError(f"resume: '{place}' must hold a checkpoint; got none")
-    try:
-        state, known = checkpoint.read(places[-1])
-    except UserError as error:
-        raise UserError(f"{error} ({_way_back(places)})") from None
-    if known != bound(unit.name, job.config):
-        raise UserError(
-            f"checkpoint '{places[-1]}' must be as this run wrote it; it is another "
-            f"unit's (remove '{place}' and resume: it is then made again)"
-        )
-    return state
 
+    def read(one: Path) -> State:
+        state, known = checkpoint.read(one)
+        if known != bound(unit.name, job.config):
+            raise UserError(
+                f"checkpoint '{one}' must be as this run wrote it; it is another unit's"
+            )
+        return state
 
-def _way_back(places: Sequence[Path]) -> str:
-    try:
-        if len(places) < 2:
-            raise UserError("there is none before it")
-        checkpoint.load(places[-2])
-    except UserError:
-        lost = places[-1].parent
-        return f"remove '{lost}' and resume: it is then made again"
-    return (
-        f"the one before is sound: remove '{places[-1]}' and resume, and it goes on "
-        "from there"
-    )
+    advice = _states.removing(places[-1], place, "it is then made again")
+    return _states.sound(places, read, advice)
 
 
 def data_of(unit: Unit, job: Job) -> Dataset:
@@ -145,7 +132,7 @@ def model_of(unit: Unit, job: Job) -> Ensemble:
 def write_row(unit: Unit, job: Job, row: dict[str, Any]) -> None:
     """Writes the row of a unit that judges."""
     place = unit.place(job.folder)
-    files.write_sealed(place, files.spelled(row), bound(unit.name, job.config))
+    files.write_sealed(place, files.nan_as_none(row), bound(unit.name, job.config))
 
 
 def _to_remove(error: UserError, place: Path) -> UserError:

@@ -17,15 +17,13 @@ from experiments._metrics import Metrics
 from experiments._owner import claim, command
 from meta_solvers.base import SolverFailed
 from metaspiel import files
-from metaspiel.files import read_json, write_json, write_text
-from metaspiel.files import spelled as clean
+from metaspiel.files import read_json, spelled, write_json, write_text
 from metaspiel.nfg.errors import UserError, unknown
 
 __all__ = [
     "Metrics",
     "binding",
     "claim",
-    "clean",
     "command",
     "environment",
     "main",
@@ -36,6 +34,7 @@ __all__ = [
     "read_result",
     "record",
     "shown",
+    "spelled",
     "stored",
     "write_json",
     "write_result",
@@ -63,7 +62,13 @@ def main(
     usage = program or f"python -m {_owner.module(page.__module__)}"
     resumes = any(f.name == "resume" for f in dataclasses.fields(config))  # type: ignore[arg-type]
     doc = (sys.modules[page.__module__].__doc__ or "").strip()
-    return guarded(lambda: page(parse(config, words, usage, doc)), resumes)
+
+    def begin() -> None:
+        out = _value(words, "--out") if "--resume" in words else None
+        with _owner.read_from(None if out is None else Path(out)):
+            page(parse(config, words, usage, doc))
+
+    return guarded(begin, resumes)
 
 
 def guarded(action: Callable[[], None], resumes: bool = False) -> int:
@@ -235,7 +240,7 @@ def binding(config: Any) -> str:
 
 def write_result(place: Path, value: Any, config: Any) -> None:
     """Writes a piece of a run's results as JSON, bound to the configuration."""
-    files.write_sealed(place, clean(value), {"config": binding(config)})
+    files.write_sealed(place, files.nan_as_none(value), {"config": binding(config)})
 
 
 def read_result(place: Path, config: Any) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import _run
-from experiments._trial_state import belongs, opened
+from experiments._trial_state import Begun, opened
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -18,23 +18,21 @@ if TYPE_CHECKING:
     from psro.setup import Setup
 
 
-def trial(
-    config: "Config", folder: Path, arena: "Arena", setup: "Setup"
-) -> dict[str, Any]:
-    """One trial from its start or its last checkpoint to its end."""
+def trial(begun: Begun, arena: "Arena", setup: "Setup") -> dict[str, Any]:
+    """One trial from its start or its checkpoint to its end."""
     from experiments._trial_report import write_report
     from psro.loop import start, step
     from psro.metrics import row
 
-    bound = belongs(config, arena)
-    kept, metrics = opened(config, folder, bound)
+    config, folder, kept = begun.config, begun.folder, begun.state
+    metrics = opened(begun)
     if kept is not None and len(metrics.rows) == kept.iteration:
         metrics.add(row(kept, setup.concept))  # the row that a kill left half amended
     state = start(setup) if kept is None else kept
     begin = time.monotonic()
     state, stopped = _answered(config, setup, state, begin)
     if state is not kept:
-        _keep(state, setup, metrics, folder, bound)
+        _keep(state, setup, metrics=metrics, begun=begun)
     failed = False
     with Progress(config, arena, setup) as show:
         show(state, row(state, setup.concept))
@@ -44,7 +42,7 @@ def trial(
             except (SolverFailed, UserError) as error:
                 stopped, failed = f"iteration {state.iteration + 1}: {error}", True
                 break
-            show(state, _keep(state, setup, metrics, folder, bound))
+            show(state, _keep(state, setup, metrics=metrics, begun=begun))
     summary = summarise(config, arena, setup, state, stopped)
     summary["failed"] = failed
     _save_arrays(folder, state)
@@ -71,11 +69,7 @@ def _answered(
 
 
 def _keep(
-    state: "State",
-    setup: "Setup",
-    metrics: _run.Metrics,
-    folder: Path,
-    bound: dict[str, str],
+    state: "State", setup: "Setup", metrics: _run.Metrics, begun: Begun
 ) -> dict[str, Any]:
     """Row first, then checkpoint: a kill between the two costs one row again.
 
@@ -90,7 +84,7 @@ def _keep(
     else:
         metrics.add(made)
     seals = {"rows": metrics.seal, "rows_before": metrics.seal_before}
-    checkpoint.save(state, folder / "checkpoint", bound | seals)
+    checkpoint.save(state, begun.folder / "checkpoint", begun.bound | seals)
     return made
 
 

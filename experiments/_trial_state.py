@@ -1,10 +1,11 @@
 """What a trial of PSRO goes on from: its checkpoints and rows, held against the run."""
 
-import shutil
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _metrics, _run
+from experiments import _metrics, _run, _states
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -19,71 +20,79 @@ def belongs(config: "Config", arena: "Arena") -> dict[str, str]:
     return {"config": _run.binding(config), "game": arena.fingerprint}
 
 
-def opened(
-    config: "Config", folder: Path, bound: dict[str, str]
-) -> "tuple[State | None, _run.Metrics]":
-    """The checkpoint that a trial goes on from, if any, and the rows that go with it.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Begun:
+    """A trial and what it goes on from.
 
-    Rows and checkpoints after it, which a kill can leave, go away.
+    Attributes:
+      config: of the trial, whose seed it is.
+      folder: of the trial.
+      bound: what its checkpoints belong to.
+      place: of the checkpoint that it goes on from; None at its start.
+      state: in that checkpoint.
+      rows: that go with it.
     """
-    from psro import checkpoint
 
-    folder.mkdir(parents=True, exist_ok=True)
-    place, state, known = sound(config, folder, bound)
-    metrics = _run.Metrics(folder / "metrics.jsonl", *known, more=state is not None)
-    for later in checkpoint.complete(folder / "checkpoint"):
-        if place is not None and later.name > place.name:
-            shutil.rmtree(later)
-    return state, metrics
+    config: "Config"
+    folder: Path
+    bound: dict[str, str]
+    place: Path | None = None
+    state: "State | None" = None
+    rows: _metrics.Rows = field(default_factory=_metrics.Rows)
 
 
-def sound(
-    config: "Config", folder: Path, bound: dict[str, str]
-) -> "tuple[Path | None, State | None, tuple[int, str | None]]":
-    """The checkpoint to go on from, read and held against the run; nothing is written.
-
-    Returns:
-      Its folder, its state, and the number of its rows and their seal; None where
-      there is none.
+def begun(config: "Config", folder: Path, arena: "Arena") -> Begun:
+    """A trial as its folder has it, held against the run; nothing is written.
 
     Raises:
-      UserError: it or its rows are damaged, or belong to another run.
+      UserError: its checkpoint or rows are damaged, or belong to another run.
     """
     from psro import checkpoint
 
+    start = Begun(config=config, folder=folder, bound=belongs(config, arena))
     places = checkpoint.complete(folder / "checkpoint")
-    back = config.resume_from == "previous"
-    if back and len(places) < 2:
-        raise UserError(
-            f"--resume-from: 'previous' must find two checkpoints in '{folder}'; got "
-            f"{len(places)}"
-        )
     if not places:
         _metrics.read(folder / "metrics.jsonl", 0)
-        return None, None, (0, None)
-    place = places[-2 if back else -1]
-    try:
-        state, known = checkpoint.read(place)
-    except UserError as error:
-        raise UserError(f"{error}; {_way_back(places, back)}") from None
-    seals = known.pop("rows", ""), known.pop("rows_before", "")
-    if known != bound:
-        what = "game" if known.get("config") == bound["config"] else "configuration"
+        return start
+    read = partial(_read, start)
+    return _states.sound(places, read, _states.RUN, config.resume_from)
+
+
+def _read(start: Begun, place: Path) -> Begun:
+    """The trial from one checkpoint and its rows on."""
+    from psro import checkpoint
+
+    state, known = checkpoint.read(place)
+    seal, seal_before = known.pop("rows", ""), known.pop("rows_before", "")
+    if known != start.bound:
+        same = known.get("config") == start.bound["config"]
+        what = "game" if same else "configuration"
         raise UserError(
             f"--resume: checkpoint '{place}' must belong to this run's {what}; it is "
             "of another one"
         )
-    path, count = folder / "metrics.jsonl", state.iteration + 1
+    path, count = start.folder / "metrics.jsonl", state.iteration + 1
     try:
-        _metrics.read(path, count, seals[0])
+        rows = _metrics.read(path, count, seal)
     except UserError:
         if state.responses is not None:
             raise
         # Its row may be written anew, with the gap that was measured later; a kill
         # can leave that row with the checkpoint before it.
-        _metrics.read(path, count - 1, seals[1], more=True)
-        return place, state, (count - 1, seals[1])
-    return place, state, (count, seals[0])
+        rows = _metrics.read(path, count - 1, seal_before, more=True)
+    return replace(start, place=place, state=state, rows=rows)
+
+
+def opened(trial: Begun) -> _run.Metrics:
+    """The rows that a trial adds to.
+
+    Rows and checkpoints after what it goes on from, which a kill can leave, go away.
+    """
+    trial.folder.mkdir(parents=True, exist_ok=True)
+    metrics = _run.Metrics(trial.folder / "metrics.jsonl", trial.rows)
+    if trial.place is not None:
+        _states.forget_later(trial.place)
+    return metrics
 
 
 def rows(config: "Config", folder: Path) -> list[dict[str, Any]]:
@@ -106,20 +115,5 @@ def rows(config: "Config", folder: Path) -> list[dict[str, Any]]:
             "of another one"
         )
     seal = known.get("rows", "")
-    return _metrics.read(folder / "metrics.jsonl", state.iteration + 1, seal)[0]
-
-
-def _way_back(places: list[Path], back: bool) -> str:
-    """What a user can do who has lost a checkpoint."""
-    from psro import checkpoint
-
-    try:
-        if back or len(places) < 2:
-            raise UserError("there is none before it")
-        checkpoint.load(places[-2])
-    except UserError:
-        return "no sound one is before it, so a new run must begin in another folder"
-    return (
-        f"the one before, '{places[-2].name}', is sound, and --resume-from previous "
-        "goes on from it"
-    )
+    path = folder / "metrics.jsonl"
+    return list(_metrics.read(path, state.iteration + 1, seal).rows)

@@ -1,29 +1,26 @@
 """What the units of a grid on Bargaining do."""
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from experiments import _judging, _owner, _parts, _run
+from experiments import _judging, _owner, _parts, _run, _workers
 from experiments._drawing import drawn
 from experiments._grid import Job, Outcome, Unit, steps_of
 from meta_solvers import get
-from meta_solvers.base import SolverFailed
 from metaspiel import files
-from metaspiel.nfg.errors import UserError
 from offline import data as stored
 from offline import dynamics, ensemble
 from offline.baselines import Cloning, clone
 from offline.coffee import SOLVERS, setup
 from offline.record import verify
 from psro import checkpoint
-from psro.executor import Executor, InProcess, WorkerLost, WorkFailed
+from psro.executor import Executor, Fault, InProcess
 from psro.loop import start, step
 from psro.parts import State
 from psro.rl import LearnedOracle, SampledEvaluator
@@ -36,26 +33,14 @@ if TYPE_CHECKING:
 
 def work(asked: Sequence[Job]) -> list[list[Outcome]]:
     """Does jobs one after the other; what a worker process is asked."""
-    _mortal()
-    return [do(job, InProcess()) for job in asked]
-
-
-@cache
-def _mortal() -> None:
-    """A worker that outlived its parent would write beside a resumed run; once."""
     _owner.end_with_parent()
+    return [do(job, InProcess()) for job in asked]
 
 
 def elsewhere(job: Job, executor: Executor) -> list[Outcome]:
     """Does a job in a worker process; a lost worker is a fault of its units."""
-    try:
-        return executor.answer(work, [job])[0]
-    except (WorkerLost, WorkFailed) as error:
-        trace = "\n".join(getattr(error, "__notes__", []))
-        return [
-            Outcome(unit=unit, fault=str(error), user=False, trace=trace)
-            for unit in job.units
-        ]
+    answer = _workers.ask(executor, work, job)
+    return _failed(job.units, answer) if isinstance(answer, Fault) else answer
 
 
 def do(job: Job, executor: Executor) -> list[Outcome]:
@@ -98,13 +83,15 @@ def _guarded(units: Sequence[Unit], doer: Callable[[], None]) -> list[Outcome]:
     try:
         doer()
     except Exception as error:  # noqa: BLE001  one unit's fault is not the grid's
-        user = isinstance(error, UserError | SolverFailed | OSError)
-        sentence = str(error) if user else f"{type(error).__name__}: {error}"
-        trace = "".join(traceback.format_exception(error))
-        return [
-            Outcome(unit=unit, fault=sentence, user=user, trace=trace) for unit in units
-        ]
+        return _failed(units, _workers.fault(error))
     return [Outcome(unit=unit) for unit in units]
+
+
+def _failed(units: Sequence[Unit], why: Fault) -> list[Outcome]:
+    return [
+        Outcome(unit=unit, fault=why.message, user=why.user, trace=why.trace)
+        for unit in units
+    ]
 
 
 def _grown(unit: Unit, job: Job, parts: Setup) -> State:

@@ -311,7 +311,7 @@ def _reported(config: Config, folder: Path) -> dict[str, Any]:
     )
     summary = _bargaining_report.write(folder, judged, true, facts)
     summary |= {"folder": str(folder), "missing": facts["missing"]}
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_json(folder / "summary.json", summary)
     return summary
 
 
@@ -331,7 +331,7 @@ def page(config: Config) -> None:
     """Runs and says where the results are."""
     summary = run(config)
     if config.json and summary:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif summary and not config.quiet:
         print(f"-> {summary['folder']}")
 

@@ -281,7 +281,7 @@ def page(config: Config) -> None:
     """Runs and shows the table."""
     result = run(config)
     if config.json:
-        print(json.dumps(_run.clean(result)))
+        print(json.dumps(_run.spelled(result)))
         return
     from rich.console import Console
     from rich.table import Table

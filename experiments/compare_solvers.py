@@ -242,7 +242,7 @@ def _write(folder: Path, cells: list[dict[str, Any]], specs: list[str]) -> None:
 
     table = rows(cells, specs)
     sizes = list(dict.fromkeys(c["size"] for c in cells))
-    _run.write_json(folder / "cells.json", _run.clean(cells))
+    _run.write_json(folder / "cells.json", cells)
     _run.write_text(folder / "table.md", markdown(table, sizes))
     columns = list(table[0]) if table else []
     report.render(
@@ -262,7 +262,7 @@ def page(config: Config) -> None:
     specs, _ = chosen(config)
     cells = run(config)
     if config.json:
-        print(json.dumps(_run.clean(rows(cells, specs))))
+        print(json.dumps(_run.spelled(rows(cells, specs))))
     elif not config.quiet:
         sizes = list(dict.fromkeys(c["size"] for c in cells))
         print(markdown(rows(cells, specs), sizes), end="")

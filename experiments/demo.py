@@ -73,7 +73,7 @@ def page(config: Config) -> None:
         _write(folder, config, results)
         _run.write_json(folder / "comparison.json", results)
         if config.json:
-            print(json.dumps(_run.clean(results)))
+            print(json.dumps(_run.spelled(results)))
         elif not config.quiet:
             for sentence in verdict(results):
                 print(sentence)

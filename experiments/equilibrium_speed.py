@@ -121,7 +121,7 @@ def run(config: Config) -> list[dict[str, Any]]:
                     )
                     measured = {"solver": name, "size": text}
                     measured |= cell(SOLVERS[name], games, config)
-                    cells.append(_run.clean(measured))
+                    cells.append(_run.spelled(measured))
                     if "absent" not in measured:  # what is missing now may come
                         _run.write_result(place, cells[-1], config)
                 if not (config.quiet or config.json):
@@ -295,7 +295,7 @@ def _write(folder: Path, cells: list[dict[str, Any]], config: Config) -> None:
     from experiments.lab import charts, report
 
     rows = [summary(cell, cells) for cell in cells]
-    _run.write_json(folder / "cells.json", _run.clean(cells))
+    _run.write_json(folder / "cells.json", cells)
     _run.write_text(folder / "table.md", markdown(rows))
     concept = config.concept.upper()
     table = report.Table("Solvers", list(rows[0]), [list(r.values()) for r in rows])
@@ -324,7 +324,7 @@ def page(config: Config) -> None:
     cells = run(config)
     rows = [summary(cell, cells) for cell in cells]
     if config.json:
-        print(json.dumps(_run.clean(rows)))
+        print(json.dumps(_run.spelled(rows)))
     elif not config.quiet:
         print(markdown(rows), end="")
 

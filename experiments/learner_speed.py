@@ -294,7 +294,7 @@ def _write(folder: Path, rows: list["Row"], load: list[float]) -> None:
     from experiments.lab import report
 
     table = [asdict(row) for row in rows]
-    _run.write_json(folder / "summary.json", _run.clean({"load": load, "rows": table}))
+    _run.write_json(folder / "summary.json", {"load": load, "rows": table})
     _run.write_text(folder / "table.md", markdown(rows))
     met = {True: "yes", False: "no", None: ""}
     cells = [[*list(r.values())[:5], met[r["met"]], r["note"]] for r in table]
@@ -314,7 +314,7 @@ def page(config: Config) -> None:
     """Runs and prints the table."""
     rows = run(config)
     if config.json:
-        print(json.dumps(_run.clean([asdict(row) for row in rows])))
+        print(json.dumps(_run.spelled([asdict(row) for row in rows])))
     elif not config.quiet:
         print("\n" + markdown(rows), end="")
 

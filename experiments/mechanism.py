@@ -183,7 +183,7 @@ def page(config: Config) -> None:
     """Runs and prints the summary."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         for name, value in summary.items():
             print(f"{name.replace('_', ' ')}: {value:.5g}")

@@ -330,7 +330,7 @@ def page(config: Config) -> None:
         (folder / "cells").mkdir(exist_ok=True)
         make, title = FIGURES[config.figure]
         result, tables, lines, drawn = make(config, folder)
-        _run.write_json(folder / "result.json", _run.clean(result))
+        _run.write_json(folder / "result.json", result)
         lead = [
             "After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."
         ]
@@ -338,7 +338,7 @@ def page(config: Config) -> None:
             lead.append(f"Weights: {config.network or 'the shipped ones'}.")
         _nes.publish(folder, title, lead, tables=tables, lines=lines, drawings=drawn)
         if config.json:
-            print(json.dumps(_run.clean(result)))
+            print(json.dumps(_run.spelled(result)))
         config.say("\n" + _nes.markdown(tables, lines).rstrip())
 
 

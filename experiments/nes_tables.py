@@ -128,7 +128,7 @@ def run(config: Config) -> list[dict[str, Any]]:
             rows.append(row(n, cell, ecos))
             if not (config.quiet or config.json):
                 print("\n".join(verdict(rows[-1])), flush=True)
-        _run.write_json(folder / "cells.json", _run.clean(cells))
+        _run.write_json(folder / "cells.json", cells)
         _write(folder, rows, config.network)
         return rows
 
@@ -323,14 +323,14 @@ def _write(folder: Path, rows: list[dict[str, Any]], network: Path | None) -> No
     ]
     title = "Tables 1 and 2 of the Neural Equilibrium Solver"
     _nes.publish(folder, title, lead, tables(rows), lines)
-    _run.write_json(folder / "rows.json", _run.clean(rows))
+    _run.write_json(folder / "rows.json", rows)
 
 
 def page(config: Config) -> None:
     """Runs and prints the tables."""
     rows = run(config)
     if config.json:
-        print(json.dumps(_run.clean(rows)))
+        print(json.dumps(_run.spelled(rows)))
     elif not config.quiet:
         print("\n" + _nes.markdown(tables(rows)), end="")
 

@@ -2,10 +2,11 @@
 
 Example: python -m experiments.nes_train --steps 3000 --out runs/nes
 
-The run folder holds the checkpoint (--resume goes on from it, and a run that was
-stopped is bit for bit the run that was not), metrics.jsonl (loss, and the distance to
-the exact solution at several sizes), weights.safetensors (what the solver loads:
-``neural_equilibria(..., network="weights.safetensors")``), a plot and report.html.
+The run folder holds the two newest checkpoints (--resume goes on from the last, and a
+run that was stopped is bit for bit the run that was not), metrics.jsonl (loss, and the
+distance to the exact solution at several sizes), weights.safetensors (what the solver
+loads: ``neural_equilibria(..., network="weights.safetensors")``), a plot and
+report.html.
 """
 
 import json
@@ -15,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments import _run
+from experiments import _metrics, _run, _states
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from meta_solvers.nes.train import Recipe, Training
+
+ROOM = "checkpoint"  # the folder of a run's states
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,8 @@ class Config:
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
     """Go on with the run in --out."""
+    resume_from: _states.From = "last"
+    """State that --resume takes: the newest, or, where that is lost, the one before."""
     json: bool = False
     """Print the last evaluation as JSON and nothing else on stdout."""
     quiet: bool = False
@@ -152,6 +158,7 @@ def check_device(name: str) -> None:
 def run(config: Config) -> list[dict[str, Any]]:
     """Trains; returns the rows of metrics."""
     chosen = recipe(config)
+    _states.check_start(config.resume_from, config.resume)
     check_device(config.device)
     from meta_solvers.nes.train import Training, train
 
@@ -164,11 +171,17 @@ def run(config: Config) -> list[dict[str, Any]]:
             row["seconds"] = spent + time.perf_counter() - start
             # First the row, then the state: a run killed in between repeats the row.
             metrics.add(row)
-            training.save(folder, bound | {"rows": metrics.seal})
+            _save(training, folder / ROOM, bound | {"rows": metrics.seal})
             if not (config.quiet or config.json):
                 print(line(row, config.steps), flush=True)
         _finish(folder, training, metrics.rows)
         return metrics.rows
+
+
+def _save(training: "Training", room: Path, bound: dict[str, str]) -> None:
+    with files.new_folder(room / f"{training.step:06d}") as aside:
+        training.save(aside, bound)
+    _states.forget_older(room)
 
 
 def _opened(
@@ -179,24 +192,26 @@ def _opened(
     Raises:
       UserError: the state or its rows are damaged, or belong to another run.
     """
-    from meta_solvers.nes.train import FILE
-
     path, bound = folder / "metrics.jsonl", {"config": _run.binding(config)}
-    if not (folder / FILE).exists():
-        return _run.Metrics(path), bound
-    way = "a new run must begin in another folder"
-    try:
-        known = training.load(folder)
-    except UserError as error:
-        raise UserError(f"{error} ({way})") from None
-    seal = known.pop("rows", "")
-    if known != bound:
-        raise UserError(
-            f"--resume: '{folder / FILE}' must belong to this run's configuration; it "
-            f"is of another one ({way})"
-        )
-    made = -(-training.step // config.every)
-    return _run.Metrics(path, made, seal), bound
+    places = files.numbered(folder / ROOM)
+    if not places:
+        return _run.Metrics(path, _metrics.read(path, 0)), bound
+
+    def read(place: Path) -> tuple[Path, _metrics.Rows]:
+        known = training.load(place)
+        seal = known.pop("rows", "")
+        if known != bound or training.step != int(place.name):
+            what = "step" if known == bound else "configuration"
+            raise UserError(
+                f"--resume: '{place}' must belong to this run's {what}; it is of "
+                "another one"
+            )
+        return place, _metrics.read(path, -(-training.step // config.every), seal)
+
+    place, rows = _states.sound(places, read, _states.RUN, config.resume_from)
+    metrics = _run.Metrics(path, rows)
+    _states.forget_later(place)
+    return metrics, bound
 
 
 def _spent(rows: list[dict[str, Any]]) -> float:
@@ -234,7 +249,7 @@ def _finish(folder: Path, training: "Training", rows: list[dict[str, Any]]) -> N
     }
     network = training.averaged()
     store.save(folder / "weights.safetensors", network, training.recipe, record)
-    _run.write_json(folder / "summary.json", _run.clean(record))
+    _run.write_json(folder / "summary.json", record)
     last = rows[-1]["sizes"] if rows else []
     columns = list(last[0]) if last else []
     at = [row["step"] for row in rows]
@@ -263,7 +278,7 @@ def page(config: Config) -> None:
     """Trains and says what came of it."""
     rows = run(config)
     if config.json:
-        print(json.dumps(_run.clean(rows[-1])))
+        print(json.dumps(_run.spelled(rows[-1])))
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from experiments import _arena, _owner, _run, _trial, _trial_state
+from experiments import _arena, _owner, _run, _states, _trial, _trial_state
+from experiments._trial_state import Begun
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from experiments._arena import Arena
     from psro.executor import Executor, Loss
@@ -108,9 +109,8 @@ class Config:
     """Run folder (default: a new one under runs/)."""
     resume: bool = False
     """Continue the run in --out."""
-    resume_from: Literal["last", "previous"] = "last"
-    """Checkpoint that --resume takes: the newest, or the one before, where that is
-    lost."""
+    resume_from: _states.From = "last"
+    """State that --resume takes: the newest, or, where that is lost, the one before."""
     config: Path | None = None
     """YAML file with defaults for these fields."""
     json: bool = False
@@ -138,32 +138,19 @@ def _all_trials(
     config: Config, folder: Path, arena: "Arena", executor: "Executor", setup: "Setup"
 ) -> dict[str, Any]:
     """All trials in a folder that this process owns."""
-    trials = [
-        (replace(config, seed=config.seed + i), _trial_folder(folder, config, i))
-        for i in range(config.trials)
-    ]
     _check_game(arena, folder)
-    if config.resume:  # every trial is sound before the configuration is replaced
-        for one, place in trials:
-            bound = _trial_state.belongs(one, arena)
-            _, state, _ = _trial_state.sound(one, place, bound)
-            if state is not None and state.iteration > config.iterations:
-                raise UserError(
-                    f"--iterations must be at least the {state.iteration} that "
-                    f"'{place}' has done; got {config.iterations}"
-                )
+    # Every trial is sound before the configuration is replaced.
+    trials = [_begun(config, folder, arena, number=i) for i in range(config.trials)]
     _run.record(folder, config)
     files.write_sealed(folder / "game.json", _game(arena))
     if config.jobs > 1 and config.trials > 1:
-        from joblib import Parallel, delayed
-
-        quiet = [(replace(c, quiet=True), f) for c, f in trials]
-        summaries = Parallel(n_jobs=config.jobs)(delayed(_rebuilt)(*t) for t in quiet)
+        summaries = _shared_out(trials, config.jobs)
     elif _trial.side_by_side(config):
         summaries = _stacked(arena, trials, executor)
     else:
         summaries = [
-            _trial.trial(c, f, arena, replace(setup, seed=c.seed)) for c, f in trials
+            _trial.trial(one, arena, replace(setup, seed=one.config.seed))
+            for one in trials
         ]
     summary = summaries[0] if config.trials == 1 else _trial.together(config, summaries)
     summary["folder"] = str(folder)
@@ -172,18 +159,56 @@ def _all_trials(
     return summary
 
 
+def _begun(config: Config, folder: Path, arena: "Arena", *, number: int) -> Begun:
+    """The trial of a number, as its folder has it."""
+    place = folder if config.trials == 1 else folder / f"trial_{number}"
+    trial = _trial_state.begun(replace(config, seed=config.seed + number), place, arena)
+    if trial.state is not None and trial.state.iteration > config.iterations:
+        raise UserError(
+            f"--iterations must be at least the {trial.state.iteration} that '{place}' "
+            f"has done; got {config.iterations}"
+        )
+    return trial
+
+
 def _stacked(
-    arena: "Arena", trials: "list[tuple[Config, Path]]", executor: "Executor"
+    arena: "Arena", trials: list[Begun], executor: "Executor"
 ) -> list[dict[str, Any]]:
     """All trials side by side; what they ask for is answered together."""
     from psro.together import together
 
-    def job(config: Config, folder: Path) -> "Callable[[Executor], dict[str, Any]]":
-        return lambda seat: _trial.trial(
-            config, folder, arena, parts(config, arena, seat)
-        )
+    def job(trial: Begun) -> "Callable[[Executor], dict[str, Any]]":
+        return lambda seat: _trial.trial(trial, arena, parts(trial.config, arena, seat))
 
-    return together([job(c, f) for c, f in trials], executor)
+    return together([job(trial) for trial in trials], executor)
+
+
+def _shared_out(trials: list[Begun], jobs: int) -> list[dict[str, Any]]:
+    """All trials in processes of their own, so many at once."""
+    from psro.workers import Processes
+
+    asked = [(replace(trial.config, quiet=True), trial.folder) for trial in trials]
+    with Processes(min(jobs, len(trials)), on_loss=_say_lost) as executor:
+        return executor.answer(_work, asked)
+
+
+def _work(asked: "Sequence[tuple[Config, Path]]") -> list[dict[str, Any]]:
+    """Does trials one after the other; what a worker process is asked."""
+    from meta_solvers.base import SolverFailed
+
+    _owner.end_with_parent()
+    try:
+        return [_rebuilt(config, folder) for config, folder in asked]
+    except (OSError, SolverFailed) as error:  # a full disk, say: no fault of ours
+        raise UserError(str(error)) from error
+
+
+def _rebuilt(config: Config, folder: Path) -> dict[str, Any]:
+    """A trial whose game and state are read where it is run."""
+    arena = _arena.build(config)
+    trial = _trial_state.begun(config, folder, arena)
+    with _executor(config) as executor:
+        return _trial.trial(trial, arena, parts(config, arena, executor))
 
 
 _LEARNED = (
@@ -211,10 +236,11 @@ def _executor(config: Config) -> "Executor":
     """Where learning runs; what is lost with a worker is said, not hidden."""
     from psro.executor import parse
 
-    def lost(loss: "Loss") -> None:
-        print(f"lost with its worker, sent again: {loss['what']}", file=sys.stderr)
+    return parse(config.executor, None, _say_lost)
 
-    return parse(config.executor, None, lost)
+
+def _say_lost(loss: "Loss") -> None:
+    print(f"lost with its worker, sent again: {loss['what']}", file=sys.stderr)
 
 
 def _game(arena: "Arena") -> dict[str, str]:
@@ -232,18 +258,6 @@ def _check_game(arena: "Arena", folder: Path) -> None:
         )
 
 
-def _trial_folder(folder: Path, config: Config, number: int) -> Path:
-    return folder if config.trials == 1 else folder / f"trial_{number}"
-
-
-def _rebuilt(config: Config, folder: Path) -> dict[str, Any]:
-    """A trial in a process of its own, which must not outlive its parent."""
-    _owner.end_with_parent()
-    arena = _arena.build(config)
-    with _executor(config) as executor:
-        return _trial.trial(config, folder, arena, parts(config, arena, executor))
-
-
 def check(config: Config) -> None:
     """What no other part checks, before anything is built."""
     for name, low in (("iterations", 0), ("trials", 1), ("jobs", 1), ("seed", 0)):
@@ -255,8 +269,7 @@ def check(config: Config) -> None:
         if getattr(config, name) < 2:
             raise UserError(f"--{name} must be at least 2; got {getattr(config, name)}")
     _check_oracle(config)
-    if config.resume_from != "last" and not config.resume:
-        raise UserError("--resume-from goes with --out FOLDER --resume")
+    _states.check_start(config.resume_from, config.resume)
     if config.payoffs is not None and config.players is not None:
         raise UserError("--players goes with --game; a file has its own players")
     for name in ("stop_gap", "max_seconds"):
@@ -308,7 +321,7 @@ def page(config: Config) -> None:
     """Runs and says where the results are."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not (config.quiet or summary["failed"]):
         welfare = _trial.rounded(summary["value_sum"])
         print(

@@ -292,7 +292,7 @@ def page(config: Config) -> None:
     """Runs and prints the table."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         print(markdown(summary["rows"]), end="")
 

@@ -88,7 +88,7 @@ def as_json(spec: str, solution: "MetaSolution") -> dict[str, Any]:
         "seconds": solution.seconds,
         "diagnostics": dict(solution.diagnostics),
     }
-    cleaned: dict[str, Any] = _run.clean(fields)
+    cleaned: dict[str, Any] = _run.spelled(fields)
     return cleaned
 
 
@@ -113,7 +113,7 @@ def page(config: Config) -> None:
     if config.json:
         print(json.dumps(as_json(config.solver, solution)))
     elif config.quiet:
-        print(json.dumps(_run.clean(solution.joint.tolist())))
+        print(json.dumps(_run.spelled(solution.joint.tolist())))
     else:
         _show(config.solver, solution)
 
@@ -168,7 +168,7 @@ def _list(config: Config) -> None:
             {"marginals": [own.tolist() for own in profile], "values": value.tolist()}
             for profile, value in zip(marginals, values, strict=True)
         ]
-        print(json.dumps(_run.clean(pairs)))
+        print(json.dumps(_run.spelled(pairs)))
         return
     with np.printoptions(precision=6, suppress=True):
         for number, (profile, value) in enumerate(zip(marginals, values, strict=True)):

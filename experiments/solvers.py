@@ -101,7 +101,7 @@ def page(config: Config) -> None:
     if config.name is not None:
         entry = facts(config.name)
         if config.json:
-            print(json.dumps(_run.clean(entry), default=str))
+            print(json.dumps(_run.spelled(entry), default=str))
             return
         print(f"{entry['name']}   concept: {entry['concept']}   {entry['source']}\n")
         print(entry["documentation"])
@@ -111,7 +111,7 @@ def page(config: Config) -> None:
         return
     rows = table()
     if config.json:
-        print(json.dumps(_run.clean(rows), default=str))
+        print(json.dumps(_run.spelled(rows), default=str))
     elif config.markdown:
         print(markdown(rows), end="")
     else:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from experiments.lab.work import Outcome, Piece
@@ -16,6 +17,31 @@ def spell(seconds: float) -> str:
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+class RowsMade:
+    """How many rows a file has by now; only what is new in it is read.
+
+    Args:
+      path: of the file, which may not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read, self._rows = path, 0, 0
+
+    def __call__(self) -> float:
+        """Complete lines in the file."""
+        try:
+            with open(self._path, "rb") as file:
+                if file.seek(0, 2) < self._read:  # cut back to a checkpoint
+                    self._read = self._rows = 0
+                file.seek(self._read)
+                new = file.read()
+        except FileNotFoundError:
+            return 0.0
+        self._read += len(new)
+        self._rows += new.count(b"\n")
+        return float(self._rows)
 
 
 class Watch:

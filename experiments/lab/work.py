@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any, Protocol
 
 from experiments import _owner
@@ -77,23 +76,19 @@ class Report(Protocol):
         """Records it, shows it."""
 
 
-def attempt(
-    names: Sequence[str], action: Callable[[], None], *, faults: tuple[type, ...] = ()
-) -> list[Outcome]:
+def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
     """Does the work of some pieces; their fault is an outcome and raises nothing.
 
     Args:
       names: of the pieces that the action does.
-      action: the work.
-      faults: exceptions that are the user's to mend, besides ``UserError``, solvers
-        without an answer, and the disk's.
+      action: the work. A ``UserError``, a solver without an answer and what the disk
+        refuses are the user's to mend.
     """
-    mendable = (UserError, SolverFailed, OSError, *faults)
     begun, outcome = time.process_time(), Outcome(name="")
     try:
         action()
     except Exception as error:  # noqa: BLE001  one piece's fault is not the others'
-        user = isinstance(error, mendable)
+        user = isinstance(error, UserError | SolverFailed | OSError)
         outcome = Outcome(
             name="",
             fault=str(error) if user else f"{type(error).__name__}: {error}",
@@ -173,14 +168,8 @@ def _here(batch: Sequence[Piece]) -> list[Outcome]:
 
 def _answered(requests: Sequence[tuple[Do, Sequence[Any]]]) -> list[list[Outcome]]:
     """What a worker process is asked."""
-    _mortal()
-    return [do(what) for do, what in requests]
-
-
-@cache
-def _mortal() -> None:
-    """A worker that outlived its parent would write beside a resumed run; once."""
     _owner.end_with_parent()
+    return [do(what) for do, what in requests]
 
 
 def _batches(pieces: Sequence[Piece], stack: int) -> list[list[Piece]]:
@@ -266,12 +255,13 @@ class _Schedule:
                 yield batch
 
 
-def complain(faults: Sequence[Outcome], hint: str = "") -> None:
+def complain(faults: Sequence[Outcome], hint: str = "", what: str = "pieces") -> None:
     """Ends a page after faults: with code 2 if all are the user's to mend, else with 1.
 
     Args:
       faults: what ``run`` returned.
       hint: what else the user should know, after the sentence.
+      what: what the pieces are called.
 
     Raises:
       UserError: all faults are the user's.
@@ -282,7 +272,7 @@ def complain(faults: Sequence[Outcome], hint: str = "") -> None:
     first = next((fault for fault in faults if fault.lacks is None), faults[0])
     text = f"{first.name}: {first.fault}{hint}"
     if len(faults) > 1:
-        text = f"{len(faults)} pieces failed, the others are kept; the first is {text}"
+        text = f"{len(faults)} {what} failed, the others are kept; the first is {text}"
     if all(fault.user for fault in faults):
         raise UserError(text)
     raise RuntimeError(text)

@@ -12,23 +12,23 @@ trained at once, or on how often the run was killed and resumed. A state is seal
 what it belongs to: the cell, its iteration, and the rows before it.
 """
 
-import shutil
 import time
-import traceback
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from experiments import _owner, _run
+from experiments import _owner, _run, _states
+from experiments.lab import work
+from experiments.lab.watch import RowsMade, Watch
+from experiments.lab.work import Outcome, Piece
 from experiments.matrl.learners import LEARNERS
-from experiments.matrl.progress import Watch
 from experiments.matrl.states import (
     Cell,
+    all_rows,
     check_kept,
     finished,
     kept,
@@ -43,11 +43,10 @@ from metaspiel import files
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import Diverged
 from metaspiel.nfg.errors import UserError, unknown
-from psro.executor import Executor, WorkerLost, WorkFailed
 
 __all__ = [
     "Cell",
-    "Outcome",
+    "Failure",
     "attempt",
     "check",
     "complain",
@@ -60,24 +59,19 @@ __all__ = [
 ]
 
 PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
-KEPT = 2  # checkpoints of a cell
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a cell.
+class Failure:
+    """A cell that could not be trained to its end.
 
     Attributes:
       cell: which.
-      fault: one sentence; None where all is well.
-      user: the fault is the user's to mend.
-      trace: where it arose.
+      outcome: what became of it.
     """
 
     cell: Cell
-    fault: str | None = None
-    user: bool = False
-    trace: str = ""
+    outcome: Outcome
 
 
 def check(cells: Sequence[Cell]) -> None:
@@ -108,7 +102,7 @@ def check(cells: Sequence[Cell]) -> None:
 
 def train(
     cells: Sequence[Cell], folder: Path, jobs: int = 1, silent: bool = True
-) -> list[Outcome]:
+) -> list[Failure]:
     """Trains what is not finished; a cell that fails does not stop the others.
 
     Args:
@@ -120,111 +114,82 @@ def train(
     Returns:
       The faults, in the order of the cells; each is in its ``failed.json`` too.
     """
-    from psro.workers import Processes
-
-    todo = [cell for cell in cells if not finished(cell, folder)]
-    outcomes: dict[Cell, Outcome] = {}
-    with _owner.stoppable(), Watch(todo, folder, jobs, silent) as watch:
+    todo = {name_of(cell): cell for cell in cells if not finished(cell, folder)}
+    pieces = [
+        Piece(
+            name=name,
+            what=(cell, folder),
+            do=attempt,
+            kind=f"{cell.game} {cell.method}",
+            effort=cell.iterations,
+            made=RowsMade(cell.room(folder) / "metrics.jsonl"),
+        )
+        for name, cell in todo.items()
+    ]
+    with _owner.stoppable(), Watch(pieces, jobs=jobs, silent=silent) as watch:
 
         def settle(outcome: Outcome) -> None:
-            _record(outcome, folder)
-            outcomes[outcome.cell] = outcome
-            watch.tell(outcome.cell, outcome.fault)
+            _record(Failure(todo[outcome.name], outcome), folder)
+            watch.tell(outcome)
 
-        if jobs == 1 or len(todo) < 2:
-            for cell in todo:
-                settle(attempt(cell, folder))
-        else:
-            with Processes(min(jobs, len(todo))) as executor:
-                for outcome in _spread(todo, folder, executor):
-                    settle(outcome)
-    return [outcomes[cell] for cell in todo if outcomes[cell].fault is not None]
+        faults = work.run(pieces, settle, jobs=jobs)
+    return [Failure(todo[fault.name], fault) for fault in faults]
 
 
-def _spread(
-    todo: Sequence[Cell], folder: Path, executor: Executor
-) -> Iterable[Outcome]:
-    """Outcomes as they come from worker processes."""
-
-    def ask(cell: Cell) -> Outcome:
-        try:
-            return executor.answer(_work, [(cell, folder)])[0]
-        except (WorkerLost, WorkFailed) as error:
-            trace = "\n".join(getattr(error, "__notes__", []))
-            return Outcome(cell, str(error), False, trace)
-
-    threads = ThreadPoolExecutor(len(todo))  # they only wait
-    try:
-        for future in as_completed([threads.submit(ask, cell) for cell in todo]):
-            yield future.result()
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+def name_of(cell: Cell) -> str:
+    """A cell for people."""
+    return f"{cell.label}, seed {cell.seed}"
 
 
-def _work(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
-    _mortal()
-    return [attempt(cell, folder) for cell, folder in asked]
-
-
-@cache
-def _mortal() -> None:
-    """A worker that outlived its parent would write beside a resumed run; once."""
-    _owner.end_with_parent()
-
-
-def attempt(cell: Cell, folder: Path) -> Outcome:
-    """Trains one cell here; faults are told, not raised."""
-    try:
-        _learn(cell, cell.room(folder))
-    except Exception as error:  # noqa: BLE001  one cell's fault is not the others'
-        user = isinstance(error, UserError | OSError)  # a full disk, say
-        sentence = str(error) if user else f"{type(error).__name__}: {error}"
-        trace = "".join(traceback.format_exception(error))
-        return Outcome(cell, sentence, user, trace)
-    return Outcome(cell)
+def attempt(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
+    """Trains cells here; faults are outcomes and raise nothing."""
+    outcomes: list[Outcome] = []
+    for cell, folder in asked:
+        learn = partial(_learn, cell, cell.room(folder))
+        outcomes += work.attempt([name_of(cell)], learn)
+    return outcomes
 
 
 def _learn(cell: Cell, room: Path) -> None:
     torch.set_num_threads(1)
     _claim(cell, room)
     game, learner = load(cell.game), LEARNERS[cell.method]()
-    place, seal = newest(cell, room)
-    if place is not None:
-        state = learner.load(place)
-        check_kept(cell, room, state.iteration)
+    kept_before = newest(cell, room)
+    if kept_before is not None:
+        now = learner.load(kept_before.place)
+        check_kept(cell, room, now.iteration)
     else:
-        state = learner.start(game, cell.settings, cell.seed)
-        (room / "metrics.jsonl").unlink(missing_ok=True)
+        now = learner.start(game, cell.settings, cell.seed)
     # Rows after the checkpoint are made again.
-    metrics = _run.Metrics(room / "metrics.jsonl", state.iteration, seal, durable=False)
-    saved = time.monotonic()
+    before = None if kept_before is None else kept_before.rows
+    metrics = _run.Metrics(room / "metrics.jsonl", before, durable=False)
+    written, saved = now.iteration if kept_before is not None else -1, time.monotonic()
 
-    def keep(state: Any, folder: Path) -> None:
+    def keep(which: Any, folder: Path) -> None:
         metrics.flush()  # a checkpoint never knows more than the rows
-        save(cell, state, folder / f"{state.iteration:06d}", metrics.seal)
+        save(cell, which, folder / f"{which.iteration:06d}", metrics.seal)
 
-    def checkpoint(state: Any) -> None:
-        keep(state, room / "checkpoint")
-        for old in files.numbered(room / "checkpoint")[:-KEPT]:
-            shutil.rmtree(old)
+    def checkpoint(which: Any) -> None:
+        keep(which, room / "checkpoint")
+        _states.forget_older(room / "checkpoint")
 
-    while state.iteration < cell.iterations:
+    while now.iteration < cell.iterations:
         try:
-            state, row = learner.step(game, cell.settings, state)
+            now, row = learner.step(game, cell.settings, now)
         except Diverged:
             if learner.pure:
-                checkpoint(state)
+                checkpoint(now)
             raise
         metrics.add(row)
-        if cell.keep and state.iteration % cell.keep == 0:
-            keep(state, room / "kept")
-        last = state.iteration == cell.iterations - 1  # a way back from the end
+        if cell.keep and now.iteration % cell.keep == 0:
+            keep(now, room / "kept")
+        last = now.iteration == cell.iterations - 1  # a way back from the end
         if last or time.monotonic() - saved > PAUSE:
-            checkpoint(state)
+            checkpoint(now)
             saved = time.monotonic()
-    if place is None or int(place.name) < state.iteration:
-        checkpoint(state)
-    done = {"iterations": state.iteration, "rows": metrics.seal}
+    if written < now.iteration:
+        checkpoint(now)
+    done = {"iterations": now.iteration, "rows": metrics.seal}
     files.write_sealed(room / "done.json", done, {"cell": cell.identity})
 
 
@@ -236,36 +201,36 @@ def _claim(cell: Cell, room: Path) -> None:
         _run.write_json(room / "cell.json", cell.fields)
 
 
-def _record(outcome: Outcome, folder: Path) -> None:
-    room = outcome.cell.room(folder)
+def _record(failure: Failure, folder: Path) -> None:
+    cell, outcome = failure.cell, failure.outcome
+    room = cell.room(folder)
     place = room / "failed.json"
     if outcome.fault is None:
         place.unlink(missing_ok=True)
         return
     room.mkdir(parents=True, exist_ok=True)
     facts = {k: getattr(outcome, k) for k in ("fault", "user", "trace")}
-    _run.write_json(place, facts | {"last_good": last_good(outcome.cell, folder)})
+    facts["last_good"] = last_good(cell, folder)
+    # Rows after the last checkpoint belong to the fault.
+    made = all_rows(cell, room)
+    facts |= {"iterations": len(made.lines), "rows": made.seal}
+    files.write_sealed(place, facts, {"cell": cell.identity})
 
 
-def complain(faults: Sequence[Outcome], folder: Path) -> None:
-    """Ends a page after faults: with 2 if all are the user's, else with 1.
+def complain(failures: Sequence[Failure], folder: Path) -> None:
+    """Ends a page after failures: with code 2 if all are the user's, else with 1.
 
     Raises:
       UserError: all faults are the user's, learning that diverged among them.
       RuntimeError: one is not.
     """
-    if not faults:
+    if not failures:
         return
-    first = faults[0]
-    good = last_good(first.cell, folder)
-    text = f"{first.cell.label}, seed {first.cell.seed}: {first.fault}; "
-    if good is None:
-        text += "there is no checkpoint"
-    else:
-        text += f"the last good one is iteration {good['iteration']}, "
-        text += f"'{good['checkpoint']}'"
-    if len(faults) > 1:
-        text = f"{len(faults)} cells failed, the others are kept; the first is {text}"
-    if all(fault.user for fault in faults):
-        raise UserError(text)
-    raise RuntimeError(text)
+    good = last_good(failures[0].cell, folder)
+    hint = "; there is no checkpoint"
+    if good is not None:
+        hint = (
+            f"; the last good one is iteration {good['iteration']}, "
+            f"'{good['checkpoint']}'"
+        )
+    work.complain([failure.outcome for failure in failures], hint, "cells")

@@ -54,7 +54,7 @@ def run(config: Config) -> dict[str, Any]:
         }
         curves = judged.read(cells, folder)
         summary = judged.summarise(config, curves, random)
-        _run.write_json(folder / "summary.json", _run.clean(summary))
+        _run.write_json(folder / "summary.json", summary)
         _run.write_text(folder / "table.md", report.text(summary) + "\n")
         report.save_curves(folder / "curves.npz", curves)
         report.write(folder, config, curves, summary)
@@ -66,7 +66,7 @@ def page(config: Config) -> None:
     """Runs and prints the tables."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         from experiments.matrl.control_report import text
 

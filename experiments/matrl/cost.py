@@ -56,7 +56,7 @@ def page(config: Config) -> None:
     """Runs and says where the results are."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         folder = Path(summary["folder"])
         print((folder / "table.md").read_text("utf-8"))

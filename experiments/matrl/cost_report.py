@@ -49,7 +49,7 @@ def write(folder: Path, config: "Config", rows: Sequence[Row]) -> Row:
         "rows": list(rows),
         "goals": goals(rows),
     }
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_json(folder / "summary.json", summary)
     tables = _tables(summary)
     _run.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
     timed = [row for row in rows if row["part"] == "iteration"]

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from experiments import _run
 
 if TYPE_CHECKING:
-    from experiments.matrl.cells import Outcome
+    from experiments.matrl.cells import Failure
 from experiments.matrl.grid_config import Config, check
 
 
@@ -48,7 +48,7 @@ def widened(folder: Path, config: Config) -> Config:
     return replace(config, seeds=max(before["seeds"], config.seeds), **lists)
 
 
-def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
+def run(config: Config) -> "tuple[Path, dict[str, Any], list[Failure]]":
     """Trains what is missing and reports: the folder, the summary, the faults.
 
     Raises:
@@ -80,7 +80,7 @@ def page(config: Config) -> None:
 
     folder, summary, faults = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         print((folder / "table.md").read_text("utf-8"))
         print(f"-> {folder}")

@@ -11,7 +11,7 @@ from experiments.lab.report import Table
 from experiments.matrl import cells as _cells
 from experiments.matrl import grid_config
 from experiments.matrl import grid_figures as figures
-from experiments.matrl.cells import Cell, Outcome
+from experiments.matrl.cells import Cell, Failure
 from experiments.matrl.grid_numbers import claims, of_method, of_run, pairs
 from metaspiel.games.worlds import load
 
@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 
 def write(
-    folder: Path, config: "Config", cells: Sequence[Cell], faults: Sequence[Outcome]
+    folder: Path, config: "Config", cells: Sequence[Cell], failures: Sequence[Failure]
 ) -> Row:
     """Writes summary, tables, plots and report of all finished runs."""
     tasks = [_task(folder, config, name, cells) for name in config.games]
@@ -34,13 +34,13 @@ def write(
         "pairs": compared,
         "claims": claims(tasks, compared),
         "failed": [
-            {"cell": fault.cell.slug, "fault": fault.fault}
-            | {"last_good": _cells.last_good(fault.cell, folder)}
-            for fault in faults
+            {"cell": one.cell.slug, "fault": one.outcome.fault}
+            | {"last_good": _cells.last_good(one.cell, folder)}
+            for one in failures
         ],
         "wall_seconds": _folder.clock(folder),
     }
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_json(folder / "summary.json", summary)
     tables = _tables(summary)
     _run.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
     report.render(

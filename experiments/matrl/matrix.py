@@ -61,7 +61,7 @@ def run(config: Config) -> dict[str, Any]:
         summary |= _rotation(config, arrays) | _named(config, arrays)
         summary["claims"] = report.claims(config, summary)
         files.write_arrays(folder / "arrays.npz", arrays, compressed=True)
-        _run.write_json(folder / "summary.json", _run.clean(summary))
+        _run.write_json(folder / "summary.json", summary)
         _run.write_text(folder / "table.md", report.markdown(config, summary))
         report.render(folder, config, summary, arrays)
         return summary
@@ -223,7 +223,7 @@ def page(config: Config) -> None:
     """Runs and prints the tables."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         from experiments.matrl import matrix_report as report
 

@@ -57,7 +57,7 @@ def run(config: Config) -> dict[str, Any]:
         _cells.complain(faults, folder)
         scores = matches.played(config, cells, folder, silent)
         summary = judged.summarise(config, scores, judged.cpu(cells, folder))
-        _run.write_json(folder / "summary.json", _run.clean(summary))
+        _run.write_json(folder / "summary.json", summary)
         _run.write_text(folder / "table.md", report.text(summary) + "\n")
         scores.save(folder / "scores.npz")
         report.write(folder, config, summary, scores)
@@ -68,7 +68,7 @@ def page(config: Config) -> None:
     """Runs and prints the tables."""
     summary = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         from experiments.matrl.pong_report import text
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import _metrics
+from experiments import _metrics, _states
 from experiments.matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -80,8 +80,16 @@ def _facts(cell: Cell, place: Path) -> dict[str, Any]:
     return facts
 
 
-def newest(cell: Cell, room: Path) -> tuple[Path | None, str | None]:
-    """The state to go on from and the seal of its rows, which are there and sound.
+@dataclass(frozen=True)
+class Newest:
+    """A state to go on from: its folder, and the rows before it."""
+
+    place: Path
+    rows: _metrics.Rows
+
+
+def newest(cell: Cell, room: Path) -> Newest | None:
+    """The state to go on from and its rows, which are there and sound; None at first.
 
     Raises:
       UserError: one is damaged; the sentence says how to go on.
@@ -94,29 +102,15 @@ def newest(cell: Cell, room: Path) -> tuple[Path | None, str | None]:
         )
     places = files.numbered(place)
     if not places:
-        return None, None
-    try:
-        facts = _facts(cell, places[-1])
-    except UserError as error:
-        try:
-            if len(places) < 2:
-                raise UserError("there is none before it") from None
-            _facts(cell, places[-2])
-        except UserError:
-            way = f"remove '{room}' and resume: the cell is then trained again"
-        else:
-            way = (
-                f"the one before is sound: remove '{places[-1]}' and resume, and it "
-                "goes on from there"
-            )
-        raise UserError(f"{error} ({way})") from None
-    try:
-        _metrics.read(room / "metrics.jsonl", facts["iteration"], facts["rows"])
-    except UserError as error:
-        raise UserError(
-            f"{error} (remove '{room}' and resume: the cell is then trained again)"
-        ) from None
-    return places[-1], facts["rows"]
+        return None
+
+    def read(one: Path) -> Newest:
+        facts = _facts(cell, one)
+        path = room / "metrics.jsonl"
+        return Newest(one, _metrics.read(path, facts["iteration"], facts["rows"]))
+
+    again = "the cell is then trained again"
+    return _states.sound(places, read, _states.removing(places[-1], room, again))
 
 
 def check_kept(cell: Cell, room: Path, made: int) -> None:
@@ -149,18 +143,11 @@ def named(cell: Cell, room: Path) -> bool:
     if not place.exists():
         return False
     before = files.read_json(place)
-    if _as_now(before) != files.restored(cell.fields):
+    if before != files.restored(cell.fields):
         raise UserError(
             f"'{room}' must hold the cell that is asked for; it holds one of {before}"
         )
     return True
-
-
-def _as_now(value: Any) -> Any:
-    """A cell as it was once written, with "inf" for an infinity, as it is now."""
-    if isinstance(value, dict):
-        return {key: _as_now(inner) for key, inner in value.items()}
-    return float(value) if value in ("inf", "-inf") else value
 
 
 def last_good(cell: Cell, folder: Path) -> dict[str, Any] | None:
@@ -174,37 +161,62 @@ def last_good(cell: Cell, folder: Path) -> dict[str, Any] | None:
     return None
 
 
+def _done(cell: Cell, folder: Path) -> dict[str, Any] | None:
+    """What ``done.json`` says, where all iterations asked for are made; else None.
+
+    Raises:
+      UserError: it is damaged, or another cell's.
+    """
+    place = cell.room(folder) / "done.json"
+    if not place.is_file():
+        return None
+    done: dict[str, Any] = files.read_sealed(place, {"cell": cell.identity})
+    return done if done["iterations"] >= cell.iterations else None
+
+
 def finished(cell: Cell, folder: Path) -> bool:
     """Whether all its iterations are made, and its states and rows are sound."""
     room = cell.room(folder)
-    if not (room / "done.json").is_file():
-        return False
     try:
-        if not named(cell, room):
+        done = _done(cell, folder)
+        if done is None or not named(cell, room):
             return False
-        done = files.read_sealed(room / "done.json", {"cell": cell.identity})
-        place, seal = newest(cell, room)
+        last = newest(cell, room)
         check_kept(cell, room, cell.iterations)
     except UserError:
         return False  # training it will say why
-    known = place is not None and (int(place.name), seal) == tuple(done.values())
-    return known and int(done["iterations"]) >= cell.iterations
+    known = {} if last is None else {"iterations": int(last.place.name)}
+    return last is not None and done == known | {"rows": last.rows.seal}
+
+
+def all_rows(cell: Cell, room: Path) -> _metrics.Rows:
+    """All rows of a cell that has just failed; none where they are not sound."""
+    try:
+        newest(cell, room)
+        return _metrics.read(room / "metrics.jsonl", None)
+    except UserError:
+        return _metrics.Rows()
 
 
 def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
     """Metrics of the iterations made so far; those of a cell that failed too.
 
+    Rows are as ``done.json`` or ``failed.json`` remembers them, or else the newest
+    state.
+
     Raises:
-      UserError: the file is damaged.
+      UserError: the rows, or what remembers them, are damaged.
     """
-    place = cell.room(folder) / "metrics.jsonl"
-    if not place.is_file():
-        return []
-    try:
-        lines = place.read_bytes().decode().split("\n")[:-1]
-        return [files.parse_json(line) for line in lines[: cell.iterations]]
-    except ValueError:
-        raise UserError(f"'{place}' must hold one JSON row a line") from None
+    room = cell.room(folder)
+    known = _done(cell, folder)
+    if known is None and (room / "failed.json").is_file():
+        known = files.read_sealed(room / "failed.json", {"cell": cell.identity})
+    if known is None:
+        last = newest(cell, room)
+        return [] if last is None else list(last.rows.rows[: cell.iterations])
+    path = room / "metrics.jsonl"
+    made = _metrics.read(path, known["iterations"], known["rows"], more=True)
+    return list(made.rows[: cell.iterations])
 
 
 def kept(cell: Cell, folder: Path) -> dict[int, Path]:

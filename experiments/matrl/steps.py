@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 from experiments import _run
 
 if TYPE_CHECKING:
-    from experiments.matrl.cells import Outcome
+    from experiments.matrl.cells import Failure
 from experiments.matrl.steps_config import Config, check
 
 
-def run(config: Config) -> "tuple[Path, dict[str, Any], list[Outcome]]":
+def run(config: Config) -> "tuple[Path, dict[str, Any], list[Failure]]":
     """Trains what is missing and reports: the folder, the summary, the faults.
 
     Raises:
@@ -59,7 +59,7 @@ def page(config: Config) -> None:
 
     folder, summary, faults = run(config)
     if config.json:
-        print(json.dumps(_run.clean(summary)))
+        print(json.dumps(_run.spelled(summary)))
     elif not config.quiet:
         print((folder / "table.md").read_text("utf-8"))
         print(f"-> {folder}")

@@ -197,7 +197,7 @@ def write(
     folder: Path,
     config: "Config",
     cells: "Sequence[_cells.Cell]",
-    faults: Sequence[Any],
+    failures: Sequence[_cells.Failure],
 ) -> Row:
     """summary.json, table.md, plots and report.html; returns the summary."""
     rows = points(config, cells, folder)
@@ -208,9 +208,9 @@ def write(
         "rows": rows,
         "claims": claims(rows, lower),
         "beats_all": beats_all(rows, lower),
-        "failed": [fault.fault for fault in faults],
+        "failed": [one.outcome.fault for one in failures],
     }
-    _run.write_json(folder / "summary.json", _run.clean(summary))
+    _run.write_json(folder / "summary.json", summary)
     _run.write_text(folder / "table.md", markdown(summary))
     sizes = "; ".join(summary["beats_all"]) or "none"
     report.render(

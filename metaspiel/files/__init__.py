@@ -4,10 +4,14 @@ A file is written aside under a name that nobody can guess, flushed to disk and 
 so that a kill or a full disk leaves the old file or the new one. What a killed writer
 left aside begins with ``ASIDE``; the owner of a folder removes it with ``tidy``.
 
-JSON is strict: an infinity is the string "Infinity" or "-Infinity", NaN is null, and
-reading gives the infinities back. Arrays carry a checksum that reading checks, and a
-sealed JSON file or folder one that also covers what it belongs to (``bound``): a file
-that was edited, or that is another run's, is refused in one sentence.
+JSON is strict: an infinity is the string "Infinity" or "-Infinity", NaN is null (or
+"NaN"), and reading gives the numbers back. So these three words are no texts: what
+is sealed, or goes with arrays, is refused where it holds one; all else comes back as it
+was.
+
+Arrays carry a checksum that reading checks, and a sealed JSON file or folder one that
+also covers what it belongs to (``bound``): a file that was edited, or that is another
+run's, is refused in one sentence.
 """
 
 from metaspiel.files.arrays import UNREADABLE, npz, read_arrays, write_arrays
@@ -15,6 +19,7 @@ from metaspiel.files.strict import (
     Bound,
     checksum,
     digest,
+    nan_as_none,
     parse_json,
     read_json,
     read_sealed,
@@ -27,10 +32,12 @@ from metaspiel.files.strict import (
 )
 from metaspiel.files.writing import (
     ASIDE,
+    NO_LINK,
     append_text,
     flush,
     new_folder,
     numbered,
+    remove_folder,
     tidy,
     write_bytes,
     write_text,
@@ -38,12 +45,14 @@ from metaspiel.files.writing import (
 
 __all__ = [
     "ASIDE",
+    "NO_LINK",
     "UNREADABLE",
     "Bound",
     "append_text",
     "checksum",
     "digest",
     "flush",
+    "nan_as_none",
     "new_folder",
     "npz",
     "numbered",
@@ -51,6 +60,7 @@ __all__ = [
     "read_arrays",
     "read_json",
     "read_sealed",
+    "remove_folder",
     "restored",
     "seal_folder",
     "sealed_folder",

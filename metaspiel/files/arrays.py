@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from metaspiel.files.strict import Bound, digest, first_line, parsed, restored, spelled
+from metaspiel.files.strict import (
+    Bound,
+    digest,
+    first_line,
+    parsed,
+    refuse_words,
+    restored,
+    spelled,
+)
 from metaspiel.files.writing import write_bytes
 from metaspiel.nfg.errors import UserError
 
@@ -25,6 +33,10 @@ UNREADABLE = (
     zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
 
+_SUM = "sha256"  # the fact that is the checksum of all others
+# Where facts are, and what numpy's and safetensors' own writers take.
+_TAKEN = ("facts", "file", "allow_pickle", "__metadata__")
+
 
 def write_arrays(
     path: Path,
@@ -33,11 +45,20 @@ def write_arrays(
     *,
     compressed: bool = False,
 ) -> None:
-    """Writes arrays and facts with a checksum of both: npz, or else safetensors."""
+    """Writes arrays and facts with a checksum of both: npz, or else safetensors.
+
+    Raises:
+      UserError: the formats need an array's name or a fact's for themselves, or a
+        string among the facts would be read as a number.
+    """
+    _check_names(arrays)
+    refuse_words(path, facts or {})
+    if _SUM in (facts or {}):
+        raise UserError(f"'{path}' must hold no fact of its own named '{_SUM}'")
     made = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     known = dict(facts or {})
     text = json.dumps(
-        spelled(known, "NaN") | {"sha256": _sum_of(made, known)}, allow_nan=False
+        spelled(known, "NaN") | {_SUM: _sum_of(made, known)}, allow_nan=False
     )
     if path.suffix == ".npz":
         made["facts"] = np.array(text)
@@ -49,11 +70,25 @@ def write_arrays(
 
 
 def npz(arrays: Mapping[str, ndarray], *, compressed: bool = False) -> bytes:
-    """The bytes of an archive of arrays; the same arrays give the same bytes."""
+    """The bytes of an archive of arrays; the same arrays give the same bytes.
+
+    Raises:
+      UserError: the format needs an array's name for itself.
+    """
+    _check_names({name: array for name, array in arrays.items() if name != "facts"})
     packed = io.BytesIO()
     writer = np.savez_compressed if compressed else np.savez
     writer(packed, allow_pickle=False, **arrays)
     return packed.getvalue()
+
+
+def _check_names(arrays: Mapping[str, ndarray]) -> None:
+    for name in arrays:
+        if name in _TAKEN or name.endswith(".npy") or not name.isprintable():
+            raise UserError(
+                f"an array must have a printable name, none of {', '.join(_TAKEN)}, "
+                f"that does not end in .npy; got {name!r}"
+            )
 
 
 def read_arrays(
@@ -76,7 +111,7 @@ def read_arrays(
         raise UserError(
             f"'{path}' must be a whole {kind} file; {first_line(error)}"
         ) from None
-    recorded = facts.pop("sha256", None)
+    recorded = facts.pop(_SUM, None)
     if recorded is None and not unsealed:
         raise UserError(
             f"'{path}' must hold a checksum; it was written by an earlier metaspiel, "

@@ -13,7 +13,7 @@ from metaspiel.nfg.errors import UserError
 
 Bound = Mapping[str, Any]
 _SEAL = "seal"
-_LIST = "list"
+_VALUE = "value"
 _FOLDER_SEAL = "seal.json"
 _WORDS = {"Infinity": np.inf, "-Infinity": -np.inf, "NaN": np.nan}
 
@@ -43,14 +43,40 @@ def restored(value: Any) -> Any:
     return _WORDS.get(value, value) if isinstance(value, str) else value
 
 
+def nan_as_none(value: Any) -> Any:
+    """``value`` with None for NaN, for numbers that were not measured."""
+    return restored(spelled(value))
+
+
 def digest(value: Any) -> str:
     """A hash of a JSON value, whatever the order of its keys."""
     text = json.dumps(spelled(value, "NaN"), sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def refuse_words(path: Path, value: Any) -> None:
+    """Refuses strings that reading would take for numbers.
+
+    Raises:
+      UserError: the value holds one; the sentence names the file.
+    """
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            refuse_words(path, inner)
+    elif isinstance(value, str) and value in _WORDS:
+        raise UserError(
+            f"'{path}' must hold no text that is one of {', '.join(_WORDS)}, which "
+            f"stand for numbers there; got '{value}'"
+        )
+
+
 def write_json(path: Path, value: Any, nan: str | None = None) -> None:
-    """Writes strict JSON; ``nan`` "NaN" keeps NaN and None apart."""
+    """Writes strict JSON; ``nan`` "NaN" keeps NaN and None apart.
+
+    A value may be spelled already: the three words are read as numbers either way.
+    """
     text = json.dumps(spelled(value, nan), indent=1, allow_nan=False)
     write_text(path, text + "\n")
 
@@ -82,9 +108,18 @@ def parse_json(text: str) -> Any:
 
 
 def write_sealed(path: Path, value: Any, bound: Bound | None = None) -> None:
-    """Writes JSON with a seal over the value, the file's name and ``bound``."""
-    inner = spelled(value, "NaN")
-    whole = inner if isinstance(inner, dict) else {_LIST: inner}
+    """Writes JSON with a seal over the value, the file's name and ``bound``.
+
+    The seal is one more field of an object. What is no object, or has a field of that
+    name itself, or would look like such a value, is the one field "value" of another.
+
+    Raises:
+      UserError: a string in it would be read as a number.
+    """
+    refuse_words(path, value)
+    whole = spelled(value, "NaN")
+    if not isinstance(whole, dict) or _SEAL in whole or set(whole) == {_VALUE}:
+        whole = {_VALUE: whole}
     write_json(path, whole | {_SEAL: _seal(path, whole, bound)})
 
 
@@ -112,11 +147,17 @@ def read_sealed(path: Path, bound: Bound | None = None) -> Any:
             f"'{path}' must be as this run wrote it; it was changed, or is that of "
             "another run"
         )
-    return whole[_LIST] if set(whole) == {_LIST} else whole
+    return whole[_VALUE] if set(whole) == {_VALUE} else whole
 
 
 def seal_folder(folder: Path, facts: Bound) -> None:
-    """Adds a sealed file with ``facts`` and the checksums of all files in a folder."""
+    """Adds a sealed file with ``facts`` and the checksums of all files in a folder.
+
+    Raises:
+      UserError: a fact is named "files".
+    """
+    if "files" in facts:
+        raise UserError("seal_folder(): no fact may be named 'files'; one is")
     sums = {p.name: checksum(p) for p in folder.iterdir() if p.name != _FOLDER_SEAL}
     write_sealed(folder / _FOLDER_SEAL, {**facts, "files": sums})
 

@@ -5,13 +5,14 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from metaspiel.nfg.errors import UserError
 
 ASIDE = ".writing-"
-_ALONE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has none, and few links
+_ALONE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | getattr(os, "O_BINARY", 0)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -20,13 +21,14 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
       OSError: it cannot be written; the error names the file.
     """
-    aside = path.with_name(ASIDE + secrets.token_hex(8))
+    aside = _aside(path)
     with _naming(path):
         try:
             _written(aside, _ALONE, data)
             os.replace(aside, path)
         except BaseException:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):  # the first error says more; ``tidy`` removes it
+                aside.unlink()
             raise
         _flush_folder(path.parent)
 
@@ -47,7 +49,7 @@ def append_text(path: Path, text: str, durable: bool = True) -> None:
     Raises:
       OSError: it cannot be written; the error names the file.
     """
-    way = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    way = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK
     with _naming(path):
         _written(path, way, text.encode(), durable)
 
@@ -55,7 +57,7 @@ def append_text(path: Path, text: str, durable: bool = True) -> None:
 def flush(path: Path) -> None:
     """Waits until a file is on the disk."""
     with _naming(path):
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        handle = os.open(path, os.O_RDONLY | NO_LINK)
         try:
             os.fsync(handle)
         finally:
@@ -66,24 +68,65 @@ def flush(path: Path) -> None:
 def new_folder(place: Path) -> Iterator[Path]:
     """A folder to fill, which takes its place once it is full; else it is not there.
 
-    An older folder at its place goes away.
+    What was at its place goes away then. An error leaves it there as it was; a kill
+    between the two renames leaves nothing there, but never a part.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
-    aside = place.with_name(ASIDE + secrets.token_hex(8))
+    aside = _aside(place)
     with _naming(place):
         aside.mkdir()
     try:
         yield aside
         with _naming(place):
             _flush_folder(aside)
-            if place.is_symlink() or place.is_file():
-                place.unlink()
-            shutil.rmtree(place, ignore_errors=True)
-            os.rename(aside, place)
+            old = _exchanged(aside, place)
             _flush_folder(place.parent)
+            if old is not None:
+                _deleted(old)
     except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):  # the first error says more; ``tidy`` removes it
+            shutil.rmtree(aside)
         raise
+
+
+def _exchanged(aside: Path, place: Path) -> Path | None:
+    """Puts what is aside in its place; what was there before, now aside, or None."""
+    old = None
+    if place.is_symlink() or place.exists():
+        old = _aside(place)
+        os.rename(place, old)
+    try:
+        os.rename(aside, place)
+    except BaseException:
+        if old is not None:
+            os.rename(old, place)
+        raise
+    return old
+
+
+def remove_folder(place: Path) -> None:
+    """Removes a folder as a whole: a kill leaves all of it, or none under its name.
+
+    Raises:
+      OSError: it cannot be removed; the error names it.
+    """
+    old = _aside(place)
+    with _naming(place):
+        os.rename(place, old)
+        _flush_folder(place.parent)
+        _deleted(old)
+
+
+def _deleted(old: Path) -> None:
+    if old.is_dir() and not old.is_symlink():
+        shutil.rmtree(old)
+    else:
+        old.unlink()
+
+
+def _aside(path: Path) -> Path:
+    """A name beside ``path`` that nobody can guess."""
+    return path.with_name(ASIDE + secrets.token_hex(8))
 
 
 def numbered(folder: Path) -> list[Path]:
@@ -140,6 +183,8 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def _flush_folder(folder: Path) -> None:
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows opens no folders
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -105,7 +105,9 @@ def test_a_killed_run_ends_with_the_same_bits(
     done = subprocess.run(words, capture_output=True, check=False, cwd=root)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     hit = CELLS[at > 6]
-    assert len(_cells.rows(hit, tmp_path)) == rows
+    made = (hit.room(tmp_path) / "metrics.jsonl").read_text().splitlines()
+    assert len(made) == rows  # of which only those before a checkpoint are vouched for
+    assert len(_cells.rows(hit, tmp_path)) == (rows if pause == 0 else 0)
     assert not _cells.finished(hit, tmp_path)
     (hit.room(tmp_path) / ".writing-1").mkdir()  # as a writer may leave behind
     assert _cells.train(CELLS, tmp_path) == []
@@ -125,7 +127,7 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
 
     monkeypatch.setattr(loop, "step", step)
     faults = _cells.train(CELLS, tmp_path)
-    assert [(f.cell, f.user) for f in faults] == [(FAST, True)]
+    assert [(f.cell, f.outcome.user) for f in faults] == [(FAST, True)]
     room = FAST.room(tmp_path)
     failed = _run.read_json(room / "failed.json")
     assert failed["fault"] == "PPO: it must not do this" and "step" in failed["trace"]
@@ -175,8 +177,40 @@ def test_every_cell_is_there_once():
         _cells.check([FAST, replace(FAST, iterations=9)])
 
 
+def test_rows_of_a_failed_cell_are_what_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Those after its last checkpoint too."""
+    real = loop.step
+
+    def broken(game, method, settings, state):  # type: ignore[no-untyped-def]
+        if state.iteration == 3:
+            raise ZeroDivisionError
+        return real(game, method, settings, state)
+
+    monkeypatch.setattr(loop, "step", broken)
+    (fault,) = _cells.train([FAST], tmp_path)
+    assert fault.outcome.fault == "ZeroDivisionError: " and not fault.outcome.user
+    made = _cells.rows(FAST, tmp_path)
+    assert [row["iteration"] for row in made] == [1, 2, 3]
+    place = FAST.room(tmp_path) / "metrics.jsonl"
+    text = place.read_text()
+    lines = text.splitlines(keepends=True)
+    edited = lines[-1].replace('"iteration": 3', '"iteration": 4')
+    for changed in ([*lines[:-1], edited], [*lines[:-1], "[1]\n"], lines[:-1]):
+        place.write_text("".join(changed))
+        with pytest.raises(UserError, match=r"metrics\.jsonl' must hold"):
+            _cells.rows(FAST, tmp_path)
+    place.write_text(text)
+    failed = place.with_name("failed.json")
+    failed.write_text(failed.read_text().replace('"iterations": 3', '"iterations": 2'))
+    with pytest.raises(UserError, match="it was changed"):
+        _cells.rows(FAST, tmp_path)
+
+
 def test_a_folder_of_another_cell_is_refused(whole: Path):
     other = replace(FAST, iterations=9, settings=replace(TINY, br_steps=9))
     (fault,) = _cells.train([other], whole)
-    assert fault.user and "must hold the cell that is asked for" in (fault.fault or "")
+    assert fault.outcome.user
+    assert "must hold the cell that is asked for" in (fault.outcome.fault or "")
     (FAST.room(whole) / "failed.json").unlink()

@@ -37,7 +37,9 @@ def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     assert train("--steps", "20", "--out", str(cut), "--resume") == 0
     assert "step      20 of 20" in capsys.readouterr().out
-    one, two = (load_file(f / "training.safetensors") for f in (whole, cut))
+    one, two = (
+        load_file(f / "checkpoint/000020/training.safetensors") for f in (whole, cut)
+    )
     assert one.keys() == two.keys()
     assert all(one[n].numpy().tobytes() == two[n].numpy().tobytes() for n in one)
     rows = [

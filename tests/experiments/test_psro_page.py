@@ -119,12 +119,13 @@ def test_a_resumed_run_may_go_further_but_not_elsewhere(tmp_path, capsys):
     assert len(rows(out)) == 3
 
 
-def test_trials_do_not_depend_on_who_runs_beside_them(tmp_path):
+def test_trials_do_not_depend_on_who_runs_beside_them(tmp_path, capfd):
     start = ("--game", "kuhn_poker", "--iterations", 2, "--quiet")
     many, jobs, one = (tmp_path / n for n in ("many", "jobs", "one"))
     assert call(*start, "--trials", 2, "--seed", 5, "--out", many) == 0
     assert call(*start, "--trials", 2, "--seed", 5, "--jobs", 2, "--out", jobs) == 0
     assert call(*start, "--seed", 6, "--out", one) == 0
+    assert capfd.readouterr().err == ""
     for folder in (many, jobs):
         assert rows(folder / "trial_1") == rows(one)
         assert arrays(folder / "trial_1") == arrays(one)

@@ -115,6 +115,20 @@ def newest(folder: Path) -> Path:
     return checkpoint.complete(folder / "checkpoint")[-1]
 
 
+STATE = "training.safetensors"
+
+
+def both(folder: Path) -> list[Path]:
+    return checkpoint.complete(folder / "checkpoint")
+
+
+def aged(folder: Path) -> None:
+    """The older state under the newest one's name."""
+    old, new = both(folder)
+    shutil.rmtree(new)
+    shutil.copytree(old, new)
+
+
 def link(name: str) -> Damage:
     def damage(folder: Path) -> None:
         outside = folder.parent / "outside"
@@ -292,8 +306,10 @@ def test_a_training_is_bound_to_its_rows_and_fields(
         (edit_and_seal("seed", 9), "must hold a run of the same recipe"),
         (edit_and_seal("games", 9), "must belong to this run's configuration"),
         (lines(lambda x: [x[0].replace("5", "6", 1), x[1]]), "they were changed"),
-        (lambda p: flip(p / "training.safetensors"), "in another folder"),
-        (lambda p: (p / "training.safetensors").unlink(), "their checkpoint is gone"),
+        (lambda p: flip(newest(p) / STATE), "--resume-from previous goes on"),
+        (lambda p: [flip(s / STATE) for s in both(p)] and None, "in another folder"),
+        (aged, "must belong to this run's step"),
+        (lambda p: shutil.rmtree(p / "checkpoint"), "their checkpoint is gone"),
     ]
     for number, (damage, sentence) in enumerate(ways):
         copy = Path(shutil.copytree(whole, tmp_path / str(number)))
