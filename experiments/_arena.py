@@ -118,11 +118,6 @@ def _learned(config: "Config") -> Arena:
 
     torch.set_num_threads(1)
     game = simulator(config.game, config.players)
-    if config.symmetric and not game.symmetric:
-        raise UserError(
-            f"--symmetric: '{game.name}' must be known to be symmetric for a learned "
-            "oracle; it is not"
-        )
     settings = DDQN.budget(config.decisions, device=config.device)
     network = MLP.of(game)
     shared = game.symmetric

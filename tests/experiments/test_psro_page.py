@@ -355,12 +355,12 @@ def test_a_learned_run_resumes_bit_for_bit(tmp_path):
 
 def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
-    words = ["--game", "bargaining", "--iterations", "1", "--gaps", "all"]
+    words = ["--game", "bargaining", "--iterations", "1"]
     assert learned(first, *words, "--eval-solver", "uniform") == 0
     before = rows(first)
     assert [row["gap"] is None for row in before] == [False, True]
     for row in before:
-        assert row["eval_gap"] is row["cce_gap"] is row["ce_gap"] is None
+        assert row["eval_gap"] is None
     assert "gap is not measured" in (first / "report.html").read_text()
     again = ["--out", str(first), "--resume", "--final-gap"]
     assert _run.main(psro.page, psro.Config, again) == 0
@@ -422,7 +422,8 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--initial", "random_deterministic"], "--initial: it must go with another"),
         (["--tie-break", "first"], "--tie-break: it must go with another --oracle"),
         (["--oracle", "exact"], "--decisions: it must go with another --oracle"),
-        (["--symmetric"], "must be known to be symmetric"),
+        (["--symmetric"], "--symmetric: it must go with another --oracle; 'ddqn'"),
+        (["--gaps", "all"], "--gaps: it must go with another --oracle; 'ddqn'"),
         (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
         (["--game", "kuhn_poker)"], "brackets must be closed"),
         (["--device", "cuda"], "torch finds none"),
