@@ -277,7 +277,6 @@ def check(config: Config) -> None:
 def parts(config: Config, arena: "Arena", executor: "Executor") -> "Setup":
     """The loop's parts from the configuration."""
     from meta_solvers import get
-    from meta_solvers.base import check as capable
     from psro.parts import CONCEPTS
     from psro.setup import Setup
 
@@ -285,7 +284,7 @@ def parts(config: Config, arena: "Arena", executor: "Executor") -> "Setup":
     evaluation = get(config.eval_solver) if config.eval_solver else None
     for chosen in (solver, evaluation):
         if chosen is not None:
-            capable(chosen, arena.probe)
+            _arena.check_solver(chosen, arena.probe, config.horizon)
     concept = config.concept
     if concept == "auto":
         concept = "cce" if solver.concept == "none" else solver.concept

@@ -187,7 +187,9 @@ def test_yaml_defaults(tmp_path, capsys):
             ("--solver", "nash_lp", "--game", "sheriff(num_rounds=1)"),
             "must be zero-sum",
         ),
-        (("--solver", "nash_lp", "--players", 3), "exactly 2 players"),
+        (("--solver", "nash_lp", "--players", 3), "exactly 2 players; got 3\n"),
+        (("--solver", "rrd:final=0"), "no horizon (--horizon names one)"),
+        (("--eval-solver", "mix(rrd:final=0)"), "no horizon (--horizon names one)"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(
@@ -198,6 +200,7 @@ def test_bad_input_is_one_sentence_and_code_2(
     captured = capsys.readouterr()
     assert sentence in captured.err
     assert len(captured.err.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("runs/*"))
     assert captured.out == ""
 
 
