@@ -185,6 +185,7 @@ def test_a_stored_clone_is_of_the_network_that_is_configured(tmp_path):
     unit = Unit(kind="clone", trial=0, behaviour="uniform", trajectories=40)
     job = Job((unit,), config, tmp_path)
     made = clone(collect(Bargaining(), 40, 1), 0, replace(Cloning(), steps=1))
+    unit.place(tmp_path).parent.mkdir()
     _parts.save_clone(made, unit, job)
     with np.load(unit.place(tmp_path)) as stored:
         assert "width" not in stored  # a shape is not rebuilt from a number beside it
