@@ -62,6 +62,21 @@ def commit() -> str:
     ).stdout.strip()
 
 
+def add(recorded: dict[str, Any], old: dict[str, Any], out: Path) -> None:
+    """Puts runs that are new beside the others, with their own commit."""
+    new = {name: one for name, one in recorded.items() if name not in old["runs"]}
+    if new:
+        both = old["runs"] | new
+        old["runs"] = {run.name: both[run.name] for run in RUNS if run.name in both}
+        old["added"] = old.get("added", {}) | dict.fromkeys(new, commit())
+        write(old, out)
+
+
+def write(result: dict[str, Any], out: Path) -> None:
+    """Writes the bits of all runs."""
+    out.write_text(json.dumps(result, indent=0) + "\n", "utf-8")
+
+
 def except_for(recorded: dict[str, Any], old: dict[str, Any], reason: str) -> None:
     """Lists what differs in these runs as exceptions, in place of those they had."""
     because = {"reason": reason, "since": commit()[:7]}
@@ -84,7 +99,9 @@ def _place(one: dict[str, Any]) -> tuple[str, ...]:
 
 
 def publish(listed: list[dict[str, Any]]) -> None:
-    """Writes the exceptions, and their table into README.md."""
+    """Writes the exceptions in the order of the runs, and their table in README.md."""
+    order = [run.name for run in RUNS]
+    listed = sorted(listed, key=lambda one: order.index(one["run"]))
     EXCEPTIONS.write_text(json.dumps(listed, indent=1) + "\n", "utf-8")
     readme = EXCEPTIONS.with_name("README.md")
     text = readme.read_text("utf-8")
@@ -108,10 +125,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         recorded = record(runs, Path(folder), words.apart, known)
     if words.only:
+        add(recorded, old, words.out)
         except_for(recorded, old, words.reason)
         return
     result = {"commit": commit(), "machine": here, "runs": recorded}
-    words.out.write_text(json.dumps(result, indent=0) + "\n", "utf-8")
+    write(result, words.out)
     if words.out == BITS:
         publish([])
 
