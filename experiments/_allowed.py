@@ -9,10 +9,9 @@ import torch
 from experiments import _grid, _parts, _trial
 from experiments._folder import LISTS, check_data
 from experiments._grid import ApproachName, BehaviourName
-from meta_solvers import Game, get
+from meta_solvers import Game, Progress, get
 from meta_solvers.base import check as capable
 from metaspiel.nfg.errors import UserError, unknown
-from offline.baselines import Cloning
 from offline.coffee import SOLVERS
 from offline.data import load
 from offline.record import verify
@@ -27,7 +26,7 @@ def check(config: "Config") -> None:
     _check_lists(config)
     simulator = _parts.game(config)  # these refuse what they cannot be
     _parts.settings(config), _parts.training(config)
-    Cloning(steps=config.clone_steps or 0)
+    _parts.cloning(config)
     for penalty in config.penalties:
         for coverage in config.coverages:
             run = _grid.Unit(
@@ -139,7 +138,9 @@ def _check_solvers(config: "Config") -> None:
     probe = Game.ensemble(np.zeros((2, 2, 2, 2)), None, True)
     for name in (*config.explorations, *config.evaluations):
         solver = get(SOLVERS.get(name, name))
-        capable(solver, probe)
+        # Explorations are asked in a loop without a horizon, evaluations in none.
+        explores = name in config.explorations
+        capable(solver, probe, Progress(iteration=0) if explores else None)
         if solver.concept not in ("ne", "none"):
             raise UserError(
                 f"solver '{name}' must give each player a mixture of its own, as those "

@@ -9,7 +9,7 @@ from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
     from experiments.psro import Config
-    from meta_solvers import Game
+    from meta_solvers import Game, MetaSolver
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
     from psro.executor import Executor
@@ -118,11 +118,6 @@ def _learned(config: "Config") -> Arena:
 
     torch.set_num_threads(1)
     game = simulator(config.game, config.players)
-    if config.symmetric and not game.symmetric:
-        raise UserError(
-            f"--symmetric: '{game.name}' must be known to be symmetric for a learned "
-            "oracle; it is not"
-        )
     settings = DDQN.budget(config.decisions, device=config.device)
     network = MLP.of(game)
     shared = game.symmetric
@@ -166,6 +161,30 @@ def _learned(config: "Config") -> Arena:
         probe=probe,
         parts=parts,
     )
+
+
+def check_solver(solver: "MetaSolver", probe: "Game", horizon: int | None) -> None:
+    """Refuses a meta-solver that could not take the meta-games of a run.
+
+    Args:
+      solver: it is asked before anything is written.
+      probe: a small meta-game of that kind.
+      horizon: as configured.
+    """
+    from meta_solvers.base import Progress, check
+
+    def refusal(horizon: int | None) -> UserError | None:
+        try:
+            check(solver, probe, Progress(iteration=0, horizon=horizon))
+        except UserError as error:
+            return error
+        return None
+
+    error = refusal(horizon)
+    if error is None:
+        return
+    only_the_horizon = horizon is None and refusal(1) is None
+    raise UserError(f"{error} (--horizon names one)") if only_the_horizon else error
 
 
 def simulator(name: str, players: int | None) -> "Simulator":

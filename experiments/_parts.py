@@ -17,7 +17,7 @@ from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from offline import data as stored
 from offline import ensemble
-from offline.baselines import Clone
+from offline.baselines import Clone, Cloning
 from offline.coffee import Approach
 from offline.data import Dataset
 from offline.ensemble import Ensemble, Training
@@ -62,6 +62,11 @@ def training(config: "Config") -> Training:
         members_share_batches=config.members_share_batches,
         reward_scale_bug=config.reward_scale_bug,
     )
+
+
+def cloning(config: "Config") -> Cloning:
+    """How behaviour is cloned."""
+    return Cloning(steps=config.clone_steps or 0)
 
 
 def approach(unit: Unit, config: "Config") -> Approach:
@@ -165,7 +170,6 @@ def save_clone(clone: Clone, unit: Unit, job: Job) -> None:
     """Writes a clone, bound to its unit."""
     arrays = {name: np.asarray(getattr(clone, name)) for name in _MEASURED}
     arrays["weights"] = clone.weights
-    arrays["width"] = np.asarray(clone.network.width)
     facts = bound(unit.name, job.config)
     files.write_arrays(unit.place(job.folder), arrays, facts)
 
@@ -199,5 +203,6 @@ def cloned(unit: Unit, job: Job) -> Clone:
     except UserError as error:
         raise _to_remove(error, place) from None
     measured = {name: float(arrays[name]) for name in _MEASURED}
-    network = MLP.of(game(job.config), int(arrays["width"]))
+    true = game(job.config)
+    network = cloning(job.config).network(true.inputs, true.actions)
     return Clone(network=network, weights=arrays["weights"], **measured)

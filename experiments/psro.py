@@ -63,7 +63,9 @@ class Config:
     solver: str = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
     eval_solver: str | None = None
-    """Meta-solver only measured, under the run's concept (default: the same)."""
+    """Meta-solver only measured, under the run's concept (default: the same). A learned
+    oracle knows its values, but no full-game gap of it: that would take responses of
+    its own."""
     concept: Literal["auto", "ne", "cce", "ce"] = "auto"
     """What is responded to; auto follows the solver (cce for heuristics)."""
     iterations: int = 20
@@ -88,15 +90,15 @@ class Config:
     update: Literal["all", "cycle", "random"] = "all"
     """Whose populations grow in an iteration (gaps are measured for all)."""
     symmetric: bool = False
-    """One shared population; the game is checked to be symmetric. A learned oracle
-    shares one wherever its game is known to be symmetric."""
+    """Exact oracle: one shared population; the game is checked to be symmetric. A
+    learned oracle shares one wherever its game is known to be symmetric."""
     repeats: bool = True
     """A policy that is found again counts again in the meta-game."""
     prune: float = 1e-8
     """Joint probabilities below this become 0 (recorded)."""
     gaps: Literal["concept", "all"] = "concept"
-    """Measure the full-game gap of the concept only, or of NE, CCE and CE (where it
-    takes no learning)."""
+    """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
+    CE."""
     stop_gap: float | None = None
     """Stop when the full-game gap is measured and at or below this."""
     stop_no_novel: bool = False
@@ -214,7 +216,7 @@ def _rebuilt(config: Config, folder: Path) -> dict[str, Any]:
 _LEARNED = (
     "decisions", "episodes", "all_instances", "final_gap", "executor", "device",
 )  # fmt: skip
-_EXACT = ("tie_break", "memory_gb", "initial", "payoffs")
+_EXACT = ("tie_break", "memory_gb", "initial", "payoffs", "gaps", "symmetric")
 
 
 def _check_oracle(config: Config) -> None:
@@ -288,7 +290,6 @@ def check(config: Config) -> None:
 def parts(config: Config, arena: "Arena", executor: "Executor") -> "Setup":
     """The loop's parts from the configuration."""
     from meta_solvers import get
-    from meta_solvers.base import check as capable
     from psro.parts import CONCEPTS
     from psro.setup import Setup
 
@@ -296,7 +297,7 @@ def parts(config: Config, arena: "Arena", executor: "Executor") -> "Setup":
     evaluation = get(config.eval_solver) if config.eval_solver else None
     for chosen in (solver, evaluation):
         if chosen is not None:
-            capable(chosen, arena.probe)
+            _arena.check_solver(chosen, arena.probe, config.horizon)
     concept = config.concept
     if concept == "auto":
         concept = "cce" if solver.concept == "none" else solver.concept

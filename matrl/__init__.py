@@ -38,7 +38,7 @@ __all__ = [
     "start",
     "step",
 ]
-__getattr__ = public(
+__getattr__, __dir__ = public(
     __name__,
     {
         ".loop": ("MATRLRun", "start", "step", "exploitability"),

@@ -21,6 +21,25 @@ class Annealed(MetaSolver):
     final: float | None
     over: int | None
 
+    def objection(self, game: Game, progress: Progress | None) -> str | None:
+        return super().objection(game, progress) or self._unknown(progress)
+
+    def _unknown(self, progress: Progress | None) -> str | None:
+        """What must be known of the loop for a threshold, and is not."""
+        if self.final is None:
+            return None
+        if progress is None:
+            return (
+                "final must have a loop whose progress anneals the threshold; got no "
+                "progress (leave final out)"
+            )
+        if self.over is None and progress.horizon is None:
+            return (
+                "over must say in how many iterations the threshold falls to final; "
+                "got none, and the loop knows no horizon"
+            )
+        return None
+
     def answer(
         self, game: Game, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
@@ -32,26 +51,25 @@ class Annealed(MetaSolver):
         return replace(result, diagnostics={**result.diagnostics, "threshold": now})
 
     def threshold_at(self, progress: Progress | None) -> float:
-        """The threshold of one iteration: linear, then ``final``."""
-        if self.final is None or progress is None:
-            return self.fixed_threshold()
+        """The threshold of one iteration: linear, then ``final``.
+
+        Raises:
+          UserError: too little is known of the loop.
+        """
+        reason = self._unknown(progress)
+        if reason:
+            raise UserError(f"{type(self).__name__}: {reason}")
+        if self.final is None:
+            return self.threshold
+        assert progress is not None
         over = progress.horizon if self.over is None else self.over
-        if over is None:
-            raise UserError(
-                f"{type(self).__name__}: over must say in how many iterations the "
-                "threshold falls to final; got none, and the loop knows no horizon"
-            )
+        assert over is not None
         part = min(1.0, progress.iteration / over)
         return self.threshold + part * (self.final - self.threshold)
 
     def fixed_threshold(self) -> float:
         """The threshold, where the progress of a loop does not change it."""
-        if self.final is not None:
-            raise UserError(
-                f"{type(self).__name__}: final must have a loop whose progress anneals "
-                "the threshold; got no progress (leave final out)"
-            )
-        return self.threshold
+        return self.threshold_at(None)
 
     def check_threshold(self) -> None:
         """Raises a ``UserError`` where the three fields are impossible."""

@@ -79,6 +79,10 @@ class MetaSolver(ABC):
         """Why this solver cannot take ``game``, beyond its number of players."""
         return None
 
+    def objection(self, game: Game, progress: Progress | None) -> str | None:
+        """What ``check`` asks: ``refuses``, unless a solver reads ``progress``."""
+        return self.refuses(game)
+
     @abstractmethod
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         """Selects a joint. Reads only ``game`` and, if stochastic, ``rng``."""
@@ -109,8 +113,14 @@ def describe(solver: MetaSolver) -> dict[str, Any]:
     return {"name": type(solver).__name__, "parameters": parameters}
 
 
-def check(solver: MetaSolver, game: Game) -> None:
-    """Raises a ``UserError`` when ``solver`` cannot take ``game``."""
+def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> None:
+    """Raises a ``UserError`` when ``solver`` cannot take ``game``.
+
+    Args:
+      solver: who is asked.
+      game: what it would be given.
+      progress: how far the loop is that would ask; None outside of a loop.
+    """
     name = type(solver).__name__
     hints = typing.get_type_hints(type(solver))
     for field_ in fields(solver):
@@ -131,7 +141,7 @@ def check(solver: MetaSolver, game: Game) -> None:
         raise UserError(
             f"{name}: the game must have {wanted} players; got {game.players}"
         )
-    reason = solver.refuses(game)
+    reason = solver.objection(game, progress)
     if reason:
         raise UserError(f"{name}: {reason}")
 
@@ -140,6 +150,7 @@ def solve(
     solver: MetaSolver | str,
     game: Game | Any,
     rng: np.random.Generator | int = 0,
+    *,
     throw: bool = True,
     tolerance: float = 1e-6,
     prune: float = 0.0,
@@ -150,9 +161,10 @@ def solve(
     Args:
       solver: a solver value, or its spec, e.g. ``"mgcce"``.
       game: a ``Game``; a payoff array ``[N, A1, ..., AN]``; or a matrix of two or more
-        rows, the row player's payoffs in a two-player zero-sum game. How an array with
-        two axes was read is in the diagnostics under "read_as".
-      rng: a generator, or a seed for one.
+        rows, the row player's payoffs in a two-player zero-sum game, which the
+        diagnostics say under "read_as". A matrix of one row could be either, and is
+        refused: ``Game(payoffs)`` has one player, ``Game.zero_sum(matrix)`` two.
+      rng: a generator, or a seed for one, a whole number >= 0.
       throw: raise on any status but OK; otherwise report it in the solution.
       tolerance: gap allowed beyond the solver's own epsilon, as a fraction of each
         player's payoff range.
@@ -161,13 +173,18 @@ def solve(
       progress: how far the loop is that asks, for solvers that read it.
 
     Raises:
-      UserError: the spec does not parse, or the solver cannot take this game.
+      UserError: the spec does not parse, an argument is of the wrong kind, or the
+        solver cannot take this game.
       SolverFailed: ``throw`` and the status is not OK.
     """
     solver = _as_solver(solver)
     game, notes = _as_game(game)
-    check(solver, game)
-    rng = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+    if not isinstance(progress, Progress | None):
+        raise UserError(
+            f"solve(): progress must be a Progress or None; got {progress!r}"
+        )
+    check(solver, game, progress)
+    rng = _as_generator(rng)
     expand = solver.expands_repeats and game.repeats is not None
     seen = game.expanded() if expand else game
     if expand and progress is not None:
@@ -207,6 +224,17 @@ def _as_solver(solver: Any) -> MetaSolver:
     return solver
 
 
+def _as_generator(rng: Any) -> np.random.Generator:
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if not isinstance(rng, int | np.integer) or rng < 0:
+        raise UserError(
+            "solve(): rng must be a generator of numpy's or a whole number >= 0, its "
+            f"seed; got {rng!r}"
+        )
+    return np.random.default_rng(rng)
+
+
 def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
     """A game, and how it was read where an array could mean two."""
     if isinstance(given, Game):
@@ -218,7 +246,11 @@ def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
     if axes != 2:
         return Game(given), {}
     if len(given) == 1:
-        return Game(given), {"read_as": "payoffs [1, A1] of a game of one player"}
+        raise UserError(
+            "solve(): a matrix must have two rows or more, since one row may be a game "
+            "of one player, Game(payoffs), or a zero-sum game, Game.zero_sum(matrix); "
+            f"got shape {list(np.shape(given))}"
+        )
     sentence = "the row player's payoffs in a two-player zero-sum game"
     return Game.zero_sum(given), {"read_as": sentence}
 

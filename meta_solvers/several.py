@@ -61,16 +61,16 @@ class _Several(Wrapper):
     def stochastic(self) -> bool:
         return any(s.stochastic for s in self.inner)
 
-    def refuses(self, game: Game) -> str | None:
-        reasons = [_refusal(solver, game) for solver in self.inner]
+    def objection(self, game: Game, progress: Progress | None) -> str | None:
+        reasons = [_refusal(solver, game, progress) for solver in self.inner]
         if None in reasons:
             return None
         return "every solver refuses: " + "; ".join(map(str, reasons))
 
 
-def _refusal(solver: MetaSolver, game: Game) -> str | None:
+def _refusal(solver: MetaSolver, game: Game, progress: Progress | None) -> str | None:
     try:
-        check(solver, game)
+        check(solver, game, progress)
     except UserError as error:
         return str(error)
     return None
@@ -133,7 +133,7 @@ class Fallback(_Several):
         tried: list[dict[str, Any]] = []
         second: MetaSolution | None = None
         for solver in self.inner:
-            reason = _refusal(solver, game)
+            reason = _refusal(solver, game, progress)
             if reason is not None:
                 tried.append(_refused(solver, reason))
                 continue
@@ -191,7 +191,7 @@ class BestOf(_Several):
         best: MetaSolution | None = None
         rank = (False, -math.inf)
         for solver in self.inner:
-            reason = _refusal(solver, game)
+            reason = _refusal(solver, game, progress)
             if reason is not None:
                 tried.append(_refused(solver, reason))
                 continue

@@ -76,6 +76,12 @@ class Wrapper(MetaSolver):
     """What all wrappers share: they pass on how far the loop is."""
 
     @abstractmethod
+    def objection(self, game: Game, progress: Progress | None) -> str | None: ...
+
+    def refuses(self, game: Game) -> str | None:
+        return self.objection(game, None)
+
+    @abstractmethod
     def answer(
         self, game: Game, rng: np.random.Generator, progress: Progress | None
     ) -> Answer: ...
@@ -148,9 +154,9 @@ class WithoutDominated(_AroundOne):
             reduced = replace(reduced, symmetric=True)
         return reduced, keep
 
-    def refuses(self, game: Game) -> str | None:
+    def objection(self, game: Game, progress: Progress | None) -> str | None:
         try:
-            check(self.inner, self._reduced(game)[0])
+            check(self.inner, self._reduced(game)[0], progress)
         except UserError as error:
             return f"after elimination, {error}"
         return None
@@ -204,8 +210,8 @@ class MixedWithUniform(_AroundOne):
                 f"MixedWithUniform(): weight must be between 0 and 1; got {self.weight}"
             )
 
-    def refuses(self, game: Game) -> str | None:
-        return self.inner.refuses(game)
+    def objection(self, game: Game, progress: Progress | None) -> str | None:
+        return self.inner.objection(game, progress)
 
     def answer(
         self, game: Game, rng: np.random.Generator, progress: Progress | None

@@ -11,7 +11,7 @@ rooms behind it can be imported as well: ``metaspiel.nfg`` (normal-form games),
 the experiments.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from metaspiel.lazy import public
 
@@ -28,12 +28,11 @@ if TYPE_CHECKING:
     from metaspiel.nfg.errors import UserError
     from metaspiel.nfg.game import Game
     from metaspiel.nfg.gaps import Gaps, measure
+    from metaspiel.version import __version__
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.loop import run, start, step
     from psro.parts import State
     from psro.setup import Setup
-
-    __version__: str
 
 __all__ = [
     "ExactEvaluator",
@@ -58,32 +57,20 @@ __all__ = [
     "start",
     "step",
 ]
-
-
-_HOMES = {
-    "meta_solvers": ("get", "names", "register", "solve"),
-    "meta_solvers.values": ("MetaSolution", "SolverFailed", "Status"),
-    "meta_solvers.base": ("MetaSolver",),
-    ".games.openspiel": ("sequence_form",),
-    ".nfg.errors": ("UserError",),
-    ".nfg.game": ("Game",),
-    ".nfg.gaps": ("Gaps", "measure"),
-    "psro.exact": ("ExactEvaluator", "ExactOracle"),
-    "psro.loop": ("run", "start", "step"),
-    "psro.parts": ("State",),
-    "psro.setup": ("Setup",),
-}
-_loaded = public(__name__, _HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    """Loads a public name when it is first asked for."""
-    if name != "__version__":
-        return _loaded(name)
-    from importlib import metadata
-
-    return metadata.version("metaspiel")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = public(
+    __name__,
+    {
+        "meta_solvers": ("get", "names", "register", "solve"),
+        "meta_solvers.values": ("MetaSolution", "SolverFailed", "Status"),
+        "meta_solvers.base": ("MetaSolver",),
+        ".games.openspiel": ("sequence_form",),
+        ".nfg.errors": ("UserError",),
+        ".nfg.game": ("Game",),
+        ".nfg.gaps": ("Gaps", "measure"),
+        ".version": ("__version__",),
+        "psro.exact": ("ExactEvaluator", "ExactOracle"),
+        "psro.loop": ("run", "start", "step"),
+        "psro.parts": ("State",),
+        "psro.setup": ("Setup",),
+    },
+)

@@ -1,12 +1,15 @@
 """Public names of a room that are loaded when they are first asked for."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 
-def public(room: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any]:
-    """The ``__getattr__`` of a room (PEP 562), so that importing it loads little.
+def public(
+    room: str, homes: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a room (PEP 562); importing it loads little.
 
     Args:
       room: full name of the package.
@@ -20,4 +23,7 @@ def public(room: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], Any
             raise AttributeError(f"module '{room}' has no attribute '{name}'")
         return getattr(import_module(home[name], room), name)
 
-    return attribute
+    def listing() -> list[str]:
+        return sorted({*vars(sys.modules[room]), *home})
+
+    return attribute, listing

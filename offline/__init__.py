@@ -41,7 +41,7 @@ __all__ = [
     "train",
     "verify",
 ]
-__getattr__ = public(
+__getattr__, __dir__ = public(
     __name__,
     {
         ".coffee": ("Approach", "setup"),

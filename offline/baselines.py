@@ -51,6 +51,10 @@ class Cloning:
                 f"Cloning(): held_out must be in [0, 1); got {self.held_out}"
             )
 
+    def network(self, inputs: int, actions: int) -> MLP:
+        """The network of a clone that sees so much and has so many actions."""
+        return MLP(inputs, self.width, actions)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Clone:
@@ -110,7 +114,7 @@ def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
     if cloning.held_out:
         train, held = data.split(cloning.held_out, seed)
     inputs, legal, action = decisions(train)
-    network = MLP(inputs.shape[1], cloning.width, legal.shape[1])
+    network = cloning.network(inputs.shape[1], legal.shape[1])
     first, draws = generators((seed, 0), 2)
     net = Stack(network, 1, torch.device("cpu"))
     net.load([network.initial(first)])

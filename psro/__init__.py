@@ -9,7 +9,12 @@ correlated). ``Setup`` holds the parts, ``start``, ``step`` and ``run`` go from
 >>> from metaspiel.games.openspiel import sequence_form
 >>> from psro import ExactEvaluator, ExactOracle, Setup, run, start
 >>> form = sequence_form("kuhn_poker")
->>> setup = Setup(ExactOracle(form), ExactEvaluator(form), get("mgcce"), concept="cce")
+>>> setup = Setup(
+...     oracle=ExactOracle(form),
+...     evaluator=ExactEvaluator(form),
+...     solver=get("mgcce"),
+...     concept="cce",
+... )
 >>> [state.iteration for state in run(setup, start(setup), iterations=2)]
 [1, 2]
 
@@ -54,7 +59,7 @@ __all__ = [
     "start",
     "step",
 ]
-__getattr__ = public(
+__getattr__, __dir__ = public(
     __name__,
     {
         ".loop": ("respond", "run", "start", "step"),

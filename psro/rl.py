@@ -23,6 +23,7 @@ from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.settings import DDQN, check_objective
 from metaspiel.learn.tasks import Task
+from metaspiel.learn.update import check_written
 from metaspiel.nfg.errors import UserError
 from psro.executor import Executor
 from psro.parts import Population, Response, Table, Target
@@ -74,6 +75,7 @@ class LearnedOracle:
 
     def __post_init__(self) -> None:
         check_network("LearnedOracle()", self.network, self.simulator)
+        check_written("LearnedOracle()", self.network)
         if self.shared and not self.simulator.symmetric:
             raise UserError(
                 f"LearnedOracle(): a shared pool needs a symmetric game; got "

@@ -1,12 +1,16 @@
 """Rooms of solvers, games and learners: what each is for, and its public names."""
 
+import doctest
 import importlib
 import inspect
 import subprocess
 import sys
+from importlib import metadata
 from importlib.util import find_spec
 
 import pytest
+
+import metaspiel
 
 HEAVY = (
     "torch",
@@ -46,8 +50,32 @@ def test_a_room_has_every_name_it_lists(room):
         # A module of the same name would hide it, once that is loaded.
         assert not inspect.ismodule(getattr(module, name))
         assert find_spec(f"{room}.{name}") is None
+    assert {*module.__all__} <= {*dir(module)}
+    assert "__doc__" in dir(module)
     with pytest.raises(AttributeError, match="no attribute 'slove'"):
         module.slove  # noqa: B018
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_examples_of_a_room_run(room):
+    module = importlib.import_module(room)
+    outcome = doctest.testmod(module)
+    assert outcome.failed == 0
+    assert outcome.attempted == module.__doc__.count(">>> ")
+
+
+def test_a_checkout_that_is_not_installed_has_no_version(monkeypatch):
+    from metaspiel import version
+
+    def lacking(name):
+        raise metadata.PackageNotFoundError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(metadata, "version", lacking)
+        importlib.reload(version)
+        assert metaspiel.__version__ == "unknown"
+    importlib.reload(version)
+    assert metaspiel.__version__ == metadata.version("metaspiel")
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -19,7 +19,7 @@ __all__ = [
     "equilibria",
     "equilibrium",
 ]
-__getattr__ = public(
+__getattr__, __dir__ = public(
     __name__,
     {
         ".batch": ("Equilibria", "equilibria"),

@@ -24,7 +24,7 @@ __all__ = [
     "Recipe",
     "neural_equilibria",
 ]
-__getattr__ = public(
+__getattr__, __dir__ = public(
     __name__,
     {
         ".solver": ("NeuralEquilibrium", "neural_equilibria"),

@@ -27,7 +27,7 @@ __all__ = [
     "matrix_game",
     "sequence_form",
 ]
-__getattr__ = public(
+__getattr__, __dir__ = public(
     __name__,
     {
         ".openspiel": ("matrix_game", "sequence_form"),

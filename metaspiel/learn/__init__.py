@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from metaspiel.learn.tasks import Learned, Task
 
 __all__ = ["MADDPG", "PPO", "Learned", "Mixing", "Task"]
-__getattr__ = public(
+__getattr__, __dir__ = public(
     __name__,
     {
         ".ppo": ("PPO",),

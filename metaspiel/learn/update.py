@@ -75,6 +75,20 @@ class Adam:
         )
 
 
+def check_written(where: str, network: Network) -> MLP:
+    """The network, if it is of the kind whose update is written out here.
+
+    Raises:
+      UserError: it is not.
+    """
+    if not isinstance(network, MLP):
+        raise UserError(
+            f"{where}: the network must be an MLP, whose update is written out; got "
+            f"{network}"
+        )
+    return network
+
+
 class StackedDDQN:
     """S independent Double-DQN learners, updated together.
 
@@ -95,11 +109,7 @@ class StackedDDQN:
         engine: Engine = "written",
         device: torch.device | None = None,
     ) -> None:
-        if not isinstance(network, MLP):
-            raise UserError(
-                "StackedDDQN(): the network must be an MLP, whose update is written "
-                f"out; got {network}"
-            )
+        network = check_written("StackedDDQN()", network)
         device = device or torch.device("cpu")
         self.network, self.stacked, self.batch = network, stacked, batch
         self.engine = engine

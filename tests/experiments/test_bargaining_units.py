@@ -9,11 +9,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from experiments import _run, bargaining
+from experiments import _parts, _run, bargaining
 from experiments._allowed import check
 from experiments._grid import ALL_TRIALS, Job, Outcome, Unit, jobs, run, units
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.nfg.errors import UserError
+from offline.baselines import Cloning, clone
+from offline.record import collect
 
 TINY = shlex.split("--size tiny --decisions 300 --trajectories 40 --quiet")
 
@@ -162,3 +167,27 @@ def test_workers_die_with_their_parent_whatever_started_them(tmp_path: Path):
         command, env=env, capture_output=True, timeout=50, check=False
     )
     assert done.returncode == -signal.SIGKILL and not done.stderr
+
+
+def test_a_solver_that_anneals_over_an_unknown_horizon_is_refused_at_once():
+    config = bargaining.resolved(bargaining.Config(grid=True))
+    with pytest.raises(UserError, match="the loop knows no horizon"):
+        check(replace(config, explorations=("r3d:final=0",)))
+    check(replace(config, explorations=("r3d:final=0,over=5",)))
+    with pytest.raises(UserError, match="final must have a loop"):
+        check(replace(config, evaluations=("r3d:final=0,over=5",)))
+
+
+def test_a_stored_clone_is_of_the_network_that_is_configured(tmp_path):
+    config = bargaining.resolved(bargaining.Config(grid=True, size="tiny"))
+    unit = Unit(kind="clone", trial=0, behaviour="uniform", trajectories=40)
+    job = Job((unit,), config, tmp_path)
+    made = clone(collect(Bargaining(), 40, 1), 0, replace(Cloning(), steps=1))
+    unit.place(tmp_path).parent.mkdir()
+    _parts.save_clone(made, unit, job)
+    with np.load(unit.place(tmp_path)) as stored:
+        assert "width" not in stored  # a shape is not rebuilt from a number beside it
+    again = _parts.cloned(unit, job)
+    assert again.network == made.network
+    assert again.weights.tobytes() == made.weights.tobytes()
+    assert again.trained == made.trained

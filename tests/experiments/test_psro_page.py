@@ -188,7 +188,9 @@ def test_yaml_defaults(tmp_path, capsys):
             ("--solver", "nash_lp", "--game", "sheriff(num_rounds=1)"),
             "must be zero-sum",
         ),
-        (("--solver", "nash_lp", "--players", 3), "exactly 2 players"),
+        (("--solver", "nash_lp", "--players", 3), "exactly 2 players; got 3\n"),
+        (("--solver", "rrd:final=0"), "no horizon (--horizon names one)"),
+        (("--eval-solver", "mix(rrd:final=0)"), "no horizon (--horizon names one)"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(
@@ -199,6 +201,7 @@ def test_bad_input_is_one_sentence_and_code_2(
     captured = capsys.readouterr()
     assert sentence in captured.err
     assert len(captured.err.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("runs/*"))
     assert captured.out == ""
 
 
@@ -356,12 +359,12 @@ def test_a_learned_run_resumes_bit_for_bit(tmp_path):
 
 def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
-    words = ["--game", "bargaining", "--iterations", "1", "--gaps", "all"]
+    words = ["--game", "bargaining", "--iterations", "1"]
     assert learned(first, *words, "--eval-solver", "uniform") == 0
     before = rows(first)
     assert [row["gap"] is None for row in before] == [False, True]
     for row in before:
-        assert row["eval_gap"] is row["cce_gap"] is row["ce_gap"] is None
+        assert row["eval_gap"] is None
     assert "gap is not measured" in (first / "report.html").read_text()
     again = ["--out", str(first), "--resume", "--final-gap"]
     assert _run.main(psro.page, psro.Config, again) == 0
@@ -423,7 +426,8 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--initial", "random_deterministic"], "--initial: it must go with another"),
         (["--tie-break", "first"], "--tie-break: it must go with another --oracle"),
         (["--oracle", "exact"], "--decisions: it must go with another --oracle"),
-        (["--symmetric"], "must be known to be symmetric"),
+        (["--symmetric"], "--symmetric: it must go with another --oracle; 'ddqn'"),
+        (["--gaps", "all"], "--gaps: it must go with another --oracle; 'ddqn'"),
         (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
         (["--game", "kuhn_poker)"], "brackets must be closed"),
         (["--device", "cuda"], "torch finds none"),

@@ -27,6 +27,8 @@ import numpy as np
 
 ROOT = Path(__file__).parents[2]
 BITS = Path(__file__).with_name("bits.json")
+EXCEPTIONS = Path(__file__).with_name("exceptions.json")
+TABLE = "| Run | Output | Field | Since | Reason |\n|---|---|---|---|---|\n"
 
 # Fields that say when, where and how fast, not what.
 ENVIRONMENT = re.compile(
@@ -68,12 +70,10 @@ META_GAME = Output(name="meta_game", pattern="meta_game.npz")
 SUMMARY = Output(name="summary", pattern="summary.json")
 CELLS = Output(name="metrics", pattern="cells/*/metrics.jsonl")
 KEPT = "table|table_errors|table_episodes|policies_.*|response_.*|train_joint"
-# The last state of a run in a model has no responses: none were needed.
-EXPLORED = "table|table_errors|table_episodes|policies_.*|train_joint"
 JUDGED = (
     Output(name="judged", pattern="judged/*.json"),
     Output(name="fidelity", pattern="fidelity/*.json"),
-    Output(name="policies", pattern="explore/*/000002/arrays.npz", fields=EXPLORED),
+    Output(name="policies", pattern="explore/*/000002/arrays.npz", fields=KEPT),
     Output(name="model", pattern="model/*.safetensors"),
     Output(name="data", pattern="data/*/arrays.npz"),
     Output(name="regret_table", pattern="regret_table.csv"),
@@ -458,6 +458,59 @@ def _some(numbers: dict[str, float], most: int) -> dict[str, float]:
     step = max(len(paths) / most, 1.0)
     chosen = [paths[int(i * step)] for i in range(min(most, len(paths)))]
     return {path: numbers[path] for path in chosen}
+
+
+def exceptions() -> list[dict[str, Any]]:
+    """Fields that were changed on purpose since the bits were recorded."""
+    listed: list[dict[str, Any]] = json.loads(EXCEPTIONS.read_text("utf-8"))
+    return listed
+
+
+def table(listed: list[dict[str, Any]]) -> str:
+    """The exceptions as README.md shows them."""
+    rows = [
+        f"| `{one['run']}` | {one['output']} | `{one['field']}` | {one['since']} | "
+        f"{one['reason']} |\n"
+        for one in listed
+    ]
+    return TABLE + "".join(rows)
+
+
+def excepted(
+    run: Run, known: dict[str, Any], listed: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A fingerprint with what the exceptions of its run say in place of the bits."""
+    outputs = {name: {**o, "fields": {**o["fields"]}} for name, o in known.items()}
+    for one in listed:
+        if one["run"] != run.name or one["output"] == "words":
+            continue
+        output, field = outputs[one["output"]], one["field"]
+        del output["fields"][field]
+        if one["now"] is not None:
+            output["fields"][field] = one["now"]
+        output["numbers"] = {
+            path: number
+            for path, number in output["numbers"].items()
+            if _field(path) not in (field, f"{field}[]")
+        }
+    return outputs
+
+
+def _field(path: str) -> str:
+    """The field of a number: its path without file and positions."""
+    return re.sub(r"\[\d+\]", "[]", path.split(":", 1)[1])
+
+
+def changes(
+    run: Run, known: dict[str, Any], now: dict[str, Any], because: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Exceptions for all fields that differ; ``because`` has their reason and since."""
+    return [
+        {"run": run.name, "output": name, "field": field, "now": other, **because}
+        for name, output in known.items()
+        for field, entry in output["fields"].items()
+        if (other := now[name]["fields"].get(field)) != entry
+    ]
 
 
 def differences(

@@ -69,7 +69,7 @@ def test_bits(run: golden.Run, base: Path, same_machine: bool):
     place = base / group(run) / run.name
     code = place / "code"
     assert code.is_file() and code.read_text() == "0", f"{run.name}: failed\n{said}"
-    known = RECORDED["runs"][run.name]
+    known = golden.excepted(run, RECORDED["runs"][run.name], golden.exceptions())
     wrong = golden.differences(
         run, known, golden.fingerprint(run, place, known), same_machine
     )
@@ -78,6 +78,24 @@ def test_bits(run: golden.Run, base: Path, same_machine: bool):
 
 def test_recorded_are_the_runs_that_there_are():
     assert list(RECORDED["runs"]) == [run.name for run in golden.RUNS]
+
+
+def test_exceptions_are_of_recorded_fields_that_did_change():
+    runs = {run.name: run for run in golden.RUNS}
+    for one in golden.exceptions():
+        assert set(one) == {"run", "output", "field", "now", "reason", "since"}
+        if one["output"] == "words":
+            assert one["field"] == one["now"] in runs[one["run"]].words.split()
+        else:
+            known = RECORDED["runs"][one["run"]][one["output"]]["fields"]
+            assert known[one["field"]] != one["now"]
+        assert one["reason"] and one["since"]
+
+
+def test_the_readme_shows_the_exceptions():
+    text = Path(__file__).with_name("README.md").read_text("utf-8")
+    assert text.endswith(f"\n\n{golden.table(golden.exceptions())}")
+    assert text.count(golden.TABLE) == 1
 
 
 @pytest.fixture
@@ -121,3 +139,23 @@ def test_what_is_a_difference(
     for expected, here in ((same, True), (elsewhere, False)):
         wrong = golden.differences(RUN, known, now, here)
         assert (expected in wrong[0]) if expected else not wrong
+
+
+def test_an_exception_stands_for_its_field_only(folder: Path):
+    known = golden.fingerprint(RUN, folder)
+    write(folder, {"gap": 0.75, "values": [1.5, 2.5]})
+    now = golden.fingerprint(RUN, folder, known)
+    because = {"reason": "measured otherwise", "since": "today"}
+    (change,) = listed = golden.changes(RUN, known, now, because)
+    assert (change["output"], change["field"]) == ("metrics", "[].gap")
+    instead = golden.excepted(RUN, known, listed)
+    assert not golden.differences(RUN, instead, now, True)
+    assert len(golden.differences(RUN, known, now, True)) == 2
+    write(folder, {"gap": 0.5, "values": [1.5, 2.25]})
+    now = golden.fingerprint(RUN, folder, known)
+    wrong = " ".join(golden.differences(RUN, instead, now, True))
+    assert "[].gap was" in wrong and "[].values[] was" in wrong
+    gone = golden.excepted(RUN, known, [{**change, "now": None}])
+    write(folder, {"values": [1.5, 2.5]})
+    now = golden.fingerprint(RUN, folder, gone)
+    assert not golden.differences(RUN, gone, now, True)

@@ -95,7 +95,7 @@ def test_a_two_state_chain_has_its_textbook_answer():
     m, alpha, gain = 30, 0.02, 1.5
     up = (1 - np.exp(-alpha * gain)) / (1 - np.exp(-m * alpha * gain))
     down = (1 - np.exp(alpha * gain)) / (1 - np.exp(m * alpha * gain))
-    joint = solve(AlphaRank(alpha, m), np.array([[0.0, gain]])).joint
+    joint = solve(AlphaRank(alpha, m), Game([[0.0, gain]])).joint
     np.testing.assert_allclose(joint, [down / (up + down), up / (up + down)])
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from meta_solvers import Answer, Game, MetaSolver, Progress, UserError, get, solve
+from meta_solvers.base import check
 from meta_solvers.baselines import Uniform
 from meta_solvers.several import BestOf, Fallback
 from meta_solvers.wrap import MixedWithUniform, WithoutDominated
@@ -44,10 +45,26 @@ def test_a_matrix_is_a_zero_sum_game_and_the_solution_says_so(matrix):
     assert "read_as" not in solve("nash_lp", both).diagnostics
 
 
-def test_one_row_is_one_player():
-    solution = solve("mwcce", [[1.0, 4.0, 2.0]])
-    assert solution.joint.tolist() == [0, 1, 0]
-    assert "one player" in solution.diagnostics["read_as"]
+@pytest.mark.parametrize("row", [[[1.0, 4.0, 2.0]], np.zeros((1, 1))])
+def test_one_row_may_be_two_games_and_must_say_which(row):
+    with pytest.raises(UserError, match=r"Game\(payoffs\), or .* Game.zero_sum\(mat"):
+        solve("mwcce", row)
+    alone, two = solve("mwcce", Game(row)), solve("mwcce", Game.zero_sum(row))
+    assert (alone.joint.ndim, two.joint.ndim) == (1, 2)
+    assert alone.values[0] == np.max(row) and two.values[0] == np.min(row)
+
+
+@pytest.mark.parametrize("rng", ["x", -1, 1.5, None, [1, 2]])
+def test_what_is_no_generator_is_refused(rng):
+    with pytest.raises(
+        UserError, match="rng must be a generator of numpy's or a whole"
+    ):
+        plainly("rd", PRISONERS, rng)
+
+
+def test_what_is_no_progress_is_refused():
+    with pytest.raises(UserError, match="progress must be a Progress or None; got 5"):
+        plainly("rd", PRISONERS, progress=5)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +195,19 @@ def test_an_annealed_threshold_must_know_where_the_loop_is():
         solve("r3d:final=0", PRISONERS)
     with pytest.raises(UserError, match="over must say in how many iterations"):
         solve("rrd:final=0", PRISONERS, progress=Progress(iteration=1))
+
+
+@pytest.mark.parametrize("progress", [None, Progress(iteration=1)])
+@pytest.mark.parametrize("around", ["fallback", "best"])
+def test_a_solver_that_knows_too_little_of_the_loop_is_passed_over(around, progress):
+    both = get(f"{around}(rrd:final=0,mgcce)")
+    solution = solve(both, PRISONERS, progress=progress)
+    assert solution.diagnostics["chosen"] == solve("mgcce", PRISONERS).solver["name"]
+    assert solution.diagnostics["tried"][0]["status"] == "REFUSED"
+    none = get(f"{around}(rrd:final=0,undominated(r3d:final=0),nash_lp)")
+    with pytest.raises(UserError, match=r"every solver refuses: .*final.*final.*zero"):
+        check(none, Game(PRISONERS), progress)
+    check(none, Game(PRISONERS), Progress(iteration=1, horizon=3))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import sequence_form
 from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, play, pure
-from metaspiel.learn.mlp import MLP
+from metaspiel.learn.mlp import MLP, LeakyMLP
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
@@ -349,3 +349,9 @@ def test_what_cannot_be_is_refused():
         parts(OpenSpielSimulator("kuhn_poker"), True)
     with pytest.raises(UserError, match=r"coverage in \[0, 1\]"):
         parts(Bargaining(), False, coverage=1.5)
+    game = Bargaining()
+    leaky = LeakyMLP(game.inputs, 8, game.actions)
+    with pytest.raises(UserError, match=r"LearnedOracle\(\): .* must be an MLP"):
+        LearnedOracle(
+            simulator=game, network=leaky, settings=TINY, executor=InProcess()
+        )
