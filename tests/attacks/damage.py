@@ -30,6 +30,10 @@ def empty(place: Path, rng: Generator) -> None:
     place.write_bytes(b"")
 
 
+def junk(place: Path, rng: Generator) -> None:
+    place.write_bytes(b"999999: another run\n\xff")
+
+
 def delete(place: Path, rng: Generator) -> None:
     place.unlink()
 

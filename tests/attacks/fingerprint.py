@@ -15,8 +15,10 @@ _TIMES_ONLY = {"units"}  # a folder of them
 _WATCHING = {"out", "resume", "json", "quiet", "jobs", "config"}
 
 
-def results(folder: Path) -> dict[str, Any]:
+def results(folder: Path, also: str = "") -> dict[str, Any]:
     """Results by file; files that hold none are left out.
+
+    ``also`` is a pattern of keys that are times on this page.
 
     Hidden files are a writer's own. Checksums are left out: they cover times.
     """
@@ -32,7 +34,7 @@ def results(folder: Path) -> dict[str, Any]:
         reader = _READERS.get(place.suffix)
         if reader is not None:
             try:
-                prints[name] = reader(place.read_bytes())
+                prints[name] = without(reader(place.read_bytes()), also)
             except Exception as error:  # noqa: BLE001  each format has its own
                 prints[name] = f"unreadable: {type(error).__name__}"
     return prints
@@ -64,6 +66,15 @@ def timeless(value: Any) -> Any:
         return [timeless(v) for v in value]
     if isinstance(value, str) and _SUMS.fullmatch(value):
         return "a checksum"
+    return value
+
+
+def without(value: Any, keys: str) -> Any:
+    """JSON without the values whose keys match a pattern, if there is one."""
+    if isinstance(value, dict) and keys:
+        return {k: without(v, keys) for k, v in value.items() if not re.search(keys, k)}
+    if isinstance(value, list):
+        return [without(v, keys) for v in value]
     return value
 
 

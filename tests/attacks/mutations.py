@@ -17,6 +17,12 @@ from numpy.random import Generator
 
 _OUTPUT = (".html", ".png", ".md", ".svg", ".csv")
 _STATES = ("state.json", "manifest.json", "done.json")
+# Folders that are as they were; what resumes them is odd.
+TWICE, UNLOCKED, ORPHANED = RESUMES = (
+    "two resumes at once",
+    "lock removed under a run, and a second resume",
+    "resume of two workers killed, and another",
+)
 PIDS = 120  # so many coming process numbers are guessed
 PIPES = 2  # of a page: each may take its time out
 
@@ -56,7 +62,8 @@ def mutations(folder: Path, fields: tuple[tuple[str, object], ...]) -> list[Muta
     """
     every = [*_of_files(folder), *_of_fields(folder, fields), *_of_links(folder)]
     every += [*_of_pairs(folder), *_of_folders(folder), *_planted(folder)]
-    return [*every, *(Mutation("two resumes at once", ".", _nothing) for _ in "ab")]
+    every += _of_hidden(folder)
+    return [*every, *(Mutation(kind, ".", _nothing) for kind in RESUMES for _ in "ab")]
 
 
 def chosen(every: list[Mutation], count: int, rng: Generator) -> list[Mutation]:
@@ -97,7 +104,7 @@ def _hidden(name: str) -> bool:
     return any(part.startswith(".") for part in Path(name).parts)
 
 
-def _edit(name: str, edit: damage.Edit, bench: Bench) -> None:
+def _edit(name: str, bench: Bench, edit: damage.Edit) -> None:
     edit(bench.folder / name, bench.rng)
 
 
@@ -119,14 +126,14 @@ def _of_files(folder: Path) -> Iterator[Mutation]:
                 whole["number in JSON"] = damage.number(lambda v: v + 1)
         for kind, edit in whole.items():
             plain = kind.rstrip(" 123") if kind.startswith("bit flip") else kind
-            yield Mutation(plain, name, partial(_edit, name, edit))
+            yield Mutation(plain, name, partial(_edit, name, edit=edit))
 
 
 def _of_fields(
     folder: Path, fields: tuple[tuple[str, object], ...]
 ) -> Iterator[Mutation]:
     def changed(name: str, key: str, change: Callable[[Any], Any]) -> Any:
-        return partial(_edit, name, damage.field(key, change))
+        return partial(_edit, name, edit=damage.field(key, change))
 
     for key, value in fields:
         edit = changed("config.json", key, lambda _, new=value: new)
@@ -156,6 +163,27 @@ def _of_links(folder: Path) -> Iterator[Mutation]:
         yield Mutation("folder instead of a file", name, partial(_folder, name))
     for name in folders(folder):
         yield Mutation("link to a folder outside", name, partial(_linked, name))
+
+
+def _of_hidden(folder: Path) -> Iterator[Mutation]:
+    """Files of writers' own, and what writers that were killed have left."""
+    acts = {
+        "deleted": _deleted,
+        "of other bytes": partial(_edit, edit=damage.junk),
+        "a link to a file outside": _linked,
+        "a link to nothing": _dangling,
+        "a pipe": _pipe,
+        "a folder": _folder,
+    }
+    every = [p for p in sorted(folder.rglob("*")) if p.is_file()]
+    names = [str(p.relative_to(folder)) for p in every]
+    for name in filter(_hidden, names):
+        for kind, act in acts.items():
+            yield Mutation(f"hidden file: {kind}", name, partial(act, name))
+
+
+def _deleted(name: str, bench: Bench) -> None:
+    (bench.folder / name).unlink()
 
 
 def _linked(name: str, bench: Bench) -> None:

@@ -19,6 +19,8 @@ class Page:
       resume: words of the resume, besides --out, --resume and --quiet.
       fields: of config.json that may not change, and another value of each.
       cases: mutated folders in a whole round.
+      jobs: it can work in several processes.
+      times: pattern of keys of results that are times on this page.
     """
 
     name: str
@@ -30,6 +32,8 @@ class Page:
     resume: tuple[str, ...] = ()
     fields: tuple[tuple[str, object], ...]
     cases: int
+    jobs: bool = False
+    times: str = ""
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -64,6 +68,7 @@ PAGES = (
             ("trials", 1),
         ),
         cases=140,
+        jobs=True,
     ),
     Page(
         name="psro extended",
@@ -104,6 +109,7 @@ PAGES = (
         time=2,
         fields=(*_CELL_FIELDS, ("last", 1), ("iterations", 5)),
         cases=70,
+        jobs=True,
     ),
     Page(
         name="matrl_steps",
@@ -137,7 +143,7 @@ PAGES = (
             "--most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 --dual 6 "
             "--hidden 8 --unrolled 1 --steps 20"
         ),
-        killed_at=r"/training.safetensors",
+        killed_at=r"/checkpoint/\d+",
         time=3,
         fields=(("seed", 9), ("rate", 0.01), ("every", 10), ("steps", 30)),
         cases=45,
@@ -185,5 +191,40 @@ PAGES = (
         killed_at=r"cells/5.json",
         fields=(("seed", 9), ("games", 5), ("sizes", [4, 6])),
         cases=25,
+    ),
+    Page(
+        name="compare_openspiel",
+        module="compare_openspiel",
+        begin=words("--rows kuhn psro_kuhn_nash --quick --repeats 1 --simulations 20"),
+        killed_at=r"rows/psro_kuhn_nash.json",
+        fields=(("seed", 9), ("simulations", 10), ("lp", "ECOS")),
+        cases=20,
+    ),
+    Page(
+        name="equilibrium_speed",
+        module="equilibrium_speed",
+        begin=words("--solvers lbfgs interior --sizes 3x3 2x2x2 --games 3 --batch 8"),
+        killed_at=r"cells/2x2x2-lbfgs.json",
+        fields=(("seed", 9), ("games", 4), ("batch", 4)),
+        cases=20,
+    ),
+    Page(
+        name="matrl_cost",
+        module="matrl_cost",
+        begin=words(
+            "--parts iteration nash --games switch --methods il matrl --rounds 2 "
+            "--warm 1 --batch 100 --width 8 --steps 2 --br-steps 1 --most 3"
+        ),
+        killed_at=r"nash[^/]*\.json",
+        fields=(("seed", 9), ("rounds", 3), ("width", 16)),
+        cases=20,
+    ),
+    Page(
+        name="nes_figures",
+        module="nes_figures",
+        begin=words("--figure 3 --panels b --shapes 4x4 --quick --steps 4 --games 8"),
+        killed_at=r"cells/[^/]*\.json",
+        fields=(("seed", 9), ("games", 4), ("steps", 5)),
+        cases=20,
     ),
 )

@@ -17,8 +17,11 @@ test (--root) needs another --out.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -32,7 +35,16 @@ from typing import Any
 import forks
 import table
 from fingerprint import differing, results
-from mutations import Bench, Mutation, chosen, mutations, seeded
+from mutations import (
+    ORPHANED,
+    RESUMES,
+    UNLOCKED,
+    Bench,
+    Mutation,
+    chosen,
+    mutations,
+    seeded,
+)
 from pages import PAGES, Page
 
 HERE = Path(__file__).resolve().parent
@@ -75,10 +87,10 @@ def stage(page: Page, room: Path) -> Stage:
     expected, begun = [], time.monotonic()
     for _ in "ab":
         bench = _bench(halves[0], halves[1], room / "case", seeded(0))
-        ended = _resumed(page, bench, 1, SECONDS)[0]
+        ended = _resumed(page, bench, "", SECONDS)[0]
         if ended.code != 0:
             raise SystemExit(f"{page.name}: no resume; {ended.code} {ended.error}")
-        expected.append(results(bench.folder))
+        expected.append(results(bench.folder, page.times))
     if names := differing(*expected):
         raise SystemExit(f"{page.name}: two resumes differ in {', '.join(names)}")
     return Stage(
@@ -100,11 +112,48 @@ def _bench(half: Path, foreign: Path, desk: Path, rng: Any) -> Bench:
     )
 
 
-def _resumed(page: Page, bench: Bench, count: int, seconds: float) -> list[forks.Ended]:
+def _resumed(page: Page, bench: Bench, kind: str, seconds: float) -> list[forks.Ended]:
+    """Resumes a folder, in the way that a kind of mutation asks for."""
     words = [*page.resume, "--resume", "--quiet", "--out", str(bench.folder)]
-    places = [bench.folder.parent / f"output-{i}" for i in range(count)]
-    pids = [forks.begin(page.module, words, place) for place in places]
+    if kind == ORPHANED and page.jobs:
+        words += ["--jobs", "2"]
+    places = [bench.folder.parent / f"output-{i}" for i in "01"]
+    first = forks.begin(page.module, words, places[0])
+    if kind not in RESUMES:
+        return [forks.end(first, places[0], seconds)]
+    if kind == UNLOCKED:
+        lock = bench.folder / ".lock"
+        if forks.until(first, lambda: lock.exists() and lock.read_text() != "", 10):
+            os.kill(first, signal.SIGSTOP)
+            lock.unlink(missing_ok=True)
+            second = forks.begin(page.module, words, places[1])
+            ended = forks.end(second, places[1], seconds)
+            os.kill(first, signal.SIGCONT)
+            if ended.code == 0:
+                ended = forks.Ended(1, "two runs owned one folder")
+            return [forks.end(first, places[0], seconds), ended]
+        return [forks.end(first, places[0], seconds)]
+    if kind == ORPHANED:
+        before = _changed(bench.folder)
+        forks.until(first, lambda: _changed(bench.folder) != before, seconds)
+        os.kill(first, signal.SIGKILL)  # it alone
+        second = forks.begin(page.module, words, places[1])
+        ended = forks.end(second, places[1], seconds)
+        forks.end(first, places[0], seconds)
+        return [ended]
+    second = forks.begin(page.module, words, places[1])
+    pids = (first, second)
     return [forks.end(pid, p, seconds) for pid, p in zip(pids, places, strict=True)]
+
+
+def _changed(folder: Path) -> set[tuple[str, int]]:
+    """Folders of pieces of the run, and when they changed."""
+    places = [p for p in folder.rglob("*") if p.is_dir()]
+    changed = set()
+    for place in places:
+        with contextlib.suppress(FileNotFoundError):
+            changed.add((str(place), place.stat().st_mtime_ns))
+    return changed
 
 
 def _outside(folder: Path) -> dict[str, Any]:
@@ -126,15 +175,14 @@ def tried(staged: Stage, mutation: Mutation, number: int) -> dict[str, Any]:
     bench = _bench(staged.half, staged.foreign, staged.room / "case", rng)
     mutation.apply(bench)
     before = _outside(bench.outside)
-    count = 2 if mutation.kind == "two resumes at once" else 1
-    ended = _resumed(page, bench, count, staged.patience)
+    ended = _resumed(page, bench, mutation.kind, staged.patience)
     verdicts = [judged(one) for one in ended]
     verdict, detail = next(
         (v for v in verdicts if v[0] in ("hang", "traceback")),
         next((v for v in verdicts if v[0] == "done"), verdicts[0]),
     )
     if verdict == "done":
-        names = differing(staged.expected, results(bench.folder))
+        names = differing(staged.expected, results(bench.folder, page.times))
         verdict = "silent" if names else "same"
         detail = "differs: " + ", ".join(names) if names else ""
     if _outside(bench.outside) != before and verdict not in ("hang", "traceback"):
@@ -165,13 +213,26 @@ def judged(ended: forks.Ended) -> tuple[str, str]:
     return "refused", said[0]
 
 
-def cases(page: Page, limit: int | None, kept: list[dict[str, Any]]) -> Iterator[Any]:
-    """Rows of a page's cases that were not kept; with limit 0 one of each kind."""
+def cases(
+    page: Page, limit: int | None, kept: list[dict[str, Any]], *, kinds: list[str]
+) -> Iterator[Any]:
+    """Rows of a page's cases that were not kept; with limit 0 one of each kind.
+
+    Args:
+      page: which.
+      limit: number of cases; None for those that the page has.
+      kept: rows of cases that need not run again.
+      kinds: how kinds that are tried begin; none for all.
+    """
     done = {row["number"] for row in kept if row["page"] == page.name}
     with tempfile.TemporaryDirectory(prefix="attacks-") as room:
         staged = stage(page, Path(room).resolve())
         rng = seeded(zlib.crc32(page.name.encode()))
         every = mutations(staged.half, page.fields)
+        if not page.jobs:
+            every = [m for m in every if m.kind != ORPHANED]
+        if kinds:
+            every = [m for m in every if m.kind.startswith(tuple(kinds))]
         count = page.cases if limit is None else limit
         picked = chosen(every, count or len({m.kind for m in every}), rng)
         for number, mutation in enumerate(picked):
@@ -196,6 +257,9 @@ def main() -> int:
     parser.add_argument("--page", action="append", choices=names, help="these only")
     parser.add_argument("--limit", type=int, help="cases of a page")
     parser.add_argument("--once", action="store_true", help="one case of each kind")
+    parser.add_argument(
+        "--kind", action="append", default=[], help="kinds that begin like this only"
+    )
     parser.add_argument("--root", type=Path, default=HERE.parents[1])
     parser.add_argument("--counts", type=Path, help="also write the counts, as JSON")
     given = parser.parse_args()
@@ -206,7 +270,8 @@ def main() -> int:
     if store.exists():
         kept = [json.loads(line) for line in store.read_text("utf-8").splitlines()]
     for page in pages:
-        for row in cases(page, 0 if given.once else given.limit, kept):
+        limit = 0 if given.once else given.limit
+        for row in cases(page, limit, kept, kinds=given.kind):
             kept.append(row)
             with open(store, "a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
