@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-import metaspiel
 from experiments import _run
 from metaspiel.nfg.errors import unknown
+from metaspiel.version import __version__
 
 _COMPLETION = "--tyro-print-completion"
 
@@ -90,7 +90,7 @@ def _about(program: str, words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print(_listing(program))
     elif words[0] == "--version":
-        print(metaspiel.__version__)
+        print(__version__)
     elif words[0] == _COMPLETION:
         _print_completion(program, words)
     else:
