@@ -1,4 +1,4 @@
-"""The units of work of a grid on Bargaining: what they are, and running them.
+"""The units of work of a grid on Bargaining, as pieces that need one another.
 
 A unit's results are one place in the run folder, written whole or not at all, so a grid
 that is killed loses at most what its units had not yet written. A unit's seed comes
@@ -6,13 +6,13 @@ from the grid's seed and the unit's own name: its bits do not depend on other un
 """
 
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from experiments import _trial
+from experiments.lab.work import Do, Piece
 
 if TYPE_CHECKING:
     from experiments.bargaining import Config
@@ -214,116 +214,25 @@ class Job:
     folder: Path
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of a unit.
-
-    Attributes:
-      unit: which.
-      fault: one sentence; None where all is well.
-      user: the fault is the user's to mend.
-      trace: where the fault arose.
-      seconds: of CPU that it took since it was last begun.
-      lacks: the failed unit that it needs, where that is its only fault.
-    """
-
-    unit: Unit
-    fault: str | None = None
-    user: bool = False
-    trace: str = ""
-    seconds: float = 0.0
-    lacks: Unit | None = None
-
-
-def jobs(config: "Config", folder: Path, todo: Sequence[Unit]) -> list[Job]:
-    """Units as jobs: up to ``stack`` that differ in their trial or number."""
-    groups: dict[Unit, list[list[Unit]]] = {}
-    order: list[list[Unit]] = []
-    for unit in todo:
-        alone = unit.kind not in _STACKED
-        key = unit if alone else replace(unit, trial=0, number=0)
-        same = groups.setdefault(key, [])
-        if not same or len(same[-1]) >= config.stack:
-            same.append([])
-            order.append(same[-1])
-        same[-1].append(unit)
-    # A group waits for what the last of its units needs.
-    place = {unit: number for number, unit in enumerate(todo)}
-    order.sort(key=lambda group: place[group[-1]])
-    return [Job(tuple(group), config, folder) for group in order]
-
-
-Work = Callable[[Job], list[Outcome]]
-Report = Callable[[Outcome], None]
-
-
-def run(
-    waiting: Sequence[Job], work: Work, parallel: int, report: Report
-) -> list[Outcome]:
-    """Runs jobs as soon as what they need is done; returns the faults.
-
-    A unit that fails takes those that need it with it, and no others.
+def pieces(todo: Sequence[Unit], do: Do, config: "Config", folder: Path) -> list[Piece]:
+    """Units as pieces of work; those that differ in trial or number make a stack.
 
     Args:
-      waiting: each after those it needs.
-      work: does one job, in this process or elsewhere.
-      parallel: jobs at once.
-      report: told of every outcome.
+      todo: each after those it needs.
+      do: does jobs, each a unit here.
+      config: of the page, resolved.
+      folder: of the run.
     """
-    left = list(waiting)
-    open_units = {unit for job in left for unit in job.units}
-    lost: dict[Unit, Outcome] = {}
-    threads = ThreadPoolExecutor(parallel) if parallel > 1 else None
-    running: dict[Future[list[Outcome]], Job] = {}
-
-    def settle(outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            open_units.discard(outcome.unit)
-            if outcome.fault is not None:
-                lost[outcome.unit] = outcome
-            report(outcome)
-
-    try:
-        while left or running:
-            ready = _ready(left, open_units, lost, settle)
-            if ready is not None and threads is None:
-                left.remove(ready)
-                settle(work(ready))
-                continue
-            while threads and ready is not None and len(running) < parallel:
-                left.remove(ready)
-                running[threads.submit(work, ready)] = ready
-                ready = _ready(left, open_units, lost, settle)
-            if left and not running:
-                raise RuntimeError(f"run(): nothing can begin; left: {left[0].units}")
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
-                del running[future]
-                settle(future.result())
-    finally:
-        if threads is not None:
-            threads.shutdown(wait=False, cancel_futures=True)
-    return list(lost.values())
-
-
-def _ready(
-    left: list[Job],
-    open_units: set[Unit],
-    lost: dict[Unit, Outcome],
-    settle: Callable[[Sequence[Outcome]], None],
-) -> Job | None:
-    """The first job that can begin; units that never can are settled on the way."""
-    for number, job in enumerate(left):
-        for unit in job.units:
-            gone = next((n for n in unit.needs(job.config) if n in lost), None)
-            if gone is not None:
-                fault, user = f"needs {gone.name}", lost[gone].user
-                settle([Outcome(unit=unit, fault=fault, user=user, lacks=gone)])
-        able = tuple(unit for unit in job.units if unit not in lost)
-        if able != job.units:
-            left[number] = job = replace(job, units=able)
-        needed = {n for unit in able for n in unit.needs(job.config)}
-        if able and not needed & open_units:
-            return job
-    left[:] = [job for job in left if job.units]
-    return None
+    return [
+        Piece(
+            name=unit.name,
+            what=Job((unit,), config, folder),
+            do=do,
+            needs=tuple(needed.name for needed in unit.needs(config)),
+            stack=replace(unit, trial=0, number=0).name
+            if unit.kind in _STACKED
+            else "",
+            kind=unit.kind,
+        )
+        for unit in todo
+    ]

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import torch
 
 from experiments import _parts
-from experiments._grid import Kind, Outcome, Unit, steps_of
+from experiments._grid import Kind, Unit, steps_of
+from experiments.lab.watch import spell
 from meta_solvers import Game, get, solve
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.ddqn import train
@@ -225,6 +225,11 @@ class Plan:
     wall: float
 
     @property
+    def seconds(self) -> float:
+        """By the clock for a CPU second of the cost, with all processes at work."""
+        return self.wall / self.parallel
+
+    @property
     def lines(self) -> list[str]:
         """The plan as lines of text for people."""
         kinds: dict[str, list[float]] = {kind: [] for kind in get_args(Kind)}
@@ -240,19 +245,10 @@ class Plan:
         total = sum(self.cost.values())
         last = (
             f"{len(self.cost)} units to do: about {spell(total)} of CPU; "
-            f"{spell(total * self.wall / self.parallel)} by the clock with "
+            f"{spell(total * self.seconds)} by the clock with "
             f"--jobs {self.parallel}, if as many cores stay free as now"
         )
         return [head, *table, last]
-
-
-def spell(seconds: float) -> str:
-    """A time as text for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def plan(config: "Config", units: Sequence[Unit], folder: Path | None) -> Plan:
@@ -262,58 +258,3 @@ def plan(config: "Config", units: Sequence[Unit], folder: Path | None) -> Plan:
     known = set(done)
     cost = {u: seconds(u, config, speed) for u in units if u not in known}
     return Plan(cost, dict(Counter(u.kind for u in done)), config.jobs, speed.wall)
-
-
-class Progress:
-    """Units done and left, and the time left: live on a terminal, else in lines."""
-
-    def __init__(self, plan: Plan | None) -> None:
-        self._plan = plan
-        self._begun = time.monotonic()
-        self._count, self._spent = 0, 0.0
-
-    def __enter__(self) -> Callable[[Outcome], None]:
-        if self._plan is None:
-            return lambda outcome: None
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.console.print("\n".join(self._plan.lines), markup=False)
-        self.live = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=self.console,
-            disable=not self.console.is_terminal,
-        )
-        self.live.start()
-        self.bar = self.live.add_task("units", total=sum(self._plan.cost.values()))
-        return self._show
-
-    def _show(self, outcome: Outcome) -> None:
-        assert self._plan is not None
-        cost = self._plan.cost.get(outcome.unit, 0.0)
-        self._count, self._spent = self._count + 1, self._spent + cost
-        total = sum(self._plan.cost.values())
-        # The planned speed counts for as much as a twentieth of the work would.
-        prior, planned = total / 20, self._plan.wall / self._plan.parallel
-        taken = time.monotonic() - self._begun
-        rate = (taken + prior * planned) / max(self._spent + prior, 1e-9)
-        text = (
-            f"{self._count}/{len(self._plan.cost)} units, about "
-            f"{spell(max(0.0, total - self._spent) * rate)} left"
-        )
-        self.live.update(self.bar, completed=self._spent, description=text)
-        end = "" if outcome.fault is None else f": FAILED, {outcome.fault}"
-        if end or not self.console.is_terminal:
-            self.console.print(f"{text}: {outcome.unit.name}{end}", markup=False)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._plan is not None:
-            self.live.stop()

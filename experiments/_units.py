@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from experiments import _judging, _owner, _parts, _run, _workers
+from experiments import _judging, _parts, _run
 from experiments._drawing import drawn
-from experiments._grid import Job, Outcome, Unit, steps_of
+from experiments._grid import Job, Unit, steps_of
+from experiments.lab.work import Outcome, attempt
 from meta_solvers import get
 from metaspiel import files
 from offline import data as stored
@@ -20,7 +21,7 @@ from offline.baselines import Cloning, clone
 from offline.coffee import SOLVERS, setup
 from offline.record import verify
 from psro import checkpoint
-from psro.executor import Executor, Fault, InProcess
+from psro.executor import Executor, InProcess
 from psro.loop import start, step
 from psro.parts import State
 from psro.rl import LearnedOracle, SampledEvaluator
@@ -31,34 +32,33 @@ if TYPE_CHECKING:
     from experiments.bargaining import Config
 
 
-def work(asked: Sequence[Job]) -> list[list[Outcome]]:
-    """Does jobs one after the other; what a worker process is asked."""
-    _owner.end_with_parent()
-    return [do(job, InProcess()) for job in asked]
+def here(asked: Sequence[Job]) -> list[Outcome]:
+    """Does the units of jobs in lockstep, in this process alone."""
+    return do(asked, InProcess())
 
 
-def elsewhere(job: Job, executor: Executor) -> list[Outcome]:
-    """Does a job in a worker process; a lost worker is a fault of its units."""
-    answer = _workers.ask(executor, work, job)
-    return _failed(job.units, answer) if isinstance(answer, Fault) else answer
+def do(asked: Sequence[Job], executor: Executor) -> list[Outcome]:
+    """Does the units of jobs in lockstep; faults are outcomes and raise nothing.
 
-
-def do(job: Job, executor: Executor) -> list[Outcome]:
-    """Does the units of a job in lockstep; faults are told, not raised."""
+    Args:
+      asked: of one run, whose units do not need each other.
+      executor: where heavy requests of the units are answered.
+    """
     torch.set_num_threads(1)
-    folder, begun = job.folder, time.process_time()
-    for unit in job.units:
-        unit.place(folder).parent.mkdir(parents=True, exist_ok=True)
-    trials = [partial(_alone, unit, job, begun) for unit in job.units]
-    if job.units[0].kind == "model":
-        outcomes = _guarded(job.units, partial(_models, job))
+    units = tuple(unit for one in asked for unit in one.units)
+    job, begun = replace(asked[0], units=units), time.process_time()
+    for unit in units:
+        unit.place(job.folder).parent.mkdir(parents=True, exist_ok=True)
+    trials = [partial(_alone, unit, job, begun) for unit in units]
+    if units[0].kind == "model":
+        outcomes = attempt([unit.name for unit in units], partial(_models, job))
     elif len(trials) == 1:
         outcomes = [trials[0](executor)]
     else:
         outcomes = together(trials, executor)
     seconds = (time.process_time() - begun) / len(outcomes)
     if len(outcomes) == job.config.stack == 1 and outcomes[0].fault is None:
-        seconds = max(seconds, _grown_in(job.units[0], folder))
+        seconds = max(seconds, _grown_in(units[0], job.folder))
     return [replace(outcome, seconds=seconds) for outcome in outcomes]
 
 
@@ -76,22 +76,7 @@ def _alone(unit: Unit, job: Job, begun: float, executor: Executor) -> Outcome:
         """CPU seconds so far; units in lockstep share them."""
         return (time.process_time() - begun) / len(job.units)
 
-    return _guarded((unit,), partial(doer, unit, job, executor, spent))[0]
-
-
-def _guarded(units: Sequence[Unit], doer: Callable[[], None]) -> list[Outcome]:
-    try:
-        doer()
-    except Exception as error:  # noqa: BLE001  one unit's fault is not the grid's
-        return _failed(units, _workers.fault(error))
-    return [Outcome(unit=unit) for unit in units]
-
-
-def _failed(units: Sequence[Unit], why: Fault) -> list[Outcome]:
-    return [
-        Outcome(unit=unit, fault=why.message, user=why.user, trace=why.trace)
-        for unit in units
-    ]
+    return attempt([unit.name], partial(doer, unit, job, executor, spent))[0]
 
 
 def _grown(unit: Unit, job: Job, parts: Setup) -> State:
@@ -213,15 +198,15 @@ _DOERS = {
 }
 
 
-def recorded(unit: Unit, folder: Path) -> Path:
-    """Where it is recorded that a unit is done, and its CPU time."""
-    return folder / "units" / f"{unit.name.replace('/', '-')}.json"
+def recorded(name: str, folder: Path) -> Path:
+    """Where it is recorded that the unit of this name is done, and its CPU time."""
+    return folder / "units" / f"{name.replace('/', '-')}.json"
 
 
 def finish(outcome: Outcome, folder: Path, config: "Config") -> None:
     """Records what became of a unit: in ``units/`` or in ``failed/``."""
-    place = recorded(outcome.unit, folder)
-    failed, named = folder / "failed" / place.name, {"unit": outcome.unit.name}
+    place = recorded(outcome.name, folder)
+    failed, named = folder / "failed" / place.name, {"unit": outcome.name}
     for room in (failed.parent, place.parent):
         room.mkdir(exist_ok=True)
     if outcome.fault is None:

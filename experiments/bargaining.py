@@ -24,11 +24,14 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from experiments import _grid, _owner, _run
 from experiments._grid import ApproachName, BehaviourName
 from metaspiel.nfg.errors import UserError
+
+if TYPE_CHECKING:
+    from experiments.lab.work import Outcome
 
 _ALL_SIZES: dict[str, Any] = {
     "behaviour_iterations": 20,
@@ -221,6 +224,7 @@ def run(config: Config) -> dict[str, Any]:
     """Runs what is missing; returns the report's summary."""
     from experiments import _folder, _plan
     from experiments._allowed import check
+    from experiments.lab import work
 
     if config.report and not config.resume:
         raise UserError("--report goes with --out FOLDER --resume")
@@ -236,23 +240,21 @@ def run(config: Config) -> dict[str, Any]:
         with _run.claim(config.out, "bargaining", resume=True) as folder:
             return _reported(_folder.widened(folder, config), folder)
     folder, faults, summary = _work(config, chosen)
-    if faults:
-        _complain(faults, folder)
+    work.complain(faults, f" (more in '{folder / 'failed'}')", "units")
     return summary
 
 
 def _work(
     config: Config, chosen: list[_grid.Unit]
-) -> tuple[Path, list[_grid.Outcome], dict[str, Any]]:
+) -> tuple[Path, "list[Outcome]", dict[str, Any]]:
     """Does what is missing and reports; the faults are recorded."""
     from experiments import _folder, _parts, _plan, _units
+    from experiments.lab import watch, work
     from psro.executor import parse
 
-    spec = f"processes:jobs={config.jobs}" if config.jobs > 1 else config.executor
-    doer = _units.elsewhere if config.jobs > 1 else _units.do
     with (
         _owner.stoppable(),
-        parse(spec) as executor,  # refused before it writes
+        parse(config.executor) as executor,  # refused before it writes
         _run.claim(config.out, "bargaining", config.resume) as folder,
     ):
         whole = _folder.widened(folder, config)
@@ -261,19 +263,28 @@ def _work(
         for unit in chosen:
             if unit not in todo:
                 _parts.check_sound(unit, _grid.Job((unit,), config, folder))
-        silent = config.quiet or config.json or not todo
-        plan = None if silent else _plan.plan(config, chosen, folder)
+        do = _units.here if config.jobs > 1 else partial(_units.do, executor=executor)
+        pieces = _grid.pieces(todo, do, config, folder)
+        silent, planned = config.quiet or config.json or not todo, None
+        if not silent:
+            plan = _plan.plan(config, chosen, folder)
+            print("\n".join(plan.lines), file=sys.stderr)
+            pieces = [
+                replace(piece, effort=plan.cost[unit])
+                for piece, unit in zip(pieces, todo, strict=True)
+            ]
+            planned = plan.seconds
         begun = time.monotonic()
         try:
-            with _plan.Progress(plan) as show:
+            with watch.Watch(
+                pieces, jobs=config.jobs, silent=silent, planned=planned
+            ) as show:
 
-                def report(outcome: _grid.Outcome) -> None:
+                def report(outcome: "Outcome") -> None:
                     _units.finish(outcome, folder, whole)
-                    show(outcome)
+                    show.tell(outcome)
 
-                work = partial(doer, executor=executor)
-                jobs = _grid.jobs(config, folder, todo)
-                faults = _grid.run(jobs, work, config.jobs, report)
+                faults = work.run(pieces, report, jobs=config.jobs, stack=config.stack)
         finally:
             _folder.clock(folder, time.monotonic() - begun)
         return folder, faults, _reported(whole, folder)
@@ -291,7 +302,7 @@ def _reported(config: Config, folder: Path) -> dict[str, Any]:
     chosen = _grid.units(config)
     done = {unit for unit in chosen if unit.done(folder, config)}
     env = _folder.environment(folder) or _run.environment()
-    unknown = sum(not _units.recorded(unit, folder).is_file() for unit in done)
+    unknown = sum(not _units.recorded(unit.name, folder).is_file() for unit in done)
     facts = {
         "config": {k: _run.plain(v) for k, v in vars(config).items()},
         "env": env,
@@ -313,18 +324,6 @@ def _reported(config: Config, folder: Path) -> dict[str, Any]:
     summary |= {"folder": str(folder), "missing": facts["missing"]}
     _run.write_json(folder / "summary.json", summary)
     return summary
-
-
-def _complain(faults: list[_grid.Outcome], folder: Path) -> None:
-    """Ends the page after faults: with 2 if all are the user's, else with 1."""
-    own = [fault for fault in faults if fault.lacks is None]
-    text = (
-        f"{len(faults)} units failed and the others are kept; the first is "
-        f"{own[0].unit.name}: {own[0].fault} (more in '{folder / 'failed'}')"
-    )
-    if all(fault.user for fault in faults):
-        raise UserError(text)
-    raise RuntimeError(text)
 
 
 def page(config: Config) -> None:

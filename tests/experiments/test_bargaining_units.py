@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pytest
 
 from experiments import _parts, _run, bargaining
 from experiments._allowed import check
-from experiments._grid import ALL_TRIALS, Job, Outcome, Unit, jobs, run, units
+from experiments._grid import ALL_TRIALS, Job, Unit, pieces, units
+from experiments.lab.work import Outcome, run
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.nfg.errors import UserError
 from offline.baselines import Cloning, clone
@@ -80,23 +82,22 @@ def test_units_come_after_what_they_need():
     for unit in chosen:
         assert set(unit.needs(config)) <= seen
         seen.add(unit)
-    grouped = jobs(config, Path("nowhere"), chosen)
-    assert sorted(u.name for j in grouped for u in j.units) == sorted(
-        u.name for u in chosen
-    )
-    assert max(len(job.units) for job in grouped) == 3
     order: list[str] = []
+    sizes: list[int] = []
 
-    def work(job: Job) -> list[Outcome]:
-        for unit in job.units:
+    def do(asked: Sequence[Job]) -> list[Outcome]:
+        for job in asked:
+            (unit,) = job.units
             assert {need.name for need in unit.needs(config)} <= set(order)
-        order.extend(unit.name for unit in job.units)
-        return [Outcome(unit=unit) for unit in job.units]
+        names = [unit.name for job in asked for unit in job.units]
+        order.extend(names)
+        sizes.append(len(names))
+        return [Outcome(name=name) for name in names]
 
-    for parallel in (1, 3):
-        order.clear()
-        assert run(grouped, work, parallel, lambda outcome: None) == []
-        assert len(order) == len(chosen)
+    made = pieces(chosen, do, config, Path("nowhere"))
+    assert run(made, lambda outcome: None, stack=config.stack) == []
+    assert sorted(order) == sorted(unit.name for unit in chosen)
+    assert max(sizes) == 3 and len(set(order)) == len(order)
 
 
 def test_seeds_are_the_units_own():
