@@ -142,7 +142,7 @@ def test_learning_that_diverges_is_told_and_the_others_go_on(
     words = [*TINY, "--games", "switch2", "--methods", "matrl", "il"]
     assert page(*words, "--json", "--out", tmp_path) == 2
     captured = capsys.readouterr()
-    place = tmp_path / "cells" / "switch2-matrl-s1" / "checkpoint"
+    place = tmp_path / "cells" / "switch2-matrl-s1" / "checkpoint" / "000002"
     assert captured.err == (
         "error: switch2 matrl, seed 1: MATRL: ratios must not explode; "
         f"the last good one is iteration 2, '{place}'\n"
