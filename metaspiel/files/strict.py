@@ -13,7 +13,7 @@ from metaspiel.nfg.errors import UserError
 
 Bound = Mapping[str, Any]
 _SEAL = "seal"
-_VALUE = "value"
+_LIST, _VALUE = "list", "value"
 _FOLDER_SEAL = "seal.json"
 _WORDS = {"Infinity": np.inf, "-Infinity": -np.inf, "NaN": np.nan}
 
@@ -110,17 +110,24 @@ def parse_json(text: str) -> Any:
 def write_sealed(path: Path, value: Any, bound: Bound | None = None) -> None:
     """Writes JSON with a seal over the value, the file's name and ``bound``.
 
-    The seal is one more field of an object. What is no object, or has a field of that
-    name itself, or would look like such a value, is the one field "value" of another.
+    The seal is one more field of an object. A list is the field "list" of an object of
+    its own; anything else, and an object that has a seal itself or would look like one
+    of these, is the field "value" of one.
 
     Raises:
       UserError: a string in it would be read as a number.
     """
     refuse_words(path, value)
     whole = spelled(value, "NaN")
-    if not isinstance(whole, dict) or _SEAL in whole or set(whole) == {_VALUE}:
+    if isinstance(whole, list):
+        whole = {_LIST: whole}
+    elif not isinstance(whole, dict) or _SEAL in whole or _wrapped(whole):
         whole = {_VALUE: whole}
     write_json(path, whole | {_SEAL: _seal(path, whole, bound)})
+
+
+def _wrapped(whole: Bound) -> bool:
+    return len(whole) == 1 and next(iter(whole)) in (_LIST, _VALUE)
 
 
 def read_sealed(path: Path, bound: Bound | None = None) -> Any:
@@ -147,7 +154,7 @@ def read_sealed(path: Path, bound: Bound | None = None) -> Any:
             f"'{path}' must be as this run wrote it; it was changed, or is that of "
             "another run"
         )
-    return whole[_VALUE] if set(whole) == {_VALUE} else whole
+    return next(iter(whole.values())) if _wrapped(whole) else whole
 
 
 def seal_folder(folder: Path, facts: Bound) -> None:

@@ -199,6 +199,7 @@ PAGES = (
         killed_at=r"rows/psro_kuhn_nash.json",
         fields=(("seed", 9), ("simulations", 10), ("lp", "ECOS")),
         cases=20,
+        times="ratio",
     ),
     Page(
         name="equilibrium_speed",
@@ -218,6 +219,7 @@ PAGES = (
         killed_at=r"nash[^/]*\.json",
         fields=(("seed", 9), ("rounds", 3), ("width", 16)),
         cases=20,
+        times="phases|ratio|least|per_second|goals|estimate|_most$|^(all|pure_first)$",
     ),
     Page(
         name="nes_figures",

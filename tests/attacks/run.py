@@ -29,6 +29,7 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ def _resumed(page: Page, bench: Bench, kind: str, seconds: float) -> list[forks.
         return [forks.end(first, places[0], seconds)]
     if kind == UNLOCKED:
         lock = bench.folder / ".lock"
-        if forks.until(first, lambda: lock.exists() and lock.read_text() != "", 10):
+        if forks.until(first, lambda: _owns(first, lock), seconds):
             os.kill(first, signal.SIGSTOP)
             lock.unlink(missing_ok=True)
             second = forks.begin(page.module, words, places[1])
@@ -144,6 +145,10 @@ def _resumed(page: Page, bench: Bench, kind: str, seconds: float) -> list[forks.
     second = forks.begin(page.module, words, places[1])
     pids = (first, second)
     return [forks.end(pid, p, seconds) for pid, p in zip(pids, places, strict=True)]
+
+
+def _owns(pid: int, lock: Path) -> bool:
+    return lock.is_file() and lock.read_bytes().startswith(f"{pid}:".encode())
 
 
 def _changed(folder: Path) -> set[tuple[str, int]]:
@@ -213,10 +218,20 @@ def judged(ended: forks.Ended) -> tuple[str, str]:
     return "refused", said[0]
 
 
+def prepared(page: Page, room: Path, kinds: list[str]) -> tuple[Stage, list[Mutation]]:
+    """A page half way, and its mutations whose kinds begin like one of ``kinds``."""
+    staged = stage(page, room)
+    every = mutations(staged.half, page.fields)
+    wanted = [m for m in every if page.jobs or m.kind != ORPHANED]
+    if kinds:
+        wanted = [m for m in wanted if m.kind.startswith(tuple(kinds))]
+    return staged, wanted
+
+
 def cases(
     page: Page, limit: int | None, kept: list[dict[str, Any]], *, kinds: list[str]
 ) -> Iterator[Any]:
-    """Rows of a page's cases that were not kept; with limit 0 one of each kind.
+    """Rows of a page's cases that were not kept.
 
     Args:
       page: which.
@@ -226,18 +241,31 @@ def cases(
     """
     done = {row["number"] for row in kept if row["page"] == page.name}
     with tempfile.TemporaryDirectory(prefix="attacks-") as room:
-        staged = stage(page, Path(room).resolve())
+        staged, every = prepared(page, Path(room).resolve(), kinds)
         rng = seeded(zlib.crc32(page.name.encode()))
-        every = mutations(staged.half, page.fields)
-        if not page.jobs:
-            every = [m for m in every if m.kind != ORPHANED]
-        if kinds:
-            every = [m for m in every if m.kind.startswith(tuple(kinds))]
         count = page.cases if limit is None else limit
-        picked = chosen(every, count or len({m.kind for m in every}), rng)
-        for number, mutation in enumerate(picked):
+        for number, mutation in enumerate(chosen(every, count, rng)):
             if number not in done:
                 yield tried(staged, mutation, number)
+
+
+def dealt(pages: list[Page], kinds: list[str]) -> Iterator[Any]:
+    """Rows of one case of each kind, on pages that take turns.
+
+    Killing workers is left out: they import for seconds.
+    """
+    with tempfile.TemporaryDirectory(prefix="attacks-") as room:
+        rooms = [Path(room).resolve() / page.name for page in pages]
+        ready = [prepared(p, r, kinds) for p, r in zip(pages, rooms, strict=True)]
+        every = sorted({m.kind for _, wanted in ready for m in wanted} - {ORPHANED})
+        for number, kind in enumerate(every):
+            able = [
+                (staged, [m for m in wanted if m.kind == kind])
+                for staged, wanted in ready
+                if any(m.kind == kind for m in wanted)
+            ]
+            staged, same = able[number % len(able)]
+            yield tried(staged, chosen(same, 1, seeded(number))[0], number)
 
 
 def commit(root: Path) -> str:
@@ -256,7 +284,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="Markdown file")
     parser.add_argument("--page", action="append", choices=names, help="these only")
     parser.add_argument("--limit", type=int, help="cases of a page")
-    parser.add_argument("--once", action="store_true", help="one case of each kind")
+    parser.add_argument(
+        "--once", action="store_true", help="one case of each kind, on pages in turn"
+    )
     parser.add_argument(
         "--kind", action="append", default=[], help="kinds that begin like this only"
     )
@@ -269,13 +299,15 @@ def main() -> int:
     kept = []
     if store.exists():
         kept = [json.loads(line) for line in store.read_text("utf-8").splitlines()]
-    for page in pages:
-        limit = 0 if given.once else given.limit
-        for row in cases(page, limit, kept, kinds=given.kind):
-            kept.append(row)
-            with open(store, "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            sys.stderr.write("{page}: {kind}, {place}: {class}\n".format(**row))
+    if given.once:
+        rounds = [dealt(pages, given.kind)]
+    else:
+        rounds = [cases(p, given.limit, kept, kinds=given.kind) for p in pages]
+    for row in chain.from_iterable(rounds):
+        kept.append(row)
+        with open(store, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        sys.stderr.write("{page}: {kind}, {place}: {class}\n".format(**row))
     earlier = json.loads((HERE / "before.json").read_text("utf-8"))
     given.out.write_text(table.text(kept, earlier), "utf-8")
     if given.counts is not None:

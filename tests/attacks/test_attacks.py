@@ -30,7 +30,9 @@ def wrong(folder: Path, *words: str) -> list[str]:
 
 
 def test_one_mutation_of_every_kind(tmp_path: Path):
-    assert not wrong(tmp_path, "--page", "psro", "--once")
+    names = ("psro", "matrl_grid", "nes_train")
+    pages = [word for name in names for word in ("--page", name)]
+    assert not wrong(tmp_path, *pages, "--once")
 
 
 @pytest.mark.slow
