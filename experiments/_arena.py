@@ -61,7 +61,12 @@ def _exact(config: "Config") -> Arena:
         tree.plan(np.stack([tree.uniform(), tree.random_deterministic(rng)]))
         for tree in form.trees
     ]
-    oracle = ExactOracle(form, config.tie_break, config.initial, config.symmetric)
+    oracle = ExactOracle(
+        form,
+        tie_break=config.tie_break,
+        initial_policies=config.initial,
+        shared=config.symmetric,
+    )
     facts = {
         "oracle": "exact",
         "tie_break": config.tie_break,
@@ -103,7 +108,9 @@ def _sequence_form(config: "Config") -> "SequenceForm":
         def show(seen: int) -> None:
             status.update(f"walking the tree of {config.game}: {seen} states")
 
-        return sequence_form(config.game, config.players, config.memory_gb, show)
+        return sequence_form(
+            config.game, config.players, config.memory_gb, progress=show
+        )
 
 
 def _learned(config: "Config") -> Arena:

@@ -72,7 +72,9 @@ def cloning(config: "Config") -> Cloning:
 def approach(unit: Unit, config: "Config") -> Approach:
     """What an exploration run's responses are rewarded for."""
     name: Literal["coffee", "oef"] = "coffee" if unit.approach == "coffee" else "oef"
-    return Approach(name, unit.penalty, unit.coverage, config.anneal)
+    return Approach(
+        name, penalty=unit.penalty, coverage=unit.coverage, anneal=config.anneal
+    )
 
 
 def number(seed: Sequence[int]) -> int:

@@ -166,7 +166,7 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
 def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     pools = tuple(
         tuple(
-            Member(uid, policy, repeats, play)
+            Member(uid=uid, policy=policy, repeats=repeats, play=play)
             for uid, policy, repeats, play in zip(
                 uids, arrays[f"policies_{player}"], counts, plays, strict=True
             )

@@ -279,7 +279,7 @@ class SampledEvaluator:
                     everywhere: tuple[Any, ...] = (..., *place)
                     values[everywhere], errors[everywhere] = mean, error
                     episodes[place] = count
-        return Table(table.uids, values, errors, episodes)
+        return Table(uids=table.uids, values=values, errors=errors, episodes=episodes)
 
     def _requests(
         self, pools: tuple[Pool, ...], cells: Int64[ndarray, "C N"]

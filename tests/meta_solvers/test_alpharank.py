@@ -121,12 +121,12 @@ def test_laws_hold_at_any_pressure(seed, log_alpha):
     payoffs = np.round(rng.normal(size=(len(shape), *shape)), 1)
     before = payoffs.copy()
     solver = AlphaRank(alpha=10.0**log_alpha)
-    one = solve(solver, payoffs)
+    one = solve(solver, Game(payoffs))
     np.testing.assert_array_equal(payoffs, before)
-    np.testing.assert_array_equal(one.joint, solve(solver, payoffs, rng=9).joint)
+    np.testing.assert_array_equal(one.joint, solve(solver, Game(payoffs), rng=9).joint)
     assert one.diagnostics["residual"] < 1e-5
     order = rng.permutation(shape[0])
-    moved = solve(solver, payoffs[:, order]).joint
+    moved = solve(solver, Game(payoffs[:, order])).joint
     np.testing.assert_allclose(moved, one.joint[order], atol=1e-6)
 
 

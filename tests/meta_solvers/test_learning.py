@@ -51,7 +51,7 @@ def plain_fictitious_play(payoffs, steps):
 @pytest.mark.parametrize("seed", range(4))
 def test_blocks_of_steps_give_the_plain_loop(shape, seed):
     payoffs = random_game(seed, shape)
-    solution = solve(FictitiousPlay(321, 1e-9), payoffs, throw=False)
+    solution = solve(FictitiousPlay(321, 1e-9), Game(payoffs), throw=False)
     steps = solution.diagnostics["steps"]
     for reached, wanted in zip(
         solution.marginals, plain_fictitious_play(payoffs, steps), strict=True
@@ -102,7 +102,7 @@ def test_dominance_solvable(name):
 def test_regret_matching_finds_a_cce(shape, variant, alternating):
     payoffs = random_game(3, shape)
     solver = RegretMatching(20_000, 2e-3, variant, alternating)
-    solution = solve(solver, payoffs)
+    solution = solve(solver, Game(payoffs))
     gap = solution.gaps.cce / Game(payoffs).scale
     assert np.all(gap <= 2e-3)
     assert solution.diagnostics["relative_gap"] == pytest.approx(gap.max(), abs=1e-12)
@@ -165,7 +165,7 @@ def test_answers_are_distributions_with_honest_statuses(name, seed, players):
     payoffs = rng.normal(size=(players, *shape))
     before = payoffs.copy()
     solver = get(name)
-    one, two = (solve(solver, payoffs, rng=s, throw=False) for s in (0, 1))
+    one, two = (solve(solver, Game(payoffs), rng=s, throw=False) for s in (0, 1))
     np.testing.assert_array_equal(one.joint, two.joint)  # not stochastic
     np.testing.assert_array_equal(payoffs, before)
     assert one.joint.shape == shape
@@ -179,7 +179,7 @@ def test_answers_are_distributions_with_honest_statuses(name, seed, players):
 
 @pytest.mark.parametrize("name", ["fp", "rm"])
 def test_one_player_one_action_and_constant_games(name):
-    alone = solve(get(name), np.array([[1.0, 3.0, 2.0]]))
+    alone = solve(get(name), Game([[1.0, 3.0, 2.0]]))
     assert alone.joint[1] > 0.99
     assert solve(get(name), np.ones((2, 1, 1))).joint.item() == 1.0
     assert solve(get(name), np.ones((2, 1, 3))).status is Status.OK

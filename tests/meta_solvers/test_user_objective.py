@@ -125,7 +125,7 @@ def test_answers_are_equilibria(seed, equilibrium):
     payoffs = np.round(rng.normal(size=(len(shape), *shape)), 1)
     before = payoffs.copy()
     solver = UserObjective("entropy", equilibrium)
-    one, two = (solve(solver, payoffs, rng=s) for s in (0, 1))
+    one, two = (solve(solver, Game(payoffs), rng=s) for s in (0, 1))
     assert one.status is Status.OK
     np.testing.assert_array_equal(one.joint, two.joint)
     np.testing.assert_array_equal(payoffs, before)

@@ -99,7 +99,7 @@ def test_equilibria_of_the_reduced_game_are_equilibria(scale, seed, mixed, weak)
     payoffs = scale * random_game(seed, shape, 1)
     before = payoffs.copy()
     for inner in ("mwce", "mwcce"):
-        solution = solve(WithoutDominated(get(inner), mixed, weak), payoffs)
+        solution = solve(WithoutDominated(get(inner), mixed, weak), Game(payoffs))
         assert solution.status is Status.OK  # measured in the whole game
     np.testing.assert_array_equal(payoffs, before)
 
@@ -317,7 +317,7 @@ def test_a_wrapper_is_an_ordinary_value():
 def test_specs_solve_any_game_alike_for_one_seed(spec, shape):
     payoffs = random_game(5, shape)
     before = payoffs.copy()
-    one, two = (solve(get(spec), payoffs, rng=3) for _ in range(2))
+    one, two = (solve(get(spec), Game(payoffs), rng=3) for _ in range(2))
     assert one.status is Status.OK
     np.testing.assert_array_equal(one.joint, two.joint)
     np.testing.assert_array_equal(payoffs, before)
