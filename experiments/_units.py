@@ -17,7 +17,7 @@ from meta_solvers import get
 from metaspiel import files
 from offline import data as stored
 from offline import dynamics, ensemble
-from offline.baselines import Cloning, clone
+from offline.baselines import clone
 from offline.coffee import SOLVERS, setup
 from offline.record import verify
 from psro import checkpoint
@@ -165,7 +165,7 @@ def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
     imitated = clone(
         _parts.data_of(unit.needs(config)[0], job),
         _parts.number(unit.seed(config.seed)),
-        Cloning(steps=config.clone_steps or 0),
+        _parts.cloning(config),
     )
     _parts.save_clone(imitated, unit, job)
 
