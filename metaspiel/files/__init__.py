@@ -32,7 +32,6 @@ from metaspiel.files.strict import (
 )
 from metaspiel.files.writing import (
     ASIDE,
-    NO_LINK,
     append_text,
     flush,
     new_folder,
@@ -45,7 +44,6 @@ from metaspiel.files.writing import (
 
 __all__ = [
     "ASIDE",
-    "NO_LINK",
     "UNREADABLE",
     "Bound",
     "append_text",

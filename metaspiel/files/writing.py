@@ -11,8 +11,8 @@ from pathlib import Path
 from metaspiel.nfg.errors import UserError
 
 ASIDE = ".writing-"
-NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has none, and few links
-_ALONE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has none, and few links
+_ALONE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_BINARY", 0)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -49,7 +49,7 @@ def append_text(path: Path, text: str, durable: bool = True) -> None:
     Raises:
       OSError: it cannot be written; the error names the file.
     """
-    way = os.O_WRONLY | os.O_CREAT | os.O_APPEND | NO_LINK
+    way = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NO_LINK
     with _naming(path):
         _written(path, way, text.encode(), durable)
 
@@ -57,7 +57,7 @@ def append_text(path: Path, text: str, durable: bool = True) -> None:
 def flush(path: Path) -> None:
     """Waits until a file is on the disk."""
     with _naming(path):
-        handle = os.open(path, os.O_RDONLY | NO_LINK)
+        handle = os.open(path, os.O_RDONLY | _NO_LINK)
         try:
             os.fsync(handle)
         finally:
