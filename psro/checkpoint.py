@@ -4,7 +4,6 @@ A checkpoint is written beside its place, flushed to disk and renamed, so a dire
 with a checkpoint's name is always complete. Its JSON holds a checksum of its arrays.
 """
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def save(state: State, folder: Path, bound: Mapping[str, str] | None = None) -> 
         text["sha256"] = _checksum(text, aside / "arrays.npz")
         files.write_json(aside / "state.json", text)
     for old in complete(folder)[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        files.remove_folder(old)
     return place
 
 
