@@ -53,7 +53,9 @@ def claim(out: Path | None, name: str, resume: bool) -> Iterator[Path]:
             folder.mkdir(parents=True, exist_ok=True)
             stack.enter_context(held(folder))
         except OSError as error:
-            raise UserError(f"--out: '{out}' must be writable; {error}") from None
+            raise UserError(
+                f"--out: '{out or 'runs'}' must be writable; {error}"
+            ) from None
         stack.enter_context(stoppable())
         files.tidy(folder)
         _check_empty(folder, resume)  # another run may just have ended

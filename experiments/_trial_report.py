@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from experiments import _run
-from experiments.lab.charts import FLOOR, WIDTH, Picture, curve, figure
-from experiments.lab.report import Table, render
+from experiments.lab.charts import FLOOR, WIDTH, curve, figure
+from experiments.lab.report import Picture, Table, render
 
 
 def write_report(

@@ -5,8 +5,10 @@ being imported, so that a mistyped name costs nothing.
 """
 
 import ast
+import io
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from functools import cache, reduce
 from importlib import import_module
 from operator import or_
@@ -123,4 +125,12 @@ def _print_completion(program: str, words: list[str]) -> None:
         part = tyro.conf.subcommand(name=name, description=line, prefix_name=False)
         kinds.append(Annotated[config, part])
     every: Any = reduce(or_, kinds)
-    tyro.cli(every, prog=program, args=words)
+    script = io.StringIO()
+    try:
+        with redirect_stdout(script):
+            tyro.cli(every, prog=program, args=words)
+    finally:
+        # A shell takes every line of a description for one more candidate.
+        for line in script.getvalue().splitlines():
+            known = line.startswith("COMPLETION_SPEC = ")
+            print(line.replace("\\n", " ") if known else line)

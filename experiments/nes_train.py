@@ -94,10 +94,12 @@ def recipe(config: Config) -> "Recipe":
         raise UserError(
             f"--most must be at least --least {config.least}; got {config.most}"
         )
-    if config.unrolled < 0 or config.seed < 0 or not 0 < config.rate < 1:
+    if not 0 <= config.seed < 2**63:
+        raise UserError(f"--seed must be from 0 to 2^63 - 1; got {config.seed}")
+    if config.unrolled < 0 or not 0 < config.rate < 1:
         raise UserError(
-            "--unrolled and --seed must be at least 0 and --rate between 0 and 1; got "
-            f"{config.unrolled}, {config.seed}, {config.rate}"
+            "--unrolled must be at least 0 and --rate between 0 and 1; got "
+            f"{config.unrolled} and {config.rate}"
         )
     if not config.payoff or min(config.payoff) < 1:
         raise UserError(

@@ -114,5 +114,7 @@ def test_completions_of_every_page_are_printed(installed: Path, tmp_path: Path):
     script = _run([command, "--tyro-print-completion", "bash"], tmp_path)
     for word in ("psro", "matrl_grid", "--tie-break", "largest_gap"):
         assert word in script
+    (spec,) = (line for line in script.splitlines() if line.startswith("COMPLETION_SP"))
+    assert "\\n" not in spec  # each line would be a candidate
     (tmp_path / "completion.sh").write_text(script, "utf-8")
     _run(["bash", "-n", "completion.sh"], tmp_path)

@@ -2,12 +2,12 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments.lab.report import Picture
 from metaspiel import files
 
 FLOOR = 1e-16  # a gap of exactly 0 is drawn here on a logarithmic axis
@@ -20,21 +20,6 @@ def write_png(drawn: Figure, path: Path) -> None:
     packed = io.BytesIO()
     drawn.savefig(packed, format="png", dpi=130, bbox_inches="tight")
     files.write_bytes(path, packed.getvalue())
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A chart as a report shows it.
-
-    Attributes:
-      title: above it.
-      caption: below it.
-      svg: the drawing.
-    """
-
-    title: str
-    caption: str
-    svg: str
 
 
 def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> Picture:

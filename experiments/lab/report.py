@@ -8,7 +8,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments import _run
-from experiments.lab.charts import Picture
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,21 @@ class Table:
     def markdown(self) -> str:
         """The caption and the table, for table.md."""
         return f"{self.caption}\n\n{markdown(self.columns, self.lines)}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A chart as a report shows it.
+
+    Attributes:
+      title: above it.
+      caption: below it.
+      svg: the drawing.
+    """
+
+    title: str
+    caption: str
+    svg: str
 
 
 def render(

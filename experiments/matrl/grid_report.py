@@ -204,7 +204,7 @@ def _lead(summary: Row) -> list[str]:
     return sentences
 
 
-def _figures(plots: Path, tasks: Sequence[Row]) -> list[charts.Picture]:
+def _figures(plots: Path, tasks: Sequence[Row]) -> list[report.Picture]:
     pictures = []
     for task in tasks:
         if not any(row["n"] for row in task["methods"]):
