@@ -1,4 +1,8 @@
-"""Experiments: one page each, run as ``python -m experiments.<page>``."""
+"""Experiments: one page each, run as ``metaspiel PAGE``.
+
+``contents`` knows the pages; ``lab`` is what they share, and a wing (``matrl``) holds
+the pages on one system.
+"""
 
 import os
 
@@ -7,3 +11,5 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+__all__ = ["contents"]

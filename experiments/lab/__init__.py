@@ -1,1 +1,3 @@
-"""What every page shares: its command line, run folder, work, statistics and report."""
+"""What pages share: work and its progress, statistics, charts and reports."""
+
+__all__ = ["charts", "report", "statistics", "watch", "work"]
