@@ -347,7 +347,8 @@ def test_a_changed_cell_is_not_finished(
     damage(cell.room(copy))
     assert not _cells.finished(cell, copy)
     (fault,) = _cells.train(CELLS, copy)
-    assert fault.cell == cell and fault.user and sentence in (fault.fault or "")
+    assert fault.cell == cell and fault.outcome.user
+    assert sentence in (fault.outcome.fault or "")
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.label)
@@ -375,7 +376,9 @@ def test_states_do_not_change_places(trained: Path, tmp_path: Path):
     shutil.rmtree(kept / "000004")
     shutil.copytree(kept / "000002", kept / "000004")
     (fault,) = _cells.train(CELLS, copy)
-    assert fault.user and "must be a state of this cell" in (fault.fault or "")
+    assert fault.outcome.user and "must be a state of this cell" in str(
+        fault.outcome.fault
+    )
 
 
 def test_a_cell_of_an_earlier_format_says_so(trained: Path, tmp_path: Path):
@@ -385,4 +388,6 @@ def test_a_cell_of_an_earlier_format_says_so(trained: Path, tmp_path: Path):
     place.mkdir()
     (place / "state.json").write_text('{"format": 1, "iteration": 4, "seed": 3}')
     (fault,) = _cells.train(CELLS, copy)
-    assert fault.user and "an earlier metaspiel wrote it" in (fault.fault or "")
+    assert fault.outcome.user and "an earlier metaspiel wrote it" in str(
+        fault.outcome.fault
+    )
