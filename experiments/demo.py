@@ -96,7 +96,9 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, An
         quiet=config.quiet or config.json,
     )
     done = place / "summary.json"
-    if not done.exists():
+    if done.exists():
+        _run.stored(place)  # what is finished must still say what it is
+    else:
         psro.run(run)
     return _result(title, _run.read_result(done, run), rows(run, place))
 
