@@ -15,6 +15,7 @@ from typing import Any
 from experiments import _run, psro
 from experiments._trial import slug
 from experiments._trial_state import rows
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 GAMES = {
@@ -97,7 +98,8 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, An
     )
     done = place / "summary.json"
     if done.exists():
-        _run.stored(place)  # what is finished must still say what it is
+        _run.stored(place)  # what is finished must still be what it was
+        files.read_arrays(place / "meta_game.npz")
     else:
         psro.run(run)
     return _result(title, _run.read_result(done, run), rows(run, place))
