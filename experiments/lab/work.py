@@ -100,11 +100,10 @@ def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
 
 
 def check(pieces: Sequence[Piece]) -> None:
-    """Refuses pieces that cannot be told apart, or need one that is not there.
+    """Refuses pieces that cannot be told apart.
 
     Raises:
       UserError: two have one name.
-      ValueError: a piece needs one that does not come before it.
     """
     before: set[str] = set()
     for piece in pieces:

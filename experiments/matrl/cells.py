@@ -12,6 +12,7 @@ trained at once, or on how often the run was killed and resumed. A state is seal
 what it belongs to: the cell, its iteration, and the rows before it.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,12 +51,14 @@ __all__ = [
     "attempt",
     "check",
     "complain",
+    "conclude",
     "finished",
     "kept",
     "last_good",
     "rows",
     "state",
     "train",
+    "train_timed",
 ]
 
 PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
@@ -134,6 +137,35 @@ def train(
 
         faults = work.run(pieces, settle, jobs=jobs)
     return [Failure(todo[fault.name], fault) for fault in faults]
+
+
+def train_timed(
+    cells: Sequence[Cell], folder: Path, jobs: int, silent: bool
+) -> list[Failure]:
+    """Trains as ``train`` does, and adds the time by the clock to the folder's."""
+    from experiments import _folder
+
+    begun = time.monotonic()
+    try:
+        return train(cells, folder, jobs, silent)
+    finally:
+        _folder.clock(folder, time.monotonic() - begun)
+
+
+def conclude(
+    config: Any, folder: Path, summary: dict[str, Any], failures: Sequence[Failure]
+) -> None:
+    """Ends a page: prints its tables or its summary, and tells what failed.
+
+    Raises:
+      UserError, RuntimeError: as ``complain``.
+    """
+    if config.json:
+        print(json.dumps(_run.spelled(summary)))
+    elif not config.quiet:
+        print((folder / "table.md").read_text("utf-8"))
+        print(f"-> {folder}")
+    complain(failures, folder)
 
 
 def name_of(cell: Cell) -> str:

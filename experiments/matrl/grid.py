@@ -21,9 +21,7 @@ then ask for more tasks, methods or seeds. Where learning diverges the other run
 the report says so, and the page ends with exit code 2 and one sentence.
 """
 
-import json
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,27 +62,17 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Failure]]":
         cells = check(config)
         recorded: Any = config
         _folder.record(folder, recorded)
-        begun = time.monotonic()
-        try:
-            silent = config.quiet or config.json
-            faults = _cells.train(cells, folder, config.jobs, silent)
-        finally:
-            _folder.clock(folder, time.monotonic() - begun)
+        silent = config.quiet or config.json
+        faults = _cells.train_timed(cells, folder, config.jobs, silent)
         summary = _matrl_grid_report.write(folder, config, cells, faults)
     return folder, summary, faults
 
 
 def page(config: Config) -> None:
     """Runs, and prints the tables or the summary; faults are told at the end."""
-    from experiments.matrl.cells import complain
+    from experiments.matrl.cells import conclude
 
-    folder, summary, faults = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        print((folder / "table.md").read_text("utf-8"))
-        print(f"-> {folder}")
-    complain(faults, folder)
+    conclude(config, *run(config))
 
 
 if __name__ == "__main__":

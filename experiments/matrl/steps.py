@@ -16,9 +16,7 @@ second half of a run. Writes cells/, summary.json, table.md, plots/steps.png and
 report.html; a killed run goes on with --out FOLDER --resume, to the same bits.
 """
 
-import json
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,27 +41,17 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Failure]]":
     with _run.claim(config.out, "matrl_steps", config.resume) as folder:
         recorded: Any = config
         _folder.record(folder, recorded)
-        begun = time.monotonic()
-        try:
-            silent = config.quiet or config.json
-            faults = _cells.train(cells, folder, config.jobs, silent)
-        finally:
-            _folder.clock(folder, time.monotonic() - begun)
+        silent = config.quiet or config.json
+        faults = _cells.train_timed(cells, folder, config.jobs, silent)
         summary = _matrl_steps_report.write(folder, config, cells, faults)
     return folder, summary, faults
 
 
 def page(config: Config) -> None:
     """Runs, and prints the tables or the summary; faults are told at the end."""
-    from experiments.matrl.cells import complain
+    from experiments.matrl.cells import conclude
 
-    folder, summary, faults = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        print((folder / "table.md").read_text("utf-8"))
-        print(f"-> {folder}")
-    complain(faults, folder)
+    conclude(config, *run(config))
 
 
 if __name__ == "__main__":
