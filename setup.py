@@ -16,7 +16,11 @@ PACKAGES = [
     "offline",
     "experiments",
     "experiments.lab",
+    "experiments.bargaining",
     "experiments.matrl",
+    "experiments.nes",
+    "experiments.psro",
+    "experiments.speed",
 ]
 
 setup(

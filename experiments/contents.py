@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-from experiments import _run
+from experiments.lab import page as lab
 from metaspiel.nfg.errors import unknown
 from metaspiel.version import __version__
 
@@ -83,8 +83,8 @@ def main(program: str, words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     page = module(words[0]) if words else None
     if page is not None:
-        return _run.main(page.page, page.Config, words[1:], f"{program} {words[0]}")
-    return _run.guarded(lambda: _about(program, words))
+        return lab.main(page.page, page.Config, words[1:], f"{program} {words[0]}")
+    return lab.guarded(lambda: _about(program, words))
 
 
 def _about(program: str, words: list[str]) -> None:

@@ -6,15 +6,17 @@ Writes a run folder for each pair and one report.html that compares them and say
 solver did best, and what in the numbers explains it.
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import _run, psro
-from experiments._trial import slug
-from experiments._trial_state import rows
+from experiments.lab.folder import claim, read_result, record, slug, stored
+from experiments.lab.options import Flat, Resumable
+from experiments.lab.page import Answer, main
+from experiments.psro import config as psro
+from experiments.psro.checkpoint import rows
+from experiments.psro.run import run as run_psro
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -42,19 +44,10 @@ class Config:
     """Iterations a run (default: 25 to 40, by game)."""
     seed: int = 0
     """Seed of every run."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    resume: bool = False
-    """Finish the demo in --out."""
-    json: bool = False
-    """Print the comparison as JSON and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Resumable] = Resumable()
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs every pair, then compares."""
     if not config.solvers:
         raise UserError("demo: --solvers must name at least one meta-solver; got none")
@@ -64,21 +57,17 @@ def page(config: Config) -> None:
         get(spec)
     if config.iterations is not None and config.iterations < 0:
         raise UserError(f"--iterations must be at least 0; got {config.iterations}")
-    with _run.claim(config.out, "demo", config.resume) as folder:
-        _run.record(folder, config)
+    with claim(config.run, "demo") as folder:
+        record(folder, config)
         results = [
             _pair(config, folder, title, solver)
             for title in GAMES
             for solver in config.solvers
         ]
         _write(folder, config, results)
-        _run.write_json(folder / "comparison.json", results)
-        if config.json:
-            print(json.dumps(_run.spelled(results)))
-        elif not config.quiet:
-            for sentence in verdict(results):
-                print(sentence)
-            print(f"report: {folder / 'report.html'}")
+        files.write_json(folder / "comparison.json", results)
+    text = "\n".join([*verdict(results), f"report: {folder / 'report.html'}"])
+    return Answer(summary=results, text=text)
 
 
 def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, Any]:
@@ -92,17 +81,19 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, An
         concept="cce",
         iterations=iterations if config.iterations is None else config.iterations,
         seed=config.seed,
-        out=place,
-        resume=(place / "config.json").exists(),
-        quiet=config.quiet or config.json,
+        run=psro.Run(
+            out=place,
+            resume=(place / "config.json").exists(),
+            quiet=config.run.silent,
+        ),
     )
     done = place / "summary.json"
     if done.exists():
-        _run.stored(place)  # what is finished must still be what it was
+        stored(place)  # what is finished must still be what it was
         files.read_arrays(place / "meta_game.npz")
     else:
-        psro.run(run)
-    return _result(title, _run.read_result(done, run), rows(run, place))
+        run_psro(run)
+    return _result(title, read_result(done, run), rows(run, place))
 
 
 def _result(
@@ -276,4 +267,4 @@ def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

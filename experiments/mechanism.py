@@ -12,13 +12,15 @@ game exactly and differentiates the equilibrium through its optimality condition
 Writes metrics.jsonl, tolls.npz, summary.json, a plot and report.html.
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from experiments import _run
+from experiments.lab.folder import claim, record
+from experiments.lab.metrics import Metrics
+from experiments.lab.options import Flat, Output
+from experiments.lab.page import Answer, main
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -46,14 +48,7 @@ class Config:
     """Random games, designed together as one batch."""
     seed: int = 0
     """Seed of the costs."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    json: bool = False
-    """Print the summary as JSON and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Output] = Output()
 
 
 def check(config: Config) -> None:
@@ -111,9 +106,9 @@ def run(config: Config) -> dict[str, Any]:
 
     from meta_solvers.exact.implicit import equilibrium
 
-    with _run.claim(config.out, "mechanism", resume=False) as folder:
-        _run.record(folder, config)
-        metrics = _run.Metrics(folder / "metrics.jsonl")
+    with claim(config.run, "mechanism") as folder:
+        record(folder, config)
+        metrics = Metrics(folder / "metrics.jsonl")
         cost = costs(config)
         total = cost.sum(1)
         free = torch.zeros(config.games, config.players, config.resources)
@@ -135,7 +130,7 @@ def run(config: Config) -> dict[str, Any]:
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
-            if step % 25 == 0 and not (config.quiet or config.json):
+            if step % 25 == 0 and not config.run.silent:
                 print(f"step {step:4d}  total cost {loss.item():.5f}", flush=True)
         first = metrics.rows[0]["cost"]
         summary = {
@@ -145,7 +140,7 @@ def run(config: Config) -> dict[str, Any]:
             "share_of_the_loss_removed": (first - best)
             / max(first - least.item(), 1e-12),
         }
-        _run.write_json(folder / "summary.json", summary)
+        files.write_json(folder / "summary.json", summary)
         _report(folder, config, summary, metrics.rows)
         return summary
 
@@ -179,15 +174,14 @@ def _report(
     )
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs and prints the summary."""
     summary = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        for name, value in summary.items():
-            print(f"{name.replace('_', ' ')}: {value:.5g}")
+    lines = [
+        f"{name.replace('_', ' ')}: {value:.5g}" for name, value in summary.items()
+    ]
+    return Answer(summary=summary, text="\n".join(lines))
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

@@ -21,13 +21,15 @@ Writes summary.json, games.json (figures of every game), table.md, a plot and
 report.html.
 """
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.folder import claim, record
+from experiments.lab.options import Flat, Output
+from experiments.lab.page import Answer, main
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,14 +81,7 @@ class Config:
     """Steps of the flows."""
     seed: int = 0
     """Seed of the games and of the minimiser's starts."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    json: bool = False
-    """Print the summary as JSON and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Output] = Output()
 
 
 def check(config: Config) -> None:
@@ -154,8 +149,8 @@ def run(config: Config) -> dict[str, Any]:
     from metaspiel.nfg.gaps import measure
     from metaspiel.nfg.simplex import marginals
 
-    with _run.claim(config.out, "robust_check", resume=False) as folder:
-        _run.record(folder, config)
+    with claim(config.run, "robust_check") as folder:
+        record(folder, config)
         kept: dict[str, dict[str, Any]] = {}
         rows: list[dict[str, Any]] = []
         for number, block in enumerate(BLOCKS):
@@ -172,7 +167,7 @@ def run(config: Config) -> dict[str, Any]:
                 kept[block][name] = {"bound": bounds, "true_regret": regrets}
                 settled = sum(done for _, done in answers) / config.games
                 rows.append(_row(block, name, bounds, regrets) | {"settled": settled})
-                if not (config.quiet or config.json):
+                if not config.run.silent:
                     last = rows[-1]
                     print(
                         f"{block:<14} {name:<30} bound {last['bound']:.2f}  "
@@ -180,9 +175,9 @@ def run(config: Config) -> dict[str, Any]:
                         flush=True,
                     )
         summary = {"solvers": SOLVERS, "rows": rows}
-        _run.write_json(folder / "games.json", kept)
-        _run.write_json(folder / "summary.json", summary)
-        _run.write_text(folder / "table.md", markdown(rows))
+        files.write_json(folder / "games.json", kept)
+        files.write_json(folder / "summary.json", summary)
+        files.write_text(folder / "table.md", markdown(rows))
         _report(folder, config, rows)
         return summary
 
@@ -288,14 +283,11 @@ def _report(folder: Path, config: Config, rows: list[dict[str, Any]]) -> None:
     )
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs and prints the table."""
     summary = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        print(markdown(summary["rows"]), end="")
+    return Answer(summary=summary, text=markdown(summary["rows"]).rstrip("\n"))
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.options import Flat, Printing
+from experiments.lab.page import main
+from metaspiel import files
 from metaspiel.nfg.errors import UnknownGame, UserError
 
 if TYPE_CHECKING:
@@ -37,12 +39,7 @@ class Config:
     """Gap allowed beyond the solver's epsilon, as a fraction of the payoff range."""
     equilibria: bool = False
     """List every Nash equilibrium instead (two players, or two actions each)."""
-    json: bool = False
-    """Print one JSON object (a list for "all") and nothing else on stdout."""
-    quiet: bool = False
-    """Print the joint only."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Printing] = Printing()
 
 
 def load(config: Config) -> "Game":
@@ -57,9 +54,9 @@ def load(config: Config) -> "Game":
             "--players goes with OpenSpiel's games; files and named games have none"
         )
     if config.payoffs is not None:
-        from experiments._files import load_game
+        from metaspiel.nfg import load
 
-        return load_game(config.payoffs)
+        return load(config.payoffs)
 
     assert config.game is not None
     if config.game in catalogue():
@@ -88,7 +85,7 @@ def as_json(spec: str, solution: "MetaSolution") -> dict[str, Any]:
         "seconds": solution.seconds,
         "diagnostics": dict(solution.diagnostics),
     }
-    cleaned: dict[str, Any] = _run.spelled(fields)
+    cleaned: dict[str, Any] = files.spelled(fields)
     return cleaned
 
 
@@ -110,10 +107,10 @@ def page(config: Config) -> None:
     solution = solve(
         solver, load(config), config.seed, throw=False, tolerance=config.tolerance
     )
-    if config.json:
+    if config.run.json:
         print(json.dumps(as_json(config.solver, solution)))
-    elif config.quiet:
-        print(json.dumps(_run.spelled(solution.joint.tolist())))
+    elif config.run.quiet:
+        print(json.dumps(files.spelled(solution.joint.tolist())))
     else:
         _show(config.solver, solution)
 
@@ -163,12 +160,12 @@ def _list(config: Config) -> None:
         )
     marginals = [[np.asarray(own) for own in profile] for profile in profiles]
     values = [expected(game, product(profile)) for profile in marginals]
-    if config.json:
+    if config.run.json:
         pairs = [
             {"marginals": [own.tolist() for own in profile], "values": value.tolist()}
             for profile, value in zip(marginals, values, strict=True)
         ]
-        print(json.dumps(_run.spelled(pairs)))
+        print(json.dumps(files.spelled(pairs)))
         return
     with np.printoptions(precision=6, suppress=True):
         for number, (profile, value) in enumerate(zip(marginals, values, strict=True)):
@@ -195,7 +192,7 @@ def _compare(config: Config) -> None:
             solver, game, config.seed, throw=False, tolerance=config.tolerance
         )
         solved.append((name, solver, solution))
-    if config.json:
+    if config.run.json:
         print(json.dumps([as_json(name, solution) for name, _, solution in solved]))
         return
     from rich.console import Console
@@ -218,4 +215,4 @@ def _compare(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

@@ -8,10 +8,11 @@ import dataclasses
 import json
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.options import Flat, Printing
+from experiments.lab.page import main
+from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,10 +27,7 @@ class Config:
     """Show one solver with its fields and their meaning."""
     markdown: bool = False
     """Print the table as markdown (the README's table is made so)."""
-    json: bool = False
-    """Print one JSON object and nothing else on stdout."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Printing] = Printing()
 
 
 def facts(name: str) -> dict[str, Any]:
@@ -100,8 +98,8 @@ def page(config: Config) -> None:
     """Prints the list or one entry."""
     if config.name is not None:
         entry = facts(config.name)
-        if config.json:
-            print(json.dumps(_run.spelled(entry), default=str))
+        if config.run.json:
+            print(json.dumps(files.spelled(entry), default=str))
             return
         print(f"{entry['name']}   concept: {entry['concept']}   {entry['source']}\n")
         print(entry["documentation"])
@@ -110,8 +108,8 @@ def page(config: Config) -> None:
             print(f"  {field} = {default}")
         return
     rows = table()
-    if config.json:
-        print(json.dumps(_run.spelled(rows), default=str))
+    if config.run.json:
+        print(json.dumps(files.spelled(rows), default=str))
     elif config.markdown:
         print(markdown(rows), end="")
     else:
@@ -128,4 +126,4 @@ def page(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from experiments._files import load_game
 from meta_solvers import Game, MetaSolver, UserError, get, names
 from metaspiel.games.openspiel import load
+from metaspiel.nfg import load as load_file
 from metaspiel.nfg.gambit import parse
 
 FAST = settings(
@@ -68,7 +68,7 @@ def test_files_of_any_bytes(tmp_path, ending, data):
     for content in (data, heads.get(ending, b"") + data):
         path.write_bytes(content)
         try:
-            assert isinstance(load_game(path), Game)
+            assert isinstance(load_file(path), Game)
         except UserError as error:
             assert len(str(error)) > 10
 
@@ -94,7 +94,7 @@ def test_files_with_the_wrong_ending(tmp_path):
     (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
     for name in ("array.npz", "archive.npy"):
         with pytest.raises(UserError):
-            load_game(tmp_path / name)
+            load_file(tmp_path / name)
 
 
 def test_truncated_real_files(tmp_path):
@@ -103,4 +103,4 @@ def test_truncated_real_files(tmp_path):
     for cut in range(0, len(whole), 7):
         (tmp_path / "cut.npz").write_bytes(whole[:cut])
         with pytest.raises(UserError):
-            load_game(tmp_path / "cut.npz")
+            load_file(tmp_path / "cut.npz")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _run, contents, solvers
+from experiments import contents, solvers
+from experiments.lab.page import main
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
@@ -36,7 +37,7 @@ def test_commands_name_pages_that_exist():
 def test_every_solver_documents_itself(capsys):
     for row in solvers.table():
         assert row["maximises"] and row["documentation"], row["name"]
-    assert _run.main(solvers.page, solvers.Config, ["--name", "r2d"]) == 0
+    assert main(solvers.page, solvers.Config, ["--name", "r2d"]) == 0
     assert "entrywise" in capsys.readouterr().out
-    assert _run.main(solvers.page, solvers.Config, ["--name", "r2"]) == 2
+    assert main(solvers.page, solvers.Config, ["--name", "r2"]) == 2
     assert "did you mean" in capsys.readouterr().err

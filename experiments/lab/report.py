@@ -7,7 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments import _run
+from experiments.lab.process import environment
+from metaspiel import files
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ def render(
         lead=lead,
         tables=tables,
         figures=figures,
-        environment=_run.environment(),
+        environment=environment(),
     )
-    _run.write_text(path, text)
+    files.write_text(path, text)
 
 
 def show(cell: Any) -> str:

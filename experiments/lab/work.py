@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from experiments import _owner
+from experiments.lab.process import end_with_parent
 from meta_solvers.values import SolverFailed
 from metaspiel.nfg.errors import UserError
 from psro.executor import WorkerLost, WorkFailed
@@ -167,7 +167,7 @@ def _here(batch: Sequence[Piece]) -> list[Outcome]:
 
 def _answered(requests: Sequence[tuple[Do, Sequence[Any]]]) -> list[list[Outcome]]:
     """What a worker process is asked."""
-    _owner.end_with_parent()
+    end_with_parent()
     return [do(what) for do, what in requests]
 
 
@@ -254,24 +254,21 @@ class _Schedule:
                 yield batch
 
 
-def complain(faults: Sequence[Outcome], hint: str = "", what: str = "pieces") -> None:
-    """Ends a page after faults: with code 2 if all are the user's to mend, else with 1.
+def complaint(
+    faults: Sequence[Outcome], hint: str = "", what: str = "pieces"
+) -> Exception | None:
+    """What a page raises after faults: the user's if all are, else an error of ours.
 
     Args:
       faults: what ``run`` returned.
       hint: what else the user should know, after the sentence.
       what: what the pieces are called.
-
-    Raises:
-      UserError: all faults are the user's.
-      RuntimeError: one is not.
     """
     if not faults:
-        return
+        return None
     first = next((fault for fault in faults if fault.lacks is None), faults[0])
     text = f"{first.name}: {first.fault}{hint}"
     if len(faults) > 1:
         text = f"{len(faults)} {what} failed, the others are kept; the first is {text}"
-    if all(fault.user for fault in faults):
-        raise UserError(text)
-    raise RuntimeError(text)
+    users = all(fault.user for fault in faults)
+    return UserError(text) if users else RuntimeError(text)

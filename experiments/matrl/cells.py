@@ -12,7 +12,6 @@ trained at once, or on how often the run was killed and resumed. A state is seal
 what it belongs to: the cell, its iteration, and the rows before it.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +21,12 @@ from typing import Any
 
 import torch
 
-from experiments import _owner, _run, _states
+from experiments.lab import checkpoints as _states
 from experiments.lab import work
+from experiments.lab.folder import clock
+from experiments.lab.metrics import Metrics
+from experiments.lab.page import Answer
+from experiments.lab.process import stoppable
 from experiments.lab.watch import RowsMade, Watch
 from experiments.lab.work import Outcome, Piece
 from experiments.matrl.learners import LEARNERS
@@ -50,7 +53,7 @@ __all__ = [
     "Failure",
     "attempt",
     "check",
-    "complain",
+    "complaint",
     "conclude",
     "finished",
     "kept",
@@ -129,7 +132,7 @@ def train(
         )
         for name, cell in todo.items()
     ]
-    with _owner.stoppable(), Watch(pieces, jobs=jobs, silent=silent) as watch:
+    with stoppable(), Watch(pieces, jobs=jobs, silent=silent) as watch:
 
         def settle(outcome: Outcome) -> None:
             _record(Failure(todo[outcome.name], outcome), folder)
@@ -143,29 +146,19 @@ def train_timed(
     cells: Sequence[Cell], folder: Path, jobs: int, silent: bool
 ) -> list[Failure]:
     """Trains as ``train`` does, and adds the time by the clock to the folder's."""
-    from experiments import _folder
-
     begun = time.monotonic()
     try:
         return train(cells, folder, jobs, silent)
     finally:
-        _folder.clock(folder, time.monotonic() - begun)
+        clock(folder, time.monotonic() - begun)
 
 
 def conclude(
-    config: Any, folder: Path, summary: dict[str, Any], failures: Sequence[Failure]
-) -> None:
-    """Ends a page: prints its tables or its summary, and tells what failed.
-
-    Raises:
-      UserError, RuntimeError: as ``complain``.
-    """
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        print((folder / "table.md").read_text("utf-8"))
-        print(f"-> {folder}")
-    complain(failures, folder)
+    folder: Path, summary: dict[str, Any], failures: Sequence[Failure]
+) -> Answer:
+    """What a page says at its end: its tables or its summary, then what failed."""
+    text = f"{(folder / 'table.md').read_text('utf-8')}\n-> {folder}"
+    return Answer(summary=summary, text=text, fault=complaint(failures, folder))
 
 
 def name_of(cell: Cell) -> str:
@@ -194,7 +187,7 @@ def _learn(cell: Cell, room: Path) -> None:
         now = learner.start(game, cell.settings, cell.seed)
     # Rows after the checkpoint are made again.
     before = None if kept_before is None else kept_before.rows
-    metrics = _run.Metrics(room / "metrics.jsonl", before, durable=False)
+    metrics = Metrics(room / "metrics.jsonl", before, durable=False)
     written, saved = now.iteration if kept_before is not None else -1, time.monotonic()
 
     def keep(which: Any, folder: Path) -> None:
@@ -230,7 +223,7 @@ def _claim(cell: Cell, room: Path) -> None:
     room.mkdir(parents=True, exist_ok=True)
     files.tidy(room)
     if not named(cell, room):
-        _run.write_json(room / "cell.json", cell.fields)
+        files.write_json(room / "cell.json", cell.fields)
 
 
 def _record(failure: Failure, folder: Path) -> None:
@@ -249,15 +242,10 @@ def _record(failure: Failure, folder: Path) -> None:
     files.write_sealed(place, facts, {"cell": cell.identity})
 
 
-def complain(failures: Sequence[Failure], folder: Path) -> None:
-    """Ends a page after failures: with code 2 if all are the user's, else with 1.
-
-    Raises:
-      UserError: all faults are the user's, learning that diverged among them.
-      RuntimeError: one is not.
-    """
+def complaint(failures: Sequence[Failure], folder: Path) -> Exception | None:
+    """What a page raises after failures, learning that diverged among them."""
     if not failures:
-        return
+        return None
     good = last_good(failures[0].cell, folder)
     hint = "; there is no checkpoint"
     if good is not None:
@@ -265,4 +253,4 @@ def complain(failures: Sequence[Failure], folder: Path) -> None:
             f"; the last good one is iteration {good['iteration']}, "
             f"'{good['checkpoint']}'"
         )
-    work.complain([failure.outcome for failure in failures], hint, "cells")
+    return work.complaint([failure.outcome for failure in failures], hint, "cells")

@@ -25,11 +25,12 @@ and checkpoints. A killed run goes on with --out FOLDER --resume, which also ext
 by tasks, methods, seeds or iterations.
 """
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.folder import claim, record
+from experiments.lab.page import Answer, main
+from metaspiel import files
 
 if TYPE_CHECKING:
     pass
@@ -39,39 +40,36 @@ from experiments.matrl.control_config import Config, check, random_returns
 def run(config: Config) -> dict[str, Any]:
     """Trains what is missing, judges and reports; returns the summary."""
     cells = check(config)
-    from experiments import _folder
     from experiments.matrl import cells as _cells
     from experiments.matrl import control_numbers as judged
     from experiments.matrl import control_report as report
 
-    with _run.claim(config.out, "matrl_control", config.resume) as folder:
-        _folder.record(folder, config)  # type: ignore[arg-type]
-        silent = config.quiet or config.json
-        faults = _cells.train(cells, folder, config.jobs, silent)
+    with claim(config.run, "matrl_control") as folder:
+        record(folder, config)
+        silent = config.run.silent
+        faults = _cells.train(cells, folder, config.run.jobs, silent)
         random = {
             task: random_returns(config, task, config.random_episodes)
             for task in config.tasks
         }
         curves = judged.read(cells, folder)
         summary = judged.summarise(config, curves, random)
-        _run.write_json(folder / "summary.json", summary)
-        _run.write_text(folder / "table.md", report.text(summary) + "\n")
+        files.write_json(folder / "summary.json", summary)
+        files.write_text(folder / "table.md", report.text(summary) + "\n")
         report.save_curves(folder / "curves.npz", curves)
         report.write(folder, config, curves, summary)
-    _cells.complain(faults, folder)
+    if (fault := _cells.complaint(faults, folder)) is not None:
+        raise fault
     return summary
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs and prints the tables."""
-    summary = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        from experiments.matrl.control_report import text
+    from experiments.matrl.control_report import text
 
-        print(text(summary))
+    summary = run(config)
+    return Answer(summary=summary, text=text(summary))
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

@@ -1,9 +1,9 @@
 """Tasks and settings of the robot page."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from experiments.lab.options import Flat, Parallel
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -73,18 +73,7 @@ class Config:
     """Units of each hidden layer (Table 5)."""
     random_episodes: int = 20
     """Episodes of uniform actions, to compare with."""
-    jobs: int = 1
-    """Processes that train at once."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    resume: bool = False
-    """Go on with the run in --out."""
-    json: bool = False
-    """Print the summary as JSON and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Parallel] = Parallel()
 
     may_change: ClassVar = ("tasks", "methods", "seeds", "iterations")
 
@@ -141,7 +130,7 @@ def check(config: Config) -> "list[Cell]":
     from experiments.matrl import cells as _cells
     from matrl.methods import METHODS
 
-    for name in ("iterations", "seeds", "random_episodes", "jobs"):
+    for name in ("iterations", "seeds", "random_episodes"):
         if getattr(config, name) < 1:
             raise UserError(
                 f"--{name.replace('_', '-')} must be at least 1; "

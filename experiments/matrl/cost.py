@@ -19,12 +19,12 @@ Writes parts/ (one file a measurement; with --out FOLDER --resume those that are
 are kept), summary.json, table.md, a plot and report.html.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from experiments import _run
+from experiments.lab.folder import claim, piece, record
+from experiments.lab.page import Answer, main
 from experiments.matrl.cost_config import Config, check
 
 
@@ -33,35 +33,30 @@ def run(config: Config) -> dict[str, Any]:
     check(config)
     import torch
 
-    from experiments import _folder
     from experiments.matrl import cost_measures as _matrl_cost
     from experiments.matrl import cost_report as _matrl_cost_report
 
     torch.set_num_threads(1)
-    with _run.claim(config.out, "matrl_cost", config.resume) as folder:
+    with claim(config.run, "matrl_cost") as folder:
         recorded: Any = config
-        _folder.record(folder, recorded)
+        record(folder, recorded)
         (folder / "parts").mkdir(exist_ok=True)
         rows = []
         for name, work in _matrl_cost.works(config):
             place = folder / "parts" / f"{name}.json"
-            row = _run.piece(place, config, work)
+            row = piece(place, config, work)
             rows.append(row)
-            if not (config.quiet or config.json):
+            if not config.run.silent:
                 print(_matrl_cost_report.line(row), flush=True)
         return _matrl_cost_report.write(folder, config, rows)
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs and says where the results are."""
     summary = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        folder = Path(summary["folder"])
-        print((folder / "table.md").read_text("utf-8"))
-        print(f"-> {folder}")
+    table = (Path(summary["folder"]) / "table.md").read_text("utf-8")
+    return Answer(summary=summary, text=f"{table}\n-> {summary['folder']}")
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

@@ -1,9 +1,9 @@
 """Methods, games and settings of the cost page."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
+from experiments.lab.options import Flat, Resumable
 from metaspiel.nfg.errors import UserError, unknown
 
 Part = Literal["iteration", "simulator", "nash"]
@@ -47,16 +47,7 @@ class Config:
     """Agents of the largest game that is solved."""
     seed: int = 0
     """Seed of everything random."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    resume: bool = False
-    """Continue the run in --out: what is measured is kept."""
-    json: bool = False
-    """Print the summary as JSON and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Resumable] = Resumable()
 
 
 def check(config: Config) -> None:

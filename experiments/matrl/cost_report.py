@@ -2,17 +2,19 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import _run
 from experiments.lab import charts, report
+from experiments.lab.folder import plain
 from experiments.lab.report import Table
 from experiments.matrl.cost_measures import PHASES, SIDES
 from experiments.matrl.grid_figures import COLOURS
+from metaspiel import files
 
 if TYPE_CHECKING:
     from experiments.matrl.cost_config import Config
@@ -44,14 +46,14 @@ def write(folder: Path, config: "Config", rows: Sequence[Row]) -> Row:
     """Writes summary, tables, plot and report."""
     summary: Row = {
         "folder": str(folder),
-        "config": {k: _run.plain(v) for k, v in vars(config).items()},
+        "config": plain(asdict(config)),
         "processor": processor(),
         "rows": list(rows),
         "goals": goals(rows),
     }
-    _run.write_json(folder / "summary.json", summary)
+    files.write_json(folder / "summary.json", summary)
     tables = _tables(summary)
-    _run.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
+    files.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
     timed = [row for row in rows if row["part"] == "iteration"]
     figures = []
     if timed:

@@ -26,7 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.folder import claim, record, stored
+from experiments.lab.page import Answer, main
 
 if TYPE_CHECKING:
     from experiments.matrl.cells import Failure
@@ -38,7 +39,7 @@ def widened(folder: Path, config: Config) -> Config:
     place = folder / "config.json"
     if not place.is_file():
         return config
-    before = _run.stored(folder)
+    before = stored(folder)
     lists: dict[str, Any] = {
         name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
         for name in ("games", "methods")
@@ -53,27 +54,26 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Failure]]":
       UserError: something is impossible.
     """
     check(config)
-    from experiments import _folder
     from experiments.matrl import cells as _cells
     from experiments.matrl import grid_report as _matrl_grid_report
 
-    with _run.claim(config.out, "matrl_grid", config.resume) as folder:
+    with claim(config.run, "matrl_grid") as folder:
         config = widened(folder, config)
         cells = check(config)
         recorded: Any = config
-        _folder.record(folder, recorded)
-        silent = config.quiet or config.json
-        faults = _cells.train_timed(cells, folder, config.jobs, silent)
+        record(folder, recorded)
+        silent = config.run.silent
+        faults = _cells.train_timed(cells, folder, config.run.jobs, silent)
         summary = _matrl_grid_report.write(folder, config, cells, faults)
     return folder, summary, faults
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs, and prints the tables or the summary; faults are told at the end."""
     from experiments.matrl.cells import conclude
 
-    conclude(config, *run(config))
+    return conclude(*run(config))
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

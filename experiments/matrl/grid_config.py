@@ -1,9 +1,9 @@
 """Tasks, methods and settings of the grid-world page."""
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from experiments.lab.options import Flat, Parallel
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -152,18 +152,7 @@ class Config:
     """Whether Adam's moments last from iteration to iteration."""
     most: float = 1e6
     """A larger ratio of probabilities ends a run."""
-    jobs: int = 1
-    """Processes that train (one thread each); the results do not depend on it."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    resume: bool = False
-    """Continue the run in --out: what is trained is kept."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
-    json: bool = False
-    """Print the summary as one JSON object and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
+    run: Flat[Parallel] = Parallel()
 
 
 def task(config: Config, name: str) -> Task:
@@ -241,7 +230,7 @@ def check(config: Config) -> "list[Cell]":
     from experiments.matrl.cells import Cell
     from experiments.matrl.cells import check as check_cells
 
-    for name, least in (("seeds", 1), ("seed", 0), ("jobs", 1), ("last", 1)):
+    for name, least in (("seeds", 1), ("seed", 0), ("last", 1)):
         if getattr(config, name) < least:
             raise UserError(
                 f"--{name} must be at least {least}; got {getattr(config, name)}"

@@ -5,14 +5,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _folder, _run
 from experiments.lab import charts, report
+from experiments.lab.folder import clock, plain
 from experiments.lab.report import Table
 from experiments.matrl import cells as _cells
 from experiments.matrl import grid_config
 from experiments.matrl import grid_figures as figures
 from experiments.matrl.cells import Cell, Failure
 from experiments.matrl.grid_numbers import claims, of_method, of_run, pairs
+from metaspiel import files
 from metaspiel.games.worlds import load
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def write(
     compared = pairs(tasks)
     summary: Row = {
         "folder": str(folder),
-        "config": {k: _run.plain(v) for k, v in vars(config).items()},
+        "config": plain(asdict(config)),
         "tasks": tasks,
         "pairs": compared,
         "claims": claims(tasks, compared),
@@ -38,11 +39,11 @@ def write(
             | {"last_good": _cells.last_good(one.cell, folder)}
             for one in failures
         ],
-        "wall_seconds": _folder.clock(folder),
+        "wall_seconds": clock(folder),
     }
-    _run.write_json(folder / "summary.json", summary)
+    files.write_json(folder / "summary.json", summary)
     tables = _tables(summary)
-    _run.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
+    files.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
     report.render(
         folder / "report.html",
         "MATRL in grid worlds",

@@ -18,11 +18,11 @@ Writes summary.json, arrays.npz (steps of every game, points of the figures), ta
 plots and report.html.
 """
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.folder import claim, record
+from experiments.lab.page import Answer, main
 from metaspiel import files
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def run(config: Config) -> dict[str, Any]:
     from experiments.matrl import matrix_report as report
     from matrl.matrix_games import Games, draw
 
-    with _run.claim(config.out, "matrl_matrix", resume=False) as folder:
-        _run.record(folder, config)
+    with claim(config.run, "matrl_matrix") as folder:
+        record(folder, config)
         arrays: dict[str, ndarray] = {}
         summary: dict[str, Any] = {
             "table": [],
@@ -61,14 +61,14 @@ def run(config: Config) -> dict[str, Any]:
         summary |= _rotation(config, arrays) | _named(config, arrays)
         summary["claims"] = report.claims(config, summary)
         files.write_arrays(folder / "arrays.npz", arrays, compressed=True)
-        _run.write_json(folder / "summary.json", summary)
-        _run.write_text(folder / "table.md", report.markdown(config, summary))
+        files.write_json(folder / "summary.json", summary)
+        files.write_text(folder / "table.md", report.markdown(config, summary))
         report.render(folder, config, summary, arrays)
         return summary
 
 
 def _say(config: Config, text: str) -> None:
-    if not (config.quiet or config.json):
+    if not config.run.silent:
         print(text, flush=True)
 
 
@@ -219,16 +219,13 @@ def _when(played: "Race") -> int | None:
     return settled if settled >= 0 else None
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs and prints the tables."""
-    summary = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        from experiments.matrl import matrix_report as report
+    from experiments.matrl import matrix_report as report
 
-        print(report.markdown(config, summary))
+    summary = run(config)
+    return Answer(summary=summary, text=report.markdown(config, summary))
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

@@ -1,9 +1,9 @@
 """Classes of games and settings of the page on 2 x 2 games."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from experiments.lab.options import Flat, Output
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -45,14 +45,7 @@ class Config:
     """Rate of all methods on the rotational game."""
     pennies_steps: int = 5_000
     """Steps on matching pennies."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    json: bool = False
-    """Print the summary as JSON and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Output] = Output()
 
 
 def check(config: Config) -> None:

@@ -30,11 +30,12 @@ checkpoints, and matches/. A killed run goes on with --out FOLDER --resume, whic
 adds methods and seeds.
 """
 
-import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.folder import claim, record
+from experiments.lab.page import Answer, main
+from metaspiel import files
 
 if TYPE_CHECKING:
     pass
@@ -44,36 +45,33 @@ from experiments.matrl.pong_config import Config, check
 def run(config: Config) -> dict[str, Any]:
     """Trains and plays what is missing, judges and reports; returns the summary."""
     cells = check(config)
-    from experiments import _folder
     from experiments.matrl import cells as _cells
     from experiments.matrl import pong_matches as matches
     from experiments.matrl import pong_numbers as judged
     from experiments.matrl import pong_report as report
 
-    with _run.claim(config.out, "matrl_pong", config.resume) as folder:
-        _folder.record(folder, config)  # type: ignore[arg-type]
-        silent = config.quiet or config.json
-        faults = _cells.train(cells, folder, config.jobs, silent)
-        _cells.complain(faults, folder)
+    with claim(config.run, "matrl_pong") as folder:
+        record(folder, config)
+        silent = config.run.silent
+        faults = _cells.train(cells, folder, config.run.jobs, silent)
+        if (fault := _cells.complaint(faults, folder)) is not None:
+            raise fault
         scores = matches.played(config, cells, folder, silent)
         summary = judged.summarise(config, scores, judged.cpu(cells, folder))
-        _run.write_json(folder / "summary.json", summary)
-        _run.write_text(folder / "table.md", report.text(summary) + "\n")
+        files.write_json(folder / "summary.json", summary)
+        files.write_text(folder / "table.md", report.text(summary) + "\n")
         scores.save(folder / "scores.npz")
         report.write(folder, config, summary, scores)
     return summary
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs and prints the tables."""
-    summary = run(config)
-    if config.json:
-        print(json.dumps(_run.spelled(summary)))
-    elif not config.quiet:
-        from experiments.matrl.pong_report import text
+    from experiments.matrl.pong_report import text
 
-        print(text(summary))
+    summary = run(config)
+    return Answer(summary=summary, text=text(summary))
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

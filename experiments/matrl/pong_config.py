@@ -1,9 +1,9 @@
 """Settings of the Pong page."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from experiments.lab.options import Flat, Parallel
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -64,18 +64,7 @@ class Config:
     """Bound of a value's change in an iteration (authors' code); inf for none."""
     width: int = 128
     """Units of each hidden layer (Table 6)."""
-    jobs: int = 1
-    """Processes that train or play at once."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    resume: bool = False
-    """Go on with the run in --out."""
-    json: bool = False
-    """Print the summary as JSON and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
+    run: Flat[Parallel] = Parallel()
 
     may_change: ClassVar = ("methods", "seeds")
 
@@ -125,7 +114,7 @@ def check(config: Config) -> "list[Cell]":
     from metaspiel.games.markov import Discrete
     from metaspiel.games.worlds import load
 
-    for name in ("seeds", "iterations", "checkpoints", "jobs"):
+    for name in ("seeds", "iterations", "checkpoints"):
         if getattr(config, name) < 1:
             raise UserError(f"--{name} must be at least 1; got {getattr(config, name)}")
     if config.seed < 0:

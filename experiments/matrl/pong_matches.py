@@ -159,12 +159,12 @@ def played(
     todo = [m for m in (*matrix, *script, *league) if not m.place.is_file()]
     (folder / "matches").mkdir(exist_ok=True)
     progress = _Progress(len(todo), silent)
-    if config.jobs == 1 or len(todo) < 2:
+    if config.run.jobs == 1 or len(todo) < 2:
         for number, one in enumerate(todo, 1):
             work([one])
             progress(number, len(todo))
     else:
-        with Processes(min(config.jobs, len(todo)), progress=progress) as executor:
+        with Processes(min(config.run.jobs, len(todo)), progress=progress) as executor:
             executor.answer(work, todo)
     results = {m: m.read() for m in (*matrix, *script, *league)}
     size = len(cells)

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import _metrics, _states
+from experiments.lab import checkpoints as _states
+from experiments.lab import metrics as _metrics
 from experiments.matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError

@@ -20,7 +20,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments import _run
+from experiments.lab.folder import claim, record
+from experiments.lab.page import Answer, main
 
 if TYPE_CHECKING:
     from experiments.matrl.cells import Failure
@@ -34,25 +35,24 @@ def run(config: Config) -> "tuple[Path, dict[str, Any], list[Failure]]":
       UserError: something is impossible.
     """
     cells = check(config)
-    from experiments import _folder
     from experiments.matrl import cells as _cells
     from experiments.matrl import steps_report as _matrl_steps_report
 
-    with _run.claim(config.out, "matrl_steps", config.resume) as folder:
+    with claim(config.run, "matrl_steps") as folder:
         recorded: Any = config
-        _folder.record(folder, recorded)
-        silent = config.quiet or config.json
-        faults = _cells.train_timed(cells, folder, config.jobs, silent)
+        record(folder, recorded)
+        silent = config.run.silent
+        faults = _cells.train_timed(cells, folder, config.run.jobs, silent)
         summary = _matrl_steps_report.write(folder, config, cells, faults)
     return folder, summary, faults
 
 
-def page(config: Config) -> None:
+def page(config: Config) -> Answer:
     """Runs, and prints the tables or the summary; faults are told at the end."""
     from experiments.matrl.cells import conclude
 
-    conclude(config, *run(config))
+    return conclude(*run(config))
 
 
 if __name__ == "__main__":
-    sys.exit(_run.main(page, Config))
+    sys.exit(main(page, Config))

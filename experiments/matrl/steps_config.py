@@ -1,9 +1,9 @@
 """Methods, step sizes and settings of the step-size page."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from experiments.lab.options import Flat, Parallel
 from metaspiel.nfg.errors import UserError, unknown
 
 if TYPE_CHECKING:
@@ -60,18 +60,7 @@ class Config:
     """Runs of each method at each step size."""
     seed: int = 100
     """Seed of the first run; the others count on."""
-    jobs: int = 1
-    """Processes that train; the results do not depend on it."""
-    out: Path | None = None
-    """Run folder (default: a new one under runs/)."""
-    resume: bool = False
-    """Continue the run in --out."""
-    config: Path | None = None
-    """YAML file with defaults for these fields."""
-    json: bool = False
-    """Print the summary as one JSON object and nothing else on stdout."""
-    quiet: bool = False
-    """Print no progress."""
+    run: Flat[Parallel] = Parallel()
 
     @property
     def measure(self) -> str:
@@ -127,7 +116,7 @@ def check(config: Config) -> "list[Cell]":
     from experiments.matrl.cells import Cell
     from experiments.matrl.cells import check as check_cells
 
-    for name, least in (("seeds", 1), ("seed", 0), ("jobs", 1), ("iterations", 2)):
+    for name, least in (("seeds", 1), ("seed", 0), ("iterations", 2)):
         if getattr(config, name) < least:
             raise UserError(
                 f"--{name} must be at least {least}; got {getattr(config, name)}"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments import _run
 from experiments.lab import charts, report
 from experiments.lab.statistics import t_interval
 from experiments.matrl import cells as _cells
+from metaspiel import files
 
 if TYPE_CHECKING:
     from experiments.matrl.steps_config import Config
@@ -210,8 +210,8 @@ def write(
         "beats_all": beats_all(rows, lower),
         "failed": [one.outcome.fault for one in failures],
     }
-    _run.write_json(folder / "summary.json", summary)
-    _run.write_text(folder / "table.md", markdown(summary))
+    files.write_json(folder / "summary.json", summary)
+    files.write_text(folder / "table.md", markdown(summary))
     sizes = "; ".join(summary["beats_all"]) or "none"
     report.render(
         folder / "report.html",

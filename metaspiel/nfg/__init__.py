@@ -7,13 +7,15 @@
 
 ``Game`` holds the payoffs, ``measure`` the CE, CCE and NE gaps of a joint distribution,
 ``catalogue`` games with known equilibria, ``sample`` families of random games, and
-``gambit`` reads files. Importing this package loads numpy and nothing heavier.
+``load`` reads
+files. Importing this package loads numpy and nothing heavier.
 """
 
 from metaspiel.nfg.catalogue import named
 from metaspiel.nfg.errors import UnknownGame, UnknownName, UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept, Gaps, against, expected, measure
+from metaspiel.nfg.reading import load
 from metaspiel.nfg.sample import families
 from metaspiel.nfg.simplex import marginals, product, project
 
@@ -27,6 +29,7 @@ __all__ = [
     "against",
     "expected",
     "families",
+    "load",
     "marginals",
     "measure",
     "named",

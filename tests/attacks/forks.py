@@ -1,7 +1,7 @@
 """Pages as child processes, forked from one that has imported them already.
 
 A page in a process of its own spends two seconds on imports, a fork none. Of the code
-under test only ``_run.main`` and a page's ``page`` and ``Config`` are named.
+under test only ``main`` and a page's ``page`` and ``Config`` are named.
 """
 
 import contextlib
@@ -22,7 +22,11 @@ from typing import Any
 _LATE = (
     *("safetensors.torch", "scipy.stats", "rich.progress", "tyro", "pyspiel"),
     *("psro.checkpoint", "psro.loop", "meta_solvers", "matrl.checkpoint"),
-    *("experiments.lab.report", "experiments.matrl.cells", "experiments._folder"),
+    *(
+        "experiments.lab.report",
+        "experiments.matrl.cells",
+        "experiments.bargaining.folder",
+    ),
 )
 
 

@@ -174,8 +174,8 @@ PAGES = (
         cases=30,
     ),
     Page(
-        name="compare_solvers",
-        module="compare_solvers",
+        name="speed_solvers",
+        module="speed_solvers",
         begin=words(
             "--solvers mgcce nash_lp uniform --families uniform zero_sum --sizes 2x2 "
             "--games 2"
@@ -193,8 +193,8 @@ PAGES = (
         cases=25,
     ),
     Page(
-        name="compare_openspiel",
-        module="compare_openspiel",
+        name="speed_openspiel",
+        module="speed_openspiel",
         begin=words("--rows kuhn psro_kuhn_nash --quick --repeats 1 --simulations 20"),
         killed_at=r"rows/psro_kuhn_nash.json",
         fields=(("seed", 9), ("simulations", 10), ("lp", "ECOS")),
@@ -202,8 +202,8 @@ PAGES = (
         times="ratio",
     ),
     Page(
-        name="equilibrium_speed",
-        module="equilibrium_speed",
+        name="speed_equilibria",
+        module="speed_equilibria",
         begin=words("--solvers lbfgs interior --sizes 3x3 2x2x2 --games 3 --batch 8"),
         killed_at=r"cells/2x2x2-lbfgs.json",
         fields=(("seed", 9), ("games", 4), ("batch", 4)),

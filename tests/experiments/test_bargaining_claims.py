@@ -18,11 +18,11 @@ from bargaining_worlds import (
     world,
 )
 
-from experiments._bargaining_claims import judge
-from experiments._bargaining_rows import sort_out
-from experiments._bargaining_strata import correlated, stratified
-from experiments._bargaining_tables import comparisons
-from experiments._bargaining_verdicts import lower
+from experiments.bargaining.claims import judge
+from experiments.bargaining.results import sort_out
+from experiments.bargaining.strata import correlated, stratified
+from experiments.bargaining.tables import comparisons
+from experiments.bargaining.verdicts import lower
 from experiments.lab.statistics import permutation
 
 CLAIMS = (

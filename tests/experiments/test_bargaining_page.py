@@ -14,8 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import _plan, _run, bargaining
-from experiments._grid import BEHAVIOURS
+from experiments.bargaining import __main__ as bargaining
+from experiments.bargaining import plan as _plan
+from experiments.bargaining.config import resolved
+from experiments.bargaining.units import BEHAVIOURS
+from experiments.lab.lock import held
+from experiments.lab.page import main
+from metaspiel import files
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.nfg.errors import UserError
 from offline.data import load, save
@@ -33,12 +38,12 @@ GRID = shlex.split("--grid --behaviours uniform --explorations r2d")
 def page(*words: str) -> int:
     if "--grid" in words and "--trials" not in words:
         words = (*words, "--trials", "2")
-    return _run.main(bargaining.page, bargaining.Config, [*TINY, *map(str, words)])
+    return main(bargaining.page, bargaining.Config, [*TINY, *map(str, words)])
 
 
 def again(folder: Path, *words: str) -> int:
     arguments = ["--out", str(folder), "--resume", "--quiet", *words]
-    return _run.main(bargaining.page, bargaining.Config, arguments)
+    return main(bargaining.page, bargaining.Config, arguments)
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -66,7 +71,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def facts_only(whole: Path, monkeypatch: pytest.MonkeyPatch):
     """Reports take time: only the whole grid's is written, elsewhere its facts."""
-    from experiments import _bargaining_report
+    from experiments.bargaining import report as _bargaining_report
 
     def write(folder: Path, *rows_and_facts: object) -> dict[str, object]:
         return {"facts": rows_and_facts[-1]}
@@ -89,7 +94,7 @@ def test_a_grid_has_a_row_for_every_cell(whole: Path):
         if "clone" in row:
             assert set(row["clone"]) == {"trained", "held_out", "uniform"}
             assert row["clone"]["uniform"] == pytest.approx(3.2, abs=0.4)  # nats
-    fidelity = [_run.read_json(p) for p in (whole / "fidelity").glob("*.json")]
+    fidelity = [files.read_json(p) for p in (whole / "fidelity").glob("*.json")]
     assert len(fidelity) == 2 * 2
     for row in fidelity:
         other = next(r for r in fidelity if r["trial"] == row["trial"] and r is not row)
@@ -146,9 +151,9 @@ def test_a_killed_grid_goes_on_as_if_nothing_had_happened(whole: Path, tmp_path:
     assert {name: expected[name] for name in rows} == rows
     # Time before the kill counts, and the first command is kept.
     spent = sum(checkpoint.latest(begun.parent).cpu.values())
-    report = _run.read_json(folder / "units" / f"explore-{begun.parent.name}.json")
+    report = files.read_json(folder / "units" / f"explore-{begun.parent.name}.json")
     assert report["cpu_seconds"] >= round(spent, 3)
-    env = _run.read_json(folder / "env.json")
+    env = files.read_json(folder / "env.json")
     assert "--grid" in env["command"] and len(env["resumed"]) == 1
 
 
@@ -162,11 +167,11 @@ def test_a_part_of_a_grid_does_not_narrow_it(copy: Path, tmp_path: Path):
     before = lost.read_bytes()
     lost.unlink()
     (copy / "units" / "data-uniform-40-t0.json").unlink()
-    env = _run.read_json(copy / "env.json")
-    _run.write_json(copy / "env.json", {**env, "command": "first", "commit": "old"})
+    env = files.read_json(copy / "env.json")
+    files.write_json(copy / "env.json", {**env, "command": "first", "commit": "old"})
     assert again(copy, "--approaches", "oef", "--trials", "1") == 0
     config, summary = (
-        _run.read_json(copy / f"{n}.json") for n in ("config", "summary")
+        files.read_json(copy / f"{n}.json") for n in ("config", "summary")
     )
     assert config["approaches"] == ["coffee", "oef", "oef-bc"]
     assert (config["trials"], config["grid"]) == (2, True)
@@ -175,29 +180,28 @@ def test_a_part_of_a_grid_does_not_narrow_it(copy: Path, tmp_path: Path):
     assert summary["facts"]["commits"] == ["old", env["commit"]]
     assert summary["facts"]["env"]["command"] == "first"
     assert again(copy) == 0
-    report = _run.read_json(lost)
+    report = files.read_json(lost)
     assert report["regret"] == json.loads(before)["regret"]
-    assert len(_run.read_json(copy / "env.json")["resumed"]) == 2
+    assert len(files.read_json(copy / "env.json")["resumed"]) == 2
 
 
 def test_a_folder_has_one_writer(copy: Path, capsys: pytest.CaptureFixture[str]):
-    from experiments import _owner
 
-    with _owner.held(copy):
+    with held(copy):
         assert again(copy) == 2
         assert "another process is writing to it" in capsys.readouterr().err
         with (
             pytest.raises(UserError, match="one run at a time"),
-            _owner.held(copy),
+            held(copy),
         ):
             raise AssertionError
-    with _owner.held(copy):
+    with held(copy):
         pass
 
 
 def test_a_damaged_row_is_named(copy: Path, capsys: pytest.CaptureFixture[str]):
     place = copy / "judged" / "coffee-r2d-l2-a0.1-uniform-40-t1-by-rd.json"
-    row = _run.read_json(place)
+    row = files.read_json(place)
     broken = (
         ('{"approach":', "must be readable JSON"),
         ("[]", "must hold an object"),
@@ -216,7 +220,7 @@ def test_a_fault_stops_only_what_needs_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    from experiments import _units
+    from experiments.bargaining import steps as _units
 
     def fails(*_: object) -> None:
         raise ZeroDivisionError("a clone that cannot be")
@@ -257,11 +261,11 @@ def test_a_data_set_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[s
     words += ["--curve", "1", "--k", "2"]
     folder = tmp_path / "run"
 
-    def main(*more: str) -> int:
+    def asked(*more: str) -> int:
         arguments = [*words, *more]
-        return _run.main(bargaining.page, bargaining.Config, arguments)
+        return main(bargaining.page, bargaining.Config, arguments)
 
-    assert main("--out", str(folder)) == 0
+    assert asked("--out", str(folder)) == 0
     curve, final = sorted((folder / "judged").iterdir(), key=lambda p: len(p.name))[
         ::-1
     ]
@@ -282,13 +286,13 @@ def test_a_data_set_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "a resumed run keeps its data" in capsys.readouterr().err
     lopsided = replace(collect(Bargaining(), 24, 1), symmetric=False)
     save(lopsided, tmp_path / "mine")
-    assert main() == 2
+    assert asked() == 2
     assert "its symmetric must be True" in capsys.readouterr().err
-    assert main("--discount", "0.9") == 2
+    assert asked("--discount", "0.9") == 2
     assert "the game must be" in capsys.readouterr().err
     arrays = tmp_path / "mine" / "arrays.npz"
     arrays.write_bytes(arrays.read_bytes()[:-9])
-    assert main() == 2
+    assert asked() == 2
     assert "checksum" in capsys.readouterr().err
 
 
@@ -298,7 +302,7 @@ def test_the_plan_says_what_there_is_to_do(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    speed = _plan.measure(bargaining.resolved(bargaining.Config(size="tiny")))
+    speed = _plan.measure(resolved(bargaining.Config(size="tiny")))
     monkeypatch.setattr(_plan, "measure", lambda config: speed)
     assert page(*GRID, "--plan", "--out", str(tmp_path / "none")) == 0
     text = capsys.readouterr().out

@@ -20,9 +20,9 @@ from bargaining_worlds import (
     world,
 )
 
-from experiments import _bargaining_report as report
-from experiments._bargaining_rows import sort_out
-from experiments._bargaining_tables import comparisons, regret_cells, tuning_cells
+from experiments.bargaining import report
+from experiments.bargaining.results import sort_out
+from experiments.bargaining.tables import comparisons, regret_cells, tuning_cells
 
 
 def test_the_main_setting_has_most_rows_else_the_lowest_regret():
@@ -306,7 +306,7 @@ def test_matplotlib_waits_until_it_is_needed():
     import sys
 
     code = (
-        "import sys, experiments._bargaining_report; print('matplotlib' in sys.modules)"
+        "import sys, experiments.bargaining.report; print('matplotlib' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

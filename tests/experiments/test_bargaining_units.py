@@ -13,9 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import _parts, _run, bargaining
-from experiments._allowed import check
-from experiments._grid import ALL_TRIALS, Job, Unit, pieces, units
+from experiments.bargaining import __main__ as bargaining
+from experiments.bargaining import builders as _parts
+from experiments.bargaining.checks import check
+from experiments.bargaining.config import resolved
+from experiments.bargaining.units import ALL_TRIALS, Job, Unit, pieces, units
+from experiments.lab.lock import held
+from experiments.lab.page import main
 from experiments.lab.work import Outcome, run
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.nfg.errors import UserError
@@ -26,7 +30,7 @@ TINY = shlex.split("--size tiny --decisions 300 --trajectories 40 --quiet")
 
 
 def page(*words: str) -> int:
-    return _run.main(bargaining.page, bargaining.Config, [*TINY, *words])
+    return main(bargaining.page, bargaining.Config, [*TINY, *words])
 
 
 @pytest.mark.parametrize(
@@ -71,11 +75,11 @@ def test_impossible_wishes_are_refused_in_a_sentence(
 def test_one_member_is_enough_where_none_is_doubted():
     config = bargaining.Config(size="tiny", members=1, approaches=("oef",))
     config = replace(config, explorations=("rd",), evaluations=("rd",))
-    check(bargaining.resolved(config))
+    check(resolved(config))
 
 
 def test_units_come_after_what_they_need():
-    config = bargaining.resolved(bargaining.Config(grid=True, size="tiny", stack=3))
+    config = resolved(bargaining.Config(grid=True, size="tiny", stack=3))
     chosen = units(config)
     assert len(chosen) == len(set(chosen)) == len({u.name for u in chosen})
     seen: set[Unit] = set()
@@ -120,7 +124,7 @@ def test_a_termination_is_an_interruption(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    from experiments import _owner, _units
+    from experiments.bargaining import steps as _units
 
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -131,19 +135,20 @@ def test_a_termination_is_an_interruption(
     assert page("--out", str(tmp_path / "stopped")) == 130
     assert "what is finished is kept" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
-    with _owner.held(tmp_path / "stopped"):
+    with held(tmp_path / "stopped"):
         pass
 
 
 ORPHANS = """
 import multiprocessing, os, signal, subprocess, sys, time
-from experiments import _owner
+from experiments.lab.process import end_with_parent
 
-OWN = "from experiments import _owner; import time; _owner.end_with_parent(); "
+OWN = "from experiments.lab.process import end_with_parent as end; import time; end()"
+OWN += "; "
 OWN += "print('ready', flush=True); time.sleep(60)"
 
 def serve(line):
-    _owner.end_with_parent()
+    end_with_parent()
     line.send("ready")
     time.sleep(60)
 
@@ -171,7 +176,7 @@ def test_workers_die_with_their_parent_whatever_started_them(tmp_path: Path):
 
 
 def test_a_solver_that_anneals_over_an_unknown_horizon_is_refused_at_once():
-    config = bargaining.resolved(bargaining.Config(grid=True))
+    config = resolved(bargaining.Config(grid=True))
     with pytest.raises(UserError, match="the loop knows no horizon"):
         check(replace(config, explorations=("r3d:final=0",)))
     check(replace(config, explorations=("r3d:final=0,over=5",)))
@@ -180,7 +185,7 @@ def test_a_solver_that_anneals_over_an_unknown_horizon_is_refused_at_once():
 
 
 def test_a_stored_clone_is_of_the_network_that_is_configured(tmp_path):
-    config = bargaining.resolved(bargaining.Config(grid=True, size="tiny"))
+    config = resolved(bargaining.Config(grid=True, size="tiny"))
     unit = Unit(kind="clone", trial=0, behaviour="uniform", trajectories=40)
     job = Job((unit,), config, tmp_path)
     made = clone(collect(Bargaining(), 40, 1), 0, replace(Cloning(), steps=1))

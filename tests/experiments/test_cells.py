@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _run
 from experiments.matrl import cells as _cells
 from experiments.matrl.cells import Cell
 from matrl import loop
 from matrl.methods import Settings
+from metaspiel import files
 from metaspiel.learn.ppo import PPO, Diverged
 from metaspiel.nfg.errors import UserError
 
@@ -129,12 +129,12 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
     faults = _cells.train(CELLS, tmp_path)
     assert [(f.cell, f.outcome.user) for f in faults] == [(FAST, True)]
     room = FAST.room(tmp_path)
-    failed = _run.read_json(room / "failed.json")
+    failed = files.read_json(room / "failed.json")
     assert failed["fault"] == "PPO: it must not do this" and "step" in failed["trace"]
     assert failed["last_good"]["iteration"] == 4
     assert len(_cells.rows(FAST, tmp_path)) == 4
     with pytest.raises(UserError) as caught:
-        _cells.complain(faults, tmp_path)
+        raise _cells.complaint(faults, tmp_path)
     assert str(caught.value) == (
         "a/il, seed 3: PPO: it must not do this; the last good one is iteration 4, "
         f"'{room / 'checkpoint' / '000004'}'"
@@ -154,7 +154,7 @@ def test_a_fault_of_ours_is_not_the_users(
     monkeypatch.setattr(loop, "step", step)
     faults = _cells.train(CELLS, tmp_path)
     with pytest.raises(RuntimeError, match=r"2 cells failed.*ZeroDivisionError: ours"):
-        _cells.complain(faults, tmp_path)
+        raise _cells.complaint(faults, tmp_path)
 
 
 @pytest.mark.parametrize(

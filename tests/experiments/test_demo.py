@@ -2,11 +2,12 @@
 
 import json
 
-from experiments import _run, demo
+from experiments import demo
+from experiments.lab.page import main
 
 
 def call(*words):
-    return _run.main(demo.page, demo.Config, [str(word) for word in words])
+    return main(demo.page, demo.Config, [str(word) for word in words])
 
 
 def test_demo_compares_and_resumes(tmp_path, capsys):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.lab.watch import Watch, spell
-from experiments.lab.work import Outcome, Piece, complain, run
+from experiments.lab.work import Outcome, Piece, complaint, run
 from metaspiel.nfg.errors import UserError
 
 sys.path.insert(0, str(Path(__file__).parent))  # worker processes find it too
@@ -54,15 +54,15 @@ def test_a_fault_takes_those_that_need_it_and_no_others(tmp_path: Path, jobs: in
     assert [fault.lacks for fault in faults] == [None, "a", "b"]
     assert all(fault.user for fault in faults) and sorted(order) == list("abcd")
     with pytest.raises(UserError, match=r"3 pieces failed.*first is a: a must be"):
-        complain(faults)
+        raise complaint(faults)
 
 
 def test_a_bug_is_not_the_users_fault(tmp_path: Path):
     faults, _ = told([piece("a", tmp_path, "bug"), piece("b", tmp_path, "user")])
     assert faults[0].fault == "KeyError: 'a'" and "lab_pieces.py" in faults[0].trace
     with pytest.raises(RuntimeError, match="2 pieces failed"):
-        complain(faults)
-    complain([])
+        raise complaint(faults)
+    assert complaint([]) is None
 
 
 def test_a_lost_worker_costs_its_piece(tmp_path: Path):

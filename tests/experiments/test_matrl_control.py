@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import comparisons as claim
 from experiments.matrl import control as matrl_control
 from experiments.matrl import control_config
@@ -20,7 +20,7 @@ TWO = (*TINY, "--tasks", "hopper", "swimmer", "--seeds", 2)
 
 
 def call(*words):
-    return _run.main(matrl_control.page, Config, [str(word) for word in words])
+    return main(matrl_control.page, Config, [str(word) for word in words])
 
 
 def learned(folder):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import cost as matrl_cost
 from experiments.matrl import cost_config
 from experiments.matrl import cost_measures as _matrl_cost
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def page(*words: object) -> int:
-    return _run.main(matrl_cost.page, cost_config.Config, [str(word) for word in words])
+    return main(matrl_cost.page, cost_config.Config, [str(word) for word in words])
 
 
 def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -99,12 +99,12 @@ def test_methods_start_a_round_from_the_same_state(monkeypatch: pytest.MonkeyPat
 
 KILL = """
 import os, signal, sys
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import cost_measures as _matrl_cost, cost as matrl_cost
 def simulator(config, name):
     os.kill(os.getpid(), signal.SIGKILL)
 _matrl_cost.simulator = simulator
-_run.main(matrl_cost.page, matrl_cost.Config, sys.argv[1:])
+main(matrl_cost.page, matrl_cost.Config, sys.argv[1:])
 """
 
 

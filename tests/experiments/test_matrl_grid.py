@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import grid as matrl_grid
 from experiments.matrl import grid_config
 from experiments.matrl import grid_numbers as rows
@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def page(*words: object) -> int:
-    return _run.main(matrl_grid.page, grid_config.Config, [str(word) for word in words])
+    return main(matrl_grid.page, grid_config.Config, [str(word) for word in words])
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -98,7 +98,7 @@ def test_the_report_shows_everything(whole: Path):
 
 KILL = """
 import os, signal, sys
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import cells as _cells, grid as matrl_grid
 from matrl import loop
 real, calls = loop.step, []
@@ -108,7 +108,7 @@ def step(*given):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*given)
 loop.step, _cells.PAUSE = step, 0.0
-_run.main(matrl_grid.page, matrl_grid.Config, sys.argv[1:])
+main(matrl_grid.page, matrl_grid.Config, sys.argv[1:])
 """
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import matrix as matrl_matrix
 from experiments.matrl import matrix_config
 from experiments.matrl import matrix_numbers as parts
@@ -17,7 +17,7 @@ from matrl.matrix_games import CLASSES, Games, draw
 
 def call(*words):
     config = matrix_config.Config
-    return _run.main(matrl_matrix.page, config, [str(word) for word in words])
+    return main(matrl_matrix.page, config, [str(word) for word in words])
 
 
 SMALL = ("--games", 40, "--steps", 60, "--pennies-steps", 40)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import pong as matrl_pong
 from experiments.matrl import pong_config
 from experiments.matrl import pong_matches as matches
@@ -25,7 +25,7 @@ TINY = (
 
 
 def call(*words):
-    return _run.main(matrl_pong.page, Config, [str(word) for word in words])
+    return main(matrl_pong.page, Config, [str(word) for word in words])
 
 
 def arrays(folder):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from experiments import _run
+from experiments.lab.page import main
 from experiments.matrl import steps_report as report
 from experiments.matrl.steps import page
 from experiments.matrl.steps_config import Config
@@ -19,7 +19,7 @@ SMALL = [
 
 
 def run(*words):
-    return _run.main(page, Config, [*SMALL, *map(str, words)])
+    return main(page, Config, [*SMALL, *map(str, words)])
 
 
 def test_a_run_writes_what_it_found(tmp_path, capsys):
@@ -66,7 +66,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
         pass
     child.send_signal(signal.SIGKILL)
     child.communicate()
-    assert _run.main(page, Config, ["--out", str(out), "--resume", "--json"]) == 0
+    assert main(page, Config, ["--out", str(out), "--resume", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     for one, two in zip(whole["rows"], again["rows"], strict=True):
         assert one["values"] == two["values"]
@@ -86,7 +86,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
 )
 def test_impossible_wishes_get_one_sentence(tmp_path, capsys, words, sentence):
     out = tmp_path / "run"
-    assert _run.main(page, Config, ["--out", str(out), *words]) == 2
+    assert main(page, Config, ["--out", str(out), *words]) == 2
     text = capsys.readouterr().err
     assert sentence in text and text.startswith("error: ") and text.count("\n") == 1
     assert not out.exists()

@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _nes, _run, nes_figures, nes_tables
+from experiments.lab.page import main
+from experiments.nes import figures as nes_figures
+from experiments.nes import measures as _nes
+from experiments.nes import tables as nes_tables
 from meta_solvers.nes import store
 from meta_solvers.nes.data import Games
 from meta_solvers.nes.network import Architecture
@@ -14,12 +17,12 @@ from meta_solvers.nes.train import Recipe, Training
 
 def tables(*words):
     words = [str(word) for word in words]
-    return _run.main(nes_tables.page, nes_tables.Config, words)
+    return main(nes_tables.page, nes_tables.Config, words)
 
 
 def figures(*words):
     words = [str(word) for word in words]
-    return _run.main(nes_figures.page, nes_figures.Config, words)
+    return main(nes_figures.page, nes_figures.Config, words)
 
 
 @pytest.fixture(scope="session")

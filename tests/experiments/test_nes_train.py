@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from experiments import _run, mechanism, nes_train
+from experiments import mechanism
+from experiments.lab.page import main
+from experiments.nes import train as nes_train
 
 FIELDS = [
     *("--most", "4", "--work", "256", "--fewest", "8", "--every", "5", "--games", "8"),
@@ -15,7 +17,7 @@ FIELDS = [
 
 
 def train(*words):
-    return _run.main(nes_train.page, nes_train.Config, [*FIELDS, *words])
+    return main(nes_train.page, nes_train.Config, [*FIELDS, *words])
 
 
 def test_a_stopped_training_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
@@ -77,7 +79,7 @@ def test_bad_trainings_are_refused(words, tmp_path, capsys):
 
 
 def design(*words):
-    return _run.main(mechanism.page, mechanism.Config, list(words))
+    return main(mechanism.page, mechanism.Config, list(words))
 
 
 def test_tolls_lower_the_cost_of_the_equilibrium(tmp_path, capsys):

@@ -11,13 +11,14 @@ import time
 import numpy as np
 import pytest
 
-from experiments import _run, psro
+from experiments.lab.page import main
+from experiments.psro import __main__ as psro
 
 GAME = "goofspiel(num_cards=3,returns_type=total_points)"
 
 
 def call(*words, page=psro):
-    return _run.main(page.page, page.Config, [str(word) for word in words])
+    return main(page.page, page.Config, [str(word) for word in words])
 
 
 def rows(folder):
@@ -81,7 +82,14 @@ def test_kill_loses_at_most_the_running_iteration(tmp_path, attempt):
     words = ["--game", "leduc_poker", "--iterations", "12", "--quiet"]
     assert call(*words, "--out", whole) == 0
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.psro", *words, "--out", str(killed)]
+        [
+            sys.executable,
+            "-m",
+            "experiments.psro",
+            *words,
+            "--out",
+            str(killed),
+        ]
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:  # until two to five rows are there
@@ -236,7 +244,7 @@ def test_damaged_run_folders(tmp_path, capsys, damage):
 
 
 @pytest.mark.parametrize(
-    "page", ["psro", "solve", "demo", "compare_openspiel", "compare_solvers"]
+    "page", ["psro", "solve", "demo", "speed_openspiel", "speed_solvers"]
 )
 def test_help_loads_nothing_heavy(page):
     heavy = ("torch", "scipy", "cvxpy", "pyspiel", "matplotlib", "joblib", "ray")
@@ -330,7 +338,7 @@ LEARNED = [
 
 def learned(folder, *words):
     words = [*LEARNED, "--quiet", "--out", str(folder), *words]
-    return _run.main(psro.page, psro.Config, words)
+    return main(psro.page, psro.Config, words)
 
 
 def test_a_learned_run_resumes_bit_for_bit(tmp_path):
@@ -338,7 +346,7 @@ def test_a_learned_run_resumes_bit_for_bit(tmp_path):
     assert learned(tmp_path / "whole", *game, "--iterations", "2") == 0
     assert learned(tmp_path / "parts", *game, "--iterations", "1") == 0
     again = ["--out", str(tmp_path / "parts"), "--resume", "--iterations", "2"]
-    assert _run.main(psro.page, psro.Config, [*again, "--quiet"]) == 0
+    assert main(psro.page, psro.Config, [*again, "--quiet"]) == 0
     one, two = (
         np.load(tmp_path / name / "meta_game.npz") for name in ("whole", "parts")
     )
@@ -348,7 +356,7 @@ def test_a_learned_run_resumes_bit_for_bit(tmp_path):
     assert arrays(tmp_path / "whole") == arrays(tmp_path / "parts")
     # Killed after the last row was written, before its checkpoint was.
     shutil.rmtree(tmp_path / "parts" / "checkpoint" / "000002")
-    assert _run.main(psro.page, psro.Config, [*again, "--quiet"]) == 0
+    assert main(psro.page, psro.Config, [*again, "--quiet"]) == 0
     assert rows(tmp_path / "whole") == rows(tmp_path / "parts")
     assert arrays(tmp_path / "whole") == arrays(tmp_path / "parts")
     summary = json.loads((tmp_path / "whole/summary.json").read_text())
@@ -367,7 +375,7 @@ def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
         assert row["eval_gap"] is None
     assert "gap is not measured" in (first / "report.html").read_text()
     again = ["--out", str(first), "--resume", "--final-gap"]
-    assert _run.main(psro.page, psro.Config, again) == 0
+    assert main(psro.page, psro.Config, again) == 0
     assert "gap not measured" not in capsys.readouterr().out.replace("eval", "")
     assert learned(second, *words, "--eval-solver", "uniform", "--final-gap") == 0
     assert rows(first) == rows(second)
@@ -388,7 +396,7 @@ def test_a_refused_resume_of_a_learned_run_changes_nothing(tmp_path, capsys):
 def test_trials_without_a_last_gap_have_no_mean_of_it(tmp_path, capsys):
     words = ["--game", "bargaining", "--iterations", "1", "--trials", "2"]
     arguments = [*LEARNED, *words, "--out", str(tmp_path / "r")]
-    assert _run.main(psro.page, psro.Config, arguments) == 0
+    assert main(psro.page, psro.Config, arguments) == 0
     assert "gap not measured  value sum" in capsys.readouterr().out
     summary = json.loads((tmp_path / "r/summary.json").read_text())
     assert summary["gap"] is summary["gap_standard_error"] is None

@@ -13,7 +13,12 @@ from typing import Any
 
 import pytest
 
-from experiments import _owner, _run, nes_train, psro
+from experiments.lab.lock import held
+from experiments.lab.page import main
+from experiments.nes import train as nes_train
+from experiments.psro import __main__ as psro
+from experiments.psro import run as psro_run
+from experiments.psro.config import Config, Run
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
@@ -31,7 +36,7 @@ NES = [
 
 
 def run(page: Any, *words: object) -> int:
-    return _run.main(page.page, page.Config, [str(word) for word in words])
+    return main(page.page, page.Config, [str(word) for word in words])
 
 
 def resume(folder: Path, *words: object, page: Any = psro) -> int:
@@ -110,27 +115,32 @@ def test_workers_of_a_killed_run_write_no_more(tmp_path: Path):
 
 def test_what_fails_in_a_worker_is_one_sentence(tmp_path: Path):
     (tmp_path / "trial_0").touch()
-    config = psro.Config(iterations=1, trials=2, jobs=2)
+    config = Config(iterations=1, trials=2, run=Run(jobs=2))
     with pytest.raises(UserError, match="trial_0"):
-        psro._work([(config, tmp_path / "trial_0")])
+        psro_run._work([(config, tmp_path / "trial_0")])
 
 
 def test_a_run_owns_its_folder_whatever_is_removed_from_it(tmp_path: Path):
-    script = "import sys; from experiments import _run, psro; "
-    script += "sys.exit(_run.main(psro.page, psro.Config, sys.argv[1:]))"
-    words = [sys.executable, "-c", script, "--resume", "--out", str(tmp_path)]
+    words = [
+        sys.executable,
+        "-m",
+        "experiments.psro",
+        "--resume",
+        "--out",
+        str(tmp_path),
+    ]
     assert run(psro, "--iterations", 0, "--quiet", "--out", tmp_path) == 0
-    with _owner.held(tmp_path):
+    with held(tmp_path):
         (tmp_path / ".lock").unlink()
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         assert done.returncode == 2 and "must have one run at a time" in done.stderr
         assert done.stderr.count("\n") == 1
         with (
             pytest.raises(UserError, match="one that has just begun"),
-            _owner.held(tmp_path),
+            held(tmp_path),
         ):
             pass
-    with _owner.held(tmp_path):
+    with held(tmp_path):
         pass
 
 
@@ -138,7 +148,7 @@ def test_a_system_without_locks_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    with pytest.raises(UserError, match="POSIX locks"), _owner.held(tmp_path):
+    with pytest.raises(UserError, match="POSIX locks"), held(tmp_path):
         pass
 
 
@@ -146,19 +156,17 @@ def test_an_older_configuration_is_never_written_over_a_newer(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Another run widens the folder after ours has read it, before it owns it."""
-    check, busy = psro.check, []
+    check, busy = psro_run.check, []
 
     def late(config: psro.Config) -> None:
         check(config)
         if not busy:
             busy.append(1)
             words = ["--iterations", "9", "--stop-gap", "1e-12"]
-            script = "import sys; from experiments import _run, psro; "
-            script += "sys.exit(_run.main(psro.page, psro.Config, sys.argv[1:]))"
-            start = [sys.executable, "-c", script, "--resume", "--quiet"]
+            start = [sys.executable, "-m", "experiments.psro", "--resume", "--quiet"]
             subprocess.run([*start, "--out", str(copy), *words], check=True)
 
-    monkeypatch.setattr(psro, "check", late)
+    monkeypatch.setattr(psro_run, "check", late)
     assert resume(copy, "--iterations", 10) == 2
     error = capsys.readouterr().err
     assert "config.json' must be as it was when this run began" in error
@@ -268,7 +276,7 @@ def test_states_that_make_way_are_whole_or_gone(
     def fails(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    from experiments import _states
+    from experiments.lab import checkpoints as _states
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "rmdir", fails)

@@ -5,12 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _run, robust_check
+from experiments import robust_check
+from experiments.lab.page import main
 
 
 def call(*words):
     config = robust_check.Config
-    return _run.main(robust_check.page, config, [str(word) for word in words])
+    return main(robust_check.page, config, [str(word) for word in words])
 
 
 def test_a_small_run(tmp_path, capsys):

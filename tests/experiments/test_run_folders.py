@@ -2,7 +2,6 @@
 
 import ast
 import errno
-import inspect
 import json
 import os
 import shutil
@@ -14,9 +13,14 @@ from typing import Any
 
 import pytest
 
-from experiments import _owner, _run, contents, nes_train, psro
+from experiments import contents
+from experiments.lab.lock import held
+from experiments.lab.options import Output
+from experiments.lab.page import main
 from experiments.matrl import cells as _cells
 from experiments.matrl.cells import Cell
+from experiments.nes import train as nes_train
+from experiments.psro import __main__ as psro
 from matrl.methods import Settings
 from metaspiel import files
 from metaspiel.learn.mixing import Mixing
@@ -48,7 +52,7 @@ Damage = Callable[[Path], None]
 
 
 def run(page: Any, *words: object) -> int:
-    return _run.main(page.page, page.Config, [str(word) for word in words])
+    return main(page.page, page.Config, [str(word) for word in words])
 
 
 def resume(folder: Path, *words: object, page: Any = psro) -> int:
@@ -252,47 +256,43 @@ def test_a_full_disk_loses_nothing(
 
 SECOND = """
 import sys
-from experiments import _run, psro
-sys.exit(_run.main(psro.page, psro.Config, sys.argv[1:]))
+from experiments.lab.page import main
+from experiments.psro import __main__ as psro
+sys.exit(main(psro.page, psro.Config, sys.argv[1:]))
 """
 
 
 def test_a_second_run_is_refused_by_name(copy: Path):
     words = [sys.executable, "-c", SECOND, "--resume", "--out", str(copy)]
-    with _owner.held(copy):
+    with held(copy):
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert f"another process is writing to it: {os.getpid()}: " in done.stderr
 
 
-def pages() -> list[str]:
-    """Pages whose configuration has a run folder."""
-    modules = {name: contents.module(name) for name in contents.pages()}
-    return [
-        name
-        for name, module in sorted(modules.items())
-        if "out" in getattr(getattr(module, "Config", None), "__dataclass_fields__", ())
-    ]
-
-
 def test_every_page_owns_its_folder():
     """A folder is only had from ``claim``, as the block of a ``with``."""
-    every = pages()
-    assert {"psro", "nes_train", "bargaining", "demo", "matrl_grid"} < {*every}
-    for name in every:
-        tree = ast.parse(inspect.getsource(contents.module(name)))
+    modules = {name: contents.module(name) for name in contents.pages()}
+    owning = [n for n, m in modules.items() if isinstance(m.Config().run, Output)]
+    assert {"psro", "nes_train", "bargaining", "demo", "matrl_grid"} < {*owning}
+    claiming = set()
+    for path in sorted((ROOT / "experiments").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        nodes = list(ast.walk(tree))
         calls = [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "_run.claim"
+            n
+            for n in nodes
+            if isinstance(n, ast.Call) and ast.unparse(n.func) == "claim"
         ]
-        owned = [
-            item.context_expr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.With)
-            for item in node.items
-        ]
-        assert calls and all(call in owned for call in calls), name
+        withs = [item for n in nodes if isinstance(n, ast.With) for item in n.items]
+        owned = [item.context_expr for item in withs]
+        assert all(call in owned for call in calls), path
+        if calls:
+            claiming.add(path)
+    for name in owning:
+        file = Path(str(modules[name].__file__))
+        near = {file.with_name("run.py")} if file.stem == "__main__" else {file}
+        assert near & claiming, name
 
 
 def test_a_training_is_bound_to_its_rows_and_fields(
@@ -316,7 +316,7 @@ def test_a_training_is_bound_to_its_rows_and_fields(
         damage(copy)
         assert resume(copy, page=nes_train) == 2
         refused(capsys, sentence)
-    with _owner.held(whole):
+    with held(whole):
         assert resume(whole, page=nes_train) == 2
     refused(capsys, "must have one run at a time")
 

@@ -5,15 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from experiments import _run, solve, solvers
-from experiments._files import load_game
+from experiments import solve, solvers
+from experiments.lab.page import main
+from metaspiel.nfg import load
 from metaspiel.nfg.catalogue import named
 
 CHICKEN = named("chicken").game
 
 
 def call(*words):
-    return _run.main(solve.page, solve.Config, [str(word) for word in words])
+    return main(solve.page, solve.Config, [str(word) for word in words])
 
 
 def test_json_is_one_object_with_the_promised_keys(capsys):
@@ -48,7 +49,7 @@ def test_json_is_strict(words, capsys):
 
 @pytest.mark.parametrize("words", [(), ("--name", "mecce"), ("--name", "two_action")])
 def test_the_json_of_the_list_of_solvers_is_strict(words, capsys):
-    assert _run.main(solvers.page, solvers.Config, [*words, "--json"]) == 0
+    assert main(solvers.page, solvers.Config, [*words, "--json"]) == 0
     assert strict(capsys.readouterr().out)
 
 
@@ -89,13 +90,13 @@ def test_every_file_format_is_the_same_game(tmp_path):
         head + '{ { "D" "C" } { "D" "C" } } "a comment"\n{ ' + outcomes + " }\n1 2 3 4"
     )
     for name in ("g.npy", "g.npz", "g.csv", "g.nfg", "h.nfg"):
-        assert load_game(tmp_path / name).payoffs.tolist() == CHICKEN.payoffs.tolist()
+        assert load(tmp_path / name).payoffs.tolist() == CHICKEN.payoffs.tolist()
 
 
 def test_an_ensemble_and_repeats_from_npz(tmp_path):
     members = np.stack([CHICKEN.payoffs, CHICKEN.payoffs + 1])
     np.savez(tmp_path / "g.npz", members=members, repeats_0=[2, 1], repeats_1=[1, 1])
-    game = load_game(tmp_path / "g.npz")
+    game = load(tmp_path / "g.npz")
     assert game.members is not None and game.repeats is not None
     assert game.payoffs == pytest.approx(CHICKEN.payoffs + 0.5)
 

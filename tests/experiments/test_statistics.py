@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments._bargaining_published import PUBLISHED
+from experiments.bargaining.published import PUBLISHED
 from experiments.lab.statistics import (
     holm,
     interval,

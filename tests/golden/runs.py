@@ -249,7 +249,7 @@ RUNS: tuple[Run, ...] = (
     ),
     Run(
         name="compare",
-        words="compare_solvers --solvers mgcce mwcce nash_lp rm --families uniform "
+        words="speed_solvers --solvers mgcce mwcce nash_lp rm --families uniform "
         "zero_sum "
         "--sizes 3x3 2x2x2 --games 2 --out out --quiet",
         outputs=(Output(name="cells", pattern="cells/*.json"),),

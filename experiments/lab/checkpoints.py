@@ -1,0 +1,89 @@
+"""Which of a run's numbered states it goes on from, and what its user can do.
+
+A run keeps its two newest states. A state is sound where it can be read, belongs to the
+run, and the rows before it are there; what reads it says so.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from experiments.lab.options import From
+from metaspiel import files
+from metaspiel.nfg.errors import UserError
+
+KEPT = 2  # states of a run
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is said to a user whose newest state is lost.
+
+    Attributes:
+      back: how to go back, where the state before is sound.
+      anew: what is left where it is not.
+    """
+
+    back: str
+    anew: str
+
+
+RUN = Advice(
+    "the one before is sound, and --resume-from previous goes on from it",
+    "no sound one is before it, so a new run must begin in another folder",
+)
+
+
+def removing(newest: Path, room: Path, what: str) -> Advice:
+    """Advice to remove a state, or all of a room; ``what`` says what is then made."""
+    return Advice(
+        f"the one before is sound: remove '{newest}' and resume, and it goes on from "
+        "there",
+        f"remove '{room}' and resume: {what}",
+    )
+
+
+def sound(
+    places: Sequence[Path],
+    read: Callable[[Path], S],
+    advice: Advice,
+    start: From = "last",
+) -> S:
+    """The newest state; the one before where the newest is lost and ``start`` says so.
+
+    Args:
+      places: of the states, oldest first; at least one.
+      read: reads a state and holds it, and its rows, against the run.
+      advice: what the error says besides.
+      start: "previous" goes back, but only from a state that is lost.
+
+    Raises:
+      UserError: the state, and with "previous" the one before too, is not sound.
+    """
+    try:
+        return read(places[-1])
+    except UserError as error:
+        try:
+            if len(places) < 2:
+                raise UserError("there is none before it") from None
+            before = read(places[-2])
+        except UserError:
+            raise UserError(f"{error} ({advice.anew})") from None
+        if start == "previous":
+            return before
+        raise UserError(f"{error} ({advice.back})") from None
+
+
+def forget_older(folder: Path) -> None:
+    """Removes all states but the newest ones that a run keeps."""
+    for old in files.numbered(folder)[:-KEPT]:
+        files.remove_folder(old)
+
+
+def forget_later(place: Path) -> None:
+    """Removes the states after the one that a run goes on from."""
+    for later in files.numbered(place.parent):
+        if int(later.name) > int(place.name):
+            files.remove_folder(later)

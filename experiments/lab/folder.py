@@ -1,0 +1,242 @@
+"""A run folder: who may write to it, what it was asked, and pieces of its results."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments.lab.lock import LOCK, held
+from experiments.lab.options import Output, Printing
+from experiments.lab.process import environment, stoppable
+from metaspiel import files
+from metaspiel.nfg.errors import UserError
+
+CONFIG = "config.json"
+
+
+@contextmanager
+def claim(run: Output, name: str) -> Iterator[Path]:
+    """The folder a run may write to, which is its own until the block ends.
+
+    Without ``--out`` a fresh folder under ``runs/``. A folder that holds anything is
+    never written to, unless it is resumed. SIGTERM ends the block like Ctrl-C.
+
+    Raises:
+      UserError: the folder holds something, cannot be written to, belongs to another
+        process, holds a link that would lead writing elsewhere, or another run changed
+        its configuration since ours was read from it.
+    """
+    with ExitStack() as stack:
+        try:
+            folder = _fresh(name) if run.out is None else run.out
+            _check_empty(folder, run.resumes)
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(folder))
+        except OSError as error:
+            raise UserError(
+                f"--out: '{run.out or 'runs'}' must be writable; {error}"
+            ) from None
+        stack.enter_context(stoppable())
+        files.tidy(folder)
+        _check_empty(folder, run.resumes)  # another run may just have ended
+        _check_unchanged(folder)
+        yield folder
+
+
+# The folder and the bytes of config.json that this process's configuration is from.
+_READ: ContextVar[tuple[Path, bytes] | None] = ContextVar("_READ", default=None)
+
+
+@contextmanager
+def read_from(folder: Path | None) -> Iterator[None]:
+    """In the block ``claim`` gives the folder only with the configuration it has now.
+
+    A configuration is read before its folder is owned; a run that ends in between may
+    have widened it, and must not lose that.
+    """
+    place = None if folder is None else folder / CONFIG
+    known = None if place is None or not place.is_file() else place.read_bytes()
+    token = _READ.set(None if folder is None or known is None else (folder, known))
+    try:
+        yield
+    finally:
+        _READ.reset(token)
+
+
+def _check_unchanged(folder: Path) -> None:
+    read = _READ.get()
+    if read is None or read[0] != folder:
+        return
+    place = folder / CONFIG
+    if not place.is_file() or place.read_bytes() != read[1]:
+        raise UserError(
+            f"--resume: '{place}' must be as it was when this run began; another run "
+            "has changed it since (resume again)"
+        )
+
+
+def _fresh(name: str) -> Path:
+    number = 1
+    while True:
+        folder = Path("runs") / f"{name}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+            continue
+        return folder
+
+
+def _check_empty(folder: Path, resume: bool) -> None:
+    """Refuses a folder that holds more than what a run without results leaves."""
+    if resume or not (folder.exists() or folder.is_symlink()):
+        return
+    if folder.is_dir():
+        names = (inside.name for inside in folder.iterdir())
+        if all(n == LOCK or n.startswith(files.ASIDE) for n in names):
+            return
+    raise UserError(
+        f"--out: '{folder}' must be new or empty; it holds something (continue a "
+        "run with --resume, or choose another folder)"
+    )
+
+
+def stored(folder: Path) -> dict[str, Any]:
+    """The configuration that a run folder was begun with.
+
+    Raises:
+      UserError: it is damaged, was changed, or an earlier metaspiel wrote it.
+    """
+    place = folder / CONFIG
+    fields = files.read_json(place)
+    if not isinstance(fields, dict):
+        raise UserError(f"'{place}' must hold the fields of a run; it does not")
+    if "seal" not in fields:
+        env = (
+            files.read_json(folder / "env.json")
+            if (folder / "env.json").is_file()
+            else {}
+        )
+        env = env if isinstance(env, dict) else {}
+        versions = env.get("versions")
+        known = versions.get("metaspiel") if isinstance(versions, dict) else None
+        raise UserError(
+            f"--resume: '{place}' must hold a seal; the run was made by an earlier "
+            f"metaspiel ({known or 'of unknown version'}, commit "
+            f"{env.get('commit', 'unknown')}) and cannot be continued by this one"
+        )
+    before: dict[str, Any] = files.read_sealed(place)
+    return before
+
+
+def plain(value: Any) -> Any:
+    """A configuration, or a value of one, as JSON can hold it."""
+    if isinstance(value, dict):
+        return {name: plain(v) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def binding(config: Any) -> str:
+    """A hash of the fields that fix results: what checkpoints and results belong to."""
+    loose = getattr(config, "may_change", ())
+    loose = {*loose, *(k for k, v in vars(config).items() if isinstance(v, Printing))}
+    fields = plain(dataclasses.asdict(config))
+    return files.digest({k: v for k, v in fields.items() if k not in loose})
+
+
+def write_result(place: Path, value: Any, config: Any) -> None:
+    """Writes a piece of a run's results as JSON, bound to the configuration."""
+    files.write_sealed(place, files.nan_as_none(value), {"config": binding(config)})
+
+
+def read_result(place: Path, config: Any) -> Any:
+    """Reads what ``write_result`` wrote with the same configuration.
+
+    Raises:
+      UserError: it is damaged, was changed, or is that of another run.
+    """
+    try:
+        return files.read_sealed(place, {"config": binding(config)})
+    except UserError as error:
+        raise UserError(
+            f"{error} (remove the file and resume: it is then made again)"
+        ) from None
+
+
+def piece(place: Path, config: Any, make: Callable[..., Any]) -> Any:
+    """A finished piece of a run's results, or a new one that ``make`` gives.
+
+    Raises:
+      UserError: as ``read_result``.
+    """
+    if not place.exists():
+        write_result(place, make(), config)
+    return read_result(place, config)
+
+
+def record(folder: Path, config: Any) -> None:
+    """Writes ``config.json`` (every field, resolved) and ``env.json``.
+
+    The environment is that of the first run, whose command makes the folder again; of
+    later runs "resumed" lists command, commit and time.
+    """
+    first, now = begun(folder), environment()
+    files.write_sealed(folder / CONFIG, plain(dataclasses.asdict(config)))
+    if first is not None:
+        later = {name: now[name] for name in ("command", "commit")}
+        later["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+        now = {**first, "resumed": [*first.get("resumed", []), later]}
+    files.write_json(folder / "env.json", now)
+
+
+def begun(folder: Path) -> dict[str, Any] | None:
+    """What ``env.json`` says of the first run and those that resumed it, if any.
+
+    Raises:
+      UserError: it is damaged.
+    """
+    place = folder / "env.json"
+    if not place.is_file():
+        return None
+    env = files.read_json(place)
+    later = env.get("resumed", []) if isinstance(env, dict) else None
+    if not isinstance(later, list) or not all(isinstance(one, dict) for one in later):
+        raise UserError(
+            f"'{place}' must hold an object, as the run wrote it; it was changed (it "
+            "may be removed: results do not depend on it)"
+        )
+    known: dict[str, Any] = env
+    return known
+
+
+def commits(env: dict[str, Any]) -> list[str]:
+    """Commits whose code worked on the folder, in order."""
+    every = [env, *env.get("resumed", [])]
+    return list(dict.fromkeys(one.get("commit", "unknown") for one in every))
+
+
+def clock(folder: Path, seconds: float = 0.0) -> float:
+    """Wall seconds of all runs in this folder, with these added."""
+    place = folder / "clock.json"
+    before = 0.0
+    if place.exists():
+        try:
+            before = files.read_sealed(place)["wall_seconds"]
+        except UserError as error:
+            raise UserError(
+                f"{error} (it may be removed: it only adds up the time)"
+            ) from None
+    total: float = round(before + seconds, 3)
+    if seconds:
+        files.write_sealed(place, {"wall_seconds": total})
+    return total
+
+
+def slug(text: str) -> str:
+    """A name for a folder."""
+    return "".join(c if c.isalnum() else "_" for c in text).strip("_")[:60]

@@ -1,0 +1,120 @@
+"""Options that pages share, as a group of their own in every configuration.
+
+A configuration holds one under ``run``; its flags have no prefix (``--out``), those of
+any other group have one (``--ppo.batch``). What a run computes never depends on them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import tyro
+
+from metaspiel.nfg.errors import UserError
+
+Group = TypeVar("Group")
+Flat = Annotated[Group, tyro.conf.arg(name="")]
+From = Literal["last", "previous"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printing:
+    """What is printed, and where defaults come from."""
+
+    config: Path | None = None
+    """YAML file with defaults for the fields of this page."""
+    json: bool = False
+    """Print the summary as one JSON object and nothing else on stdout."""
+    quiet: bool = False
+    """Print no progress."""
+
+    def __post_init__(self) -> None:
+        """Groups that hold more refuse here what cannot be."""
+
+    @property
+    def silent(self) -> bool:
+        """No progress is printed."""
+        return self.quiet or self.json
+
+    def say(self, text: str) -> None:
+        """Prints a line of progress, unless the user wants none."""
+        if not self.silent:
+            print(text, flush=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output(Printing):
+    """A page with a run folder."""
+
+    out: Path | None = None
+    """Run folder (default: a new one under runs/)."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the run goes on with what its folder has."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumable(Output):
+    """A page whose killed run goes on."""
+
+    resume: bool = False
+    """Continue the run in --out: what is finished is kept."""
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the run goes on with what its folder has."""
+        return self.resume
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parallel(Resumable):
+    """A page whose work is shared by processes."""
+
+    jobs: int = 1
+    """Processes that share the work (one thread each); results do not depend on it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least(self, jobs=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stateful(Resumable):
+    """A page whose run keeps its two newest states."""
+
+    resume_from: From = "last"
+    """State that --resume takes: the newest, or, where that is lost, the one before."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.resume_from != "last" and not self.resume:
+            raise UserError("--resume-from goes with --out FOLDER --resume")
+
+
+def flag(name: str) -> str:
+    """A field of a configuration as its flag: ``ppo.target_kl`` is --ppo.target-kl."""
+    return f"--{name.replace('_', '-')}"
+
+
+def least(config: Any, **lows: float) -> None:
+    """Refuses fields below their bounds; None is left alone.
+
+    Raises:
+      UserError: a field is below, or not a number.
+    """
+    for name, low in lows.items():
+        value = getattr(config, name)
+        if value is not None and not value >= low:
+            raise UserError(f"{flag(name)} must be at least {low}; got {value}")
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """``"4x4x4"`` as ``(4, 4, 4)``."""
+    parts = text.split("x")
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise UserError(
+            f"--sizes: a size must be action counts like 4x4 or 3x3x3; got '{text}'"
+        )
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,263 @@
+"""A page: from the command line to its answer, or one sentence and an exit code."""
+
+import dataclasses
+import io
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from experiments.lab.folder import plain, read_from, stored
+from experiments.lab.options import Printing, flag
+from experiments.lab.process import module
+from meta_solvers.base import SolverFailed
+from metaspiel import files
+from metaspiel.nfg.errors import UserError, unknown
+
+Config = TypeVar("Config")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a page says when it is done.
+
+    Attributes:
+      summary: for ``--json``.
+      text: for people; nothing is printed where it is empty.
+      fault: raised when all is said: what went wrong in a part of the work.
+    """
+
+    summary: Any
+    text: str = ""
+    fault: Exception | None = None
+
+    def tell(self, run: Printing) -> None:
+        """Prints it as the user asked for; raises the fault."""
+        if run.json:
+            print(json.dumps(files.spelled(self.summary)))
+        elif not run.quiet and self.text:
+            print(self.text)
+        if self.fault is not None:
+            raise self.fault
+
+
+def main(
+    page: Callable[[Any], Answer | None],
+    config: type[Any],
+    arguments: Sequence[str] | None = None,
+    program: str | None = None,
+) -> int:
+    """Parses the command line, runs the page, and returns the exit code.
+
+    The page gives its answer, or says itself what it has to say.
+
+    0: done. 2: the user asked for something impossible, said in one sentence. 130:
+    interrupted. Anything else is a fault of ours and keeps its traceback (1).
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    usage = program or f"python -m {module(page.__module__)}"
+    doc = (sys.modules[page.__module__].__doc__ or "").strip()
+
+    def begin() -> None:
+        out = _value(words, "--out") if "--resume" in words else None
+        with read_from(None if out is None else Path(out)):
+            asked = parse(config, words, usage, doc)
+            answer = page(asked)
+            if answer is not None:
+                answer.tell(asked.run)
+
+    return guarded(begin, "resume" in _fields(config()))
+
+
+def guarded(action: Callable[[], None], resumes: bool = False) -> int:
+    """Runs an action and returns the exit code that ``main`` promises.
+
+    Args:
+      action: what may fail.
+      resumes: whether an interrupted user can be told to go on with ``--resume``.
+    """
+    try:
+        action()
+    except (UserError, SolverFailed) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        from psro.executor import WorkerLost
+
+        if not isinstance(error, WorkerLost):
+            raise
+        print(f"error: {error}; --out FOLDER --resume goes on", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"error: a file must be usable; {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"error: the arrays must fit in memory; {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        more = "; --out FOLDER --resume goes on" if resumes else ""
+        print(f"interrupted: what is finished is kept{more}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse(
+    config: type[Config], words: list[str], program: str, doc: str = ""
+) -> Config:
+    """The page's configuration from words, over a YAML file or a stored run."""
+    file, out = _value(words, "--config"), _value(words, "--out")
+    usual = _fields(config())
+    own = {k: v for k, (v, group) in usual.items() if not isinstance(group, Printing)}
+    before: dict[str, Any] = {}
+    more: list[str] = []
+    if "--resume" in words:
+        if file is not None:
+            raise UserError("--config: a resumed run keeps its own configuration")
+        if out is None:
+            raise UserError("--resume: the run folder must be named with --out DIR")
+        place = Path(out) / "config.json"
+        if not place.is_file():
+            raise UserError(
+                f"--resume: '{out}' must be the folder of an earlier run; it has no "
+                "config.json"
+            )
+        before = _flat(stored(Path(out)), usual, f"'{place}'")
+        before = {name: value for name, value in before.items() if name in own}
+        more = _as_words(before, own, words, f"'{place}'")
+    elif file is not None:
+        where = f"--config '{file}'"
+        values = _flat(_read_yaml(Path(file)), usual, where)
+        for name in ("resume", "config"):
+            if name in values:
+                raise UserError(f"--config: '{file}' must not set {name}")
+        more = _as_words(values, {k: v for k, (v, _) in usual.items()}, words, where)
+    chosen = _cli(config, [*more, *words], program, doc)
+    loose = getattr(config, "may_change", ())
+    for name, (value, _) in _fields(chosen).items():
+        if name not in before or name.partition(".")[0] in loose:
+            continue
+        if plain(value) != before[name]:
+            raise UserError(
+                f"--resume: {flag(name)} must stay as the run in '{out}' has it, "
+                f"{before[name]!r}; got {plain(value)!r}"
+            )
+    return chosen
+
+
+def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> Config:
+    """What tyro makes of the words; a value that its own class refuses is a sentence.
+
+    Raises:
+      UserError: a group of the configuration refuses its fields.
+    """
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(config, args=words, prog=program, description=doc)
+    except SystemExit as ended:
+        cause: BaseException | None = ended
+        while cause is not None:
+            if isinstance(cause, UserError):
+                raise UserError(str(cause)) from None
+            cause = cause.__cause__ or cause.__context__
+        sys.stderr.write(said.getvalue())
+        raise
+
+
+def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
+    """Values by the name that their flags have, each with the group that it is in."""
+    every: dict[str, tuple[Any, Any]] = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not dataclasses.is_dataclass(value):
+            every[field.name] = value, config
+            continue
+        dot = "" if isinstance(value, Printing) else f"{field.name}."
+        every |= {dot + name: one for name, one in _fields(value).items()}
+    return every
+
+
+def _flat(
+    values: dict[str, Any], known: dict[str, Any], where: str, prefix: str = ""
+) -> dict[str, Any]:
+    """Nested fields by the name that their flags have.
+
+    Raises:
+      UserError: there is no such field.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = prefix + str(key).replace("-", "_")
+        inside = [one for one in known if one.startswith(f"{name}.")]
+        if isinstance(value, dict) and (inside or name == "run"):
+            flat |= _flat(value, known, where, "" if name == "run" else f"{name}.")
+        elif name not in known:
+            raise unknown(where, "field", name, known)
+        else:
+            flat[name] = value
+    return flat
+
+
+def _value(words: list[str], flag: str) -> str | None:
+    """The word after ``flag``, which may be given once."""
+    values = []
+    for word, after in zip(words, [*words[1:], None], strict=False):
+        if word == flag:
+            values.append(after)
+        elif word.startswith(flag + "="):
+            values.append(word[len(flag) + 1 :])
+    if len(values) > 1:
+        raise UserError(f"{flag} must be given once; got {len(values)} times")
+    return values[0] if values else None
+
+
+def _as_words(
+    values: dict[str, Any], usual: dict[str, Any], words: list[str], where: str
+) -> list[str]:
+    """Stored fields as words of the command line, but for those that words give."""
+    given = {word.split("=")[0] for word in words}
+    made: list[str] = []
+    for name, value in values.items():
+        group, _, last = flag(name)[2:].rpartition(".")
+        no = f"--{group}{'.' if group else ''}no-{last}"
+        if given & {flag(name), no} or value == [] or value is usual[name] is None:
+            continue
+        if value is None:
+            value = "None"
+        if isinstance(value, bool) and isinstance(usual[name], bool):
+            made.append(flag(name) if value else no)
+        elif isinstance(value, list) and isinstance(usual[name], tuple):
+            made += [flag(name), *map(str, value)]
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            made += [flag(name), str(value)]
+        else:
+            raise UserError(f"{where}: {name} cannot be {value!r}")
+    return made
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        fields = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = str(error).splitlines()[0]
+        raise UserError(
+            f"--config: '{path}' must be a readable YAML file; {text}"
+        ) from None
+    if not isinstance(fields, dict):
+        raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
+    return fields
+
+
+def shown(value: float | None, form: str) -> str:
+    """A number that may not have been measured, for people."""
+    return "not measured" if value is None else format(value, form)

@@ -1,0 +1,1 @@
+"""The Neural Equilibrium Solver: training, tables and figures of its paper."""

@@ -1,0 +1,38 @@
+"""PSRO and JPSRO with any meta-solver: exact on tabular games, learned elsewhere.
+
+Example: python -m experiments.psro --game kuhn_poker --players 3 --solver mgcce
+         python -m experiments.psro --game bargaining --oracle ddqn --solver rd
+
+Writes a run folder: config, environment, one row of metrics an iteration, a checkpoint
+that a killed run resumes from bit for bit, the meta-game, plots and report.html.
+"""
+
+import sys
+
+from experiments.lab.page import Answer, main, shown
+from experiments.psro.config import Config
+from metaspiel.nfg.errors import UserError
+
+
+def page(config: Config) -> Answer:
+    """Runs and says where the results are."""
+    from experiments.psro.run import run
+    from experiments.psro.trial import rounded
+
+    summary = run(config)
+    if summary["failed"]:
+        fault = UserError(
+            f"the run ended early, and what it had is in '{summary['folder']}': "
+            f"{summary['stopped']}"
+        )
+        return Answer(summary=summary, fault=fault)
+    welfare = rounded(summary["value_sum"])
+    text = (
+        f"gap {shown(summary['gap'], '.6g')}  value sum {welfare:.6g}  "
+        f"cpu {summary['cpu_seconds']:.2f} s  -> {summary['folder']}"
+    )
+    return Answer(summary=summary, text=text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(page, Config))

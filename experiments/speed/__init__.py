@@ -1,0 +1,1 @@
+"""Speed pages: solvers, learners and loops beside those of others."""

@@ -1,0 +1,112 @@
+"""Speed of learned responses, in small: that it measures what it says."""
+
+import json
+
+import pytest
+import torch
+
+from experiments.lab.page import main
+from experiments.speed import learner as learner_speed
+from experiments.speed import our_learner as _learning
+from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
+
+
+def call(*words):
+    config = learner_speed.Config
+    return main(learner_speed.page, config, [str(word) for word in words])
+
+
+def test_the_page(tmp_path, capsys):
+    pytest.importorskip("tree")
+    out = tmp_path / "r"
+    parts = [p for p in learner_speed.PARTS if p != "cuda"]
+    assert call("--quick", "--json", "--part", *parts, "--out", out) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert json.loads((out / "summary.json").read_text())["rows"] == rows
+    assert {row["part"] for row in rows} == set(parts)
+    assert all(row["value"] > 0 for row in rows)
+    named = {row["what"]: row for row in rows}
+    assert len(named) == len(rows)
+    shares = [row["value"] for row in rows if row["what"].startswith("share of")]
+    assert len(shares) == 5 and sum(shares) == pytest.approx(100)
+    stacked = [row for row in rows if row["part"] == "stacked"]
+    assert len(stacked) == 4 and all(row["met"] for row in stacked)
+    once = named["to the uniform policy"]["value"]
+    for text in _learning.GAMES.values():
+        ratio = named[f"ours is faster than that, {text}"]
+        assert ratio["value"] == pytest.approx(
+            named[f"response, {text}"]["value"] / once
+        )
+        assert ratio["met"] == (ratio["value"] >= 4)
+    assert "| update | times the floor of an update |" in (out / "table.md").read_text()
+    assert "<table" in (out / "report.html").read_text()
+
+
+def test_without_dm_tree_the_rest_is_measured(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(learner_speed, "installed", lambda: False)
+    words = ("--quick", "--json", "--part", "openspiel", "payoffs", "--out", tmp_path)
+    assert call(*words) == 0
+    rows = json.loads(capsys.readouterr().out)
+    lines = [row for row in rows if row["part"] == "openspiel"]
+    assert [row["note"] for row in lines] == [learner_speed.MISSING]
+    assert {"update", "response", "payoffs"} <= {row["part"] for row in rows}
+
+
+def test_operations_are_counted_as_the_specification_counts_them():
+    # 2 * 64 * (4 D 200 + 5 * 200^2 + 2 * 200 A): 41.2 million for OpenSpiel's game.
+    assert _learning.flops(MLP(92, 200, 121), 64) == pytest.approx(41.2e6, rel=2e-3)
+
+
+def test_updates_of_whole_responses_are_those_that_training_makes():
+    # The same rule at a size that can be run: 3 of 10 rounds are silent.
+    settings = _learning.replace(_learning.PAPER, decisions=640, minimum=200, batch=4)
+    network = MLP.of(Bargaining(), 8)
+    asked = _learning.task(
+        Bargaining(), network, settings, opponents=Pool.uniform(network), seed=0
+    )
+    _, learned = _learning.response(asked)
+    assert learned.updates == _learning.whole_updates(settings) == 7 * 40
+    assert _learning.whole_updates() == 93_760
+
+
+def test_the_other_agent_plays_our_policy():
+    pytest.importorskip("tree")
+    from experiments.speed import openspiel_dqn as _dqn
+
+    network = MLP.of(Bargaining())
+    (vector,) = _learning.fresh(network, 1, 3)
+    env = _dqn.environment("bargaining_generalized", 0)
+    agent = _dqn.agent(env, 0, _learning.PAPER, 0)
+    _dqn.load(agent, network, vector)
+    x = torch.rand(7, network.inputs, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        theirs = agent._q_network(x)
+    torch.testing.assert_close(theirs, network.scores(torch.as_tensor(vector), x))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--part", "updates"), "did you mean 'update'"),
+        (("--fraction", 0), "--fraction must be"),
+        (("--fraction", 1.5), "--fraction must be"),
+        (("--rounds", 0), "--rounds must be"),
+        (("--policies", 1), "--policies must be"),
+        (("--episodes", 1), "--episodes must be"),
+        (("--seed", -1), "--seed must be"),
+    ],
+)
+def test_bad_input(tmp_path, capsys, words, sentence):
+    assert call(*words, "--out", tmp_path / "r") == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+def test_no_gpu_is_said(tmp_path, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert call("--part", "cuda", "--out", tmp_path / "r") == 2
+    assert "needs a GPU" in capsys.readouterr().err
