@@ -1,6 +1,6 @@
 """Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,18 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     best: Sequence[int] = ()
+
+    @classmethod
+    def of(
+        cls,
+        caption: str,
+        columns: Mapping[str, Callable[[Any], Any]],
+        rows: Iterable[Any],
+        best: Sequence[int] = (),
+    ) -> "Table":
+        """A table of one line a row, each column read off the row by a function."""
+        lines = [[read(row) for read in columns.values()] for row in rows]
+        return cls(caption, list(columns), lines, best)
 
     @property
     def lines(self) -> list[list[str]]:
@@ -91,3 +103,20 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table as Markdown, which ends with a line break."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number with so many digits after the point; "-" where there is none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def span(low: float | None, high: float | None, digits: int = 1) -> str:
+    """An interval as "[low, high]"; "-" where there is none."""
+    if low is None or high is None:
+        return "-"
+    return f"[{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as per cent; "-" where there is none."""
+    return "-" if share is None else f"{100 * share:.{digits}f} %"

@@ -1,0 +1,115 @@
+"""Claims that a page puts to the test, in one vocabulary.
+
+A claim holds or fails when its test decides; it is undecided when the test could not
+tell, and not tested when what it needs was not run. "Fails" says that the opposite was
+shown, never that too little was seen; a remark says what qualifies a verdict.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from experiments.lab.report import Table
+
+LEVEL = 0.05
+
+
+class Verdict(StrEnum):
+    """What a test says of a claim."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNDECIDED = "undecided"
+    NOT_TESTED = "not tested"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A sentence that is put to the test, and what came of it.
+
+    Attributes:
+      text: the claim.
+      verdict: what its test says.
+      evidence: the numbers, in words.
+      about: the game or task; empty where the claim is about all of them.
+      test: how it was tested, in words.
+      trials: independent runs that it rests on, where they can be counted.
+      remark: what qualifies the verdict, such as "before correction only".
+      published: what the paper has.
+      numbers: what the verdict was read off.
+    """
+
+    text: str
+    verdict: Verdict
+    evidence: str
+    about: str = ""
+    test: str = ""
+    trials: int | None = None
+    remark: str = ""
+    published: str = ""
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The claim as JSON holds it, without what is empty."""
+        return {k: v for k, v in asdict(self).items() if v not in ("", None, {})}
+
+    @property
+    def judged(self) -> str:
+        """The verdict and what qualifies it."""
+        return f"{self.verdict}: {self.remark}" if self.remark else str(self.verdict)
+
+
+def decide(
+    p: float | None,
+    reverse: float | None,
+    smallest: float | None,
+    level: float = LEVEL,
+) -> tuple[Verdict, str]:
+    """The verdict of a one-sided test and of its reverse, and a remark on it.
+
+    Args:
+      p: of the claim; None without trials on both sides.
+      reverse: of the opposite.
+      smallest: the least p that so few trials can have.
+      level: at most which a p decides.
+    """
+    if p is None or reverse is None or smallest is None:
+        return Verdict.NOT_TESTED, ""
+    if p <= level:
+        return Verdict.HOLDS, ""
+    if reverse <= level:
+        return Verdict.FAILS, ""
+    few = f"too few trials: the least possible p is {smallest:.2g}"
+    return Verdict.UNDECIDED, few if smallest > level else ""
+
+
+def within(low: float | None, high: float | None, bar: float = 0.0) -> Verdict:
+    """Whether an interval is above a bar; without one nothing is decided."""
+    if low is None or high is None:
+        return Verdict.UNDECIDED
+    if low > bar:
+        return Verdict.HOLDS
+    return Verdict.FAILS if high < bar else Verdict.UNDECIDED
+
+
+def table(claims: Sequence[Claim], caption: str = "Claims") -> Table:
+    """The claims for a report; columns that are empty for all of them are left out."""
+    columns: dict[str, list[Any]] = {
+        "about": [one.about for one in claims],
+        "claim": [one.text for one in claims],
+        "published": [one.published for one in claims],
+        "verdict": [one.judged for one in claims],
+        "evidence": [one.evidence for one in claims],
+        "test": [one.test for one in claims],
+        "trials": ["" if one.trials is None else one.trials for one in claims],
+    }
+    kept = {head: cells for head, cells in columns.items() if any(map(bool, cells))}
+    return Table(caption, list(kept), list(zip(*kept.values(), strict=True)))
+
+
+def counted(claims: Sequence[Claim]) -> str:
+    """How often each verdict was given: "2 holds, 1 undecided"."""
+    given = [one.verdict for one in claims]
+    return ", ".join(f"{given.count(v)} {v}" for v in Verdict if v in given)
