@@ -44,21 +44,16 @@ def fill(
         name: _Cell(name, room / f"{name}.json", config, make)
         for name, make in cells.items()
     }
-    ready = {n: c.place for n, c in every.items() if c.place.exists()}
-    results = {name: read_result(place, config) for name, place in ready.items()}
-    missing = [
-        Piece(name=n, what=c, do=_fill) for n, c in every.items() if n not in ready
-    ]
-    faults = carry_out(missing, folder, config.run)
-    lost = {fault.name for fault in faults}
+    missing = [cell for cell in every.values() if not cell.place.exists()]
     for name, cell in every.items():
-        if name not in ready and name not in lost:
-            results[name] = read_result(cell.place, config)
-    return {name: results[name] for name in every if name in results}, faults
+        if cell not in missing:
+            read_result(cell.place, config)  # refused before anything is made
+    pieces = [Piece(name=cell.name, what=cell, do=_fill) for cell in missing]
+    faults = carry_out(pieces, folder, config.run)
+    there = {name: cell.place for name, cell in every.items() if cell.place.exists()}
+    return {name: read_result(place, config) for name, place in there.items()}, faults
 
 
 def _fill(cells: Sequence[_Cell]) -> list[Outcome]:
     """Makes cells; what a worker process is asked."""
-    return [
-        one for cell in cells for one in attempt([cell.name], partial(_Cell.fill, cell))
-    ]
+    return [one for cell in cells for one in attempt([cell.name], cell.fill)]
