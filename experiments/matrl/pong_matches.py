@@ -18,7 +18,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from experiments.lab import work
-from experiments.lab.watch import Watch
+from experiments.lab.watch import carry_out
 from experiments.lab.work import Outcome, Piece
 from experiments.matrl.cells import Cell, kept, state
 from experiments.matrl.pong_config import Config
@@ -156,8 +156,7 @@ def played(config: Config, cells: Sequence[Cell], folder: Path) -> Scores:
         if not one.place.is_file()
     ]
     (folder / "matches").mkdir(exist_ok=True)
-    with Watch(pieces, jobs=config.run.jobs, silent=config.run.silent) as watch:
-        faults = work.run(pieces, watch.tell, jobs=config.run.jobs)
+    faults = carry_out(pieces, folder, config.run)
     if (fault := work.complaint(faults, what="matches")) is not None:
         raise fault
     results = {one: one.read() for one in every}

@@ -15,8 +15,21 @@ from matrl.crossplay import Choice
 
 
 def tables(summary: Summary) -> list[Table]:
-    """Duels, scripts, the choice of a method, and claims."""
+    """The matrix at a glance, duels, scripts, the choice of a method, and claims."""
+    first, second = summary.matrix.first, summary.matrix.second
     return [
+        Table.of(
+            f"Score of {first} against {second}, checkpoints against checkpoints",
+            {
+                "all pairs": lambda one: f"{one.mean:+.3f}",
+                "the same age": lambda one: f"{one.same_age:+.3f}",
+                "ahead by two standard errors": lambda one: report.percent(
+                    one.ahead, 0
+                ),
+                "behind": lambda one: report.percent(one.behind, 0),
+            },
+            [summary.matrix],
+        ),
         Table.of(
             "Final agents against final agents",
             {
@@ -60,19 +73,6 @@ def _choice(choice: Choice) -> Table:
             [method, *(f"{v:+.2f}" for v in payoff), f"{nash:.2f}", f"{rank:.2f}"]
             for method, payoff, nash, rank in lines
         ],
-    )
-
-
-def lead(summary: Summary) -> str:
-    """The run and its score matrix in words."""
-    matrix = summary.matrix
-    return (
-        f"{summary.game}: {summary.iterations} iterations, {summary.env_steps:,} "
-        f"steps, {summary.seeds} seeds, {summary.games} games a pair. Mean score of "
-        f"{matrix.first} against {matrix.second} over all pairs of checkpoints "
-        f"{matrix.mean:+.3f}, at the same age {matrix.same_age:+.3f}; ahead by two "
-        f"standard errors in {report.percent(matrix.ahead, 0)} of the pairs, behind in "
-        f"{report.percent(matrix.behind, 0)}."
     )
 
 
@@ -124,7 +124,8 @@ def write(folder: Path, config: Config, summary: Summary, *, scores: Scores) -> 
         summary.record,
         title=f"MATRL and independent learners in {config.game}",
         lead=[
-            lead(summary),
+            f"{config.game}: {config.iterations} iterations, {summary.env_steps:,} "
+            f"steps, {config.seeds} seeds, {config.games} games a pair.",
             "A score is half the difference of both agents' returns in a game. "
             "Intervals and p-values of duels resample and divide the runs of both "
             "methods; those against scripts are over runs.",
