@@ -2,8 +2,8 @@
 
 ``options``, ``page`` and ``process`` are the command line, ``folder``, ``lock``,
 ``metrics`` and ``checkpoints`` the run folder; ``work``, ``watch`` and ``grid`` do
-pieces of work; ``statistics``, ``estimates`` and
-``verdict`` judge, ``report`` and ``charts`` show.
+pieces of work; ``statistics``, ``estimates`` and ``verdict`` judge, ``report`` and
+``charts`` show.
 """
 
 __all__ = [
