@@ -2,17 +2,19 @@
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from experiments.lab.estimates import estimate
 from experiments.lab.page import main, parse
-from experiments.matrl import control
+from experiments.matrl import control, control_results
 from experiments.matrl.control_config import Config
 from experiments.matrl.control_results import Line, ends_above, rises
-from metaspiel.games import extras
+from metaspiel.games import extras, worlds
+from metaspiel.games.markov import Continuous
 
 TINY = (
     *("--limit", 10, "--random-episodes", 3),
@@ -34,12 +36,83 @@ def learned(folder):
     return cells
 
 
+@dataclass(frozen=True)
+class Slides:
+    """Scenes of two agents, who see one number each."""
+
+    observations: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    steps: np.ndarray
+
+    @property
+    def over(self):
+        return self.terminated | self.truncated
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A robot that needs no extra: each agent is paid for holding its number at 0."""
+
+    limit: int = 1000
+    kind = "hopper"
+    agents, inputs, draws, actions = 2, 1, 1, Continuous(1)
+
+    @property
+    def name(self):
+        return worlds.spell(self, self.kind)
+
+    def start(self, uniforms):
+        seen = np.repeat(2 * uniforms[:, None] - 1, 2, axis=1).astype(np.float32)
+        no, none = np.zeros(len(seen), bool), np.zeros(len(seen), np.int64)
+        return Slides(seen, np.zeros((len(seen), 2)), no, no, steps=none)
+
+    def restart(self, scene, where, uniforms):
+        new = self.start(uniforms)
+        seen = np.where(where[:, None, None], new.observations, scene.observations)
+        paid = np.where(where[:, None], 0.0, scene.rewards)
+        steps = np.where(where, 0, scene.steps)
+        return Slides(seen, paid, new.over, scene.over & ~where, steps=steps)
+
+    def step(self, scene, actions):
+        live = ~scene.over[:, None]
+        seen = scene.observations + 0.1 * live[..., None] * np.clip(actions, -1, 1)
+        paid = np.where(live, -np.abs(seen[..., 0]).astype(float), 0.0)
+        steps = scene.steps + 1
+        no, end = np.zeros(len(seen), bool), steps >= self.limit
+        return Slides(seen.astype(np.float32), paid, no, end, steps=steps)
+
+
+class Swing(Slider):
+    kind = "swimmer"
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    pytest.importorskip("mujoco")
+def stand_ins():
+    """Robots of two tasks that need no extra."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(worlds.WORLDS, "hopper", f"{__name__}:Slider")
+        patch.setitem(worlds.WORLDS, "swimmer", f"{__name__}:Swing")
+        patch.setattr(control_results, "metadata", SimpleNamespace(version=str.upper))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, stand_ins):
     folder = tmp_path_factory.mktemp("control") / "run"
     assert call(*TWO, "--iterations", 4, "--quiet", "--out", folder) == 0
     return folder
+
+
+def test_a_run_on_real_robots(tmp_path, capsys):
+    pytest.importorskip("mujoco")
+    words = (*TINY, "--tasks", "ant", "--seeds", 1, "--iterations", 2)
+    assert call(*words, "--out", tmp_path, "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert {*summary["versions"]} == {"gymnasium", "mujoco"}
+    for row in summary["table"]:
+        assert row["seeds"] == [0] and len(row["last"]["values"]) == 1
 
 
 def test_a_small_run(whole):
@@ -65,6 +138,7 @@ def test_a_small_run(whole):
     # four iterations: the first ten are the last ten
     assert list(verdicts.values()).count("fails") == 4
     assert "| hopper | il | 2 |" in (whole / "table.md").read_text()
+    assert summary["versions"] == {"gymnasium": "GYMNASIUM", "mujoco": "MUJOCO"}
     assert "<svg" in (whole / "report.html").read_text()
     assert (whole / "plots" / "curves.png").stat().st_size > 10_000
 
@@ -108,7 +182,7 @@ def test_episodes_of_the_default_are_whole():
 def test_a_missing_extra_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     extras._free.cache_clear()  # robots of other tests
-    assert call(*TWO, "--iterations", 2, "--out", tmp_path / "new") == 2
+    assert call(*TINY, "--tasks", "ant", "--out", tmp_path / "new") == 2
     text = capsys.readouterr().err
     assert "pip install" in text and "[mujoco]" in text
     assert text.count("\n") == 1
