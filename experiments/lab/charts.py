@@ -3,8 +3,10 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.lab.report import Picture
@@ -53,3 +55,20 @@ def curve(
     if lines:
         axes.legend(fontsize=8)
     return drawn
+
+
+def band(
+    axes: Axes,
+    x: Sequence[float],
+    middle: Sequence[float],
+    *,
+    low: Sequence[float | None],
+    high: Sequence[float | None],
+    **style: Any,
+) -> None:
+    """A line with its interval around it; without one where an end is missing."""
+    (line,) = axes.plot(x, middle, **style)
+    if None not in (*low, *high):
+        bounds = np.array(low, dtype=float), np.array(high, dtype=float)
+        colour = line.get_color()
+        axes.fill_between(x, *bounds, color=colour, alpha=0.15, linewidth=0)

@@ -120,3 +120,18 @@ def span(low: float | None, high: float | None, digits: int = 1) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as per cent; "-" where there is none."""
     return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def publish(
+    folder: Path,
+    summary: Any,
+    *,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture],
+) -> None:
+    """Writes summary.json, table.md and report.html of a run."""
+    files.write_json(folder / "summary.json", summary)
+    files.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
+    render(folder / "report.html", title, lead, tables=tables, figures=figures)

@@ -262,3 +262,13 @@ def t_test(values: Sequence[float]) -> float | None:
     if error == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * t.sf(abs(mean) / error, size - 1))
+
+
+Ends = tuple[float | None, float | None]
+
+
+def apart(one: Ends, two: Ends) -> bool | None:
+    """Whether two intervals do not overlap; None where an end is missing."""
+    if one[0] is None or one[1] is None or two[0] is None or two[1] is None:
+        return None
+    return one[0] > two[1] or two[0] > one[1]

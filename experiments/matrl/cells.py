@@ -29,7 +29,6 @@ from experiments.lab.page import Answer
 from experiments.lab.process import stoppable
 from experiments.lab.watch import RowsMade, Watch
 from experiments.lab.work import Outcome, Piece
-from experiments.matrl.learners import LEARNERS
 from experiments.matrl.states import (
     Cell,
     all_rows,
@@ -43,6 +42,7 @@ from experiments.matrl.states import (
     save,
     state,
 )
+from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import Diverged
@@ -103,7 +103,7 @@ def check(cells: Sequence[Cell]) -> None:
         kind = cell.game, cell.method, cell.settings
         if kind not in begun:
             begun.add(kind)
-            LEARNERS[cell.method]().start(load(cell.game), cell.settings, cell.seed)
+            LEARNERS[cell.method].start(load(cell.game), cell.settings, cell.seed)
 
 
 def train(
@@ -178,7 +178,7 @@ def attempt(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
 def _learn(cell: Cell, room: Path) -> None:
     torch.set_num_threads(1)
     _claim(cell, room)
-    game, learner = load(cell.game), LEARNERS[cell.method]()
+    game, learner = load(cell.game), LEARNERS[cell.method]
     kept_before = newest(cell, room)
     if kept_before is not None:
         now = learner.load(kept_before.place)

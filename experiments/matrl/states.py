@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.lab import checkpoints as _states
 from experiments.lab import metrics as _metrics
-from experiments.matrl.learners import LEARNERS
+from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -64,7 +64,7 @@ def save(cell: Cell, state: Any, place: Path, seal: str) -> None:
     """Writes a state as a folder that says what it belongs to."""
     facts = {"cell": cell.identity, "iteration": state.iteration, "rows": seal}
     with files.new_folder(place) as aside:
-        LEARNERS[cell.method]().save(state, aside)
+        LEARNERS[cell.method].save(state, aside)
         files.seal_folder(aside, facts)
 
 
@@ -233,4 +233,4 @@ def state(cell: Cell, place: Path) -> Any:
       UserError: it is damaged, or belongs to another cell or iteration.
     """
     _facts(cell, place)
-    return LEARNERS[cell.method]().load(place)
+    return LEARNERS[cell.method].load(place)
