@@ -10,7 +10,7 @@ import numpy as np
 from matrl import loop
 from matrl.meta_game import estimate
 from matrl.methods import METHODS, Settings
-from meta_solvers.base import solve
+from meta_solvers.solving import solve
 from meta_solvers.two_action import TwoActionNash
 from metaspiel.games.markov import MarkovGame
 from metaspiel.nfg.game import Game
