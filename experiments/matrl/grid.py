@@ -22,12 +22,10 @@ the report says so, and the page ends with exit code 2 and one sentence.
 """
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-from experiments.lab.folder import CONFIG, claim, record, stored
+from experiments.lab.folder import claim, record, widened
 from experiments.lab.page import Answer, main
-from experiments.matrl.cells import Cell, check, conclude, train_timed
+from experiments.matrl.cells import Cell, check, conclude, train
 from experiments.matrl.grid_config import Config
 from experiments.matrl.grid_report import write
 
@@ -56,27 +54,14 @@ def runs(config: Config) -> list[Cell]:
     return cells
 
 
-def widened(folder: Path, config: Config) -> Config:
-    """The configuration with all that earlier runs of the folder were asked for."""
-    if not (folder / CONFIG).is_file():
-        return config
-    before = stored(folder)
-    return replace(
-        config,
-        games=tuple(dict.fromkeys([*before["games"], *config.games])),
-        methods=tuple(dict.fromkeys([*before["methods"], *config.methods])),
-        seeds=max(before["seeds"], config.seeds),
-    )
-
-
 def page(config: Config) -> Answer:
     """Trains what is missing and reports; faults are told at the end."""
     runs(config)
     with claim(config.run, "matrl_grid") as folder:
-        config = widened(folder, config)
+        config = widened(folder, config, lists=("games", "methods"), most=("seeds",))
         cells = runs(config)
         record(folder, config)
-        failures = train_timed(cells, folder, config.run.jobs, config.run.silent)
+        failures = train(cells, folder, config.run.jobs, config.run.silent)
         summary = write(folder, config, cells, failures)
     return conclude(folder, summary, failures)
 

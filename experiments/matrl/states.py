@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import checkpoints as _states
-from experiments.lab import metrics as _metrics
+from experiments.lab import checkpoints, metrics
 from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -36,6 +35,11 @@ class Cell:
     seed: int
     iterations: int
     keep: int = 0
+
+    @property
+    def title(self) -> str:
+        """What it is called for people."""
+        return f"{self.label}, seed {self.seed}"
 
     @property
     def slug(self) -> str:
@@ -86,7 +90,7 @@ class Newest:
     """A state to go on from: its folder, and the rows before it."""
 
     place: Path
-    rows: _metrics.Rows
+    rows: metrics.Rows
 
 
 def newest(cell: Cell, room: Path) -> Newest | None:
@@ -108,10 +112,12 @@ def newest(cell: Cell, room: Path) -> Newest | None:
     def read(one: Path) -> Newest:
         facts = _facts(cell, one)
         path = room / "metrics.jsonl"
-        return Newest(one, _metrics.read(path, facts["iteration"], facts["rows"]))
+        return Newest(one, metrics.read(path, facts["iteration"], facts["rows"]))
 
     again = "the cell is then trained again"
-    return _states.sound(places, read, _states.removing(places[-1], room, again))
+    return checkpoints.sound(
+        places, read, checkpoints.removing(places[-1], room, again)
+    )
 
 
 def check_kept(cell: Cell, room: Path, made: int) -> None:
@@ -190,13 +196,13 @@ def finished(cell: Cell, folder: Path) -> bool:
     return last is not None and done == known | {"rows": last.rows.seal}
 
 
-def all_rows(cell: Cell, room: Path) -> _metrics.Rows:
+def all_rows(cell: Cell, room: Path) -> metrics.Rows:
     """All rows of a cell that has just failed; none where they are not sound."""
     try:
         newest(cell, room)
-        return _metrics.read(room / "metrics.jsonl", None)
+        return metrics.read(room / "metrics.jsonl", None)
     except UserError:
-        return _metrics.Rows()
+        return metrics.Rows()
 
 
 def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
@@ -216,7 +222,7 @@ def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
         last = newest(cell, room)
         return [] if last is None else list(last.rows.rows[: cell.iterations])
     path = room / "metrics.jsonl"
-    made = _metrics.read(path, known["iterations"], known["rows"], more=True)
+    made = metrics.read(path, known["iterations"], known["rows"], more=True)
     return list(made.rows[: cell.iterations])
 
 
