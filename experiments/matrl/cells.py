@@ -13,7 +13,7 @@ what it belongs to: the cell, its iteration, and the rows before it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from experiments.lab import checkpoints, work
+from experiments.lab.folder import record
 from experiments.lab.metrics import Metrics
 from experiments.lab.options import Parallel, least
 from experiments.lab.page import Answer
@@ -56,6 +57,7 @@ __all__ = [
     "finished",
     "kept",
     "last_good",
+    "perform",
     "rows",
     "state",
     "train",
@@ -133,6 +135,26 @@ def conclude(folder: Path, summary: Any, failures: Sequence[Failure]) -> Answer:
     """What a page says at its end: its tables or its summary, then what failed."""
     text = f"{(folder / 'table.md').read_text('utf-8')}\n-> {folder}"
     return Answer(summary=summary, text=text, fault=complaint(failures, folder))
+
+
+def perform(
+    config: Any,
+    cells: Sequence[Cell],
+    folder: Path,
+    write: Callable[[Path, Any, Sequence[Cell], Sequence[Failure]], Any],
+) -> Answer:
+    """Trains what is missing and reports; faults are told at the end.
+
+    Args:
+      config: of the page.
+      cells: all that it asks for.
+      folder: of the run; held by this process.
+      write: writes the report of folder, config, cells and failures, and returns the
+        summary.
+    """
+    record(folder, config)
+    failures = train(cells, folder, config.run.jobs, config.run.silent)
+    return conclude(folder, write(folder, config, cells, failures), failures)
 
 
 def attempt(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:

@@ -23,9 +23,9 @@ the report says so, and the page ends with exit code 2 and one sentence.
 
 import sys
 
-from experiments.lab.folder import claim, record, widened
+from experiments.lab.folder import claim, widened
 from experiments.lab.page import Answer, main
-from experiments.matrl.cells import Cell, check, conclude, train
+from experiments.matrl.cells import Cell, check, perform
 from experiments.matrl.grid_config import Config
 from experiments.matrl.grid_report import write
 
@@ -59,11 +59,7 @@ def page(config: Config) -> Answer:
     runs(config)
     with claim(config.run, "matrl_grid") as folder:
         config = widened(folder, config, lists=("games", "methods"), most=("seeds",))
-        cells = runs(config)
-        record(folder, config)
-        failures = train(cells, folder, config.run.jobs, config.run.silent)
-        summary = write(folder, config, cells, failures)
-    return conclude(folder, summary, failures)
+        return perform(config, runs(config), folder, write)
 
 
 if __name__ == "__main__":

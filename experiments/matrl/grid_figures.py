@@ -24,10 +24,10 @@ COLOURS = {
 }
 """Of each method, the same in every figure."""
 _LINES = {
-    "optimum": ("optimum", "black", "-"),
-    "attained": ("attained, decentralised", "black", "--"),
-    "uniform": ("random play", "#999999", ":"),
-    "waiting": ("nobody moves", "#999999", "-."),
+    "exact optimum": ("black", "-"),
+    "attained without more sight (lower bound)": ("black", "--"),
+    "random play": ("#999999", ":"),
+    "nobody moves": ("#999999", "-."),
 }
 
 
@@ -71,22 +71,13 @@ def _frame(axes: Axes) -> None:
 
 
 def _levels(axes: Axes, task: TaskResult) -> None:
-    """Lines of what is known, each with its value; equal ones are drawn once."""
-    known = task.reference
-    for key, (name, colour, style) in _LINES.items():
-        value = getattr(known, key, None)
-        if known is None or value is None:
-            continue
-        if known.attained == known.optimum:
-            if key == "attained":
-                continue
-            name = name.replace("optimum", "optimum, attained decentralised")
-        label = f"{name}: {value:.4g}"
-        axes.axhline(value, color=colour, linestyle=style, linewidth=1, label=label)
-    for name, value in task.plan.published:
-        label = f"{name} in the paper: {value:g}"
-        dots, colour = (0, (1, 2)), COLOURS[name]
-        axes.axhline(value, color=colour, linestyle=dots, linewidth=1.6, label=label)
+    """Lines of what is known, each with its value."""
+    for name, value in task.known.items():
+        colour, style = _LINES.get(
+            name, (COLOURS.get(name.removeprefix("paper: ")), "dotted")
+        )
+        label = f"{name.partition(' (')[0]}: {value:.4g}"
+        axes.axhline(value, color=colour, linestyle=style, linewidth=1.2, label=label)
 
 
 def finals(task: TaskResult) -> Figure:

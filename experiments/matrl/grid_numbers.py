@@ -13,6 +13,12 @@ from experiments.matrl.grid_config import Plan
 from metaspiel.games.grids import Reference
 from metaspiel.games.markov import MarkovGame
 
+_KNOWN = {
+    "exact optimum": "optimum",
+    "attained without more sight (lower bound)": "attained",
+    "random play": "uniform",
+    "nobody moves": "waiting",
+}
 _POINTS = 50  # of a curve at most; iterations beyond are averaged in blocks
 Row = Mapping[str, Any]  # metrics of an iteration
 
@@ -31,19 +37,13 @@ class Curve:
 class Facts:
     """Facts of a run, or means over runs; None where a method has no such thing.
 
-    Attributes:
-      final: mean team return of the last iterations.
-      own: the same of each agent.
-      length: steps of an episode in them.
-      average: mean team return of all iterations.
-      best: of the blocks of iterations.
-      rho: share of its present policy that an agent keeps, a mean.
-      rho_inside: share of iterations in which that of some agent is in (0, 1).
-      rho_any: likewise, above 0.
-      equilibria: found in a meta-game, on average.
-      several: share of meta-games in which there was more than one.
-      meta_regret: the largest of all runs.
-      approximate: meta-games whose equilibrium is not exact, of all runs.
+    ``final`` is the mean team return of the last iterations, ``own`` that of each
+    agent, ``length`` that of episodes; ``average`` is of all iterations, ``best`` of
+    the blocks of iterations. ``rho`` is the share of its present policy that an agent
+    keeps, ``rho_inside`` the share of iterations in which that of some agent is in
+    (0, 1), ``rho_any`` above 0. ``equilibria`` are found in a meta-game, ``several`` is
+    the share of those with more than one, ``meta_regret`` the largest of all runs and
+    ``approximate`` the number of inexact ones in all of them.
     """
 
     final: float | None = None
@@ -65,16 +65,9 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class MethodLine:
-    """A method on a task.
+    """A method on a task: finished and unfinished runs, final returns by seed.
 
-    Attributes:
-      method: its name.
-      n: finished runs.
-      failed: runs that are not finished.
-      finals: final returns by seed.
-      low: lower end of Student's interval of the final return.
-      high: upper end.
-      mean: over the finished runs.
+    ``low`` and ``high`` are Student's interval of the mean final return.
     """
 
     method: str
@@ -113,6 +106,17 @@ class TaskResult:
         return getattr(self.game, "reference", None)
 
     @property
+    def known(self) -> Mapping[str, float]:
+        """Final team returns of the paper and exact ones, by name."""
+        known = {f"paper: {name}": value for name, value in self.plan.published}
+        if self.reference is not None:
+            for text, name in _KNOWN.items():
+                value = getattr(self.reference, name)
+                if value is not None:
+                    known[text] = value
+        return known
+
+    @property
     def finished(self) -> Mapping[str, MethodLine]:
         """The methods of which a run is finished, by name."""
         return {line.method: line for line in self.lines if line.n}
@@ -138,13 +142,10 @@ class TaskResult:
 class Pair:
     """What a method has more than another at the end of the runs, seed by seed.
 
-    Attributes:
-      n: seeds of both.
-      same: those that end the same.
-      difference: the mean, with Student's interval from ``low`` to ``high``.
-      p: two-sided, of Student's test; ``p_holm`` is corrected for the number of pairs.
-      p_sign: one-sided, of the sign-flip test.
-      apart: the intervals of the two methods do not overlap.
+    ``n`` seeds are of both, ``same`` of them end the same. ``low`` and ``high`` are
+    Student's interval, ``p`` and ``p_holm`` (corrected for the number of pairs)
+    two-sided of his test, ``p_sign`` one-sided of the sign-flip test. ``apart`` says
+    that the intervals of the two methods do not overlap.
     """
 
     task: str

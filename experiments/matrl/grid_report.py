@@ -104,19 +104,9 @@ def _table(task: TaskResult, pairs: Mapping[str, Pair]) -> Table:
         "95 % of pairs": paired(lambda pair: span(pair.low, pair.high, 2)),
         "p": paired(lambda pair: "-" if pair.p is None else f"{pair.p:.2g}"),
     }
-    known = [(f"paper: {name}", value) for name, value in task.plan.published]
-    if task.reference is not None:
-        names = {
-            "optimum": "exact optimum",
-            "attained": "attained without more sight (lower bound)",
-            "uniform": "random play",
-            "waiting": "nobody moves",
-        }
-        known += [(text, getattr(task.reference, key)) for key, text in names.items()]
     shown = [
         MethodLine(method=name, mean=Facts(final=value))
-        for name, value in known
-        if value is not None
+        for name, value in task.known.items()
     ]
     plan, ppo = task.plan, task.plan.learner.ppo
     caption = (

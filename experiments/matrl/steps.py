@@ -19,9 +19,9 @@ report.html; a killed run goes on with --out FOLDER --resume, to the same bits.
 
 import sys
 
-from experiments.lab.folder import claim, record
+from experiments.lab.folder import claim
 from experiments.lab.page import Answer, main
-from experiments.matrl.cells import Cell, check, conclude, train
+from experiments.matrl.cells import Cell, check, perform
 from experiments.matrl.steps_config import VARIANTS, Config
 from experiments.matrl.steps_report import write
 
@@ -52,10 +52,7 @@ def page(config: Config) -> Answer:
     """Trains what is missing and reports; faults are told at the end."""
     cells = runs(config)
     with claim(config.run, "matrl_steps") as folder:
-        record(folder, config)
-        failures = train(cells, folder, config.run.jobs, config.run.silent)
-        summary = write(folder, config, cells, failures)
-    return conclude(folder, summary, failures)
+        return perform(config, cells, folder, write)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,15 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from refusals import refused
+
 from experiments.lab.page import main
+from experiments.matrl import steps
 from experiments.matrl.steps import page
 from experiments.matrl.steps_config import Config
 from experiments.matrl.steps_report import Point, beats_all, better, compare
@@ -87,11 +92,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     ],
 )
 def test_impossible_wishes_get_one_sentence(tmp_path, capsys, words, sentence):
-    out = tmp_path / "run"
-    assert main(page, Config, ["--out", str(out), *words]) == 2
-    text = capsys.readouterr().err
-    assert sentence in text and text.startswith("error: ") and text.count("\n") == 1
-    assert not out.exists()
+    refused(steps, list(words), sentence, folder=tmp_path, capsys=capsys)
 
 
 def point(method, low, high):
