@@ -30,12 +30,11 @@ import sys
 
 import numpy as np
 
-from experiments.lab.folder import claim, record
+from experiments.lab.folder import claim
 from experiments.lab.page import Answer, main
-from experiments.matrl.cells import Cell, check, conclude, train
+from experiments.matrl.cells import Cell, check, perform
 from experiments.matrl.control_config import Config
 from experiments.matrl.control_report import write
-from experiments.matrl.control_results import measure
 
 
 def plan(config: Config) -> list[Cell]:
@@ -68,11 +67,7 @@ def page(config: Config) -> Answer:
     """Trains what is missing, judges and reports."""
     cells = plan(config)
     with claim(config.run, "matrl_control") as folder:
-        record(folder, config)
-        failures = train(cells, folder, config.run.jobs, config.run.silent)
-        summary, curves = measure(config, cells, folder)
-        write(folder, config, curves, summary=summary)
-        return conclude(folder, summary.record, failures)
+        return perform(config, cells, folder, write)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """Tables, figure and report of the MuJoCo page."""
 
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.lab import charts, report, verdict
 from experiments.lab.estimates import trailing
+from experiments.matrl.cells import Cell, Failure
 from experiments.matrl.control_config import Config
-from experiments.matrl.control_results import WINDOW, Curves, Summary
+from experiments.matrl.control_results import WINDOW, Curves, Summary, measure
 from metaspiel import files
 
 COLOURS = {
@@ -64,8 +67,11 @@ def curve_figure(config: Config, curves: Curves, summary: Summary) -> Figure:
     return drawn
 
 
-def write(folder: Path, config: Config, curves: Curves, *, summary: Summary) -> None:
-    """Writes all that the page reports."""
+def write(
+    folder: Path, config: Config, cells: Sequence[Cell], failures: Sequence[Failure]
+) -> dict[str, Any]:
+    """Writes all that the page reports of what is finished; returns the summary."""
+    summary, curves = measure(config, cells, folder)
     arrays: dict[str, np.ndarray] = {}
     for line in summary.table:
         if line.seeds:
@@ -83,9 +89,10 @@ def write(folder: Path, config: Config, curves: Curves, *, summary: Summary) -> 
         f"Mean over seeds of the last {WINDOW} iterations' return; {band}.",
         folder / "plots" / "curves.png",
     )
+    record = summary.record
     report.publish(
         folder,
-        summary.record,
+        record,
         title="MATRL on robots moved by several agents",
         lead=[
             f"{config.iterations} iterations of {config.learner.ppo.batch} steps "
@@ -99,3 +106,4 @@ def write(folder: Path, config: Config, curves: Curves, *, summary: Summary) -> 
         tables=tables(summary),
         figures=[figure],
     )
+    return record
