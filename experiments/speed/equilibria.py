@@ -167,10 +167,12 @@ def page(config: Config) -> Answer:
         return answer(
             folder,
             f"Maximum-entropy {concept} of L2-invariant games",
-            "Solved is the share of games with a measured gap of at most 1e-6 that the "
-            "solver calls optimal. Distance is the total variation to our interior "
-            "point, which cannot judge itself. Times are CPU milliseconds a game of "
-            f"one thread, and how many times less that is than {BASE}'s.",
+            [
+                "solved: games with a gap of at most 1e-6 that are called optimal",
+                "distance: total variation to our interior point, which cannot judge "
+                "itself",
+                f"ms: CPU milliseconds a game; speed up: {BASE}'s over it",
+            ],
             [asdict(row) for row in rows],
             figures=[plot],
             cells=[asdict(cell) for cell in cells],

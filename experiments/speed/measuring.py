@@ -47,7 +47,7 @@ def in_turns(works: Mapping[str, Callable[[], float]], rounds: int) -> dict[str,
 def answer(
     folder: Path,
     title: str,
-    lead: str,
+    lead: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     *,
     figures: Sequence[Picture] = (),
@@ -58,7 +58,7 @@ def answer(
     Args:
       folder: of the run.
       title: of the report.
-      lead: what the table's columns mean.
+      lead: sentences on it: what the columns mean.
       rows: of the table, as JSON has them; every field is a column.
       figures: of the report.
       results: written as JSON files of their names.
@@ -68,9 +68,10 @@ def answer(
     table = Table(title, [head.replace("_", " ") for head in heads], cells)
     for name, result in results.items():
         files.write_json(folder / f"{name}.json", result)
-    files.write_text(folder / "table.md", table.markdown)
-    render(folder / "report.html", title, [lead], [table], figures)
-    return Answer(summary=rows, text=table.markdown.rstrip())
+    text = "\n".join([table.markdown, *(f"- {sentence}" for sentence in lead)])
+    files.write_text(folder / "table.md", f"{text}\n")
+    render(folder / "report.html", title, lead, [table], figures)
+    return Answer(summary=rows, text=text)
 
 
 def _cell(value: Any) -> Any:

@@ -124,8 +124,11 @@ def page(config: Config) -> Answer:
         return answer(
             folder,
             "Meta-solvers on families of random games",
-            "OK is the share of games with status OK. Gaps are of the solver's own "
-            "concept, over the payoff range; times are CPU milliseconds by size.",
+            [
+                "ok is the share of games with status OK",
+                "gaps are of the solver's own concept, over the payoff range",
+                "times are CPU milliseconds, by size",
+            ],
             [row.record for row in rows],
             cells=[asdict(cell) for cell in cells],
         )
