@@ -22,15 +22,19 @@ class _Cell:
 
 
 def fill(
-    cells: Mapping[str, Callable[[], Any]], folder: Path, config: Any
+    cells: Mapping[str, Callable[[], Any]],
+    folder: Path,
+    config: Any,
+    room: str = "cells",
 ) -> tuple[dict[str, Any], list[Outcome]]:
     """Makes the cells that are missing, in processes where the run has several.
 
     Args:
       cells: what makes the result of each, by name: module-level functions or
         ``partial`` ones, so that another process can be given them.
-      folder: of the run, owned by this process; cells are files in ``cells/``.
+      folder: of the run, owned by this process.
       config: of the page; a cell belongs to it, and is refused in another run.
+      room: the folder in it where the cells are files.
 
     Returns:
       The results that are there, in the order of the cells, and the faults.
@@ -38,10 +42,10 @@ def fill(
     Raises:
       UserError: a file is damaged, or another run's.
     """
-    room = folder / "cells"
-    room.mkdir(exist_ok=True)
+    place = folder / room
+    place.mkdir(exist_ok=True)
     every = {
-        name: _Cell(name, room / f"{name}.json", config, make)
+        name: _Cell(name, place / f"{name}.json", config, make)
         for name, make in cells.items()
     }
     missing = [cell for cell in every.values() if not cell.place.exists()]

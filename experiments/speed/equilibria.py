@@ -17,22 +17,21 @@ run again.
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache, partial
-from typing import Literal
+from functools import lru_cache, partial
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy import ndarray
 
 from experiments.lab import charts
-from experiments.lab.folder import claim, read_result, record, write_result
+from experiments.lab.folder import claim, record
+from experiments.lab.grid import fill
 from experiments.lab.options import Flat, Resumable, least, shape
 from experiments.lab.page import Answer, main
-from experiments.lab.report import percent
 from experiments.speed import references
 from experiments.speed.measuring import answer, timed
 from experiments.speed.references import SOLVED, Games, Reference
-from metaspiel import files
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import measure
@@ -108,15 +107,14 @@ class Row:
     note: str
 
 
-def chosen(config: Config) -> tuple[Sequence[str], dict[str, tuple[int, ...]]]:
+def chosen(config: Config) -> tuple[Sequence[str], Sequence[str]]:
     """Solvers and sizes, checked before anything runs."""
     for name in config.solvers:
         if name not in references.SOLVERS:
             raise unknown("--solvers", "solver", name, references.SOLVERS)
     usual = QUICK if config.quick else SIZES if config.concept == "cce" else CE_SIZES
-    sizes = {text: shape(text) for text in config.sizes or usual}
-    for text, actions in sizes.items():
-        if len(actions) < 2 or min(actions) < 2:
+    for text in config.sizes or usual:
+        if len(shape(text)) < 2 or min(shape(text)) < 2:
             raise UserError(
                 "--sizes: a game must have at least two players with at least two "
                 f"actions each; got '{text}'"
@@ -124,32 +122,27 @@ def chosen(config: Config) -> tuple[Sequence[str], dict[str, tuple[int, ...]]]:
     least(config, games=1, batch=1, seed=0)
     if not config.seconds > 0:
         raise UserError(f"--seconds must be positive; got {config.seconds}")
-    return tuple(dict.fromkeys(config.solvers or references.SOLVERS)), sizes
+    return tuple(dict.fromkeys(config.solvers or references.SOLVERS)), (
+        config.sizes or usual
+    )
 
 
 def page(config: Config) -> Answer:
     """Runs what is missing and prints the table."""
     solvers, sizes = chosen(config)
-    single = min(4, config.games) if config.quick else config.games
-    batch = min(32, config.batch) if config.quick else config.batch
     torch.set_num_threads(1)  # CPU time adds up over threads
-    cells: list[Cell] = []
     with claim(config.run, "speed_equilibria") as folder:
         record(folder, config)
-        (folder / "cells").mkdir(exist_ok=True)
-        for size, actions in sizes.items():
-            draw = partial(Games.draw, actions, config.concept, seed=config.seed)
-            games = cache(partial(draw, single=single, batch=batch))
-            for name in solvers:
-                place = folder / "cells" / f"{size}-{name}.json"
-                if place.exists():
-                    made = Cell(**read_result(place, config))
-                else:
-                    made = cell(name, size, games(), config=config)
-                    if not made.absent:  # what is missing now may come
-                        write_result(place, asdict(made), config)
-                cells.append(made)
-                config.run.say(_line(summaries(cells)[-1]))
+        pairs = {f"{size}-{name}": (size, name) for size in sizes for name in solvers}
+        works = {key: partial(measured, *pair, config) for key, pair in pairs.items()}
+        results, faults = fill(works, folder, config)
+        absent = {fault.name: fault.fault for fault in faults if fault.user}
+        cells = [
+            Cell(**results[key])
+            if key in results
+            else Cell(solver=name, size=size, absent=absent.get(key) or "failed")
+            for key, (size, name) in pairs.items()
+        ]
         rows = summaries(cells)
         panels: dict[str, dict[str, tuple[float, float]]] = {}
         for row in rows:
@@ -174,19 +167,35 @@ def page(config: Config) -> Answer:
                 f"ms: CPU milliseconds a game; speed up: {BASE}'s over it",
             ],
             [asdict(row) for row in rows],
+            faults=[fault for fault in faults if not fault.user],
             figures=[plot],
             cells=[asdict(cell) for cell in cells],
         )
 
 
-def cell(name: str, size: str, games: Games, *, config: Config) -> Cell:
-    """Runs one solver on the games of one size."""
+@lru_cache(maxsize=1)
+def drawn(size: str, config: Config) -> Games:
+    """The games of a size, the same for all solvers."""
+    return Games.draw(
+        shape(size),
+        config.concept,
+        single=min(4, config.games) if config.quick else config.games,
+        batch=min(32, config.batch) if config.quick else config.batch,
+        seed=config.seed,
+    )
+
+
+def measured(size: str, name: str, config: Config) -> dict[str, Any]:
+    """Runs one solver on the games of one size: a cell, as JSON has it.
+
+    Raises:
+      UserError: the solver cannot be run here.
+    """
+    games = drawn(size, config)
     try:
         joints, optimal, seconds = answers(references.SOLVERS[name], games, config)
-    except (ModuleNotFoundError, UserError) as error:
-        missing = getattr(error, "name", None)
-        absent = f"{missing} is not installed" if missing else str(error)
-        return Cell(solver=name, size=size, absent=absent)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed") from error
     gaps = [
         float(measure(Game(payoffs), joint).of(config.concept).sum())
         if np.isfinite(joint).all()
@@ -195,14 +204,15 @@ def cell(name: str, size: str, games: Games, *, config: Config) -> Cell:
     ]
     exact = games.exact[: len(joints)].reshape(len(joints), -1)
     apart = np.abs(joints.reshape(len(joints), -1) - exact).sum(axis=1) / 2
-    return Cell(
+    cell = Cell(
         solver=name,
         size=size,
         gaps=gaps,
-        distances=files.nan_as_none(apart.tolist()),
+        distances=apart.tolist(),
         optimal=optimal.tolist(),
         seconds=seconds,
     )
+    return asdict(cell)
 
 
 def answers(
@@ -256,14 +266,6 @@ def summary(cell: Cell, base: float | None) -> Row:
         speed_up=base / cell.ms if base and cell.ms else None,
         note=cell.absent or note,
     )
-
-
-def _line(row: Row) -> str:
-    text = f"{row.size:<9} {row.solver:<15}"
-    if row.ms is None:
-        return f"{text} {row.note}"
-    solved = f"{row.games:4d} games  {percent(row.solved):>7} solved"
-    return f"{text} {solved}  {row.ms:.3g} ms"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from experiments.lab.page import Answer
 from experiments.lab.report import Picture, Table, render
+from experiments.lab.work import Outcome, complaint
 from metaspiel import files
 
 Given = TypeVar("Given")
@@ -50,6 +51,7 @@ def answer(
     lead: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     *,
+    faults: Sequence[Outcome] = (),
     figures: Sequence[Picture] = (),
     **results: Any,
 ) -> Answer:
@@ -60,6 +62,7 @@ def answer(
       title: of the report.
       lead: sentences on it: what the columns mean.
       rows: of the table, as JSON has them; every field is a column.
+      faults: of the pieces of work.
       figures: of the report.
       results: written as JSON files of their names.
     """
@@ -71,7 +74,7 @@ def answer(
     text = "\n".join([table.markdown, *(f"- {sentence}" for sentence in lead)])
     files.write_text(folder / "table.md", f"{text}\n")
     render(folder / "report.html", title, lead, [table], figures)
-    return Answer(summary=rows, text=text)
+    return Answer(summary=rows, text=text, fault=complaint(faults))
 
 
 def _cell(value: Any) -> Any:

@@ -18,12 +18,13 @@ import io
 import statistics
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from typing import Any, Literal
 
-from experiments.lab.folder import claim, piece, record
+from experiments.lab.folder import claim, record
+from experiments.lab.grid import fill
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.process import environment
@@ -108,15 +109,9 @@ def page(config: Config) -> Answer:
     least(config, repeats=1, simulations=1, seed=0)
     with claim(config.run, "compare-openspiel") as folder:
         record(folder, config)
-        (folder / "rows").mkdir(exist_ok=True)
-        rows: dict[str, Compared] = {}
-        warm = cache(partial(_warm_up, config))
-        for name in config.rows or ROWS:
-            made = partial(_fresh, name, config, warm)
-            rows[name] = Compared(
-                **piece(folder / "rows" / f"{name}.json", config, made)
-            )
-            config.run.say(_line(name, rows[name]))
+        works = {name: partial(measured, name, config) for name in config.rows or ROWS}
+        results, faults = fill(works, folder, config, room="rows")
+        rows = {name: Compared(**result) for name, result in results.items()}
         means = _means(rows.values())
         result = {
             "folder": str(folder),
@@ -134,24 +129,26 @@ def page(config: Config) -> Answer:
                 f"linear programs of OpenSpiel by {config.lp}; {versions}",
             ],
             [_columns(name, row) for name, row in rows.items()],
+            faults=faults,
             comparison=result,
         )
         return replace(said, summary=result, text=f"{said.text}\n-> {folder}")
 
 
-def _fresh(name: str, config: Config, warm: Callable[[], None]) -> dict[str, Any]:
-    """A row that is run now, after a warm-up: imports, first calls of BLAS and such."""
-    warm()
+def measured(name: str, config: Config) -> dict[str, Any]:
+    """A row that is run now, as JSON has it."""
+    _warm_up(replace(config, repeats=1, simulations=1))
     row = ROWS[name]
     few = max(row.iterations // 3, 1)
     row = replace(row, iterations=few) if config.quick else row
     return compare(row, config).record
 
 
+@cache
 def _warm_up(config: Config) -> None:
-    once = replace(config, repeats=1, simulations=1)
+    """Imports, first calls of BLAS and of the solvers: nobody's time."""
     for name in ("kuhn", "kuhn_3p_ce", "psro_kuhn_nash"):
-        compare(replace(ROWS[name], iterations=2), once)
+        compare(replace(ROWS[name], iterations=2), config)
 
 
 def compare(row: Comparison, config: Config) -> Compared:
@@ -250,13 +247,6 @@ def _columns(name: str, row: Compared) -> dict[str, Any]:
     return columns
 
 
-def _line(name: str, row: Compared) -> str:
-    if row.theirs_failed is not None:
-        return f"{name}: OpenSpiel failed: {row.theirs_failed}"
-    gaps = f"gap {row.ours_gap:.3g} (OpenSpiel {row.theirs_gap:.3g})"
-    return f"{name}: {row.ratio:.3g}x  {gaps}"
-
-
 def _means(rows: Iterable[Compared]) -> dict[str, float]:
     """Geometric means of the ratios, for each of OpenSpiel's loops."""
     ratios: dict[str, list[float]] = {}
@@ -277,7 +267,7 @@ def _remarks(means: Mapping[str, float], rows: Mapping[str, Compared]) -> list[s
         remarks.append(f"geometric mean, {what}: {value:.3g}x")
     for name, row in rows.items():
         if row.theirs_failed is not None:
-            remarks.append(_line(name, row))
+            remarks.append(f"{name}: OpenSpiel failed: {row.theirs_failed}")
         if row.ours_statuses != ["OK"]:
             remarks.append(f"{name}: ours also said {', '.join(row.ours_statuses)}")
     return remarks

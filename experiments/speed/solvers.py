@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.lab.folder import claim, piece, record
+from experiments.lab.folder import claim, record
+from experiments.lab.grid import fill
 from experiments.lab.options import Flat, Resumable, least, shape
 from experiments.lab.page import Answer, main
-from experiments.lab.report import percent
 from experiments.speed.measuring import answer
 from meta_solvers import get, names, solve
 from meta_solvers.base import MetaSolver, check
@@ -108,19 +108,13 @@ def chosen(config: Config) -> tuple[Sequence[str], list[tuple[str, str]]]:
 def page(config: Config) -> Answer:
     """Runs what is missing and prints the table."""
     specs, pairs = chosen(config)
-    cells: list[Cell] = []
-    rows: list[Row] = []
     with claim(config.run, "speed_solvers") as folder:
         record(folder, config)
-        (folder / "cells").mkdir(exist_ok=True)
-        for number, spec in enumerate(specs):
-            place = folder / "cells" / f"{number:02d}.json"
-            made = piece(place, config, partial(measured, spec, pairs, config))
-            own = [Cell(**fields) for fields in made]
-            cells += own
-            rows.append(summary(spec, own))
-            ok = f"{rows[-1].games:4d} games  OK {percent(rows[-1].ok)}"
-            config.run.say(f"{number + 1:3d}/{len(specs)}  {spec:<18} {ok}")
+        works = [partial(measured, spec, pairs, config) for spec in specs]
+        numbered = {f"{number:02d}": work for number, work in enumerate(works)}
+        results, faults = fill(numbered, folder, config)
+        cells = [Cell(**one) for made in results.values() for one in made]
+        rows = [summary(spec, [c for c in cells if c.solver == spec]) for spec in specs]
         return answer(
             folder,
             "Meta-solvers on families of random games",
@@ -130,6 +124,7 @@ def page(config: Config) -> Answer:
                 "times are CPU milliseconds, by size",
             ],
             [row.record for row in rows],
+            faults=faults,
             cells=[asdict(cell) for cell in cells],
         )
 

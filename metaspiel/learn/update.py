@@ -89,6 +89,16 @@ def check_written(where: str, network: Network) -> MLP:
     return network
 
 
+def operations(network: MLP, batch: int) -> float:
+    """Floating-point operations of a learner's written-out update: nothing twice.
+
+    Five passes through the hidden layer (s and s' online, s' target, and two backward),
+    four through the first, and of the last only what s' needs.
+    """
+    d, h, a = network.inputs, network.width, network.actions
+    return 2.0 * batch * (4 * d * h + 5 * h * h + 2 * h * a)
+
+
 class StackedDDQN:
     """S independent Double-DQN learners, updated together.
 
