@@ -1,7 +1,7 @@
 """A grid of cells whose results are one JSON file each: filled, resumed, read back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,16 @@ class _Cell:
     make: Callable[[], Any]
 
     def fill(self) -> None:
-        write_result(self.place, self.make(), self.config)
+        write_result(self.place, _plain(self.make()), self.config)
+
+
+def _plain(result: Any) -> Any:
+    """A result with its dataclasses as JSON has them."""
+    if isinstance(result, list):
+        return [_plain(one) for one in result]
+    if is_dataclass(result) and not isinstance(result, type):
+        return asdict(result)
+    return result
 
 
 def fill(
@@ -31,7 +40,8 @@ def fill(
 
     Args:
       cells: what makes the result of each, by name: module-level functions or
-        ``partial`` ones, so that another process can be given them.
+        ``partial`` ones, so that another process can be given them. Dataclasses that
+        they give are written, and come back, as dictionaries.
       folder: of the run, owned by this process.
       config: of the page; a cell belongs to it, and is refused in another run.
       room: the folder in it where the cells are files.

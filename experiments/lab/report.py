@@ -1,5 +1,7 @@
 """Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,3 +122,13 @@ def span(low: float | None, high: float | None, digits: int = 1) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as per cent; "-" where there is none."""
     return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV, with a column for every field that one of them has."""
+    text = io.StringIO()
+    heads = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

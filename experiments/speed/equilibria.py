@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -122,9 +122,8 @@ def chosen(config: Config) -> tuple[Sequence[str], Sequence[str]]:
     least(config, games=1, batch=1, seed=0)
     if not config.seconds > 0:
         raise UserError(f"--seconds must be positive; got {config.seconds}")
-    return tuple(dict.fromkeys(config.solvers or references.SOLVERS)), (
-        config.sizes or usual
-    )
+    solvers = tuple(dict.fromkeys(config.solvers or references.SOLVERS))
+    return solvers, config.sizes or usual
 
 
 def page(config: Config) -> Answer:
@@ -185,8 +184,8 @@ def drawn(size: str, config: Config) -> Games:
     )
 
 
-def measured(size: str, name: str, config: Config) -> dict[str, Any]:
-    """Runs one solver on the games of one size: a cell, as JSON has it.
+def measured(size: str, name: str, config: Config) -> Cell:
+    """Runs one solver on the games of one size.
 
     Raises:
       UserError: the solver cannot be run here.
@@ -204,7 +203,7 @@ def measured(size: str, name: str, config: Config) -> dict[str, Any]:
     ]
     exact = games.exact[: len(joints)].reshape(len(joints), -1)
     apart = np.abs(joints.reshape(len(joints), -1) - exact).sum(axis=1) / 2
-    cell = Cell(
+    return Cell(
         solver=name,
         size=size,
         gaps=gaps,
@@ -212,7 +211,6 @@ def measured(size: str, name: str, config: Config) -> dict[str, Any]:
         optimal=optimal.tolist(),
         seconds=seconds,
     )
-    return asdict(cell)
 
 
 def answers(

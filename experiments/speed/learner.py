@@ -19,7 +19,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
 
 import torch
 
@@ -42,7 +41,8 @@ from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError, unknown
 
 PARTS = ("update", "response", "model", "openspiel", "stacked", "payoffs", "cuda")
-MISSING = "OpenSpiel's DQN needs dm-tree, which is not installed"
+NOTE = "OpenSpiel's DQN needs dm-tree, which is not installed"
+MISSING = row("openspiel", "not measured", 0.0, unit="", note=NOTE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +107,6 @@ def installed() -> bool:
     return importlib.util.find_spec("tree") is not None
 
 
-def missing(plan: Plan) -> list[Row]:
-    """What stands in the table where OpenSpiel's DQN cannot be imported."""
-    return [row("openspiel", "not measured", 0.0, unit="", note=MISSING)]
-
-
 # What is measured, for which parts.
 WORKS: dict[str, tuple[Callable[[Plan], list[Row]], set[str]]] = {
     "update": (updates, {"update", "response", "model", "openspiel"}),
@@ -122,24 +117,19 @@ WORKS: dict[str, tuple[Callable[[Plan], list[Row]], set[str]]] = {
 }
 
 
-def measured(work: Callable[[Plan], list[Row]], plan: Plan) -> list[dict[str, Any]]:
-    """Lines of the table, as JSON has them."""
-    return [asdict(line) for line in work(plan)]
-
-
 def page(config: Config) -> Answer:
     """Measures what is missing and prints the table."""
     parts, plan = chosen(config)
     works = {name: work for name, (work, of) in WORKS.items() if of & {*parts}}
-    if "openspiel" in parts and not plan.theirs:
-        works = {"missing": missing, **works}
+    rows = [] if plan.theirs or "openspiel" not in parts else [asdict(MISSING)]
+    beside = "-beside-openspiel" if plan.theirs else ""
     with claim(config.run, "speed_learner") as folder:
         record(folder, config)
         torch.set_num_threads(1)
         before = os.getloadavg()[0]
-        pieces = {name: partial(measured, work, plan) for name, work in works.items()}
+        pieces = {name + beside: partial(work, plan) for name, work in works.items()}
         results, faults = fill(pieces, folder, config, room="parts")
-        rows = [line for lines in results.values() for line in lines]
+        rows += [line for lines in results.values() for line in lines]
         load = [before, os.getloadavg()[0]]
         return answer(
             folder,

@@ -13,8 +13,7 @@ Writes table.md, report.html, comparison.csv and .json, and a file a row that --
 does not run again.
 """
 
-import csv
-import io
+import math
 import statistics
 import sys
 import warnings
@@ -28,6 +27,7 @@ from experiments.lab.grid import fill
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.process import environment
+from experiments.lab.report import comma_separated
 from experiments.speed.comparisons import ROWS, Comparison
 from experiments.speed.measuring import answer, repeated, timed
 from experiments.speed.openspiel_loops import judged, play
@@ -38,7 +38,6 @@ from metaspiel.nfg.errors import unknown
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.loop import run as iterate
 from psro.loop import start
-from psro.parts import State
 from psro.setup import Setup
 
 LONG = 5.0  # a side that took this many CPU seconds is not run again for a median
@@ -76,9 +75,9 @@ class Compared:
     solvers: str
     loop: str
     rounds: int
-    ours_seconds: float
+    ours_seconds: float = math.nan
     ours_build_seconds: float
-    ours_seconds_without_build: float
+    ours_seconds_without_build: float = math.nan
     ours_seconds_per_stage: Mapping[str, float]
     ours_statuses: Sequence[str]
     ours_gap: float | None
@@ -113,12 +112,10 @@ def page(config: Config) -> Answer:
         results, faults = fill(works, folder, config, room="rows")
         rows = {name: Compared(**result) for name, result in results.items()}
         means = _means(rows.values())
-        result = {
-            "folder": str(folder),
-            "means": means,
-            "rows": {name: row.record for name, row in rows.items()},
-        }
-        files.write_text(folder / "comparison.csv", _csv(rows))
+        records = {name: row.record for name, row in rows.items()}
+        result = {"folder": str(folder), "means": means, "rows": records}
+        lines = [{"row": name, **fields} for name, fields in records.items()]
+        files.write_text(folder / "comparison.csv", comma_separated(lines))
         versions = ", ".join(map(" ".join, environment()["versions"].items()))
         said = answer(
             folder,
@@ -153,7 +150,9 @@ def _warm_up(config: Config) -> None:
 
 def compare(row: Comparison, config: Config) -> Compared:
     """One row: both sides, timed and judged."""
-    ours = ours_alone(row, config)
+    own, ours = repeated(lambda: ours_alone(row, config), config.repeats, LONG)
+    unbuilt = own - ours.ours_build_seconds
+    ours = replace(ours, ours_seconds=own, ours_seconds_without_build=unbuilt)
     form, game = sequence_form(row.game), load(row.game)
     run = partial(
         play, row, game, config.lp, config.seed, simulations=config.simulations
@@ -169,8 +168,8 @@ def compare(row: Comparison, config: Config) -> Compared:
         ours,
         theirs_warnings=sorted({str(w.message)[:120] for w in caught}),
         theirs_seconds=seconds,
-        ratio=seconds / ours.ours_seconds,
-        ratio_without_build=seconds / ours.ours_seconds_without_build,
+        ratio=seconds / own,
+        ratio_without_build=seconds / unbuilt,
         theirs_gap=numbers["gap"],
         theirs_value_sum=numbers["value_sum"],
         theirs_eval_gap=numbers.get("eval_gap"),
@@ -179,33 +178,7 @@ def compare(row: Comparison, config: Config) -> Compared:
 
 
 def ours_alone(row: Comparison, config: Config) -> Compared:
-    """Our side of a row, game, solvers and all; OpenSpiel's is still open."""
-    run = partial(run_ours, row, config)
-    seconds, (build, states) = repeated(run, config.repeats, LONG)
-    last, evaluated = states[-1], row.evaluation is not None
-    statuses = {x.status.name for s in states for x in (s.train, s.evaluation)}
-    return Compared(
-        game=row.game,
-        concept=row.concept,
-        solvers=f"{row.ours} / {row.theirs}",
-        loop="jpsro" if evaluated else "psro_v2",
-        rounds=row.rounds,
-        ours_seconds=seconds,
-        ours_build_seconds=build,
-        ours_seconds_without_build=seconds - build,
-        ours_seconds_per_stage=dict(last.cpu),
-        ours_statuses=sorted(statuses),
-        ours_gap=last.gap(row.concept),
-        ours_value_sum=float(last.train.values.sum()),
-        ours_eval_gap=last.evaluation_gap if evaluated else None,
-        ours_eval_value_sum=(
-            float(last.evaluation.values.sum()) if evaluated else None
-        ),
-    )
-
-
-def run_ours(row: Comparison, config: Config) -> tuple[float, list[State]]:
-    """Our loop: seconds of building the sequence form, and the states."""
+    """Our loop, game, solvers and all; OpenSpiel's side is still open."""
     build, form = timed(lambda: sequence_form(row.game))
     setup = Setup(
         oracle=ExactOracle(form),
@@ -216,7 +189,25 @@ def run_ours(row: Comparison, config: Config) -> tuple[float, list[State]]:
         evaluation=get(row.evaluation) if row.evaluation else None,
     )
     first = start(setup)
-    return build, [first, *iterate(setup, first, row.rounds)]
+    states = [first, *iterate(setup, first, row.rounds)]
+    last, evaluated = states[-1], row.evaluation is not None
+    evaluation = float(last.evaluation.values.sum())
+    return Compared(
+        game=row.game,
+        concept=row.concept,
+        solvers=f"{row.ours} / {row.theirs}",
+        loop="jpsro" if evaluated else "psro_v2",
+        rounds=row.rounds,
+        ours_build_seconds=build,
+        ours_seconds_per_stage=dict(last.cpu),
+        ours_statuses=sorted(
+            {x.status.name for s in states for x in (s.train, s.evaluation)}
+        ),
+        ours_gap=last.gap(row.concept),
+        ours_value_sum=float(last.train.values.sum()),
+        ours_eval_gap=last.evaluation_gap if evaluated else None,
+        ours_eval_value_sum=evaluation if evaluated else None,
+    )
 
 
 NOTE = (
@@ -227,35 +218,36 @@ NOTE = (
 )
 
 
-def _columns(name: str, row: Compared) -> dict[str, Any]:
+def _columns(name: str, row: Compared) -> dict[str, float | str | None]:
     """A row of the table."""
-    fields, rounds = asdict(row), row.rounds
-    theirs = None if row.theirs_seconds is None else row.theirs_seconds / rounds
-    columns: dict[str, Any] = {
-        "row": name,
-        "rounds": rounds,
-        "s/round": row.ours_seconds / rounds,
+    theirs = None if row.theirs_seconds is None else row.theirs_seconds / row.rounds
+    numbers = {
+        "s/round": row.ours_seconds / row.rounds,
         "OpenSpiel s/round": theirs,
         "ratio": row.ratio,
         "unbuilt": row.ratio_without_build,
+        "gap": row.ours_gap,
+        "OpenSpiel gap": row.theirs_gap,
+        "value sum": row.ours_value_sum,
+        "OpenSpiel sum": row.theirs_value_sum,
+        "eval gap": row.ours_eval_gap,
+        "OpenSpiel eval gap": row.theirs_eval_gap,
+        "eval sum": row.ours_eval_value_sum,
+        "OpenSpiel eval sum": row.theirs_eval_value_sum,
     }
-    for key in ("gap", "value_sum", "eval_gap", "eval_value_sum"):
-        for side, text in (("ours", ""), ("theirs", "OpenSpiel ")):
-            value = fields[f"{side}_{key}"]
-            tiny = value is not None and abs(value) < 1e-12
-            columns[f"{text}{key}"] = 0.0 if tiny else value
-    return columns
+    clean = {k: v if v is None or abs(v) >= 1e-12 else 0.0 for k, v in numbers.items()}
+    return {"row": name, "rounds": row.rounds, **clean}
 
 
 def _means(rows: Iterable[Compared]) -> dict[str, float]:
     """Geometric means of the ratios, for each of OpenSpiel's loops."""
     ratios: dict[str, list[float]] = {}
-    for loop in ("jpsro", "psro_v2"):
-        for row in rows:
-            if row.loop == loop and row.ratio and row.ratio_without_build:
-                unbuilt = row.ratio_without_build
-                ratios.setdefault(f"{loop}_ratio", []).append(row.ratio)
-                ratios.setdefault(f"{loop}_ratio_without_build", []).append(unbuilt)
+    for row in sorted(rows, key=lambda row: row.loop):
+        if row.ratio is not None and row.ratio_without_build is not None:
+            ratios.setdefault(f"{row.loop}_ratio", []).append(row.ratio)
+            ratios.setdefault(f"{row.loop}_ratio_without_build", []).append(
+                row.ratio_without_build
+            )
     return {name: statistics.geometric_mean(values) for name, values in ratios.items()}
 
 
@@ -271,16 +263,6 @@ def _remarks(means: Mapping[str, float], rows: Mapping[str, Compared]) -> list[s
         if row.ours_statuses != ["OK"]:
             remarks.append(f"{name}: ours also said {', '.join(row.ours_statuses)}")
     return remarks
-
-
-def _csv(rows: Mapping[str, Compared]) -> str:
-    records = [{"row": name, **row.record} for name, row in rows.items()]
-    text = io.StringIO()
-    heads = list(dict.fromkeys(key for row in records for key in row))
-    writer = csv.DictWriter(text, heads, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
 
 
 if __name__ == "__main__":

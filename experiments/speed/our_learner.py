@@ -35,36 +35,20 @@ AUTHORS = 480.0  # CPU seconds of a response in the authors' own code
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is measured, and how much of it.
+    """What is measured, and how much of it."""
 
-    Attributes:
-      settings: of a whole response.
-      fraction: of it that is learned.
-      stacked: fraction that is learned in stacks.
-      rounds: turns of everything that is compared.
-      times: rounds of updates in a turn.
-      model: a response in a learned model is measured too,
-      trajectories: which is learned from so many,
-      steps: in so many steps.
-      theirs: OpenSpiel's agent is measured too,
-      few: in so many episodes of an entry.
-      policies: of each player in the empirical game.
-      episodes: of each of its entries.
-      seed: of all randomness.
-    """
-
-    settings: DDQN
-    fraction: float
-    stacked: float = 1 / 150
-    rounds: int
-    times: int = 10
-    model: bool
-    trajectories: int = 1000
-    steps: int = 2000
-    theirs: bool
-    few: int = 300
-    policies: int
-    episodes: int
+    settings: DDQN  # of a whole response,
+    fraction: float  # of which so much is learned,
+    stacked: float = 1 / 150  # and so much in stacks
+    rounds: int  # turns of everything that is compared
+    times: int = 10  # rounds of updates in a turn
+    model: bool  # a response in a learned model is measured too:
+    trajectories: int = 1000  # learned from so many,
+    steps: int = 2000  # in so many steps
+    theirs: bool  # OpenSpiel's agent is measured too,
+    few: int = 300  # in so many episodes of an entry
+    policies: int  # of each player in the empirical game
+    episodes: int  # of each of its entries
     seed: int
 
 

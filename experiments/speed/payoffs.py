@@ -84,7 +84,7 @@ def _theirs(plan: Plan, vectors: ndarray, pair: Scores, decision: float) -> list
     from experiments.speed import openspiel_dqn
 
     length, network = float(pair.length[0]), MLP.of(Bargaining())
-    rows = []
+    rows, line = [], partial(row, "openspiel")
     for game, text in GAMES.items():
         env = openspiel_dqn.environment(game, plan.seed)
         agents = [openspiel_dqn.agent(env, p, plan.settings, p) for p in (0, 1)]
@@ -96,22 +96,11 @@ def _theirs(plan: Plan, vectors: ndarray, pair: Scores, decision: float) -> list
         note = f"from {plan.few} episodes, at {length:.1f} decisions each"
         if same:
             note += f"; payoffs {_text(mean)}, ours {_text(pair.mean[0, 0])}"
-        theirs, faster = ENTRY * length * seconds / decisions, seconds / decisions
+        once, faster = seconds / decisions, f"ours is faster than that entry, {text}"
+        entry = f"entry of {ENTRY} episodes, {text}"
         rows += [
-            row(
-                "openspiel",
-                f"entry of {ENTRY} episodes, {text}",
-                theirs,
-                unit="CPU s",
-                note=note,
-            ),
-            row(
-                "openspiel",
-                f"ours is faster than that entry, {text}",
-                faster / decision,
-                unit="x",
-                least=40,
-            ),
+            line(entry, ENTRY * length * once, unit="CPU s", note=note),
+            line(faster, once / decision, unit="x", least=40),
         ]
     return rows
 

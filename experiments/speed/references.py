@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -44,27 +45,21 @@ def one_game(solver: Callable[[ndarray, Concept], Answered]) -> Reference:
     return Reference(solve)
 
 
-def interior(payoffs: ndarray, concept: Concept) -> tuple[ndarray, ndarray]:
-    """Our interior point, in numpy."""
-    return _answer(equilibria(payoffs, concept))
+def many_games(solver: Callable[..., Equilibria]) -> Solve:
+    """One of ours, which takes payoffs as torch or numpy holds them."""
+
+    def solve(payoffs: Any, concept: Concept) -> tuple[ndarray, ndarray]:
+        solved = solver(payoffs, concept=concept)
+        joint = np.asarray(solved.joint, dtype=np.float64)
+        return joint, np.asarray(solved.status) == 0
+
+    return solve
 
 
-def interior_batch(payoffs: ndarray, concept: Concept) -> tuple[ndarray, ndarray]:
-    """Our interior point, in torch, float64."""
-    return _answer(equilibria(torch.from_numpy(payoffs), concept))
-
-
-def neural(
-    payoffs: ndarray, concept: Concept, refine: int = 0
-) -> tuple[ndarray, ndarray]:
-    """The neural solver with Newton steps after the network."""
-    games = torch.from_numpy(payoffs)
-    return _answer(neural_equilibria(games, concept=concept, refine=refine))
-
-
-def _answer(solved: Equilibria) -> tuple[ndarray, ndarray]:
-    joint = np.asarray(solved.joint, dtype=np.float64)
-    return joint, np.asarray(solved.status) == 0
+def in_torch(solver: Callable[..., Equilibria]) -> Reference:
+    """One of ours that solves a batch in torch, float64."""
+    solve = many_games(solver)
+    return Reference(lambda games, of: solve(torch.from_numpy(games), of), batched=True)
 
 
 SOLVERS: Mapping[str, Reference] = MappingProxyType(
@@ -74,10 +69,10 @@ SOLVERS: Mapping[str, Reference] = MappingProxyType(
         # At its own tolerance of 1e-4 it would be measured at another accuracy.
         "scs": one_game(partial(conic, solver="scs", eps_abs=1e-7, eps_rel=1e-7)),
         "lbfgs": one_game(partial(quasi_newton, gap=SOLVED)),
-        "interior": Reference(interior),
-        "interior_batch": Reference(interior_batch, batched=True),
-        "nes": Reference(neural, batched=True),
-        "nes+2": Reference(partial(neural, refine=2), batched=True),
+        "interior": Reference(many_games(equilibria)),
+        "interior_batch": in_torch(equilibria),
+        "nes": in_torch(partial(neural_equilibria, refine=0)),
+        "nes+2": in_torch(partial(neural_equilibria, refine=2)),
     }
 )
 

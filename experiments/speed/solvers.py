@@ -129,12 +129,10 @@ def page(config: Config) -> Answer:
         )
 
 
-def measured(
-    spec: str, pairs: Sequence[tuple[str, str]], config: Config
-) -> list[dict[str, Any]]:
-    """The cells of one solver, as JSON has them."""
+def measured(spec: str, pairs: Sequence[tuple[str, str]], config: Config) -> list[Cell]:
+    """The cells of one solver."""
     solver = get(spec)
-    return [asdict(cell(spec, solver, pair, config=config)) for pair in pairs]
+    return [cell(spec, solver, pair, config=config) for pair in pairs]
 
 
 def cell(

@@ -56,7 +56,7 @@ def test_without_dm_tree_the_rest_is_measured(tmp_path, capsys, monkeypatch):
     again = json.loads(capsys.readouterr().out)
     assert [row["what"] for row in again] == [row["what"] for row in rows]
     lines = [row for row in rows if row["part"] == "openspiel"]
-    assert [row["note"] for row in lines] == [learner.MISSING]
+    assert [row["note"] for row in lines] == [learner.NOTE]
     assert {"update", "response", "payoffs"} <= {row["part"] for row in rows}
 
 
