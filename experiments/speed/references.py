@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
@@ -45,21 +44,19 @@ def one_game(solver: Callable[[ndarray, Concept], Answered]) -> Reference:
     return Reference(solve)
 
 
-def many_games(solver: Callable[..., Equilibria]) -> Solve:
-    """One of ours, which takes payoffs as torch or numpy holds them."""
-
-    def solve(payoffs: Any, concept: Concept) -> tuple[ndarray, ndarray]:
-        solved = solver(payoffs, concept=concept)
-        joint = np.asarray(solved.joint, dtype=np.float64)
-        return joint, np.asarray(solved.status) == 0
-
-    return solve
-
-
-def in_torch(solver: Callable[..., Equilibria]) -> Reference:
+def many_games(solver: Callable[..., Equilibria]) -> Reference:
     """One of ours that solves a batch in torch, float64."""
-    solve = many_games(solver)
-    return Reference(lambda games, of: solve(torch.from_numpy(games), of), batched=True)
+
+    def solve(payoffs: ndarray, concept: Concept) -> tuple[ndarray, ndarray]:
+        return answered(solver(torch.from_numpy(payoffs), concept=concept))
+
+    return Reference(solve, batched=True)
+
+
+def answered(solved: Equilibria) -> tuple[ndarray, ndarray]:
+    """Joints of ours, and whether they are called optimal."""
+    joint = np.asarray(solved.joint, dtype=np.float64)
+    return joint, np.asarray(solved.status) == 0
 
 
 SOLVERS: Mapping[str, Reference] = MappingProxyType(
@@ -69,10 +66,10 @@ SOLVERS: Mapping[str, Reference] = MappingProxyType(
         # At its own tolerance of 1e-4 it would be measured at another accuracy.
         "scs": one_game(partial(conic, solver="scs", eps_abs=1e-7, eps_rel=1e-7)),
         "lbfgs": one_game(partial(quasi_newton, gap=SOLVED)),
-        "interior": Reference(many_games(equilibria)),
-        "interior_batch": in_torch(equilibria),
-        "nes": in_torch(partial(neural_equilibria, refine=0)),
-        "nes+2": in_torch(partial(neural_equilibria, refine=2)),
+        "interior": Reference(lambda games, of: answered(equilibria(games, of))),
+        "interior_batch": many_games(equilibria),
+        "nes": many_games(partial(neural_equilibria, refine=0)),
+        "nes+2": many_games(partial(neural_equilibria, refine=2)),
     }
 )
 
