@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy import ndarray
 
 from experiments.lab import statistics
@@ -135,3 +136,30 @@ def band(
         bounds = np.array(low, dtype=float), np.array(high, dtype=float)
         colour = line.get_color()
         axes.fill_between(x, *bounds, color=colour, alpha=0.15, linewidth=0)
+
+
+def scatters(
+    points: Mapping[str, Mapping[str, tuple[float, float]]], across: str, up: str
+) -> Figure:
+    """Panels by name, at most three in a row, of named points on logarithmic axes."""
+    columns = min(3, max(1, len(points)))
+    rows = max(1, -(-len(points) // columns))
+    drawn = Figure(figsize=(3.2 * columns, 2.6 * rows + 0.6), layout="constrained")
+    grid = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat
+    names = list(dict.fromkeys(name for panel in points.values() for name in panel))
+    marks = {}
+    for axes, (title, panel) in zip(grid, points.items(), strict=False):
+        for name, (x, y) in panel.items():
+            look = {"color": f"C{names.index(name)}", "alpha": 0.7, "label": name}
+            marks[name] = axes.loglog([x], [y], "o", **look)[0]
+        axes.set_title(title, fontsize=9)
+        axes.grid(alpha=0.3)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    for axes in grid[len(points) :]:
+        axes.set_visible(False)
+    drawn.supxlabel(across, fontsize=9)
+    drawn.supylabel(up, fontsize=9)
+    drawn.legend(
+        handles=list(marks.values()), loc="outside upper center", ncols=4, fontsize=8
+    )
+    return drawn

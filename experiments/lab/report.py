@@ -1,5 +1,7 @@
 """Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,3 +145,13 @@ def publish(
     files.write_json(folder / "summary.json", summary)
     files.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
     render(folder / "report.html", title, lead, tables=tables, figures=figures)
+
+
+def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV, with a column for every field that one of them has."""
+    text = io.StringIO()
+    heads = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
