@@ -3,6 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -53,3 +54,9 @@ def curve(
     if lines:
         axes.legend(fontsize=8)
     return drawn
+
+
+def panels(width: float, height: float, columns: int = 1) -> tuple[Figure, Any]:
+    """An empty drawing and its axes, side by side."""
+    drawn = Figure(figsize=(width, height), layout="constrained")
+    return drawn, drawn.subplots(1, columns, squeeze=False)[0]

@@ -120,3 +120,17 @@ def span(low: float | None, high: float | None, digits: int = 1) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as per cent; "-" where there is none."""
     return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def publish(
+    folder: Path,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture] = (),
+) -> str:
+    """Writes a run's table.md and report.html; returns the tables as Markdown."""
+    text = "\n".join(table.markdown for table in tables)
+    files.write_text(folder / "table.md", text)
+    render(folder / "report.html", title, lead, tables=tables, figures=figures)
+    return text
