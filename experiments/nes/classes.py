@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.lab.charts import panels
-from experiments.lab.folder import piece
 from experiments.lab.report import Table
 from experiments.lab.statistics import Spread
 from experiments.nes.config import Config
-from experiments.nes.numbers import Made, draw, extent, number, spreads
-from meta_solvers.nes.measure import REFINED, Comparison, compare
+from experiments.nes.numbers import Made, compared, extent, filled, number, spreads
+from meta_solvers.nes.measure import REFINED, Comparison
 
 HEADS = {
     "uniform": "uniform",
@@ -63,20 +63,20 @@ class Class:
         return {"failed": self.failed, "exact gap": self.worst, "ms": self.ms} | parts
 
 
-def classes(config: Config, room: Path) -> Made:
+def classes(config: Config, folder: Path) -> Made:
     """The network, and the exact solver, on games of every class."""
     labels = {"gap": f"{config.concept.upper()} gap", "solver_gap": "Solver gap"}
-    rows, sizes = [], (config.size, config.size)
-    for family in dict.fromkeys(config.classes):
-        games = draw(family, sizes, config.count, seed=config.seed)
-        stored = piece(
-            room / f"{family}.json",
-            config,
-            lambda games=games: asdict(compare(games, config.concept, config.network)),
-        )
-        rows.append(Class.of(family, Comparison.of(stored)))
-        nes = extent(rows[-1].spreads["gap nes"])
-        config.run.say(f"{family}: NES {labels['gap']} {nes}")
+    measure = partial(
+        compared,
+        actions=(config.size, config.size),
+        count=config.count,
+        seed=config.seed,
+        concept=config.concept,
+        network=config.network,
+    )
+    cells = {family: partial(measure, family) for family in config.classes}
+    stored = filled(cells, folder, config)
+    rows = [Class.of(family, Comparison.of(one)) for family, one in stored.items()]
     legend = "Bars: best to worst game; points: mean. Grey: the uniform joint."
     return Made(
         record={row.family: row.record for row in rows},

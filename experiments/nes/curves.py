@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from experiments.lab.options import shape
 from experiments.lab.report import Table
 from experiments.lab.verdict import Claim, Verdict, table
 from experiments.nes.config import PANELS, Config
-from experiments.nes.numbers import Made, generator, number
+from experiments.nes.numbers import Made, filled, generator, number
 from experiments.nes.states import Kept
 from meta_solvers.exact.problem import Concept
 from meta_solvers.nes.data import Games
@@ -57,7 +58,7 @@ class Curve:
         """The curve's name, fit for a file."""
         return f"{self.problem}{self.network}" + "-naive" * self.naive
 
-    def recipe(self, steps: int) -> Recipe:
+    def recipe(self, steps: int, seed: int) -> Recipe:
         """A short training: a brief warm-up and average."""
         part, size = max(1, steps // 10), self.actions[0]
         architecture = replace(
@@ -69,6 +70,7 @@ class Curve:
         return Recipe(
             architecture=architecture,
             games=Games(least=size, most=size, square=1.0, naive=self.naive),
+            seed=seed,
             steps=steps,
             work=_WORK,
             warm=part,
@@ -85,6 +87,18 @@ class Line:
     least: Sequence[float]
     most: Sequence[float]
     none: float
+
+    @classmethod
+    def of(cls, runs: Sequence[Sequence[Mapping[str, float]]]) -> "Line":
+        """The line of some trainings, each given by its cell."""
+        gaps = np.array([[row["solver_gap"] for row in run] for run in runs])
+        return cls(
+            steps=[int(row["step"]) for row in runs[0]],
+            mean=gaps.mean(0).tolist(),
+            least=gaps.min(0).tolist(),
+            most=gaps.max(0).tolist(),
+            none=runs[0][0]["none"],
+        )
 
 
 def curves(config: Config) -> dict[str, dict[str, Curve]]:
@@ -108,12 +122,63 @@ def curves(config: Config) -> dict[str, dict[str, Curve]]:
     return {panel: every[panel] for panel in PANELS if panel in config.panels}
 
 
-def learning(config: Config, room: Path) -> Made:
+def learning(config: Config, folder: Path) -> Made:
     """Trains every curve and seed that is missing."""
     asked = curves(config)
     every = dict.fromkeys(c for lines in asked.values() for c in lines.values())
-    known = {curve: learned(curve, config, room) for curve in every}
+    room, seeds = folder / "cells", config.trainings
+    cells = {
+        f"{curve.name}-{seed}": partial(trained, curve, seed, config, room=room)
+        for curve in every
+        for seed in seeds
+    }
+    results = filled(cells, folder, config)
+    for name in cells:
+        if (room / name).exists():
+            files.remove_folder(room / name)
+    known = {c: Line.of([results[f"{c.name}-{seed}"] for seed in seeds]) for c in every}
     lines = {p: {k: known[c] for k, c in named.items()} for p, named in asked.items()}
+    legend = "Mean over games; lines and bands: mean and range over seeds."
+    return Made(
+        record={p: {k: asdict(x) for k, x in one.items()} for p, one in lines.items()},
+        tables=tables(lines, config),
+        drawings=[
+            (draw_curves(named), f"Figure 3 ({panel}) {PANELS[panel]}", legend)
+            for panel, named in lines.items()
+        ],
+    )
+
+
+def trained(
+    curve: Curve, seed: int, config: Config, room: Path
+) -> list[dict[str, float]]:
+    """Steps and solver gaps of a training, which goes on from its last state."""
+    recipe = curve.recipe(min(config.steps, 40) if config.quick else config.steps, seed)
+    fair = replace(recipe, games=replace(recipe.games, naive=False))
+    rng = generator(config.seed, f"test {curve.problem}")
+    games = Reference(fair, curve.actions, config.count, rng)
+    training, folder = Training(recipe), room / f"{curve.name}-{seed}"
+    start = asdict(games.distance(training.averaged()))
+    folder.mkdir(exist_ok=True)
+    advice = Advice(
+        "the one before is sound: remove this one and resume",
+        f"remove '{folder}' and resume: it is then trained again",
+    )
+    kept = Kept(
+        folder,
+        training,
+        bound={"config": binding(config)},
+        every=math.ceil(recipe.steps / POINTS),
+        advice=advice,
+    )
+    kept.run([games])
+    rows = [(0, start), *((row["step"], row["sizes"][0]) for row in kept.metrics.rows)]
+    names = {"solver_gap": "solver_gap", "none": "solver_gap_uniform"}
+    return [{"step": at} | {k: far[v] for k, v in names.items()} for at, far in rows]
+
+
+def tables(lines: Mapping[str, Mapping[str, Line]], config: Config) -> list[Table]:
+    """Where every curve ends, and what the ablation says."""
     rows = [(p, k, line) for p, named in lines.items() for k, line in named.items()]
     columns = {
         "panel": lambda row: row[0],
@@ -125,65 +190,8 @@ def learning(config: Config, room: Path) -> Made:
     }
     seeds = len(config.trainings)
     caption = f"Mean solver gap over {config.count} games, {seeds} seed(s)"
-    tables = [Table.of(caption, columns, rows)]
-    if "d" in lines:
-        tables.append(table(ablation(lines["d"], seeds)))
-    legend = "Mean over games; lines and bands: mean and range over seeds."
-    return Made(
-        record={p: {k: asdict(x) for k, x in one.items()} for p, one in lines.items()},
-        tables=tables,
-        drawings=[
-            (draw_curves(named), f"Figure 3 ({panel}) {PANELS[panel]}", legend)
-            for panel, named in lines.items()
-        ],
-    )
-
-
-def learned(curve: Curve, config: Config, room: Path) -> Line:
-    """A curve, whose trainings are run where they are missing."""
-    steps = min(config.steps, 40) if config.quick else config.steps
-    recipe, bound = curve.recipe(steps), {"config": binding(config)}
-    fair = replace(recipe, games=replace(recipe.games, naive=False))
-    rng = generator(config.seed, f"test {curve.problem}")
-    games, runs = Reference(fair, curve.actions, config.count, rng), []
-    for seed in config.trainings:
-        place = room / f"{curve.name}-{seed}.json"
-        if not place.exists():
-            files.write_sealed(place, trained(place, recipe, games, seed, bound), bound)
-            files.remove_folder(place.with_suffix(""))
-        runs.append(files.read_sealed(place, bound))
-        config.run.say(f"{place.stem}: solver gap {runs[-1][-1]['solver_gap']:.4f}")
-    gaps = np.array([[row["solver_gap"] for row in run] for run in runs])
-    return Line(
-        steps=[row["step"] for row in runs[0]],
-        mean=gaps.mean(0).tolist(),
-        least=gaps.min(0).tolist(),
-        most=gaps.max(0).tolist(),
-        none=runs[0][0]["none"],
-    )
-
-
-def trained(
-    place: Path, recipe: Recipe, games: Reference, seed: int, bound: dict[str, str]
-) -> list[dict[str, float]]:
-    """Steps and solver gaps of a training, which goes on from its last state."""
-    folder, training = place.with_suffix(""), Training(replace(recipe, seed=seed))
-    start = asdict(games.distance(training.averaged()))
-    folder.mkdir(exist_ok=True)
-    kept = Kept(
-        folder,
-        training,
-        bound=bound,
-        every=math.ceil(recipe.steps / POINTS),
-        advice=Advice(
-            "the one before is sound: remove this one and resume",
-            f"remove '{folder}' and resume: it is then trained again",
-        ),
-    )
-    kept.run([games])
-    rows = [(0, start), *((row["step"], row["sizes"][0]) for row in kept.metrics.rows)]
-    names = {"solver_gap": "solver_gap", "none": "solver_gap_uniform"}
-    return [{"step": at} | {k: far[v] for k, v in names.items()} for at, far in rows]
+    every = [Table.of(caption, columns, rows)]
+    return [*every, table(ablation(lines["d"], seeds))] if "d" in lines else every
 
 
 def ablation(lines: Mapping[str, Line], seeds: int) -> list[Claim]:

@@ -16,7 +16,6 @@ report.html, plots, result.json, and a file a cell that --resume does not run ag
 """
 
 import sys
-from pathlib import Path
 
 from experiments.lab.charts import figure
 from experiments.lab.folder import claim, record
@@ -25,22 +24,14 @@ from experiments.lab.report import publish
 from experiments.nes.classes import classes
 from experiments.nes.config import Config, check
 from experiments.nes.curves import learning
-from experiments.nes.numbers import Made
 from experiments.nes.selections import three_games
 from metaspiel import files
 
-TITLES = {
-    1: "Figure 1: equilibria selected in three 2x2 games",
-    3: "Figure 3: solver gap against training steps",
-    4: "Figure 4: one network on classes of games",
+FIGURES = {
+    1: (three_games, "Figure 1: equilibria selected in three 2x2 games"),
+    3: (learning, "Figure 3: solver gap against training steps"),
+    4: (classes, "Figure 4: one network on classes of games"),
 }
-
-
-def made(config: Config, room: Path) -> Made:
-    """The figure that is asked for; ``room`` keeps its cells."""
-    if config.figure == 1:
-        return three_games(config)
-    return (learning if config.figure == 3 else classes)(config, room)
 
 
 def page(config: Config) -> Answer:
@@ -48,8 +39,8 @@ def page(config: Config) -> Answer:
     check(config)
     with claim(config.run, f"nes_figure{config.figure}") as folder:
         record(folder, config)
-        (folder / "cells").mkdir(exist_ok=True)
-        result = made(config, folder / "cells")
+        make, title = FIGURES[config.figure]
+        result = make(config, folder)
         files.write_json(folder / "result.json", result.record)
         lead = [
             "After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."
@@ -60,9 +51,7 @@ def page(config: Config) -> Answer:
             figure(*drawing, folder / "plots" / f"{place}.png")
             for place, drawing in enumerate(result.drawings, 1)
         ]
-        text = publish(
-            folder, TITLES[config.figure], lead, tables=result.tables, figures=pictures
-        )
+        text = publish(folder, title, lead, tables=result.tables, figures=pictures)
     return Answer(summary=result.record, text="\n" + text.rstrip())
 
 

@@ -1,16 +1,21 @@
 """Games that the pages measure solvers on, and the numbers that come of it."""
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy import ndarray
 
+from experiments.lab.grid import fill
 from experiments.lab.report import Table
 from experiments.lab.statistics import Spread
-from meta_solvers.nes.measure import Comparison
+from experiments.lab.work import complaint
+from meta_solvers.exact.problem import Concept
+from meta_solvers.nes.measure import Comparison, compare
 from metaspiel.nfg.sample import sample
 
 SOLVERS = ("uniform", "nes", "refined")
@@ -34,6 +39,30 @@ def draw(family: str, actions: tuple[int, ...], count: int, seed: int) -> ndarra
     """Payoffs ``[B, N, A1, ..., AN]`` of one family, the same for the same seed."""
     rng = generator(seed, f"{family} {'x'.join(map(str, actions))}")
     return np.stack([sample(family, actions, rng).payoffs for _ in range(count)])
+
+
+def filled(
+    cells: Mapping[str, Callable[[], object]], folder: Path, config: object
+) -> dict[str, Any]:
+    """The results of cells of the run, once all of them are there."""
+    results, faults = fill(cells, folder, config)
+    fault = complaint(faults, what="cells")
+    if fault is not None:
+        raise fault
+    return results
+
+
+def compared(
+    family: str,
+    actions: tuple[int, ...],
+    count: int,
+    *,
+    seed: int,
+    concept: Concept,
+    network: Path | None,
+) -> dict[str, object]:
+    """The solvers on games of a family, as a cell holds it."""
+    return asdict(compare(draw(family, actions, count, seed), concept, network))
 
 
 def spreads(measured: Comparison) -> dict[str, Spread]:

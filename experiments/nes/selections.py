@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -61,7 +62,7 @@ class Game:
         return record
 
 
-def three_games(config: Config) -> Made:
+def three_games(config: Config, folder: Path) -> Made:
     """Every selection in every game, exactly and by the network."""
     games = []
     for title, matrix in GAMES.items():

@@ -19,22 +19,24 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from numpy import ndarray
 
 from experiments.lab import verdict
-from experiments.lab.folder import claim, piece, record
+from experiments.lab.folder import claim, record
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.report import Table, percent, publish
 from experiments.lab.statistics import Spread
 from experiments.lab.verdict import Claim, Verdict
 from experiments.nes.config import check_weights
-from experiments.nes.numbers import draw, number, spreads
+from experiments.nes.numbers import compared, draw, filled, number, spreads
 from meta_solvers.exact.conic import Tried, in_turn
-from meta_solvers.nes.measure import REFINED, Comparison, compare
+from meta_solvers.nes.measure import REFINED, Comparison
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -141,50 +143,49 @@ class Row:
         return row
 
 
-def measured(n: int, config: Config, room: Path) -> Row:
-    """One size: its cells, made or read."""
-    count = 16 if config.quick else config.games
-    most = min(config.ecos_games, 2 if config.quick else count)
-    games = draw("l2_invariant", (n, n), count, seed=config.seed)
-    ours = piece(
-        room / f"{n}.json",
-        config,
-        lambda: asdict(compare(games, "cce", config.network)),
-    )
-    ecos = {}
-    for form, rho in FORMS.items() if find_spec("ecos") is not None and most else ():
-        stored = piece(
-            room / f"{n}-ecos-{form}.json",
-            config,
-            lambda rho=rho: asdict(in_turn(games[:most], rho, config.seconds)),
-        )
-        ecos[form] = Tried(**stored)
-    return Row(n=n, ours=Comparison.of(ours), ecos=ecos)
-
-
 def page(config: Config) -> Answer:
     """Measures what is missing, and lays the tables side by side."""
     check(config)
     with claim(config.run, "nes_tables") as folder:
         record(folder, config)
-        (folder / "cells").mkdir(exist_ok=True)
-        rows, cells = [], {}
-        for n in dict.fromkeys(config.sizes):
-            if config.quick and n > 16:
-                continue
-            row = measured(n, config, folder / "cells")
-            rows.append(row)
-            cells[str(n)] = asdict(row.ours)
-            cells |= {f"{n} {form}": asdict(tried) for form, tried in row.ecos.items()}
-            for one in claims(row):
-                config.run.say(f"{one.about}: {one.text}: {one.judged}; {one.evidence}")
+        rows = measured(config, folder)
         records = [row.record for row in rows]
-        files.write_json(folder / "cells.json", cells)
         files.write_json(folder / "rows.json", records)
         lead = f"{LEAD} Weights: {config.network or 'the shipped ones'}."
         title = "Tables 1 and 2 of the Neural Equilibrium Solver"
         text = publish(folder, title, [lead], tables(rows))
     return Answer(summary=records, text="\n" + text.rstrip("\n"))
+
+
+def measured(config: Config, folder: Path) -> list[Row]:
+    """A row of each size; cells that are missing are made."""
+    sizes = [n for n in dict.fromkeys(config.sizes) if not config.quick or n <= 16]
+    count = 16 if config.quick else config.games
+    most = min(config.ecos_games, 2 if config.quick else count)
+    forms = FORMS if find_spec("ecos") is not None and most else {}
+    cells: dict[str, Callable[[], object]] = {}
+    for n in sizes:
+        which = partial(compared, "l2_invariant", (n, n), count, seed=config.seed)
+        cells[str(n)] = partial(which, concept="cce", network=config.network)
+        for form, rho in forms.items():
+            games = draw("l2_invariant", (n, n), count, seed=config.seed)[:most]
+            cells[f"{n}-ecos-{form}"] = partial(tried, games, rho, config.seconds)
+    results = filled(cells, folder, config)
+    every = {name.replace("-ecos-", " "): cell for name, cell in results.items()}
+    files.write_json(folder / "cells.json", every)
+    return [
+        Row(
+            n=n,
+            ours=Comparison.of(results[str(n)]),
+            ecos={form: Tried(**results[f"{n}-ecos-{form}"]) for form in forms},
+        )
+        for n in sizes
+    ]
+
+
+def tried(payoffs: ndarray, rho: float, seconds: float) -> dict[str, object]:
+    """ECOS on games for so many seconds, as a cell holds it."""
+    return asdict(in_turn(payoffs, rho, seconds))
 
 
 def claims(row: Row) -> list[Claim]:

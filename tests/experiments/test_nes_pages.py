@@ -6,8 +6,8 @@ import pytest
 
 from experiments.lab.page import main
 from experiments.lab.verdict import Verdict
-from experiments.nes import classes
 from experiments.nes import figures as nes_figures
+from experiments.nes import numbers
 from experiments.nes import tables as nes_tables
 from meta_solvers.nes import store
 from meta_solvers.nes.data import Games
@@ -69,7 +69,7 @@ def test_tables_and_resume(tmp_path, capsys, weights, monkeypatch):
     assert "<table" in (out / "report.html").read_text()
 
     (out / "cells" / "8-ecos-hard.json").unlink()
-    monkeypatch.setattr(nes_tables, "compare", never)
+    monkeypatch.setattr(numbers, "compare", never)
     assert tables("--resume", "--out", out, "--quiet") == 0
     assert (out / "cells" / "8-ecos-hard.json").exists()
     monkeypatch.setattr(nes_tables, "in_turn", never)
@@ -198,7 +198,7 @@ def test_figure_4(tmp_path, capsys, weights, monkeypatch):
     # Common payoff, the same for all pairs of different actions: uniform is a CCE.
     assert result["dispersion"]["gap uniform"]["worst"] < 1e-9
     assert "| l2_invariant | 0 of 16 |" in (out / "table.md").read_text()
-    monkeypatch.setattr(classes, "compare", never)
+    monkeypatch.setattr(numbers, "compare", never)
     assert figures("--resume", "--out", out, "--quiet") == 0
 
 
