@@ -1,5 +1,6 @@
 """Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,3 +135,13 @@ def publish(
     files.write_text(folder / "table.md", text)
     render(folder / "report.html", title, lead, tables=tables, figures=figures)
     return text
+
+
+def console(table: Any) -> str:
+    """A table of rich's as text, as wide as the terminal."""
+    from rich.console import Console
+
+    screen = Console(width=None if sys.stdout.isatty() else 150)
+    with screen.capture() as drawn:
+        screen.print(table)
+    return drawn.get().rstrip("\n")
