@@ -167,8 +167,10 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def figure(rows: Sequence[Row]) -> Figure:
     """True regret against the bound, one panel a block."""
-    drawn = Figure(figsize=(7.5, 3.6), layout="constrained")
-    panels = drawn.subplots(1, len(BLOCKS), sharex=True, sharey=True)
+    titles = [f"{block} means" for block in BLOCKS]
+    across, label = "bound on the sum of regrets", "true regret"
+    drawn, panels = charts.panels(titles, across, label, sharey=True)
+    panels[1].sharex(panels[0])
     for axes, block in zip(panels, BLOCKS, strict=True):
         for row in (row for row in rows if row.block == block):
             axes.errorbar(
@@ -180,25 +182,19 @@ def figure(rows: Sequence[Row]) -> Figure:
                 capsize=2,
                 label=row.solver,
             )
-        axes.set_title(f"{block} means", fontsize=9)
-        axes.set_xlabel("bound on the sum of regrets")
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel("true regret")
-    handles, labels = panels[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    charts.legend(drawn, panels[0], columns=3)
     return drawn
 
 
 def _report(folder: Path, config: Config, rows: Sequence[Row]) -> None:
     ensemble = config.ensemble
     specs = Table("Solvers", ["row", "spec"], list(SOLVERS.items()))
-    drawn = charts.figure(
-        figure(rows),
-        "True regret against the bound",
+    legend = (
         "A solver may lower the bound and not the regret: the bound is the worst case "
-        "over all games within the intervals.",
-        folder / "plots" / "regret.png",
+        "over all games within the intervals."
     )
+    drawn, png = figure(rows), folder / "plots" / "regret.png"
+    picture = charts.figure(drawn, "True regret against the bound", legend, png)
     report.render(
         folder / "report.html",
         "Robust meta-solvers on games known up to intervals",
@@ -213,7 +209,7 @@ def _report(folder: Path, config: Config, rows: Sequence[Row]) -> None:
             "the order of rows can be compared.",
         ],
         [_table(rows), specs],
-        [drawn],
+        [picture],
     )
 
 

@@ -25,15 +25,9 @@ LOOKS = {"uniform": ("0.7", 9), "nes": ("tab:blue", 5), "refined": ("tab:green",
 
 @dataclass(frozen=True, kw_only=True)
 class Class:
-    """The solvers on a family of games.
+    """The solvers on a family: failures and largest gap of the exact one, CPU time.
 
-    Attributes:
-      family: of games.
-      games: how many were drawn.
-      failed: how many of them the exact solver did not solve.
-      worst: the exact solver's largest gap.
-      ms: CPU time of a game: exact, by the network, refined.
-      spreads: of the gaps, as "gap nes".
+    ``ms`` is of a game: exact, by the network, refined. ``spreads`` has "gap nes".
     """
 
     family: str
@@ -116,7 +110,7 @@ def tables(rows: Sequence[Class], labels: Mapping[str, str]) -> list[Table]:
 
 def draw_classes(rows: Sequence[Class], what: str, label: str) -> Figure:
     """One measure: its range and mean in every class."""
-    drawn, (axes,) = panels(9, 4)
+    drawn, (axes,) = panels([""], "", label, width=9, height=4)
     at = np.arange(len(rows))
     for name, (colour, width) in LOOKS.items():
         drawn_of = [row.spreads[f"{what} {name}"] for row in rows]
@@ -128,7 +122,7 @@ def draw_classes(rows: Sequence[Class], what: str, label: str) -> Figure:
     axes.set_yscale("symlog", linthresh=1e-3)
     names = [row.family for row in rows]
     axes.set_xticks(at, names, rotation=60, ha="right", fontsize=8)
-    axes.set(ylabel=label, ylim=(0, None))
-    axes.grid(alpha=0.3, axis="y")
+    axes.set_ylim(0, None)
+    axes.grid(visible=False, axis="x")
     axes.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
     return drawn

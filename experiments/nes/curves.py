@@ -213,12 +213,11 @@ def ablation(lines: Mapping[str, Line], seeds: int) -> list[Claim]:
 
 def draw_curves(lines: Mapping[str, Line]) -> Figure:
     """One panel."""
-    drawn, (axes,) = panels(7.5, 3.4)
+    drawn, (axes,) = panels([""], "training step", "solver gap", width=7.5, height=3.4)
     for label, line in lines.items():
         (shown,) = axes.plot(line.steps, line.mean, "o-", ms=3, label=label)
         band = (line.steps, line.least, line.most)
         axes.fill_between(*band, color=shown.get_color(), alpha=0.2)
-    axes.set(xlabel="training step", ylabel="solver gap", yscale="log")
-    axes.grid(alpha=0.3)
+    axes.set_yscale("log")
     axes.legend(fontsize=7)
     return drawn

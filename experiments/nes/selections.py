@@ -98,18 +98,17 @@ def _numbers(values: ndarray) -> str:
 
 def draw_games(games: Sequence[Game]) -> Figure:
     """Polytopes and selections in the plane of payoffs."""
-    drawn, every = panels(11, 3.8, len(games))
+    titles, own = [game.title for game in games], "payoff of player"
+    drawn, every = panels(titles, f"{own} 1", f"{own} 2")
     for axes, game in zip(every, games, strict=True):
         values = {name: game.values(joints) for name, joints in game.joints.items()}
         for name, shade in (("all", "0.92"), ("vertex", "0.75")):
             axes.fill(*hull(values[name]).T, facecolor=shade, edgecolor="0.5")
         for kind, colour in COLOURS.items():
             chosen = [one.criterion.startswith(kind) for one in game.selected]
-            exact, neural = values["exact"][chosen].T, values["nes"][chosen].T
-            axes.scatter(*exact, s=60, facecolors="none", edgecolors=colour, label=kind)
-            axes.scatter(*neural, s=30, marker="x", color=colour)
-        labels = {"xlabel": "payoff of player 1", "ylabel": "payoff of player 2"}
-        axes.set(title=game.title, **labels)
+            (x, y), (u, v) = values["exact"][chosen].T, values["nes"][chosen].T
+            axes.scatter(x, y, s=60, facecolors="none", edgecolors=colour, label=kind)
+            axes.scatter(u, v, s=30, marker="x", color=colour)
     every[-1].legend(fontsize=8)
     return drawn
 

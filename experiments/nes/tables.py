@@ -30,7 +30,7 @@ from experiments.lab import verdict
 from experiments.lab.folder import claim, record
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Table, percent, publish
+from experiments.lab.report import Table, lay_out, percent
 from experiments.lab.statistics import Spread
 from experiments.lab.verdict import Claim, Verdict
 from experiments.nes.config import check_weights
@@ -153,7 +153,7 @@ def page(config: Config) -> Answer:
         files.write_json(folder / "rows.json", records)
         lead = f"{LEAD} Weights: {config.network or 'the shipped ones'}."
         title = "Tables 1 and 2 of the Neural Equilibrium Solver"
-        text = publish(folder, title, [lead], tables(rows))
+        text = lay_out(folder, title, [lead], tables(rows))
     return Answer(summary=records, text="\n" + text.rstrip("\n"))
 
 
