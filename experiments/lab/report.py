@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,8 +144,21 @@ def publish(
 ) -> None:
     """Writes summary.json, table.md and report.html of a run."""
     files.write_json(folder / "summary.json", summary)
-    files.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
+    lay_out(folder, title, lead, tables=tables, figures=figures)
+
+
+def lay_out(
+    folder: Path,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture] = (),
+) -> str:
+    """Writes table.md and report.html of a run; returns the tables as Markdown."""
+    text = "\n".join(table.markdown for table in tables)
+    files.write_text(folder / "table.md", text)
     render(folder / "report.html", title, lead, tables=tables, figures=figures)
+    return text
 
 
 def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -155,3 +169,13 @@ def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def console(table: Any) -> str:
+    """A table of rich's as text, as wide as the terminal."""
+    from rich.console import Console
+
+    screen = Console(width=None if sys.stdout.isatty() else 150)
+    with screen.capture() as drawn:
+        screen.print(table)
+    return drawn.get().rstrip("\n")

@@ -277,6 +277,25 @@ def t_test(values: Sequence[float]) -> float | None:
     return float(2 * t.sf(abs(mean) / error, size - 1))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Mean of a number over trials, its standard error and its range, where known."""
+
+    mean: float | None = None
+    error: float | None = None
+    best: float | None = None
+    worst: float | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread":
+        """The spread of the values that are not None; the best is the lowest."""
+        known = [value for value in values if value is not None]
+        if not known:
+            return cls()
+        error, ends = standard_error(known), {"best": min(known), "worst": max(known)}
+        return cls(mean=float(np.mean(known)), error=error, **ends)
+
+
 Ends = tuple[float | None, float | None]
 
 

@@ -142,8 +142,10 @@ PAGES = (
         name="nes_train",
         module="nes_train",
         begin=words(
-            "--most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 --dual 6 "
-            "--hidden 8 --unrolled 1 --steps 20"
+            "--recipe.games.most 4 --recipe.work 256 --recipe.fewest 8 --every 5 "
+            "--recipe.architecture.payoff 4 --recipe.architecture.dual 6 "
+            "--recipe.architecture.hidden 8 --recipe.architecture.unrolled 1 "
+            "--recipe.steps 20 --games 8"
         ),
         killed_at=r"/checkpoint/\d+",
         time=3,
