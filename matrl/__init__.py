@@ -4,8 +4,10 @@ Independent learners take a trial step; a two-action meta-game, keep the policy 
 the step, is solved for an equilibrium, which decides what each agent keeps (Wen et al.,
 "A Game-Theoretic Approach to Multi-Agent Trust Region Optimization"). ``start`` and
 ``step`` run a ``Method`` of ``METHODS`` on any Markov game; ``race`` follows its rules
-of learning through many 2 x 2 games at once. ``LEARNERS`` has learners from a replay as
-well, behind one interface; ``time_iterations`` measures what a method costs.
+of learning through many 2 x 2 games at once, and ``count_meta_games`` looks at what
+they solve on the way. ``LEARNERS`` has learners from a replay as well, behind one
+interface; ``Arena`` and ``League`` play trained agents against each other, and
+``time_iterations`` measures what a method costs.
 
 Importing this package loads nothing heavy; torch comes with what is used.
 """
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
+    from matrl.counts import MetaGameCounts, count_meta_games
+    from matrl.crossplay import Arena, League
     from matrl.dynamics import IGA, MATRL, LookAhead, Race, WoLF, race
     from matrl.learners import LEARNERS, Learner
     from matrl.loop import MATRLRun, exploitability, start, step
@@ -28,17 +32,21 @@ __all__ = [
     "LEARNERS",
     "MATRL",
     "METHODS",
+    "Arena",
     "Games",
+    "League",
     "Learner",
     "LookAhead",
     "MATRLRun",
     "MetaGame",
+    "MetaGameCounts",
     "Method",
     "MethodTime",
     "Race",
     "Settings",
     "SolvingTime",
     "WoLF",
+    "count_meta_games",
     "exploitability",
     "method",
     "race",
@@ -57,5 +65,7 @@ __getattr__, __dir__ = public(
         ".meta_game": ("MetaGame",),
         ".learners": ("LEARNERS", "Learner"),
         ".timing": ("MethodTime", "SolvingTime", "time_iterations", "time_solving"),
+        ".counts": ("MetaGameCounts", "count_meta_games"),
+        ".crossplay": ("Arena", "League"),
     },
 )

@@ -105,6 +105,14 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
+def estimate(
+    mean: float | None, low: float | None, high: float | None, *, digits: int = 1
+) -> str:
+    """A mean as "1.0 [0.5, 1.5]"; without the interval where there is none."""
+    text = number(mean, digits)
+    return text if low is None else f"{text} {span(low, high, digits)}"
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """A number with so many digits after the point; "-" where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"

@@ -129,7 +129,8 @@ PAGES = (
         name="matrl_pong",
         module="matrl_pong",
         begin=words(
-            "--iterations 4 --checkpoints 2 --games 6 --batch 80 --envs 4 --width 8 "
+            "--iterations 4 --checkpoints 2 --games 6 --learner.ppo.batch 80 "
+            "--learner.ppo.envs 4 --learner.ppo.width 8 "
             "--seeds 1 --methods matrl il --game mini_pong(limit=60)"
         ),
         killed_at=r"matches/script-[^/]*\.json",

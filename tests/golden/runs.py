@@ -224,7 +224,8 @@ RUNS: tuple[Run, ...] = (
         name="pong",
         words="matrl_pong --methods matrl il --game 'mini_pong(limit=60)' "
         "--iterations 2 "
-        "--checkpoints 2 --games 4 --batch 80 --envs 4 --width 8 --seeds 1 --out out "
+        "--checkpoints 2 --games 4 --learner.ppo.batch 80 --learner.ppo.envs 4 "
+        "--learner.ppo.width 8 --seeds 1 --out out "
         "--quiet",
         outputs=(CELLS, _agents(2), Output(name="scores", pattern="scores.npz")),
     ),
