@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from metaspiel.games.batched import OpenSpielSimulator
     from metaspiel.games.markov import MarkovGame
     from metaspiel.games.openspiel import matrix_game, sequence_form
+    from metaspiel.games.pace import steps_per_second, uniform_actions
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
 
@@ -26,6 +27,8 @@ __all__ = [
     "Simulator",
     "matrix_game",
     "sequence_form",
+    "steps_per_second",
+    "uniform_actions",
 ]
 __getattr__, __dir__ = public(
     __name__,
@@ -36,5 +39,6 @@ __getattr__, __dir__ = public(
         ".bargaining": ("Bargaining",),
         ".batched": ("OpenSpielSimulator",),
         ".markov": ("MarkovGame",),
+        ".pace": ("steps_per_second", "uniform_actions"),
     },
 )
