@@ -7,7 +7,8 @@ Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from meta_solvers import get
+from meta_solvers import MetaSolver, get
+from metaspiel.games.simulator import Simulator
 from metaspiel.learn.nets import Network
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError, unknown
@@ -52,6 +53,38 @@ class Approach:
             )
 
 
+def online(
+    simulator: Simulator,
+    network: Network,
+    solver: str,
+    *,
+    settings: DDQN,
+    executor: Executor,
+    seed: int,
+    episodes: int = 1000,
+) -> Setup:
+    """The parts of plain PSRO in a real game, as those who play the data learned.
+
+    Args:
+      simulator: the game.
+      network: of all policies.
+      solver: the solver that is responded to, as for ``setup``.
+      settings: of the responses.
+      executor: where learning and play run.
+      seed: of the trial.
+      episodes: of each entry of the empirical game.
+    """
+    oracle = LearnedOracle(
+        simulator=simulator,
+        network=network,
+        settings=settings,
+        executor=executor,
+        shared=simulator.symmetric,
+        episodes=episodes,
+    )
+    return _loop(oracle, solver, seed)
+
+
 def setup(
     model: ModelSimulator,
     network: Network,
@@ -88,15 +121,28 @@ def setup(
         anneal=approach.anneal,
         scale=float(model.learned.scales.reward[0]),
     )
+    return _loop(oracle, exploration, seed)
+
+
+def solver_of(name: str) -> MetaSolver:
+    """The solver "r2d" or "rd" as published, or any other by its name or spec."""
+    return get(SOLVERS.get(name, name))
+
+
+def _loop(oracle: LearnedOracle, solver: str, seed: int) -> Setup:
+    """The parts around an oracle: payoffs are sampled where it learns."""
     evaluator = SampledEvaluator(
-        simulator=model,
-        network=network,
-        executor=executor,
-        episodes=episodes,
+        simulator=oracle.simulator,
+        network=oracle.network,
+        executor=oracle.executor,
+        episodes=oracle.episodes,
         seed=seed,
-        device=settings.device,
+        device=oracle.settings.device,
     )
-    solver = get(SOLVERS.get(exploration, exploration))
     return Setup(
-        oracle=oracle, evaluator=evaluator, solver=solver, concept="ne", seed=seed
+        oracle=oracle,
+        evaluator=evaluator,
+        solver=solver_of(solver),
+        concept="ne",
+        seed=seed,
     )

@@ -1,7 +1,9 @@
 """Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,19 @@ class Table:
     def markdown(self) -> str:
         """The caption and the table, for table.md."""
         return f"{self.caption}\n\n{markdown(self.columns, self.lines)}"
+
+    @property
+    def csv(self) -> str:
+        """The numbers as they are, lists with spaces between."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        for row in self.rows:
+            writer.writerow(
+                " ".join(map(str, cell)) if isinstance(cell, list) else cell
+                for cell in row
+            )
+        return text.getvalue()
 
 
 @dataclass(frozen=True)
@@ -120,3 +135,11 @@ def span(low: float | None, high: float | None, digits: int = 1) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as per cent; "-" where there is none."""
     return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def comma_separated(rows: Sequence[Any]) -> str:
+    """Dataclasses of one kind as CSV, one line each."""
+    if not rows:
+        return ""
+    named = [asdict(row) for row in rows]
+    return Table("", list(named[0]), [list(row.values()) for row in named]).csv
