@@ -24,6 +24,8 @@ from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
 from offline.tables import moves_made
 
+_MEASURED = ("trained", "held_out", "uniform")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cloning:
@@ -77,18 +79,20 @@ class Clone:
     held_out: float
     uniform: float
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """Its cross-entropies by name."""
+        return {name: getattr(self, name) for name in _MEASURED}
+
     def habit(self, chance: float, sizes: tuple[int, ...]) -> Habit:
         """Every one of ``sizes[p]`` policies of player p imitates this often."""
         chances = tuple(np.full(size, float(chance)) for size in sizes)
         return Habit(self.network, self.weights, chances)
 
 
-_MEASURED = ("trained", "held_out", "uniform")
-
-
 def save(clone: Clone, place: Path, bound: Mapping[str, str] | None = None) -> None:
     """Writes a clone's numbers; ``bound`` says what they belong to."""
-    arrays = {name: np.asarray(getattr(clone, name)) for name in _MEASURED}
+    arrays = {name: np.asarray(value) for name, value in clone.measured.items()}
     arrays["weights"] = clone.weights
     files.write_arrays(place, arrays, dict(bound or {}))
 
@@ -99,11 +103,11 @@ def load(place: Path, network: MLP, bound: Mapping[str, str] | None = None) -> C
     Raises:
       UserError: it is damaged, or belongs to something else.
     """
-    known, arrays = files.read_arrays(place)
-    if known != dict(bound or {}):
+    own, arrays = files.read_arrays(place)
+    if own != dict(bound or {}):
         raise UserError(f"'{place}' must be as this run wrote it; it is another's")
-    measured = {name: float(arrays[name]) for name in _MEASURED}
-    return Clone(network=network, weights=arrays["weights"], **measured)
+    known = {name: float(arrays[name]) for name in _MEASURED}
+    return Clone(network=network, weights=arrays["weights"], **known)
 
 
 def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:

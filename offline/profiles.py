@@ -12,7 +12,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from meta_solvers.base import solve
+from meta_solvers.solving import solve
 from metaspiel.games.simulator import Position
 from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import Bank

@@ -288,7 +288,9 @@ def _moderate(rows: Sequence[Judged], chosen: str) -> Claim:
             own = regrets.setdefault((row.data, row.exploration), {})
             own.setdefault(row.setting, {})[row.pair] = row.regret
     for (data, solver), regret in sorted(regrets.items()):
-        low, high = (Setting(*map(end, zip(*regret, strict=True))) for end in (min, max))
+        low, high = (
+            Setting(*map(end, zip(*regret, strict=True))) for end in (min, max)
+        )
         between = [s for s in regret if s not in (low, high)]
         if not (between and low in regret and high in regret):
             continue

@@ -26,7 +26,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Sizing:
     """The words that decide what is not given: see ``Config.usual``."""
 
     size: Size = "reduced"
@@ -39,7 +39,7 @@ class Asked:
 class Config:
     """Fields of the page; these values are those of one trial of the reduced size."""
 
-    Asked: ClassVar[type[Asked]] = Asked
+    Asked: ClassVar[type[Sizing]] = Sizing
     may_change: ClassVar[tuple[str, ...]] = (
         "grid", "approaches", "explorations", "evaluations", "behaviours",
         "trajectories", "trials", "penalties", "coverages", "weights", "curve",
@@ -127,7 +127,7 @@ class Config:
     """Where a unit's requests run: inprocess, processes:jobs=4, ray, ray:address=..."""
 
     @classmethod
-    def usual(cls, asked: Asked) -> "Config":
+    def usual(cls, asked: Sizing) -> "Config":
         """The configuration when nothing but this is asked."""
         config = SIZES[asked.size]
         if asked.grid:

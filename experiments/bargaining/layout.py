@@ -153,7 +153,10 @@ def _tuning(
     rows: dict[tuple[str, ...], dict[float, RegretCell]] = {}
     for cell in cells:
         key = [cell.data.name, solver_name(cell.exploration)]
-        key += [solver_name(cell.evaluation), *(f"{of(cell):g}" for of in down.values())]
+        key += [
+            solver_name(cell.evaluation),
+            *(f"{of(cell):g}" for of in down.values()),
+        ]
         rows.setdefault(tuple(key), {})[column(cell)] = cell
     head = ["data", "exploration", "evaluation", *down]
     head += [f"{symbol} {value:g}" for value in values]

@@ -89,10 +89,10 @@ def notes(
         sentences.append(
             "one trial a cell: no spread, no interval, and no test can decide"
         )
-    least = min((one.p_smallest for one in same), default=0.0)
-    if least > LEVEL:
+    possible = [one.p_smallest for one in same if one.p_smallest is not None]
+    if possible and min(possible) > LEVEL:
         sentences.append(
-            f"with these trials no p-value of the table is below {least:.3g}"
+            f"with these trials no p-value of the table is below {min(possible):.3g}"
         )
     behaviours = {row.behaviour for row in results.final}
     changed = _changed(facts.config, behaviours)
@@ -156,8 +156,8 @@ def _unmixed(results: Results) -> list[str]:
 
 def _agreement(same: Sequence[Comparison], changed: bool) -> list[str]:
     """How many p-values agree with the published, of those that could."""
-    both = [one for one in same if one.published is not None]
-    able = [one for one in both if one.p_smallest <= LEVEL]
+    both = [one for one in same if one.agrees is not None]
+    able = [one for one in both if one.able]
     if not both:
         return []
     if not able:
@@ -165,9 +165,7 @@ def _agreement(same: Sequence[Comparison], changed: bool) -> list[str]:
             f"none of {len(both)} p-values of the table could reach {LEVEL}, so their "
             "agreement with the published ones is not counted"
         ]
-    agree = sum(
-        (one.p_permutation <= LEVEL) == (one.published <= LEVEL) for one in able
-    )
+    agree = sum(one.agrees is True for one in able)
     sizes = sorted({(one.n_reference, one.n) for one in able})
     counts = ", ".join(f"{a} v {b}" for a, b in sizes)
     rest = "; and the settings are not the paper's" if changed else ""

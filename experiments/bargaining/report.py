@@ -168,7 +168,9 @@ def _sizes(
         "unfinished": len(facts.missing),
         "config": {k: v for k, v in config.items() if k not in _SILENT},
     }
-    return {name: value for name, value in sizes.items() if name not in _OPTIONAL or value}
+    return {
+        name: value for name, value in sizes.items() if name not in _OPTIONAL or value
+    }
 
 
 _SILENT = ("run", "plan", "report")

@@ -2,10 +2,11 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from experiments.lab.strata import mean
 from typing import Literal, NamedTuple, TypeVar
+
+from experiments.lab.strata import mean
 
 MAXIMUM = 22.2  # mean over instances of the largest total welfare, undiscounted
 APPROACHES = {"coffee": "COffeE", "oef": "OEF", "oef-bc": "OEF-BC"}
@@ -159,7 +160,7 @@ class Judged(Run):
     judged: Literal["final", "curve"]
     profile: list[float]
     cpu_seconds: float
-    clone: dict[str, float | None] | None = None
+    clone: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,7 +179,7 @@ class Fidelity(Run):
     utility_error: float
     utility_error_on_true: float
     cpu_seconds: float
-    model: dict[str, dict[str, float | None]] | None = None
+    model: Mapping[str, Mapping[str, float | None]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The run folder of the Bargaining page: what it was asked, and what its units wrote."""
+"""The run folder of the Bargaining page: what was asked, and what units wrote."""
 
 import dataclasses
 import math
@@ -210,7 +210,7 @@ def widened(folder: Path, config: Config) -> Config:
     if not (folder / "config.json").is_file():
         return config
     before = stored(folder)
-    lists = {
+    lists: dict[str, Any] = {
         name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
         for name in config.lists
     }

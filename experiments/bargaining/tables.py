@@ -34,6 +34,7 @@ from experiments.lab.statistics import (
     standard_error,
 )
 from experiments.lab.strata import mean
+from experiments.lab.verdict import LEVEL
 
 SEED = 0  # of bootstrap resamples and drawn splits
 
@@ -92,14 +93,26 @@ class Comparison(Cell):
     n: int
     n_reference: int
     difference: float
-    p_permutation: float
-    p_mann_whitney: float
-    p_smallest: float
+    p_permutation: float | None
+    p_mann_whitney: float | None
+    p_smallest: float | None
     p_paired: float | None
     p_paired_smallest: float | None
     test: str
     published: float | None
     p_holm: float | None = None
+
+    @property
+    def able(self) -> bool:
+        """The first p-value could have decided."""
+        return self.p_smallest is not None and self.p_smallest <= LEVEL
+
+    @property
+    def agrees(self) -> bool | None:
+        """It decides as the published one does, where there is one."""
+        if self.p_permutation is None or self.published is None:
+            return None
+        return (self.p_permutation <= LEVEL) == (self.published <= LEVEL)
 
 
 @dataclass(frozen=True, kw_only=True)

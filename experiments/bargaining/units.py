@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from experiments.bargaining.config import Config
 from experiments.lab.folder import slug
 
@@ -87,6 +89,10 @@ class Unit:
         if self.kind == "judge":
             named = replace(self.on_its_data("judge"), iteration=self.iteration)
         return seed, self.trial + 1, zlib.crc32(named.name.encode())
+
+    def number_seed(self, seed: int) -> int:
+        """That seed as one number, for what takes no more."""
+        return int(np.random.SeedSequence(self.seed(seed)).generate_state(1)[0])
 
     def place(self, folder: Path) -> Path:
         """Where the unit's results are; for PSRO the folder of its checkpoints."""

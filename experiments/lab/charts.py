@@ -1,10 +1,13 @@
 """Charts in one style: drawn with matplotlib, kept as PNG, shown as SVG."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.lab.report import Picture
@@ -53,3 +56,52 @@ def curve(
     if lines:
         axes.legend(fontsize=8)
     return drawn
+
+
+def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, two a row; each row is so many inches high."""
+    columns = min(count, 2)
+    rows = -(-count // columns)
+    drawn = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    axes = list(np.atleast_1d(drawn.subplots(rows, columns)).ravel())
+    for extra in axes[count:]:
+        extra.remove()
+    for one in axes[:count]:
+        one.grid(alpha=0.3)
+    return drawn, axes[:count]
+
+
+def colours(count: int) -> list[Any]:
+    """Colours that can be told apart; of a scale where there are more than ten."""
+    if count <= 10:
+        return [matplotlib.colormaps["tab10"](number) for number in range(count)]
+    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.95, count)))
+
+
+def legend_below(drawn: Figure, axes: Iterable[Axes]) -> None:
+    """One legend of all panels, below them."""
+    named: dict[str, Any] = {}
+    for one in axes:
+        handles, labels = one.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    drawn.legend(
+        list(named.values()),
+        list(named),
+        loc="outside lower center",
+        ncols=min(4, len(named)),
+        fontsize=8,
+    )
+
+
+def band(
+    axes: Axes, points: Mapping[int, Sequence[float]], label: str, colour: Any
+) -> None:
+    """The means of some trials at each point, and one standard deviation around them.
+
+    One trial has no standard deviation, and then the band no width.
+    """
+    at = sorted(points)
+    mean = np.array([np.mean(points[x]) for x in at])
+    wide = [np.std(points[x], ddof=1) if len(points[x]) > 1 else 0.0 for x in at]
+    axes.plot(at, mean, marker="o", ms=3, color=colour, label=label)
+    axes.fill_between(at, mean - wide, mean + wide, color=colour, alpha=0.15, lw=0)

@@ -207,9 +207,7 @@ def _verdict(tests: Sequence[Rival]) -> tuple[Verdict, str]:
         if p is not None and p <= LEVEL
     ]
     if above:
-        return (
-            (Verdict.FAILS, "") if any(above) else (Verdict.UNDECIDED, disagree)
-        )
+        return (Verdict.FAILS, "") if any(above) else (Verdict.UNDECIDED, disagree)
     least = max(test.p_smallest for test in tests)
     few = f"too few trials: the least possible p is {least:.2g}"
     return Verdict.UNDECIDED, few if least > LEVEL else ""

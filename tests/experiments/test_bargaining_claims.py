@@ -17,12 +17,12 @@ from bargaining_worlds import (
     sweep,
     world,
 )
+from experiments.bargaining.strata import correlated, stratified
+from experiments.bargaining.verdicts import lower
 
 from experiments.bargaining.claims import judge
 from experiments.bargaining.results import sort_out
-from experiments.bargaining.strata import correlated, stratified
 from experiments.bargaining.tables import comparisons
-from experiments.bargaining.verdicts import lower
 from experiments.lab.statistics import permutation
 
 CLAIMS = (
