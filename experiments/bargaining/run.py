@@ -28,9 +28,8 @@ def run(config: Config) -> Answer:
     chosen = units(config)
     if config.plan:
         folder = config.run.out if config.run.resume else None
-        return Answer(
-            summary={}, text="\n".join(plan.plan(config, chosen, folder).lines)
-        )
+        print("\n".join(plan.plan(config, chosen, folder).lines))
+        return Answer(summary={})
     if config.report and not config.run.resume:
         raise UserError("--report goes with --out FOLDER --resume")
     faults: list[work.Outcome] = []

@@ -165,9 +165,9 @@ PAGES = (
         module="bargaining",
         begin=words(
             "--grid --behaviours uniform --explorations r2d --approaches coffee oef "
-            "--trials 1 --size tiny --ddqn.decisions 300 --trajectories 40 --training.steps 40 "
-            "--cloning.steps 40 --episodes 30 --screen 30 --fresh 60 "
-            "--fidelity-episodes 20 --evaluations r2d"
+            "--trials 1 --size tiny --ddqn.decisions 300 --trajectories 40 "
+            "--training.steps 40 --cloning.steps 40 --episodes 30 --screen 30 "
+            "--fresh 60 --fidelity-episodes 20 --evaluations r2d"
         ),
         killed_at=r"explore/oef[^/]*/000001",
         fields=(("seed", 9), ("episodes", 40), ("fresh", 40), ("round_state", True)),

@@ -146,8 +146,8 @@ KUHN_3 = "--game kuhn_poker --players 3"
 GOOFSPIEL = "--game 'goofspiel(num_cards=3,imp_info=True,returns_type=total_points)'"
 BARGAINING = (
     "bargaining --size tiny --ddqn.decisions 300 --trajectories 40 "
-    "--training.steps 60 --cloning.steps 60 --behaviour-iterations 1 --episodes 30 --screen 30 --fresh 60 "
-    "--fidelity-episodes 20 --out out --quiet"
+    "--training.steps 60 --cloning.steps 60 --behaviour-iterations 1 --episodes 30 "
+    "--screen 30 --fresh 60 --fidelity-episodes 20 --out out --quiet"
 )
 RUNS: tuple[Run, ...] = (
     _psro("kuhn-mgcce", "--game kuhn_poker --solver mgcce"),
