@@ -1,4 +1,4 @@
-"""What the parts of an offline PSRO run cost in CPU time on this machine, measured now."""
+"""What parts of an offline PSRO run cost in CPU time on this machine, measured now."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.bargaining.results import (
@@ -19,7 +18,7 @@ from experiments.bargaining.results import (
     setting_name,
     solver_name,
 )
-from experiments.lab.charts import WIDTH, band, colours, legend_below, panels
+from experiments.lab.charts import banded, colours, joined, legend_below, panels
 
 Points = dict[str, dict[int, list[float]]]
 """Named curves: regrets of the trials at each iteration."""
@@ -106,13 +105,8 @@ def _explorations(results: Results) -> list[Drawing]:
     shown = {name: means for name, means in measured.items() if means}
     if not shown:
         return []
-    labels = sorted({label for means in shown.values() for label in means})
-    drawn = Figure(figsize=(WIDTH, 1.4 + 0.25 * len(labels)), layout="constrained")
-    axes = np.atleast_1d(drawn.subplots(1, len(shown), sharey=True))
-    for one, (name, means) in zip(axes, shown.items(), strict=True):
-        _join(one, means, labels)
-        one.set_xlabel(name)
-    legend_below(drawn, axes)
+    marks = {"rd": "explored with RD", "r2d": "explored with R2D"}
+    drawn = joined(shown, marks)
     caption = (
         "Means over trials; a line joins the same approach on the same data explored "
         f"with R2D and with RD. Regret under {solver_name(chosen)} as final solver."
@@ -135,20 +129,6 @@ def _by_exploration(
         for label, both in trials.items()
         if len(both) == 2
     }
-
-
-def _join(
-    axes: Axes, means: dict[str, dict[str, float]], labels: Sequence[str]
-) -> None:
-    heights = [labels.index(label) for label in means]
-    for height, both in zip(heights, means.values(), strict=True):
-        axes.plot([both["rd"], both["r2d"]], [height] * 2, color="0.7", zorder=1)
-    for solver, marker in (("rd", "o"), ("r2d", "s")):
-        values = [both[solver] for both in means.values()]
-        label = f"explored with {solver_name(solver)}"
-        axes.scatter(values, heights, marker=marker, s=20, label=label)
-    axes.set_yticks(range(len(labels)), labels, fontsize=7)
-    axes.grid(alpha=0.3, axis="x")
 
 
 def _approaches(results: Results) -> list[Drawing]:
@@ -215,15 +195,7 @@ def _curves(
     """Mean and a band of one standard deviation over trials, a panel each."""
     if not curves:
         return []
-    drawn, axes = panels(len(curves), 3.2)
-    colour = dict(zip(order, colours(len(order)), strict=True))
-    for one, (where, own) in zip(axes, curves.items(), strict=True):
-        for name in filter(own.__contains__, order):
-            band(one, own[name], name, colour[name])
-        one.set_title(where, fontsize=9)
-        one.set_xlabel("iteration")
-        one.set_ylabel("regret")
-    legend_below(drawn, axes)
+    drawn = banded(curves, order, "regret")
     counts = {
         len(trials)
         for own in curves.values()

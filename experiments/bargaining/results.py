@@ -141,7 +141,7 @@ class Judged(Run):
       regrets: of all profiles that were responded to, ``k`` of them.
       judged: whether it is the last profile, or one on the way.
       profile: player 0's mixture.
-      cpu_seconds: that judging took.
+      cpu_seconds: that judging took; a unit does not know it itself.
       clone: how well the behaviour was imitated, where it was.
     """
 
@@ -159,7 +159,7 @@ class Judged(Run):
     k: int
     judged: Literal["final", "curve"]
     profile: list[float]
-    cpu_seconds: float
+    cpu_seconds: float = 0.0
     clone: Mapping[str, float | None] | None = None
 
 
@@ -178,7 +178,7 @@ class Fidelity(Run):
     uncertainty: float
     utility_error: float
     utility_error_on_true: float
-    cpu_seconds: float
+    cpu_seconds: float = 0.0
     model: Mapping[str, Mapping[str, float | None]] | None = None
 
 

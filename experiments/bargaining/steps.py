@@ -36,6 +36,26 @@ class Job:
     unit: Unit
     store: Store
 
+    @property
+    def number(self) -> int:
+        """The unit's seed, for what takes one number."""
+        return self.unit.number_seed(self.store.config.seed)
+
+    def about(self) -> dict[str, Any]:
+        """The fields of a row that say which run it is about."""
+        unit = self.unit
+        return {
+            "approach": unit.approach if unit.weight is None else "oef-bc",
+            "exploration": unit.exploration,
+            "behaviour": unit.behaviour,
+            "trajectories": unit.trajectories,
+            "trial": unit.trial,
+            "seed": self.store.config.seed,
+            "penalty": unit.penalty,
+            "coverage": unit.coverage,
+            "weight": unit.weight or 0.0,
+        }
+
 
 def pieces(todo: Sequence[Unit], store: Store, do: Do) -> list[Piece]:
     """Units as pieces of work; those that differ in trial or number make a stack.
@@ -78,18 +98,22 @@ def do(asked: Sequence[Job], executor: Executor) -> list[Outcome]:
         """CPU seconds so far; units in lockstep share them."""
         return (time.process_time() - begun) / len(units)
 
-    def alone(unit: Unit, executor: Executor) -> Outcome:
-        task = Task(unit, store, executor, spent)
-        return attempt([unit.name], lambda: DO[unit.kind](task))[0]
+    def finish(job: Job, executor: Executor) -> None:
+        row = DO[job.unit.kind](job, executor)
+        if row is not None:
+            store.write_row(job.unit, replace(row, cpu_seconds=round(spent(), 3)))
+
+    def alone(job: Job, executor: Executor) -> Outcome:
+        return attempt([job.unit.name], partial(finish, job, executor))[0]
 
     for unit in units:
         unit.place(store.folder).parent.mkdir(parents=True, exist_ok=True)
     if units[0].kind == "model":
         outcomes = attempt([unit.name for unit in units], lambda: _train(units, store))
     elif len(units) == 1:
-        outcomes = [alone(units[0], executor)]
+        outcomes = [alone(asked[0], executor)]
     else:
-        outcomes = together([partial(alone, unit) for unit in units], executor)
+        outcomes = together([partial(alone, job) for job in asked], executor)
     seconds = spent()
     if len(units) == store.config.stack == 1 and outcomes[0].fault is None:
         seconds = max(seconds, _grown_in(units[0], store))
@@ -101,28 +125,6 @@ def _grown_in(unit: Unit, store: Store) -> float:
     if unit.kind not in ("behaviour", "explore"):
         return 0.0
     return sum(checkpoint.latest(unit.place(store.folder)).cpu.values())
-
-
-@dataclass(frozen=True)
-class Task:
-    """A unit that is being done.
-
-    Attributes:
-      unit: what is done.
-      store: of the run.
-      executor: where heavy requests are answered.
-      spent: CPU seconds so far.
-    """
-
-    unit: Unit
-    store: Store
-    executor: Executor
-    spent: Callable[[], float]
-
-    @property
-    def number(self) -> int:
-        """The unit's seed, for what takes one number."""
-        return self.unit.number_seed(self.store.config.seed)
 
 
 def _train(units: Sequence[Unit], store: Store) -> None:
@@ -139,9 +141,9 @@ def _train(units: Sequence[Unit], store: Store) -> None:
         ensemble.save(ensemble.only(learned, number), place, bound)
 
 
-def _grow(task: Task, parts: Setup) -> None:
+def _grow(job: Job, parts: Setup) -> None:
     """PSRO from its last checkpoint to its end."""
-    unit, store = task.unit, task.store
+    unit, store = job.unit, job.store
     place, bound = unit.place(store.folder), store.bound(unit.name)
     if checkpoint.complete(place):
         state = store.state(unit)
@@ -153,38 +155,38 @@ def _grow(task: Task, parts: Setup) -> None:
         checkpoint.save(state, place, bound)
 
 
-def _behave(task: Task) -> None:
+def _behave(job: Job, executor: Executor) -> None:
     """Online PSRO with RD in the true game."""
-    config = task.store.config
+    config = job.store.config
     parts = online(
         config.game,
-        task.store.network,
+        job.store.network,
         "rd",
         settings=config.ddqn,
-        executor=task.executor,
-        seed=task.number,
+        executor=executor,
+        seed=job.number,
         episodes=config.episodes,
     )
-    _grow(task, parts)
+    _grow(job, parts)
 
 
-def _draw(task: Task) -> None:
+def _draw(job: Job, executor: Executor) -> None:
     """A data set: drawn uniformly or from the mixture, or the user's own."""
-    unit, store, config = task.unit, task.store, task.store.config
+    unit, store, config = job.unit, job.store, job.store.config
     if config.data is not None:
         drawn = datasets.load(config.data)
         verify(drawn, config.game)
     else:
-        drawn = _drawn(task, unit.trajectories, task.number, config.dataset_mirror)
+        drawn = _drawn(job, unit.trajectories, job.number, config.dataset_mirror)
     datasets.save(drawn, unit.place(store.folder), store.bound(unit.name))
 
 
-def _drawn(task: Task, trajectories: int, seed: int, mirror: Mirror) -> Dataset:
+def _drawn(job: Job, trajectories: int, seed: int, mirror: Mirror) -> Dataset:
     """Trajectories of the behaviour of a unit's data set.
 
     Nobody knows who played a user's data: uniform play stands for it.
     """
-    unit, store = task.unit, task.store
+    unit, store = job.unit, job.store
     game = store.config.game
     if unit.behaviour != "psro":
         return collect(game, trajectories, seed, mirror=mirror)
@@ -201,20 +203,20 @@ def _drawn(task: Task, trajectories: int, seed: int, mirror: Mirror) -> Dataset:
     )
 
 
-def _clone(task: Task) -> None:
+def _clone(job: Job, executor: Executor) -> None:
     """The behaviour in a data set, imitated."""
-    unit, store = task.unit, task.store
+    unit, store = job.unit, job.store
     data = store.data(unit.on_its_data("data"))
-    imitated = baselines.clone(data, task.number, store.config.cloning)
+    imitated = baselines.clone(data, job.number, store.config.cloning)
     baselines.save(imitated, unit.place(store.folder), store.bound(unit.name))
 
 
-def _explore(task: Task) -> None:
+def _explore(job: Job, executor: Executor) -> None:
     """PSRO in the learned model."""
-    unit, config = task.unit, task.store.config
+    unit, config = job.unit, job.store.config
     parts = setup(
-        task.store.model(unit),
-        task.store.network,
+        job.store.model(unit),
+        job.store.network,
         Approach(
             "coffee" if unit.approach == "coffee" else "oef",
             penalty=unit.penalty,
@@ -223,32 +225,16 @@ def _explore(task: Task) -> None:
         ),
         exploration=unit.exploration,
         settings=config.ddqn,
-        executor=task.executor,
-        seed=task.number,
+        executor=executor,
+        seed=job.number,
         episodes=config.episodes,
     )
-    _grow(task, parts)
+    _grow(job, parts)
 
 
-def _about(task: Task) -> dict[str, Any]:
-    """The fields of a row that say which run it is about."""
-    unit = task.unit
-    return {
-        "approach": unit.approach if unit.weight is None else "oef-bc",
-        "exploration": unit.exploration,
-        "behaviour": unit.behaviour,
-        "trajectories": unit.trajectories,
-        "trial": unit.trial,
-        "seed": task.store.config.seed,
-        "penalty": unit.penalty,
-        "coverage": unit.coverage,
-        "weight": unit.weight or 0.0,
-    }
-
-
-def _judge(task: Task) -> None:
+def _judge(job: Job, executor: Executor) -> Judged:
     """Regret in the true game of one profile, or of the last k."""
-    unit, store, config = task.unit, task.store, task.store.config
+    unit, store, config = job.unit, job.store, job.store.config
     state = store.state(unit.explored)
     last = unit.iteration or state.iteration
     first = last if unit.iteration else last - config.k + 1
@@ -261,7 +247,7 @@ def _judge(task: Task) -> None:
     judged = regrets(
         config.game,
         store.network,
-        task.executor,
+        executor,
         pools=pools_of(state.population),
         profiles=profiles,
         judge=Judge(config.ddqn, config.screen, config.fresh),
@@ -269,8 +255,8 @@ def _judge(task: Task) -> None:
         imitation=imitation,
     )
     regret = judged[-1]
-    row = Judged(
-        **_about(task),
+    return Judged(
+        **job.about(),
         evaluation=unit.evaluation,
         iteration=last,
         iterations=state.iteration,
@@ -285,19 +271,17 @@ def _judge(task: Task) -> None:
         k=regret.profiles,
         judged="curve" if unit.iteration else "final",
         profile=profiles[-1][0].round(6).tolist(),
-        cpu_seconds=round(task.spent(), 3),
         clone=None if imitation is None else imitation[0].measured,
     )
-    store.write_row(unit, row)
 
 
-def _look(task: Task) -> None:
+def _look(job: Job, executor: Executor) -> Fidelity:
     """Uncertainty and utility errors of the run's empirical game, and of its model.
 
     Single moves are asked about on fresh episodes of the data's behaviour, and whole
     episodes are of uniform play; all runs in one model are told the same.
     """
-    unit, store, config = task.unit, task.store, task.store.config
+    unit, store, config = job.unit, job.store, job.store.config
     model, state = store.model(unit), store.state(unit.explored)
     agreed = agreement(
         config.game,
@@ -310,19 +294,17 @@ def _look(task: Task) -> None:
     )
     episodes = config.fidelity_episodes
     seed = unit.on_its_data("fidelity").number_seed(config.seed)
-    fresh = _drawn(task, episodes, seed, "none")
-    row = Fidelity(
-        **_about(task),
+    fresh = _drawn(job, episodes, seed, "none")
+    return Fidelity(
+        **job.about(),
         uncertainty=float(agreed.uncertainty.mean()),
         utility_error=agreed.utility_error,
         utility_error_on_true=agreed.utility_error_on_true,
         model=errors(model, config.game, fresh, episodes, seed),
-        cpu_seconds=round(task.spent(), 3),
     )
-    store.write_row(unit, row)
 
 
-DO: dict[Kind, Callable[[Task], None]] = {
+DO: dict[Kind, Callable[[Job, Executor], Judged | Fidelity | None]] = {
     "behaviour": _behave,
     "data": _draw,
     "clone": _clone,
