@@ -45,7 +45,7 @@ def fill(
         for name, make in cells.items()
     }
     missing = [cell for cell in every.values() if not cell.place.exists()]
-    for name, cell in every.items():
+    for cell in every.values():
         if cell not in missing:
             read_result(cell.place, config)  # refused before anything is made
     pieces = [Piece(name=cell.name, what=cell, do=_fill) for cell in missing]
