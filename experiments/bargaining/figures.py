@@ -1,10 +1,9 @@
 """Figures 2, 3 and 5 of the COffeE paper (Nguyen & Wellman 2026), from our rows."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.bargaining.results import (
     Fidelity,
@@ -18,39 +17,25 @@ from experiments.bargaining.results import (
     setting_name,
     solver_name,
 )
-from experiments.lab.charts import banded, colours, joined, legend_below, panels
+from experiments.lab.charts import figure
+from experiments.lab.panels import banded, colours, joined, legend_below, panels
+from experiments.lab.report import Picture
 
 Points = dict[str, dict[int, list[float]]]
 """Named curves: regrets of the trials at each iteration."""
 
 
-@dataclass(frozen=True)
-class Heading:
-    """The name of a figure's file, a title and a caption."""
-
-    name: str
-    title: str
-    caption: str
-
-
-@dataclass(frozen=True)
-class Drawing(Heading):
-    """A figure of the paper."""
-
-    drawn: Figure
-
-
-def draw(results: Results) -> list[Drawing]:
-    """Each figure that the rows allow."""
+def draw(results: Results, folder: Path) -> list[Picture]:
+    """Each figure that the rows allow, also as PNG in the folder."""
     return [
-        *_fidelity(results),
-        *_explorations(results),
-        *_approaches(results),
-        *_settings(results),
+        *_fidelity(results, folder / "figure_2ab.png"),
+        *_explorations(results, folder / "figure_2c.png"),
+        *_approaches(results, folder / "figure_3.png"),
+        *_settings(results, folder / "figure_5.png"),
     ]
 
 
-def _fidelity(results: Results) -> list[Drawing]:
+def _fidelity(results: Results, png: Path) -> list[Picture]:
     """Figure 2 (a, b): runs by uncertainty and utility error."""
     points, chosen = results.points, preferred(results.final)
     if not points:
@@ -81,7 +66,7 @@ def _fidelity(results: Results) -> list[Drawing]:
         "without one are grey) and (b) λ and α."
     )
     title = "Figure 2 (a, b): uncertainty and utility error"
-    return [Drawing("figure_2ab", title, caption, drawn)]
+    return [figure(drawn, title, caption, png)]
 
 
 def _run(row: Run) -> tuple[object, ...]:
@@ -92,7 +77,7 @@ def _plane(rows: Sequence[Fidelity]) -> tuple[list[float], list[float]]:
     return [row.uncertainty for row in rows], [row.utility_error for row in rows]
 
 
-def _explorations(results: Results) -> list[Drawing]:
+def _explorations(results: Results, png: Path) -> list[Picture]:
     """Figure 2 (c): means under both exploration solvers, side by side."""
     chosen = preferred(results.final)
     kept = [row for row in results.final if row.evaluation == chosen]
@@ -112,7 +97,7 @@ def _explorations(results: Results) -> list[Drawing]:
         f"with R2D and with RD. Regret under {solver_name(chosen)} as final solver."
     )
     title = "Figure 2 (c): effect of exploring with R2D"
-    return [Drawing("figure_2c", title, caption, drawn)]
+    return [figure(drawn, title, caption, png)]
 
 
 def _by_exploration(
@@ -131,16 +116,16 @@ def _by_exploration(
     }
 
 
-def _approaches(results: Results) -> list[Drawing]:
+def _approaches(results: Results, png: Path) -> list[Picture]:
     """Figure 3: approaches at their main settings, a panel a data set."""
     main = [r for r in results.curves if r.setting == results.settings.get(r.line)]
     curves = _panels(main, lambda r: r.data.name, lambda r: r.line.name)
     order = [line.name for line in lines(main)]
     title = "Figure 3: regret over iterations"
-    return _curves(curves, order, Heading("figure_3", title, _depth(main)))
+    return _curves(curves, order, main, title, png)
 
 
-def _settings(results: Results) -> list[Drawing]:
+def _settings(results: Results, png: Path) -> list[Picture]:
     """Figure 5: settings of COffeE, a panel a data set and exploration solver."""
     rows = [row for row in results.curves if row.approach == "coffee"]
     curves = _panels(
@@ -151,15 +136,7 @@ def _settings(results: Results) -> list[Drawing]:
     curves = {name: some for name, some in curves.items() if len(some) > 1}
     order = [setting_name("coffee", s) for s in sorted({r.setting for r in rows})]
     title = "Figure 5: regret of COffeE by λ and α"
-    return _curves(curves, order, Heading("figure_5", title, _depth(rows)))
-
-
-def _depth(rows: Sequence[Judged]) -> str:
-    """How many profiles were responded to, for the caption."""
-    every = sorted({row.k for row in rows})
-    if len(every) < 2:
-        return f"k = {every[0]}." if every else ""
-    return f"k is one of {every}: points with different k are not comparable."
+    return _curves(curves, order, rows, title, png)
 
 
 def _panels(
@@ -190,12 +167,19 @@ def _panels(
 
 
 def _curves(
-    curves: dict[str, Points], order: Sequence[str], heading: Heading
-) -> list[Drawing]:
+    curves: dict[str, Points],
+    order: Sequence[str],
+    rows: Sequence[Judged],
+    title: str,
+    png: Path,
+) -> list[Picture]:
     """Mean and a band of one standard deviation over trials, a panel each."""
     if not curves:
         return []
-    drawn = banded(curves, order, "regret")
+    drawn, depths = banded(curves, order, "regret"), sorted({row.k for row in rows})
+    depth = f"k = {depths[0]}."
+    if len(depths) > 1:
+        depth = f"k is one of {depths}: points with different k are not comparable."
     counts = {
         len(trials)
         for own in curves.values()
@@ -207,6 +191,6 @@ def _curves(
     caption = (
         f"Mean over trials ({trials} a point); bands are one standard deviation, none "
         "for a single trial. Judged only at the marked iterations. "
-        f"{heading.caption}"
+        f"{depth}"
     )
-    return [Drawing(heading.name, heading.title, caption, drawn)]
+    return [figure(drawn, title, caption, png)]

@@ -1,7 +1,6 @@
 """How the numbers of the bargaining tables are laid out for readers."""
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from typing import TypeVar
 
 from experiments.bargaining.results import (
@@ -23,16 +22,22 @@ def _by_data(
     """One row an evaluation solver and approach, one column a data set."""
     if not cells:
         return []
-    head = ["evaluation", "approach, exploration", "setting", *(d.name for d in where)]
-    body = []
-    for (evaluation, line), group in groupby(
-        cells, lambda cell: (cell.evaluation, cell.line)
-    ):
-        row = {cell.data: cell for cell in group}
-        tuned = setting_name(line.approach, next(iter(row.values())).setting)
-        shown = [show(row[data]) if data in row else "-" for data in where]
-        body.append([solver_name(evaluation), line.name, tuned, *shown])
-    return [Table(caption, head, body)]
+    heads: dict[str, Callable[[C], str]] = {
+        "evaluation": lambda cell: solver_name(cell.evaluation),
+        "approach, exploration": lambda cell: cell.line.name,
+        "setting": lambda cell: setting_name(cell.approach, cell.setting),
+    }
+    columns = [data.name for data in where]
+    return [
+        Table.pivot(
+            caption,
+            cells,
+            heads=heads,
+            column=lambda cell: cell.data.name,
+            columns=columns,
+            show=show,
+        )
+    ]
 
 
 def _spread(cell: RegretCell) -> str:
@@ -105,22 +110,23 @@ def model_tables(measures: Sequence[Measure]) -> list[Table]:
     """Errors of models and clones, one column a data set; none without measures."""
     if not measures:
         return []
-    where = datasets(one.data for one in measures)
-    table = {(one.measure, one.data): one for one in measures}
     caption = (
         "Model and clone: mean over trials [lowest, highest], trials n; errors and "
         "payoffs in units of payoff or state, cross-entropies of the clone in nats"
     )
-    body = [
-        [name.replace("_", " "), *(_between(table.get((name, d))) for d in where)]
-        for name in dict.fromkeys(one.measure for one in measures)
+    return [
+        Table.pivot(
+            caption,
+            measures,
+            heads={"": lambda one: one.measure.replace("_", " ")},
+            column=lambda one: one.data.name,
+            columns=[data.name for data in datasets(one.data for one in measures)],
+            show=_between,
+        )
     ]
-    return [Table(caption, ["", *(data.name for data in where)], body)]
 
 
-def _between(one: Measure | None) -> str:
-    if one is None:
-        return "-"
+def _between(one: Measure) -> str:
     text = f"{one.mean:.4g}"
     if one.n > 1:
         text += f" [{one.lowest:.4g}, {one.highest:.4g}]"
@@ -131,37 +137,30 @@ def tuning_tables(
     weights: Sequence[RegretCell], grid: Sequence[RegretCell]
 ) -> list[Table]:
     """Table 4 (weights of OEF-BC) and Table 5 (lambda and alpha of COffeE)."""
-    first = "Tuning (Table 4): regret of OEF-BC by weight w; 0 is OEF"
-    second = "Tuning (Table 5): regret of COffeE by λ and α"
-    return [
-        *_tuning(first, weights, {}, ("w", lambda c: c.weight)),
-        *_tuning(second, grid, {"λ": lambda c: c.penalty}, ("α", lambda c: c.coverage)),
-    ]
-
-
-def _tuning(
-    caption: str,
-    cells: Sequence[RegretCell],
-    down: dict[str, Callable[[RegretCell], float]],
-    across: tuple[str, Callable[[RegretCell], float]],
-) -> list[Table]:
-    """One row a data set, solvers and value ``down``, one column a value ``across``."""
-    if not cells:
-        return []
-    symbol, column = across
-    values = sorted(set(map(column, cells)))
-    rows: dict[tuple[str, ...], dict[float, RegretCell]] = {}
-    for cell in cells:
-        key = [cell.data.name, solver_name(cell.exploration)]
-        key += [
-            solver_name(cell.evaluation),
-            *(f"{of(cell):g}" for of in down.values()),
-        ]
-        rows.setdefault(tuple(key), {})[column(cell)] = cell
-    head = ["data", "exploration", "evaluation", *down]
-    head += [f"{symbol} {value:g}" for value in values]
-    body = [
-        [*key, *(_spread(row[v]) if v in row else "-" for v in values)]
-        for key, row in rows.items()
-    ]
-    return [Table(caption, head, body)]
+    heads: dict[str, Callable[[RegretCell], str]] = {
+        "data": lambda cell: cell.data.name,
+        "exploration": lambda cell: solver_name(cell.exploration),
+        "evaluation": lambda cell: solver_name(cell.evaluation),
+    }
+    tables = []
+    if weights:
+        table = Table.pivot(
+            "Tuning (Table 4): regret of OEF-BC by weight w; 0 is OEF",
+            weights,
+            heads=heads,
+            column=lambda cell: f"w {cell.weight:g}",
+            columns=[f"w {w:g}" for w in sorted({cell.weight for cell in weights})],
+            show=_spread,
+        )
+        tables.append(table)
+    if grid:
+        table = Table.pivot(
+            "Tuning (Table 5): regret of COffeE by λ and α",
+            grid,
+            heads=heads | {"λ": lambda cell: f"{cell.penalty:g}"},
+            column=lambda cell: f"α {cell.coverage:g}",
+            columns=[f"α {c:g}" for c in sorted({cell.coverage for cell in grid})],
+            show=_spread,
+        )
+        tables.append(table)
+    return tables

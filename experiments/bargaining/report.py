@@ -39,7 +39,7 @@ from experiments.bargaining.tables import (
     tuning_cells,
 )
 from experiments.lab.folder import plain
-from experiments.lab.report import Table, comma_separated, show
+from experiments.lab.report import Table, comma_separated, render, show
 from experiments.lab.verdict import LEVEL, Claim, counted
 from metaspiel import files
 
@@ -96,7 +96,11 @@ def write(
     lead += [f"Note: {note}." for note in said_first]
     shown = [table for tables, _ in written.values() for table in tables]
     listed = Table("Sizes, seeds and time", ["", "value"], _listed(sizes))
-    _render(folder, lead, [*shown, listed], results)
+    from experiments.bargaining.figures import draw  # matplotlib takes its time
+
+    title = "Offline solving of the Bargaining game: COffeE, OEF and OEF-BC"
+    figures = draw(results, folder / "plots")
+    render(folder / "report.html", title, lead, [*shown, listed], figures)
     summary: dict[str, Any] = files.spelled(
         {
             "sizes": sizes,
@@ -186,23 +190,3 @@ def _listed(sizes: dict[str, Any], start: str = "") -> list[tuple[str, str]]:
         else:
             lines.append((f"{start}{name}".replace("_", " "), show(value)))
     return lines
-
-
-def _render(
-    folder: Path, lead: Sequence[str], tables: Sequence[Table], results: Results
-) -> None:
-    from experiments.bargaining.figures import draw
-    from experiments.lab import charts, report
-
-    report.render(
-        folder / "report.html",
-        "Offline solving of the Bargaining game: COffeE, OEF and OEF-BC",
-        lead,
-        tables,
-        [
-            charts.figure(
-                one.drawn, one.title, one.caption, folder / "plots" / f"{one.name}.png"
-            )
-            for one in draw(results)
-        ],
-    )

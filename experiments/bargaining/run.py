@@ -10,10 +10,10 @@ from experiments.bargaining.checks import check
 from experiments.bargaining.config import Config
 from experiments.bargaining.notes import Facts
 from experiments.bargaining.results import Fidelity, Judged
-from experiments.bargaining.store import Finished, Store, widened
+from experiments.bargaining.store import Finished, Store
 from experiments.bargaining.units import Unit, units
 from experiments.lab import work
-from experiments.lab.folder import begun, claim, clock, commits, record
+from experiments.lab.folder import begun, claim, clock, commits, record, widened
 from experiments.lab.page import Answer
 from experiments.lab.process import environment
 from experiments.lab.watch import carry_out
@@ -38,7 +38,8 @@ def run(config: Config) -> Answer:
         parse(where) as executor,  # refused before anything is written
         claim(config.run, "bargaining") as folder,
     ):
-        whole = Store(widened(folder, config), folder)
+        wide = widened(folder, config, lists=config.lists, most=("trials", "grid"))
+        whole = Store(wide, folder)
         if not config.report:
             record(folder, whole.config)
             faults = _work(config, chosen, whole, executor)

@@ -1,25 +1,23 @@
 """The run folder of the Bargaining page: what was asked, and what units wrote."""
 
 import dataclasses
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
 import torch
 
 from experiments.bargaining.config import Config
 from experiments.bargaining.results import Fidelity, Judged
-from experiments.bargaining.units import Unit
+from experiments.bargaining.units import Kind, Unit
 from experiments.lab import checkpoints
-from experiments.lab.folder import binding, stored
+from experiments.lab.folder import binding, value_of
 from experiments.lab.work import Outcome
 from metaspiel import files
 from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
-from offline import baselines, data, ensemble, validate
+from offline import baselines, data, ensemble
 from offline.baselines import Clone
 from offline.data import Dataset
 from offline.ensemble import Ensemble
@@ -68,14 +66,15 @@ class Store:
 
         Rows are looked at when they are reported.
         """
-        if unit.kind in ("behaviour", "explore"):
-            self.state(unit)
-        elif unit.kind == "data":
-            self.data(unit)
-        elif unit.kind == "model":
-            self.ensemble(unit)
-        elif unit.kind == "clone":
-            self.clone(unit)
+        reads: dict[Kind, Callable[[Unit], object]] = {
+            "behaviour": self.state,
+            "explore": self.state,
+            "data": self.data,
+            "model": self.ensemble,
+            "clone": self.clone,
+        }
+        if unit.kind in reads:
+            reads[unit.kind](unit)
 
     def state(self, unit: Unit) -> State:
         """The newest state of a unit's PSRO run.
@@ -161,7 +160,7 @@ class Store:
         for place in sorted((self.folder / room).glob("*.json")):
             try:
                 bound = self.bound(f"{room}/{place.name.removesuffix('.json')}")
-                finished.append(_row(kind, place, files.read_sealed(place, bound)))
+                finished.append(value_of(kind, files.read_sealed(place, bound), place))
             except UserError as error:
                 raise UserError(
                     f"{error} (remove the file and resume: it is then made again)"
@@ -188,36 +187,6 @@ class Store:
             files.write_json(failed, {"unit": outcome.name, **about})
 
 
-def _row(kind: type[T], place: Path, stored: Any) -> T:
-    """A row as JSON holds it; a number that is null there is NaN."""
-    if not isinstance(stored, dict):
-        raise UserError(f"'{place}' must hold an object; it does not")
-    values = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        if field.name in stored:
-            value = stored[field.name]
-            values[field.name] = math.nan if value is None else value
-        elif field.default is dataclasses.MISSING:
-            raise UserError(f"'{place}' must hold '{field.name}'; it is missing")
-    return kind(**values)
-
-
-def widened(folder: Path, config: Config) -> Config:
-    """The configuration with all that the folder's earlier runs were asked for.
-
-    A resumed run may do a part of the grid; the folder remembers the whole of it.
-    """
-    if not (folder / "config.json").is_file():
-        return config
-    before = stored(folder)
-    lists: dict[str, Any] = {
-        name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
-        for name in config.lists
-    }
-    trials = max(before["trials"], config.trials)
-    return replace(config, **lists, trials=trials, grid=before["grid"] or config.grid)
-
-
 def check_data(config: Config, given: Dataset) -> None:
     """Refuses a data set that is not the one a resumed folder has worked with.
 
@@ -228,11 +197,7 @@ def check_data(config: Config, given: Dataset) -> None:
         return
     for place in sorted(config.run.out.glob("data/file-*/manifest.json")):
         used = data.load(place.parent)
-        same = all(
-            np.array_equal(getattr(used, name), getattr(given, name))
-            for name in validate.AXES
-        )
-        if not same or (used.mirror, used.head) != (given.mirror, given.head):
+        if not used.equals(given):
             raise UserError(
                 f"--data: '{config.data}' must be the data set that the run in "
                 f"'{config.run.out}' began with; it has changed"

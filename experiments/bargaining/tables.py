@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 from experiments.bargaining.published import PUBLISHED
@@ -24,16 +23,9 @@ from experiments.bargaining.results import (
     of_data,
     solver_name,
 )
-from experiments.lab.statistics import (
-    PValue,
-    holm,
-    interval,
-    mann_whitney,
-    permutation,
-    sign_flips,
-    standard_error,
-)
+from experiments.lab.statistics import holm
 from experiments.lab.strata import mean
+from experiments.lab.trials import Compared, Summary, compared, summary
 from experiments.lab.verdict import LEVEL
 
 SEED = 0  # of bootstrap resamples and drawn splits
@@ -47,25 +39,17 @@ class Cell(Subject):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegretCell(Cell):
-    """Mean regret of the trials of a cell, its spread, and what else was measured.
+class RegretCell(Cell, Summary):
+    """Regret of the trials of a cell, and what else was measured.
 
     Attributes:
-      n, k: trials, and profiles that were responded to.
-      mean, standard_error: of the regrets; ``low`` and ``high`` are a bootstrap
-        interval of the mean, of which ``interval`` says how it was had.
+      k: profiles that were responded to.
       estimation_error, screened, welfare: means over trials.
       welfare_share: of the largest welfare.
       best: the mean is the lowest of its data set.
     """
 
-    n: int
     k: list[int]
-    mean: float
-    standard_error: float | None
-    low: float | None
-    high: float | None
-    interval: str
     estimation_error: float | None
     screened: float | None
     welfare: float | None
@@ -74,38 +58,18 @@ class RegretCell(Cell):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Cell):
+class Comparison(Cell, Compared):
     """A cell against COffeE that explored with R2D, on the same data set.
 
     Attributes:
       reference_evaluation: evaluation solver of the reference.
-      n, n_reference: trials.
-      difference: mean regret of the cell less that of the reference.
-      p_permutation, p_mann_whitney: one-sided, for a lower regret of the reference;
-        ``p_holm`` is the first one corrected over the table, ``p_smallest`` the least
-        that it can be, and ``test`` how it was had.
-      p_paired: of the sign-flip test of trials of one data set and model, None where
-        the two sides have other trials; ``p_paired_smallest`` likewise.
-      published: the paper's, where there is one.
+      published: the paper's p-value, where there is one.
+      p_holm: the first p-value, corrected over the table.
     """
 
     reference_evaluation: str
-    n: int
-    n_reference: int
-    difference: float
-    p_permutation: float | None
-    p_mann_whitney: float | None
-    p_smallest: float | None
-    p_paired: float | None
-    p_paired_smallest: float | None
-    test: str
     published: float | None
     p_holm: float | None = None
-
-    @property
-    def able(self) -> bool:
-        """The first p-value could have decided."""
-        return self.p_smallest is not None and self.p_smallest <= LEVEL
 
     @property
     def agrees(self) -> bool | None:
@@ -146,18 +110,11 @@ def regret_cells(rows: Sequence[Judged]) -> list[RegretCell]:
 
 
 def _regret_cell(rows: Sequence[Judged]) -> RegretCell:
-    values = [row.regret for row in rows]
-    ends = interval(values, SEED)
     welfare = _mean(row.welfare for row in rows)
     return RegretCell(
         **_about(rows[0]),
-        n=len(rows),
+        **vars(summary([row.regret for row in rows], SEED)),
         k=sorted({row.k for row in rows}),
-        mean=mean(values),
-        standard_error=standard_error(values),
-        low=ends.low,
-        high=ends.high,
-        interval=ends.note,
         estimation_error=_mean(row.error for row in rows),
         screened=_mean(row.screened for row in rows),
         welfare=welfare,
@@ -176,11 +133,6 @@ def _mean(values: Iterable[float]) -> float | None:
     return mean(kept) if kept else None
 
 
-@cache
-def _tests(lower: tuple[float, ...], other: tuple[float, ...]) -> tuple[PValue, PValue]:
-    return permutation(lower, other, SEED), mann_whitney(lower, other, SEED)
-
-
 def comparisons(rows: Sequence[Judged], evaluation: str | None) -> list[Comparison]:
     """Every cell against COffeE that explored with R2D, on the same data set.
 
@@ -189,7 +141,7 @@ def comparisons(rows: Sequence[Judged], evaluation: str | None) -> list[Comparis
       evaluation: evaluation solver of the reference; None takes that of the row, as
         the paper's table appears to (it has no row for COffeE with R2D under either).
     """
-    compared = []
+    every = []
     for cell in regret_cells(rows):
         against = evaluation or cell.evaluation
         if (cell.line, cell.evaluation) == (REFERENCE, against):
@@ -197,36 +149,15 @@ def comparisons(rows: Sequence[Judged], evaluation: str | None) -> list[Comparis
         ours = by_trial(rows, REFERENCE, against, cell.data)
         if ours:
             theirs = by_trial(rows, cell.line, cell.evaluation, cell.data)
-            one = _comparison(cell, against, ours, theirs)
-            compared.append(replace(one, published=None) if evaluation else one)
-    corrected = holm([[one.p_permutation for one in compared]])[0]
-    return [replace(c, p_holm=p) for c, p in zip(compared, corrected, strict=True)]
-
-
-def _comparison(
-    cell: RegretCell,
-    against: str,
-    ours: dict[Trial, float],
-    theirs: dict[Trial, float],
-) -> Comparison:
-    lower, other = tuple(ours.values()), tuple(theirs.values())
-    first, second = _tests(lower, other)
-    matched = ours.keys() == theirs.keys()
-    paired = sign_flips([ours[k] - theirs[k] for k in ours] if matched else [], SEED)
-    return Comparison(
-        **_about(cell),
-        reference_evaluation=against,
-        n=len(other),
-        n_reference=len(lower),
-        difference=mean(other) - mean(lower),
-        p_permutation=first.p,
-        p_mann_whitney=second.p,
-        p_smallest=first.smallest,
-        p_paired=paired.p,
-        p_paired_smallest=paired.smallest,
-        test=first.note,
-        published=_published(cell),
-    )
+            one = Comparison(
+                **_about(cell),
+                **vars(compared(ours, theirs, SEED)),
+                reference_evaluation=against,
+                published=None if evaluation else _published(cell),
+            )
+            every.append(one)
+    corrected = holm([[one.p_permutation for one in every]])[0]
+    return [replace(one, p_holm=p) for one, p in zip(every, corrected, strict=True)]
 
 
 def _published(cell: RegretCell) -> float | None:

@@ -141,7 +141,7 @@ def parse(
         more = _as_words(values, {k: v for k, (v, _) in unset.items()}, words, where)
     more += words
     usual = _usual(config, more, program)
-    chosen: Config = _cli(config, more, prog=program, description=doc, **usual)
+    chosen: Config = _cli(config, more, program, doc, **usual)
     loose = getattr(config, "may_change", ())
     for name, (value, _) in _fields(chosen).items():
         if name not in before or name.partition(".")[0] in loose:
@@ -162,11 +162,13 @@ def _usual(config: type[Any], words: Sequence[str], program: str) -> dict[str, A
     if not hasattr(config, "Asked"):
         return {}
     kept = [word for word in words if word not in ("-h", "--help")]
-    asked, _ = _cli(config.Asked, kept, prog=program, return_unknown_args=True)
+    asked, _ = _cli(config.Asked, kept, program, return_unknown_args=True)
     return {"default": config.usual(asked)}
 
 
-def _cli(config: type[Any], words: Sequence[str], **how: Any) -> Any:
+def _cli(
+    config: type[Any], words: Sequence[str], program: str, doc: str = "", **more: Any
+) -> Any:
     """What tyro makes of the words; a value that its own class refuses is a sentence.
 
     Raises:
@@ -177,7 +179,7 @@ def _cli(config: type[Any], words: Sequence[str], **how: Any) -> Any:
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.cli(config, args=words, **how)
+            return tyro.cli(config, args=words, prog=program, description=doc, **more)
     except SystemExit as ended:
         cause: BaseException | None = ended
         while cause is not None:

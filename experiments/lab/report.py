@@ -41,6 +41,37 @@ class Table:
         lines = [[read(row) for read in columns.values()] for row in rows]
         return cls(caption, list(columns), lines, best)
 
+    @classmethod
+    def pivot(
+        cls,
+        caption: str,
+        cells: Iterable[Any],
+        *,
+        heads: Mapping[str, Callable[[Any], str]],
+        column: Callable[[Any], str],
+        columns: Sequence[str],
+        show: Callable[[Any], str],
+    ) -> "Table":
+        """A table of one row for all cells that have the same heads.
+
+        Args:
+          caption: above it.
+          cells: what is shown; "-" where there is none.
+          heads: what each row begins with.
+          column: the column of a cell, one of ``columns``.
+          columns: heads of the rest, in order.
+          show: a cell as text.
+        """
+        rows: dict[tuple[str, ...], dict[str, str]] = {}
+        for cell in cells:
+            key = tuple(read(cell) for read in heads.values())
+            rows.setdefault(key, {})[column(cell)] = show(cell)
+        lines = [
+            [*key, *(row.get(name, "-") for name in columns)]
+            for key, row in rows.items()
+        ]
+        return cls(caption, [*heads, *columns], lines)
+
     @property
     def lines(self) -> list[list[str]]:
         """The rows as text."""
