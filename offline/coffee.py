@@ -53,40 +53,8 @@ class Approach:
             )
 
 
-def online(
-    simulator: Simulator,
-    network: Network,
-    solver: str,
-    *,
-    settings: DDQN,
-    executor: Executor,
-    seed: int,
-    episodes: int = 1000,
-) -> Setup:
-    """The parts of plain PSRO in a real game, as those who play the data learned.
-
-    Args:
-      simulator: the game.
-      network: of all policies.
-      solver: the solver that is responded to, as for ``setup``.
-      settings: of the responses.
-      executor: where learning and play run.
-      seed: of the trial.
-      episodes: of each entry of the empirical game.
-    """
-    oracle = LearnedOracle(
-        simulator=simulator,
-        network=network,
-        settings=settings,
-        executor=executor,
-        shared=simulator.symmetric,
-        episodes=episodes,
-    )
-    return _loop(oracle, solver, seed)
-
-
 def setup(
-    model: ModelSimulator,
+    simulator: Simulator,
     network: Network,
     approach: Approach,
     exploration: str,
@@ -98,7 +66,8 @@ def setup(
     """The loop's parts for one trial.
 
     Args:
-      model: the learned model of one trial.
+      simulator: the learned model of one trial; or a real game, in which "oef" is the
+        plain online PSRO of those who play the data.
       network: of all policies.
       approach: COffeE or OEF.
       exploration: the solver that is responded to: "r2d" or "rd" as published, or any
@@ -109,40 +78,38 @@ def setup(
       episodes: of each entry of the empirical game.
     """
     conservative = approach.name == "coffee"
+    scale = 5.0
+    if isinstance(simulator, ModelSimulator):
+        scale = float(simulator.learned.scales.reward[0])
     oracle = LearnedOracle(
-        simulator=model,
+        simulator=simulator,
         network=network,
         settings=settings,
         executor=executor,
-        shared=model.symmetric,
+        shared=simulator.symmetric,
         episodes=episodes,
         penalty=approach.penalty if conservative else 0.0,
         coverage=approach.coverage if conservative else 0.0,
         anneal=approach.anneal,
-        scale=float(model.learned.scales.reward[0]),
+        scale=scale,
     )
-    return _loop(oracle, exploration, seed)
+    evaluator = SampledEvaluator(
+        simulator=simulator,
+        network=network,
+        executor=executor,
+        episodes=episodes,
+        seed=seed,
+        device=settings.device,
+    )
+    return Setup(
+        oracle=oracle,
+        evaluator=evaluator,
+        solver=solver_of(exploration),
+        concept="ne",
+        seed=seed,
+    )
 
 
 def solver_of(name: str) -> MetaSolver:
     """The solver "r2d" or "rd" as published, or any other by its name or spec."""
     return get(SOLVERS.get(name, name))
-
-
-def _loop(oracle: LearnedOracle, solver: str, seed: int) -> Setup:
-    """The parts around an oracle: payoffs are sampled where it learns."""
-    evaluator = SampledEvaluator(
-        simulator=oracle.simulator,
-        network=oracle.network,
-        executor=oracle.executor,
-        episodes=oracle.episodes,
-        seed=seed,
-        device=oracle.settings.device,
-    )
-    return Setup(
-        oracle=oracle,
-        evaluator=evaluator,
-        solver=solver_of(solver),
-        concept="ne",
-        seed=seed,
-    )

@@ -47,6 +47,17 @@ class Pace:
     busy: float
     episode: float
 
+    def response(self, ddqn: DDQN) -> float:
+        """CPU seconds of learning a response."""
+        idle = min(ddqn.minimum, ddqn.decisions)
+        return idle * self.idle + (ddqn.decisions - idle) * self.busy
+
+    def loop(self, iterations: int, ddqn: DDQN, episodes: int) -> float:
+        """CPU seconds of symmetric PSRO, without those of solving its meta-games."""
+        profiles = (iterations + 1) * (iterations + 2) / 2
+        played = (profiles + iterations) * episodes  # each response is played too
+        return iterations * self.response(ddqn) + played * self.episode
+
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:

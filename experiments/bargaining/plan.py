@@ -11,35 +11,26 @@ import numpy as np
 from experiments.bargaining.config import Config
 from experiments.bargaining.units import Kind, Unit
 from experiments.lab.watch import spell
-from offline.costs import Pace, Speed, measure
+from offline.costs import Speed, measure
 
 
 def seconds(unit: Unit, config: Config, speed: Speed) -> float:
     """CPU seconds that a unit will take."""
-    steps = unit.steps(config)
+    steps, ddqn = unit.steps(config), config.ddqn
     pairs = (steps + 1) * (steps + 2) / 2
-
-    def response(where: Pace) -> float:
-        idle = min(config.ddqn.minimum, config.ddqn.decisions)
-        return idle * where.idle + (config.ddqn.decisions - idle) * where.busy
-
-    def loop(where: Pace) -> float:
-        played = (pairs + steps) * config.episodes  # profiles, and each response
-        solving = (steps + 1) * speed.solving
-        return steps * response(where) + solving + played * where.episode
-
+    solving = (steps + 1) * speed.solving
     k = 1 if unit.iteration else config.k
     pool = (steps + 1) * (1 if unit.weight is None else 2) + k + 1
     slower = 1.0 if unit.weight is None else speed.imitating
     judged = slower * (pool * config.screen + 2 * config.fresh) * speed.game.episode
     costs: dict[Kind, float] = {
-        "behaviour": loop(speed.game),
-        "explore": loop(speed.model),
+        "behaviour": speed.game.loop(steps, ddqn, config.episodes) + solving,
+        "explore": speed.model.loop(steps, ddqn, config.episodes) + solving,
         "data": unit.trajectories * speed.game.episode,
         "model": config.training.steps * speed.training,
         "clone": config.cloning.steps * speed.cloning,
         "fidelity": pairs * config.fidelity_episodes * speed.game.episode,
-        "judge": k * (response(speed.game) + judged + speed.solving),
+        "judge": k * (speed.game.response(ddqn) + judged + speed.solving),
     }
     return costs[unit.kind]
 

@@ -15,7 +15,7 @@ from experiments.lab.work import Do, Outcome, Piece, attempt
 from offline import baselines, dynamics, ensemble
 from offline import data as datasets
 from offline.agreement import agreement
-from offline.coffee import Approach, online, setup
+from offline.coffee import Approach, setup
 from offline.data import Dataset, Mirror
 from offline.fidelity import errors
 from offline.profiles import behaviour, profile
@@ -25,7 +25,6 @@ from psro import checkpoint
 from psro.executor import Executor, InProcess
 from psro.loop import start, step
 from psro.rl import pools_of
-from psro.setup import Setup
 from psro.together import together
 
 
@@ -141,35 +140,6 @@ def _train(units: Sequence[Unit], store: Store) -> None:
         ensemble.save(ensemble.only(learned, number), place, bound)
 
 
-def _grow(job: Job, parts: Setup) -> None:
-    """PSRO from its last checkpoint to its end."""
-    unit, store = job.unit, job.store
-    place, bound = unit.place(store.folder), store.bound(unit.name)
-    if checkpoint.complete(place):
-        state = store.state(unit)
-    else:
-        state = start(parts)
-        checkpoint.save(state, place, bound)
-    while state.iteration < unit.steps(store.config):
-        state = step(parts, state)
-        checkpoint.save(state, place, bound)
-
-
-def _behave(job: Job, executor: Executor) -> None:
-    """Online PSRO with RD in the true game."""
-    config = job.store.config
-    parts = online(
-        config.game,
-        job.store.network,
-        "rd",
-        settings=config.ddqn,
-        executor=executor,
-        seed=job.number,
-        episodes=config.episodes,
-    )
-    _grow(job, parts)
-
-
 def _draw(job: Job, executor: Executor) -> None:
     """A data set: drawn uniformly or from the mixture, or the user's own."""
     unit, store, config = job.unit, job.store, job.store.config
@@ -212,24 +182,33 @@ def _clone(job: Job, executor: Executor) -> None:
 
 
 def _explore(job: Job, executor: Executor) -> None:
-    """PSRO in the learned model."""
-    unit, config = job.unit, job.store.config
+    """PSRO in the learned model, or in the true game, from its last checkpoint on."""
+    unit, store, config = job.unit, job.store, job.store.config
+    online = unit.kind == "behaviour"
     parts = setup(
-        job.store.model(unit),
-        job.store.network,
+        config.game if online else store.model(unit),
+        store.network,
         Approach(
             "coffee" if unit.approach == "coffee" else "oef",
             penalty=unit.penalty,
             coverage=unit.coverage,
             anneal=config.anneal,
         ),
-        exploration=unit.exploration,
+        exploration="rd" if online else unit.exploration,
         settings=config.ddqn,
         executor=executor,
         seed=job.number,
         episodes=config.episodes,
     )
-    _grow(job, parts)
+    place, bound = unit.place(store.folder), store.bound(unit.name)
+    if checkpoint.complete(place):
+        state = store.state(unit)
+    else:
+        state = start(parts)
+        checkpoint.save(state, place, bound)
+    while state.iteration < unit.steps(config):
+        state = step(parts, state)
+        checkpoint.save(state, place, bound)
 
 
 def _judge(job: Job, executor: Executor) -> Judged:
@@ -305,7 +284,7 @@ def _look(job: Job, executor: Executor) -> Fidelity:
 
 
 DO: dict[Kind, Callable[[Job, Executor], Judged | Fidelity | None]] = {
-    "behaviour": _behave,
+    "behaviour": _explore,
     "data": _draw,
     "clone": _clone,
     "explore": _explore,

@@ -7,7 +7,6 @@ from typing import Any
 
 from experiments.bargaining.published import PUBLISHED
 from experiments.bargaining.results import (
-    BEHAVIOURS,
     MAXIMUM,
     REFERENCE,
     Data,
@@ -21,7 +20,6 @@ from experiments.bargaining.results import (
     finite,
     lines,
     of_data,
-    solver_name,
 )
 from experiments.lab.statistics import holm
 from experiments.lab.strata import mean
@@ -149,24 +147,16 @@ def comparisons(rows: Sequence[Judged], evaluation: str | None) -> list[Comparis
         ours = by_trial(rows, REFERENCE, against, cell.data)
         if ours:
             theirs = by_trial(rows, cell.line, cell.evaluation, cell.data)
+            place = (cell.evaluation, *cell.line, *cell.data[::-1])
             one = Comparison(
                 **_about(cell),
                 **vars(compared(ours, theirs, SEED)),
                 reference_evaluation=against,
-                published=None if evaluation else _published(cell),
+                published=None if evaluation else PUBLISHED.get(place),
             )
             every.append(one)
     corrected = holm([[one.p_permutation for one in every]])[0]
     return [replace(one, p_holm=p) for one, p in zip(every, corrected, strict=True)]
-
-
-def _published(cell: RegretCell) -> float | None:
-    approach, exploration = cell.line.name.split(", ", 1)
-    row = solver_name(cell.evaluation), approach, exploration
-    column = cell.trajectories, BEHAVIOURS[cell.behaviour]
-    if row not in PUBLISHED.rows or column not in PUBLISHED.columns:
-        return None
-    return PUBLISHED.p[PUBLISHED.rows.index(row)][PUBLISHED.columns.index(column)]
 
 
 def measures(fidelity: Sequence[Fidelity], rows: Sequence[Judged]) -> list[Measure]:
