@@ -18,7 +18,7 @@ from experiments.bargaining.results import (
     solver_name,
 )
 from experiments.lab.charts import figure
-from experiments.lab.panels import banded, colours, joined, legend_below, panels
+from experiments.lab.panels import banded, colours, joined, legend_below, tiles
 from experiments.lab.report import Picture
 
 Points = dict[str, dict[int, list[float]]]
@@ -43,7 +43,7 @@ def _fidelity(results: Results, png: Path) -> list[Picture]:
     regret = {
         _run(row): row.regret for row in results.final if row.evaluation == chosen
     }
-    drawn, (left, right) = panels(2, 3.8)
+    drawn, (left, right) = tiles(2, 3.8)
     known = [row for row in points if _run(row) in regret]
     plain = [row for row in points if _run(row) not in regret]
     left.scatter(*_plane(plain), s=18, color="0.7")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from experiments.lab.charts import WIDTH
 
 
-def panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
+def tiles(count: int, height: float) -> tuple[Figure, list[Axes]]:
     """A figure of so many panels, two a row; each row is so many inches high."""
     columns = min(count, 2)
     rows = -(-count // columns)
@@ -62,7 +62,7 @@ def banded(
       label: of the values.
       across: of the points.
     """
-    drawn, axes = panels(len(curves), 3.2)
+    drawn, axes = tiles(len(curves), 3.2)
     colour = dict(zip(order, colours(len(order)), strict=True))
     for one, (title, named) in zip(axes, curves.items(), strict=True):
         for name in (known for known in order if known in named):

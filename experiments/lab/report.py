@@ -151,6 +151,14 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
+def estimate(
+    mean: float | None, low: float | None, high: float | None, *, digits: int = 1
+) -> str:
+    """A mean as "1.0 [0.5, 1.5]"; without the interval where there is none."""
+    text = number(mean, digits)
+    return text if low is None else f"{text} {span(low, high, digits)}"
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """A number with so many digits after the point; "-" where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
@@ -174,3 +182,18 @@ def comma_separated(rows: Sequence[Any]) -> str:
         return ""
     named = [asdict(row) for row in rows]
     return Table("", list(named[0]), [list(row.values()) for row in named]).csv
+
+
+def publish(
+    folder: Path,
+    summary: Any,
+    *,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture],
+) -> None:
+    """Writes summary.json, table.md and report.html of a run."""
+    files.write_json(folder / "summary.json", summary)
+    files.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
+    render(folder / "report.html", title, lead, tables=tables, figures=figures)
