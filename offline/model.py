@@ -15,11 +15,11 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from metaspiel.games.simulator import Position, merge
+from metaspiel.games.simulator import Moves, Position, Uniforms, Where, merge
 from metaspiel.nfg.errors import UserError, unknown
 from offline.ensemble import Ensemble, moved, only, same, together
 from offline.predict import Predictor, Uncertainty
@@ -146,7 +146,7 @@ class ModelSimulator:
         """The networks, ready to be asked about single moves."""
         return Predictor(self.learned, self.uncertainty, self.round_state)
 
-    def start(self, uniforms: Float64[Tensor, "S B 1"]) -> ModelPosition:
+    def start(self, uniforms: Uniforms) -> ModelPosition:
         """New episodes, each from the beginning of a random trajectory."""
         trials, episodes, _ = uniforms.shape
         begin = self.starts
@@ -182,20 +182,12 @@ class ModelSimulator:
         )
 
     def restart(
-        self,
-        position: Position,
-        where: Bool[Tensor, "S B"],
-        uniforms: Float64[Tensor, "S B 1"],
+        self, position: Position, where: Where, uniforms: Uniforms
     ) -> ModelPosition:
         """New episodes where asked, the others as they were."""
         return merge(where, self.start(uniforms), _own(position, "restart"))
 
-    def step(
-        self,
-        position: Position,
-        action: Int64[Tensor, "S B"],
-        where: Bool[Tensor, "S B"],
-    ) -> ModelPosition:
+    def step(self, position: Position, action: Moves, where: Where) -> ModelPosition:
         """After the movers' actions where asked; other episodes stay as they are."""
         old = _own(position, "step")
         now = self.predictor.predict(old.state, action)

@@ -14,20 +14,18 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from metaspiel.games.grids import (
     ACTIONS,
     MOVES,
     GridScene,
+    GridWorld,
     Reference,
-    begin,
-    begin_again,
     check,
 )
-from metaspiel.games.markov import Discrete, joint_action
-from metaspiel.games.worlds import spell
+from metaspiel.games.markov import joint_action
 
 ROWS, COLUMNS = 3, 8
 CELLS = ROWS * COLUMNS
@@ -45,7 +43,7 @@ _BITS = 5  # of a state, for the cell of one agent; the food lies above both
 
 
 @dataclass(frozen=True)
-class Checkers:
+class Checkers(GridWorld):
     """Two agents among apples and lemons.
 
     A step costs each agent 0.01. Who enters a cell eats what is there: an apple pays
@@ -72,6 +70,9 @@ class Checkers:
     sight: Literal["partial", "joint"] = "partial"
     clock: bool = False
 
+    kind = "checkers"
+    limit = LIMIT
+
     def __post_init__(self) -> None:
         check("Checkers()", "rules", self.rules, ("modern", "legacy"))
         check("Checkers()", "sight", self.sight, ("partial", "joint"))
@@ -80,11 +81,6 @@ class Checkers:
     def reference(self) -> Reference:
         """What learners are measured by."""
         return REFERENCE[self.rules]
-
-    @property
-    def name(self) -> str:
-        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
-        return spell(self, "checkers")
 
     @property
     def agents(self) -> int:
@@ -97,37 +93,9 @@ class Checkers:
         one = 2 + 9 * (5 if self.rules == "modern" else 1) + self.clock
         return one * (2 if self.sight == "joint" else 1)
 
-    @property
-    def actions(self) -> Discrete:
-        """Down, left, up, right, wait."""
-        return ACTIONS
-
-    @property
-    def draws(self) -> int:
-        """No random numbers are needed: nothing is random."""
-        return 0
-
-    @property
-    def limit(self) -> int:
-        """Steps after which an episode ends, as in ma-gym."""
-        return LIMIT
-
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
-        """Both agents beside the food; ``uniforms`` is of shape [B, 0].
-
-        Raises:
-          UserError: uniform numbers are given.
-        """
-        return begin(uniforms, _FIRST, _first_seen(self))
-
-    def restart(
-        self,
-        scene: GridScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> GridScene:
-        """Begins new episodes where asked."""
-        return begin_again(scene, where, _FIRST, _first_seen(self))
+    def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
+        """Both agents beside the food."""
+        return _FIRST, _first_seen(self)
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:
         """After one move of agent 0, then one of agent 1.

@@ -3,10 +3,19 @@
 import importlib
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
+from numpy import ndarray
+
+from metaspiel.games.markov import Scene, Uniforms, Where
 from metaspiel.nfg.errors import UserError
+
+Shown = Callable[[Any], ndarray]
+"""What agents see, ``[N, D]`` or alike for all, of what a simulator shows."""
 
 
 def need(where: str, extra: str, *modules: str) -> None:
@@ -60,3 +69,57 @@ def _free(make: Callable[[], Any]) -> list[Any]:
 def seed_of(uniform: float) -> int:
     """A seed from the number an episode starts with; fits 32 bits, sign included."""
     return int(uniform * 2**31)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TeamScene(Scene):
+    """Episodes that the simulators of a team play.
+
+    Attributes:
+      team: the simulators, one for each episode.
+      steps: steps played.
+    """
+
+    team: Team
+    steps: Int64[ndarray, " B"]
+
+
+def start(
+    team: Team, agents: int, inputs: int, *, uniforms: Uniforms, shown: Shown
+) -> TeamScene:
+    """New episodes of a team; see ``restart``."""
+    batch = len(uniforms)
+    scene = TeamScene(
+        observations=np.zeros((batch, agents, inputs), np.float32),
+        rewards=np.zeros((batch, agents)),
+        terminated=np.zeros(batch, dtype=bool),
+        truncated=np.zeros(batch, dtype=bool),
+        team=team,
+        steps=np.zeros(batch, dtype=np.int64),
+    )
+    return restart(scene, np.ones(batch, dtype=bool), uniforms, shown=shown)
+
+
+def restart(
+    scene: TeamScene, where: Where, uniforms: Uniforms, *, shown: Shown
+) -> TeamScene:
+    """New episodes where asked, the others as they were.
+
+    Args:
+      scene: all episodes.
+      where: those to begin anew.
+      uniforms: one number an episode, from which its seed is made.
+      shown: what agents see of the observation that ``reset`` returns.
+    """
+    observations = scene.observations.copy()
+    for row in np.flatnonzero(where):
+        seed = seed_of(uniforms[row, 0])
+        observations[row] = shown(scene.team.members[row].reset(seed=seed)[0])
+    return replace(
+        scene,
+        observations=observations,
+        rewards=np.where(where[:, None], 0.0, scene.rewards),
+        terminated=scene.terminated & ~where,
+        truncated=scene.truncated & ~where,
+        steps=np.where(where, 0, scene.steps),
+    )

@@ -6,11 +6,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32
 from numpy import ndarray
 
-from metaspiel.games.extras import Team, seed_of
-from metaspiel.games.markov import Continuous, Discrete, Scene, joint_action
+from metaspiel.games import extras
+from metaspiel.games.extras import Team, TeamScene
+from metaspiel.games.markov import Continuous, Discrete, Uniforms, Where, joint_action
 from metaspiel.nfg.errors import UserError
 
 try:
@@ -20,19 +21,6 @@ except ImportError as error:
         "metaspiel.games.from_parallel: pip install 'metaspiel[envs]' must have been "
         f"run; got {error}"
     ) from error
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ParallelScene(Scene):
-    """Episodes of an environment of PettingZoo.
-
-    Attributes:
-      team: the environments.
-      steps: steps played.
-    """
-
-    team: Team
-    steps: Int64[ndarray, " B"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,40 +81,18 @@ class FromParallel:
         """What an agent may do."""
         return self._facts().actions
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> ParallelScene:
+    def start(self, uniforms: Uniforms) -> TeamScene:
         """New episodes; the environment's seed is the number in units of 2^-31."""
-        batch = len(uniforms)
-        scene = ParallelScene(
-            observations=np.zeros((batch, self.agents, self.inputs), np.float32),
-            rewards=np.zeros((batch, self.agents)),
-            terminated=np.zeros(batch, dtype=bool),
-            truncated=np.zeros(batch, dtype=bool),
-            team=Team(self.make, batch),
-            steps=np.zeros(batch, dtype=np.int64),
+        team = Team(self.make, len(uniforms))
+        return extras.start(
+            team, self.agents, self.inputs, uniforms=uniforms, shown=self._gather
         )
-        return self.restart(scene, np.ones(batch, dtype=bool), uniforms)
 
-    def restart(
-        self,
-        scene: ParallelScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> ParallelScene:
+    def restart(self, scene: TeamScene, where: Where, uniforms: Uniforms) -> TeamScene:
         """New episodes where asked, the others as they were."""
-        seen = scene.observations.copy()
-        for row in np.flatnonzero(where):
-            env = scene.team.members[row]
-            seen[row] = self._gather(env.reset(seed=seed_of(uniforms[row, 0]))[0])
-        return replace(
-            scene,
-            observations=seen,
-            rewards=np.where(where[:, None], 0.0, scene.rewards),
-            terminated=scene.terminated & ~where,
-            truncated=scene.truncated & ~where,
-            steps=np.where(where, 0, scene.steps),
-        )
+        return extras.restart(scene, where, uniforms, shown=self._gather)
 
-    def step(self, scene: ParallelScene, actions: ndarray) -> ParallelScene:
+    def step(self, scene: TeamScene, actions: ndarray) -> TeamScene:
         """Steps the environments whose episode is not over.
 
         Raises:
