@@ -8,7 +8,6 @@ all agents are stacked, so a layer of all is one batched product.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from metaspiel.learn.mlp import MLP, layers, stacked_values
 from metaspiel.learn.offpolicy import Schedule, adam, shorten
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay_run import ReplayRun
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +62,8 @@ class MADDPG(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1:
-            raise UserError(f"MADDPG(): width must be at least 1; got {self.width}")
-        if not 0 <= self.polyak < 1:
-            raise UserError(f"MADDPG(): polyak must be in [0, 1); got {self.polyak}")
+        at_least(self, width=1)
+        share(self, "polyak", below=True)
         if not (self.noise >= 0 and self.temperature > 0 and self.shrink >= 0):
             raise UserError(
                 "MADDPG(): noise and shrink must be at least 0 and temperature "
@@ -99,18 +96,7 @@ def step(
     return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
 
 
-def save(state: ReplayRun, folder: Path) -> None:
-    """Writes a checkpoint, whole or not at all; the replay is part of it."""
-    replay_run.save(state, folder)
-
-
-def load(folder: Path) -> ReplayRun:
-    """Reads what ``save`` has written.
-
-    Raises:
-      UserError: there is nothing, or it is damaged.
-    """
-    return replay_run.load(folder)
+save, load = replay_run.save, replay_run.load
 
 
 class _Nets:

@@ -22,7 +22,7 @@ from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from metaspiel.learn.replay_run import ReplayRun
 from metaspiel.learn.update import Adam
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least, share
 
 _PLAY, _PICK, _MEASURE = 1, 2, 3  # stages of an iteration
 Reward = Literal["team", "own"]
@@ -63,12 +63,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         where = f"{type(self).__name__}()"
-        counts = ("batch", "envs", "every", "updates", "minibatch", "capacity")
-        for name in (*counts, "episodes"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"{where}: {name} must be at least 1; got {getattr(self, name)}"
-                )
+        at_least(self, batch=1, envs=1, every=1, updates=1, minibatch=1)
+        at_least(self, capacity=1, episodes=1)
         if self.batch % self.envs or self.capacity < self.envs:
             raise UserError(
                 f"{where}: batch must be a multiple of envs and capacity at least "
@@ -79,8 +75,7 @@ class Schedule:
                 f"{where}: warm must be at least 0, rate and clip positive; got "
                 f"{self.warm}, {self.rate} and {self.clip}"
             )
-        if not 0 <= self.gamma <= 1:
-            raise UserError(f"{where}: gamma must be in [0, 1]; got {self.gamma}")
+        share(self, "gamma")
         if self.reward not in ("team", "own"):
             raise UserError(
                 f"{where}: reward must be 'team' or 'own'; got '{self.reward}'"

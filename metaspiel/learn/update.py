@@ -42,6 +42,36 @@ class Batches:
     illegal: Bool[Tensor, "U S b A"]
 
 
+def adam(
+    weights: list[Tensor],
+    gradients: list[Tensor],
+    means: list[Tensor],
+    *,
+    squares: list[Tensor],
+    steps: list[Tensor],
+    rate: float,
+) -> None:
+    """One fused step of Adam (Kingma & Ba 2015) on several tensors, in place.
+
+    ``steps`` count it already; they, the means and the squares are Adam's state.
+    """
+    torch._fused_adam_(
+        self=weights,
+        grads=gradients,
+        exp_avgs=means,
+        exp_avg_sqs=squares,
+        max_exp_avg_sqs=[],
+        state_steps=steps,
+        lr=rate,
+        beta1=BETAS[0],
+        beta2=BETAS[1],
+        weight_decay=0.0,
+        eps=EPSILON,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
 class Adam:
     """Adam over one flat tensor; the bias-corrected step of every call is the same.
 
@@ -58,20 +88,13 @@ class Adam:
     def step(self, weights: Tensor, gradient: Tensor) -> None:
         """Moves the weights in place."""
         self.steps += 1
-        torch._fused_adam_(
-            self=[weights],
-            grads=[gradient],
-            exp_avgs=[self.mean],
-            exp_avg_sqs=[self.square],
-            max_exp_avg_sqs=[],
-            state_steps=[self.steps],
-            lr=self.rate,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            weight_decay=0.0,
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
+        adam(
+            [weights],
+            [gradient],
+            [self.mean],
+            squares=[self.square],
+            steps=[self.steps],
+            rate=self.rate,
         )
 
 

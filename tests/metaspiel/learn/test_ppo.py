@@ -236,33 +236,22 @@ def test_time_limits_are_bootstrapped_when_asked():
     long = replace(SMALL, batch=600)
     for asked in (False, True):
         settings = replace(long, bootstrap_limits=asked)
-        agents = ppo.students(Switch(), settings).fresh(0)
-        made[asked] = ppo.experience(
-            Switch(),
-            settings,
-            ppo.students(Switch(), settings),
-            agents=agents,
-            rng=stream(0, 1),
-        )[1]
+        made[asked] = first_batch(settings, stream(0, 1))
     assert not torch.equal(made[True].target, made[False].target)
 
 
+def first_batch(settings, rng):
+    """What agents that have learned nothing see of Switch."""
+    students = ppo.students(Switch(), settings)
+    agents = students.fresh(0)
+    return ppo.experience(Switch(), settings, students, agents=agents, rng=rng)[1]
+
+
 def test_team_reward_is_the_sum_for_everyone():
-    own = ppo.experience(
-        Switch(),
-        SMALL,
-        ppo.students(Switch(), SMALL),
-        agents=ppo.students(Switch(), SMALL).fresh(0),
-        rng=stream(1),
-    )[1]
-    team = replace(SMALL, reward="team")
-    all_ = ppo.experience(
-        Switch(),
-        team,
-        ppo.students(Switch(), team),
-        agents=ppo.students(Switch(), team).fresh(0),
-        rng=stream(1),
-    )[1]
+    own, all_ = (
+        first_batch(settings, stream(1))
+        for settings in (SMALL, replace(SMALL, reward="team"))
+    )
     assert torch.equal(own.actions, all_.actions)
     assert not torch.equal(own.target, all_.target)
 
@@ -298,7 +287,7 @@ def test_play_stops_when_all_episodes_are_over():
         ({"batch": 2001}, "multiple of envs"),
         ({"rate": 0.0}, "rate must be positive"),
         ({"rate": float("nan")}, "rate must be positive"),
-        ({"gamma": 1.5}, "gamma must be from 0 to 1"),
+        ({"gamma": 1.5}, r"gamma must be in \[0, 1\]"),
         ({"entropy": -1.0}, "entropy must be a number of at least 0"),
         ({"steps": 0}, "steps must be at least 1"),
         ({"rows": 51}, "rows must be from 0 to the steps of one environment, 50"),
