@@ -170,21 +170,16 @@ def _anti_coordination(u: _Draw) -> _Table:
 
 
 def _cyclic(u: _Draw) -> _Table:
-    if u() < 0.5:
-        e, g = _rising(u)
-        h, f = _rising(u)
-        a = 0.5 + u()
-        c = -a + 0.1 * u()
-        d = abs(c) - 0.1 * u()
-        b = d - 0.1 * u()
-    else:
-        g, e = _rising(u)
-        f, h = _rising(u)
-        c = 0.5 + u()
-        a = -c + 0.1 * u()
-        b = abs(a) - 0.1 * u()
-        d = b - 0.1 * u()
-    return [[[a, b], [c, d]], [[e, g], [f, h]]]
+    kept = u() < 0.5
+    e, g = _rising(u)
+    h, f = _rising(u)
+    a = 0.5 + u()
+    c = -a + 0.1 * u()
+    d = abs(c) - 0.1 * u()
+    b = d - 0.1 * u()
+    if kept:
+        return [[[a, b], [c, d]], [[e, g], [f, h]]]
+    return [[[c, d], [a, b]], [[g, e], [h, f]]]  # what actions pay is exchanged
 
 
 _CLASSES: dict[str, Callable[[_Draw], _Table]] = {

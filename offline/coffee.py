@@ -13,7 +13,7 @@ from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError, unknown
 from offline.model import ModelSimulator
 from psro.executor import Executor
-from psro.rl import LearnedOracle, SampledEvaluator
+from psro.rl import LearnedOracle
 from psro.setup import Setup
 
 Name = Literal["coffee", "oef"]
@@ -88,14 +88,7 @@ def setup(
         anneal=approach.anneal,
         scale=float(model.learned.scales.reward[0]),
     )
-    evaluator = SampledEvaluator(
-        simulator=model,
-        network=network,
-        executor=executor,
-        episodes=episodes,
-        seed=seed,
-        device=settings.device,
-    )
+    evaluator = oracle.evaluator(seed, episodes)
     solver = get(SOLVERS.get(exploration, exploration))
     return Setup(
         oracle=oracle, evaluator=evaluator, solver=solver, concept="ne", seed=seed

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from metaspiel.games.simulator import Moves, Position, Uniforms, Where, merge
+from metaspiel.games.simulator import Moves, Position, Uniforms, Where, merge, own
 from metaspiel.nfg.errors import UserError, unknown
 from offline.ensemble import Ensemble, moved, only, same, together
 from offline.predict import Predictor, Uncertainty
@@ -185,11 +185,15 @@ class ModelSimulator:
         self, position: Position, where: Where, uniforms: Uniforms
     ) -> ModelPosition:
         """New episodes where asked, the others as they were."""
-        return merge(where, self.start(uniforms), _own(position, "restart"))
+        return merge(
+            where,
+            self.start(uniforms),
+            own(position, ModelPosition, "ModelSimulator.restart()"),
+        )
 
     def step(self, position: Position, action: Moves, where: Where) -> ModelPosition:
         """After the movers' actions where asked; other episodes stay as they are."""
-        old = _own(position, "step")
+        old = own(position, ModelPosition, "ModelSimulator.step()")
         now = self.predictor.predict(old.state, action)
         steps = old.steps + 1
         done = now.fired | (steps >= self.longest)
@@ -213,7 +217,7 @@ class ModelSimulator:
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B M N"]:
         """What each member says the finished episodes pay."""
-        return _own(position, "outcomes").member_returns
+        return own(position, ModelPosition, "ModelSimulator.outcomes()").member_returns
 
     def together(self, others: Sequence["ModelSimulator"]) -> "ModelSimulator":
         """One simulator for all trials: this one's, then the others'.
@@ -265,12 +269,3 @@ class ModelSimulator:
         here = (slots == old.steps[..., None])[..., None]
         past = torch.where(here, newest[..., None, :], past).flatten(2)
         return torch.cat([own[..., : sizes.head], past], 2)
-
-
-def _own(position: Position, where: str) -> ModelPosition:
-    if not isinstance(position, ModelPosition):
-        raise UserError(
-            f"ModelSimulator.{where}(): the position must be one of a model; "
-            f"got a {type(position).__name__}"
-        )
-    return position

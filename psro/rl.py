@@ -95,6 +95,17 @@ class LearnedOracle:
             return self.coverage
         return self.coverage * max(0.0, 1.0 - learned / self.anneal)
 
+    def evaluator(self, seed: int, episodes: int) -> "SampledEvaluator":
+        """One that plays what is learned here, in the same game and the same place."""
+        return SampledEvaluator(
+            simulator=self.simulator,
+            network=self.network,
+            executor=self.executor,
+            episodes=episodes,
+            seed=seed,
+            device=self.settings.device,
+        )
+
     def initial(self, rng: Generator) -> Population:
         """The uniform policy of every player."""
         population = Population(((),) * self.simulator.players, self.shared)

@@ -22,6 +22,7 @@ from metaspiel.games.simulator import (
     Uniforms,
     Where,
     merge,
+    own,
 )
 from metaspiel.nfg.errors import UserError, unknown
 
@@ -221,7 +222,11 @@ class Bargaining(RealGame):
         self, position: Position, where: Where, uniforms: Uniforms
     ) -> BargainingPosition:
         """New episodes where asked, the others as they were."""
-        return merge(where, self.start(uniforms), _own(position, "restart"))
+        return merge(
+            where,
+            self.start(uniforms),
+            own(position, BargainingPosition, "Bargaining.restart()"),
+        )
 
     def step(
         self, position: Position, action: Moves, where: Where
@@ -230,7 +235,7 @@ class Bargaining(RealGame):
 
         Actions are not checked: they must be legal where asked and not over.
         """
-        old = _own(position, "step")
+        old = own(position, BargainingPosition, "Bargaining.step()")
         tables = self._on(action)
         moves = where & ~old.done
         row = torch.where(moves, old.made * ACTIONS + action, LONGEST * ACTIONS)
@@ -284,15 +289,6 @@ def observations(position: BargainingPosition) -> Float32[Tensor, "S B 2 11"]:
     public = position.inputs[..., None, : _VALUES.start].expand(*both, _VALUES.start)
     last = position.last[..., None, :].expand(*both, rules.ITEMS)
     return torch.cat([public, position.valuations, last], -1)
-
-
-def _own(position: Position, where: str) -> BargainingPosition:
-    if not isinstance(position, BargainingPosition):
-        raise UserError(
-            f"Bargaining.{where}(): the position must be one of Bargaining; "
-            f"got a {type(position).__name__}"
-        )
-    return position
 
 
 def _by_player(uniforms: Float64[Tensor, "S B 8"]) -> Float64[Tensor, "S B 2 4"]:

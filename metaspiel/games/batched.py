@@ -13,7 +13,7 @@ from torch import Tensor
 
 import metaspiel.games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
 from metaspiel.games.openspiel import load
-from metaspiel.games.simulator import Moves, Position, RealGame, Uniforms, Where
+from metaspiel.games.simulator import Moves, Position, RealGame, Uniforms, Where, own
 from metaspiel.nfg.errors import UserError
 
 _SEEDS = 2**53  # a uniform number has no finer digits
@@ -157,7 +157,7 @@ class OpenSpielSimulator(RealGame):
         self, position: Position, where: Where, uniforms: Uniforms
     ) -> OpenSpielPosition:
         """New episodes where asked, the others as they were."""
-        old = _own(position, "restart")
+        old = own(position, OpenSpielPosition, "OpenSpielSimulator.restart()")
         states, chances = old.states.copy(), old.chances.clone()
         numbers = torch.where(
             where[..., None].to(uniforms.device), uniforms, old.uniforms
@@ -178,7 +178,7 @@ class OpenSpielSimulator(RealGame):
         Raises:
           UserError: an action is illegal where asked.
         """
-        old = _own(position, "step")
+        old = own(position, OpenSpielPosition, "OpenSpielSimulator.step()")
         moves, actions = (where & ~old.done).cpu().numpy(), action.cpu().numpy()
         at = np.argwhere(moves)
         states, legal = old.states.copy(), old.legal.cpu().numpy()
@@ -286,12 +286,3 @@ def _later_chance(root: Any, episodes: int = 32) -> bool:
             legal = state.legal_actions()
             state.apply_action(legal[rng.integers(len(legal))])
     return False
-
-
-def _own(position: Position, where: str) -> OpenSpielPosition:
-    if not isinstance(position, OpenSpielPosition):
-        raise UserError(
-            f"OpenSpielSimulator.{where}(): the position must be one of an OpenSpiel "
-            f"game; got a {type(position).__name__}"
-        )
-    return position

@@ -17,14 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from metaspiel.games.grids import (
-    ACTIONS,
-    MOVES,
-    GridScene,
-    GridWorld,
-    Reference,
-    check,
-)
+from metaspiel.games.grids import ACTIONS, MOVES, GridScene, GridWorld, Reference
 from metaspiel.games.markov import joint_action
 
 ROWS, COLUMNS = 3, 8
@@ -74,8 +67,8 @@ class Checkers(GridWorld):
     limit = LIMIT
 
     def __post_init__(self) -> None:
-        check("Checkers()", "rules", self.rules, ("modern", "legacy"))
-        check("Checkers()", "sight", self.sight, ("partial", "joint"))
+        self.check("rules", "modern", "legacy")
+        self.check("sight", "partial", "joint")
 
     @property
     def reference(self) -> Reference:

@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Float32
 from numpy import ndarray
 
-from metaspiel.games import extras
-from metaspiel.games.extras import Team, TeamScene
-from metaspiel.games.markov import Continuous, Discrete, Uniforms, Where, joint_action
+from metaspiel.games.extras import Lent, Team, TeamScene
+from metaspiel.games.markov import Continuous, Discrete, joint_action
 from metaspiel.nfg.errors import UserError
 
 try:
@@ -37,7 +36,7 @@ class _Facts:
 
 
 @dataclass(frozen=True)
-class FromParallel:
+class FromParallel(Lent):
     """An environment of PettingZoo's parallel API as a Markov game.
 
     All agents must see boxes of one shape (they are shown flattened) and act alike:
@@ -59,8 +58,6 @@ class FromParallel:
     limit: int = 1000
     name: str = "parallel"
 
-    draws = 1
-
     def __post_init__(self) -> None:
         if self.limit < 1:
             raise UserError(f"{self.name}: limit must be at least 1; got {self.limit}")
@@ -81,16 +78,9 @@ class FromParallel:
         """What an agent may do."""
         return self._facts().actions
 
-    def start(self, uniforms: Uniforms) -> TeamScene:
-        """New episodes; the environment's seed is the number in units of 2^-31."""
-        team = Team(self.make, len(uniforms))
-        return extras.start(
-            team, self.agents, self.inputs, uniforms=uniforms, shown=self._gather
-        )
-
-    def restart(self, scene: TeamScene, where: Where, uniforms: Uniforms) -> TeamScene:
-        """New episodes where asked, the others as they were."""
-        return extras.restart(scene, where, uniforms, shown=self._gather)
+    def team(self, size: int) -> Team:
+        """So many simulators, from those that are free."""
+        return Team(self.make, size)
 
     def step(self, scene: TeamScene, actions: ndarray) -> TeamScene:
         """Steps the environments whose episode is not over.
@@ -113,7 +103,7 @@ class FromParallel:
             env, live = scene.team.members[row], scene.team.members[row].agents
             does = {agent: chosen[row, facts.agents.index(agent)] for agent in live}
             shown, paid, ended, cut, _ = env.step(does)
-            seen[row] = self._gather(shown)
+            seen[row] = self.shown(shown)
             rewards[row] = [paid.get(agent, 0.0) for agent in facts.agents]
             gone = not env.agents or all(ended[a] or cut[a] for a in env.agents)
             terminated[row] = gone and any(ended.values())
@@ -128,14 +118,14 @@ class FromParallel:
             steps=steps,
         )
 
-    def _gather(self, shown: dict[str, Any]) -> Float32[ndarray, "N D"]:
+    def shown(self, seen: dict[str, Any]) -> Float32[ndarray, "N D"]:
         """Observations of the agents that are there, 0 for the others."""
         facts = self._facts()
-        seen = np.zeros((len(facts.agents), facts.inputs), dtype=np.float32)
+        rows = np.zeros((len(facts.agents), facts.inputs), dtype=np.float32)
         for row, agent in enumerate(facts.agents):
-            if agent in shown:
-                seen[row] = np.ravel(shown[agent])
-        return seen
+            if agent in seen:
+                rows[row] = np.ravel(seen[agent])
+        return rows
 
     def _facts(self) -> _Facts:
         return _facts(self.make, self.name)

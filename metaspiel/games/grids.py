@@ -6,9 +6,8 @@ but the rules is taken: agents move one after the other in the order of their in
 the grid as the agents before them left it, and a move that is not possible is a wait.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -57,19 +56,6 @@ class GridScene(Scene):
     count: Int64[ndarray, " B"]
 
 
-def check(where: str, field: str, value: Any, known: Sequence[Any]) -> None:
-    """Stops at a field whose value is none of those that exist.
-
-    Raises:
-      UserError: the value does not exist.
-    """
-    if not any(value == one and type(value) is type(one) for one in known):
-        raise UserError(
-            f"{where}: {field} must be one of {', '.join(map(str, known))}; "
-            f"got {value!r}"
-        )
-
-
 class GridWorld(Named):
     """A world in which nothing is drawn, so that all episodes begin alike.
 
@@ -82,6 +68,19 @@ class GridWorld(Named):
     actions: ClassVar[Discrete] = ACTIONS
     draws: ClassVar[int] = 0
     limit: ClassVar[int]
+
+    def check(self, field: str, *known: object) -> None:
+        """Stops at a field whose value is none of those that exist.
+
+        Raises:
+          UserError: the value does not exist.
+        """
+        value = getattr(self, field)
+        if not any(value == one and type(value) is type(one) for one in known):
+            raise UserError(
+                f"{type(self).__name__}(): {field} must be one of "
+                f"{', '.join(map(str, known))}; got {value!r}"
+            )
 
     def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
         """The state in which an episode begins, and what each agent sees of it."""

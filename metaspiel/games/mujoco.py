@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
-from metaspiel.games import extras
-from metaspiel.games.extras import Team, TeamScene, need
-from metaspiel.games.markov import Continuous, Uniforms, Where, joint_action
+from metaspiel.games.extras import Lent, Team, TeamScene, need
+from metaspiel.games.markov import Continuous, joint_action
 from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
 
@@ -42,7 +41,7 @@ class _Task:
 
 
 @dataclass(frozen=True)
-class _Robot(Named):
+class _Robot(Lent, Named):
     """What the robots have in common; the task is the subclass's.
 
     Each agent's reward is the robot's reward divided by the number of agents, so that
@@ -59,7 +58,6 @@ class _Robot(Named):
     """
 
     task: ClassVar[_Task]
-    draws: ClassVar[int] = 1
     agents: int = 2
     limit: int = 1000
 
@@ -82,20 +80,13 @@ class _Robot(Named):
         """The torques of one agent, in units of the largest allowed."""
         return Continuous(len(self.task.order) // self.agents)
 
-    def start(self, uniforms: Uniforms) -> TeamScene:
-        """Begins new episodes.
+    def team(self, size: int) -> Team:
+        """So many simulators, from those that are free."""
+        return Team(self.task, size)
 
-        Raises:
-          UserError: the extra ``mujoco`` is not installed.
-        """
-        team = Team(self.task, len(uniforms))
-        return extras.start(
-            team, self.agents, self.inputs, uniforms=uniforms, shown=np.asarray
-        )
-
-    def restart(self, scene: TeamScene, where: Where, uniforms: Uniforms) -> TeamScene:
-        """New episodes where asked, the others as they were."""
-        return extras.restart(scene, where, uniforms, shown=np.asarray)
+    def shown(self, seen: Any) -> ndarray:
+        """All agents see all."""
+        return np.asarray(seen)
 
     def step(self, scene: TeamScene, actions: ndarray) -> TeamScene:
         """Applies all torques; episodes that are over stay as they are.

@@ -148,3 +148,17 @@ def merge(where: Where, new: P, old: P) -> P:
         mask = where.reshape(*where.shape, *(1,) * (two.ndim - 2))
         changed[field.name] = torch.where(mask, one, two)
     return replace(old, **changed)
+
+
+def own(position: Position, kind: type[P], where: str) -> P:
+    """The position, if it is one of the simulator that asks in ``where``.
+
+    Raises:
+      UserError: it is not.
+    """
+    if not isinstance(position, kind):
+        raise UserError(
+            f"{where}: the position must be a {kind.__name__}; "
+            f"got a {type(position).__name__}"
+        )
+    return position

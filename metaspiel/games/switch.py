@@ -17,14 +17,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from metaspiel.games.grids import (
-    ACTIONS,
-    MOVES,
-    GridScene,
-    GridWorld,
-    Reference,
-    check,
-)
+from metaspiel.games.grids import ACTIONS, MOVES, GridScene, GridWorld, Reference
 from metaspiel.games.markov import joint_action
 from metaspiel.nfg.errors import UserError
 
@@ -77,9 +70,9 @@ class Switch(GridWorld):
     limit = LIMIT
 
     def __post_init__(self) -> None:
-        check("Switch()", "agents", self.agents, (2, 3, 4))
-        check("Switch()", "rules", self.rules, ("modern", "legacy"))
-        check("Switch()", "sight", self.sight, ("partial", "joint"))
+        self.check("agents", 2, 3, 4)
+        self.check("rules", "modern", "legacy")
+        self.check("sight", "partial", "joint")
         if self.phantoms and self.agents == 4:
             raise UserError(
                 "Switch(): phantoms must be false where no agent is missing; "

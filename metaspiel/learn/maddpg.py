@@ -8,6 +8,7 @@ all agents are stacked, so a layer of all is one batched product.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,8 +93,8 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    state = replay_run.copied(game, settings.capacity, state, nets.size)
-    return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
+    begin = partial(_Algorithm, nets, settings)
+    return offpolicy.iterate(game, settings, state, begin=begin, size=nets.size)
 
 
 save, load = replay_run.save, replay_run.load

@@ -6,6 +6,7 @@ towards the team's reward through a mixer, with Double-Q targets (van Hasselt et
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -97,8 +98,8 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    state = replay_run.copied(game, settings.capacity, state, nets.size)
-    return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
+    begin = partial(_Algorithm, nets, settings)
+    return offpolicy.iterate(game, settings, state, begin=begin, size=nets.size)
 
 
 save, load = replay_run.save, replay_run.load

@@ -20,7 +20,7 @@ from metaspiel.games.markov import MarkovGame
 from metaspiel.learn.memory import Moves, Sample
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
-from metaspiel.learn.replay_run import ReplayRun
+from metaspiel.learn.replay_run import ReplayRun, copied
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError, at_least, share
 
@@ -118,13 +118,28 @@ def shorten(gradient: Float32[Tensor, " P"], most: float) -> None:
 
 
 def iterate(
-    game: MarkovGame, settings: Schedule, state: ReplayRun, algorithm: Algorithm
+    game: MarkovGame,
+    settings: Schedule,
+    state: ReplayRun,
+    *,
+    begin: Callable[[ReplayRun], Algorithm],
+    size: int,
 ) -> tuple[ReplayRun, dict[str, Any]]:
-    """Plays, learns and measures; the state must be a copy that the algorithm changes.
+    """Plays, learns and measures.
+
+    Args:
+      game: what is played.
+      settings: how long.
+      state: where to go on; it is not changed.
+      begin: the algorithm that changes the weights of a copy of the state.
+      size: weights that a state must have.
 
     Raises:
+      UserError: the state is of another game or other settings.
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
+    state = copied(game, settings.capacity, state, size)
+    algorithm = begin(state)
     play, pick, measure = (
         stream(state.seed, state.iteration + 1, stage)
         for stage in (_PLAY, _PICK, _MEASURE)
