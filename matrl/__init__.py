@@ -4,7 +4,8 @@ Independent learners take a trial step; a two-action meta-game, keep the policy 
 the step, is solved for an equilibrium, which decides what each agent keeps (Wen et al.,
 "A Game-Theoretic Approach to Multi-Agent Trust Region Optimization"). ``start`` and
 ``step`` run a ``Method`` of ``METHODS`` on any Markov game; ``race`` follows its rules
-of learning through many 2 x 2 games at once.
+of learning through many 2 x 2 games at once, and ``count_meta_games`` looks at what
+they solve on the way. ``Arena`` and ``League`` play trained agents against each other.
 
 Importing this package loads nothing heavy; torch comes with what is used.
 """
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
+    from matrl.counts import MetaGameCounts, count_meta_games
+    from matrl.crossplay import Arena, League
     from matrl.dynamics import IGA, MATRL, LookAhead, Race, WoLF, race
     from matrl.loop import MATRLRun, exploitability, start, step
     from matrl.matrix_games import Games
@@ -24,14 +27,18 @@ __all__ = [
     "IGA",
     "MATRL",
     "METHODS",
+    "Arena",
     "Games",
+    "League",
     "LookAhead",
     "MATRLRun",
     "MetaGame",
+    "MetaGameCounts",
     "Method",
     "Race",
     "Settings",
     "WoLF",
+    "count_meta_games",
     "exploitability",
     "method",
     "race",
@@ -46,5 +53,7 @@ __getattr__, __dir__ = public(
         ".dynamics": ("IGA", "LookAhead", "MATRL", "WoLF", "Race", "race"),
         ".matrix_games": ("Games",),
         ".meta_game": ("MetaGame",),
+        ".counts": ("MetaGameCounts", "count_meta_games"),
+        ".crossplay": ("Arena", "League"),
     },
 )

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from metaspiel.learn.update import adam
+from metaspiel.learn.update import fused_adam
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +44,8 @@ class Trainable:
     ) -> None:
         """One step of some agents, in place."""
         self.count[who] += 1
-        adam(
-            [self.weights[i] for i in who],
-            [gradient[i] for i in who],
-            [self.mean[i] for i in who],
-            squares=[self.square[i] for i in who],
-            steps=[self.count[i] for i in who],
-            rate=rate,
-        )
+        weights, *moments = ([part[i] for i in who] for part in self.parts)
+        fused_adam(weights, [gradient[i] for i in who], moments, rate)
 
 
 @dataclass(frozen=True, eq=False)

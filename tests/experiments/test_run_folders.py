@@ -325,7 +325,7 @@ def test_a_training_is_bound_to_its_rows_and_fields(
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cells")
     assert _cells.train(CELLS, folder) == []
-    assert strict(folder) == 16  # 6 rows, 6 seals, 2 of each other kind
+    assert strict(folder) == 17  # 6 rows, 6 seals, 2 of each other kind, the clock
     return folder
 
 

@@ -208,23 +208,24 @@ RUNS: tuple[Run, ...] = (
         name="grid",
         words="matrl_grid --games switch2 pennies --methods matrl il il-la qmix "
         "il-six-rows "
-        "--seeds 1 --iterations 3 --last 2 --batch 100 --width 8 --steps 2 --out out "
-        "--quiet",
+        "--seeds 1 --iterations 3 --last 2 --learner.ppo.batch 100 --learner.ppo.envs "
+        "10 --learner.ppo.width 8 --learner.ppo.steps 2 --out out --quiet",
         outputs=(CELLS, _agents(3), _team(3), SUMMARY),
     ),
     Run(
         name="steps",
         words="matrl_steps --methods il matrl matrl-held-out matrl-distill --rates "
         "4e-3 "
-        "--clips .3 --seeds 1 --iterations 4 --batch 100 --envs 20 --width 8 --out out "
-        "--quiet",
+        "--clips .3 --seeds 1 --iterations 4 --learner.ppo.batch 100 "
+        "--learner.ppo.envs 20 --learner.ppo.width 8 --out out --quiet",
         outputs=(CELLS, _agents(4), SUMMARY),
     ),
     Run(
         name="pong",
         words="matrl_pong --methods matrl il --game 'mini_pong(limit=60)' "
         "--iterations 2 "
-        "--checkpoints 2 --games 4 --batch 80 --envs 4 --width 8 --seeds 1 --out out "
+        "--checkpoints 2 --games 4 --learner.ppo.batch 80 --learner.ppo.envs 4 "
+        "--learner.ppo.width 8 --seeds 1 --out out "
         "--quiet",
         outputs=(CELLS, _agents(2), Output(name="scores", pattern="scores.npz")),
     ),
