@@ -140,15 +140,18 @@ def _uniform(seed: int) -> _Draw:
     return np.random.RandomState(seed).random_sample
 
 
+def _rising(u: _Draw) -> tuple[float, float]:
+    low = u()
+    return low, low + u()
+
+
 def _coordination(u: _Draw) -> _Table:
     b = u()
     d = b + u()
     c = d + u()
     a = c + u()
-    g = u()
-    e = g + u()
-    f = u()
-    h = f + u()
+    g, e = _rising(u)
+    f, h = _rising(u)
     return [[[a, b], [c, d]], [[e, g], [f, h]]]
 
 
@@ -161,33 +164,22 @@ def _anti_coordination(u: _Draw) -> _Table:
     else:
         d = c + 0.1 * u()
         b = d + 0.1 * u()
-    e = u()
-    g = e + u()
-    h = u()
-    f = h + u()
+    e, g = _rising(u)
+    h, f = _rising(u)
     return [[[a, b], [c, d]], [[e, g], [f, h]]]
 
 
 def _cyclic(u: _Draw) -> _Table:
-    if u() < 0.5:
-        e = u()
-        g = e + u()
-        h = u()
-        f = h + u()
-        a = 0.5 + u()
-        c = -a + 0.1 * u()
-        d = abs(c) - 0.1 * u()
-        b = d - 0.1 * u()
-    else:
-        g = u()
-        e = g + u()
-        f = u()
-        h = f + u()
-        c = 0.5 + u()
-        a = -c + 0.1 * u()
-        b = abs(a) - 0.1 * u()
-        d = b - 0.1 * u()
-    return [[[a, b], [c, d]], [[e, g], [f, h]]]
+    kept = u() < 0.5
+    e, g = _rising(u)
+    h, f = _rising(u)
+    a = 0.5 + u()
+    c = -a + 0.1 * u()
+    d = abs(c) - 0.1 * u()
+    b = d - 0.1 * u()
+    if kept:
+        return [[[a, b], [c, d]], [[e, g], [f, h]]]
+    return [[[c, d], [a, b]], [[g, e], [h, f]]]  # what actions pay is exchanged
 
 
 _CLASSES: dict[str, Callable[[_Draw], _Table]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from metaspiel.learn.ppo import PPO
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, at_least, positive, share, unknown
 
 Gate = Literal["predicted", "current", "nash", "random"]
 
@@ -108,20 +108,9 @@ class Settings:
     most: float = 1e6
 
     def __post_init__(self) -> None:
-        for name in ("br_steps", "distill_steps"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"Settings(): {name} must be at least 1; got {getattr(self, name)}"
-                )
-        for name in ("br_rate", "br_clip", "meta_clip"):
-            if not getattr(self, name) > 0:
-                raise UserError(
-                    f"Settings(): {name} must be positive; got {getattr(self, name)}"
-                )
-        if not 0 <= self.held_out < 1:
-            raise UserError(
-                f"Settings(): held_out must be from 0 to below 1; got {self.held_out}"
-            )
+        at_least(self, br_steps=1, distill_steps=1)
+        positive(self, "br_rate", "br_clip", "meta_clip")
+        share(self, "held_out", below=True)
         if not 0 <= self.cautious < float("inf"):
             raise UserError(
                 f"Settings(): cautious must be at least 0; got {self.cautious}"

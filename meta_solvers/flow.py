@@ -22,6 +22,10 @@ _STEP_SHARE = 0.5  # ... and how much of its own length
 _LONGEST = 1e6  # in units of 1 / payoff range; beyond it nothing moves any more
 
 
+Each = Float64[ndarray, " B"]
+"""A number of each game of a batch."""
+
+
 @runtime_checkable
 class Rules(Protocol):
     """What a flow's solver decides; see ``ReplicatorDynamics`` for the fields."""
@@ -56,11 +60,11 @@ class Trajectory:
     """
 
     profile: Profile
-    criterion: Float64[ndarray, " B"]
-    movement: Float64[ndarray, " B"]
+    criterion: Each
+    movement: Each
     stopped: Bool[ndarray, " B"]
     steps: Int64[ndarray, " B"]
-    time: Float64[ndarray, " B"]
+    time: Each
 
 
 def own_first(
@@ -89,6 +93,30 @@ def against_batch(
         mixed = own.reshape(len(own), *(1,) * (left - 2), own.shape[1], 1)
         table, left = np.matmul(table, mixed)[..., 0], left - 1
     return table
+
+
+def growing(
+    tables: list[ndarray], growth: Callable[[ndarray, ndarray], tuple[ndarray, ndarray]]
+) -> Flow:
+    """The flow of players who grow by what their own actions are worth.
+
+    Args:
+      tables: the payoffs of each player that moves, see ``own_first``.
+      growth: rates ``[B, A]`` and the player's part of the criterion ``[B]``, from the
+        values of its actions and its strategy.
+    """
+
+    def flow(profile: Profile) -> tuple[Profile, ndarray]:
+        rates, criterion = [], np.zeros(len(profile[0]))
+        for player, table in enumerate(tables):
+            values = against_batch(table, profile, player)
+            rate, part = growth(values, profile[player])
+            rates.append(rate)
+            criterion += part
+        copies = len(profile) // len(tables)
+        return rates * copies, criterion * copies
+
+    return flow
 
 
 def _moved(
@@ -127,7 +155,7 @@ def _refined(
     dt: ndarray,
     rules: Rules,
     shared: bool,
-) -> tuple[Profile, Profile, Float64[ndarray, " B"]]:
+) -> tuple[Profile, Profile, Each]:
     """Heun's step after Euler's step ``first``, and their distance over the allowed."""
     place, profile, growth = here
     ahead, _ = flow(first)
@@ -167,7 +195,7 @@ def _average(mean: Profile, new: Profile, share: Float64[ndarray, "B 1"]) -> Non
         own += share * (latest - own)
 
 
-def _distance(one: Profile, two: Profile) -> Float64[ndarray, " B"]:
+def _distance(one: Profile, two: Profile) -> Each:
     """Largest difference of a probability."""
     parts = [np.abs(a - b).max(axis=1) for a, b in zip(one, two, strict=True)]
     return np.maximum.reduce(parts)
@@ -176,8 +204,8 @@ def _distance(one: Profile, two: Profile) -> Float64[ndarray, " B"]:
 def integrate(
     flow: Flow,
     actions: tuple[int, ...],
-    unit: Float64[ndarray, " B"],
-    allowed: Float64[ndarray, " B"],
+    unit: Each,
+    allowed: Each,
     rules: Rules,
     until_rest: bool,
     shared: bool = False,

@@ -37,15 +37,8 @@ def minimise(
     bounds = np.full((len(cost), 2), np.inf)
     bounds[:, 0] = -np.inf
     bounds[:positive, 0] = 0.0
-    optimum = linprog(
-        c=cost,
-        A_ub=below,
-        b_ub=below_to,
-        A_eq=equal,
-        b_eq=equal_to,
-        bounds=bounds,
-        options=_OPTIONS,
-    )
+    rows = {"A_ub": below, "b_ub": below_to, "A_eq": equal, "b_eq": equal_to}
+    optimum = linprog(cost, **rows, bounds=bounds, options=_OPTIONS)
     diagnostics = {"method": "HiGHS", "iterations": int(optimum.nit)}
     if optimum.status != 0:
         diagnostics["reason"] = str(optimum.message)

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
+from meta_solvers.batches import join, take
+
 _ZERO = 1e-12  # a value this small counts as zero; the systems are scaled to about 1
 _NARROW = 1e-8  # a box this narrow that still resists holds a multiple root
 
@@ -40,19 +42,6 @@ class _Boxes:
     low: ndarray
     width: ndarray
     owner: ndarray
-
-    def take(self, index: ndarray) -> "_Boxes":
-        return _Boxes(
-            self.values[index], self.low[index], self.width[index], self.owner[index]
-        )
-
-    def join(self, other: "_Boxes") -> "_Boxes":
-        return _Boxes(
-            np.concatenate([self.values, other.values]),
-            np.concatenate([self.low, other.low]),
-            np.concatenate([self.width, other.width]),
-            np.concatenate([self.owner, other.owner]),
-        )
 
     def clipped(self, start: ndarray, stop: ndarray) -> "_Boxes":
         """The boxes cut to ``[start, stop]`` ``[M, K]``, in units of the box."""
@@ -150,12 +139,12 @@ def isolate(
         unresolved[boxes.owner[narrow]] = True
         points.append((boxes.low + boxes.width / 2)[narrow])
         owners.append(boxes.owner[narrow])
-        boxes = boxes.take(~narrow & ~crowded[boxes.owner])
+        boxes = take(boxes, ~narrow & ~crowded[boxes.owner])
         boxes, single = _shrunk(boxes, size)
-        roots, good = _newton(boxes.take(single), size)
+        roots, good = _newton(take(boxes, single), size)
         points.append(roots[good])
         owners.append(boxes.owner[single][good])
-        boxes = _halved(boxes.take(~single))
+        boxes = _halved(take(boxes, ~single))
     return Roots(np.concatenate(points), np.concatenate(owners), unresolved)
 
 
@@ -163,7 +152,7 @@ def _possible(boxes: _Boxes, exact: ndarray) -> _Boxes:
     """Drops boxes that some row's corner values refute."""
     below = boxes.values.min(axis=2) <= _ZERO
     above = boxes.values.max(axis=2) >= -_ZERO
-    return boxes.take(np.all(below & (above | ~exact[boxes.owner]), axis=1))
+    return take(boxes, np.all(below & (above | ~exact[boxes.owner]), axis=1))
 
 
 def _shrunk(boxes: _Boxes, size: int) -> tuple[_Boxes, ndarray]:
@@ -194,7 +183,7 @@ def _shrunk(boxes: _Boxes, size: int) -> tuple[_Boxes, ndarray]:
         np.where(single[:, None], 0.0, start),
         np.where(single[:, None], 1.0, stop),
     )
-    return boxes.take(live).clipped(start[live], stop[live]), single[live]
+    return take(boxes, live).clipped(start[live], stop[live]), single[live]
 
 
 def _newton(boxes: _Boxes, size: int) -> tuple[ndarray, ndarray]:
@@ -219,4 +208,4 @@ def _halved(boxes: _Boxes) -> _Boxes:
         widest[np.arange(count), boxes.width.argmax(axis=1)] = True
     middle = np.where(widest, 0.5, 0.0)
     first = boxes.clipped(np.zeros((count, size)), 1.0 - middle)
-    return first.join(boxes.clipped(middle, np.ones((count, size))))
+    return join(first, boxes.clipped(middle, np.ones((count, size))))

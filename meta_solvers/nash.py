@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from meta_solvers import bimatrix
 from meta_solvers.base import Answer, MetaSolver, Status, failure
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, positive
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import product
@@ -86,10 +86,7 @@ class Nash(MetaSolver):
     source: ClassVar[str] = "Lemke & Howson 1964; von Stengel 2007"
 
     def __post_init__(self) -> None:
-        for name in ("tolerance", "steps", "seconds"):
-            if not getattr(self, name) > 0:
-                got = getattr(self, name)
-                raise UserError(f"Nash(): {name} must be positive; got {got}")
+        positive(self, "tolerance", "steps", "seconds")
 
     def refuses(self, game: Game) -> str | None:
         return _too_large(game) if self.method == "support" else None

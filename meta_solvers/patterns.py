@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from meta_solvers.batches import take
 from meta_solvers.multilinear import Roots, corners, isolate, value
 from metaspiel.nfg.game import Game
 
@@ -103,12 +104,12 @@ def _enumerated(table: Float64[ndarray, "N C"]) -> Found:
         values = _rows(table, patterns)
         flat = np.all(np.abs(values[:, :mixing]) <= _FLAT, axis=2).any(axis=1)
         roots = isolate(values[~flat], patterns.exact[~flat])
-        points.append(_placed(patterns.take(~flat), roots))
+        points.append(_placed(take(patterns, ~flat), roots))
         odd = flat.copy()
         odd[~flat] = roots.unresolved
         odd &= _feasible(values, patterns.exact)
         continua += int(odd.sum())
-        points.append(_vertices(table, patterns.take(odd)))
+        points.append(_vertices(table, take(patterns, odd)))
     x = np.concatenate(points)
     x = x[np.all(regrets(table, x) <= TOLERANCE, axis=1)]
     return Found(_distinct(x), continua)
@@ -133,11 +134,6 @@ class _Patterns:
     base: ndarray
     rows: ndarray
     exact: ndarray
-
-    def take(self, index: ndarray) -> "_Patterns":
-        return _Patterns(
-            self.free[index], self.base[index], self.rows[index], self.exact[index]
-        )
 
 
 @cache
@@ -198,7 +194,7 @@ def _vertices(table: ndarray, patterns: _Patterns) -> ndarray:
     values = _rows(table, more)
     live = np.any(np.abs(values[:, :mixing]) > _FLAT, axis=2).all(axis=1)
     live &= _feasible(values, more.exact)
-    more = more.take(live)
+    more = take(more, live)
     return _placed(more, isolate(values[live], more.exact, limit=200))
 
 

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from meta_solvers.annealing import Annealed
 from meta_solvers.base import Answer, MetaSolver, Status
-from meta_solvers.flow import Flow, against_batch, integrate, own_first
+from meta_solvers.flow import Flow, growing, integrate, own_first
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
@@ -96,21 +96,7 @@ class ReplicatorDynamics(MetaSolver):
     def flow(self, games: Sequence[Game]) -> Flow:
         """Growth and regret of each player for a batch of games of one shape."""
         payoffs = np.stack([self.believed(game) for game in games])
-        tables = own_first(payoffs, games[0])
-
-        def growth(
-            profile: list[ndarray],
-        ) -> tuple[list[ndarray], Float64[ndarray, " B"]]:
-            rates, regret = [], np.zeros(len(games))
-            for player, table in enumerate(tables):
-                values = against_batch(table, profile, player)
-                mean = np.einsum("ba,ba->b", profile[player], values)
-                rates.append(values - mean[:, None])
-                regret += rates[-1].max(axis=1)
-            copies = len(profile) // len(tables)
-            return rates * copies, regret * copies
-
-        return growth
+        return growing(own_first(payoffs, games[0]), _growth)
 
     def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
         """The payoffs the flow is driven by."""
@@ -204,3 +190,9 @@ class RegularisedReplicatorDynamics(Annealed, ReplicatorDynamics):
     def allowed(self, game: Game) -> float:
         # The floor's cost is not added: a threshold means what it says.
         return max(self.fixed_threshold(), self.tolerance * float(game.scale.max()))
+
+
+def _growth(values: ndarray, own: ndarray) -> tuple[ndarray, ndarray]:
+    """Gains over the mean payoff, and the largest one."""
+    rate = values - np.einsum("ba,ba->b", own, values)[:, None]
+    return rate, rate.max(axis=1)

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.annealing import Annealed
-from meta_solvers.flow import Flow, against_batch, own_first
+from meta_solvers.flow import Flow, growing, own_first
 from meta_solvers.replicator import ReplicatorDynamics
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
@@ -87,23 +87,14 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
             ]
         tables = own_first(np.stack([np.stack(s) for s in sides], axis=1), games[0])
 
-        def growth(
-            profile: list[ndarray],
-        ) -> tuple[list[ndarray], Float64[ndarray, " B"]]:
-            rates, bound = [], np.zeros(len(games))
-            for player, table in enumerate(tables):
-                values = against_batch(table, profile, player)
-                gain, regret = self._gain_and_regret(values, profile[player])
-                bound += gain.max(axis=1)
-                rate = gain - regret
-                if self.mass == "centred":
-                    own = profile[player]
-                    rate -= np.einsum("ba,ba->b", own, rate)[:, None]
-                rates.append(rate)
-            copies = len(profile) // len(tables)
-            return rates * copies, bound * copies
+        def growth(values: ndarray, own: ndarray) -> tuple[ndarray, ndarray]:
+            gain, regret = self._gain_and_regret(values, own)
+            rate = gain - regret
+            if self.mass == "centred":
+                rate -= np.einsum("ba,ba->b", own, rate)[:, None]
+            return rate, gain.max(axis=1)
 
-        return growth
+        return growing(tables, growth)
 
     def _gain_and_regret(
         self, values: Float64[ndarray, "E B A"], own: Float64[ndarray, "B A"]

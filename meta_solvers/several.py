@@ -1,6 +1,7 @@
 """Solvers around several solvers: falling back, choosing the best."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -67,6 +68,25 @@ class _Several(Wrapper):
             return None
         return "every solver refuses: " + "; ".join(map(str, reasons))
 
+    def solutions(
+        self,
+        game: Game,
+        rng: np.random.Generator,
+        progress: Progress | None,
+        *,
+        tolerance: float,
+        tried: list[dict[str, Any]],
+    ) -> Iterator[MetaSolution]:
+        """What each solver answers; those that refuse are noted in ``tried``."""
+        for solver in self.inner:
+            reason = _refusal(solver, game, progress)
+            if reason is not None:
+                tried.append(_refused(solver, reason))
+                continue
+            yield solve_inside(
+                solver, game, rng, tolerance=tolerance, progress=progress
+            )
+
 
 def _refusal(solver: MetaSolver, game: Game, progress: Progress | None) -> str | None:
     try:
@@ -132,14 +152,9 @@ class Fallback(_Several):
     ) -> Answer:
         tried: list[dict[str, Any]] = []
         second: MetaSolution | None = None
-        for solver in self.inner:
-            reason = _refusal(solver, game, progress)
-            if reason is not None:
-                tried.append(_refused(solver, reason))
-                continue
-            solution = solve_inside(
-                solver, game, rng, tolerance=self.tolerance, progress=progress
-            )
+        for solution in self.solutions(
+            game, rng, progress, tolerance=self.tolerance, tried=tried
+        ):
             tried.append(record(solution))
             if solution.status is Status.OK:
                 return _answer(game, solution, tried)
@@ -190,14 +205,9 @@ class BestOf(_Several):
         tried: list[dict[str, Any]] = []
         best: MetaSolution | None = None
         rank = (False, -math.inf)
-        for solver in self.inner:
-            reason = _refusal(solver, game, progress)
-            if reason is not None:
-                tried.append(_refused(solver, reason))
-                continue
-            solution = solve_inside(
-                solver, game, rng, tolerance=self.tolerance, progress=progress
-            )
+        for solution in self.solutions(
+            game, rng, progress, tolerance=self.tolerance, tried=tried
+        ):
             if not _has_joint(solution):
                 tried.append(record(solution))
                 continue

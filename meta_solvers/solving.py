@@ -149,15 +149,10 @@ def _measured(
     if none or not np.all(np.isfinite(joint)) or total <= 0:
         status = status if none else Status.NUMERICAL
         lost = np.full(game.players, np.nan)
-        gaps, joint, values = (
-            Gaps(lost, lost, lost),
-            np.full(game.actions, np.nan),
-            lost,
-        )
         return MetaSolution(
-            joint=joint,
-            gaps=gaps,
-            values=values,
+            joint=np.full(game.actions, np.nan),
+            gaps=Gaps(lost, lost, lost),
+            values=lost,
             status=status,
             diagnostics=diagnostics,
             solver=describe(solver),
@@ -182,11 +177,10 @@ def _measured(
     if np.any(np.asarray(answer.epsilon) != 0):
         diagnostics["epsilon"] = np.broadcast_to(answer.epsilon, game.players).tolist()
     mended.flags.writeable = False
-    values = expected(game, mended)
     return MetaSolution(
         joint=mended,
         gaps=gaps,
-        values=values,
+        values=expected(game, mended),
         status=status,
         diagnostics=diagnostics,
         solver=describe(solver),

@@ -14,7 +14,7 @@ from numpy import ndarray
 from meta_solvers.base import Answer, MetaSolver, Status, failure
 from meta_solvers.multilinear import slopes, value
 from meta_solvers.patterns import TOLERANCE, enumerate_all, gains, pure, regrets
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least, positive
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import product
@@ -200,14 +200,8 @@ class TwoActionNash(MetaSolver):
     source: ClassVar[str] = "McKelvey & McLennan 1996; Harsanyi & Selten 1988"
 
     def __post_init__(self) -> None:
-        if not self.tolerance > 0:
-            raise UserError(
-                f"TwoActionNash(): tolerance must be positive; got {self.tolerance}"
-            )
-        if self.starts < 1:
-            raise UserError(
-                f"TwoActionNash(): starts must be at least 1; got {self.starts}"
-            )
+        positive(self, "tolerance")
+        at_least(self, starts=1)
 
     def refuses(self, game: Game) -> str | None:
         return _refusal(game)

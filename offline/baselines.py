@@ -20,7 +20,7 @@ from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Habit
 from metaspiel.learn.random import generators
 from metaspiel.learn.update import Adam
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, positive, share
 from offline.data import Dataset
 from offline.tables import moves_made
 
@@ -46,15 +46,8 @@ class Cloning:
     held_out: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("width", "rate", "batch", "steps"):
-            if not getattr(self, name) > 0:
-                raise UserError(
-                    f"Cloning(): {name} must be positive; got {getattr(self, name)}"
-                )
-        if not 0 <= self.held_out < 1:
-            raise UserError(
-                f"Cloning(): held_out must be in [0, 1); got {self.held_out}"
-            )
+        positive(self, "width", "rate", "batch", "steps")
+        share(self, "held_out", below=True)
 
     def network(self, inputs: int, actions: int) -> MLP:
         """The network of a clone that sees so much and has so many actions."""

@@ -14,7 +14,7 @@ from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError, unknown
 from offline.model import ModelSimulator
 from psro.executor import Executor
-from psro.rl import LearnedOracle, SampledEvaluator
+from psro.rl import LearnedOracle
 from psro.setup import Setup
 
 Name = Literal["coffee", "oef"]
@@ -93,14 +93,7 @@ def setup(
         anneal=approach.anneal,
         scale=scale,
     )
-    evaluator = SampledEvaluator(
-        simulator=simulator,
-        network=network,
-        executor=executor,
-        episodes=episodes,
-        seed=seed,
-        device=settings.device,
-    )
+    evaluator = oracle.evaluator(seed, episodes)
     return Setup(
         oracle=oracle,
         evaluator=evaluator,

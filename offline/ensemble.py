@@ -16,7 +16,7 @@ from torch import Tensor
 
 from metaspiel import files
 from metaspiel.learn.mlp import MLP, Stack
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, positive, unknown
 from offline.data import Sizes
 
 FORMAT = 2
@@ -54,11 +54,7 @@ class Training:
     reward_scale_bug: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("members", "width", "rate", "batch", "steps"):
-            if not getattr(self, name) > 0:
-                raise UserError(
-                    f"Training(): {name} must be positive; got {getattr(self, name)}"
-                )
+        positive(self, "members", "width", "rate", "batch", "steps")
         if self.norm not in get_args(Norm):
             raise unknown("Training()", "norm", self.norm, get_args(Norm))
 

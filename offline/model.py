@@ -15,11 +15,11 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn.functional import embedding
 
-from metaspiel.games.simulator import Position, merge
+from metaspiel.games.simulator import Moves, Position, Uniforms, Where, merge, own
 from metaspiel.nfg.errors import UserError, unknown
 from offline.ensemble import Ensemble, moved, only, same, together
 from offline.predict import Predictor, Uncertainty
@@ -146,7 +146,7 @@ class ModelSimulator:
         """The networks, ready to be asked about single moves."""
         return Predictor(self.learned, self.uncertainty, self.round_state)
 
-    def start(self, uniforms: Float64[Tensor, "S B 1"]) -> ModelPosition:
+    def start(self, uniforms: Uniforms) -> ModelPosition:
         """New episodes, each from the beginning of a random trajectory."""
         trials, episodes, _ = uniforms.shape
         begin = self.starts
@@ -182,22 +182,18 @@ class ModelSimulator:
         )
 
     def restart(
-        self,
-        position: Position,
-        where: Bool[Tensor, "S B"],
-        uniforms: Float64[Tensor, "S B 1"],
+        self, position: Position, where: Where, uniforms: Uniforms
     ) -> ModelPosition:
         """New episodes where asked, the others as they were."""
-        return merge(where, self.start(uniforms), _own(position, "restart"))
+        return merge(
+            where,
+            self.start(uniforms),
+            own(position, ModelPosition, "ModelSimulator.restart()"),
+        )
 
-    def step(
-        self,
-        position: Position,
-        action: Int64[Tensor, "S B"],
-        where: Bool[Tensor, "S B"],
-    ) -> ModelPosition:
+    def step(self, position: Position, action: Moves, where: Where) -> ModelPosition:
         """After the movers' actions where asked; other episodes stay as they are."""
-        old = _own(position, "step")
+        old = own(position, ModelPosition, "ModelSimulator.step()")
         now = self.predictor.predict(old.state, action)
         steps = old.steps + 1
         done = now.fired | (steps >= self.longest)
@@ -221,7 +217,7 @@ class ModelSimulator:
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B M N"]:
         """What each member says the finished episodes pay."""
-        return _own(position, "outcomes").member_returns
+        return own(position, ModelPosition, "ModelSimulator.outcomes()").member_returns
 
     def together(self, others: Sequence["ModelSimulator"]) -> "ModelSimulator":
         """One simulator for all trials: this one's, then the others'.
@@ -273,12 +269,3 @@ class ModelSimulator:
         here = (slots == old.steps[..., None])[..., None]
         past = torch.where(here, newest[..., None, :], past).flatten(2)
         return torch.cat([own[..., : sizes.head], past], 2)
-
-
-def _own(position: Position, where: str) -> ModelPosition:
-    if not isinstance(position, ModelPosition):
-        raise UserError(
-            f"ModelSimulator.{where}(): the position must be one of a model; "
-            f"got a {type(position).__name__}"
-        )
-    return position

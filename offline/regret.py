@@ -23,7 +23,7 @@ from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import Habit, Pool
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Learned, Task
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least
 from metaspiel.nfg.simplex import product
 from offline.baselines import Clone
 from psro.executor import Executor
@@ -46,11 +46,7 @@ class Judge:
     scale: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "fresh"):
-            if getattr(self, name) < 2:
-                raise UserError(
-                    f"Judge(): {name} must be at least 2; got {getattr(self, name)}"
-                )
+        at_least(self, episodes=2, fresh=2)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

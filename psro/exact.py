@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
+from numpy.random import Generator
 
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TieBreak
@@ -48,7 +49,7 @@ class ExactOracle:
         if self.shared:
             require_symmetric(self.form)
 
-    def initial(self, rng: np.random.Generator) -> Population:
+    def initial(self, rng: Generator) -> Population:
         """One policy a player (one in all when shared)."""
         population = Population(((),) * self.form.players, self.shared)
         for player, tree in enumerate(self.form.trees[: 1 if self.shared else None]):
@@ -61,10 +62,7 @@ class ExactOracle:
         return population
 
     def respond(
-        self,
-        population: Population,
-        targets: Sequence[Target],
-        rng: np.random.Generator,
+        self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response]:
         """Exact best responses; one pass over the game a player."""
         plans = population.stacked()
@@ -88,19 +86,13 @@ class ExactOracle:
         return [answers[i] for i in range(len(targets))]
 
     def measure(
-        self,
-        population: Population,
-        targets: Sequence[Target],
-        rng: np.random.Generator,
+        self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response] | None:
         """The exact best responses: what could be gained is known."""
         return self.respond(population, targets, rng)
 
     def grow(
-        self,
-        population: Population,
-        chosen: Sequence[Response],
-        rng: np.random.Generator,
+        self, population: Population, chosen: Sequence[Response], rng: Generator
     ) -> Population:
         """Appends novel policies and counts known ones once more."""
         for response in chosen:
@@ -115,9 +107,7 @@ class ExactEvaluator:
     form: SequenceForm
     ensemble: int = 1
 
-    def fill(
-        self, population: Population, table: Table, rng: np.random.Generator
-    ) -> Table:
+    def fill(self, population: Population, table: Table, rng: Generator) -> Table:
         """``table`` with no cell missing; pools only ever grow at the end."""
         missing = table.missing
         if not missing.any():

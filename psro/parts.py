@@ -229,9 +229,9 @@ class State:
     table: Table
     train: MetaSolution
     evaluation: MetaSolution
-    responses: tuple[Response, ...] | None
+    responses: tuple[Response, ...] | None = None
     gaps: dict[str, Float64[ndarray, " N"] | None]
-    evaluation_gaps: Float64[ndarray, " N"] | None
+    evaluation_gaps: Float64[ndarray, " N"] | None = None
     novel: int
     cpu: dict[str, float]
     past: tuple[Float64[ndarray, "..."], ...] = ()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
+from numpy.random import Generator
 
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.ddqn import train
@@ -94,7 +95,18 @@ class LearnedOracle:
             return self.coverage
         return self.coverage * max(0.0, 1.0 - learned / self.anneal)
 
-    def initial(self, rng: np.random.Generator) -> Population:
+    def evaluator(self, seed: int, episodes: int) -> "SampledEvaluator":
+        """One that plays what is learned here, in the same game and the same place."""
+        return SampledEvaluator(
+            simulator=self.simulator,
+            network=self.network,
+            executor=self.executor,
+            episodes=episodes,
+            seed=seed,
+            device=self.settings.device,
+        )
+
+    def initial(self, rng: Generator) -> Population:
         """The uniform policy of every player."""
         population = Population(((),) * self.simulator.players, self.shared)
         (weights,) = Pool.uniform(self.network).weights
@@ -103,10 +115,7 @@ class LearnedOracle:
         return population
 
     def respond(
-        self,
-        population: Population,
-        targets: Sequence[Target],
-        rng: np.random.Generator,
+        self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response]:
         """One response a target; equal targets of a symmetric game share one.
 
@@ -155,10 +164,7 @@ class LearnedOracle:
         return answers
 
     def measure(
-        self,
-        population: Population,
-        targets: Sequence[Target],
-        rng: np.random.Generator,
+        self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response] | None:
         """None: what could be gained is not known before it was learned."""
         return None
@@ -206,10 +212,7 @@ class LearnedOracle:
         )
 
     def grow(
-        self,
-        population: Population,
-        chosen: Sequence[Response],
-        rng: np.random.Generator,
+        self, population: Population, chosen: Sequence[Response], rng: Generator
     ) -> Population:
         """Appends the responses; a shared pool gets each once."""
         added: set[tuple[str, bytes]] = set()
@@ -258,9 +261,7 @@ class SampledEvaluator:
         """The number of members of the ensemble, E."""
         return self.simulator.ensemble
 
-    def fill(
-        self, population: Population, table: Table, rng: np.random.Generator
-    ) -> Table:
+    def fill(self, population: Population, table: Table, rng: Generator) -> Table:
         """``table`` with no cell missing; only missing profiles are played."""
         cells = np.argwhere(table.missing)
         if population.shared:

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.random import Generator
 
 from meta_solvers.base import MetaSolver
 from psro.parts import Population, Response, Table, Target, TargetConcept
@@ -32,22 +33,16 @@ class Stage(IntEnum):
 class Oracle(Protocol):
     """Turns targets into responses, and chosen responses into a grown population."""
 
-    def initial(self, rng: np.random.Generator) -> Population:
+    def initial(self, rng: Generator) -> Population:
         """The population before the first iteration."""
 
     def respond(
-        self,
-        population: Population,
-        targets: Sequence[Target],
-        rng: np.random.Generator,
+        self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response]:
         """One response for each target, in order; trained as one batch if need be."""
 
     def measure(
-        self,
-        population: Population,
-        targets: Sequence[Target],
-        rng: np.random.Generator,
+        self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response] | None:
         """What ``respond`` would answer, if that is known without training.
 
@@ -56,10 +51,7 @@ class Oracle(Protocol):
         """
 
     def grow(
-        self,
-        population: Population,
-        chosen: Sequence[Response],
-        rng: np.random.Generator,
+        self, population: Population, chosen: Sequence[Response], rng: Generator
     ) -> Population:
         """The population with the chosen responses in it."""
 
@@ -72,9 +64,7 @@ class Evaluator(Protocol):
     def ensemble(self) -> int:
         """E, the number of payoff tensors; 1 for a real game."""
 
-    def fill(
-        self, population: Population, table: Table, rng: np.random.Generator
-    ) -> Table:
+    def fill(self, population: Population, table: Table, rng: Generator) -> Table:
         """``table`` with no cell missing."""
 
 
@@ -118,6 +108,6 @@ class Setup:
         solvers = (self.solver, self.evaluation)
         return any(s is not None and s.uses_past for s in solvers)
 
-    def rng(self, iteration: int, stage: Stage) -> np.random.Generator:
+    def rng(self, iteration: int, stage: Stage) -> Generator:
         """The generator of one stage of one iteration."""
         return np.random.default_rng([self.seed, iteration, stage])

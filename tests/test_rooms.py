@@ -3,12 +3,11 @@
 import doctest
 import importlib
 import inspect
-import subprocess
-import sys
 from importlib import metadata
 from importlib.util import find_spec
 
 import pytest
+from processes import printed
 
 import metaspiel
 
@@ -81,7 +80,4 @@ def test_a_checkout_that_is_not_installed_has_no_version(monkeypatch):
 @pytest.mark.parametrize("room", ROOMS)
 def test_importing_a_room_loads_nothing_heavy(room):
     code = f"import sys, {room}; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    assert printed(code).strip() == "[]"

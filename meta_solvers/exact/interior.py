@@ -12,6 +12,7 @@ the batch.
 
 from dataclasses import dataclass, replace
 
+from meta_solvers.batches import take
 from meta_solvers.exact.dual import Dual, Point
 from meta_solvers.exact.linear import factorise
 from meta_solvers.exact.problem import Array, Problem, namespace
@@ -64,11 +65,6 @@ class _State:
             stalls=self.stalls[index],
             care=self.care[index],
         )
-
-
-def take(point: Point, index: Array) -> Point:
-    """The rows of ``point`` at ``index``."""
-    return Point(**{name: array[index] for name, array in vars(point).items()})
 
 
 def solve(

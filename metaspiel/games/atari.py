@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Float32
 from numpy import ndarray
 
 from metaspiel.games.extras import need
-from metaspiel.games.markov import Discrete
-from metaspiel.games.worlds import spell
+from metaspiel.games.markov import Discrete, Uniforms, Where
+from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _POOL = 8
 
 
 @dataclass(frozen=True)
-class AtariPong:
+class AtariPong(Named):
     """Pong of the cartridge Video Olympics, to 21 points.
 
     Actions: nothing, fire (serves), right, left, fire right, fire left; right and left
@@ -54,6 +54,7 @@ class AtariPong:
     limit: int = 2000
 
     agents = 2
+    kind = "atari_pong"
     draws = 1
     actions = Discrete(6)
 
@@ -65,29 +66,19 @@ class AtariPong:
             )
 
     @property
-    def name(self) -> str:
-        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
-        return spell(self, "atari_pong")
-
-    @property
     def inputs(self) -> int:
         """The numbers in an observation, D: 128 or 800."""
         return 128 if self.obs == "ram" else 2 * (160 // _POOL) ** 2
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> Any:
-        """New episodes, as a ``metaspiel.games.from_parallel.ParallelScene``.
+    def start(self, uniforms: Uniforms) -> Any:
+        """New episodes, as a ``metaspiel.games.extras.TeamScene``.
 
         Raises:
           UserError: the extra ``atari`` is not installed.
         """
         return self._game().start(uniforms)
 
-    def restart(
-        self,
-        scene: Any,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> Any:
+    def restart(self, scene: Any, where: Where, uniforms: Uniforms) -> Any:
         """New episodes where asked, the others as they were."""
         return self._game().restart(scene, where, uniforms)
 

@@ -3,7 +3,6 @@
 Importing this also makes OpenSpiel know the game, as ``bargaining_generalized``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple, get_args
@@ -16,7 +15,15 @@ from torch.nn.functional import embedding
 from metaspiel.games import bargaining_rules as rules
 from metaspiel.games.bargaining_openspiel import SHORT_NAME
 from metaspiel.games.bargaining_rules import ACCEPT, ACTIONS, LONGEST, Exponent
-from metaspiel.games.simulator import Position, alike, merge
+from metaspiel.games.simulator import (
+    Moves,
+    Position,
+    RealGame,
+    Uniforms,
+    Where,
+    merge,
+    own,
+)
 from metaspiel.nfg.errors import UserError, unknown
 
 _POOLS = 31
@@ -129,7 +136,7 @@ def sample_valuations(uniforms: Float64[Tensor, "*n 4"]) -> Float32[Tensor, "*n 
 
 
 @dataclass(frozen=True)
-class Bargaining:
+class Bargaining(RealGame):
     """The generalised Bargaining game as a simulator.
 
     A player's information is, unscaled: agreed, offers made, the pool (3), its own
@@ -154,7 +161,6 @@ class Bargaining:
     draws = 10  # first mover, pool, 2 x 4 for the valuations
     longest = LONGEST
     symmetric = True
-    ensemble = 1
 
     def __post_init__(self) -> None:
         if not 0 < self.discount <= 1:
@@ -170,7 +176,7 @@ class Bargaining:
         parts = f"discount={self.discount!r},exponent={self.exponent}"
         return f"{SHORT_NAME}({parts})"
 
-    def start(self, uniforms: Float64[Tensor, "S B draws"]) -> BargainingPosition:
+    def start(self, uniforms: Uniforms) -> BargainingPosition:
         """New episodes, on the device of the uniforms.
 
         Args:
@@ -213,25 +219,23 @@ class Bargaining:
         )
 
     def restart(
-        self,
-        position: Position,
-        where: Bool[Tensor, "S B"],
-        uniforms: Float64[Tensor, "S B draws"],
+        self, position: Position, where: Where, uniforms: Uniforms
     ) -> BargainingPosition:
         """New episodes where asked, the others as they were."""
-        return merge(where, self.start(uniforms), _own(position, "restart"))
+        return merge(
+            where,
+            self.start(uniforms),
+            own(position, BargainingPosition, "Bargaining.restart()"),
+        )
 
     def step(
-        self,
-        position: Position,
-        action: Int64[Tensor, "S B"],
-        where: Bool[Tensor, "S B"],
+        self, position: Position, action: Moves, where: Where
     ) -> BargainingPosition:
         """After the movers' actions where asked; other episodes stay as they are.
 
         Actions are not checked: they must be legal where asked and not over.
         """
-        old = _own(position, "step")
+        old = own(position, BargainingPosition, "Bargaining.step()")
         tables = self._on(action)
         moves = where & ~old.done
         row = torch.where(moves, old.made * ACTIONS + action, LONGEST * ACTIONS)
@@ -259,18 +263,6 @@ class Bargaining:
             last=torch.where(is_offer.bool()[..., None], wants, old.last),
         )
 
-    def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 2"]:
-        """The returns; a real game has one outcome."""
-        return position.returns[..., None, :]
-
-    def together(self, others: Sequence["Bargaining"]) -> "Bargaining":
-        """This simulator: its trials share all parameters.
-
-        Raises:
-          UserError: the others are not equal to it.
-        """
-        return alike(self, others)
-
     def _on(self, like: Tensor) -> _Tables:
         return _tables(self.discount, self.exponent, str(like.device))
 
@@ -297,15 +289,6 @@ def observations(position: BargainingPosition) -> Float32[Tensor, "S B 2 11"]:
     public = position.inputs[..., None, : _VALUES.start].expand(*both, _VALUES.start)
     last = position.last[..., None, :].expand(*both, rules.ITEMS)
     return torch.cat([public, position.valuations, last], -1)
-
-
-def _own(position: Position, where: str) -> BargainingPosition:
-    if not isinstance(position, BargainingPosition):
-        raise UserError(
-            f"Bargaining.{where}(): the position must be one of Bargaining; "
-            f"got a {type(position).__name__}"
-        )
-    return position
 
 
 def _by_player(uniforms: Float64[Tensor, "S B 8"]) -> Float64[Tensor, "S B 2 4"]:

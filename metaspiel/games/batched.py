@@ -1,6 +1,5 @@
 """Any OpenSpiel game as a batched simulator: slower, one state at a time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -8,13 +7,13 @@ from typing import Any
 import numpy as np
 import pyspiel
 import torch
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
 import metaspiel.games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
 from metaspiel.games.openspiel import load
-from metaspiel.games.simulator import Position, alike
+from metaspiel.games.simulator import Moves, Position, RealGame, Uniforms, Where, own
 from metaspiel.nfg.errors import UserError
 
 _SEEDS = 2**53  # a uniform number has no finer digits
@@ -56,7 +55,7 @@ def _cumulative(state: Any) -> tuple[tuple[int, ...], ndarray]:
 
 
 @dataclass(frozen=True)
-class OpenSpielSimulator:
+class OpenSpielSimulator(RealGame):
     """An OpenSpiel game as a simulator, with a Python loop over the episodes.
 
     Simultaneous games are played turn by turn with hidden moves. The first chance event
@@ -77,7 +76,6 @@ class OpenSpielSimulator:
     symmetric: bool = False
 
     draws = 1
-    ensemble = 1
 
     def __post_init__(self) -> None:
         kind = _game(self.game).get_type()
@@ -129,7 +127,7 @@ class OpenSpielSimulator:
         """OpenSpiel's bound on the number of moves."""
         return int(_game(self.game).max_game_length())
 
-    def start(self, uniforms: Float64[Tensor, "S B draws"]) -> OpenSpielPosition:
+    def start(self, uniforms: Uniforms) -> OpenSpielPosition:
         """New episodes, one number in [0, 1) each; see the class.
 
         Raises:
@@ -156,13 +154,10 @@ class OpenSpielSimulator:
         return self.restart(nothing, torch.ones(shape, dtype=torch.bool), uniforms)
 
     def restart(
-        self,
-        position: Position,
-        where: Bool[Tensor, "S B"],
-        uniforms: Float64[Tensor, "S B draws"],
+        self, position: Position, where: Where, uniforms: Uniforms
     ) -> OpenSpielPosition:
         """New episodes where asked, the others as they were."""
-        old = _own(position, "restart")
+        old = own(position, OpenSpielPosition, "OpenSpielSimulator.restart()")
         states, chances = old.states.copy(), old.chances.clone()
         numbers = torch.where(
             where[..., None].to(uniforms.device), uniforms, old.uniforms
@@ -176,17 +171,14 @@ class OpenSpielSimulator:
         )
 
     def step(
-        self,
-        position: Position,
-        action: Int64[Tensor, "S B"],
-        where: Bool[Tensor, "S B"],
+        self, position: Position, action: Moves, where: Where
     ) -> OpenSpielPosition:
         """After the movers' actions where asked; other episodes stay as they are.
 
         Raises:
           UserError: an action is illegal where asked.
         """
-        old = _own(position, "step")
+        old = own(position, OpenSpielPosition, "OpenSpielSimulator.step()")
         moves, actions = (where & ~old.done).cpu().numpy(), action.cpu().numpy()
         at = np.argwhere(moves)
         states, legal = old.states.copy(), old.legal.cpu().numpy()
@@ -282,18 +274,6 @@ class OpenSpielSimulator:
         middles, weights = ((low + high) / 2)[real], (high - low)[real]
         return torch.from_numpy(middles)[:, None], torch.from_numpy(weights)
 
-    def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 N"]:
-        """The returns; a real game has one outcome."""
-        return position.returns[..., None, :]
-
-    def together(self, others: Sequence["OpenSpielSimulator"]) -> "OpenSpielSimulator":
-        """This simulator: its trials share all parameters.
-
-        Raises:
-          UserError: the others are not equal to it.
-        """
-        return alike(self, others)
-
 
 def _later_chance(root: Any, episodes: int = 32) -> bool:
     """Whether random episodes meet chance after the root."""
@@ -306,12 +286,3 @@ def _later_chance(root: Any, episodes: int = 32) -> bool:
             legal = state.legal_actions()
             state.apply_action(legal[rng.integers(len(legal))])
     return False
-
-
-def _own(position: Position, where: str) -> OpenSpielPosition:
-    if not isinstance(position, OpenSpielPosition):
-        raise UserError(
-            f"OpenSpielSimulator.{where}(): the position must be one of an OpenSpiel "
-            f"game; got a {type(position).__name__}"
-        )
-    return position

@@ -17,16 +17,8 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from metaspiel.games.grids import (
-    ACTIONS,
-    MOVES,
-    GridGame,
-    GridScene,
-    Reference,
-    check,
-)
+from metaspiel.games.grids import ACTIONS, MOVES, GridScene, GridWorld, Reference
 from metaspiel.games.markov import joint_action
-from metaspiel.games.worlds import spell
 
 ROWS, COLUMNS = 3, 8
 CELLS = ROWS * COLUMNS
@@ -44,7 +36,7 @@ _BITS = 5  # of a state, for the cell of one agent; the food lies above both
 
 
 @dataclass(frozen=True)
-class Checkers(GridGame):
+class Checkers(GridWorld):
     """Two agents among apples and lemons.
 
     A step costs each agent 0.01. Who enters a cell eats what is there: an apple pays
@@ -71,19 +63,17 @@ class Checkers(GridGame):
     sight: Literal["partial", "joint"] = "partial"
     clock: bool = False
 
+    kind = "checkers"
+    limit = LIMIT
+
     def __post_init__(self) -> None:
-        check("Checkers()", "rules", self.rules, ("modern", "legacy"))
-        check("Checkers()", "sight", self.sight, ("partial", "joint"))
+        self.check("rules", "modern", "legacy")
+        self.check("sight", "partial", "joint")
 
     @property
     def reference(self) -> Reference:
         """What learners are measured by."""
         return REFERENCE[self.rules]
-
-    @property
-    def name(self) -> str:
-        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
-        return spell(self, "checkers")
 
     @property
     def agents(self) -> int:
@@ -96,14 +86,8 @@ class Checkers(GridGame):
         one = 2 + 9 * (5 if self.rules == "modern" else 1) + self.clock
         return one * (2 if self.sight == "joint" else 1)
 
-    @property
-    def limit(self) -> int:
-        """Steps after which an episode ends, as in ma-gym."""
-        return LIMIT
-
-    @property
-    def first(self) -> tuple[int, Float32[ndarray, "2 D"]]:
-        """All agents at their places, and what they see there."""
+    def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
+        """Both agents beside the food."""
         return _FIRST, _first_seen(self)
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:

@@ -6,11 +6,11 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32
 from numpy import ndarray
 
-from metaspiel.games.extras import Team, seed_of
-from metaspiel.games.markov import Continuous, Discrete, Scene, joint_action
+from metaspiel.games.extras import Lent, Team, TeamScene
+from metaspiel.games.markov import Continuous, Discrete, joint_action
 from metaspiel.nfg.errors import UserError
 
 try:
@@ -20,19 +20,6 @@ except ImportError as error:
         "metaspiel.games.from_parallel: pip install 'metaspiel[envs]' must have been "
         f"run; got {error}"
     ) from error
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ParallelScene(Scene):
-    """Episodes of an environment of PettingZoo.
-
-    Attributes:
-      team: the environments.
-      steps: steps played.
-    """
-
-    team: Team
-    steps: Int64[ndarray, " B"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +36,7 @@ class _Facts:
 
 
 @dataclass(frozen=True)
-class FromParallel:
+class FromParallel(Lent):
     """An environment of PettingZoo's parallel API as a Markov game.
 
     All agents must see boxes of one shape (they are shown flattened) and act alike:
@@ -71,8 +58,6 @@ class FromParallel:
     limit: int = 1000
     name: str = "parallel"
 
-    draws = 1
-
     def __post_init__(self) -> None:
         if self.limit < 1:
             raise UserError(f"{self.name}: limit must be at least 1; got {self.limit}")
@@ -93,40 +78,11 @@ class FromParallel:
         """What an agent may do."""
         return self._facts().actions
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> ParallelScene:
-        """New episodes; the environment's seed is the number in units of 2^-31."""
-        batch = len(uniforms)
-        scene = ParallelScene(
-            observations=np.zeros((batch, self.agents, self.inputs), np.float32),
-            rewards=np.zeros((batch, self.agents)),
-            terminated=np.zeros(batch, dtype=bool),
-            truncated=np.zeros(batch, dtype=bool),
-            team=Team(self.make, batch),
-            steps=np.zeros(batch, dtype=np.int64),
-        )
-        return self.restart(scene, np.ones(batch, dtype=bool), uniforms)
+    def team(self, size: int) -> Team:
+        """So many simulators, from those that are free."""
+        return Team(self.make, size)
 
-    def restart(
-        self,
-        scene: ParallelScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> ParallelScene:
-        """New episodes where asked, the others as they were."""
-        seen = scene.observations.copy()
-        for row in np.flatnonzero(where):
-            env = scene.team.members[row]
-            seen[row] = self._gather(env.reset(seed=seed_of(uniforms[row, 0]))[0])
-        return replace(
-            scene,
-            observations=seen,
-            rewards=np.where(where[:, None], 0.0, scene.rewards),
-            terminated=scene.terminated & ~where,
-            truncated=scene.truncated & ~where,
-            steps=np.where(where, 0, scene.steps),
-        )
-
-    def step(self, scene: ParallelScene, actions: ndarray) -> ParallelScene:
+    def step(self, scene: TeamScene, actions: ndarray) -> TeamScene:
         """Steps the environments whose episode is not over.
 
         Raises:
@@ -147,7 +103,7 @@ class FromParallel:
             env, live = scene.team.members[row], scene.team.members[row].agents
             does = {agent: chosen[row, facts.agents.index(agent)] for agent in live}
             shown, paid, ended, cut, _ = env.step(does)
-            seen[row] = self._gather(shown)
+            seen[row] = self.shown(shown)
             rewards[row] = [paid.get(agent, 0.0) for agent in facts.agents]
             gone = not env.agents or all(ended[a] or cut[a] for a in env.agents)
             terminated[row] = gone and any(ended.values())
@@ -162,14 +118,14 @@ class FromParallel:
             steps=steps,
         )
 
-    def _gather(self, shown: dict[str, Any]) -> Float32[ndarray, "N D"]:
+    def shown(self, seen: dict[str, Any]) -> Float32[ndarray, "N D"]:
         """Observations of the agents that are there, 0 for the others."""
         facts = self._facts()
-        seen = np.zeros((len(facts.agents), facts.inputs), dtype=np.float32)
+        rows = np.zeros((len(facts.agents), facts.inputs), dtype=np.float32)
         for row, agent in enumerate(facts.agents):
-            if agent in shown:
-                seen[row] = np.ravel(shown[agent])
-        return seen
+            if agent in seen:
+                rows[row] = np.ravel(seen[agent])
+        return rows
 
     def _facts(self) -> _Facts:
         return _facts(self.make, self.name)

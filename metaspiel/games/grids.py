@@ -6,15 +6,15 @@ but the rules is taken: agents move one after the other in the order of their in
 the grid as the agents before them left it, and a move that is not possible is a wait.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Int64
 from numpy import ndarray
 
-from metaspiel.games.markov import Discrete, Scene
+from metaspiel.games.markov import Discrete, Scene, Uniforms, Where
+from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
 
 MOVES = ((1, 0), (0, -1), (-1, 0), (0, 1), (0, 0))
@@ -56,97 +56,70 @@ class GridScene(Scene):
     count: Int64[ndarray, " B"]
 
 
-def check(where: str, field: str, value: Any, known: Sequence[Any]) -> None:
-    """Stops at a field whose value is none of those that exist.
+class GridWorld(Named):
+    """A world in which nothing is drawn, so that all episodes begin alike.
 
-    Raises:
-      UserError: the value does not exist.
+    Attributes:
+      actions: down, left, up, right, wait.
+      draws: 0, no random numbers are needed.
+      limit: steps after which an episode ends, as in ma-gym.
     """
-    if not any(value == one and type(value) is type(one) for one in known):
-        raise UserError(
-            f"{where}: {field} must be one of {', '.join(map(str, known))}; "
-            f"got {value!r}"
-        )
 
+    actions: ClassVar[Discrete] = ACTIONS
+    draws: ClassVar[int] = 0
+    limit: ClassVar[int]
 
-def begin(
-    uniforms: Float64[ndarray, "B draws"],
-    state: int,
-    observation: Float32[ndarray, "N D"],
-) -> GridScene:
-    """B episodes at their first state.
+    def check(self, field: str, *known: object) -> None:
+        """Stops at a field whose value is none of those that exist.
 
-    Raises:
-      UserError: uniform numbers are given, though nothing is drawn.
-    """
-    if uniforms.shape[1]:
-        raise UserError(
-            "start(): a grid world draws no numbers, so uniforms must be of shape "
-            f"[B, 0]; got {list(uniforms.shape)}"
-        )
-    batch, agents = len(uniforms), len(observation)
-    return GridScene(
-        observations=np.repeat(observation[None], batch, 0),
-        rewards=np.zeros((batch, agents)),
-        terminated=np.zeros(batch, bool),
-        truncated=np.zeros(batch, bool),
-        state=np.full(batch, state, np.int64),
-        count=np.zeros(batch, np.int64),
-    )
+        Raises:
+          UserError: the value does not exist.
+        """
+        value = getattr(self, field)
+        if not any(value == one and type(value) is type(one) for one in known):
+            raise UserError(
+                f"{type(self).__name__}(): {field} must be one of "
+                f"{', '.join(map(str, known))}; got {value!r}"
+            )
 
-
-def begin_again(
-    scene: GridScene,
-    where: Bool[ndarray, " B"],
-    state: int,
-    observation: Float32[ndarray, "N D"],
-) -> GridScene:
-    """The first state where asked, the other episodes as they were."""
-    if not where.any():
-        return scene
-    kept = ~where
-    return replace(
-        scene,
-        observations=np.where(kept[:, None, None], scene.observations, observation),
-        rewards=scene.rewards * kept[:, None],
-        terminated=scene.terminated & kept,
-        truncated=scene.truncated & kept,
-        state=np.where(kept, scene.state, state),
-        count=scene.count * kept,
-    )
-
-
-class GridGame:
-    """What all grid worlds are as games: five moves, nothing random, one beginning."""
-
-    @property
-    def actions(self) -> Discrete:
-        """Down, left, up, right, wait."""
-        return ACTIONS
-
-    @property
-    def draws(self) -> int:
-        """No random numbers are needed: nothing is random."""
-        return 0
-
-    @property
     def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
-        """The state in which episodes begin, and what is seen of it."""
+        """The state in which an episode begins, and what each agent sees of it."""
         raise NotImplementedError
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
-        """All agents where they begin; ``uniforms`` is of shape [B, 0].
+    def start(self, uniforms: Uniforms) -> GridScene:
+        """New episodes; ``uniforms`` is of shape [B, 0].
 
         Raises:
           UserError: uniform numbers are given.
         """
-        return begin(uniforms, *self.first)
+        if uniforms.shape[1]:
+            raise UserError(
+                "start(): a grid world draws no numbers, so uniforms must be of shape "
+                f"[B, 0]; got {list(uniforms.shape)}"
+            )
+        state, observation = self.first()
+        batch, agents = len(uniforms), len(observation)
+        return GridScene(
+            observations=np.repeat(observation[None], batch, 0),
+            rewards=np.zeros((batch, agents)),
+            terminated=np.zeros(batch, bool),
+            truncated=np.zeros(batch, bool),
+            state=np.full(batch, state, np.int64),
+            count=np.zeros(batch, np.int64),
+        )
 
-    def restart(
-        self,
-        scene: GridScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> GridScene:
-        """Begins new episodes where asked."""
-        return begin_again(scene, where, *self.first)
+    def restart(self, scene: GridScene, where: Where, uniforms: Uniforms) -> GridScene:
+        """New episodes where asked, the others as they were."""
+        if not where.any():
+            return scene
+        state, observation = self.first()
+        kept = ~where
+        return replace(
+            scene,
+            observations=np.where(kept[:, None, None], scene.observations, observation),
+            rewards=scene.rewards * kept[:, None],
+            terminated=scene.terminated & kept,
+            truncated=scene.truncated & kept,
+            state=np.where(kept, scene.state, state),
+            count=scene.count * kept,
+        )

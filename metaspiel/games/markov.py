@@ -15,6 +15,12 @@ from numpy import ndarray
 
 from metaspiel.nfg.errors import UserError
 
+Uniforms = Float64[ndarray, "B draws"]
+"""Numbers in [0, 1) from which B episodes start; ``draws`` of them each."""
+
+Where = Bool[ndarray, " B"]
+"""Which of B episodes are asked for."""
+
 
 @dataclass(frozen=True)
 class Discrete:
@@ -92,15 +98,10 @@ class MarkovGame(Protocol):
     @property
     def limit(self) -> int: ...
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> Any:
+    def start(self, uniforms: Uniforms) -> Any:
         """New episodes, as a ``Scene``."""
 
-    def restart(
-        self,
-        scene: Any,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> Any:
+    def restart(self, scene: Any, where: Where, uniforms: Uniforms) -> Any:
         """New episodes where asked, the others as they were, rewards included."""
 
     def step(self, scene: Any, actions: ndarray) -> Any:

@@ -7,11 +7,11 @@ meets the paddle decides its angle, every return is faster) and drop the pixels.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from metaspiel.games.markov import Discrete, Scene, joint_action
-from metaspiel.games.worlds import spell
+from metaspiel.games.markov import Discrete, Scene, Uniforms, Where, joint_action
+from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
 
 STAY, UP, DOWN = 0, 1, 2
@@ -47,7 +47,7 @@ class PongScene(Scene):
 
 
 @dataclass(frozen=True)
-class MiniPong:
+class MiniPong(Named):
     """Pong: a ball, two paddles, a point to the one whose opponent misses.
 
     Actions are stay, up and down. In a step the paddles move, then the ball; it bounces
@@ -77,6 +77,7 @@ class MiniPong:
 
     agents = 2
     inputs = 8
+    kind = "mini_pong"
     draws = 2
     actions = Discrete(3)
 
@@ -87,12 +88,7 @@ class MiniPong:
                 f"got {self.points} and {self.limit}"
             )
 
-    @property
-    def name(self) -> str:
-        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
-        return spell(self, "mini_pong")
-
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> PongScene:
+    def start(self, uniforms: Uniforms) -> PongScene:
         """New episodes: paddles in the middle, the ball served."""
         batch = len(uniforms)
         points = np.zeros((batch, 2), dtype=np.int64)
@@ -105,12 +101,7 @@ class MiniPong:
             serves=uniforms.copy(),
         )
 
-    def restart(
-        self,
-        scene: PongScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> PongScene:
+    def restart(self, scene: PongScene, where: Where, uniforms: Uniforms) -> PongScene:
         """New episodes where asked, the others as they were."""
         if not where.any():
             return scene

@@ -10,26 +10,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
-from metaspiel.games.extras import Team, need, seed_of
-from metaspiel.games.markov import Continuous, Scene, joint_action
-from metaspiel.games.worlds import spell
+from metaspiel.games.extras import Lent, Team, TeamScene, need
+from metaspiel.games.markov import Continuous, joint_action
+from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RobotScene(Scene):
-    """Episodes of a robot.
-
-    Attributes:
-      team: the simulators, one for each episode.
-      steps: steps played.
-    """
-
-    team: Team
-    steps: Int64[ndarray, " B"]
 
 
 @dataclass(frozen=True)
@@ -54,20 +40,26 @@ class _Task:
         return gymnasium.make(self.env, disable_env_checker=True).unwrapped
 
 
-class _Robot:
-    """What the robots have in common; fields and task are the subclass's.
+@dataclass(frozen=True)
+class _Robot(Lent, Named):
+    """What the robots have in common; the task is the subclass's.
 
     Each agent's reward is the robot's reward divided by the number of agents, so that
     the sum over agents is the return Gymnasium reports. The episode's number seeds the
     small disturbance of the starting pose. ``start`` takes simulators that are free
     and builds the others (2 to 7 ms each); ``step`` moves them one by one.
+
+    Attributes:
+      agents: N, among whom the torques are divided.
+      limit: steps of an episode.
+
+    Raises:
+      UserError: the agents do not divide the torques, or there is no step.
     """
 
     task: ClassVar[_Task]
-    kind: ClassVar[str]
-    draws: ClassVar[int] = 1
-    agents: int
-    limit: int
+    agents: int = 2
+    limit: int = 1000
 
     def __post_init__(self) -> None:
         torques = len(self.task.order)
@@ -79,11 +71,6 @@ class _Robot:
             )
 
     @property
-    def name(self) -> str:
-        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
-        return spell(self, self.kind)
-
-    @property
     def inputs(self) -> int:
         """D, numbers in the robot's state."""
         return self.task.inputs
@@ -93,44 +80,15 @@ class _Robot:
         """The torques of one agent, in units of the largest allowed."""
         return Continuous(len(self.task.order) // self.agents)
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> RobotScene:
-        """Begins new episodes.
+    def team(self, size: int) -> Team:
+        """So many simulators, from those that are free."""
+        return Team(self.task, size)
 
-        Raises:
-          UserError: the extra ``mujoco`` is not installed.
-        """
-        batch = len(uniforms)
-        scene = RobotScene(
-            observations=np.zeros((batch, self.agents, self.inputs), np.float32),
-            rewards=np.zeros((batch, self.agents)),
-            terminated=np.zeros(batch, dtype=bool),
-            truncated=np.zeros(batch, dtype=bool),
-            team=Team(self.task, batch),
-            steps=np.zeros(batch, dtype=np.int64),
-        )
-        return self.restart(scene, np.ones(batch, dtype=bool), uniforms)
+    def shown(self, seen: Any) -> ndarray:
+        """All agents see all."""
+        return np.asarray(seen)
 
-    def restart(
-        self,
-        scene: RobotScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> RobotScene:
-        """New episodes where asked, the others as they were."""
-        observations = scene.observations.copy()
-        for row in np.flatnonzero(where):
-            robot = scene.team.members[row]
-            observations[row] = robot.reset(seed=seed_of(uniforms[row, 0]))[0]
-        return RobotScene(
-            observations=observations,
-            rewards=np.where(where[:, None], 0.0, scene.rewards),
-            terminated=scene.terminated & ~where,
-            truncated=scene.truncated & ~where,
-            team=scene.team,
-            steps=np.where(where, 0, scene.steps),
-        )
-
-    def step(self, scene: RobotScene, actions: ndarray) -> RobotScene:
+    def step(self, scene: TeamScene, actions: ndarray) -> TeamScene:
         """Applies all torques; episodes that are over stay as they are.
 
         Raises:
@@ -153,7 +111,7 @@ class _Robot:
             rewards[row] = paid / self.agents
             terminated[row] = fell
         steps = scene.steps + going
-        return RobotScene(
+        return TeamScene(
             observations=observations,
             rewards=rewards,
             terminated=terminated,
@@ -171,14 +129,9 @@ class Hopper(_Robot):
 
     Attributes:
       agents: N; 1 moves all torques.
-      limit: steps of an episode.
-
-    Raises:
-      UserError: the agents do not divide the torques, or there is no step.
     """
 
     agents: int = 3
-    limit: int = 1000
 
     kind = "hopper"
     task = _Task("Hopper-v5", 11, (0, 1, 2))
@@ -193,14 +146,7 @@ class Ant(_Robot):
 
     Attributes:
       agents: N; 1 moves all torques, 4 a leg each, 8 a joint each.
-      limit: steps of an episode.
-
-    Raises:
-      UserError: the agents do not divide the torques, or there is no step.
     """
-
-    agents: int = 2
-    limit: int = 1000
 
     kind = "ant"
     task = _Task("Ant-v5", 105, (2, 3, 4, 5, 6, 7, 0, 1))  # legs 1, 2, 3 and 4
@@ -214,14 +160,7 @@ class Swimmer(_Robot):
 
     Attributes:
       agents: N; 1 moves both torques.
-      limit: steps of an episode.
-
-    Raises:
-      UserError: the agents do not divide the torques, or there is no step.
     """
-
-    agents: int = 2
-    limit: int = 1000
 
     kind = "swimmer"
     task = _Task("Swimmer-v5", 8, (0, 1))

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from metaspiel.games.markov import Discrete, Scene, joint_action
-from metaspiel.games.worlds import spell
+from metaspiel.games.markov import Discrete, Scene, Uniforms, Where, joint_action
+from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
 
 _HEADS, _TAILS = 0, 1
@@ -33,7 +33,7 @@ class PenniesScene(Scene):
 
 
 @dataclass(frozen=True)
-class Pennies:
+class Pennies(Named):
     """Matching pennies with states: what is won, and where play goes, depend on both.
 
     Every agent shows heads (0) or tails (1). Agent i wants to show what agent i + 1
@@ -61,6 +61,7 @@ class Pennies:
     limit: int = 8
     agents: int = 2
 
+    kind = "pennies"
     draws = 1
     actions = Discrete(2)
 
@@ -72,11 +73,6 @@ class Pennies:
             )
 
     @property
-    def name(self) -> str:
-        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
-        return spell(self, "pennies")
-
-    @property
     def inputs(self) -> int:
         """The number of situations, K."""
         return self.limit * self.states
@@ -86,7 +82,7 @@ class Pennies:
         """What is seen in each situation."""
         return np.eye(self.inputs, dtype=np.float32)
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> PenniesScene:
+    def start(self, uniforms: Uniforms) -> PenniesScene:
         """New episodes, each in the state its number falls on."""
         batch = len(uniforms)
         states = np.minimum((uniforms[:, 0] * self.states).astype(int), self.states - 1)
@@ -95,10 +91,7 @@ class Pennies:
         )
 
     def restart(
-        self,
-        scene: PenniesScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
+        self, scene: PenniesScene, where: Where, uniforms: Uniforms
     ) -> PenniesScene:
         """New episodes where asked, the others as they were."""
         new = self.start(uniforms)

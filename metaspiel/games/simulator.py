@@ -8,13 +8,22 @@ numbers, so that the same numbers give the same episode to every pair of policie
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
 from metaspiel.nfg.errors import UserError
+
+Uniforms = Float64[Tensor, "S B draws"]
+"""Numbers in [0, 1) from which episodes start; ``draws`` of them each."""
+
+Moves = Int64[Tensor, "S B"]
+"""An action in each episode."""
+
+Where = Bool[Tensor, "S B"]
+"""Which episodes are asked for."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,23 +79,13 @@ class Simulator(Protocol):
     @property
     def ensemble(self) -> int: ...
 
-    def start(self, uniforms: Float64[Tensor, "S B draws"]) -> Position:
+    def start(self, uniforms: Uniforms) -> Position:
         """New episodes; they live on the device of the uniforms."""
 
-    def restart(
-        self,
-        position: Position,
-        where: Bool[Tensor, "S B"],
-        uniforms: Float64[Tensor, "S B draws"],
-    ) -> Position:
+    def restart(self, position: Position, where: Where, uniforms: Uniforms) -> Position:
         """New episodes where asked, the others as they were."""
 
-    def step(
-        self,
-        position: Position,
-        action: Int64[Tensor, "S B"],
-        where: Bool[Tensor, "S B"],
-    ) -> Position:
+    def step(self, position: Position, action: Moves, where: Where) -> Position:
         """After the movers' actions where asked; other episodes stay as they are.
 
         Episodes that are over stay as they are as well. Actions must be legal.
@@ -107,28 +106,41 @@ class Enumerable(Protocol):
         """Uniform numbers that start each instance, and its probability."""
 
 
-T = TypeVar("T")
+T = TypeVar("T", bound="RealGame")
 
 
-def alike(simulator: T, others: Sequence[T]) -> T:
-    """``together`` of simulators whose trials share all parameters: the first one.
+class RealGame:
+    """What simulators share that play one known game in all trials.
 
-    Raises:
-      UserError: the others are not equal to it.
+    Attributes:
+      ensemble: 1, a real game has one outcome.
     """
-    for other in others:
-        if other != simulator:
-            raise UserError(
-                f"{type(simulator).__name__}.together(): the trials must play one "
-                f"game; got {simulator} and {other}"
-            )
-    return simulator
+
+    ensemble: ClassVar[int] = 1
+
+    def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 N"]:
+        """The returns."""
+        return position.returns[..., None, :]
+
+    def together(self: T, others: Sequence[T]) -> T:
+        """This simulator: its trials share all parameters.
+
+        Raises:
+          UserError: the others are not equal to it.
+        """
+        for other in others:
+            if other != self:
+                raise UserError(
+                    f"{type(self).__name__}.together(): the trials must play one "
+                    f"game; got {self} and {other}"
+                )
+        return self
 
 
 P = TypeVar("P", bound=Position)
 
 
-def merge(where: Bool[Tensor, "S B"], new: P, old: P) -> P:
+def merge(where: Where, new: P, old: P) -> P:
     """Episodes of ``new`` where asked, of ``old`` elsewhere, field by field."""
     changed = {}
     for field in fields(old):
@@ -136,3 +148,17 @@ def merge(where: Bool[Tensor, "S B"], new: P, old: P) -> P:
         mask = where.reshape(*where.shape, *(1,) * (two.ndim - 2))
         changed[field.name] = torch.where(mask, one, two)
     return replace(old, **changed)
+
+
+def own(position: Position, kind: type[P], where: str) -> P:
+    """The position, if it is one of the simulator that asks in ``where``.
+
+    Raises:
+      UserError: it is not.
+    """
+    if not isinstance(position, kind):
+        raise UserError(
+            f"{where}: the position must be a {kind.__name__}; "
+            f"got a {type(position).__name__}"
+        )
+    return position

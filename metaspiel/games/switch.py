@@ -17,16 +17,8 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
-from metaspiel.games.grids import (
-    ACTIONS,
-    MOVES,
-    GridGame,
-    GridScene,
-    Reference,
-    check,
-)
+from metaspiel.games.grids import ACTIONS, MOVES, GridScene, GridWorld, Reference
 from metaspiel.games.markov import joint_action
-from metaspiel.games.worlds import spell
 from metaspiel.nfg.errors import UserError
 
 ROWS, COLUMNS = 3, 7
@@ -46,7 +38,7 @@ _BITS = 4  # of a state, for the place of one agent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switch(GridGame):
+class Switch(GridWorld):
     """Two to four agents in the corridor.
 
     A step costs 0.1; the step that brings an agent home pays 5 instead. An agent that
@@ -74,10 +66,13 @@ class Switch(GridGame):
     clock: bool = False
     phantoms: bool = False
 
+    kind = "switch"
+    limit = LIMIT
+
     def __post_init__(self) -> None:
-        check("Switch()", "agents", self.agents, (2, 3, 4))
-        check("Switch()", "rules", self.rules, ("modern", "legacy"))
-        check("Switch()", "sight", self.sight, ("partial", "joint"))
+        self.check("agents", 2, 3, 4)
+        self.check("rules", "modern", "legacy")
+        self.check("sight", "partial", "joint")
         if self.phantoms and self.agents == 4:
             raise UserError(
                 "Switch(): phantoms must be false where no agent is missing; "
@@ -100,25 +95,14 @@ class Switch(GridGame):
         return known
 
     @property
-    def name(self) -> str:
-        """The game's name, as ``metaspiel.games.worlds.load`` reads it."""
-        return spell(self, "switch")
-
-    @property
     def inputs(self) -> int:
         """D: row and column from 0 to 1, the clock; of one agent or of all."""
         return (2 + self.clock) * (self.agents if self.sight == "joint" else 1)
 
-    @property
-    def limit(self) -> int:
-        """Steps after which an episode ends, as in ma-gym."""
-        return LIMIT
-
-    @property
     def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
-        """All agents at their places, and what they see there."""
-        state = _first(self.agents)
-        return state, _sights(self)[state]
+        """All agents at their start."""
+        first = _first(self.agents)
+        return first, _sights(self)[first]
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:
         """After one move of every agent, in the order of their index.
@@ -152,51 +136,33 @@ class Switch(GridGame):
         )
 
 
+_PLANS = {
+    (2, "modern"): "04 34 34 34 34 30 21 41 41 41 41 42",
+    (3, "modern"): "044 342 343 343 343 343 243 400 414 414 414 414 414 424",
+    (4, "modern"): "0444 3424 3434 3434 3434 3434 2432 4401 4041 4141 4141 4140 4141 "
+    "4144 4244",
+    (2, "legacy"): "04 34 34 34 34 30 41 41 41 41 41 22",
+    (3, "legacy"): "442 443 043 343 343 343 340 304 414 414 414 414 414 224",
+    (4, "legacy"): "4424 4434 0434 3434 3434 3434 3443 0022 4141 4141 4141 4141 2141 "
+    "2400 3201",
+}
+_RETURNS = {  # optimum, attained, uniform
+    (2, "modern"): (8.3, 8.3, -9.0932716),
+    (3, "modern"): (12.4, 11.98, -13.8448038),
+    (4, "modern"): (16.1, 12.72, -19.0370940),
+    (2, "legacy"): (7.8, 7.8, -9.2905128),
+    (3, "legacy"): (11.1, 10.28, -14.1018637),
+    (4, "legacy"): (14.4, 10.94, -19.2465329),
+}
 REFERENCE = {
-    (2, "modern"): Reference(
-        optimum=8.3,
-        plan="04 34 34 34 34 30 21 41 41 41 41 42",
-        attained=8.3,
-        waiting=-10.0,
-        uniform=-9.0932716,
-    ),
-    (3, "modern"): Reference(
-        optimum=12.4,
-        plan="044 342 343 343 343 343 243 400 414 414 414 414 414 424",
-        attained=11.98,
-        waiting=-15.0,
-        uniform=-13.8448038,
-    ),
-    (4, "modern"): Reference(
-        optimum=16.1,
-        plan="0444 3424 3434 3434 3434 3434 2432 4401 4041 4141 4141 4140 4141 4144 "
-        "4244",
-        attained=12.72,
-        waiting=-20.0,
-        uniform=-19.0370940,
-    ),
-    (2, "legacy"): Reference(
-        optimum=7.8,
-        plan="04 34 34 34 34 30 41 41 41 41 41 22",
-        attained=7.8,
-        waiting=-10.0,
-        uniform=-9.2905128,
-    ),
-    (3, "legacy"): Reference(
-        optimum=11.1,
-        plan="442 443 043 343 343 343 340 304 414 414 414 414 414 224",
-        attained=10.28,
-        waiting=-15.0,
-        uniform=-14.1018637,
-    ),
-    (4, "legacy"): Reference(
-        optimum=14.4,
-        plan="4424 4434 0434 3434 3434 3434 3443 0022 4141 4141 4141 4141 2141 2400 "
-        "3201",
-        attained=10.94,
-        waiting=-20.0,
-        uniform=-19.2465329,
-    ),
+    (agents, rules): Reference(
+        optimum=optimum,
+        plan=_PLANS[agents, rules],
+        attained=attained,
+        waiting=LIMIT * COST * agents,
+        uniform=uniform,
+    )
+    for (agents, rules), (optimum, attained, uniform) in _RETURNS.items()
 }
 """Per number of agents and rules, without phantoms.
 

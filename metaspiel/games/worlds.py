@@ -3,7 +3,7 @@
 import importlib
 import types
 from dataclasses import fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from metaspiel.games.markov import MarkovGame
 from metaspiel.nfg.errors import UserError, unknown
@@ -54,14 +54,25 @@ def load(name: str) -> MarkovGame:
     return game
 
 
-def spell(game: Any, kind: str) -> str:
-    """The name that ``load`` reads: the fields that are not at their defaults."""
-    parts = [
-        f"{field.name}={_word(getattr(game, field.name))}"
-        for field in fields(game)
-        if getattr(game, field.name) != field.default
-    ]
-    return f"{kind}({','.join(parts)})" if parts else kind
+class Named:
+    """A game that ``load`` knows, a dataclass whose fields are its parameters.
+
+    Attributes:
+      kind: its key in ``WORLDS``.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """The name that ``load`` reads: the fields that are not at their defaults."""
+        game: Any = self
+        parts = [
+            f"{field.name}={_word(getattr(game, field.name))}"
+            for field in fields(game)
+            if getattr(game, field.name) != field.default
+        ]
+        return f"{self.kind}({','.join(parts)})" if parts else self.kind
 
 
 def _word(value: Any) -> str:

@@ -8,6 +8,7 @@ all agents are stacked, so a layer of all is one batched product.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from metaspiel.learn.mlp import MLP, layers, stacked_values
 from metaspiel.learn.offpolicy import Schedule, adam, shorten
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay_run import ReplayRun
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +63,8 @@ class MADDPG(Schedule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1:
-            raise UserError(f"MADDPG(): width must be at least 1; got {self.width}")
-        if not 0 <= self.polyak < 1:
-            raise UserError(f"MADDPG(): polyak must be in [0, 1); got {self.polyak}")
+        at_least(self, width=1)
+        share(self, "polyak", below=True)
         if not (self.noise >= 0 and self.temperature > 0 and self.shrink >= 0):
             raise UserError(
                 "MADDPG(): noise and shrink must be at least 0 and temperature "
@@ -94,8 +93,8 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    state = replay_run.copied(game, settings.capacity, state, nets.size)
-    return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
+    begin = partial(_Algorithm, nets, settings)
+    return offpolicy.iterate(game, settings, state, begin=begin, size=nets.size)
 
 
 save, load = replay_run.save, replay_run.load

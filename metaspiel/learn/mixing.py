@@ -6,6 +6,7 @@ towards the team's reward through a mixer, with Double-Q targets (van Hasselt et
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,7 +22,7 @@ from metaspiel.learn.mlp import MLP, layers, stacked_values
 from metaspiel.learn.offpolicy import Schedule, adam
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay_run import ReplayRun
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, at_least, unknown
 
 Kind = Literal["vdn", "qmix", "qtran"]
 
@@ -60,11 +61,7 @@ class Mixing(Schedule):
         super().__post_init__()
         if self.kind not in get_args(Kind):
             raise unknown("Mixing()", "kind", self.kind, get_args(Kind))
-        for name in ("width", "mixing", "hyper", "target_every", "anneal"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"Mixing(): {name} must be at least 1; got {getattr(self, name)}"
-                )
+        at_least(self, width=1, mixing=1, hyper=1, target_every=1, anneal=1)
         if not 0 <= self.explore_last <= self.explore <= 1:
             raise UserError(
                 "Mixing(): explore_last must be at most explore, both in [0, 1]; got "
@@ -101,8 +98,8 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    state = replay_run.copied(game, settings.capacity, state, nets.size)
-    return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
+    begin = partial(_Algorithm, nets, settings)
+    return offpolicy.iterate(game, settings, state, begin=begin, size=nets.size)
 
 
 save, load = replay_run.save, replay_run.load

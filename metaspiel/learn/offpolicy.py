@@ -20,9 +20,9 @@ from metaspiel.games.markov import MarkovGame
 from metaspiel.learn.memory import Moves, Sample
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
-from metaspiel.learn.replay_run import ReplayRun
+from metaspiel.learn.replay_run import ReplayRun, copied
 from metaspiel.learn.update import Adam
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least, share
 
 _PLAY, _PICK, _MEASURE = 1, 2, 3  # stages of an iteration
 Reward = Literal["team", "own"]
@@ -63,12 +63,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         where = f"{type(self).__name__}()"
-        counts = ("batch", "envs", "every", "updates", "minibatch", "capacity")
-        for name in (*counts, "episodes"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"{where}: {name} must be at least 1; got {getattr(self, name)}"
-                )
+        at_least(self, batch=1, envs=1, every=1, updates=1, minibatch=1)
+        at_least(self, capacity=1, episodes=1)
         if self.batch % self.envs or self.capacity < self.envs:
             raise UserError(
                 f"{where}: batch must be a multiple of envs and capacity at least "
@@ -79,8 +75,7 @@ class Schedule:
                 f"{where}: warm must be at least 0, rate and clip positive; got "
                 f"{self.warm}, {self.rate} and {self.clip}"
             )
-        if not 0 <= self.gamma <= 1:
-            raise UserError(f"{where}: gamma must be in [0, 1]; got {self.gamma}")
+        share(self, "gamma")
         if self.reward not in ("team", "own"):
             raise UserError(
                 f"{where}: reward must be 'team' or 'own'; got '{self.reward}'"
@@ -123,13 +118,28 @@ def shorten(gradient: Float32[Tensor, " P"], most: float) -> None:
 
 
 def iterate(
-    game: MarkovGame, settings: Schedule, state: ReplayRun, algorithm: Algorithm
+    game: MarkovGame,
+    settings: Schedule,
+    state: ReplayRun,
+    *,
+    begin: Callable[[ReplayRun], Algorithm],
+    size: int,
 ) -> tuple[ReplayRun, dict[str, Any]]:
-    """Plays, learns and measures; the state must be a copy that the algorithm changes.
+    """Plays, learns and measures.
+
+    Args:
+      game: what is played.
+      settings: how long.
+      state: where to go on; it is not changed.
+      begin: the algorithm that changes the weights of a copy of the state.
+      size: weights that a state must have.
 
     Raises:
+      UserError: the state is of another game or other settings.
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
+    state = copied(game, settings.capacity, state, size)
+    algorithm = begin(state)
     play, pick, measure = (
         stream(state.seed, state.iteration + 1, stage)
         for stage in (_PLAY, _PICK, _MEASURE)

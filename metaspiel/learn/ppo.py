@@ -23,7 +23,7 @@ from metaspiel.learn.mlp import LeakyMLP
 from metaspiel.learn.random import stream
 from metaspiel.learn.rollout import Rollout, collect
 from metaspiel.learn.students import Students
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least, positive, share
 
 
 class Diverged(UserError):
@@ -82,26 +82,14 @@ class PPO:
     rows: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("batch", "envs", "steps", "width"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"PPO(): {name} must be at least 1; got {getattr(self, name)}"
-                )
+        at_least(self, batch=1, envs=1, steps=1, width=1)
         if self.batch % self.envs:
             raise UserError(
                 f"PPO(): batch must be a multiple of envs, {self.envs}; "
                 f"got {self.batch}"
             )
-        for name in ("rate", "clip", "target_kl", "value_clip"):
-            if not getattr(self, name) > 0:
-                raise UserError(
-                    f"PPO(): {name} must be positive; got {getattr(self, name)}"
-                )
-        for name in ("gamma", "lam"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(
-                    f"PPO(): {name} must be from 0 to 1; got {getattr(self, name)}"
-                )
+        positive(self, "rate", "clip", "target_kl", "value_clip")
+        share(self, "gamma", "lam")
         for name in ("entropy", "kl"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UserError(

@@ -140,46 +140,50 @@ def _dilemmas() -> list[Entry]:
     ]
 
 
+_Rows = Sequence[Sequence[Number]]
+
+
 def _zero_sum() -> list[Entry]:
     half, third = [1 / 2, 1 / 2], [1 / 3, 1 / 3, 1 / 3]
     biased = [1 / 3, 1 / 6, 1 / 2]
-    morra = ([0, 4 / 7, 3 / 7, 0], [0, 3 / 5, 2 / 5, 0])
+    morra = ([0.0, 4 / 7, 3 / 7, 0.0], [0.0, 3 / 5, 2 / 5, 0.0])
+    entries: list[tuple[str, _Rows, list[tuple[list[float], ...]], str]] = [
+        (
+            "matching_pennies",
+            [[1, -1], [-1, 1]],
+            [(half, half)],
+            "von Neumann 1928; the value and strategies follow from indifference",
+        ),
+        (
+            "rock_paper_scissors",
+            [[0, -1, 1], [1, 0, -1], [-1, 1, 0]],
+            [(third, third)],
+            "Kaplansky 1945: a skew-symmetric 3 x 3 game with one kernel vector",
+        ),
+        (
+            "biased_rps",
+            [[0, -3, 1], [3, 0, -2], [-1, 2, 0]],
+            [(biased, biased)],
+            "Kaplansky 1945: with wins 3, 1, 2 the kernel is (2, 1, 3) / 6",
+        ),
+        (
+            "morra",
+            [[0, 2, -3, 0], [-2, 0, 0, 3], [3, 0, 0, -4], [0, -3, 4, 0]],
+            list(itertools.product(morra, repeat=2)),
+            "Chvatal 1983, chapter 15: two-finger Morra; optimal are (0, p, 1 - p, 0) "
+            "with p from 4/7 to 3/5",
+        ),
+    ]
     return [
         Entry(
-            name="matching_pennies",
-            game=_against([[1, -1], [-1, 1]]),
-            source="von Neumann 1928; the value and strategies follow from "
-            "indifference",
-            nash=(_mixed(half, half),),
+            name=name,
+            game=_against(row),
+            source=source,
+            nash=tuple(_mixed(*pair) for pair in nash),
             values=(0.0, 0.0),
             facts={"ce_welfare": 0.0},
-        ),
-        Entry(
-            name="rock_paper_scissors",
-            game=_against([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]),
-            source="Kaplansky 1945: a skew-symmetric 3 x 3 game with one kernel vector",
-            nash=(_mixed(third, third),),
-            values=(0.0, 0.0),
-            facts={"ce_welfare": 0.0},
-        ),
-        Entry(
-            name="biased_rps",
-            game=_against([[0, -3, 1], [3, 0, -2], [-1, 2, 0]]),
-            source="Kaplansky 1945: with wins 3, 1, 2 the kernel is (2, 1, 3) / 6",
-            nash=(_mixed(biased, biased),),
-            values=(0.0, 0.0),
-            facts={"ce_welfare": 0.0},
-        ),
-        Entry(
-            name="morra",
-            game=_against([[0, 2, -3, 0], [-2, 0, 0, 3], [3, 0, 0, -4], [0, -3, 4, 0]]),
-            source="Chvatal 1983, chapter 15: two-finger Morra; optimal are (0, p, 1 "
-            "- p, 0) "
-            "with p from 4/7 to 3/5",
-            nash=tuple(_mixed(*pair) for pair in itertools.product(morra, repeat=2)),
-            values=(0.0, 0.0),
-            facts={"ce_welfare": 0.0},
-        ),
+        )
+        for name, row, nash, source in entries
     ]
 
 

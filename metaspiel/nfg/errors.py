@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 _LISTED = 80  # longer lists help nobody
 
@@ -37,3 +38,43 @@ def unknown(
         near = close or names[:5]
         listed = f"{', '.join(near)} and {len(names) - len(near)} others"
     return error(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")
+
+
+def at_least(settings: object, **least: int) -> None:
+    """Refuses settings whose fields are below a bound, or no numbers.
+
+    Args:
+      settings: a value; its class begins the sentence.
+      least: the smallest value of each field.
+    """
+    for name, bound in least.items():
+        fits = getattr(settings, name) >= bound
+        _check(settings, name, f"at least {bound}", fits=fits)
+
+
+def positive(settings: object, *names: str) -> None:
+    """Refuses settings in which one of these fields is not above 0."""
+    for name in names:
+        _check(settings, name, "positive", fits=getattr(settings, name) > 0)
+
+
+def share(settings: object, *names: str, below: bool = False) -> None:
+    """Refuses settings in which one of these fields is not in [0, 1].
+
+    Args:
+      settings: a value; its class begins the sentence.
+      names: of its fields.
+      below: 1 itself is refused too.
+    """
+    for name in names:
+        value = getattr(settings, name)
+        fits = 0 <= value < 1 if below else 0 <= value <= 1
+        _check(settings, name, "in [0, 1)" if below else "in [0, 1]", fits=fits)
+
+
+def _check(settings: object, name: str, what: str, *, fits: Any) -> None:
+    if not fits:
+        raise UserError(
+            f"{type(settings).__name__}(): {name} must be {what}; "
+            f"got {getattr(settings, name)}"
+        )

@@ -222,7 +222,7 @@ def test_agents_that_share_a_network_are_refused():
     [
         ({"br_steps": 0}, "br_steps must be at least 1"),
         ({"br_clip": 0.0}, "br_clip must be positive"),
-        ({"held_out": 1.0}, "held_out must be from 0 to below 1"),
+        ({"held_out": 1.0}, r"held_out must be in \[0, 1\)"),
         ({"held_out": 0.01}, "at least one environment on either side"),
         ({"cautious": -1.0}, "cautious must be at least 0"),
         ({"most": 1.0}, "most must be above 1"),

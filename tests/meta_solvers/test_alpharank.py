@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from payoffs import drawn
 
 from meta_solvers import Game, Status, UserError, solve
 from meta_solvers.alpharank import AlphaRank
@@ -117,15 +118,14 @@ def test_alpha_is_in_units_of_one_over_payoff(scale):
 @settings(max_examples=40, deadline=None)
 def test_laws_hold_at_any_pressure(seed, log_alpha):
     rng = np.random.default_rng(seed)
-    shape = tuple(rng.integers(1, 4, rng.integers(1, 4)).tolist())
-    payoffs = np.round(rng.normal(size=(len(shape), *shape)), 1)
+    payoffs = drawn(rng)
     before = payoffs.copy()
     solver = AlphaRank(alpha=10.0**log_alpha)
     one = solve(solver, Game(payoffs))
     np.testing.assert_array_equal(payoffs, before)
     np.testing.assert_array_equal(one.joint, solve(solver, Game(payoffs), rng=9).joint)
     assert one.diagnostics["residual"] < 1e-5
-    order = rng.permutation(shape[0])
+    order = rng.permutation(payoffs.shape[1])
     moved = solve(solver, Game(payoffs[:, order])).joint
     np.testing.assert_allclose(moved, one.joint[order], atol=1e-6)
 

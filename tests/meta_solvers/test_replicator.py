@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from payoffs import expected
 
 from meta_solvers import Game, Status, UserError, get, solve
 from meta_solvers.replicator import ReplicatorDynamics
@@ -53,25 +54,16 @@ def test_the_certain_player_by_hand():
     np.testing.assert_allclose(column, [0.575, 0.425], atol=1e-15)
 
 
-def values(payoff, profile, player):
-    """Expected payoff of each own action, one joint action after the other."""
-    rates = np.zeros(payoff.shape[player])
-    for joint in np.ndindex(*payoff.shape):
-        others = [profile[q][a] for q, a in enumerate(joint) if q != player]
-        rates[joint[player]] += np.prod(others) * payoff[joint]
-    return rates
-
-
 def robust_growth(game, profile, player, mixture, inclusive):
     """Spec of R2D in plain loops: growth of every action and the player's bound."""
     own = profile[player]
-    members = [values(m[player], profile, player) for m in game.members]
+    members = [expected(m[player], profile, player) for m in game.members]
     if mixture:
         lo, up = np.min(members, axis=0), np.max(members, axis=0)
         base = min(own @ member for member in members)
     else:
-        lo = values(game.members[:, player].min(axis=0), profile, player)
-        up = values(game.members[:, player].max(axis=0), profile, player)
+        lo = expected(game.members[:, player].min(axis=0), profile, player)
+        up = expected(game.members[:, player].max(axis=0), profile, player)
         base = own @ lo
     growth = np.empty(len(own))
     for action in range(len(own)):
@@ -122,7 +114,7 @@ def test_without_uncertainty_nash_equilibria_are_at_rest(shape):
     profile = [np.full(size, 1 / size) for size in shape]
     for player, own in enumerate(profile):
         growth, _ = robust_growth(certain, profile, player, False, False)
-        mean = values(game.payoffs[player], profile, player)
+        mean = expected(game.payoffs[player], profile, player)
         for action in range(len(own)):
             best_other = np.delete(mean, action).max()
             wanted = 2 * mean[action] - own @ mean - best_other

@@ -5,6 +5,7 @@
 
 import numpy as np
 import pytest
+from payoffs import expected
 
 from meta_solvers import Game, Status, UserError, get, solve
 from meta_solvers.robust import judge, regret_bound
@@ -145,15 +146,6 @@ def test_equal_members_give_the_form_without_uncertainty(
         if rest == "mass=centred":
             wanted -= own @ wanted
         np.testing.assert_allclose(rates[player], wanted, atol=1e-13)
-
-
-def expected(payoff, profile, player):
-    """Expected payoff of each own action, one joint action after the other."""
-    solution = np.zeros(payoff.shape[player])
-    for joint in np.ndindex(*payoff.shape):
-        others = [profile[q][a] for q, a in enumerate(joint) if q != player]
-        solution[joint[player]] += np.prod(others) * payoff[joint]
-    return solution
 
 
 def test_where_the_two_masses_come_to_rest():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from payoffs import drawn
 
 from meta_solvers import Game, Status, UserError, get, solve
 from meta_solvers.user_objective import UserObjective
@@ -121,8 +122,7 @@ def test_units_of_payoff_do_not_matter(objective, scale):
 @settings(max_examples=20, deadline=None)
 def test_answers_are_equilibria(seed, equilibrium):
     rng = np.random.default_rng(seed)
-    shape = tuple(rng.integers(1, 4, rng.integers(1, 4)).tolist())
-    payoffs = np.round(rng.normal(size=(len(shape), *shape)), 1)
+    payoffs = drawn(rng)
     before = payoffs.copy()
     solver = UserObjective("entropy", equilibrium)
     one, two = (solve(solver, Game(payoffs), rng=s) for s in (0, 1))

@@ -89,26 +89,11 @@ def test_uncertainty_is_that_of_the_members(model, policies):
 
 
 def test_what_does_not_fit_is_refused(model, policies):
+    asked = {"payoffs": table(0.0), "episodes": 10, "seed": (0,)}
     with pytest.raises(UserError, match="the table must be of 1 policies"):
-        agreement(
-            GAME,
-            model,
-            NETWORK,
-            policies=Pool.uniform(NETWORK),
-            payoffs=table(0.0),
-            episodes=10,
-            seed=(0,),
-        )
+        agreement(GAME, model, NETWORK, Pool.uniform(NETWORK), **asked)
     with pytest.raises(UserError, match="episodes must be at least 1"):
-        agreement(
-            GAME,
-            model,
-            NETWORK,
-            policies=policies,
-            payoffs=table(0.0),
-            episodes=0,
-            seed=(0,),
-        )
+        agreement(GAME, model, NETWORK, policies, **asked | {"episodes": 0})
     lopsided = table(0.0)
     lopsided[0, 0, 0, 1] = 1.0  # not what player 1 is paid in [1, 0]
     with pytest.raises(UserError, match="must be that of a symmetric game"):

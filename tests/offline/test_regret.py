@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from responses import task
 
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.batched import OpenSpielSimulator
@@ -98,23 +99,9 @@ def test_imitation_changes_who_is_judged(data):
     pool = policies(simulator, 3)
     sigma = (np.array([0.0, 0.5, 0.5]),) * 2
     copied = clone(data, 0, Cloning(steps=200, width=24))
-    plain = judged(simulator, (pool, pool), [sigma], JUDGE, (2,))[0]
-    none = judged(
-        simulator,
-        (pool, pool),
-        [sigma],
-        judge=JUDGE,
-        seed=(2,),
-        imitation=(copied, 0.0),
-    )[0]
-    whole = judged(
-        simulator,
-        (pool, pool),
-        [sigma],
-        judge=JUDGE,
-        seed=(2,),
-        imitation=(copied, 1.0),
-    )[0]
+    asked = (simulator, (pool, pool), [sigma], JUDGE, (2,))
+    none, whole = (judged(*asked, imitation=(copied, x))[0] for x in (0.0, 1.0))
+    (plain,) = judged(*asked)
     assert none.values == pytest.approx(plain.values, abs=1e-9)
     assert none.responses == pytest.approx(plain.responses)
     # Behaviour of uniform data, played by all, is worth about what uniform play is.
@@ -262,7 +249,6 @@ def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
     """With a heavy penalty responses meet less uncertain ends than without."""
     from metaspiel.learn.ddqn import train
     from metaspiel.learn.evaluate import Matches, play, pure
-    from metaspiel.learn.tasks import Task
 
     settings = DDQN(
         decisions=3200, games=64, capacity=1000, minimum=1000,
@@ -272,17 +258,8 @@ def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
     uniform = Pool.uniform(small)
     met = {}
     for penalty in (0.0, 50.0):
-        asked = Task(
-            simulator=model,
-            network=small,
-            settings=settings,
-            player=0,
-            pools=(uniform, uniform),
-            co_play=np.ones(1),
-            seed=(0,),
-            penalty=penalty,
-            scale=5.0,
-        )
+        changes = {"seed": (0,), "penalty": penalty, "scale": 5.0}
+        asked = task(model, small, settings, uniform, **changes)
         policy = Pool.of(train([asked])[0].policy[None])
         profiles = pure(np.array([[0, 0]]), 1000)
         match = Matches(

@@ -1,10 +1,10 @@
 """Atari Pong steps, repeats itself bit for bit, and is what PettingZoo plays."""
 
-import subprocess
 import sys
 
 import numpy as np
 import pytest
+from processes import printed
 
 from metaspiel.games.atari import AtariPong
 from metaspiel.games.markov import Discrete, MarkovGame
@@ -32,10 +32,7 @@ def test_naming_a_game_loads_no_package_of_its_extra():
         "heavy = 'gymnasium', 'pettingzoo', 'mujoco', 'multi_agent_ale_py', 'torch'\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    assert printed(code).strip() == "[]"
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import numpy as np
 import pyspiel
 import pytest
 import torch
+from episodes import everywhere, pick, play
 
 from metaspiel.games import bargaining_rules
 from metaspiel.games.bargaining import (
@@ -29,25 +30,6 @@ MANY = 60_000
 
 def uniforms(seed, *shape):
     return torch.from_numpy(np.random.default_rng(seed).random((*shape, 10)))
-
-
-def pick(position, rng):
-    """A uniform legal action each; anything where the episode is over."""
-    noise = torch.from_numpy(rng.random(position.legal.shape, np.float32))
-    return torch.where(position.legal, noise, -1.0).argmax(-1)
-
-
-def everywhere(position):
-    return torch.ones_like(position.done)
-
-
-def play(game, position, rng):
-    """Positions from the given one to the end of all episodes."""
-    path = [position]
-    while not position.done.all():
-        position = game.step(position, pick(position, rng), everywhere(position))
-        path.append(position)
-    return path
 
 
 def act(game, position, *actions):

@@ -6,6 +6,7 @@ import numpy as np
 import pyspiel
 import pytest
 import torch
+from episodes import everywhere, pick, play
 
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import load
@@ -25,25 +26,6 @@ GAMES = [
 
 def uniforms(seed, *shape):
     return torch.from_numpy(np.random.default_rng(seed).random((*shape, 1)))
-
-
-def pick(position, rng):
-    """A uniform legal action each; anything where the episode is over."""
-    noise = torch.from_numpy(rng.random(position.legal.shape))
-    return torch.where(position.legal, noise, -1.0).argmax(-1)
-
-
-def everywhere(position):
-    return torch.ones_like(position.done)
-
-
-def play(simulator, position, rng):
-    """Positions from the given one to the end of all episodes."""
-    path = [position]
-    while not position.done.all():
-        position = simulator.step(position, pick(position, rng), everywhere(position))
-        path.append(position)
-    return path
 
 
 def same(one, two, where=slice(None)):

@@ -1,30 +1,15 @@
-"""Checkers: the rules by hand, ma-gym's own play, and the exact search."""
+"""Checkers: the rules by hand, and the exact search."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from episodes import DOWN, LEFT, RIGHT, UP, WAIT
+from episodes import scenes as play
 
-from metaspiel.games.checkers import APPLES, FOOD, LIMIT, REFERENCE, STARTS, Checkers
-from metaspiel.games.markov import MarkovGame
-from metaspiel.games.worlds import load
-from metaspiel.nfg.errors import UserError
+from metaspiel.games.checkers import APPLES, FOOD, REFERENCE, STARTS, Checkers
 
-RECORDS = Path(__file__).parent / "grids"
-DOWN, LEFT, UP, RIGHT, WAIT = range(5)
 RULES = ("modern", "legacy")
-
-
-def play(game, *steps):
-    """The scenes of one episode; a step is a digit per agent, '.' for a wait."""
-    scenes = [game.start(np.zeros((1, 0)))]
-    for step in steps:
-        actions = [int(letter) for letter in step.replace(".", str(WAIT))]
-        scenes.append(game.step(scenes[-1], np.array([actions])))
-    return scenes
 
 
 def place(scene, agent):
@@ -73,23 +58,6 @@ def test_food_pays_once(rules, worth):
     assert own == [-1.01, 0.99, -0.01]
 
 
-def test_the_limit_truncates_and_an_episode_that_is_over_stands_still():
-    for rules in RULES:
-        game = Checkers(rules)
-        scenes = play(game, *[".."] * LIMIT)
-        assert not any(scene.over for scene in scenes[:-1])
-        last = scenes[-1]
-        assert last.truncated
-        assert not last.terminated
-        total = sum(scene.rewards.sum() for scene in scenes)
-        assert total == pytest.approx(game.reference.waiting)
-        beyond = game.step(last, np.array([[LEFT, LEFT]]))
-        assert np.array_equal(beyond.observations, last.observations)
-        assert (beyond.rewards == 0).all()
-        assert beyond.truncated
-        assert not beyond.terminated
-
-
 def test_observations_by_hand():
     # Agent 0 at (1, 6), agent 1 at (2, 5), the lemon there eaten; (0, 5) is a lemon,
     # (1, 5) an apple.
@@ -114,32 +82,6 @@ def test_observations_by_hand():
     clocked = play(Checkers("legacy", clock=True), *steps)[-1].observations[0]
     assert np.array_equal(clocked[:, :-1], legacy)
     assert np.array_equal(clocked[:, -1], np.full(2, 0.01, np.float32))
-
-
-RECORDED = [
-    ("checkers-v0", "checkers"),
-    ("checkers-v1", "checkers(sight=joint)"),
-    ("checkers-v3", "checkers(sight=joint,clock=true)"),
-    ("checkers-v0-legacy", "checkers(rules=legacy)"),
-]
-
-
-@pytest.mark.parametrize(("record", "name"), RECORDED)
-def test_ma_gym_played_the_same(record, name):
-    game, record = load(name), np.load(RECORDS / f"{record}.npz")
-    none = np.zeros((1, 0))
-    scene = game.start(none)
-    assert np.array_equal(scene.observations[0], record["start"])
-    ends = {"terminated": 0, "truncated": 0}
-    for t, actions in enumerate(record["actions"].astype(np.int64)):
-        scene = game.step(scene, actions[None])
-        assert np.array_equal(scene.observations[0], record["observations"][t]), t
-        assert np.array_equal(scene.rewards[0], record["rewards"][t]), t
-        assert scene.over == record["over"][t], t
-        for end in ends:
-            ends[end] += int(getattr(scene, end)[0])
-        scene = game.restart(scene, scene.over, none)
-    assert min(ends.values()) >= 2
 
 
 # The exact search: breadth first over all joint actions, cut where a bound says so.
@@ -221,70 +163,3 @@ def test_agents_without_memory_can_follow_the_plan(rules):
             assert answers[agent].setdefault(seen, step[agent]) == step[agent]
     assert REFERENCE[rules].attained == REFERENCE[rules].optimum
     assert all(len(answer) > 20 for answer in answers)
-
-
-@pytest.mark.parametrize("rules", RULES)
-def test_uniform_play_earns_what_is_said(rules):
-    batch, rng, game = 20000, np.random.default_rng(0), Checkers(rules)
-    scene, total = game.start(np.zeros((batch, 0))), np.zeros(batch)
-    while not scene.over.all():
-        scene = game.step(scene, rng.integers(5, size=(batch, 2)))
-        total += scene.rewards.sum(1)
-    error = total.std() / batch**0.5
-    assert abs(total.mean() - game.reference.uniform) < 4 * error
-
-
-# Laws.
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    game=st.builds(
-        Checkers,
-        rules=st.sampled_from(RULES),
-        sight=st.sampled_from(["partial", "joint"]),
-        clock=st.booleans(),
-    ),
-    seed=st.integers(0, 2**32 - 1),
-    batch=st.integers(1, 3),
-)
-def test_a_row_of_a_batch_is_the_episode_played_alone(game, seed, batch):
-    rng = np.random.default_rng(seed)
-    worth = 10.0 if game.rules == "modern" else 5.0
-    plan = [[int(a) for a in step] for step in game.reference.plan.split()]
-    actions = rng.integers(5, size=(60, batch, 2))
-    followed = rng.random(batch) < 0.5  # so that episodes terminate as well
-    actions[: len(plan), followed] = np.array(plan)[:, None]
-    fresh = rng.random((60, batch)) < 0.01
-    together = game.start(np.zeros((batch, 0)))
-    alone = [game.start(np.zeros((1, 0))) for _ in range(batch)]
-    kept = []
-    for step, (moves, again) in enumerate(zip(actions, fresh, strict=True)):
-        again = again | (together.over & (step % 3 == 0))  # some stay over for a while
-        together = game.restart(together, again, np.zeros((batch, 0)))
-        together = game.step(together, moves)
-        assert (abs(together.rewards) <= np.array([worth, 1.0]) + 0.01).all()
-        assert together.observations.shape == (batch, 2, game.inputs)
-        assert not (together.terminated & together.truncated).any()
-        for row in range(batch):
-            none = np.zeros((1, 0))
-            alone[row] = game.restart(alone[row], again[row : row + 1], none)
-            alone[row] = game.step(alone[row], moves[row : row + 1])
-            for field in ("observations", "rewards", "terminated", "truncated"):
-                ours = getattr(together, field)[row]
-                assert np.array_equal(ours, getattr(alone[row], field)[0])
-        kept.append((together.observations, together.observations.copy()))
-    assert all(np.array_equal(now, then) for now, then in kept)
-
-
-@pytest.mark.parametrize("rules", RULES)
-def test_it_is_a_markov_game(rules):
-    game = Checkers(rules, "joint", True)
-    assert isinstance(game, MarkovGame)
-    assert load(game.name) == game
-    assert (game.agents, game.draws, game.limit, game.actions.size) == (2, 0, 100, 5)
-
-
-def test_what_cannot_be_is_refused():
-    with pytest.raises(UserError, match=r"uniforms must be of shape \[B, 0\]"):
-        Checkers().start(np.zeros((2, 1)))

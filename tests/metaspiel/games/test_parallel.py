@@ -1,14 +1,13 @@
 """Our games through PettingZoo and Gymnasium, and PettingZoo's as ours."""
 
 import pickle
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+from processes import printed
 
 from metaspiel.games.extras import need, seed_of
 from metaspiel.games.markov import Continuous, Discrete, MarkovGame
@@ -257,9 +256,6 @@ def test_a_missing_package_is_told_in_a_sentence():
         "try:\n    import metaspiel.games.parallel\n"
         "except UserError as error: print(error)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.startswith(
+    assert printed(code).startswith(
         "metaspiel.games.parallel: pip install 'metaspiel[envs]'"
     )

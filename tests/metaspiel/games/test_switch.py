@@ -1,20 +1,17 @@
-"""Switch: the rules by hand, ma-gym's own play, and what is the best play worth."""
+"""Switch: the rules by hand, and what the best play is worth."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from episodes import DOWN, LEFT, RIGHT, UP, WAIT
+from episodes import scenes as play
 
-from metaspiel.games.markov import MarkovGame
-from metaspiel.games.switch import CELLS, HOMES, LIMIT, PHANTOMS, REFERENCE, Switch
-from metaspiel.games.worlds import load
+from metaspiel.games.switch import CELLS, HOMES, PHANTOMS, REFERENCE, Switch
 from metaspiel.nfg.errors import UserError
 
 RECORDS = Path(__file__).parent / "grids"
-DOWN, LEFT, UP, RIGHT, WAIT = range(5)
 GAMES = [
     Switch(agents=agents, rules=rules, phantoms=phantoms)
     for agents in (2, 3, 4)
@@ -25,15 +22,6 @@ GAMES = [
 
 def names(game):
     return game.name
-
-
-def play(game, *steps):
-    """The scenes of one episode; a step is a digit per agent, '.' for a wait."""
-    scenes = [game.start(np.zeros((1, 0)))]
-    for step in steps:
-        actions = [int(letter) for letter in step.replace(".", str(WAIT))]
-        scenes.append(game.step(scenes[-1], np.array([actions])))
-    return scenes
 
 
 def places(scene, agent):
@@ -86,22 +74,6 @@ def test_the_home_of_another_is_a_cell_like_others():
     assert (scene.rewards == -0.1).all()
 
 
-def test_the_limit_truncates_and_an_episode_that_is_over_stands_still():
-    game = Switch(agents=3)
-    scenes = play(game, *["..."] * LIMIT)
-    assert not any(s.over for s in scenes[:-1])
-    last = scenes[-1]
-    assert last.truncated
-    assert not last.terminated
-    beyond = game.step(last, np.array([[DOWN, DOWN, UP]]))
-    assert np.array_equal(beyond.observations, last.observations)
-    assert (beyond.rewards == 0).all()
-    assert beyond.truncated
-    assert not beyond.terminated
-    assert beyond.count == LIMIT
-    assert sum(s.rewards.sum() for s in scenes) == pytest.approx(game.reference.waiting)
-
-
 def test_phantoms_block_the_starts_of_missing_agents():
     free, blocked = Switch(agents=2), Switch(agents=2, phantoms=True)
     way = [f"{DOWN}{DOWN}", f"{DOWN}{DOWN}"]
@@ -124,33 +96,6 @@ def test_observations_by_hand():
     assert np.array_equal(joint, np.tile(own.ravel(), (4, 1)))
     both = play(Switch(agents=4, sight="joint", clock=True), step)[-1].observations[0]
     assert np.array_equal(both, np.tile(clocked.ravel(), (4, 1)))
-
-
-RECORDED = [
-    ("switch2-v0", "switch"),
-    ("switch4-v0", "switch(agents=4)"),
-    ("switch4-v3", "switch(agents=4,sight=joint,clock=true)"),
-    ("switch2-v0-legacy", "switch(rules=legacy,phantoms=true)"),
-    ("switch4-v0-legacy", "switch(agents=4,rules=legacy)"),
-]
-
-
-@pytest.mark.parametrize(("record", "name"), RECORDED)
-def test_ma_gym_played_the_same(record, name):
-    game, record = load(name), np.load(RECORDS / f"{record}.npz")
-    none = np.zeros((1, 0))
-    scene = game.start(none)
-    assert np.array_equal(scene.observations[0], record["start"])
-    ends = {"terminated": 0, "truncated": 0}
-    for t, actions in enumerate(record["actions"].astype(np.int64)):
-        scene = game.step(scene, actions[None])
-        assert np.array_equal(scene.observations[0], record["observations"][t]), t
-        assert np.array_equal(scene.rewards[0], record["rewards"][t]), t
-        assert scene.over == record["over"][t], t
-        for end in ends:
-            ends[end] += int(getattr(scene, end)[0])
-        scene = game.restart(scene, scene.over, none)
-    assert min(ends.values()) >= 3
 
 
 # Exact values: every joint place, one agent's move after the other.
@@ -238,17 +183,6 @@ def test_the_plan_has_the_optimum(game):
     assert len(set(rows)) == len(rows)  # who sees all places can follow it by sight
 
 
-@pytest.mark.parametrize("game", GAMES, ids=names)
-def test_uniform_play_earns_what_the_recursion_says(game):
-    batch, rng = 4000, np.random.default_rng(0)
-    scene, total = game.start(np.zeros((batch, 0))), np.zeros(batch)
-    while not scene.over.all():
-        scene = game.step(scene, rng.integers(5, size=(batch, game.agents)))
-        total += scene.rewards.sum(1)
-    error = total.std() / batch**0.5
-    assert abs(total.mean() - game.reference.uniform) < 4 * error
-
-
 def test_a_joint_step_is_the_single_moves_one_after_the_other():
     game = Switch(agents=4)
     all_places = Places(game)
@@ -284,49 +218,6 @@ def test_who_sees_the_clock_or_all_can_attain_the_optimum():
     assert Switch(agents=4).reference.attained < Switch(agents=4).reference.optimum
 
 
-# Laws.
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    game=st.builds(
-        Switch,
-        agents=st.integers(2, 4),
-        rules=st.sampled_from(["modern", "legacy"]),
-        sight=st.sampled_from(["partial", "joint"]),
-        clock=st.booleans(),
-    ),
-    seed=st.integers(0, 2**32 - 1),
-    batch=st.integers(1, 3),
-)
-def test_a_row_of_a_batch_is_the_episode_played_alone(game, seed, batch):
-    rng = np.random.default_rng(seed)
-    actions = rng.integers(5, size=(80, batch, game.agents))
-    actions[:, :, ::2] = np.where(rng.random(actions[:, :, ::2].shape) < 0.4, 3, 4)
-    fresh = rng.random((80, batch)) < 0.02
-    together = game.start(np.zeros((batch, 0)))
-    alone = [game.start(np.zeros((1, 0))) for _ in range(batch)]
-    kept = []
-    for step, (moves, again) in enumerate(zip(actions, fresh, strict=True)):
-        again = again | (together.over & (step % 2 == 0))  # some stay over for a step
-        together = game.restart(together, again, np.zeros((batch, 0)))
-        together = game.step(together, moves)
-        assert (together.rewards >= -0.1).all()
-        assert (together.rewards <= 5).all()
-        assert together.observations.shape == (batch, game.agents, game.inputs)
-        assert 0 <= together.observations.min() <= together.observations.max() <= 1
-        assert not (together.terminated & together.truncated).any()
-        for row in range(batch):
-            none = np.zeros((1, 0))
-            alone[row] = game.restart(alone[row], again[row : row + 1], none)
-            alone[row] = game.step(alone[row], moves[row : row + 1])
-            for field in ("observations", "rewards", "terminated", "truncated"):
-                ours = getattr(together, field)[row]
-                assert np.array_equal(ours, getattr(alone[row], field)[0])
-        kept.append((together.observations, together.observations.copy()))
-    assert all(np.array_equal(now, then) for now, then in kept)
-
-
 def test_a_restart_touches_only_what_it_is_asked_to():
     game = Switch(agents=2, clock=True)
     scene = game.start(np.zeros((3, 0)))
@@ -339,17 +230,8 @@ def test_a_restart_touches_only_what_it_is_asked_to():
     assert again.count.tolist() == [1, 0, 1]
 
 
-@pytest.mark.parametrize("game", GAMES, ids=names)
-def test_it_is_a_markov_game(game):
-    assert isinstance(game, MarkovGame)
-    assert load(game.name) == game
-    assert (game.draws, game.limit, game.actions.size) == (0, 50, 5)
-
-
 def test_what_cannot_be_is_refused():
     with pytest.raises(UserError, match=r"agents must be one of 2, 3, 4; got 5"):
         Switch(agents=5)
     with pytest.raises(UserError, match=r"phantoms must be false where no agent"):
         Switch(agents=4, phantoms=True)
-    with pytest.raises(UserError, match=r"uniforms must be of shape \[B, 0\]"):
-        Switch().start(np.zeros((2, 1)))

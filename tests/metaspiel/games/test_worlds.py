@@ -5,7 +5,7 @@ import pytest
 
 from metaspiel.games.checkers import Checkers
 from metaspiel.games.switch import Switch
-from metaspiel.games.worlds import WORLDS, load, spell
+from metaspiel.games.worlds import WORLDS, load
 from metaspiel.nfg.errors import UserError
 
 NAMES = [
@@ -28,7 +28,7 @@ NAMES = [
 def test_a_name_is_the_game_and_the_game_is_its_name(name, game):
     assert load(name) == game
     assert game.name == name
-    assert spell(game, name.partition("(")[0]) == name
+    assert game.kind == name.partition("(")[0]
 
 
 def test_spaces_order_and_defaults_may_be_as_one_likes():

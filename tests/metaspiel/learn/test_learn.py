@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from responses import task as respond
 
 from metaspiel.games import bargaining_rules as rules
 from metaspiel.games.bargaining import Bargaining, sample_valuations
@@ -288,16 +289,7 @@ def test_it_plays_any_openspiel_game(game):
 def against_uniform(simulator, network, settings, seed, scale):
     """What player 0's response to the uniform policy earns against it."""
     uniform = Pool.uniform(network)
-    asked = Task(
-        simulator=simulator,
-        network=network,
-        settings=settings,
-        player=0,
-        pools=(uniform, uniform),
-        co_play=np.ones(1),
-        seed=(seed,),
-        scale=scale,
-    )
+    asked = respond(simulator, network, settings, uniform, seed=(seed,), scale=scale)
     (answer,) = train([asked])
     pools = (Pool.of(answer.policy[None]), uniform)
     profiles = pure(np.array([[0, 0]]), 4000)

@@ -1,10 +1,11 @@
 """How policies play: greedily, sampled or uniformly; and networks of other kinds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
+from responses import task
 
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.learn.ddqn import train
@@ -14,7 +15,6 @@ from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import Bank, Habit, Pool
 from metaspiel.learn.random import generators
 from metaspiel.learn.settings import DDQN
-from metaspiel.learn.tasks import Task
 from metaspiel.learn.update import StackedDDQN
 from metaspiel.nfg.errors import UserError
 
@@ -90,17 +90,10 @@ def test_a_habit_has_a_network_of_its_own():
     assert torch.allclose(share, wanted, atol=0.01)
 
 
-def task(simulator, network, pool, **changes):
-    made = Task(
-        simulator=simulator,
-        network=network,
-        settings=SMALL,
-        player=0,
-        pools=(pool, pool),
-        co_play=np.full(len(pool), 1 / len(pool)),
-        seed=(1,),
-    )
-    return replace(made, **changes)
+def matched(simulator, network, pools, profiles, **more):
+    """Episodes of these profiles."""
+    shared = {"simulator": simulator, "network": network, "seed": (2,)}
+    return Matches(**shared, pools=pools, profiles=profiles, **more)
 
 
 def test_sampled_co_players_and_payoffs():
@@ -109,17 +102,11 @@ def test_sampled_co_players_and_payoffs():
     network = MLP.of(game, 16)
     zero = np.zeros((1, network.size), np.float32)
     pools = [Pool.uniform(network), *(Pool.of(zero, p) for p in ("sampled", "greedy"))]
-    answers = [train([task(game, network, pool)])[0].policy for pool in pools]
+    answers = [train([task(game, network, SMALL, pool)])[0].policy for pool in pools]
     assert answers[0].tobytes() == answers[1].tobytes() != answers[2].tobytes()
     cells = np.stack([np.arange(3)] * 2, 1)
     pool = pools[0] + pools[1] + pools[2]
-    match = Matches(
-        simulator=game,
-        network=network,
-        pools=(pool, pool),
-        profiles=pure(cells, 500),
-        seed=(2,),
-    )
+    match = matched(game, network, (pool, pool), pure(cells, 500))
     uniform, sampled, greedy = play([match])[0].outcomes
     assert np.array_equal(uniform, sampled)
     assert not np.array_equal(uniform, greedy)
@@ -130,14 +117,8 @@ def test_instances_are_refused_where_chance_plays(play_):
     game = OpenSpielSimulator("matrix_rps")
     network, listed = MLP.of(game, 8), Instances(np.zeros((2, 0)), np.full(2, 0.5))
     pools = (Pool.of(fresh(network)), Pool.of(fresh(network), play_))
-    match = Matches(
-        simulator=game,
-        network=network,
-        pools=pools,
-        profiles=pure(np.zeros((1, 2), int), 2),
-        seed=(0,),
-        instances=listed,
-    )
+    profiles = pure(np.zeros((1, 2), int), 2)
+    match = matched(game, network, pools, profiles, instances=listed)
     with pytest.raises(UserError, match="exact for greedy policies only"):
         play([match])
 
@@ -147,16 +128,10 @@ def test_only_the_fused_learner_minds_what_a_network_is():
     network = Linear(game.inputs, game.actions)
     pool = Pool.uniform(network) + Pool.of(fresh(network), "sampled")
     cells = np.array([[0, 1], [1, 0]])
-    match = Matches(
-        simulator=game,
-        network=network,
-        pools=(pool, pool),
-        profiles=pure(cells, 50),
-        seed=(0,),
-    )
+    match = matched(game, network, (pool, pool), pure(cells, 50))
     assert np.isfinite(play([match])[0].mean).all()
     with pytest.raises(UserError, match="must be an MLP, whose update is written"):
-        train([task(game, network, pool)])
+        train([task(game, network, SMALL, pool)])
     with pytest.raises(UserError, match="must be an MLP"):
         StackedDDQN(LeakyMLP(5, 8, 4), 1, 8, rate=1e-3)
 

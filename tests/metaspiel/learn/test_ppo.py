@@ -162,13 +162,18 @@ def test_same_seed_same_bits_and_an_agent_does_not_feel_the_others_reward():
     assert not torch.equal(ends[0], other.actor.weights)
 
 
+def first_batch(game, settings, rng):
+    """What agents that have learned nothing play."""
+    students = ppo.students(game, settings)
+    agents = students.fresh(0)
+    return ppo.experience(game, settings, students, agents=agents, rng=rng)[1]
+
+
 def test_the_first_ratio_is_one_and_the_first_gradient_the_policy_gradient():
     game = Pennies(states=2, limit=3)
     settings = replace(SMALL, entropy=0.0, kl=0.0)
     agents = ppo.students(game, settings).fresh(0)
-    _, batch = ppo.experience(
-        game, settings, ppo.students(game, settings), agents=agents, rng=stream(0, 1)
-    )
+    batch = first_batch(game, settings, stream(0, 1))
     who = ppo.students(game, settings).policies
     now = who.at(agents.actor.weights, batch.seen)
     assert torch.equal(batch.log_ratios(now), torch.zeros(2, 200))
@@ -185,13 +190,7 @@ def test_the_first_ratio_is_one_and_the_first_gradient_the_policy_gradient():
 
 def test_advantages_are_normalised_agent_by_agent():
     game = Pennies(agents=3)
-    _, batch = ppo.experience(
-        game,
-        SMALL,
-        ppo.students(game, SMALL),
-        agents=ppo.students(game, SMALL).fresh(0),
-        rng=stream(0, 1),
-    )
+    batch = first_batch(game, SMALL, stream(0, 1))
     torch.testing.assert_close(
         batch.advantage.mean(1), torch.zeros(3), atol=1e-6, rtol=0
     )
@@ -236,33 +235,15 @@ def test_time_limits_are_bootstrapped_when_asked():
     long = replace(SMALL, batch=600)
     for asked in (False, True):
         settings = replace(long, bootstrap_limits=asked)
-        agents = ppo.students(Switch(), settings).fresh(0)
-        made[asked] = ppo.experience(
-            Switch(),
-            settings,
-            ppo.students(Switch(), settings),
-            agents=agents,
-            rng=stream(0, 1),
-        )[1]
+        made[asked] = first_batch(Switch(), settings, stream(0, 1))
     assert not torch.equal(made[True].target, made[False].target)
 
 
 def test_team_reward_is_the_sum_for_everyone():
-    own = ppo.experience(
-        Switch(),
-        SMALL,
-        ppo.students(Switch(), SMALL),
-        agents=ppo.students(Switch(), SMALL).fresh(0),
-        rng=stream(1),
-    )[1]
-    team = replace(SMALL, reward="team")
-    all_ = ppo.experience(
-        Switch(),
-        team,
-        ppo.students(Switch(), team),
-        agents=ppo.students(Switch(), team).fresh(0),
-        rng=stream(1),
-    )[1]
+    own, all_ = (
+        first_batch(Switch(), settings, stream(1))
+        for settings in (SMALL, replace(SMALL, reward="team"))
+    )
     assert torch.equal(own.actions, all_.actions)
     assert not torch.equal(own.target, all_.target)
 
@@ -270,13 +251,7 @@ def test_team_reward_is_the_sum_for_everyone():
 def test_updates_may_see_the_first_rows_of_one_environment_only():
     settings = replace(SMALL, rows=6)
     game = Switch(agents=2)
-    _, batch = ppo.experience(
-        game,
-        settings,
-        ppo.students(game, settings),
-        agents=ppo.students(game, settings).fresh(0),
-        rng=stream(1),
-    )
+    batch = first_batch(game, settings, stream(1))
     seen = ppo.lesson(settings, batch)
     assert seen.index.shape == (2, 6)
     assert torch.equal(seen.index[:, 2], batch.index[:, 2 * settings.envs])
@@ -298,7 +273,7 @@ def test_play_stops_when_all_episodes_are_over():
         ({"batch": 2001}, "multiple of envs"),
         ({"rate": 0.0}, "rate must be positive"),
         ({"rate": float("nan")}, "rate must be positive"),
-        ({"gamma": 1.5}, "gamma must be from 0 to 1"),
+        ({"gamma": 1.5}, r"gamma must be in \[0, 1\]"),
         ({"entropy": -1.0}, "entropy must be a number of at least 0"),
         ({"steps": 0}, "steps must be at least 1"),
         ({"rows": 51}, "rows must be from 0 to the steps of one environment, 50"),
