@@ -8,6 +8,7 @@ solver did best, and what in the numbers explains it.
 
 import sys
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,9 @@ from experiments.lab.folder import claim, read_result, record, slug, stored
 from experiments.lab.options import Flat, Resumable
 from experiments.lab.page import Answer, main
 from experiments.psro import config as psro
-from experiments.psro.checkpoint import rows
-from experiments.psro.run import run as run_psro
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
+from psro.metrics import Row
 
 GAMES = {
     "Kuhn poker, 3 players": ("kuhn_poker(players=3)", 25),
@@ -72,6 +72,9 @@ def page(config: Config) -> Answer:
 
 def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, Any]:
     """One run, made or read, as a row of the comparison."""
+    from experiments.psro.checkpoint import finished
+    from experiments.psro.run import run as run_psro
+
     game, iterations = GAMES[title]
     place = folder / f"{slug(game)}-{slug(solver)}"
     run = psro.Config(
@@ -93,44 +96,35 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, An
         files.read_arrays(place / "meta_game.npz")
     else:
         run_psro(run)
-    return _result(title, read_result(done, run), rows(run, place))
+    return _result(title, read_result(done, run), finished(run, place))
 
 
-def _result(
-    title: str, summary: dict[str, Any], rows: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _result(title: str, summary: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
     """One run as a row of the comparison."""
-    solved = [row["iteration"] for row in rows if row["gap"] <= SOLVED]
-    profiles = [_product(row["unique_policies"]) for row in rows]
-    shares = [r["support"] / p for r, p in zip(rows, profiles, strict=True)]
+    gaps = [(row.iteration, row.gap) for row in rows if row.gap is not None]
+    solved = [iteration for iteration, gap in gaps if gap <= SOLVED]
+    shares = [row.support / prod(row.unique_policies) for row in rows]
+    welfare = [
+        None if row.eval_gap is None or row.eval_gap > SOLVED else row.eval_value_sum
+        for row in rows
+    ]
     return {
         "title": title,
         "solver": summary["solver"],
         "gap": summary["gap"],
         "first_solved": solved[0] if solved else None,
         "welfare": summary["value_sum"],
-        "best_welfare": max(
-            (r["eval_value_sum"] for r in rows if r["eval_gap"] <= SOLVED),
-            default=None,
-        ),
+        "best_welfare": max((w for w in welfare if w is not None), default=None),
         "policies": sum(summary["unique_policies"]),
         "support_share": sum(shares) / len(shares),
         "meta_gap": summary["meta_gap"],
-        "statuses": sorted({row["status"] for row in rows}),
+        "statuses": sorted({row.status for row in rows}),
         "cpu_seconds": summary["cpu_seconds"],
-        "rows": [[row["iteration"], row["gap"]] for row in rows],
+        "rows": [list(pair) for pair in gaps],
         "evaluation": [
-            [r["iteration"], r["eval_value_sum"] if r["eval_gap"] <= SOLVED else None]
-            for r in rows
+            [row.iteration, worth] for row, worth in zip(rows, welfare, strict=True)
         ],
     }
-
-
-def _product(sizes: list[int]) -> int:
-    total = 1
-    for size in sizes:
-        total *= size
-    return total
 
 
 def verdict(results: list[dict[str, Any]]) -> list[str]:

@@ -18,6 +18,7 @@ correlated). ``Setup`` holds the parts, ``start``, ``step`` and ``run`` go from
 >>> [state.iteration for state in run(setup, start(setup), iterations=2)]
 [1, 2]
 
+``exact_arena`` and ``learned_arena`` give a game the oracle and the evaluator it needs.
 Importing this package loads nothing heavy; torch comes with the learned oracle.
 """
 
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
+    from psro.arena import Arena, exact_arena, learned_arena
     from psro.cluster import Ray
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.executor import Executor, InProcess
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from psro.workers import Processes
 
 __all__ = [
+    "Arena",
     "Evaluator",
     "ExactEvaluator",
     "ExactOracle",
@@ -54,6 +57,8 @@ __all__ = [
     "State",
     "Table",
     "Target",
+    "exact_arena",
+    "learned_arena",
     "respond",
     "run",
     "start",
@@ -62,6 +67,7 @@ __all__ = [
 __getattr__, __dir__ = public(
     __name__,
     {
+        ".arena": ("Arena", "exact_arena", "learned_arena"),
         ".loop": ("respond", "run", "start", "step"),
         ".setup": ("Evaluator", "Oracle", "Setup", "Stage"),
         ".parts": ("Member", "Population", "Response", "State", "Table", "Target"),

@@ -6,17 +6,13 @@ arrives are one policy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TieBreak
 from metaspiel.nfg.errors import UserError, unknown
-from psro.parts import Population, Response, Table, Target
-
-Initial = Literal["uniform", "random_deterministic"]
-INITIAL: tuple[Initial, ...] = get_args(Initial)
+from psro.parts import INITIAL, Initial, Population, Response, Table, Target
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,6 @@
 """Progress of pieces of work and the time left: live on a terminal, else in lines."""
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -92,6 +93,7 @@ class Watch:
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),  # else it goes where the user wants it
         )
         self._live.start()
         total = sum(piece.effort for piece in self._pieces.values())

@@ -23,9 +23,9 @@ from metaspiel.learn.graphs import Captured
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.replay import Replay
-from metaspiel.learn.settings import DDQN
+from metaspiel.learn.settings import DDQN, Engine
 from metaspiel.learn.tasks import Learned, Task
-from metaspiel.learn.update import Engine, StackedDDQN
+from metaspiel.learn.update import StackedDDQN
 from offline.dynamics import train as fit
 from offline.ensemble import Training
 from offline.model import ModelSimulator

@@ -128,12 +128,16 @@ def test_a_resumed_run_may_go_further_but_not_elsewhere(tmp_path, capsys):
 
 
 def test_trials_do_not_depend_on_who_runs_beside_them(tmp_path, capfd):
-    start = ("--game", "kuhn_poker", "--iterations", 2, "--quiet")
+    start = ("--game", "kuhn_poker", "--iterations", 2)
     many, jobs, one = (tmp_path / n for n in ("many", "jobs", "one"))
-    assert call(*start, "--trials", 2, "--seed", 5, "--out", many) == 0
-    assert call(*start, "--trials", 2, "--seed", 5, "--jobs", 2, "--out", jobs) == 0
-    assert call(*start, "--seed", 6, "--out", one) == 0
+    trials = ("--trials", 2, "--seed", 5)
+    assert call(*start, *trials, "--out", many, "--quiet") == 0
+    assert call(*start, "--seed", 6, "--out", one, "--quiet") == 0
     assert capfd.readouterr().err == ""
+    assert call(*start, *trials, "--jobs", 2, "--out", jobs) == 0
+    shown = capfd.readouterr().err.splitlines()
+    assert [line.split()[0] for line in shown] == ["1/2", "2/2"]
+    assert {line.rpartition(": ")[2] for line in shown} == {"seed 5", "seed 6"}
     for folder in (many, jobs):
         assert rows(folder / "trial_1") == rows(one)
         assert arrays(folder / "trial_1") == arrays(one)
@@ -182,6 +186,8 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--iterations", -1), "--iterations must be at least 0"),
         (("--trials", 0), "--trials must be at least 1"),
         (("--horizon", 0), "--horizon must be at least 1"),
+        (("--jobs", 2), "--trials 2 asks for more"),
+        (("--ddqn.rate", 0.1), "--ddqn: it must go with another --oracle"),
         (("--final-gap",), "--final-gap: it must go with another --oracle"),
         (("--prune", 2), "--prune must be in [0, 1)"),
         (("--memory-gb", 0), "--memory-gb must be positive"),
@@ -438,7 +444,9 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--gaps", "all"], "--gaps: it must go with another --oracle; 'ddqn'"),
         (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
         (["--game", "kuhn_poker)"], "brackets must be closed"),
-        (["--device", "cuda"], "torch finds none"),
+        (["--ddqn.device", "cuda"], "torch finds none"),
+        (["--ddqn.rate", "2"], "DDQN(): rate must be a number in [0, 1]; got 2.0"),
+        (["--ddqn.decisions", "100000"], "--decisions is the budget"),
     ],
 )
 def test_impossible_learned_runs_are_refused(tmp_path, capsys, words, sentence):

@@ -22,6 +22,7 @@ from experiments.psro.config import Config, Run
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
+from psro.arena import Arena
 
 ROOT = Path(__file__).parents[2]
 TRIALS = [
@@ -116,8 +117,8 @@ def test_workers_of_a_killed_run_write_no_more(tmp_path: Path):
 def test_what_fails_in_a_worker_is_one_sentence(tmp_path: Path):
     (tmp_path / "trial_0").touch()
     config = Config(iterations=1, trials=2, run=Run(jobs=2))
-    with pytest.raises(UserError, match="trial_0"):
-        psro_run._work([(config, tmp_path / "trial_0")])
+    (outcome,) = psro_run._elsewhere([(config, tmp_path / "trial_0")])
+    assert outcome.user and "trial_0" in (outcome.fault or "")
 
 
 def test_a_run_owns_its_folder_whatever_is_removed_from_it(tmp_path: Path):
@@ -156,17 +157,17 @@ def test_an_older_configuration_is_never_written_over_a_newer(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Another run widens the folder after ours has read it, before it owns it."""
-    check, busy = psro_run.check, []
+    built, busy = psro_run.built, []
 
-    def late(config: psro.Config) -> None:
-        check(config)
+    def late(config: psro.Config) -> Arena:
         if not busy:
             busy.append(1)
             words = ["--iterations", "9", "--stop-gap", "1e-12"]
             start = [sys.executable, "-m", "experiments.psro", "--resume", "--quiet"]
             subprocess.run([*start, "--out", str(copy), *words], check=True)
+        return built(config)
 
-    monkeypatch.setattr(psro_run, "check", late)
+    monkeypatch.setattr(psro_run, "built", late)
     assert resume(copy, "--iterations", 10) == 2
     error = capsys.readouterr().err
     assert "config.json' must be as it was when this run began" in error
