@@ -18,6 +18,7 @@ from matrl.matrix_games import START, Games
 from matrl.meta_2x2 import MetaGames
 from metaspiel.nfg.errors import UserError, unknown
 
+Points = Float64[ndarray, "B 2"]
 BOX = 0.05
 """A point has converged when both probabilities are nearer than this to an equilibrium
 (Wen et al., MATRL, section 5.1)."""
@@ -27,12 +28,7 @@ BOX = 0.05
 class Rule(Protocol):
     """How the players' probabilities move from step to step."""
 
-    def step(
-        self,
-        games: Games,
-        point: Float64[ndarray, "B 2"],
-        uniform: Float64[ndarray, "B 2"],
-    ) -> Float64[ndarray, "B 2"]:
+    def step(self, games: Games, point: Points, uniform: Points) -> Points:
         """The next point of each game.
 
         Args:
@@ -43,7 +39,7 @@ class Rule(Protocol):
         ...
 
 
-def clip(point: Float64[ndarray, "B 2"]) -> Float64[ndarray, "B 2"]:
+def clip(point: Points) -> Points:
     """The nearest point whose numbers are probabilities."""
     return np.minimum(np.maximum(point, 0.0), 1.0)
 
@@ -69,12 +65,7 @@ class IGA:
     def __post_init__(self) -> None:
         _check("IGA", alpha=self.alpha)
 
-    def step(
-        self,
-        games: Games,
-        point: Float64[ndarray, "B 2"],
-        uniform: Float64[ndarray, "B 2"],
-    ) -> Float64[ndarray, "B 2"]:
+    def step(self, games: Games, point: Points, uniform: Points) -> Points:
         return clip(point + self.alpha * games.gradient(point))
 
 
@@ -97,12 +88,7 @@ class LookAhead:
     def __post_init__(self) -> None:
         _check("LookAhead", alpha=self.alpha, gamma=self.gamma)
 
-    def step(
-        self,
-        games: Games,
-        point: Float64[ndarray, "B 2"],
-        uniform: Float64[ndarray, "B 2"],
-    ) -> Float64[ndarray, "B 2"]:
+    def step(self, games: Games, point: Points, uniform: Points) -> Points:
         ahead = point + self.gamma * games.gradient(point)
         ahead = clip(ahead) if self.project else ahead
         return clip(point + self.alpha * games.gradient(ahead))
@@ -131,12 +117,7 @@ class WoLF:
         if self.aim not in ("mixed", "first"):
             raise unknown("WoLF()", "aim", self.aim, ("mixed", "first"))
 
-    def step(
-        self,
-        games: Games,
-        point: Float64[ndarray, "B 2"],
-        uniform: Float64[ndarray, "B 2"],
-    ) -> Float64[ndarray, "B 2"]:
+    def step(self, games: Games, point: Points, uniform: Points) -> Points:
         aim = games.mixed() if self.aim == "mixed" else games.equilibria[:, 0]
         gradient = games.gradient(point)
         wins = (point - aim) * gradient > 0  # V is linear in the own probability
@@ -178,19 +159,13 @@ class MATRL:
                 f"MATRL(): a fixed gate must lie in [0, 1]; got {self.gate}"
             )
 
-    def predicted(
-        self, games: Games, point: Float64[ndarray, "B 2"]
-    ) -> Float64[ndarray, "B 2"]:
+    def predicted(self, games: Games, point: Points) -> Points:
         """The point that a trial step leads to."""
         return clip(point + self.alpha * games.gradient(point))
 
     def kept(
-        self,
-        games: Games,
-        point: Float64[ndarray, "B 2"],
-        predicted: Float64[ndarray, "B 2"],
-        uniform: Float64[ndarray, "B 2"],
-    ) -> Float64[ndarray, "B 2"]:
+        self, games: Games, point: Points, predicted: Points, uniform: Points
+    ) -> Points:
         """Rho: the share of its current policy that each player keeps."""
         if self.gate == "nash":
             meta = meta_game(games, point, predicted)
@@ -200,12 +175,7 @@ class MATRL:
             return uniform
         return np.full(point.shape, float(self.gate))
 
-    def step(
-        self,
-        games: Games,
-        point: Float64[ndarray, "B 2"],
-        uniform: Float64[ndarray, "B 2"],
-    ) -> Float64[ndarray, "B 2"]:
+    def step(self, games: Games, point: Points, uniform: Points) -> Points:
         predicted = self.predicted(games, point)
         rho = self.kept(games, point, predicted, uniform)
         mixture = clip(rho * point + (1 - rho) * predicted)  # clip: rounding only
@@ -214,11 +184,7 @@ class MATRL:
         return clip(point + self.beta * games.gradient(mixture))
 
 
-def meta_game(
-    games: Games,
-    point: Float64[ndarray, "B 2"],
-    predicted: Float64[ndarray, "B 2"],
-) -> MetaGames:
+def meta_game(games: Games, point: Points, predicted: Points) -> MetaGames:
     """The exact meta-games between current and predicted strategies.
 
     Gains are computed from gradients, payoffs being linear in each probability: the
@@ -235,7 +201,7 @@ def points(
     steps: int,
     seed: int,
     start: tuple[float, float] = START,
-) -> Iterator[Float64[ndarray, "B 2"]]:
+) -> Iterator[Points]:
     """The points of all games: where they start, then after each step.
 
     Every game draws its own random numbers, whatever becomes of the others.
@@ -282,7 +248,7 @@ class Race:
 
     first: Int64[ndarray, "B"]
     settled: Int64[ndarray, "B"]
-    last: Float64[ndarray, "B 2"]
+    last: Points
 
 
 def race(
@@ -304,7 +270,7 @@ def race(
     return Race(first, np.where(settled <= steps, settled, -1), point)
 
 
-def near(games: Games, point: Float64[ndarray, "B 2"]) -> Bool[ndarray, "B E"]:
+def near(games: Games, point: Points) -> Bool[ndarray, "B E"]:
     """Which equilibria each point is within ``BOX`` of."""
     inside = np.abs(games.equilibria - point[:, None]) < BOX  # NaN is never near
     return inside[..., 0] & inside[..., 1]

@@ -3,7 +3,7 @@
 Each iteration fills the payoff table of all profiles, asks a meta-solver for a
 distribution over them, and adds responses to it (PSRO; JPSRO where the distribution is
 correlated). ``Setup`` holds the parts, ``start``, ``step`` and ``run`` go from
-``State`` to ``State``:
+``State`` to ``State``, and ``until`` goes on until a ``Stop``:
 
 >>> from meta_solvers import get
 >>> from metaspiel.games.openspiel import sequence_form
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from psro.parts import Member, Population, Response, State, Table, Target
     from psro.rl import LearnedOracle, SampledEvaluator
     from psro.setup import Evaluator, Oracle, Setup, Stage
+    from psro.stopping import Stop, until
     from psro.workers import Processes
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "Setup",
     "Stage",
     "State",
+    "Stop",
     "Table",
     "Target",
     "exact_arena",
@@ -63,12 +65,14 @@ __all__ = [
     "run",
     "start",
     "step",
+    "until",
 ]
 __getattr__, __dir__ = public(
     __name__,
     {
         ".arena": ("Arena", "exact_arena", "learned_arena"),
         ".loop": ("respond", "run", "start", "step"),
+        ".stopping": ("Stop", "until"),
         ".setup": ("Evaluator", "Oracle", "Setup", "Stage"),
         ".parts": ("Member", "Population", "Response", "State", "Table", "Target"),
         ".exact": ("ExactEvaluator", "ExactOracle"),

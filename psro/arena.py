@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from meta_solvers.base import MetaSolver, Progress, check
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TieBreak
 from metaspiel.learn.settings import DDQN
@@ -44,6 +45,18 @@ class Arena:
     facts: Mapping[str, Any]
     probe: Game
     parts: Callable[[int, Executor], tuple[Oracle, Evaluator]]
+
+    def require(self, solver: MetaSolver, horizon: int | None = None) -> None:
+        """Refuses a meta-solver that could not take the meta-games of a run.
+
+        Args:
+          solver: it is asked before anything is trained or written.
+          horizon: how many iterations the loop will name to it.
+
+        Raises:
+          UserError: it refuses.
+        """
+        check(solver, self.probe, Progress(iteration=0, horizon=horizon))
 
 
 def exact_arena(

@@ -4,11 +4,9 @@ import sys
 
 from experiments.psro.config import Config
 from meta_solvers import get
-from meta_solvers.base import MetaSolver, Progress, check
 from metaspiel.games.sequence import SequenceForm, from_normal_form
 from metaspiel.nfg import load
 from metaspiel.nfg.errors import UserError
-from metaspiel.nfg.game import Game
 from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor
 from psro.parts import CONCEPTS
@@ -22,8 +20,9 @@ def built(config: Config) -> Arena:
       UserError: no such game, or one that the oracle cannot play.
     """
     if config.oracle == "exact":
+        form = _sequence_form(config)
         return exact_arena(
-            _sequence_form(config),
+            form,
             tie_break=config.tie_break,
             initial=config.initial,
             shared=config.symmetric,
@@ -71,10 +70,11 @@ def assembled(config: Config, arena: Arena, executor: Executor) -> Setup:
     Raises:
       UserError: no such solver, or one that cannot take the meta-games of the run.
     """
-    solver = _solver(config.solver, arena.probe, config.horizon)
-    evaluation = None
-    if config.eval_solver is not None:
-        evaluation = _solver(config.eval_solver, arena.probe, config.horizon)
+    solver = get(config.solver)
+    evaluation = None if config.eval_solver is None else get(config.eval_solver)
+    for chosen in (solver, evaluation):
+        if chosen is not None:
+            arena.require(chosen, config.horizon)
     concept = config.concept
     if concept == "auto":
         concept = "cce" if solver.concept == "none" else solver.concept
@@ -93,15 +93,3 @@ def assembled(config: Config, arena: Arena, executor: Executor) -> Setup:
         measured=CONCEPTS if config.gaps == "all" else (),
         horizon=config.horizon,
     )
-
-
-def _solver(name: str, probe: Game, horizon: int | None) -> MetaSolver:
-    solver = get(name)
-    try:
-        check(solver, probe, Progress(iteration=0, horizon=horizon))
-    except UserError as error:
-        if horizon is not None:
-            raise
-        check(solver, probe, Progress(iteration=0, horizon=1))  # no horizon mends that
-        raise UserError(f"{error} (--horizon names one)") from None
-    return solver

@@ -54,39 +54,43 @@ def _figures(
     values["sum (welfare)"] = _line(rows, lambda row: row.value_sum)
     values["sum, evaluation"] = _line(rows, lambda row: row.eval_value_sum)
     concept = summary.concept.upper()
-    return [
-        figure(
+    seconds = {
+        stage: _line(rows, lambda row, stage=stage: row.cpu_seconds[stage])
+        for stage in rows[0].cpu_seconds
+    }
+    seconds["all"] = _line(rows, lambda row: sum(row.cpu_seconds.values()))
+    charts = {
+        "gap": (
             curve(gaps, f"full-game {concept} gap", log=True),
             "Gap",
             "Sum over players of what a best response over all policies of the game "
             f"gains against the meta-strategy; 0 is an exact {concept}. Gaps below "
             f"{FLOOR:g} are drawn there; gaps that were not measured are left out.",
-            plots / "gap.png",
         ),
-        figure(
+        "value": (
             curve(values, "expected payoff", log=False),
             "Value and welfare",
             "Expected payoff of each player, and their sum.",
-            plots / "value.png",
         ),
-        figure(
+        "strategy": (
             _strategies(rows),
             "Meta-strategy over iterations",
             "Probability of each policy (row) in each iteration (column).",
-            plots / "strategy.png",
         ),
-        figure(
+        "payoffs": (
             _heat_maps(payoffs),
             "Payoffs of the final meta-game",
             "With three players or more, averaged over the policies of the others.",
-            plots / "payoffs.png",
         ),
-        figure(
-            _timings(rows),
+        "time": (
+            curve(seconds, "CPU seconds", log=False),
             "CPU time",
             "Seconds so far: best responses and gaps, payoff table, meta-solvers.",
-            plots / "time.png",
         ),
+    }
+    return [
+        figure(drawn, title, caption, plots / f"{name}.png")
+        for name, (drawn, title, caption) in charts.items()
     ]
 
 
@@ -134,16 +138,4 @@ def _heat_maps(payoffs: ndarray) -> Figure:
         if players > 1:
             axes.set_xlabel(f"policy of player {other}", fontsize=8)
     drawn.tight_layout()
-    return drawn
-
-
-def _timings(rows: Sequence[Row]) -> Figure:
-    drawn = Figure(figsize=(WIDTH, 3.0))
-    axes = drawn.subplots()
-    stages = list(rows[0].cpu_seconds)
-    heights = [[row.cpu_seconds[stage] for row in rows] for stage in stages]
-    axes.stackplot([row.iteration for row in rows], heights, labels=stages)
-    axes.set_xlabel("iteration")
-    axes.set_ylabel("CPU seconds")
-    axes.legend(fontsize=8, loc="upper left")
     return drawn

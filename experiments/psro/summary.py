@@ -34,7 +34,7 @@ class Summary:
     seed: int
     selection: str
     last: Row
-    stopped: str
+    stopped: str | None
     failed: bool
     cpu_seconds_of: str
     facts: Mapping[str, Any]

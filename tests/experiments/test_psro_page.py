@@ -203,8 +203,8 @@ def test_yaml_defaults(tmp_path, capsys):
             "must be zero-sum",
         ),
         (("--solver", "nash_lp", "--players", 3), "exactly 2 players; got 3\n"),
-        (("--solver", "rrd:final=0"), "no horizon (--horizon names one)"),
-        (("--eval-solver", "mix(rrd:final=0)"), "no horizon (--horizon names one)"),
+        (("--solver", "rrd:final=0"), "the loop knows no horizon (name one)"),
+        (("--eval-solver", "mix(rrd:final=0)"), "the loop knows no horizon (name one)"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(

@@ -1,6 +1,7 @@
 """Errors of a model's payoffs against the true game."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -55,23 +56,14 @@ def test_uniform_play_pays_what_it_pays_in_the_game(model):
 
 
 def test_errors_are_those_of_the_table(model, policies):
-    agreed = agreement(
-        GAME,
-        model,
-        NETWORK,
-        policies=policies,
-        payoffs=table(1.0),
-        episodes=200,
-        seed=(0,),
-    )
+    asked = partial(agreement, GAME, model, NETWORK, policies=policies, seed=(0,))
+    agreed = asked(payoffs=table(1.0), episodes=200)
     assert agreed.profiles.tolist() == [[0, 0], [0, 1], [1, 1]]
     exact = table(0.0)
     for (i, j), pays in zip(agreed.profiles, agreed.true, strict=True):
         exact[:, :, i, j] = pays
         exact[:, :, j, i] = pays[::-1]
-    again = agreement(
-        GAME, model, NETWORK, policies=policies, payoffs=exact, episodes=200, seed=(0,)
-    )
+    again = asked(payoffs=exact, episodes=200)
     np.testing.assert_array_equal(again.true, agreed.true)
     assert again.utility_error == 0 < agreed.utility_error
     assert again.utility_error_on_true == agreed.utility_error_on_true > 0
@@ -89,35 +81,12 @@ def test_uncertainty_is_that_of_the_members(model, policies):
 
 
 def test_what_does_not_fit_is_refused(model, policies):
+    asked = partial(agreement, GAME, model, NETWORK, seed=(0,))
     with pytest.raises(UserError, match="the table must be of 1 policies"):
-        agreement(
-            GAME,
-            model,
-            NETWORK,
-            policies=Pool.uniform(NETWORK),
-            payoffs=table(0.0),
-            episodes=10,
-            seed=(0,),
-        )
+        asked(policies=Pool.uniform(NETWORK), payoffs=table(0.0), episodes=10)
     with pytest.raises(UserError, match="episodes must be at least 1"):
-        agreement(
-            GAME,
-            model,
-            NETWORK,
-            policies=policies,
-            payoffs=table(0.0),
-            episodes=0,
-            seed=(0,),
-        )
+        asked(policies=policies, payoffs=table(0.0), episodes=0)
     lopsided = table(0.0)
     lopsided[0, 0, 0, 1] = 1.0  # not what player 1 is paid in [1, 0]
     with pytest.raises(UserError, match="must be that of a symmetric game"):
-        agreement(
-            GAME,
-            model,
-            NETWORK,
-            policies=policies,
-            payoffs=lopsided,
-            episodes=10,
-            seed=(0,),
-        )
+        asked(policies=policies, payoffs=lopsided, episodes=10)

@@ -40,6 +40,15 @@ def test_the_probe_is_a_meta_game_of_the_arena():
         assert solve("mgcce", arena.probe).status.name == "OK"
 
 
+def test_a_solver_that_must_refuse_does_so_before_a_run():
+    arena = exact_arena(sequence_form("kuhn_poker", 3))
+    arena.require(get("rrd:final=0"), horizon=5)
+    with pytest.raises(UserError, match="knows no horizon"):
+        arena.require(get("rrd:final=0"))
+    with pytest.raises(UserError, match="exactly 2 players; got 3"):
+        arena.require(get("nash_lp"))
+
+
 def test_a_shared_pool_needs_a_symmetric_game():
     game = Game(np.random.default_rng(0).normal(size=(2, 3, 3)))
     with pytest.raises(UserError, match="exchanging players"):
