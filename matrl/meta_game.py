@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float32, Float64
 from numpy import ndarray
 
-from meta_solvers.base import SolverFailed, Status, solve
+from meta_solvers.base import SolverFailed, Status
+from meta_solvers.solving import solve
 from meta_solvers.two_action import TwoActionNash
 from metaspiel.learn.ppo import Diverged
 from metaspiel.nfg.game import Game

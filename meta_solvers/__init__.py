@@ -22,9 +22,9 @@ from meta_solvers.base import (
     Status,
     fact,
     failure,
-    solve,
 )
 from meta_solvers.registry import get, names, register
+from meta_solvers.solving import solve
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Gaps, measure

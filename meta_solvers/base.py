@@ -1,11 +1,10 @@
 """What a meta-solver is, what it answers, and the one front door ``solve``."""
 
 import math
-import time
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy import ndarray
 from meta_solvers.values import Answer, MetaSolution, Progress, SolverFailed, Status
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.gaps import Concept, Gaps, expected, measure
+from metaspiel.nfg.gaps import Concept
 
 __all__ = [
     "Answer",
@@ -28,7 +27,6 @@ __all__ = [
     "describe",
     "fact",
     "failure",
-    "solve",
     "summands",
 ]
 
@@ -146,115 +144,6 @@ def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> N
         raise UserError(f"{name}: {reason}")
 
 
-def solve(
-    solver: MetaSolver | str,
-    game: Game | Any,
-    rng: np.random.Generator | int = 0,
-    *,
-    throw: bool = True,
-    tolerance: float = 1e-6,
-    prune: float = 0.0,
-    progress: Progress | None = None,
-) -> MetaSolution:
-    """Solves a game and measures the answer: the only way a solution is made.
-
-    Args:
-      solver: a solver value, or its spec, e.g. ``"mgcce"``.
-      game: a ``Game``; a payoff array ``[N, A1, ..., AN]``; or a matrix of two or more
-        rows, the row player's payoffs in a two-player zero-sum game, which the
-        diagnostics say under "read_as". A matrix of one row could be either, and is
-        refused: ``Game(payoffs)`` has one player, ``Game.zero_sum(matrix)`` two.
-      rng: a generator, or a seed for one, a whole number >= 0.
-      throw: raise on any status but OK; otherwise report it in the solution.
-      tolerance: gap allowed beyond the solver's own epsilon, as a fraction of each
-        player's payoff range.
-      prune: probabilities below this are set to 0 and the rest rescaled, before the
-        answer is measured; the mass removed is in the diagnostics.
-      progress: how far the loop is that asks, for solvers that read it.
-
-    Raises:
-      UserError: the spec does not parse, an argument is of the wrong kind, or the
-        solver cannot take this game.
-      SolverFailed: ``throw`` and the status is not OK.
-    """
-    solver = _as_solver(solver)
-    game, notes = _as_game(game)
-    if not isinstance(progress, Progress | None):
-        raise UserError(
-            f"solve(): progress must be a Progress or None; got {progress!r}"
-        )
-    check(solver, game, progress)
-    rng = _as_generator(rng)
-    expand = solver.expands_repeats and game.repeats is not None
-    seen = game.expanded() if expand else game
-    if expand and progress is not None:
-        progress = replace(progress, past=())
-    start = time.process_time()
-    try:
-        answer = solver.answer(seen, rng, progress)
-    except np.linalg.LinAlgError as error:
-        answer = failure(seen, Status.NUMERICAL, reason=str(error))
-    seconds = time.process_time() - start
-    if not isinstance(answer, Answer):
-        raise UserError(
-            f"{type(solver).__name__}.distribution(): it must return an Answer; got "
-            f"{type(answer).__name__}"
-        )
-    if expand:
-        answer = replace(answer, joint=game.folded(answer.joint))
-    answer = replace(answer, diagnostics={**answer.diagnostics, **notes})
-    solution = _measured(
-        solver, game, answer, seconds=seconds, tolerance=tolerance, prune=prune
-    )
-    if throw and solution.status is not Status.OK:
-        raise SolverFailed(solution)
-    return solution
-
-
-def _as_solver(solver: Any) -> MetaSolver:
-    if isinstance(solver, str):
-        from meta_solvers.registry import get  # it imports this module
-
-        return get(solver)
-    if not isinstance(solver, MetaSolver):
-        raise UserError(
-            "solve(): solver must be a solver or its spec, e.g. 'mgcce'; got "
-            f"{solver!r}"
-        )
-    return solver
-
-
-def _as_generator(rng: Any) -> np.random.Generator:
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if not isinstance(rng, int | np.integer) or rng < 0:
-        raise UserError(
-            "solve(): rng must be a generator of numpy's or a whole number >= 0, its "
-            f"seed; got {rng!r}"
-        )
-    return np.random.default_rng(rng)
-
-
-def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
-    """A game, and how it was read where an array could mean two."""
-    if isinstance(given, Game):
-        return given, {}
-    try:
-        axes = np.ndim(given)
-    except ValueError:  # ragged: Game says so
-        axes = 0
-    if axes != 2:
-        return Game(given), {}
-    if len(given) == 1:
-        raise UserError(
-            "solve(): a matrix must have two rows or more, since one row may be a game "
-            "of one player, Game(payoffs), or a zero-sum game, Game.zero_sum(matrix); "
-            f"got shape {list(np.shape(given))}"
-        )
-    sentence = "the row player's payoffs in a two-player zero-sum game"
-    return Game.zero_sum(given), {"read_as": sentence}
-
-
 def summands(concept: Concept, game: Game) -> Float64[ndarray, " N"]:
     """How many gains a player's gap adds up ``[N]``: for CE one a recommendation."""
     return np.array(game.actions if concept == "ce" else [1.0] * game.players, float)
@@ -263,74 +152,3 @@ def summands(concept: Concept, game: Game) -> Float64[ndarray, " N"]:
 def failure(game: Game, status: Status, **diagnostics: Any) -> Answer:
     """An answer that has no joint, and says why."""
     return Answer(np.full(game.actions, np.nan), status, 0.0, diagnostics)
-
-
-def _plain(value: Any) -> Any:
-    """A diagnostic without numpy's types, so that it can be written as JSON."""
-    if isinstance(value, ndarray | np.generic):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value
-
-
-def _measured(
-    solver: MetaSolver,
-    game: Game,
-    answer: Answer,
-    seconds: float,
-    tolerance: float,
-    prune: float,
-) -> MetaSolution:
-    diagnostics = {key: _plain(v) for key, v in answer.diagnostics.items()}
-    joint, status = np.asarray(answer.joint, dtype=np.float64), answer.status
-    total = joint.sum()
-    none = status in (Status.INFEASIBLE, Status.NUMERICAL)
-    if none or not np.all(np.isfinite(joint)) or total <= 0:
-        status = status if none else Status.NUMERICAL
-        lost = np.full(game.players, np.nan)
-        gaps, joint, values = (
-            Gaps(lost, lost, lost),
-            np.full(game.actions, np.nan),
-            lost,
-        )
-        return MetaSolution(
-            joint=joint,
-            gaps=gaps,
-            values=values,
-            status=status,
-            diagnostics=diagnostics,
-            solver=describe(solver),
-            seconds=seconds,
-        )
-    # Rounding leaves entries of -1e-17 and sums of 1 + 1e-16. They are mended here,
-    # in one place, and the size of the mend is part of the result.
-    mended = np.maximum(joint, 0.0)
-    mended /= mended.sum()
-    diagnostics["mended"] = float(np.abs(mended - joint).sum())
-    small = mended < prune
-    if prune > 0 and not small.all():
-        diagnostics["pruned"] = float(mended[small].sum())
-        mended[small] = 0.0
-        mended /= mended.sum()
-    gaps = measure(game, mended)
-    allowed = np.asarray(answer.epsilon) + tolerance * game.scale
-    excess = gaps.of(solver.concept) - allowed
-    wrong = diagnostics["mended"] > max(tolerance, 1e-6)
-    if status is Status.OK and (np.any(excess > 0) or wrong):
-        status = Status.INACCURATE
-    if np.any(np.asarray(answer.epsilon) != 0):
-        diagnostics["epsilon"] = np.broadcast_to(answer.epsilon, game.players).tolist()
-    mended.flags.writeable = False
-    values = expected(game, mended)
-    return MetaSolution(
-        joint=mended,
-        gaps=gaps,
-        values=values,
-        status=status,
-        diagnostics=diagnostics,
-        solver=describe(solver),
-        seconds=seconds,
-    )

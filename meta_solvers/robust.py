@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import Answer, MetaSolver, Status, solve
+from meta_solvers.base import Answer, MetaSolver, Status
 from meta_solvers.lp import minimise
 from meta_solvers.replicator import ReplicatorDynamics
+from meta_solvers.solving import solve
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import against

@@ -20,9 +20,9 @@ from meta_solvers.base import (
     check,
     fact,
     failure,
-    solve,
 )
 from meta_solvers.dominance import survivors
+from meta_solvers.solving import solve
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept

@@ -16,14 +16,9 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
-    from meta_solvers.base import (
-        MetaSolution,
-        MetaSolver,
-        SolverFailed,
-        Status,
-        solve,
-    )
+    from meta_solvers.base import MetaSolution, MetaSolver, SolverFailed, Status
     from meta_solvers.registry import get, names, register
+    from meta_solvers.solving import solve
     from metaspiel.games.openspiel import sequence_form
     from metaspiel.nfg.errors import UserError
     from metaspiel.nfg.game import Game

@@ -6,7 +6,8 @@ from dataclasses import replace
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import MetaSolution, MetaSolver, Progress, solve
+from meta_solvers.base import MetaSolution, MetaSolver, Progress
+from meta_solvers.solving import solve
 from metaspiel.nfg.game import Game
 from psro.parts import Population, Response, State, Table, TargetConcept
 from psro.setup import Setup, Stage

@@ -20,16 +20,9 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import (
-    Answer,
-    MetaSolution,
-    MetaSolver,
-    Status,
-    fact,
-    failure,
-    solve,
-)
+from meta_solvers.base import Answer, MetaSolution, MetaSolver, Status, fact, failure
 from meta_solvers.registry import get
+from meta_solvers.solving import solve
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept

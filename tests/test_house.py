@@ -1,27 +1,18 @@
-"""The house: imports go downward only, heavy ones stay where they are needed."""
+"""The house: floors, wings and small files, as docs/architecture.md draws them."""
 
 import ast
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+import floor_plan
+
 ROOT = Path(__file__).parents[1]
-# Floor of each room; a room may import from lower floors and from itself.
-FLOORS = {
-    "metaspiel.nfg": 0,
-    "metaspiel.files": 1,
-    "metaspiel.games": 2,
-    "meta_solvers": 3,
-    "metaspiel.learn": 3,
-    "psro": 4,
-    "matrl": 4,
-    "offline": 5,
-    "experiments": 6,
-}
-
-
+FLOORS = floor_plan.floors()
 DOOR = ("metaspiel", "metaspiel.cli", "metaspiel.__main__")
 
 
@@ -42,13 +33,40 @@ def imports(path: Path) -> set[str]:
 
 
 def test_imports_go_downward():
+    """From a room to lower floors only: no wing imports another."""
     wrong = []
-    for room, floor in FLOORS.items():
-        for path in files(room):
-            for other in imports(path) & FLOORS.keys() - {room}:
-                if FLOORS[other] >= floor:
-                    wrong.append(f"{path.relative_to(ROOT)} imports {other}")
+    for name, others in floor_plan.imports().items():
+        room = floor_plan.room_of(name)
+        for other in others if room else ():
+            there = floor_plan.room_of(other)
+            if there and there != room and FLOORS[there] >= FLOORS[room]:
+                wrong.append(f"{name} imports {other}")
     assert not wrong
+
+
+def test_every_room_is_in_the_picture():
+    """All packages are drawn but the door and parts of a room."""
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in floor_plan.modules().values()
+        if path.name == "__init__.py"
+    }
+    assert FLOORS.keys() <= packages
+    inner = {"meta_solvers.exact", "meta_solvers.nes"}
+    assert packages - FLOORS.keys() == {"metaspiel", *inner}
+
+
+def test_no_circles():
+    """No module imports one that imports it, for type checking neither."""
+    assert floor_plan.circles() == []
+
+
+def test_the_configuration_of_a_wing_is_at_its_bottom():
+    for name, others in floor_plan.imports().items():
+        if name.endswith("config") and name.startswith("experiments."):
+            wing = name.rpartition(".")[0]
+            beside = [other for other in others if other.startswith(f"{wing}.")]
+            assert all(other.endswith("config") for other in beside), (name, beside)
 
 
 def test_nothing_imports_the_door():
@@ -71,8 +89,8 @@ def test_nothing_imports_the_door():
 
 
 def test_only_experiments_print_or_plot():
-    for room in FLOORS.keys() - {"experiments"}:
-        for path in files(room):
+    for room in FLOORS:
+        for path in () if room.startswith("experiments") else files(room):
             assert not imports(path) & {"matplotlib", "rich", "tyro", "pickle"}, path
 
 

@@ -11,7 +11,7 @@ from experiments.bargaining import builders as _parts
 from experiments.bargaining.datasets import drawn
 from experiments.bargaining.units import Job, Unit
 from meta_solvers import get
-from meta_solvers.base import solve
+from meta_solvers.solving import solve
 from metaspiel.nfg.errors import UserError
 from offline.agreement import agreement
 from offline.coffee import SOLVERS

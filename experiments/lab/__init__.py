@@ -1,3 +1,23 @@
-"""What pages share: work and its progress, statistics, charts and reports."""
+"""What pages share: from the command line to the run folder, its work and its report.
 
-__all__ = ["charts", "report", "statistics", "watch", "work"]
+``options``, ``page`` and ``process`` are the command line, ``folder``, ``lock``,
+``metrics`` and ``checkpoints`` the run folder; ``work``, ``watch`` and ``grid`` do
+pieces of work; ``statistics`` and ``verdict`` judge, ``report`` and ``charts`` show.
+"""
+
+__all__ = [
+    "charts",
+    "checkpoints",
+    "folder",
+    "grid",
+    "lock",
+    "metrics",
+    "options",
+    "page",
+    "process",
+    "report",
+    "statistics",
+    "verdict",
+    "watch",
+    "work",
+]

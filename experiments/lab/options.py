@@ -54,6 +54,11 @@ class Output(Printing):
         """Whether the run goes on with what its folder has."""
         return False
 
+    @property
+    def processes(self) -> int:
+        """How many share the work."""
+        return 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resumable(Output):
@@ -74,6 +79,11 @@ class Parallel(Resumable):
 
     jobs: int = 1
     """Processes that share the work (one thread each); results do not depend on it."""
+
+    @property
+    def processes(self) -> int:
+        """How many share the work."""
+        return self.jobs
 
     def __post_init__(self) -> None:
         super().__post_init__()

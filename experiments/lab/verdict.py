@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from experiments.lab.report import Table
+from experiments.lab.statistics import sign_flips
 
 LEVEL = 0.05
 
@@ -92,6 +93,31 @@ def within(low: float | None, high: float | None, bar: float = 0.0) -> Verdict:
     if low > bar:
         return Verdict.HOLDS
     return Verdict.FAILS if high < bar else Verdict.UNDECIDED
+
+
+def paired(text: str, differences: Sequence[float], seed: int = 0) -> Claim:
+    """A claim that the first of each pair is lower, by flips of the pairs' signs.
+
+    Args:
+      text: the claim.
+      differences: first less second of each pair.
+      seed: of the drawn flips, where there are too many pairs for all of them.
+    """
+    first = sign_flips(differences, seed)
+    reverse = sign_flips([-one for one in differences], seed)
+    verdict, remark = decide(first.p, reverse.p, first.smallest)
+    size, words = len(differences), "no pairs"
+    if first.p is not None:
+        mean = sum(differences) / size
+        words = f"difference {mean:+.3g}, p {first.p:.2g}, reverse p {reverse.p:.2g}"
+    return Claim(
+        text=text,
+        verdict=verdict,
+        evidence=words,
+        test="sign flips of pairs, one-sided",
+        trials=size,
+        remark=remark,
+    )
 
 
 def table(claims: Sequence[Claim], caption: str = "Claims") -> Table:

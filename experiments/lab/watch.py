@@ -1,4 +1,4 @@
-"""Progress of pieces of work and the time left: live on a terminal, else in lines."""
+"""Pieces of work with progress and the time left: live on a terminal, else in lines."""
 
 import sys
 import threading
@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from experiments.lab.work import Outcome, Piece
+from experiments.lab import work
+from experiments.lab.folder import clock
+from experiments.lab.options import Output
+from experiments.lab.process import stoppable
+from experiments.lab.work import Outcome, Piece, Report
 
 _LOOK = 0.5  # seconds between looks at what is made
 _PRIOR = 0.05  # the planned speed counts for as much as this share of the work
@@ -18,6 +22,43 @@ def spell(seconds: float) -> str:
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def carry_out(
+    pieces: Sequence[Piece],
+    folder: Path,
+    run: Output,
+    *,
+    settle: Report | None = None,
+    stack: int = 1,
+    planned: float | None = None,
+) -> list[Outcome]:
+    """Does pieces of work in a run folder, and shows how far they are.
+
+    Args:
+      pieces: each after those it needs, without those whose results are there.
+      folder: of the run, owned by this process; its clock goes on.
+      run: how many processes work, and whether progress is shown.
+      settle: told of every outcome, before it is shown.
+      stack: how many pieces of one stack are done in lockstep.
+      planned: seconds that a unit of effort takes by the clock, if that is known.
+
+    Returns:
+      The faults, in the order of the pieces, for ``work.complaint``.
+    """
+    begun = time.monotonic()
+    watch = Watch(pieces, jobs=run.processes, silent=run.silent, planned=planned)
+    try:
+        with stoppable(), watch:
+
+            def report(outcome: Outcome) -> None:
+                if settle is not None:
+                    settle(outcome)
+                watch.tell(outcome)
+
+            return work.run(pieces, report, jobs=run.processes, stack=stack)
+    finally:
+        clock(folder, time.monotonic() - begun)
 
 
 class RowsMade:

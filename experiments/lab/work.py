@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from experiments.lab.process import end_with_parent
 from meta_solvers.values import SolverFailed
@@ -69,6 +69,7 @@ class Piece:
     made: Callable[[], float] | None = None
 
 
+@runtime_checkable
 class Report(Protocol):
     """Told of every outcome, in the main thread."""
 

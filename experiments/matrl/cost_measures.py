@@ -14,7 +14,7 @@ from experiments.matrl.grid_config import side
 from matrl import loop
 from matrl.meta_game import estimate
 from matrl.methods import METHODS, Settings
-from meta_solvers.base import solve
+from meta_solvers.solving import solve
 from meta_solvers.two_action import TwoActionNash
 from metaspiel.games.markov import Discrete, MarkovGame
 from metaspiel.games.worlds import load

@@ -302,13 +302,18 @@ def test_rank_correlation_is_scipys():
     rng = np.random.default_rng(1)
     x = rng.integers(0, 8, 20).astype(float)
     y = x + rng.normal(0, 3, 20)
+    x, y = x.tolist(), y.tolist()
     result = correlated([(x, y)])
     peer = spearmanr(x, y, alternative="greater")
     assert result["rho"] == pytest.approx(peer.statistic)
     assert result["p"] == pytest.approx(peer.pvalue, abs=0.01)
-    assert correlated([(np.ones(20), y)]) is None and correlated([]) is None
+    assert correlated([([1.0] * 20, y)]) is None and correlated([]) is None
     # Blocks of one run, or without differences, say nothing; others stay themselves.
-    more = [(x, y + 50), ([3.0], [-90.0]), ([1.0, 1.0], [2.0, 3.0])]
+    more = [
+        (x, [value + 50 for value in y]),
+        ([3.0], [-90.0]),
+        ([1.0, 1.0], [2.0, 3.0]),
+    ]
     assert correlated(more)["rho"] == pytest.approx(peer.statistic)
     assert correlated(more)["blocks"] == 1
     # Three runs have six orders, of which one rises as much; twice that, 36.

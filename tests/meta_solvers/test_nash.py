@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_solvers import bimatrix, get
-from meta_solvers.base import Status, solve
+from meta_solvers.base import Status
 from meta_solvers.nash import Nash, equilibria
+from meta_solvers.solving import solve
 from metaspiel.nfg.catalogue import named
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game

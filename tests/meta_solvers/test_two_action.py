@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meta_solvers import get
-from meta_solvers.base import Status, solve
+from meta_solvers.base import Status
 from meta_solvers.multilinear import isolate
 from meta_solvers.patterns import enumerate_all, gains, regrets
+from meta_solvers.solving import solve
 from meta_solvers.two_action import TwoActionNash, equilibria, equilibria_2x2
 from metaspiel.nfg.catalogue import named
 from metaspiel.nfg.errors import UserError
