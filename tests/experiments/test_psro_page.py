@@ -81,16 +81,8 @@ def test_kill_loses_at_most_the_running_iteration(tmp_path, attempt):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = ["--game", "leduc_poker", "--iterations", "12", "--quiet"]
     assert call(*words, "--out", whole) == 0
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "experiments.psro",
-            *words,
-            "--out",
-            str(killed),
-        ]
-    )
+    start = [sys.executable, "-m", "experiments.psro"]
+    process = subprocess.Popen([*start, *words, "--out", str(killed)])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:  # until two to five rows are there
         metrics = killed / "metrics.jsonl"
@@ -331,14 +323,7 @@ def test_odd_yaml_values_exit_with_code_2(tmp_path, monkeypatch, text):
 
 
 LEARNED = [
-    "--oracle",
-    "ddqn",
-    "--solver",
-    "rd",
-    "--decisions",
-    "200",
-    "--episodes",
-    "50",
+    *("--oracle", "ddqn", "--solver", "rd", "--decisions", "200", "--episodes", "50"),
 ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from experiments.lab import checkpoints
 from experiments.lab.lock import held
 from experiments.lab.page import main
 from experiments.nes import train as nes_train
@@ -122,14 +123,8 @@ def test_what_fails_in_a_worker_is_one_sentence(tmp_path: Path):
 
 
 def test_a_run_owns_its_folder_whatever_is_removed_from_it(tmp_path: Path):
-    words = [
-        sys.executable,
-        "-m",
-        "experiments.psro",
-        "--resume",
-        "--out",
-        str(tmp_path),
-    ]
+    start = [sys.executable, "-m", "experiments.psro"]
+    words = [*start, "--resume", "--out", str(tmp_path)]
     assert run(psro, "--iterations", 0, "--quiet", "--out", tmp_path) == 0
     with held(tmp_path):
         (tmp_path / ".lock").unlink()
@@ -277,13 +272,11 @@ def test_states_that_make_way_are_whole_or_gone(
     def fails(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    from experiments.lab import checkpoints as _states
-
     with monkeypatch.context() as patch:
         patch.setattr(os, "rmdir", fails)
         patch.setattr(os, "unlink", fails)
         with pytest.raises(OSError, match="000099"):
-            _states.forget_later(newest)
+            checkpoints.forget_later(newest)
     assert states(room)[-1] == newest
     files.tidy(room)
     assert {p.name for p in newest.parent.iterdir()} == {"000007", "000008"}
