@@ -8,11 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TieBreak
 from metaspiel.nfg.errors import UserError, unknown
-from psro.parts import INITIAL, Initial, Population, Response, Table, Target
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import expected
+from psro.parts import (
+    INITIAL,
+    Initial,
+    Member,
+    Population,
+    Response,
+    Table,
+    Target,
+    TargetConcept,
+)
+from psro.targets import gap_of, played, targets
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,3 +166,25 @@ def require_symmetric(form: SequenceForm) -> None:
                 f"symmetric PSRO: '{form.name}' must look the same after exchanging "
                 f"players 0 and {player}; it does not (run it without a shared pool)"
             )
+
+
+def judge(
+    form: SequenceForm,
+    plans: Sequence[Float64[ndarray, "K S"]],
+    joint: Float64[ndarray, "*K"],
+    concept: TargetConcept,
+) -> tuple[float, float]:
+    """Full-game gap and value sum of a joint, by exact payoffs and best responses.
+
+    Args:
+      form: the game.
+      plans: of each player the realisation plans that are mixed, whoever made them.
+      joint: distribution over their profiles.
+      concept: of which the gap is.
+    """
+    meta = Game(form.tensor(list(plans)))
+    pools = tuple(tuple(Member(i, p) for i, p in enumerate(pool)) for pool in plans)
+    oracle, rng = ExactOracle(form, "first"), np.random.default_rng(0)
+    asked = targets(meta, joint, concept)
+    gap = gap_of(form.players, oracle.respond(Population(pools), asked, rng)).sum()
+    return float(gap), float(expected(meta, played(joint, concept)).sum())

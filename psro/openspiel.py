@@ -30,9 +30,9 @@ from psro.openspiel_calls import (
     JPSRO,
     LP_SOLVERS,
     PSRO_V2,
+    globally_seeded,
     linear_programs_by,
     module,
-    numpy_seeded,
 )
 
 __all__ = [
@@ -219,7 +219,9 @@ class _OpenSpielSolver(MetaSolver):
             diagnostics["lp"] = lp
         with (
             linear_programs_by(lp) if self._linear else nullcontext(),
-            numpy_seeded(rng if self.stochastic else None),
+            globally_seeded(int(rng.integers(2**32)))
+            if self.stochastic
+            else nullcontext(),
             warnings.catch_warnings(record=True) as warned,
             redirect_stdout(printed),
         ):

@@ -3,6 +3,7 @@
 OpenSpiel, and what it needs, is imported only when it is used.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -62,14 +63,13 @@ def linear_programs_by(solver: str) -> Iterator[None]:
 
 
 @contextmanager
-def numpy_seeded(rng: np.random.Generator | None) -> Iterator[None]:
-    """Inside, numpy's global generator, which OpenSpiel draws from, follows ``rng``."""
-    if rng is None:
-        yield
-        return
-    before = np.random.get_state()  # noqa: NPY002
-    np.random.seed(int(rng.integers(2**32)))  # noqa: NPY002
+def globally_seeded(seed: int) -> Iterator[None]:
+    """Inside, the two global generators that OpenSpiel draws from follow a seed."""
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
     try:
         yield
     finally:
-        np.random.set_state(before)  # noqa: NPY002
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002

@@ -2,12 +2,14 @@
 
 ``options``, ``page`` and ``process`` are the command line, ``folder``, ``lock``,
 ``metrics`` and ``checkpoints`` the run folder; ``work``, ``watch`` and ``grid`` do
-pieces of work; ``statistics`` and ``verdict`` judge, ``report`` and ``charts`` show.
+pieces of work; ``statistics``, ``estimates`` and ``verdict`` judge, ``report`` and
+``charts`` show.
 """
 
 __all__ = [
     "charts",
     "checkpoints",
+    "estimates",
     "folder",
     "grid",
     "lock",

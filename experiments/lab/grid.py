@@ -1,7 +1,7 @@
 """A grid of cells whose results are one JSON file each: filled, resumed, read back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +18,33 @@ class _Cell:
     make: Callable[[], Any]
 
     def fill(self) -> None:
-        write_result(self.place, self.make(), self.config)
+        write_result(self.place, _plain(self.make()), self.config)
+
+
+def _plain(result: Any) -> Any:
+    """A result with its dataclasses as JSON has them."""
+    if isinstance(result, list):
+        return [_plain(one) for one in result]
+    if is_dataclass(result) and not isinstance(result, type):
+        return asdict(result)
+    return result
 
 
 def fill(
-    cells: Mapping[str, Callable[[], Any]], folder: Path, config: Any
+    cells: Mapping[str, Callable[[], Any]],
+    folder: Path,
+    config: Any,
+    room: str = "cells",
 ) -> tuple[dict[str, Any], list[Outcome]]:
     """Makes the cells that are missing, in processes where the run has several.
 
     Args:
       cells: what makes the result of each, by name: module-level functions or
-        ``partial`` ones, so that another process can be given them.
-      folder: of the run, owned by this process; cells are files in ``cells/``.
+        ``partial`` ones, so that another process can be given them. Dataclasses that
+        they give are written, and come back, as dictionaries.
+      folder: of the run, owned by this process.
       config: of the page; a cell belongs to it, and is refused in another run.
+      room: the folder in it where the cells are files.
 
     Returns:
       The results that are there, in the order of the cells, and the faults.
@@ -38,10 +52,10 @@ def fill(
     Raises:
       UserError: a file is damaged, or another run's.
     """
-    room = folder / "cells"
-    room.mkdir(exist_ok=True)
+    place = folder / room
+    place.mkdir(exist_ok=True)
     every = {
-        name: _Cell(name, room / f"{name}.json", config, make)
+        name: _Cell(name, place / f"{name}.json", config, make)
         for name, make in cells.items()
     }
     missing = [cell for cell in every.values() if not cell.place.exists()]

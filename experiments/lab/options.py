@@ -4,13 +4,14 @@ A configuration holds one under ``run``; its flags have no prefix (``--out``), t
 any other group have one (``--ppo.batch``). What a run computes never depends on them.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, unknown
 
 Group = TypeVar("Group")
 Flat = Annotated[Group, tyro.conf.arg(name="")]
@@ -128,3 +129,22 @@ def shape(text: str) -> tuple[int, ...]:
             f"--sizes: a size must be action counts like 4x4 or 3x3x3; got '{text}'"
         )
     return tuple(int(part) for part in parts)
+
+
+def each_once(config: Any, **known: Collection[str] | None) -> None:
+    """Refuses lists that are empty, or name something twice or what is unknown.
+
+    Args:
+      config: has a field for each list, in the plural: ``methods``.
+      known: what may be in it; None for anything.
+
+    Raises:
+      UserError: a list is impossible.
+    """
+    for name, allowed in known.items():
+        given = getattr(config, name)
+        if not given or len(set(given)) < len(given):
+            raise UserError(f"{flag(name)} must be named, each once; got {list(given)}")
+        for one in given:
+            if allowed is not None and one not in allowed:
+                raise unknown(flag(name), name.removesuffix("s"), one, allowed)

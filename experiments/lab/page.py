@@ -29,19 +29,22 @@ class Answer:
     Attributes:
       summary: for ``--json``.
       text: for people; nothing is printed where it is empty.
+      terse: what --quiet leaves of it.
       fault: raised when all is said: what went wrong in a part of the work.
     """
 
     summary: Any
     text: str = ""
+    terse: str = ""
     fault: Exception | None = None
 
     def tell(self, run: Printing) -> None:
         """Prints it as the user asked for; raises the fault."""
+        text = self.terse if run.quiet else self.text
         if run.json:
             print(json.dumps(files.spelled(self.summary)))
-        elif not run.quiet and self.text:
-            print(self.text)
+        elif text:
+            print(text)
         if self.fault is not None:
             raise self.fault
 

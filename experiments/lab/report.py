@@ -1,5 +1,8 @@
 """Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
 
+import csv
+import io
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +108,14 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
 
+def estimate(
+    mean: float | None, low: float | None, high: float | None, *, digits: int = 1
+) -> str:
+    """A mean as "1.0 [0.5, 1.5]"; without the interval where there is none."""
+    text = number(mean, digits)
+    return text if low is None else f"{text} {span(low, high, digits)}"
+
+
 def number(value: float | None, digits: int = 1) -> str:
     """A number with so many digits after the point; "-" where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
@@ -120,3 +131,51 @@ def span(low: float | None, high: float | None, digits: int = 1) -> str:
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as per cent; "-" where there is none."""
     return "-" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def publish(
+    folder: Path,
+    summary: Any,
+    *,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture],
+) -> None:
+    """Writes summary.json, table.md and report.html of a run."""
+    files.write_json(folder / "summary.json", summary)
+    lay_out(folder, title, lead, tables=tables, figures=figures)
+
+
+def lay_out(
+    folder: Path,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture] = (),
+) -> str:
+    """Writes table.md and report.html of a run; returns the tables as Markdown."""
+    text = "\n".join(table.markdown for table in tables)
+    files.write_text(folder / "table.md", text)
+    render(folder / "report.html", title, lead, tables=tables, figures=figures)
+    return text
+
+
+def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV, with a column for every field that one of them has."""
+    text = io.StringIO()
+    heads = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, heads, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def console(table: Any) -> str:
+    """A table of rich's as text, as wide as the terminal."""
+    from rich.console import Console
+
+    screen = Console(width=None if sys.stdout.isatty() else 150)
+    with screen.capture() as drawn:
+        screen.print(table)
+    return drawn.get().rstrip("\n")

@@ -232,6 +232,19 @@ def _values(values: Sequence[float], where: str) -> ndarray:
     return array
 
 
+def mcnemar(only_one: int, only_other: int) -> float:
+    """Two-sided p of McNemar's exact test on pairs of which one side alone had a hit.
+
+    Args:
+      only_one: pairs in which only the one side had it.
+      only_other: pairs in which only the other had.
+    """
+    discordant = only_one + only_other
+    fewer = min(only_one, only_other)
+    tail = sum(math.comb(discordant, k) for k in range(fewer + 1))
+    return float(min(1.0, 2 * tail / 2**discordant))
+
+
 def t_interval(
     values: Sequence[float], level: float = 0.95
 ) -> tuple[float | None, float | None]:
@@ -262,3 +275,32 @@ def t_test(values: Sequence[float]) -> float | None:
     if error == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * t.sf(abs(mean) / error, size - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Mean of a number over trials, its standard error and its range, where known."""
+
+    mean: float | None = None
+    error: float | None = None
+    best: float | None = None
+    worst: float | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread":
+        """The spread of the values that are not None; the best is the lowest."""
+        known = [value for value in values if value is not None]
+        if not known:
+            return cls()
+        error, ends = standard_error(known), {"best": min(known), "worst": max(known)}
+        return cls(mean=float(np.mean(known)), error=error, **ends)
+
+
+Ends = tuple[float | None, float | None]
+
+
+def apart(one: Ends, two: Ends) -> bool | None:
+    """Whether two intervals do not overlap; None where an end is missing."""
+    if one[0] is None or one[1] is None or two[0] is None or two[1] is None:
+        return None
+    return one[0] > two[1] or two[0] > one[1]

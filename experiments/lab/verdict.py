@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from experiments.lab.report import Table
-from experiments.lab.statistics import sign_flips
+from experiments.lab.statistics import permutation, sign_flips
 
 LEVEL = 0.05
 
@@ -84,6 +84,43 @@ def decide(
         return Verdict.FAILS, ""
     few = f"too few trials: the least possible p is {smallest:.2g}"
     return Verdict.UNDECIDED, few if smallest > level else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Higher:
+    """Permutation tests that one group of runs is higher than another, and lower.
+
+    Attributes:
+      p: of the one-sided test that it is higher; None without runs on both sides.
+      p_reverse: that it is lower.
+      smallest_p: the least that so few runs can have.
+    """
+
+    p: float | None
+    p_reverse: float | None
+    smallest_p: float | None
+
+    @classmethod
+    def of(cls, ours: Sequence[float], theirs: Sequence[float], seed: int) -> "Higher":
+        """Tests the one group against the other."""
+        above = permutation(theirs, ours, seed)
+        below = permutation(ours, theirs, seed)
+        return cls(p=above.p, p_reverse=below.p, smallest_p=above.smallest)
+
+    @property
+    def decided(self) -> tuple[Verdict, str]:
+        """The verdict on "higher", and a remark."""
+        return decide(self.p, self.p_reverse, self.smallest_p)
+
+    @property
+    def words(self) -> str:
+        """The p-values in words."""
+        if self.p is None:
+            return "no runs on one side"
+        return (
+            f"p {self.p:.2g}, reverse p {self.p_reverse:.2g} "
+            f"(least possible {self.smallest_p:.2g})"
+        )
 
 
 def within(low: float | None, high: float | None, bar: float = 0.0) -> Verdict:

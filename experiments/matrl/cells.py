@@ -13,7 +13,7 @@ what it belongs to: the cell, its iteration, and the rows before it.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,15 +21,13 @@ from typing import Any
 
 import torch
 
-from experiments.lab import checkpoints as _states
-from experiments.lab import work
-from experiments.lab.folder import clock
+from experiments.lab import checkpoints, work
+from experiments.lab.folder import record
 from experiments.lab.metrics import Metrics
+from experiments.lab.options import Parallel, least
 from experiments.lab.page import Answer
-from experiments.lab.process import stoppable
-from experiments.lab.watch import RowsMade, Watch
+from experiments.lab.watch import RowsMade, carry_out
 from experiments.lab.work import Outcome, Piece
-from experiments.matrl.learners import LEARNERS
 from experiments.matrl.states import (
     Cell,
     all_rows,
@@ -43,6 +41,7 @@ from experiments.matrl.states import (
     save,
     state,
 )
+from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import Diverged
@@ -58,10 +57,10 @@ __all__ = [
     "finished",
     "kept",
     "last_good",
+    "perform",
     "rows",
     "state",
     "train",
-    "train_timed",
 ]
 
 PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
@@ -69,12 +68,7 @@ PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
 
 @dataclass(frozen=True)
 class Failure:
-    """A cell that could not be trained to its end.
-
-    Attributes:
-      cell: which.
-      outcome: what became of it.
-    """
+    """A cell that could not be trained to its end, and what became of it."""
 
     cell: Cell
     outcome: Outcome
@@ -92,18 +86,14 @@ def check(cells: Sequence[Cell]) -> None:
     for cell in cells:
         if cell.method not in LEARNERS:
             raise unknown("--methods", "method", cell.method, LEARNERS)
-        if cell.iterations < 1 or cell.keep < 0 or cell.seed < 0:
-            raise UserError(
-                "Cell(): iterations must be at least 1, keep and seed at least 0; got "
-                f"{cell.iterations}, {cell.keep} and {cell.seed}"
-            )
+        least(cell, iterations=1, keep=0, seed=0)
         if cell.slug in seen:
             raise UserError(f"Cell(): every cell must be there once; got {cell.slug}")
         seen.add(cell.slug)
         kind = cell.game, cell.method, cell.settings
         if kind not in begun:
             begun.add(kind)
-            LEARNERS[cell.method]().start(load(cell.game), cell.settings, cell.seed)
+            LEARNERS[cell.method].start(load(cell.game), cell.settings, cell.seed)
 
 
 def train(
@@ -120,50 +110,51 @@ def train(
     Returns:
       The faults, in the order of the cells; each is in its ``failed.json`` too.
     """
-    todo = {name_of(cell): cell for cell in cells if not finished(cell, folder)}
+    todo = {cell.title: cell for cell in cells if not finished(cell, folder)}
     pieces = [
         Piece(
-            name=name,
+            name=title,
             what=(cell, folder),
             do=attempt,
             kind=f"{cell.game} {cell.method}",
             effort=cell.iterations,
             made=RowsMade(cell.room(folder) / "metrics.jsonl"),
         )
-        for name, cell in todo.items()
+        for title, cell in todo.items()
     ]
-    with stoppable(), Watch(pieces, jobs=jobs, silent=silent) as watch:
 
-        def settle(outcome: Outcome) -> None:
-            _record(Failure(todo[outcome.name], outcome), folder)
-            watch.tell(outcome)
+    def settle(outcome: Outcome) -> None:
+        _record(todo[outcome.name], outcome, folder)
 
-        faults = work.run(pieces, settle, jobs=jobs)
+    run = Parallel(jobs=jobs, quiet=silent)
+    faults = carry_out(pieces, folder, run, settle=settle)
     return [Failure(todo[fault.name], fault) for fault in faults]
 
 
-def train_timed(
-    cells: Sequence[Cell], folder: Path, jobs: int, silent: bool
-) -> list[Failure]:
-    """Trains as ``train`` does, and adds the time by the clock to the folder's."""
-    begun = time.monotonic()
-    try:
-        return train(cells, folder, jobs, silent)
-    finally:
-        clock(folder, time.monotonic() - begun)
-
-
-def conclude(
-    folder: Path, summary: dict[str, Any], failures: Sequence[Failure]
-) -> Answer:
+def conclude(folder: Path, summary: Any, failures: Sequence[Failure]) -> Answer:
     """What a page says at its end: its tables or its summary, then what failed."""
     text = f"{(folder / 'table.md').read_text('utf-8')}\n-> {folder}"
     return Answer(summary=summary, text=text, fault=complaint(failures, folder))
 
 
-def name_of(cell: Cell) -> str:
-    """A cell for people."""
-    return f"{cell.label}, seed {cell.seed}"
+def perform(
+    config: Any,
+    cells: Sequence[Cell],
+    folder: Path,
+    write: Callable[[Path, Any, Sequence[Cell], Sequence[Failure]], Any],
+) -> Answer:
+    """Trains what is missing and reports; faults are told at the end.
+
+    Args:
+      config: of the page.
+      cells: all that it asks for.
+      folder: of the run; held by this process.
+      write: writes the report of folder, config, cells and failures, and returns the
+        summary.
+    """
+    record(folder, config)
+    failures = train(cells, folder, config.run.jobs, config.run.silent)
+    return conclude(folder, write(folder, config, cells, failures), failures)
 
 
 def attempt(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
@@ -171,24 +162,24 @@ def attempt(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for cell, folder in asked:
         learn = partial(_learn, cell, cell.room(folder))
-        outcomes += work.attempt([name_of(cell)], learn)
+        outcomes += work.attempt([cell.title], learn)
     return outcomes
 
 
 def _learn(cell: Cell, room: Path) -> None:
     torch.set_num_threads(1)
     _claim(cell, room)
-    game, learner = load(cell.game), LEARNERS[cell.method]()
-    kept_before = newest(cell, room)
-    if kept_before is not None:
-        now = learner.load(kept_before.place)
-        check_kept(cell, room, now.iteration)
-    else:
+    game, learner = load(cell.game), LEARNERS[cell.method]
+    known = newest(cell, room)
+    if known is None:
         now = learner.start(game, cell.settings, cell.seed)
+    else:
+        now = learner.load(known.place)
+        check_kept(cell, room, now.iteration)
     # Rows after the checkpoint are made again.
-    before = None if kept_before is None else kept_before.rows
+    before = None if known is None else known.rows
     metrics = Metrics(room / "metrics.jsonl", before, durable=False)
-    written, saved = now.iteration if kept_before is not None else -1, time.monotonic()
+    written, saved = -1 if known is None else now.iteration, time.monotonic()
 
     def keep(which: Any, folder: Path) -> None:
         metrics.flush()  # a checkpoint never knows more than the rows
@@ -196,7 +187,7 @@ def _learn(cell: Cell, room: Path) -> None:
 
     def checkpoint(which: Any) -> None:
         keep(which, room / "checkpoint")
-        _states.forget_older(room / "checkpoint")
+        checkpoints.forget_older(room / "checkpoint")
 
     while now.iteration < cell.iterations:
         try:
@@ -226,19 +217,22 @@ def _claim(cell: Cell, room: Path) -> None:
         files.write_json(room / "cell.json", cell.fields)
 
 
-def _record(failure: Failure, folder: Path) -> None:
-    cell, outcome = failure.cell, failure.outcome
+def _record(cell: Cell, outcome: Outcome, folder: Path) -> None:
     room = cell.room(folder)
     place = room / "failed.json"
     if outcome.fault is None:
         place.unlink(missing_ok=True)
         return
     room.mkdir(parents=True, exist_ok=True)
-    facts = {k: getattr(outcome, k) for k in ("fault", "user", "trace")}
-    facts["last_good"] = last_good(cell, folder)
-    # Rows after the last checkpoint belong to the fault.
-    made = all_rows(cell, room)
-    facts |= {"iterations": len(made.lines), "rows": made.seal}
+    made = all_rows(cell, room)  # those after the last checkpoint too
+    facts = {
+        "fault": outcome.fault,
+        "user": outcome.user,
+        "trace": outcome.trace,
+        "last_good": last_good(cell, folder),
+        "iterations": len(made.lines),
+        "rows": made.seal,
+    }
     files.write_sealed(place, facts, {"cell": cell.identity})
 
 
@@ -249,8 +243,6 @@ def complaint(failures: Sequence[Failure], folder: Path) -> Exception | None:
     good = last_good(failures[0].cell, folder)
     hint = "; there is no checkpoint"
     if good is not None:
-        hint = (
-            f"; the last good one is iteration {good['iteration']}, "
-            f"'{good['checkpoint']}'"
-        )
+        hint = "; the last good one is iteration {iteration}, '{checkpoint}'"
+        hint = hint.format(**good)
     return work.complaint([failure.outcome for failure in failures], hint, "cells")

@@ -20,42 +20,34 @@ are kept), summary.json, table.md, a plot and report.html.
 """
 
 import sys
-from pathlib import Path
-from typing import Any
+
+import torch
 
 from experiments.lab.folder import claim, piece, record
 from experiments.lab.page import Answer, main
-from experiments.matrl.cost_config import Config, check
-
-
-def run(config: Config) -> dict[str, Any]:
-    """Measures what is missing; returns the summary."""
-    check(config)
-    import torch
-
-    from experiments.matrl import cost_measures as _matrl_cost
-    from experiments.matrl import cost_report as _matrl_cost_report
-
-    torch.set_num_threads(1)
-    with claim(config.run, "matrl_cost") as folder:
-        recorded: Any = config
-        record(folder, recorded)
-        (folder / "parts").mkdir(exist_ok=True)
-        rows = []
-        for name, work in _matrl_cost.works(config):
-            place = folder / "parts" / f"{name}.json"
-            row = piece(place, config, work)
-            rows.append(row)
-            if not config.run.silent:
-                print(_matrl_cost_report.line(row), flush=True)
-        return _matrl_cost_report.write(folder, config, rows)
+from experiments.matrl import cost_measures as measures
+from experiments.matrl import cost_report as report
+from experiments.matrl.cost_config import Config
+from matrl import loop
+from metaspiel.games.worlds import load
 
 
 def page(config: Config) -> Answer:
-    """Runs and says where the results are."""
-    summary = run(config)
-    table = (Path(summary["folder"]) / "table.md").read_text("utf-8")
-    return Answer(summary=summary, text=f"{table}\n-> {summary['folder']}")
+    """Measures what is missing, and says where the results are."""
+    for game in map(load, config.games):
+        loop.start(game, config.settings(game), config.seed)
+    torch.set_num_threads(1)
+    with claim(config.run, "matrl_cost") as folder:
+        record(folder, config)
+        (folder / "parts").mkdir(exist_ok=True)
+        costs = []
+        for name, measure in measures.works(config):
+            place = folder / "parts" / f"{name}.json"
+            costs.append(measures.read(piece(place, config, measure)))
+            config.run.say(report.line(costs[-1]))
+        summary = report.write(folder, config, costs)
+    table = (folder / "table.md").read_text("utf-8")
+    return Answer(summary=summary, text=f"{table}\n-> {folder}")
 
 
 if __name__ == "__main__":

@@ -1,32 +1,16 @@
-"""What the page on MATRL's cost measures; times are CPU seconds."""
+"""What the page on MATRL's cost measures, as values and as JSON."""
 
 import re
-import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy import ndarray
-
-from experiments.matrl.grid_config import side
-from matrl import loop
-from matrl.meta_game import estimate
-from matrl.methods import METHODS, Settings
-from meta_solvers.solving import solve
-from meta_solvers.two_action import TwoActionNash
-from metaspiel.games.markov import Discrete, MarkovGame
+from experiments.matrl.cost_config import Config
+from matrl.timing import MethodTime, SolvingTime, time_iterations, time_solving
+from metaspiel.games.pace import steps_per_second
 from metaspiel.games.worlds import load
-from metaspiel.learn.ppo import PPO
-from metaspiel.nfg.game import Game
 
-if TYPE_CHECKING:
-    from experiments.matrl.cost_config import Config
-
-Row = dict[str, Any]
-
-PHASES = ("play", "trial", "meta_game", "aggregate", "response")
 MA_GYM = {"checkers": 12_600, "switch": 34_800, "switch(agents=4)": 21_000}
 """Environment steps a second of ma-gym 0.0.14 with random actions, in Python, on a
 two-core machine under load."""
@@ -35,142 +19,96 @@ CMA_ES = {2: (42.0, 600.0), 3: (500.0, 6400.0), 4: (140.0, 1400.0)}
 """Milliseconds that the authors' CMA-ES takes for a meta-game by number of agents, at
 payoffs from 1 down to 1e-4; same machine. It has no code for more than four."""
 _STEPS = 2000  # of a simulator, a round
-_GAMES = 20  # random games a number of agents
 
 
-def works(config: "Config") -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Every measurement and the name of its file."""
-    if "iteration" in config.parts:
-        for name in config.games:
-            yield f"iteration-{_slug(name)}", partial(iteration, config, name)
-    if "simulator" in config.parts:
-        for name in MA_GYM:
-            yield f"simulator-{_slug(name)}", partial(simulator, config, name)
-    if "nash" in config.parts:
-        for agents in range(2, config.most + 1):
-            yield f"nash-{agents}", partial(nash, config, agents)
+@dataclass(frozen=True, kw_only=True)
+class Iteration:
+    """An iteration of every method in a game."""
+
+    part: str = "iteration"
+    game: str
+    agents: int
+    methods: Mapping[str, MethodTime]
 
 
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+@dataclass(frozen=True, kw_only=True)
+class Simulator:
+    """Environment steps a second by number of environments, and those of ma-gym."""
+
+    part: str = "simulator"
+    game: str
+    steps_per_second: Mapping[str, float]
+    ma_gym: int
+
+    @property
+    def usual(self) -> float:
+        """Those at the usual number of environments."""
+        return self.steps_per_second[str(SIDES[0])]
 
 
-def settings(config: "Config", game: MarkovGame) -> Settings:
-    """The learners' settings; each environment has time for a whole episode."""
-    ppo = PPO(
-        batch=config.batch,
-        envs=side(config.batch, game.limit),
-        steps=config.steps,
-        width=config.width,
+@dataclass(frozen=True, kw_only=True)
+class Solving(SolvingTime):
+    """Solving a meta-game, and the least and the most time of the authors' CMA-ES."""
+
+    part: str = "nash"
+    cma_es: Sequence[float] | None
+
+
+Cost = Iteration | Simulator | Solving
+
+
+def read(fields: Mapping[str, Any]) -> Cost:
+    """A measurement from what JSON has of it."""
+    if fields["part"] == "iteration":
+        timed = {name: MethodTime(**one) for name, one in fields["methods"].items()}
+        return Iteration(**{**fields, "methods": timed})
+    return Simulator(**fields) if fields["part"] == "simulator" else Solving(**fields)
+
+
+def works(config: Config) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Every measurement, as JSON has it, and the name of its file."""
+    several: list[tuple[str, Callable[..., Cost], Sequence[Any]]] = [
+        ("iteration", iteration, config.games),
+        ("simulator", simulator, list(MA_GYM)),
+        ("nash", nash, range(2, config.most + 1)),
+    ]
+    for part, measure, subjects in several:
+        for subject in subjects if part in config.parts else ():
+            named = re.sub(r"[^A-Za-z0-9.]+", "-", f"{part}-{subject}").strip("-")
+            yield named, partial(_json, measure, config, subject)
+
+
+def _json(measure: Callable[..., Cost], config: Config, subject: Any) -> Any:
+    return asdict(measure(config, subject))
+
+
+def iteration(config: Config, name: str) -> Iteration:
+    """An iteration of every method, by phase."""
+    game = load(name)
+    times = time_iterations(
+        game,
+        config.settings(game),
+        config.methods,
+        rounds=config.rounds,
+        warm=config.warm,
+        seed=config.seed,
     )
-    return Settings(ppo=ppo, br_steps=config.br_steps)
+    return Iteration(game=game.name, agents=game.agents, methods=times)
 
 
-def iteration(config: "Config", name: str) -> Row:
-    """Seconds of an iteration of every method, by phase."""
-    game = load(name)
-    chosen = settings(config, game)
-    state = loop.start(game, chosen, config.seed)
-    for _ in range(config.warm):
-        state, _ = loop.step(game, METHODS["il"], chosen, state)
-    rounds: dict[str, list[dict[str, float]]] = {m: [] for m in config.methods}
-    for number in range(config.rounds):
-        following = state
-        # The order changes, so that no method always comes after the same one.
-        turn = number % len(config.methods)
-        for method in (*config.methods[turn:], *config.methods[:turn]):
-            after, row = loop.step(game, METHODS[method], chosen, state)
-            rounds[method].append(row["seconds"])
-            if method == "il":
-                following = after
-        state = following
-    first = [sum(one.values()) for one in rounds["il"]]
-    methods = {}
-    for method, every in rounds.items():
-        totals = [sum(one.values()) for one in every]
-        ratios = [a / b for a, b in zip(totals, first, strict=True)]
-        methods[method] = {
-            "phases": {p: statistics.median(one[p] for one in every) for p in PHASES},
-            "seconds": statistics.median(totals),
-            "least": min(totals),
-            "ratio": statistics.median(ratios),
-            "samples_per_second": config.batch / statistics.median(totals),
-        }
-    return {
-        "part": "iteration",
-        "game": game.name,
-        "agents": game.agents,
-        "methods": methods,
-    }
-
-
-def simulator(config: "Config", name: str) -> Row:
-    """Environment steps a second with random actions, drawing them included."""
-    game = load(name)
+def simulator(config: Config, name: str) -> Simulator:
+    """Environment steps a second with random actions."""
+    game, rounds = load(name), max(3, config.rounds // 4)
     rates = {}
     for envs in SIDES:
         steps = max(200, _STEPS * 40 // max(40, envs))
-        rounds = max(3, config.rounds // 4)
-        taken = [_played(game, envs, steps, config.seed) for _ in range(rounds)]
-        rates[str(envs)] = envs * steps / statistics.median(taken)
-    return {
-        "part": "simulator",
-        "game": game.name,
-        "steps_per_second": rates,
-        "ma_gym": MA_GYM[name],
-    }
+        rates[str(envs)] = steps_per_second(
+            game, envs, steps=steps, rounds=rounds, seed=config.seed
+        )
+    return Simulator(game=game.name, steps_per_second=rates, ma_gym=MA_GYM[name])
 
 
-def _played(game: MarkovGame, envs: int, steps: int, seed: int) -> float:
-    rng = np.random.default_rng(seed)
-    begin = time.process_time()
-    scene = game.start(rng.random((envs, game.draws)))
-    for _ in range(steps):
-        scene = game.step(scene, _random(game, envs, rng))
-        over = scene.over
-        if over.any():
-            scene = game.restart(scene, over, rng.random((envs, game.draws)))
-    return time.process_time() - begin
-
-
-def _random(game: MarkovGame, envs: int, rng: np.random.Generator) -> ndarray:
-    space = game.actions
-    if isinstance(space, Discrete):
-        return rng.integers(0, space.size, (envs, game.agents))
-    shape = (envs, game.agents, space.size)
-    return rng.uniform(-1, 1, shape).astype(np.float32)
-
-
-def nash(config: "Config", agents: int) -> Row:
-    """Milliseconds to estimate and to solve a two-action game."""
-    rng = np.random.default_rng((config.seed, agents))
-    games = [Game(rng.standard_normal((agents, *(2,) * agents))) for _ in range(_GAMES)]
-    samples = 2000
-    logs = (0.1 * rng.standard_normal((agents, samples))).astype(np.float32)
-    values = rng.standard_normal((agents, samples)).astype(np.float32)
-    rounds = max(3, config.rounds)
-    estimated = [_milliseconds(lambda: estimate(logs, values)) for _ in range(rounds)]
-    row: Row = {
-        "part": "nash",
-        "agents": agents,
-        "estimate": statistics.median(estimated),
-        "cma_es": CMA_ES.get(agents),
-    }
-    for name, pure in (("all", False), ("pure_first", True)):
-        solver = TwoActionNash("random", pure)
-        taken, regret = [], 0.0
-        for game in games:
-            begin = time.process_time()
-            answer = solve(solver, game, rng, throw=False)
-            taken.append(1e3 * (time.process_time() - begin))
-            regret = max(regret, answer.diagnostics["regret"])
-        row[name] = statistics.median(taken)
-        row[f"{name}_most"] = max(taken)
-        row[f"{name}_regret"] = regret
-    return row
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
-    begin = time.process_time()
-    work()
-    return 1e3 * (time.process_time() - begin)
+def nash(config: Config, agents: int) -> Solving:
+    """Estimating and solving a meta-game."""
+    times = time_solving(agents, rounds=max(3, config.rounds), seed=config.seed)
+    return Solving(**vars(times), cma_es=CMA_ES.get(agents))

@@ -1,13 +1,13 @@
 """Figures of the grid-world page."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-Row = dict[str, Any]
+from experiments.lab import charts
+from experiments.matrl.grid_numbers import TaskResult
 
 COLOURS = {
     "il": "#4477aa",
@@ -24,40 +24,39 @@ COLOURS = {
 }
 """Of each method, the same in every figure."""
 _LINES = {
-    "optimum": ("optimum", "black", "-"),
-    "attained": ("attained, decentralised", "black", "--"),
-    "uniform": ("random play", "#999999", ":"),
-    "waiting": ("nobody moves", "#999999", "-."),
+    "exact optimum": ("black", "-"),
+    "attained without more sight (lower bound)": ("black", "--"),
+    "random play": ("#999999", ":"),
+    "nobody moves": ("#999999", "-."),
 }
 
 
-def curves(task: Row) -> Figure:
+def curves(task: TaskResult) -> Figure:
     """Team return over environment steps: mean and interval over runs."""
     drawn = Figure(figsize=(8.2, 4.4), layout="constrained")
     axes = drawn.subplots()
-    for row in task["methods"]:
-        if not row["n"]:
+    for name, line in task.finished.items():
+        curve = line.mean.curve
+        if curve is None:
             continue
-        curve, colour = row["curve"], COLOURS[row["method"]]
-        steps = np.array(curve["steps"]) / 1e6
         # Where the meta-game lets every step pass, il-la and matrl are the same line.
-        axes.plot(
-            steps,
-            curve["mean"],
-            color=colour,
-            linewidth=3.2 if row["method"] == "matrl" else 1.3,
-            linestyle="--" if row["method"] == "il-la" else "-",
-            zorder=2 if row["method"] == "matrl" else 3,
-            label=f"{row['method']} (n = {row['n']})",
+        charts.band(
+            axes,
+            [steps / 1e6 for steps in curve.steps],
+            curve.mean,
+            low=curve.low,
+            high=curve.high,
+            color=COLOURS[name],
+            linewidth=3.2 if name == "matrl" else 1.3,
+            linestyle="--" if name == "il-la" else "-",
+            zorder=2 if name == "matrl" else 3,
+            label=f"{name} (n = {line.n})",
         )
-        if row["n"] > 1:
-            low, high = np.array(curve["low"]), np.array(curve["high"])
-            axes.fill_between(steps, low, high, color=colour, alpha=0.13, linewidth=0)
     _levels(axes, task)
     _frame(axes)
     axes.set_xlabel("million environment steps")
     axes.set_ylabel("team return of an episode")
-    axes.set_title(f"{task['task']}: {task['game']}, {task['reward']} reward")
+    axes.set_title(f"{task.title}")
     axes.margins(x=0.01)
     axes.grid(alpha=0.25)
     drawn.legend(loc="outside right upper", fontsize=8, frameon=False)
@@ -71,67 +70,46 @@ def _frame(axes: Axes) -> None:
     axes.set_ylim(values.min() - room, values.max() + room)
 
 
-def _levels(axes: Axes, task: Row) -> None:
-    """Lines of what is known, each with its value; equal ones are drawn once."""
-    known = task["reference"]
-    if known is not None:
-        for key, (name, colour, style) in _LINES.items():
-            value = known[key]
-            if value is None or (key == "attained" and value == known["optimum"]):
-                continue
-            if key == "optimum" and known["attained"] == value:
-                name = "optimum, attained decentralised"
-            axes.axhline(
-                value,
-                color=colour,
-                linestyle=style,
-                linewidth=1,
-                label=f"{name}: {value:.4g}",
-            )
-    for name, value in task["published"]:
-        axes.axhline(
-            value,
-            color=COLOURS[name],
-            linestyle=(0, (1, 2)),
-            linewidth=1.6,
-            label=f"{name} in the paper: {value:g}",
+def _levels(axes: Axes, task: TaskResult) -> None:
+    """Lines of what is known, each with its value."""
+    for name, value in task.known.items():
+        colour, style = _LINES.get(
+            name, (COLOURS.get(name.removeprefix("paper: ")), "dotted")
         )
+        label = f"{name.partition(' (')[0]}: {value:.4g}"
+        axes.axhline(value, color=colour, linestyle=style, linewidth=1.2, label=label)
 
 
-def finals(task: Row) -> Figure:
+def finals(task: TaskResult) -> Figure:
     """Final return of every run, mean and interval of every method."""
-    rows = [row for row in task["methods"] if row["n"]]
-    drawn = Figure(figsize=(8.2, 0.6 + 0.42 * max(2, len(rows))), layout="constrained")
+    lines = list(task.finished.values())[::-1]
+    drawn = Figure(figsize=(8.2, 0.6 + 0.42 * max(2, len(lines))), layout="constrained")
     axes = drawn.subplots()
-    for at, row in enumerate(reversed(rows)):
-        colour = COLOURS[row["method"]]
-        values = list(row["finals"].values())
+    for at, line in enumerate(lines):
+        colour, values = COLOURS[line.method], list(line.finals.values())
         axes.plot(values, [at] * len(values), "o", color=colour, alpha=0.35, ms=5)
-        if row["low"] is not None:
-            axes.plot([row["low"], row["high"]], [at, at], color=colour, linewidth=2)
-        axes.plot([row["final"]], [at], "|", color=colour, ms=16, mew=2.5)
-    axes.set_yticks(range(len(rows)), [row["method"] for row in reversed(rows)])
-    axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel(f"final team return, {task['task']}")
+        if line.low is not None and line.high is not None:
+            axes.plot([line.low, line.high], [at, at], color=colour, linewidth=2)
+        axes.plot(np.mean(values), at, "|", color=colour, ms=16, mew=2.5)
+    axes.set_yticks(range(len(lines)), [line.method for line in lines])
+    axes.set_ylim(-0.6, len(lines) - 0.4)
+    axes.set_xlabel(f"final team return, {task.plan.name}")
     axes.grid(axis="x", alpha=0.25)
     return drawn
 
 
-def shares(tasks: Sequence[Row]) -> Figure | None:
+def shares(tasks: Sequence[TaskResult]) -> Figure | None:
     """Mean rho of MATRL over training, a line a task; None without MATRL."""
-    lines = [
-        (task["task"], row)
-        for task in tasks
-        for row in task["methods"]
-        if row["method"] == "matrl" and row["n"]
-    ]
-    if not lines:
-        return None
     drawn = Figure(figsize=(8.2, 2.8), layout="constrained")
     axes = drawn.subplots()
-    for name, row in lines:
-        across = np.array(row["curve"]["steps"]) / row["curve"]["steps"][-1]
-        axes.plot(across, row["rho_curve"], linewidth=1.3, label=name)
+    for task in tasks:
+        if "matrl" in task.finished:
+            mean = task.finished["matrl"].mean
+            if mean.curve is not None and mean.rho_curve is not None:
+                across = np.array(mean.curve.steps) / mean.curve.steps[-1]
+                axes.plot(across, mean.rho_curve, linewidth=1.3, label=task.plan.name)
+    if not axes.lines:
+        return None
     axes.set_ylim(-0.02, 1.02)
     axes.set_xlabel("share of training")
     axes.set_ylabel("mean rho of matrl")

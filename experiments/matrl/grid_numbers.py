@@ -1,19 +1,165 @@
-"""Numbers of the grid-world page: runs, methods, pairs of methods, and claims."""
+"""Numbers of the grid-world page: of runs, of methods, and of pairs of methods."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from experiments.lab.statistics import holm, sign_flips, t_interval, t_test
+from experiments.lab.statistics import apart, holm, sign_flips, t_interval, t_test
+from experiments.matrl.grid_config import Plan
+from metaspiel.games.grids import Reference
+from metaspiel.games.markov import MarkovGame
 
-Row = dict[str, Any]
-
-LEVEL = 0.95
+_KNOWN = {
+    "exact optimum": "optimum",
+    "attained without more sight (lower bound)": "attained",
+    "random play": "uniform",
+    "nobody moves": "waiting",
+}
 _POINTS = 50  # of a curve at most; iterations beyond are averaged in blocks
-MEETS = 0.05  # mean rho from which the meta-game is said to hold steps back
+Row = Mapping[str, Any]  # metrics of an iteration
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Team returns by block of iterations, with Student's interval over runs."""
+
+    steps: list[float]
+    mean: list[float]
+    low: Sequence[float | None] = ()
+    high: Sequence[float | None] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Facts of a run, or means over runs; None where a method has no such thing.
+
+    ``final`` is the mean team return of the last iterations, ``own`` that of each
+    agent, ``length`` that of episodes; ``average`` is of all iterations, ``best`` of
+    the blocks of iterations. ``rho`` is the share of its present policy that an agent
+    keeps, ``rho_inside`` the share of iterations in which that of some agent is in
+    (0, 1), ``rho_any`` above 0. ``equilibria`` are found in a meta-game, ``several`` is
+    the share of those with more than one, ``meta_regret`` the largest of all runs and
+    ``approximate`` the number of inexact ones in all of them.
+    """
+
+    final: float | None = None
+    own: list[float] | None = None
+    length: float | None = None
+    average: float | None = None
+    best: float | None = None
+    cpu_seconds: float | None = None
+    curve: Curve | None = None
+    rho: float | None = None
+    rho_inside: float | None = None
+    rho_any: float | None = None
+    rho_curve: list[float] | None = None
+    equilibria: float | None = None
+    several: float | None = None
+    meta_regret: float | None = None
+    approximate: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodLine:
+    """A method on a task: finished and unfinished runs, final returns by seed.
+
+    ``low`` and ``high`` are Student's interval of the mean final return.
+    """
+
+    method: str
+    n: int = 0
+    failed: int = 0
+    finals: Mapping[str, float] = field(default_factory=dict)
+    low: float | None = None
+    high: float | None = None
+    mean: Facts = Facts()
+
+    @property
+    def record(self) -> Row:
+        """The line as JSON holds it, without what the method does not have."""
+        fields = asdict(self)
+        means = fields.pop("mean")
+        return fields | {k: v for k, v in means.items() if v is not None}
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """A task, the game that was played, and a line for each method."""
+
+    plan: Plan
+    game: MarkovGame
+    lines: Sequence[MethodLine]
+
+    @property
+    def title(self) -> str:
+        """Task, game and reward."""
+        reward = self.plan.learner.ppo.reward
+        return f"{self.plan.name}: {self.game.name}, {reward} reward"
+
+    @property
+    def reference(self) -> Reference | None:
+        """What is known of the game, if anything is."""
+        return getattr(self.game, "reference", None)
+
+    @property
+    def known(self) -> Mapping[str, float]:
+        """Final team returns of the paper and exact ones, by name."""
+        known = {f"paper: {name}": value for name, value in self.plan.published}
+        if self.reference is not None:
+            for text, name in _KNOWN.items():
+                value = getattr(self.reference, name)
+                if value is not None:
+                    known[text] = value
+        return known
+
+    @property
+    def finished(self) -> Mapping[str, MethodLine]:
+        """The methods of which a run is finished, by name."""
+        return {line.method: line for line in self.lines if line.n}
+
+    @property
+    def record(self) -> Row:
+        """The task as JSON holds it."""
+        ppo, known = self.plan.learner.ppo, self.reference
+        return {
+            "task": self.plan.name,
+            "game": self.game.name,
+            "reward": ppo.reward,
+            "iterations": self.plan.iterations,
+            "batch": ppo.batch,
+            "envs": ppo.envs,
+            "reference": None if known is None else asdict(known),
+            "published": self.plan.published,
+            "methods": [line.record for line in self.lines],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """What a method has more than another at the end of the runs, seed by seed.
+
+    ``n`` seeds are of both, ``same`` of them end the same. ``low`` and ``high`` are
+    Student's interval, ``p`` and ``p_holm`` (corrected for the number of pairs)
+    two-sided of his test, ``p_sign`` one-sided of the sign-flip test. ``apart`` says
+    that the intervals of the two methods do not overlap.
+    """
+
+    task: str
+    first: str
+    second: str
+    n: int
+    same: int
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None = None
+    p_sign: float | None
+    apart: bool | None
 
 
 def blocks(values: Sequence[float]) -> tuple[Float64[ndarray, " P"], ...]:
@@ -25,7 +171,7 @@ def blocks(values: Sequence[float]) -> tuple[Float64[ndarray, " P"], ...]:
     return np.array(ends, dtype=float), np.array(means)
 
 
-def of_run(rows: Sequence[Row], last: int) -> Row:
+def of_run(rows: Sequence[Row], last: int) -> Facts:
     """What one run came to.
 
     Args:
@@ -35,190 +181,99 @@ def of_run(rows: Sequence[Row], last: int) -> Row:
     end = rows[-last:]
     returns = [row["returns"] for row in rows]
     ends, means = blocks(returns)
-    batch = rows[0]["env_steps"]
-    run: Row = {
-        "final": float(np.mean([row["returns"] for row in end])),
-        "final_own": np.mean([row["returns_own"] for row in end], 0).tolist(),
-        "length": float(np.mean([row["length"] for row in end])),
-        "average": float(np.mean(returns)),
-        "best": float(np.max(means)),
-        "cpu_seconds": sum(sum(row["seconds"].values()) for row in rows),
-        "curve": {"steps": (ends * batch).tolist(), "returns": means.tolist()},
-    }
+    steps = (ends * rows[0]["env_steps"]).tolist()
+    facts = Facts(
+        final=float(np.mean(returns[-last:])),
+        own=np.mean([row["returns_own"] for row in end], 0).tolist(),
+        length=float(np.mean([row["length"] for row in end])),
+        average=float(np.mean(returns)),
+        best=float(np.max(means)),
+        cpu_seconds=float(sum(sum(row["seconds"].values()) for row in rows)),
+        curve=Curve(steps=steps, mean=means.tolist()),
+    )
     if "rho" in rows[0]:
         rho = np.array([row["rho"] for row in rows], dtype=float)
-        inside = ((rho > 0) & (rho < 1)).any(1)
-        run |= {
-            "rho": float(rho.mean()),
-            "rho_inside": float(inside.mean()),
-            "rho_any": float((rho > 0).any(1).mean()),
-            "rho_curve": blocks(rho.mean(1).tolist())[1].tolist(),
-        }
+        facts = replace(
+            facts,
+            rho=float(rho.mean()),
+            rho_inside=float(((rho > 0) & (rho < 1)).any(1).mean()),
+            rho_any=float((rho > 0).any(1).mean()),
+            rho_curve=blocks(rho.mean(1).tolist())[1].tolist(),
+        )
     if "equilibria" in rows[0]:
-        count = [row["equilibria"] for row in rows]
-        run |= {
-            "equilibria": float(np.mean(count)),
-            "several": float(np.mean(np.array(count) > 1)),
-            "meta_regret": float(max(row["meta_regret"] for row in rows)),
-            "approximate": sum(row["meta_status"] != "OK" for row in rows),
-        }
-    return run
+        count = np.array([row["equilibria"] for row in rows])
+        facts = replace(
+            facts,
+            equilibria=float(count.mean()),
+            several=float((count > 1).mean()),
+            meta_regret=float(max(row["meta_regret"] for row in rows)),
+            approximate=sum(row["meta_status"] != "OK" for row in rows),
+        )
+    return facts
 
 
-def of_method(name: str, runs: Mapping[int, Row], failed: int) -> Row:
+def of_method(name: str, runs: Mapping[int, Facts], failed: int) -> MethodLine:
     """A line of a task's table, from its finished runs by seed."""
-    line: Row = {"method": name, "n": len(runs), "failed": failed}
-    every = [runs[seed] for seed in sorted(runs)]
-    line["finals"] = {str(seed): runs[seed]["final"] for seed in sorted(runs)}
-    if not every:
-        return line
-    finals = [run["final"] for run in every]
-    low, high = t_interval(finals)
-    line |= {"final": float(np.mean(finals)), "low": low, "high": high}
-    line["own"] = np.mean([run["final_own"] for run in every], 0).tolist()
-    keys = ("length", "average", "best", "cpu_seconds", "rho", "rho_inside", "rho_any")
-    for key in (*keys, "equilibria", "several"):
-        if key in every[0]:
-            line[key] = float(np.mean([run[key] for run in every]))
-    if "meta_regret" in every[0]:
-        line["meta_regret"] = max(run["meta_regret"] for run in every)
-        line["approximate"] = sum(run["approximate"] for run in every)
-    curves = np.array([run["curve"]["returns"] for run in every])
-    bounds = [t_interval(column) for column in curves.T.tolist()]
-    line["curve"] = {
-        "steps": every[0]["curve"]["steps"],
-        "mean": curves.mean(0).tolist(),
-        "low": [bound[0] for bound in bounds],
-        "high": [bound[1] for bound in bounds],
+    every = dict(sorted(runs.items()))
+    finals = {
+        str(seed): run.final for seed, run in every.items() if run.final is not None
     }
-    if "rho" in every[0]:
-        line["rho_curve"] = np.mean([run["rho_curve"] for run in every], 0).tolist()
-    return line
+    low, high = t_interval(list(finals.values()))
+    return MethodLine(
+        method=name,
+        n=len(every),
+        failed=failed,
+        finals=finals,
+        low=low,
+        high=high,
+        mean=_mean(list(every.values())) if every else Facts(),
+    )
 
 
-def pair(first: Row, second: Row) -> Row:
+def _mean(runs: Sequence[Facts]) -> Facts:
+    """The mean over runs of one method."""
+    over: Mapping[str, Any] = {"meta_regret": np.max, "approximate": np.sum}
+    facts: dict[str, Any] = {}
+    for name in (one.name for one in fields(Facts)):
+        values = [getattr(run, name) for run in runs]
+        if isinstance(values[0], Curve):
+            curves = np.array([curve.mean for curve in values])
+            bounds = [t_interval(column) for column in curves.T.tolist()]
+            low, high = zip(*bounds, strict=True)
+            mean = curves.mean(0).tolist()
+            facts[name] = replace(values[0], mean=mean, low=low, high=high)
+        elif values[0] is not None:
+            facts[name] = over.get(name, np.mean)(values, 0).tolist()
+    return Facts(**facts)
+
+
+def pair(task: str, first: MethodLine, second: MethodLine) -> Pair:
     """What the first method has more than the second at the end, seed by seed."""
-    seeds = [seed for seed in first["finals"] if seed in second["finals"]]
-    more = [first["finals"][seed] - second["finals"][seed] for seed in seeds]
+    seeds = [seed for seed in first.finals if seed in second.finals]
+    more = [first.finals[seed] - second.finals[seed] for seed in seeds]
     low, high = t_interval(more)
-    apart = None
-    if low is not None and None not in (first["low"], second["low"]):
-        apart = first["low"] > second["high"] or second["low"] > first["high"]
-    return {
-        "first": first["method"],
-        "second": second["method"],
-        "n": len(seeds),
-        "same": sum(value == 0 for value in more),
-        "difference": float(np.mean(more)) if more else None,
-        "low": low,
-        "high": high,
-        "p": t_test(more),
-        "p_sign": sign_flips([-value for value in more], 0).p,
-        "apart": apart,
-    }
+    return Pair(
+        task=task,
+        first=first.method,
+        second=second.method,
+        n=len(seeds),
+        same=sum(value == 0 for value in more),
+        difference=float(np.mean(more)) if more else None,
+        low=low,
+        high=high,
+        p=t_test(more),
+        p_sign=sign_flips([-value for value in more], 0).p,
+        apart=apart((first.low, first.high), (second.low, second.high)),
+    )
 
 
-def pairs(tasks: Sequence[Row]) -> list[Row]:
+def pairs(tasks: Sequence[TaskResult]) -> list[Pair]:
     """MATRL against every other method on every task; Holm's correction over all."""
-    rows = []
+    made = []
     for task in tasks:
-        methods = {row["method"]: row for row in task["methods"]}
+        methods = {line.method: line for line in task.lines}
         if "matrl" in methods:
-            rows += [
-                {"task": task["task"], **pair(methods["matrl"], other)}
-                for name, other in methods.items()
-                if name != "matrl"
-            ]
-    corrected = holm([[row["p"] for row in rows]])[0]
-    return [row | {"p_holm": p} for row, p in zip(rows, corrected, strict=True)]
-
-
-def claims(tasks: Sequence[Row], compared: Sequence[Row]) -> list[Row]:
-    """Which of the paper's claims these runs bear out, by the rules in each row."""
-    judged = [_better(row) for row in compared]
-    for task in tasks:
-        methods = {row["method"]: row for row in task["methods"] if row["n"]}
-        for name, value in task["published"]:
-            if name in methods:
-                judged.append(_published(task, methods[name], value))
-        if "il" in methods and "il-six-rows" in methods:
-            judged.append(_six(task, methods["il"], methods["il-six-rows"]))
-        if "matrl" in methods:
-            judged.append(_gate(task, methods["matrl"]))
-    return judged
-
-
-def _between(row: Row) -> str:
-    if row["low"] is None:
-        return "no interval from one run"
-    return f"[{row['low']:.2f}, {row['high']:.2f}]"
-
-
-def _better(row: Row) -> Row:
-    claim = f"matrl ends above {row['second']}"
-    verdict = "not decided: fewer than two pairs of runs"
-    if row["low"] is not None:
-        verdict = "no difference shown"
-        if row["low"] > 0:
-            verdict = "holds before correction only"
-            if row["p_holm"] < 1 - LEVEL:
-                verdict = "holds"
-        elif row["high"] < 0:
-            verdict = "the opposite, before correction only"
-            if row["p_holm"] < 1 - LEVEL:
-                verdict = "the opposite holds"
-    facts = "no pairs"
-    if row["difference"] is not None:
-        facts = f"difference {row['difference']:+.2f} {_between(row)}, n = {row['n']}"
-    if row["same"]:
-        facts += f", {row['same']} of them the same number"
-    if row["p"] is not None:
-        facts += f", p {row['p']:.2g}, corrected {row['p_holm']:.2g}"
-        facts += f"; intervals of the two {'apart' if row['apart'] else 'overlap'}"
-    return {"task": row["task"], "claim": claim, "verdict": verdict, "facts": facts}
-
-
-def _published(task: Row, row: Row, value: float) -> Row:
-    """Whether the figure's final return lies in our interval."""
-    low, high = row["low"], row["high"]
-    if low is None:
-        verdict = "not decided: one run"
-    elif low <= value <= high:
-        verdict = "reproduced"
-    else:
-        verdict = f"not reproduced: ours is {'higher' if low > value else 'lower'}"
-    return {
-        "task": task["task"],
-        "claim": f"{row['method']} ends at {value:g}, as the figure shows",
-        "verdict": verdict,
-        "facts": f"ours {row['final']:.2f} {_between(row)}, n = {row['n']}",
-    }
-
-
-def _six(task: Row, whole: Row, six: Row) -> Row:
-    """Whether updates on six samples explain a low independent learner."""
-    compared = pair(whole, six)
-    verdict = "not decided: fewer than two pairs of runs"
-    if compared["low"] is not None:
-        verdict = "holds" if compared["low"] > 0 else "no difference shown"
-    return {
-        "task": task["task"],
-        "claim": "il is held down by updates that see six samples (not of the paper)",
-        "verdict": verdict,
-        "facts": f"six samples {six['final']:.2f} {_between(six)}, all of them "
-        f"{whole['final']:.2f} {_between(whole)}",
-    }
-
-
-def _gate(task: Row, row: Row) -> Row:
-    """Whether the meta-game keeps anything of the trial step back."""
-    verdict = "holds" if row["rho"] >= MEETS else "it lets nearly every step pass"
-    return {
-        "task": task["task"],
-        "claim": f"the meta-game holds steps back (mean rho at least {MEETS:g})",
-        "verdict": verdict,
-        "facts": f"mean rho {row['rho']:.3f}; above 0 for some agent in "
-        f"{100 * row['rho_any']:.1f} % of iterations, inside (0, 1) in "
-        f"{100 * row['rho_inside']:.1f} %; {row['equilibria']:.2f} equilibria found on "
-        f"average, several in {100 * row['several']:.1f} %",
-    }
+            matrl = methods.pop("matrl")
+            made += [pair(task.plan.name, matrl, other) for other in methods.values()]
+    corrected = holm([[one.p for one in made]])[0]
+    return [replace(one, p_holm=p) for one, p in zip(made, corrected, strict=True)]

@@ -19,212 +19,166 @@ plots and report.html.
 """
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import asdict
 
+import numpy as np
+from numpy import ndarray
+
+from experiments.lab import report
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer, main
+from experiments.matrl.matrix_claims import claims
+from experiments.matrl.matrix_config import Config
+from experiments.matrl.matrix_report import pictures, tables
+from experiments.matrl.matrix_results import (
+    COMPARED,
+    Counted,
+    Paired,
+    Result,
+    Summary,
+    Turned,
+    corrected,
+    entrants,
+    paired,
+    pennies,
+    run,
+    sweepers,
+)
+from matrl.counts import count_meta_games
+from matrl.dynamics import IGA, LookAhead, Rule, WoLF, path
+from matrl.matrix_games import NAMED, Games, draw, gather
+from matrl.rotation import METHODS, first_within
+from matrl.rotation import run as rotate
 from metaspiel import files
 
-if TYPE_CHECKING:
-    from numpy import ndarray
-
-    from matrl.dynamics import Race, Rule
-    from matrl.matrix_games import Games
-from experiments.matrl.matrix_config import COMPARED, Config, check
-
+Arrays = dict[str, ndarray]
 _SAMPLE = 200  # games whose meta-games are counted
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Runs everything; returns the summary."""
-    check(config)
-    from experiments.matrl import matrix_report as report
-    from matrl.matrix_games import Games, draw
-
+def page(config: Config) -> Answer:
+    """Runs everything, judges and reports."""
     with claim(config.run, "matrl_matrix") as folder:
         record(folder, config)
-        arrays: dict[str, ndarray] = {}
-        summary: dict[str, Any] = {
-            "table": [],
-            "paired": [],
-            "sweep": [],
-            "meta_games": [],
-        }
-        for kind in config.classes:
-            games = Games.of(draw(kind, config.games, config.seed))
-            _table(config, kind, games, summary, arrays)
-            _sweep(config, kind, games, summary, arrays)
-            _meta_games(config, kind, games, summary)
-        from experiments.matrl.matrix_numbers import holm
-
-        summary["paired"] = holm(summary["paired"])
-        summary |= _rotation(config, arrays) | _named(config, arrays)
-        summary["claims"] = report.claims(config, summary)
+        arrays: Arrays = {}
+        summary = measure(config, arrays)
+        judged = claims(config, summary)
+        made = summary.record | {"claims": [one.record for one in judged]}
+        shown = tables(config, summary, judged)
         files.write_arrays(folder / "arrays.npz", arrays, compressed=True)
-        files.write_json(folder / "summary.json", summary)
-        files.write_text(folder / "table.md", report.markdown(config, summary))
-        report.render(folder, config, summary, arrays)
-        return summary
+        report.publish(
+            folder,
+            made,
+            title="MATRL on 2 x 2 games and the rotational game",
+            lead=[
+                f"{config.games} random games of each class, {config.steps} steps, "
+                "from (0.9, 0.2). Converged: both probabilities within 0.05 of a Nash "
+                "equilibrium's for the first time; stays: they never leave again. "
+                "Rates have Wilson intervals, mean steps bootstrapped ones (BCa)."
+            ],
+            tables=shown,
+            figures=pictures(folder, config, summary, arrays),
+        )
+    return Answer(summary=made, text="\n".join(table.markdown for table in shown))
 
 
-def _say(config: Config, text: str) -> None:
-    if not config.run.silent:
-        print(text, flush=True)
+def measure(config: Config, arrays: Arrays) -> Summary:
+    """Everything that is measured; steps and points are put into the arrays."""
+    table: list[Result] = []
+    pairs: list[Paired] = []
+    swept: list[Result] = []
+    counted: list[Counted] = []
+    for kind in config.classes:
+        games = Games.of(draw(kind, config.games, config.seed))
+        table += _table(config, kind, games, arrays=arrays, pairs=pairs)
+        swept += _sweep(config, kind, games, arrays=arrays)
+        counted += _counted(config, kind, games)
+    _named(config, arrays)
+    return Summary(
+        table=table,
+        paired=corrected(pairs),
+        sweep=swept,
+        meta_games=counted,
+        rotation=list(_rotation(config, arrays)),
+        pennies=pennies(config),
+    )
 
 
 def _table(
-    config: Config,
-    kind: str,
-    games: "Games",
-    summary: dict[str, Any],
-    arrays: "dict[str, ndarray]",
-) -> None:
+    config: Config, kind: str, games: Games, *, arrays: Arrays, pairs: list[Paired]
+) -> Iterator[Result]:
     """Table 1 of a class, and MATRL against the others game by game."""
-    from experiments.matrl import matrix_numbers as parts
-
     races = {}
-    for entrant in parts.entrants(
-        config.alpha, config.beta, config.gamma, config.selection
-    ):
-        played, seconds = parts.timed(entrant.rule, games, config.steps, config.seed)
+    for entrant in entrants(config):
+        result, played = run(entrant, games, config, kind=kind, step=None)
         races[entrant.key] = played
-        paper = parts.PAPER.get((entrant.key, kind))
-        script = parts.SCRIPT.get((entrant.key, kind))
-        made = {"class": kind, "key": entrant.key, "label": entrant.label}
-        made |= parts.row(played, config.seed) | {"cpu_seconds": seconds}
-        summary["table"].append(made | {"paper": paper, "script": script})
         arrays[f"first/{kind}/{entrant.key}"] = played.first
         arrays[f"settled/{kind}/{entrant.key}"] = played.settled
-        steps = made["steps"]
-        shown = "-" if steps is None else f"{steps:.1f}"
-        _say(
-            config,
-            f"{kind:<18} {entrant.label:<28} {made['rate']:5.1f} % in {shown} steps  "
-            f"{seconds:.2f} CPU s",
-        )
+        steps, seconds = report.number(result.steps), result.cpu_seconds
+        text = f"{result.rate:5.1f} % in {steps} steps  {seconds:.2f} CPU s"
+        config.run.say(f"{kind:<18} {entrant.label:<28} {text}")
+        yield result
     for key in COMPARED:
-        compared = parts.paired(
-            races["matrl"].first, races[key].first, config.steps, config.seed
-        )
-        summary["paired"].append({"class": kind, "other": key, **compared})
+        pairs.append(paired(kind, key, races, steps=config.steps, seed=config.seed))
 
 
 def _sweep(
-    config: Config,
-    kind: str,
-    games: "Games",
-    summary: dict[str, Any],
-    arrays: "dict[str, ndarray]",
-) -> None:
+    config: Config, kind: str, games: Games, *, arrays: Arrays
+) -> Iterator[Result]:
     """All rules at each step size."""
-    from experiments.matrl import matrix_numbers as parts
-
     for size in config.sweep:
         rates = []
-        for entrant in parts.sweepers(size, config.selection):
-            played, seconds = parts.timed(
-                entrant.rule, games, config.steps, config.seed
-            )
-            made = {"class": kind, "step": size, "key": entrant.key}
-            made |= {"label": entrant.label, **parts.row(played, config.seed, True)}
-            summary["sweep"].append(made | {"cpu_seconds": seconds})
+        for entrant in sweepers(config, size):
+            result, played = run(entrant, games, config, kind=kind, step=size)
             arrays[f"sweep/{kind}/{size:g}/{entrant.key}"] = played.settled
             if entrant.key in ("iga", "la", "matrl"):
-                rates.append(f"{entrant.label} {made['stays_rate']:.1f} %")
-        _say(config, f"{kind:<18} step {size:<5g} stays: {', '.join(rates)}")
+                rates.append(f"{entrant.label} {result.stays_rate:.1f} %")
+            yield result
+        config.run.say(f"{kind:<18} step {size:<5g} stays: {', '.join(rates)}")
 
 
-def _meta_games(
-    config: Config, kind: str, games: "Games", summary: dict[str, Any]
-) -> None:
+def _counted(config: Config, kind: str, games: Games) -> Iterator[Counted]:
     """What the gate does, by step size, on the first games of a class."""
-    from experiments.matrl import matrix_numbers as parts
-    from matrl.dynamics import MATRL
-    from matrl.matrix_games import Games
-
     some = Games.of(games.payoffs[:_SAMPLE])
-    pairs = [(config.alpha, config.beta), *((s, s) for s in config.sweep)]
-    for alpha, beta in dict.fromkeys(pairs):
-        rule = MATRL(alpha=alpha, beta=beta, select=config.selection)
-        measured = parts.meta_games(rule, some, config.steps, config.seed)
-        facts = {"class": kind, "alpha": alpha, "beta": beta, "games": some.count}
-        summary["meta_games"].append(facts | measured)
+    rules = [config.matrl(), *map(config.matrl, config.sweep)]
+    for rule in dict.fromkeys(rules):
+        counts = count_meta_games(rule, some, config.steps, config.seed)
+        yield Counted(
+            kind=kind,
+            alpha=rule.alpha,
+            beta=rule.beta,
+            games=some.count,
+            **asdict(counts),
+        )
 
 
-def _rotation(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
+def _rotation(config: Config, arrays: Arrays) -> Iterator[Turned]:
     """Figure 3: from (1, 1), 1000 steps."""
-    import numpy as np
-
-    from matrl.rotation import METHODS, first_within
-    from matrl.rotation import run as rotate
-
-    rows = []
+    start, select, seed = np.ones((1, 2)), config.selection, config.seed
     for method in METHODS:
-        trace = rotate(
-            method,
-            np.ones((1, 2)),
-            rate=config.rate,
-            select=config.selection,
-            seed=config.seed,
-        )
-        norms = trace.norms()
+        trace = rotate(method, start, rate=config.rate, select=select, seed=seed)
+        norms, both = trace.norms(), (trace.rho == 0).all(axis=2).mean()
         arrays[f"rotation/{method}"] = trace.points[:, 0]
-        switched = float((trace.rho == 0).all(axis=2).mean())
-        rows.append(
-            {
-                "method": method,
-                "factor": float(norms[1, 0] / norms[0, 0]),
-                "steps": first_within(norms, 0.01)[0],
-                "both_switch": switched if method.startswith("matrl") else None,
-            }
+        yield Turned(
+            method,
+            float(norms[1, 0] / norms[0, 0]),
+            steps=first_within(norms, 0.01)[0],
+            both_switch=float(both) if method.startswith("matrl") else None,
         )
-    return {"rotation": rows}
 
 
-def _named(config: Config, arrays: "dict[str, ndarray]") -> dict[str, Any]:
-    """Figure 7, and steps on matching pennies at several step sizes."""
-    from matrl.dynamics import IGA, MATRL, LookAhead, WoLF, path, race
-    from matrl.matrix_games import NAMED, gather
-
+def _named(config: Config, arrays: Arrays) -> None:
+    """Figure 7."""
     games = gather(NAMED)
     drawn: dict[str, Rule] = {
         "IGA": IGA(config.beta),
         "WoLF-IGA": WoLF(),
-        "MATRL": MATRL(alpha=config.alpha, beta=config.beta, select=config.selection),
+        "MATRL": config.matrl(),
         "IGA-LA": LookAhead(config.beta, config.alpha),  # drawn over MATRL
     }
     for name, rule in drawn.items():
         arrays[f"named/{name}"] = path(rule, games, config.steps, config.seed)
     arrays["named/equilibria"] = games.equilibria
-    pennies = gather(["matching_pennies"])
-    rows: list[dict[str, Any]] = []
-    for size in (0.02, 0.03, 0.1):
-        for label, rule in (
-            ("IGA", IGA(size)),
-            ("IGA-LA", LookAhead(size, size)),
-            ("MATRL", MATRL(alpha=size, beta=size, select=config.selection)),
-        ):
-            played = race(rule, pennies, config.pennies_steps, config.seed)
-            rows.append({"label": label, "step": size, "stays": _when(played)})
-    for rule in (WoLF(0.01, 0.06), WoLF()):
-        played = race(rule, pennies, config.pennies_steps, config.seed)
-        label = f"WoLF-IGA {rule.slow:g}/{rule.fast:g}"
-        rows.append({"label": label, "step": None, "stays": _when(played)})
-    return {"pennies": rows}
-
-
-def _when(played: "Race") -> int | None:
-    """Step from which the only game stays; None if it does not."""
-    settled = int(played.settled[0])
-    return settled if settled >= 0 else None
-
-
-def page(config: Config) -> Answer:
-    """Runs and prints the tables."""
-    from experiments.matrl import matrix_report as report
-
-    summary = run(config)
-    return Answer(summary=summary, text=report.markdown(config, summary))
 
 
 if __name__ == "__main__":

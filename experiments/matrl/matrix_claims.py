@@ -1,255 +1,250 @@
 """Which of the paper's claims on small games hold, judged from a run's numbers."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
 
-if TYPE_CHECKING:
-    from experiments.matrl.matrix_config import Config
+from experiments.lab import report
+from experiments.lab.statistics import apart
+from experiments.lab.verdict import LEVEL, Claim, Verdict, within
+from experiments.matrl.matrix_config import Config
+from experiments.matrl.matrix_results import COMPARED, Paired, Result, Summary
 
-Row = dict[str, Any]
-LEVEL = 0.05  # of the tests of rates, after Holm's correction
+_RIVALS = ("iga", "iga-matched", "la", "la-projected", "random-rho", "matrl-wo-br")
 
 
-def claims(config: "Config", summary: dict[str, Any]) -> list[Row]:
-    """Every claim that the run can judge: claim, paper, here, verdict."""
-    rows: list[Row] = []
-    for kind in config.classes:
-        rows += [_sooner(summary, kind), _step_size(summary, kind)]
-        rows += [_look_ahead(summary, kind), _gate(summary, kind)]
-    rows.append(_pure(summary))
-    rows += [_rotation(summary), _pennies(config, summary)]
+def claims(config: Config, summary: Summary) -> list[Claim]:
+    """Every claim that the run can judge."""
+    made = [one for kind in config.classes for one in _controlled(summary, kind)]
+    made += [_pure(summary), _rotation(summary), _pennies(config, summary)]
     for kind in config.classes if config.sweep else ():
         if 1.0 in config.sweep:
-            rows.append(_robust(summary, kind))
-        rows += [_open(summary, kind), _best(summary, kind)]
-    return rows
+            made.append(_robust(summary, kind))
+        made += [_open(summary, kind), _best(summary, kind)]
+    return made
 
 
-def _say(claim: str, paper: str, here: str, verdict: str) -> Row:
-    return {"claim": claim, "paper": paper, "here": here, "verdict": verdict}
-
-
-def _row(summary: dict[str, Any], kind: str, key: str) -> Row:
-    return next(r for r in summary["table"] if (r["class"], r["key"]) == (kind, key))
-
-
-def _pair(summary: dict[str, Any], kind: str, key: str) -> Row:
-    return next(r for r in summary["paired"] if (r["class"], r["other"]) == (kind, key))
+def _controlled(summary: Summary, kind: str) -> Iterator[Claim]:
+    """MATRL against rules and controls on the same games of a class."""
+    label = summary.result(kind, "iga-beta").label
+    pairs = {rival: summary.pair(kind, rival) for rival in COMPARED}
+    judged = {
+        "iga": (
+            "MATRL converges sooner than IGA, each at the paper's step",
+            _published(summary, kind, "iga"),
+            (_earlier(pairs["iga"]), ""),
+        ),
+        "iga-beta": (
+            f"and that is the meta-game's doing, not the step's ({label})",
+            "no such control",
+            _step_size(pairs["iga-beta"], pairs["iga"]),
+        ),
+        "la-beta": (
+            "MATRL beats IGA-LA (here: with MATRL's steps)",
+            _published(summary, kind, "la"),
+            _look_ahead(pairs["la-beta"]),
+        ),
+        "random-rho": (
+            "the equilibrium matters (against a random gate)",
+            "no such control",
+            _gate(pairs["random-rho"]),
+        ),
+    }
+    for rival, (text, published, (verdict, remark)) in judged.items():
+        yield Claim(
+            text=f"{_title(kind)}: {text}",
+            published=published,
+            evidence=_evidence(summary, kind, rival),
+            verdict=verdict,
+            remark=remark,
+        )
 
 
 def _title(kind: str) -> str:
     return kind.replace("_c", "-c")
 
 
-def _result(row: Row) -> str:
-    steps = "-" if row["steps"] is None else f"{row['steps']:.1f}"
-    return f"{row['rate']:.1f} % / {steps}"
+def _published(summary: Summary, kind: str, rival: str) -> str:
+    papers = [summary.result(kind, key).paper for key in ("matrl", rival)]
+    return " against ".join(f"{p[0]:g} % / {p[1]:g}" for p in papers if p is not None)
 
 
-def _published(summary: dict[str, Any], kind: str, keys: tuple[str, str]) -> str:
-    published = [_row(summary, kind, key)["paper"] for key in keys]
-    return " against ".join(f"{rate:g} % / {steps:g}" for rate, steps, _ in published)
+def _earlier(pair: Paired) -> Verdict:
+    """Whether MATRL is sooner, beyond chance; it fails where MATRL is later."""
+    if pair.low is None or pair.high is None:
+        return Verdict.UNDECIDED
+    return within(-pair.high, -pair.low)
 
 
-def _below(pair: Row) -> bool:
-    """MATRL is sooner, beyond chance."""
-    return pair["high"] is not None and pair["high"] < 0
-
-
-def _rates(pair: Row) -> str:
+def _rates(pair: Paired) -> str:
     """What the games say of which only one rule converged."""
-    if pair["p_holm"] >= LEVEL:
+    if pair.p_holm is None or pair.p_holm >= LEVEL:
         return "no difference in rates"
-    return "more games" if pair["only_matrl"] > pair["only_other"] else "fewer games"
+    return "more games" if pair.only_matrl > pair.only_other else "fewer games"
 
 
-def _difference(pair: Row) -> str:
-    text = f"{pair['difference']:.1f} steps"
-    if pair["low"] is not None:
-        text += f" [{pair['low']:.1f}, {pair['high']:.1f}]"
-    return text
-
-
-def _against(summary: dict[str, Any], kind: str, key: str) -> str:
-    rows = [_result(_row(summary, kind, name)) for name in ("matrl", key)]
-    pair = _pair(summary, kind, key)
+def _evidence(summary: Summary, kind: str, rival: str) -> str:
+    pair = summary.pair(kind, rival)
+    rates = [summary.result(kind, key) for key in ("matrl", rival)]
+    both = [f"{one.rate:.1f} % / {report.number(one.steps)}" for one in rates]
+    difference = f"{pair.difference:.1f} steps"
+    if pair.low is not None:
+        difference += f" {report.span(pair.low, pair.high)}"
     return (
-        f"{' against '.join(rows)}; paired {_difference(pair)}; "
-        f"only MATRL {pair['only_matrl']}, only the other {pair['only_other']} games"
+        f"{' against '.join(both)}; paired {difference}; "
+        f"only MATRL {pair.only_matrl}, only the other {pair.only_other} games"
     )
 
 
-def _sooner(summary: dict[str, Any], kind: str) -> Row:
-    pair = _pair(summary, kind, "iga")
-    return _say(
-        f"{_title(kind)}: MATRL converges sooner than IGA, each at the paper's step",
-        _published(summary, kind, ("matrl", "iga")),
-        _against(summary, kind, "iga"),
-        "holds" if _below(pair) else "does not hold",
-    )
-
-
-def _step_size(summary: dict[str, Any], kind: str) -> Row:
+def _step_size(pair: Paired, whole: Paired) -> tuple[Verdict, str]:
     """How much of the saving is left against IGA with the best response's step."""
-    pair, whole = _pair(summary, kind, "iga-beta"), _pair(summary, kind, "iga")
-    verdict = "does not hold"
-    if _below(pair) and whole["difference"] < 0:
-        share = 100 * pair["difference"] / whole["difference"]
-        verdict = f"{share:.0f} % of the saving is left: "
-        verdict += "holds" if share >= 50 else "mostly the longer step"
-    label = _row(summary, kind, "iga-beta")["label"]
-    return _say(
-        f"{_title(kind)}: and that is the meta-game's doing, not the step's ({label})",
-        "no such control",
-        _against(summary, kind, "iga-beta"),
-        verdict,
+    verdict = _earlier(pair)
+    if verdict is not Verdict.HOLDS:
+        return verdict, ""
+    if whole.difference >= 0:
+        return Verdict.UNDECIDED, "nothing is saved against IGA"
+    share = 100 * pair.difference / whole.difference
+    left = f"{share:.0f} % of the saving is left"
+    if share >= 50:
+        return Verdict.HOLDS, left
+    return Verdict.FAILS, f"{left}, mostly it is the longer step"
+
+
+def _look_ahead(pair: Paired) -> tuple[Verdict, str]:
+    verdict, rates = _earlier(pair), _rates(pair)
+    if rates == "fewer games":
+        return Verdict.FAILS, "look-ahead converges in more games"
+    if verdict is Verdict.HOLDS:
+        return verdict, ""
+    mixed = rates == "more games"
+    return Verdict.UNDECIDED if mixed else verdict, f"{rates}, not sooner"
+
+
+def _gate(pair: Paired) -> tuple[Verdict, str]:
+    verdict, rates = _earlier(pair), _rates(pair)
+    sooner = "sooner" if verdict is Verdict.HOLDS else "not sooner"
+    if rates == "more games":
+        verdict = Verdict.HOLDS
+    elif rates == "fewer games" and verdict is not Verdict.HOLDS:
+        verdict = Verdict.FAILS
+    return verdict, f"{sooner}, {rates}"
+
+
+def _pure(summary: Summary) -> Claim:
+    counted = summary.meta_games
+    total = sum(one.meta_games for one in counted)
+    pure = sum(one.pure * one.meta_games for one in counted if one.pure is not None)
+    share = pure / max(total, 1)
+    verdict = Verdict.HOLDS if share == 100 else Verdict.FAILS
+    return Claim(
+        text="Remark 2: the meta-game always has a pure equilibrium",
+        published="stated for any number of players",
+        evidence=f"{share:.3f} % of {total} meta-games at all step sizes",
+        verdict=verdict if total else Verdict.NOT_TESTED,
+        remark="for two players" if total else "no meta-games",
     )
 
 
-def _look_ahead(summary: dict[str, Any], kind: str) -> Row:
-    pair = _pair(summary, kind, "la-beta")
-    rates = _rates(pair)
-    if _below(pair) and rates != "fewer games":
-        verdict = "holds"
-    elif rates == "fewer games":
-        verdict = "does not hold: look-ahead converges in more games"
-    else:
-        verdict = f"does not hold: {rates}, not sooner"
-    return _say(
-        f"{_title(kind)}: MATRL beats IGA-LA (here: with MATRL's steps)",
-        _published(summary, kind, ("matrl", "la")),
-        _against(summary, kind, "la-beta"),
-        verdict,
-    )
-
-
-def _gate(summary: dict[str, Any], kind: str) -> Row:
-    pair = _pair(summary, kind, "random-rho")
-    rates = _rates(pair)
-    sooner = "sooner" if _below(pair) else "not sooner"
-    holds = _below(pair) or rates == "more games"
-    return _say(
-        f"{_title(kind)}: the equilibrium matters (against a random gate)",
-        "no such control",
-        _against(summary, kind, "random-rho"),
-        f"{'holds' if holds else 'does not hold'}: {sooner}, {rates}",
-    )
-
-
-def _pure(summary: dict[str, Any]) -> Row:
-    rows = [row for row in summary["meta_games"] if row["meta_games"]]
-    total = sum(row["meta_games"] for row in rows)
-    share = sum(row["pure"] * row["meta_games"] for row in rows) / max(total, 1)
-    verdict = "holds (for two players)" if share == 100 else "does not hold"
-    return _say(
-        "Remark 2: the meta-game always has a pure equilibrium",
-        "stated for any number of players",
-        f"{share:.3f} % of {total} meta-games at all step sizes",
-        verdict if total else "no meta-games",
-    )
-
-
-def _rotation(summary: dict[str, Any]) -> Row:
-    steps = {row["method"]: row["steps"] for row in summary["rotation"]}
+def _rotation(summary: Summary) -> Claim:
+    steps = {one.method: one.steps for one in summary.rotation}
     names = {"eg": "extra-gradient", "la": "look-ahead", "matrl": "MATRL"}
+    names |= {"matrl-wo-br": "w/o BR", "gd": "gradient descent"}
     words = [f"{name} {steps[key] or '> 1000'}" for key, name in names.items()]
-    words += [f"w/o BR {steps['matrl-wo-br'] or '> 1000'}"]
-    words += [f"gradient descent {steps['gd'] or '> 1000'}"]
     ours = steps["matrl"]
-    rivals = [steps[key] for key in ("eg", "la") if steps[key] is not None]
+    rivals = [step for key in ("eg", "la") if (step := steps[key]) is not None]
     best = ours is not None and all(ours < step for step in rivals)
-    return _say(
-        "Figure 3: MATRL is the fastest on the rotational game",
-        "fastest curve",
-        "steps to norm .01 at one rate: " + ", ".join(words),
-        "holds" if best else "does not hold at one rate",
+    return Claim(
+        text="Figure 3: MATRL is the fastest on the rotational game",
+        published="fastest curve",
+        evidence="steps to norm .01 at one rate: " + ", ".join(words),
+        verdict=Verdict.HOLDS if best else Verdict.FAILS,
+        remark="" if best else "at one rate",
     )
 
 
-def _pennies(config: "Config", summary: dict[str, Any]) -> Row:
+def _pennies(config: Config, summary: Summary) -> Claim:
     steps_of: dict[str, list[int | None]] = {}
-    for row in summary["pennies"]:
-        if row["step"] is not None:
-            steps_of.setdefault(row["label"], []).append(row["stays"])
+    for one in summary.pennies:
+        if one.step is not None:
+            steps_of.setdefault(one.label, []).append(one.stays)
     text = "; ".join(
         f"{label} " + ", ".join("never" if s is None else str(s) for s in steps)
         for label, steps in steps_of.items()
     )
-    holds = (
-        all(step is None for step in steps_of["IGA"]) and None not in steps_of["MATRL"]
+    ours, circling = steps_of["MATRL"], {*steps_of["IGA"]} == {None}
+    holds = circling and None not in ours
+    same = ours == steps_of["IGA-LA"]
+    return Claim(
+        text="matching pennies: MATRL converges where IGA circles",
+        published="drawn in Figure 7, no number",
+        evidence="steps until it stays at .02, .03, .1 of "
+        f"{config.pennies_steps}: {text}",
+        verdict=Verdict.HOLDS if holds else Verdict.FAILS,
+        remark="look-ahead takes the same steps" if same else "",
     )
-    same = steps_of["MATRL"] == steps_of["IGA-LA"]
-    verdict = "holds" if holds else "does not hold"
-    return _say(
-        "matching pennies: MATRL converges where IGA circles",
-        "drawn in Figure 7, no number",
-        f"steps until it stays at .02, .03, .1 of {config.pennies_steps}: {text}",
-        verdict + ("; look-ahead takes the same steps" if same else ""),
+
+
+def _more_stay(text: str, results: Sequence[Result], evidence: Sequence[str]) -> Claim:
+    """Whether MATRL's interval, the first, is above those of all rivals."""
+    ours, *rivals = results
+    below = [one for one in rivals if one.stays_rate_high < ours.stays_rate_low]
+    above = [one for one in rivals if one.stays_rate_low > ours.stays_rate_high]
+    verdict = Verdict.FAILS if above else Verdict.UNDECIDED
+    remarks = [
+        f"{word} {'; '.join(one.label for one in some)}"
+        for word, some in (("above", below), ("below", above))
+        if some
+    ]
+    everyone = len(below) == len(rivals)
+    return Claim(
+        text=text,
+        published="not tried",
+        evidence="; ".join(evidence),
+        verdict=Verdict.HOLDS if everyone else verdict,
+        remark="against every control" if everyone else ", ".join(remarks),
     )
 
 
-_RIVALS = ("iga", "iga-matched", "la", "la-projected", "random-rho", "matrl-wo-br")
+def _stays(one: Result) -> str:
+    return f"{one.label} {one.stays_rate:.1f} %"
 
 
-def _swept(summary: dict[str, Any], kind: str, key: str) -> list[Row]:
-    rows = summary["sweep"]
-    return [row for row in rows if (row["class"], row["key"]) == (kind, key)]
+def _robust(summary: Summary, kind: str) -> Claim:
+    keys = ("matrl", *_RIVALS)
+    at = [one for key in keys for one in summary.swept(kind, key) if one.step == 1]
+    text = "(ours): with step 1 for all, MATRL stays converged more often"
+    return _more_stay(f"{_title(kind)} {text}", at, list(map(_stays, at)))
 
 
-def _stays(row: Row) -> str:
-    return f"{row['label']} {row['stays_rate']:.1f} %"
-
-
-def _clear(ours: Row, rivals: list[Row]) -> str:
-    """Against whom MATRL's interval lies above theirs."""
-    below = [row for row in rivals if row["stays_rate_high"] < ours["stays_rate_low"]]
-    if len(below) == len(rivals):
-        return "holds against every control"
-    named = "; ".join(row["label"] for row in below)
-    return f"holds against {named}" if below else "does not hold"
-
-
-def _robust(summary: dict[str, Any], kind: str) -> Row:
-    at = {
-        key: next(row for row in _swept(summary, kind, key) if row["step"] == 1)
+def _best(summary: Summary, kind: str) -> Claim:
+    best = [
+        max(summary.swept(kind, key), key=lambda one: one.stays_rate)
         for key in ("matrl", *_RIVALS)
-    }
-    return _say(
-        f"{_title(kind)} (ours): with step 1 for all, MATRL stays converged more often",
-        "not tried",
-        "; ".join(map(_stays, at.values())),
-        _clear(at["matrl"], [at[key] for key in _RIVALS]),
-    )
-
-
-def _open(summary: dict[str, Any], kind: str) -> Row:
-    """Where MATRL differs from its gate left open, which is look-ahead."""
-    differ = []
-    keys = ("matrl", "la-projected")
-    pairs = zip(*(_swept(summary, kind, key) for key in keys), strict=True)
-    for ours, theirs in pairs:
-        low = max(ours["stays_rate_low"], theirs["stays_rate_low"])
-        if low > min(ours["stays_rate_high"], theirs["stays_rate_high"]):
-            rates = f"{ours['stays_rate']:.1f} % against {theirs['stays_rate']:.1f} %"
-            differ.append(f"step {ours['step']:g}: {rates}")
-    return _say(
-        f"{_title(kind)} (ours): the gate changes how many games stay, compared with "
-        "always switching (projected look-ahead)",
-        "no such control",
-        "; ".join(differ) or "intervals overlap at every step",
-        "holds at these steps only" if differ else "does not hold",
-    )
-
-
-def _best(summary: dict[str, Any], kind: str) -> Row:
-    best = {
-        key: max(_swept(summary, kind, key), key=lambda row: row["stays_rate"])
-        for key in ("matrl", *_RIVALS)
-    }
-    words = [f"{_stays(row)} (step {row['step']:g})" for row in best.values()]
-    return _say(
+    ]
+    return _more_stay(
         f"{_title(kind)} (ours): with everyone at its best step of the sweep, MATRL "
         "stays converged more often",
-        "not tried",
-        "; ".join(words),
-        _clear(best["matrl"], [best[key] for key in _RIVALS]),
+        best,
+        [f"{_stays(one)} (step {one.step:g})" for one in best],
+    )
+
+
+def _open(summary: Summary, kind: str) -> Claim:
+    """Where MATRL differs from its gate left open, which is look-ahead."""
+    differ = []
+    pairs = zip(
+        *(summary.swept(kind, k) for k in ("matrl", "la-projected")), strict=True
+    )
+    for one, two in pairs:
+        ours, theirs = (
+            (rule.stays_rate_low, rule.stays_rate_high) for rule in (one, two)
+        )
+        if apart(ours, theirs):
+            rates = f"{one.stays_rate:.1f} % against {two.stays_rate:.1f} %"
+            differ.append(f"step {one.step:g}: {rates}")
+    return Claim(
+        text=f"{_title(kind)} (ours): the gate changes how many games stay, compared "
+        "with always switching (projected look-ahead)",
+        published="no such control",
+        evidence="; ".join(differ) or "intervals overlap at every step",
+        verdict=Verdict.HOLDS if differ else Verdict.UNDECIDED,
+        remark="at these steps only" if differ else "",
     )

@@ -1,27 +1,16 @@
-"""Classes of games and settings of the page on 2 x 2 games."""
+"""Options of the page on 2 x 2 games."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
-from experiments.lab.options import Flat, Output
+from experiments.lab.options import Flat, Output, each_once, flag
+from matrl.dynamics import MATRL, LookAhead
+from matrl.matrix_games import CLASSES
 from metaspiel.nfg.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    pass
-
-
-CLASSES = ("coordination", "anti_coordination", "cyclic")
-
-
-COMPARED = ("iga", "iga-beta", "la-beta", "iga-matched", "random-rho")
-
-
-"""Rows of Table 1 that MATRL is compared with game by game."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Fields of the page."""
+    """What is run; the rules share their step sizes."""
 
     games: int = 1000
     """Games of each class."""
@@ -31,13 +20,14 @@ class Config:
     """First seed of the games (one each), and of what the rules draw."""
     classes: tuple[str, ...] = CLASSES
     """Classes of games: coordination, anti_coordination, cyclic."""
-    selection: Literal["random", "first", "max_welfare", "risk_dominant"] = "random"
-    """Which equilibrium of a meta-game MATRL takes, where there are several."""
-    alpha: float = 0.02
+    selection: str = MATRL.select
+    """Which equilibrium of a meta-game MATRL takes, where there are several: random,
+    first, max_welfare, risk_dominant."""
+    alpha: float = MATRL.alpha
     """Step size of IGA, IGA-LA and MATRL's trial step."""
-    beta: float = 0.03
+    beta: float = MATRL.beta
     """Step size of MATRL's best response."""
-    gamma: float = 0.01
+    gamma: float = LookAhead.gamma
     """Step size of IGA-LA's prediction."""
     sweep: tuple[float, ...] = (0.02, 0.1, 0.3, 0.7, 1.0, 2.0, 4.0)
     """Step sizes of the sweep (none: --sweep with nothing after it)."""
@@ -47,35 +37,34 @@ class Config:
     """Steps on matching pennies."""
     run: Flat[Output] = Output()
 
-
-def check(config: Config) -> None:
-    """Refuses what cannot be run."""
-    for name in config.classes:
-        if name not in CLASSES:
-            raise unknown("--classes", "class", name, CLASSES)
-    if not config.classes or len(set(config.classes)) < len(config.classes):
-        raise UserError(
-            "--classes: must name at least one class, each once; got "
-            f"{' '.join(config.classes) or 'none'}"
-        )
-    for name, least, most in (
-        ("games", 1, 100_000),
-        ("steps", 1, 100_000),
-        ("pennies_steps", 1, 1_000_000),
-        ("seed", 0, 2**31),
-    ):
-        if not least <= getattr(config, name) <= most:
+    def __post_init__(self) -> None:
+        for kind in self.classes:
+            if kind not in CLASSES:
+                raise unknown("--classes", "class", kind, CLASSES)
+        each_once(self, classes=None)
+        bounds = {"games": (1, 100_000), "steps": (1, 100_000), "seed": (0, 2**31)}
+        bounds["pennies_steps"] = 1, 1_000_000
+        for name, (least, most) in bounds.items():
+            if not least <= getattr(self, name) <= most:
+                raise UserError(
+                    f"{flag(name)} must lie in {least} to {most}; got "
+                    f"{getattr(self, name)}"
+                )
+        sizes = [(name, getattr(self, name)) for name in ("alpha", "beta", "gamma")]
+        for name, size in [*sizes, *(("sweep", size) for size in self.sweep)]:
+            if not 0 < size <= 100:
+                raise UserError(
+                    f"--{name}: a step size must lie in (0, 100]; got {size}"
+                )
+        if not 0 < self.rate <= 0.1:
+            raise UserError(f"--rate must lie in (0, 0.1]; got {self.rate}")
+        if len(set(self.sweep)) < len(self.sweep):
             raise UserError(
-                f"--{name.replace('_', '-')} must lie in {least} to {most}; got "
-                f"{getattr(config, name)}"
+                f"--sweep: step sizes must differ; got {' '.join(map(str, self.sweep))}"
             )
-    sizes = [(name, getattr(config, name)) for name in ("alpha", "beta", "gamma")]
-    for name, size in [*sizes, *(("sweep", size) for size in config.sweep)]:
-        if not 0 < size <= 100:
-            raise UserError(f"--{name}: a step size must lie in (0, 100]; got {size}")
-    if not 0 < config.rate <= 0.1:
-        raise UserError(f"--rate must lie in (0, 0.1]; got {config.rate}")
-    if len(set(config.sweep)) < len(config.sweep):
-        raise UserError(
-            f"--sweep: step sizes must differ; got {' '.join(map(str, config.sweep))}"
-        )
+        MATRL(select=self.selection)  # refuses what it does not know
+
+    def matrl(self, size: float | None = None) -> MATRL:
+        """MATRL with the page's step sizes, or with one size for all of its steps."""
+        alpha, beta = (self.alpha, self.beta) if size is None else (size, size)
+        return MATRL(alpha=alpha, beta=beta, select=self.selection)

@@ -22,8 +22,10 @@ paper's is the Atari game, with --game "atari_pong" after pip install .[atari] (
 2,000 steps a second, so hours for the paper's 0.2 million frames; what agents see of it
 is in metaspiel.games.atari). Settings are those of the paper's Table 6, whose
 coefficients of entropy and KL, .05 and .01, go with 10 on the policy's loss, so they
-are .005 and .001 here; the number of steps is ours. The paper plays 20 games a pair;
-the default is 200.
+are .005 and .001 here; the number of steps is ours. lambda is what ran in the authors'
+code, which also clips a value's change at .1 and lets an agent rest; a bound of the
+meta-game's ratios (.1) is in their configuration, but their code never reads it. The
+paper plays 20 games a pair; the default is 200.
 
 Writes summary.json, scores.npz, table.md, plots, report.html, cells/ with metrics and
 checkpoints, and matches/. A killed run goes on with --out FOLDER --resume, which also
@@ -31,46 +33,52 @@ adds methods and seeds.
 """
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer, main
-from metaspiel import files
+from experiments.matrl.cells import Cell, check, complaint, conclude, train
+from experiments.matrl.pong_config import Config, check_game
+from experiments.matrl.pong_matches import played
+from experiments.matrl.pong_report import write
+from experiments.matrl.pong_results import summarise
 
-if TYPE_CHECKING:
-    pass
-from experiments.matrl.pong_config import Config, check
 
+def plan(config: Config) -> list[Cell]:
+    """Every run, seed by seed.
 
-def run(config: Config) -> dict[str, Any]:
-    """Trains and plays what is missing, judges and reports; returns the summary."""
-    cells = check(config)
-    from experiments.matrl import cells as _cells
-    from experiments.matrl import pong_matches as matches
-    from experiments.matrl import pong_numbers as judged
-    from experiments.matrl import pong_report as report
-
-    with claim(config.run, "matrl_pong") as folder:
-        record(folder, config)
-        silent = config.run.silent
-        faults = _cells.train(cells, folder, config.run.jobs, silent)
-        if (fault := _cells.complaint(faults, folder)) is not None:
-            raise fault
-        scores = matches.played(config, cells, folder, silent)
-        summary = judged.summarise(config, scores, judged.cpu(cells, folder))
-        files.write_json(folder / "summary.json", summary)
-        files.write_text(folder / "table.md", report.text(summary) + "\n")
-        scores.save(folder / "scores.npz")
-        report.write(folder, config, summary, scores)
-    return summary
+    Raises:
+      UserError: the game cannot be played, or a run cannot begin.
+    """
+    check_game(config.game)
+    cells = [
+        Cell(
+            label=method,
+            game=config.game,
+            method=method,
+            settings=config.learner,
+            seed=config.seed + number,
+            iterations=config.iterations,
+            keep=config.iterations // config.checkpoints,
+        )
+        for number in range(config.seeds)
+        for method in config.methods
+    ]
+    check(cells)
+    return cells
 
 
 def page(config: Config) -> Answer:
-    """Runs and prints the tables."""
-    from experiments.matrl.pong_report import text
-
-    summary = run(config)
-    return Answer(summary=summary, text=text(summary))
+    """Trains and plays what is missing, judges and reports."""
+    cells = plan(config)
+    with claim(config.run, "matrl_pong") as folder:
+        record(folder, config)
+        failures = train(cells, folder, config.run.jobs, config.run.silent)
+        if (fault := complaint(failures, folder)) is not None:
+            raise fault
+        scores = played(config, cells, folder)
+        summary = summarise(config, scores, cells, folder=folder)
+        write(folder, config, summary, scores=scores)
+        return conclude(folder, summary.record, failures)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ A state is a folder that is sealed with its cell, its iteration, and the rows be
 """
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import checkpoints as _states
-from experiments.lab import metrics as _metrics
-from experiments.matrl.learners import LEARNERS
+from experiments.lab import checkpoints, metrics
+from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -22,7 +23,7 @@ class Cell:
     Attributes:
       label: what it is, without the seed; cells differ in label or seed.
       game: as ``metaspiel.games.worlds.load`` reads it.
-      method: one of ``experiments.matrl.learners.LEARNERS``.
+      method: one of ``matrl.learners.LEARNERS``.
       settings: of the method, of its own class.
       seed: of everything random.
       iterations: to make.
@@ -38,6 +39,11 @@ class Cell:
     keep: int = 0
 
     @property
+    def title(self) -> str:
+        """What it is called for people."""
+        return f"{self.label}, seed {self.seed}"
+
+    @property
     def slug(self) -> str:
         """The name of its folder."""
         return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.label).strip('-')}-s{self.seed}"
@@ -47,11 +53,10 @@ class Cell:
         return folder / "cells" / self.slug
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> Mapping[str, Any]:
         """What decides its results, as JSON holds it; iterations only end it."""
-        fields = asdict(self) | {"settings": asdict(self.settings)}
-        del fields["iterations"]
-        plain: dict[str, Any] = files.spelled(fields)
+        fields = {k: v for k, v in asdict(self).items() if k != "iterations"}
+        plain: Mapping[str, Any] = files.spelled(fields)
         return plain
 
     @property
@@ -64,19 +69,18 @@ def save(cell: Cell, state: Any, place: Path, seal: str) -> None:
     """Writes a state as a folder that says what it belongs to."""
     facts = {"cell": cell.identity, "iteration": state.iteration, "rows": seal}
     with files.new_folder(place) as aside:
-        LEARNERS[cell.method]().save(state, aside)
+        LEARNERS[cell.method].save(state, aside)
         files.seal_folder(aside, facts)
 
 
-def _facts(cell: Cell, place: Path) -> dict[str, Any]:
+def _facts(cell: Cell, place: Path) -> Mapping[str, Any]:
     """What a state was sealed with; refused where it is not this cell's.
 
     Raises:
       UserError: it is damaged, or belongs to another cell or iteration.
     """
-    facts = files.sealed_folder(place)
-    named = {"cell": cell.identity, "iteration": int(place.name)}
-    if {name: facts.get(name) for name in named} != named:
+    facts: Mapping[str, Any] = files.sealed_folder(place)
+    if (facts.get("cell"), facts.get("iteration")) != (cell.identity, int(place.name)):
         raise UserError(f"'{place}' must be a state of this cell; it is another one's")
     return facts
 
@@ -86,7 +90,7 @@ class Newest:
     """A state to go on from: its folder, and the rows before it."""
 
     place: Path
-    rows: _metrics.Rows
+    rows: metrics.Rows
 
 
 def newest(cell: Cell, room: Path) -> Newest | None:
@@ -108,19 +112,16 @@ def newest(cell: Cell, room: Path) -> Newest | None:
     def read(one: Path) -> Newest:
         facts = _facts(cell, one)
         path = room / "metrics.jsonl"
-        return Newest(one, _metrics.read(path, facts["iteration"], facts["rows"]))
+        return Newest(one, metrics.read(path, facts["iteration"], facts["rows"]))
 
     again = "the cell is then trained again"
-    return _states.sound(places, read, _states.removing(places[-1], room, again))
+    return checkpoints.sound(
+        places, read, checkpoints.removing(places[-1], room, again)
+    )
 
 
 def check_kept(cell: Cell, room: Path, made: int) -> None:
-    """Refuses a cell that has lost a state that it kept, or has a damaged one.
-
-    Args:
-      cell: which.
-      room: its folder.
-      made: iterations that it has made.
+    """Refuses a cell of ``made`` iterations that lost, or damaged, a state it kept.
 
     Raises:
       UserError: it has; the sentence says how to go on.
@@ -151,52 +152,51 @@ def named(cell: Cell, room: Path) -> bool:
     return True
 
 
-def last_good(cell: Cell, folder: Path) -> dict[str, Any] | None:
+def last_good(cell: Cell, folder: Path) -> Mapping[str, Any] | None:
     """Folder and iteration of the cell's newest state; None where there is none."""
     for place in reversed(files.numbered(cell.room(folder) / "checkpoint")):
-        try:
-            facts = _facts(cell, place)
-        except UserError:
-            continue
-        return {"checkpoint": str(place), "iteration": facts["iteration"]}
+        with suppress(UserError):
+            iteration = _facts(cell, place)["iteration"]
+            return {"checkpoint": str(place), "iteration": iteration}
     return None
 
 
-def _done(cell: Cell, folder: Path) -> dict[str, Any] | None:
-    """What ``done.json`` says, where all iterations asked for are made; else None.
+def _end(cell: Cell, room: Path, name: str) -> Mapping[str, Any] | None:
+    """What ``done.json`` or ``failed.json`` says of the rows; None where it is not.
 
     Raises:
       UserError: it is damaged, or another cell's.
     """
-    place = cell.room(folder) / "done.json"
-    if not place.is_file():
+    if not (room / name).is_file():
         return None
-    done: dict[str, Any] = files.read_sealed(place, {"cell": cell.identity})
-    return done if done["iterations"] >= cell.iterations else None
+    end: Mapping[str, Any] = files.read_sealed(room / name, {"cell": cell.identity})
+    return end
 
 
 def finished(cell: Cell, folder: Path) -> bool:
     """Whether all its iterations are made, and its states and rows are sound."""
     room = cell.room(folder)
     try:
-        done = _done(cell, folder)
-        if done is None or not named(cell, room):
+        done = _end(cell, room, "done.json")
+        if done is None or done["iterations"] < cell.iterations:
             return False
-        last = newest(cell, room)
+        last = newest(cell, room) if named(cell, room) else None
         check_kept(cell, room, cell.iterations)
     except UserError:
         return False  # training it will say why
-    known = {} if last is None else {"iterations": int(last.place.name)}
-    return last is not None and done == known | {"rows": last.rows.seal}
+    return last is not None and done == {
+        "iterations": int(last.place.name),
+        "rows": last.rows.seal,
+    }
 
 
-def all_rows(cell: Cell, room: Path) -> _metrics.Rows:
+def all_rows(cell: Cell, room: Path) -> metrics.Rows:
     """All rows of a cell that has just failed; none where they are not sound."""
     try:
         newest(cell, room)
-        return _metrics.read(room / "metrics.jsonl", None)
+        return metrics.read(room / "metrics.jsonl", None)
     except UserError:
-        return _metrics.Rows()
+        return metrics.Rows()
 
 
 def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
@@ -209,19 +209,19 @@ def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
       UserError: the rows, or what remembers them, are damaged.
     """
     room = cell.room(folder)
-    known = _done(cell, folder)
-    if known is None and (room / "failed.json").is_file():
-        known = files.read_sealed(room / "failed.json", {"cell": cell.identity})
-    if known is None:
+    end = _end(cell, room, "done.json")
+    if end is None or end["iterations"] < cell.iterations:
+        end = _end(cell, room, "failed.json")
+    if end is None:
         last = newest(cell, room)
         return [] if last is None else list(last.rows.rows[: cell.iterations])
     path = room / "metrics.jsonl"
-    made = _metrics.read(path, known["iterations"], known["rows"], more=True)
+    made = metrics.read(path, end["iterations"], end["rows"], more=True)
     return list(made.rows[: cell.iterations])
 
 
 def kept(cell: Cell, folder: Path) -> dict[int, Path]:
-    """Folders of the states that were kept, by iteration; the learner's ``load``."""
+    """Folders of the states that were kept, by iteration."""
     places = files.numbered(cell.room(folder) / "kept")
     return {int(place.name): place for place in places}
 
@@ -233,4 +233,4 @@ def state(cell: Cell, place: Path) -> Any:
       UserError: it is damaged, or belongs to another cell or iteration.
     """
     _facts(cell, place)
-    return LEARNERS[cell.method]().load(place)
+    return LEARNERS[cell.method].load(place)

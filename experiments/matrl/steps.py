@@ -5,7 +5,8 @@ Example: metaspiel matrl_steps --seeds 10 --jobs 2 --out runs/steps
 Every method learns a game of conflict (matching pennies by default, whose distance from
 equilibrium is known exactly) with every rate of Adam and every clip. Nothing else holds
 steps back: no entropy bonus, no stop on divergence, and the best response's weights are
-not clipped unless --br-clip says so. Trial step and best response take equal steps.
+not clipped unless --learner.br-clip says so. Trial step and best response take equal
+steps.
 
 Methods are those of matrl_grid and two of ours: matrl-held-out judges by environments
 that the trial step has not seen and lowers moved profiles by two standard errors;
@@ -17,41 +18,41 @@ report.html; a killed run goes on with --out FOLDER --resume, to the same bits.
 """
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from experiments.lab.folder import claim, record
+from experiments.lab.folder import claim
 from experiments.lab.page import Answer, main
+from experiments.matrl.cells import Cell, check, perform
+from experiments.matrl.steps_config import VARIANTS, Config
+from experiments.matrl.steps_report import write
 
-if TYPE_CHECKING:
-    from experiments.matrl.cells import Failure
-from experiments.matrl.steps_config import Config, check
 
-
-def run(config: Config) -> "tuple[Path, dict[str, Any], list[Failure]]":
-    """Trains what is missing and reports: the folder, the summary, the faults.
+def runs(config: Config) -> list[Cell]:
+    """All runs, or a sentence that says why they cannot be made.
 
     Raises:
-      UserError: something is impossible.
+      UserError: the game or a setting is impossible.
     """
-    cells = check(config)
-    from experiments.matrl import cells as _cells
-    from experiments.matrl import steps_report as _matrl_steps_report
-
-    with claim(config.run, "matrl_steps") as folder:
-        recorded: Any = config
-        record(folder, recorded)
-        silent = config.run.silent
-        faults = _cells.train_timed(cells, folder, config.run.jobs, silent)
-        summary = _matrl_steps_report.write(folder, config, cells, faults)
-    return folder, summary, faults
+    cells = [
+        Cell(
+            label=size.label,
+            game=config.game,
+            method="matrl" if size.method in VARIANTS else size.method,
+            settings=config.settings(size),
+            seed=config.seed + number,
+            iterations=config.iterations,
+        )
+        for size in config.sizes
+        for number in range(config.seeds)
+    ]
+    check(cells)
+    return cells
 
 
 def page(config: Config) -> Answer:
-    """Runs, and prints the tables or the summary; faults are told at the end."""
-    from experiments.matrl.cells import conclude
-
-    return conclude(*run(config))
+    """Trains what is missing and reports; faults are told at the end."""
+    cells = runs(config)
+    with claim(config.run, "matrl_steps") as folder:
+        return perform(config, cells, folder, write)
 
 
 if __name__ == "__main__":

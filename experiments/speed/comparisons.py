@@ -1,20 +1,21 @@
 """Games and meta-solvers in which our loops are compared with OpenSpiel's."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from psro.parts import TargetConcept
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """One comparison: a game, and the meta-solvers of both sides."""
+class Comparison:
+    """A game, and the meta-solvers of both sides; jpsro's have an evaluation."""
 
     game: str
-    concept: TargetConcept
-    ours: str
-    evaluation: str | None
-    theirs: str
     iterations: int
+    ours: str
+    theirs: str
+    concept: TargetConcept = "ne"
+    evaluation: str | None = None
 
     @property
     def rounds(self) -> int:
@@ -22,27 +23,21 @@ class Row:
         return self.iterations + (self.evaluation is not None)
 
 
-def _jpsro(game: str, iterations: int, concept: TargetConcept = "cce") -> Row:
-    train, evaluation = f"mg{concept}", f"mw{concept}"
-    return Row(
+def _jpsro(
+    game: str, iterations: int, concept: Literal["ce", "cce"] = "cce"
+) -> Comparison:
+    return Comparison(
         game=game,
+        iterations=iterations,
+        ours=f"mg{concept}",
+        theirs=f"mg{concept}",
         concept=concept,
-        ours=train,
-        evaluation=evaluation,
-        theirs=train,
-        iterations=iterations,
+        evaluation=f"mw{concept}",
     )
 
 
-def _psro(game: str, ours: str, theirs: str, iterations: int) -> Row:
-    return Row(
-        game=game,
-        concept="ne",
-        ours=ours,
-        evaluation=None,
-        theirs=theirs,
-        iterations=iterations,
-    )
+def _psro(game: str, ours: str, theirs: str, iterations: int) -> Comparison:
+    return Comparison(game=game, iterations=iterations, ours=ours, theirs=theirs)
 
 
 _SHERIFF = (

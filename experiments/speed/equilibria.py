@@ -15,22 +15,26 @@ run again.
 """
 
 import sys
-import time
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from typing import Literal
 
-from experiments.lab.folder import claim, read_result, record, write_result
-from experiments.lab.options import Flat, Resumable, shape
+import numpy as np
+import torch
+from numpy import ndarray
+
+from experiments.lab import charts
+from experiments.lab.folder import claim, record
+from experiments.lab.grid import fill
+from experiments.lab.options import Flat, Resumable, least, shape
 from experiments.lab.page import Answer, main
-from metaspiel import files
+from experiments.speed import references
+from experiments.speed.measuring import answer, timed
+from experiments.speed.references import SOLVED, Games, Reference
 from metaspiel.nfg.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from numpy import ndarray
-
-    from experiments.speed.references import Games, Reference
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import measure
 
 SIZES = (
     "4x4", "8x8", "16x16", "32x32", "64x64", "128x128", "4x4x4", "8x8x8", "16x16x16",
@@ -66,256 +70,202 @@ class Config:
     run: Flat[Resumable] = Resumable()
 
 
-def chosen(config: Config) -> tuple[list[str], dict[str, tuple[int, ...]]]:
-    """Solvers and sizes, checked before anything runs."""
-    from experiments.speed.references import SOLVERS
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One solver on the games of one size: of each game, None without an answer.
 
+    The seconds are of CPU, for all games. ``absent`` says why there are none.
+    """
+
+    solver: str
+    size: str
+    gaps: Sequence[float | None] = ()
+    distances: Sequence[float | None] = ()
+    optimal: Sequence[bool] = ()
+    seconds: float = 0.0
+    absent: str = ""
+
+    @property
+    def ms(self) -> float | None:
+        """CPU milliseconds a game."""
+        return 1e3 * self.seconds / len(self.gaps) if self.gaps else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of the table; None where there is nothing to tell."""
+
+    solver: str
+    size: str
+    games: int
+    solved: float | None
+    mean_gap: float | None
+    max_gap: float | None
+    mean_distance: float | None
+    ms: float | None
+    speed_up: float | None
+    note: str
+
+
+def chosen(config: Config) -> tuple[Sequence[str], Sequence[str]]:
+    """Solvers and sizes, checked before anything runs."""
     for name in config.solvers:
-        if name not in SOLVERS:
-            raise unknown("--solvers", "solver", name, SOLVERS)
-    usual: tuple[str, ...] = SIZES if config.concept == "cce" else CE_SIZES
-    usual = QUICK if config.quick else usual
-    sizes = {text: shape(text) for text in config.sizes or usual}
-    for text, actions in sizes.items():
-        if len(actions) < 2 or min(actions) < 2:
+        if name not in references.SOLVERS:
+            raise unknown("--solvers", "solver", name, references.SOLVERS)
+    usual = QUICK if config.quick else SIZES if config.concept == "cce" else CE_SIZES
+    for text in config.sizes or usual:
+        if len(shape(text)) < 2 or min(shape(text)) < 2:
             raise UserError(
                 "--sizes: a game must have at least two players with at least two "
                 f"actions each; got '{text}'"
             )
-    for name, low in (("games", 1), ("batch", 1), ("seed", 0)):
-        if (value := getattr(config, name)) < low:
-            raise UserError(f"--{name} must be at least {low}; got {value}")
+    least(config, games=1, batch=1, seed=0)
     if not config.seconds > 0:
         raise UserError(f"--seconds must be positive; got {config.seconds}")
-    return list(dict.fromkeys(config.solvers or SOLVERS)), sizes
-
-
-def run(config: Config) -> list[dict[str, Any]]:
-    """Runs what is missing; returns all cells."""
-    from experiments.speed.references import SOLVERS, Games
-
-    solvers, sizes = chosen(config)
-    single = min(4, config.games) if config.quick else config.games
-    batch = min(32, config.batch) if config.quick else config.batch
-    with claim(config.run, "speed_equilibria") as folder:
-        record(folder, config)
-        (folder / "cells").mkdir(exist_ok=True)
-        cells = []
-        for text, actions in sizes.items():
-            games: Games | None = None
-            for name in solvers:
-                place = folder / "cells" / f"{text}-{name}.json"
-                if place.exists():
-                    cells.append(read_result(place, config))
-                else:
-                    games = games or Games.draw(
-                        actions, config.concept, single, batch, config.seed
-                    )
-                    measured = {"solver": name, "size": text}
-                    measured |= cell(SOLVERS[name], games, config)
-                    cells.append(files.spelled(measured))
-                    if "absent" not in measured:  # what is missing now may come
-                        write_result(place, cells[-1], config)
-                if not config.run.silent:
-                    print(_line(summary(cells[-1], cells)), flush=True)
-        _write(folder, cells, config)
-        return cells
-
-
-def cell(solver: "Reference", games: "Games", config: Config) -> dict[str, Any]:
-    """One solver on the games of one size: measures of each game, seconds of all."""
-    import numpy as np
-
-    from metaspiel.nfg.game import Game
-    from metaspiel.nfg.gaps import measure
-
-    width = games.batch if solver.batched else 1
-    payoffs = games.payoffs[: games.batch if solver.batched else games.single]
-    try:
-        joints, optimal, seconds = timed(solver, payoffs, width, config)
-    except ModuleNotFoundError as error:
-        return {"absent": f"{error.name} is not installed"}
-    except UserError as error:
-        return {"absent": str(error)}
-    gaps, distances = [], []
-    for game, joint, best in zip(payoffs, joints, games.exact, strict=False):
-        gap = np.nan
-        if np.all(np.isfinite(joint)):
-            gap = measure(Game(game), joint).of(config.concept).sum()
-        gaps.append(float(gap))
-        distances.append(float(np.abs(joint - best).sum() / 2))
-    return {
-        "gaps": gaps,
-        "distances": distances,
-        "optimal": [bool(ok) for ok in optimal],
-        "seconds": seconds,
-    }
-
-
-def timed(
-    solver: "Reference", payoffs: "ndarray", width: int, config: Config
-) -> tuple["ndarray", "ndarray", float]:
-    """Answers to ``width`` games a call until time is up, and CPU seconds of all."""
-    import numpy as np
-
-    def call(start: int) -> tuple["ndarray", "ndarray", float]:
-        begin = time.process_time()
-        answer = solver.solve(payoffs[start : start + width], config.concept)
-        return *answer, time.process_time() - begin
-
-    first = call(0)
-    if first[2] >= config.seconds:
-        return first  # beside this long, a warm-up is nothing
-    answers, spent = [], 0.0
-    for start in range(0, len(payoffs), width):
-        answers.append(call(start))
-        spent += answers[-1][2]
-        if spent >= config.seconds:
-            break
-    joints, optimal, _ = zip(*answers, strict=True)
-    return np.concatenate(joints), np.concatenate(optimal), spent
-
-
-def summary(cell: dict[str, Any], cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """One row of the table; ``cells`` is where to look for Clarabel's time."""
-    import numpy as np
-
-    from experiments.speed.references import SOLVED
-
-    def over(name: str, reduce: Any) -> float | None:
-        values = [value for value in cell.get(name, ()) if value is not None]
-        return float(reduce(values)) if values else None
-
-    games = len(cell.get("gaps", ()))
-    row: dict[str, Any] = {
-        "solver": cell["solver"],
-        "size": cell["size"],
-        "games": games,
-        "solved": None,
-        "mean_gap": over("gaps", np.mean),
-        "max_gap": over("gaps", np.max),
-        "mean_distance": over("distances", np.mean),
-        "ms": None,
-        "speed_up": None,
-        "note": cell.get("absent", ""),
-    }
-    if games:
-        pairs = zip(cell["gaps"], cell["optimal"], strict=True)
-        small = [ok for gap, ok in pairs if gap is not None and gap <= SOLVED]
-        row["solved"] = sum(small) / games
-        row["ms"] = _milliseconds(cell)
-        notes = {
-            "within the gap but not called optimal": small.count(False),
-            "without an answer": cell["gaps"].count(None),
-        }
-        row["note"] = ", ".join(f"{n} {text}" for text, n in notes.items() if n)
-    for base in cells:
-        same = (base["solver"], base["size"]) == (BASE, cell["size"])
-        if same and games and "gaps" in base:
-            row["speed_up"] = _milliseconds(base) / row["ms"]
-    return row
-
-
-def _milliseconds(cell: dict[str, Any]) -> float:
-    return 1e3 * float(cell["seconds"]) / len(cell["gaps"])
-
-
-def _line(row: dict[str, Any]) -> str:
-    text = f"{row['size']:<9} {row['solver']:<15}"
-    if row["games"] == 0:
-        return f"{text} {row['note']}"
-    solved = f"{row['games']:4d} games  {100 * row['solved']:5.1f} % solved"
-    return f"{text} {solved}  {row['ms']:.3g} ms"
-
-
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The README's table in Markdown."""
-    from experiments.lab import report
-
-    head = ["size", "solver", "games", "solved", "mean gap", "max gap"]
-    head += ["mean TV", "CPU ms", f"over {BASE}", "note"]
-    lines = []
-
-    def show(value: float | None, digits: int) -> str:
-        return "-" if value is None else f"{value:.{digits}g}"
-
-    for row in rows:
-        cells = [row["size"], f"`{row['solver']}`", str(row["games"])]
-        cells.append("-" if row["solved"] is None else f"{100 * row['solved']:.1f} %")
-        keys = ("mean_gap", "max_gap", "mean_distance")
-        cells += [show(row[key], 2) for key in keys]
-        cells += [show(row[key], 3) for key in ("ms", "speed_up")]
-        lines.append([*cells, row["note"] or "-"])
-    return report.markdown(head, lines)
-
-
-def figure(rows: list[dict[str, Any]], concept: str) -> "Figure":
-    """Mean gap against time, one panel a size."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import NullFormatter
-
-    shown = [row for row in rows if row["mean_gap"] is not None]
-    sizes = list(dict.fromkeys(row["size"] for row in shown))
-    solvers = list(dict.fromkeys(row["solver"] for row in shown))
-    across = min(3, max(1, len(sizes)))
-    down = max(1, -(-len(sizes) // across))
-    drawn = Figure(figsize=(3.2 * across, 2.6 * down + 0.6))
-    panels = drawn.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    for axes in panels.flat[len(sizes) :]:
-        axes.set_visible(False)
-    marks: dict[str, Any] = {}
-    for axes, size in zip(panels.flat, sizes, strict=False):
-        for row in (row for row in shown if row["size"] == size):
-            solver, gap = row["solver"], max(row["mean_gap"], FLOOR)
-            color = f"C{solvers.index(solver)}"
-            (marks[solver],) = axes.loglog(
-                row["ms"], gap, "o", color=color, alpha=0.7, label=solver
-            )
-        axes.set_title(size, fontsize=9)
-        axes.grid(alpha=0.3)
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    drawn.supxlabel("CPU milliseconds a game", fontsize=9)
-    drawn.supylabel(f"mean {concept.upper()} gap", fontsize=9)
-    drawn.legend(
-        handles=list(marks.values()), loc="outside upper center", ncols=4, fontsize=8
-    )
-    drawn.set_layout_engine("constrained")
-    return drawn
-
-
-def _write(folder: Path, cells: list[dict[str, Any]], config: Config) -> None:
-    from experiments.lab import charts, report
-
-    rows = [summary(cell, cells) for cell in cells]
-    files.write_json(folder / "cells.json", cells)
-    files.write_text(folder / "table.md", markdown(rows))
-    concept = config.concept.upper()
-    table = report.Table("Solvers", list(rows[0]), [list(r.values()) for r in rows])
-    plot = charts.figure(
-        figure(rows, config.concept),
-        "Accuracy against time",
-        f"Lower left is better. Mean gaps below {FLOOR:g} are drawn there.",
-        folder / "plots" / "speed.png",
-    )
-    report.render(
-        folder / "report.html",
-        f"Maximum-entropy {concept} of L2-invariant games",
-        [
-            "Solved is the share of games with a measured gap of at most 1e-6 that the "
-            "solver calls optimal. Distance is the total variation to our interior "
-            "point, which cannot judge itself. Times are CPU milliseconds a game of "
-            f"one thread, and how many times less that is than {BASE}'s."
-        ],
-        [table],
-        [plot],
-    )
+    solvers = tuple(dict.fromkeys(config.solvers or references.SOLVERS))
+    return solvers, config.sizes or usual
 
 
 def page(config: Config) -> Answer:
-    """Runs and prints the table."""
-    cells = run(config)
-    rows = [summary(cell, cells) for cell in cells]
-    return Answer(summary=rows, text=markdown(rows).rstrip("\n"))
+    """Runs what is missing and prints the table."""
+    solvers, sizes = chosen(config)
+    torch.set_num_threads(1)  # CPU time adds up over threads
+    with claim(config.run, "speed_equilibria") as folder:
+        record(folder, config)
+        pairs = {f"{size}-{name}": (size, name) for size in sizes for name in solvers}
+        works = {key: partial(measured, *pair, config) for key, pair in pairs.items()}
+        results, faults = fill(works, folder, config)
+        absent = {fault.name: fault.fault for fault in faults if fault.user}
+        cells = [
+            Cell(**results[key])
+            if key in results
+            else Cell(solver=name, size=size, absent=absent.get(key) or "failed")
+            for key, (size, name) in pairs.items()
+        ]
+        rows = summaries(cells)
+        panels: dict[str, dict[str, tuple[float, float]]] = {}
+        for row in rows:
+            if row.mean_gap is not None and row.ms is not None:
+                points = panels.setdefault(row.size, {})
+                points[row.solver] = row.ms, max(row.mean_gap, FLOOR)
+        concept = config.concept.upper()
+        drawn = charts.scatters(
+            panels, "CPU milliseconds a game", f"mean {concept} gap"
+        )
+        plot = charts.figure(
+            drawn,
+            "Accuracy against time",
+            f"Lower left is better. Mean gaps below {FLOOR:g} are drawn there.",
+            folder / "plots" / "speed.png",
+        )
+        return answer(
+            folder,
+            f"Maximum-entropy {concept} of L2-invariant games",
+            [
+                "solved: games with a gap of at most 1e-6 that are called optimal",
+                "distance: total variation to our interior point, which cannot judge "
+                "itself",
+                f"ms: CPU milliseconds a game; speed up: {BASE}'s over it",
+            ],
+            [asdict(row) for row in rows],
+            faults=[fault for fault in faults if not fault.user],
+            figures=[plot],
+            cells=[asdict(cell) for cell in cells],
+        )
+
+
+@lru_cache(maxsize=1)
+def drawn(size: str, config: Config) -> Games:
+    """The games of a size, the same for all solvers."""
+    return Games.draw(
+        shape(size),
+        config.concept,
+        single=min(4, config.games) if config.quick else config.games,
+        batch=min(32, config.batch) if config.quick else config.batch,
+        seed=config.seed,
+    )
+
+
+def measured(size: str, name: str, config: Config) -> Cell:
+    """Runs one solver on the games of one size.
+
+    Raises:
+      UserError: the solver cannot be run here.
+    """
+    games = drawn(size, config)
+    try:
+        joints, optimal, seconds = answers(references.SOLVERS[name], games, config)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is not installed") from error
+    gaps = [
+        float(measure(Game(payoffs), joint).of(config.concept).sum())
+        if np.isfinite(joint).all()
+        else None
+        for payoffs, joint in zip(games.payoffs, joints, strict=False)
+    ]
+    exact = games.exact[: len(joints)].reshape(len(joints), -1)
+    apart = np.abs(joints.reshape(len(joints), -1) - exact).sum(axis=1) / 2
+    return Cell(
+        solver=name,
+        size=size,
+        gaps=gaps,
+        distances=apart.tolist(),
+        optimal=optimal.tolist(),
+        seconds=seconds,
+    )
+
+
+def answers(
+    solver: Reference, games: Games, config: Config
+) -> tuple[ndarray, ndarray, float]:
+    """Joints and whether they are called optimal, until time is up; CPU seconds."""
+    width = games.batch if solver.batched else 1
+    payoffs = games.payoffs[: games.batch if solver.batched else games.single]
+    spent, answered = timed(lambda: solver.solve(payoffs[:width], config.concept))
+    if spent >= config.seconds:
+        return *answered, spent  # beside this long, a warm-up is nothing
+    made, spent = [], 0.0
+    for start in range(0, len(payoffs), width):
+        part = payoffs[start : start + width]
+        seconds, answered = timed(partial(solver.solve, part, config.concept))
+        made.append(answered)
+        spent += seconds
+        if spent >= config.seconds:
+            break
+    joints, optimal = zip(*made, strict=True)
+    return np.concatenate(joints), np.concatenate(optimal), spent
+
+
+def summaries(cells: Sequence[Cell]) -> list[Row]:
+    """The rows of the table."""
+    base = {cell.size: cell.ms for cell in cells if cell.solver == BASE}
+    return [summary(cell, base.get(cell.size)) for cell in cells]
+
+
+def summary(cell: Cell, base: float | None) -> Row:
+    """A cell in one row, beside Clarabel's time on the same games."""
+    games = len(cell.gaps)
+    gaps = [gap for gap in cell.gaps if gap is not None]
+    distances = [apart for apart in cell.distances if apart is not None]
+    pairs = zip(cell.gaps, cell.optimal, strict=True)
+    small = [ok for gap, ok in pairs if gap is not None and gap <= SOLVED]
+    notes = {
+        "within the gap but not called optimal": small.count(False),
+        "without an answer": games - len(gaps),
+    }
+    note = ", ".join(f"{n} {text}" for text, n in notes.items() if n)
+    return Row(
+        solver=cell.solver,
+        size=cell.size,
+        games=games,
+        solved=sum(small) / games if games else None,
+        mean_gap=float(np.mean(gaps)) if gaps else None,
+        max_gap=max(gaps, default=None),
+        mean_distance=float(np.mean(distances)) if distances else None,
+        ms=cell.ms,
+        speed_up=base / cell.ms if base and cell.ms else None,
+        note=cell.absent or note,
+    )
 
 
 if __name__ == "__main__":

@@ -9,29 +9,36 @@ game's sequence form included. Both final meta-strategies are judged by our exac
 responses. The pools differ (ties are broken differently, and psro_v2 samples payoffs),
 so a ratio is an order of magnitude.
 
-Writes comparison.md, .csv and .json, and a file a row that --resume does not run again.
+Writes table.md, report.html, comparison.csv and .json, and a file a row that --resume
+does not run again.
 """
 
-import csv
-import io
 import math
+import statistics
 import sys
-import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from typing import Any, Literal
 
-import numpy as np
-
-from experiments.lab.folder import claim, read_result, record, write_result
-from experiments.lab.options import Flat, Resumable
+from experiments.lab.folder import claim, record
+from experiments.lab.grid import fill
+from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.process import environment
-from experiments.speed import openspiel_loops as _theirs
-from experiments.speed.comparisons import ROWS, Row
+from experiments.lab.report import comma_separated
+from experiments.speed.comparisons import ROWS, Comparison
+from experiments.speed.measuring import answer, repeated, timed
+from experiments.speed.openspiel_loops import judged, play
+from meta_solvers import get
 from metaspiel import files
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.games.openspiel import load, sequence_form
+from metaspiel.nfg.errors import unknown
+from psro.exact import ExactEvaluator, ExactOracle
+from psro.loop import run as iterate
+from psro.loop import start
+from psro.setup import Setup
 
 LONG = 5.0  # a side that took this many CPU seconds is not run again for a median
 
@@ -55,102 +62,124 @@ class Config:
     run: Flat[Resumable] = Resumable()
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Runs what is missing; returns the result that is also written."""
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What came of one row.
+
+    Numbers of OpenSpiel's are None where it failed, those of an evaluation where there
+    is none. Without the build is without making our sequence form.
+    """
+
+    game: str
+    concept: str
+    solvers: str
+    loop: str
+    rounds: int
+    ours_seconds: float = math.nan
+    ours_build_seconds: float
+    ours_seconds_without_build: float = math.nan
+    ours_seconds_per_stage: Mapping[str, float]
+    ours_statuses: Sequence[str]
+    ours_gap: float | None
+    ours_value_sum: float
+    ours_eval_gap: float | None = None
+    ours_eval_value_sum: float | None = None
+    theirs_failed: str | None = None
+    theirs_warnings: Sequence[str] | None = None
+    theirs_seconds: float | None = None
+    ratio: float | None = None
+    ratio_without_build: float | None = None
+    theirs_gap: float | None = None
+    theirs_value_sum: float | None = None
+    theirs_eval_gap: float | None = None
+    theirs_eval_value_sum: float | None = None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The row as JSON has it: what there is."""
+        return {k: v for k, v in asdict(self).items() if v is not None}
+
+
+def page(config: Config) -> Answer:
+    """Runs what is missing and prints the table."""
     for name in config.rows:
         if name not in ROWS:
             raise unknown("--rows", "row", name, ROWS)
-    for name, low in (("repeats", 1), ("simulations", 1), ("seed", 0)):
-        if (value := getattr(config, name)) < low:
-            raise UserError(f"--{name} must be at least {low}; got {value}")
+    least(config, repeats=1, simulations=1, seed=0)
     with claim(config.run, "compare-openspiel") as folder:
         record(folder, config)
-        (folder / "rows").mkdir(exist_ok=True)
-        rows, warm = {}, False
-        for name in config.rows or ROWS:
-            place = folder / "rows" / f"{name}.json"
-            if not place.exists():
-                if not warm:
-                    _warm_up(config)
-                    warm = True
-                write_result(place, compare(_sized(name, config), config), config)
-            rows[name] = read_result(place, config)
-            if not config.run.silent:
-                print(_line(name, rows[name]), flush=True)
-        result = {"folder": str(folder), "means": _means(rows), "rows": rows}
-        files.write_json(folder / "comparison.json", result)
-        files.write_text(folder / "comparison.csv", _csv(rows))
-        files.write_text(folder / "comparison.md", _markdown(result, config))
-        return result
+        works = {name: partial(measured, name, config) for name in config.rows or ROWS}
+        results, faults = fill(works, folder, config, room="rows")
+        rows = {name: Compared(**result) for name, result in results.items()}
+        means = _means(rows.values())
+        records = {name: row.record for name, row in rows.items()}
+        result = {"folder": str(folder), "means": means, "rows": records}
+        lines = [{"row": name, **fields} for name, fields in records.items()]
+        files.write_text(folder / "comparison.csv", comma_separated(lines))
+        versions = ", ".join(map(" ".join, environment()["versions"].items()))
+        said = answer(
+            folder,
+            "Ours beside OpenSpiel",
+            [
+                NOTE.format(repeats=config.repeats),
+                *_remarks(means, rows),
+                f"linear programs of OpenSpiel by {config.lp}; {versions}",
+            ],
+            [_columns(name, row) for name, row in rows.items()],
+            faults=faults,
+            comparison=result,
+        )
+        return replace(said, summary=result, text=f"{said.text}\n-> {folder}")
 
 
-def _sized(name: str, config: Config) -> Row:
+def measured(name: str, config: Config) -> dict[str, Any]:
+    """A row that is run now, as JSON has it."""
+    _warm_up(replace(config, repeats=1, simulations=1))
     row = ROWS[name]
-    return replace(row, iterations=max(row.iterations // 3, 1)) if config.quick else row
+    few = max(row.iterations // 3, 1)
+    row = replace(row, iterations=few) if config.quick else row
+    return compare(row, config).record
 
 
+@cache
 def _warm_up(config: Config) -> None:
     """Imports, first calls of BLAS and of the solvers: nobody's time."""
-    once = replace(config, repeats=1, simulations=1)
     for name in ("kuhn", "kuhn_3p_ce", "psro_kuhn_nash"):
-        compare(replace(ROWS[name], iterations=2), once)
+        compare(replace(ROWS[name], iterations=2), config)
 
 
-def compare(row: Row, config: Config) -> dict[str, Any]:
+def compare(row: Comparison, config: Config) -> Compared:
     """One row: both sides, timed and judged."""
-    from metaspiel.games.openspiel import load, sequence_form
-
-    result: dict[str, Any] = {
-        "game": row.game,
-        "concept": row.concept,
-        "solvers": f"{row.ours} / {row.theirs}",
-        "loop": "psro_v2" if row.evaluation is None else "jpsro",
-        "rounds": row.rounds,
-    }
-    seconds, ours = _timed(lambda: run_ours(row, config), config.repeats)
-    result |= {"ours_seconds": seconds, **ours}
-    result["ours_seconds_without_build"] = seconds - ours["ours_build_seconds"]
+    own, ours = repeated(lambda: ours_alone(row, config), config.repeats, LONG)
+    unbuilt = own - ours.ours_build_seconds
+    ours = replace(ours, ours_seconds=own, ours_seconds_without_build=unbuilt)
     form, game = sequence_form(row.game), load(row.game)
+    run = partial(
+        play, row, game, config.lp, config.seed, simulations=config.simulations
+    )
     with warnings.catch_warnings(record=True, action="default") as caught:
         try:
-            seconds, played = _timed(
-                lambda: run_theirs(row, game, config), config.repeats
-            )
+            seconds, played = repeated(run, config.repeats, LONG)
         except Exception as error:  # noqa: BLE001  OpenSpiel's failure is a result
-            result["theirs_failed"] = f"{type(error).__name__}: {error}".split("\n")[0]
-            return result
-    result["theirs_warnings"] = sorted({str(w.message)[:120] for w in caught})
-    result["theirs_seconds"] = seconds
-    result["ratio"] = seconds / result["ours_seconds"]
-    result["ratio_without_build"] = seconds / result["ours_seconds_without_build"]
-    for name, (policies, joint) in played.items():
-        gap, value = _theirs.judge(row.concept, form, game, policies, joint)
-        result[f"theirs_{name}gap"], result[f"theirs_{name}value_sum"] = gap, value
-    return result
+            failed = f"{type(error).__name__}: {error}".split("\n")[0]
+            return replace(ours, theirs_failed=failed)
+    numbers = judged(row, form, game, played)
+    return replace(
+        ours,
+        theirs_warnings=sorted({str(w.message)[:120] for w in caught}),
+        theirs_seconds=seconds,
+        ratio=seconds / own,
+        ratio_without_build=seconds / unbuilt,
+        theirs_gap=numbers["gap"],
+        theirs_value_sum=numbers["value_sum"],
+        theirs_eval_gap=numbers.get("eval_gap"),
+        theirs_eval_value_sum=numbers.get("eval_value_sum"),
+    )
 
 
-def _timed(side: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """Median CPU seconds of several runs, and the last one's result."""
-    spent: list[float] = []
-    while len(spent) < repeats and sum(spent) < LONG:
-        begin = time.process_time()
-        result = side()
-        spent.append(time.process_time() - begin)
-    return float(np.median(spent)), result
-
-
-def run_ours(row: Row, config: Config) -> dict[str, Any]:
-    """Our loop; game, solvers and all."""
-    from meta_solvers import get
-    from metaspiel.games.openspiel import sequence_form
-    from psro.exact import ExactEvaluator, ExactOracle
-    from psro.loop import run as iterate
-    from psro.loop import start
-    from psro.setup import Setup
-
-    begin = time.process_time()
-    form = sequence_form(row.game)
-    build = time.process_time() - begin
+def ours_alone(row: Comparison, config: Config) -> Compared:
+    """Our loop, game, solvers and all; OpenSpiel's side is still open."""
+    build, form = timed(lambda: sequence_form(row.game))
     setup = Setup(
         oracle=ExactOracle(form),
         evaluator=ExactEvaluator(form),
@@ -159,132 +188,81 @@ def run_ours(row: Row, config: Config) -> dict[str, Any]:
         seed=config.seed,
         evaluation=get(row.evaluation) if row.evaluation else None,
     )
-    states = [start(setup)]
-    states += iterate(setup, states[0], row.rounds)
-    last = states[-1]
-    statuses = {x.status.name for s in states for x in (s.train, s.evaluation)}
-    measured = {
-        "ours_build_seconds": build,
-        "ours_seconds_per_stage": dict(last.cpu),
-        "ours_statuses": sorted(statuses),
-        "ours_gap": last.gap(row.concept),
-        "ours_value_sum": float(last.train.values.sum()),
-    }
-    if row.evaluation:
-        measured["ours_eval_gap"] = last.evaluation_gap
-        measured["ours_eval_value_sum"] = float(last.evaluation.values.sum())
-    return measured
+    first = start(setup)
+    states = [first, *iterate(setup, first, row.rounds)]
+    last, evaluated = states[-1], row.evaluation is not None
+    evaluation = float(last.evaluation.values.sum())
+    return Compared(
+        game=row.game,
+        concept=row.concept,
+        solvers=f"{row.ours} / {row.theirs}",
+        loop="jpsro" if evaluated else "psro_v2",
+        rounds=row.rounds,
+        ours_build_seconds=build,
+        ours_seconds_per_stage=dict(last.cpu),
+        ours_statuses=sorted(
+            {x.status.name for s in states for x in (s.train, s.evaluation)}
+        ),
+        ours_gap=last.gap(row.concept),
+        ours_value_sum=float(last.train.values.sum()),
+        ours_eval_gap=last.evaluation_gap if evaluated else None,
+        ours_eval_value_sum=evaluation if evaluated else None,
+    )
 
 
-def run_theirs(row: Row, game: Any, config: Config) -> _theirs.Played:
-    """OpenSpiel's loop; the game is loaded already."""
-    common = (game, row.iterations, config.lp, config.seed)
-    if row.evaluation is None:
-        return _theirs.run_psro_v2(*common, row.theirs, config.simulations)
-    return _theirs.run_jpsro(*common, row.concept, row.theirs, row.evaluation)
-
-
-def _means(rows: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Geometric means of the ratios, for each of OpenSpiel's loops."""
-    means = {}
-    for loop in ("jpsro", "psro_v2"):
-        for key in ("ratio", "ratio_without_build"):
-            values = [r[key] for r in rows.values() if r["loop"] == loop and key in r]
-            if values:
-                means[f"{loop}_{key}"] = float(np.exp(np.mean(np.log(values))))
-    return means
-
-
-SIDES = ("ours", "theirs")
-COLUMNS = (
-    "row", "rounds", "s/round", "OpenSpiel", "ratio", "unbuilt", "gap", "OpenSpiel",
-    "value sum", "OpenSpiel", "eval gap", "OpenSpiel", "eval sum", "OpenSpiel",
-)  # fmt: skip
 NOTE = (
     "CPU seconds a round (median of up to {repeats} runs), ours and OpenSpiel's; their "
     "ratio, counting the building of our sequence form and not (unbuilt); final "
     "full-game gap and value sum of both sides, by our exact best responses, for the "
-    "solver that is responded to and the one only measured (eval). 0 is below 1e-12."
+    "solver that is responded to and the one only measured (eval); 0 is below 1e-12"
 )
 
 
-def _cells(name: str, row: dict[str, Any]) -> list[str]:
-    """A row of the table as text."""
-
-    def show(value: float | None, digits: int = 3) -> str:
-        if value is None or math.isnan(value):
-            return "-"
-        return f"{0.0 if abs(value) < 1e-12 else value:.{digits}g}"
-
-    rounds = row["rounds"]
-    spent = [row.get(f"{side}_seconds", math.nan) / rounds for side in SIDES]
-    cells = [name, str(rounds), *map(show, spent)]
-    cells += [show(row.get(key)) for key in ("ratio", "ratio_without_build")]
-    for key in ("gap", "value_sum", "eval_gap", "eval_value_sum"):
-        digits = 5 if key.endswith("sum") else 3
-        cells += [show(row.get(f"{side}_{key}"), digits) for side in SIDES]
-    return cells
-
-
-def _line(name: str, row: dict[str, Any]) -> str:
-    if "theirs_failed" in row:
-        return f"{name}: OpenSpiel failed: {row['theirs_failed']}"
-    return (
-        f"{name}: {row['ratio']:.3g}x  gap {row['ours_gap']:.3g} "
-        f"(OpenSpiel {row['theirs_gap']:.3g})"
-    )
+def _columns(name: str, row: Compared) -> dict[str, float | str | None]:
+    """A row of the table."""
+    theirs = None if row.theirs_seconds is None else row.theirs_seconds / row.rounds
+    numbers = {
+        "s/round": row.ours_seconds / row.rounds,
+        "OpenSpiel s/round": theirs,
+        "ratio": row.ratio,
+        "unbuilt": row.ratio_without_build,
+        "gap": row.ours_gap,
+        "OpenSpiel gap": row.theirs_gap,
+        "value sum": row.ours_value_sum,
+        "OpenSpiel sum": row.theirs_value_sum,
+        "eval gap": row.ours_eval_gap,
+        "OpenSpiel eval gap": row.theirs_eval_gap,
+        "eval sum": row.ours_eval_value_sum,
+        "OpenSpiel eval sum": row.theirs_eval_value_sum,
+    }
+    clean = {k: v if v is None or abs(v) >= 1e-12 else 0.0 for k, v in numbers.items()}
+    return {"row": name, "rounds": row.rounds, **clean}
 
 
-def _csv(rows: dict[str, dict[str, Any]]) -> str:
-    keys = list(dict.fromkeys(k for row in rows.values() for k in row))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["row", *keys])
-    for name, row in rows.items():
-        writer.writerow([name, *(row.get(key, "") for key in keys)])
-    return text.getvalue()
+def _means(rows: Iterable[Compared]) -> dict[str, float]:
+    """Geometric means of the ratios, for each of OpenSpiel's loops."""
+    ratios: dict[str, list[float]] = {}
+    for row in sorted(rows, key=lambda row: row.loop):
+        if row.ratio is not None and row.ratio_without_build is not None:
+            ratios.setdefault(f"{row.loop}_ratio", []).append(row.ratio)
+            ratios.setdefault(f"{row.loop}_ratio_without_build", []).append(
+                row.ratio_without_build
+            )
+    return {name: statistics.geometric_mean(values) for name, values in ratios.items()}
 
 
-def _markdown(result: dict[str, Any], config: Config) -> str:
-    from experiments.lab import report
-
-    lines = ["# Ours beside OpenSpiel", "", NOTE.format(repeats=config.repeats), ""]
-    cells = [_cells(name, row) for name, row in result["rows"].items()]
-    lines += [report.markdown(COLUMNS, cells)]
-    lines += [*(f"- {text}" for text in _remarks(result)), ""]
-    versions = ", ".join(map(" ".join, environment()["versions"].items()))
-    lines += [f"Linear programs of OpenSpiel by {config.lp}; {versions}.", ""]
-    return "\n".join(lines)
-
-
-def _remarks(result: dict[str, Any]) -> list[str]:
+def _remarks(means: Mapping[str, float], rows: Mapping[str, Compared]) -> list[str]:
     """Means, failures and answers that were not exact."""
     remarks = []
-    for key, value in result["means"].items():
-        loop, _, what = key.partition("_ratio")
-        remarks.append(f"geometric mean, {loop}{what.replace('_', ' ')}: {value:.3g}x")
-    for name, row in result["rows"].items():
-        if "theirs_failed" in row:
-            remarks.append(f"{name}: OpenSpiel failed: {row['theirs_failed']}")
-        if row["ours_statuses"] != ["OK"]:
-            remarks.append(f"{name}: ours also said {', '.join(row['ours_statuses'])}")
+    for key, value in means.items():
+        what = key.replace("_ratio", "").replace("_without_build", " without build")
+        remarks.append(f"geometric mean, {what}: {value:.3g}x")
+    for name, row in rows.items():
+        if row.theirs_failed is not None:
+            remarks.append(f"{name}: OpenSpiel failed: {row.theirs_failed}")
+        if row.ours_statuses != ["OK"]:
+            remarks.append(f"{name}: ours also said {', '.join(row.ours_statuses)}")
     return remarks
-
-
-def page(config: Config) -> Answer:
-    """Runs and shows the table."""
-    from rich.console import Console
-    from rich.table import Table
-
-    result = run(config)
-    table = Table(*COLUMNS)
-    for name, row in result["rows"].items():
-        table.add_row(*_cells(name, row))
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    with console.capture() as drawn:
-        console.print(table)
-    lines = [drawn.get().rstrip("\n"), *_remarks(result), f"-> {result['folder']}"]
-    return Answer(summary=result, text="\n".join(lines))
 
 
 if __name__ == "__main__":

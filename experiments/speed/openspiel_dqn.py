@@ -5,8 +5,7 @@ step, epsilon falling linearly, learning once enough transitions are stored. It 
 DQN, not double, so that its update is less work than ours.
 """
 
-import time
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,29 +16,12 @@ from open_spiel.python.algorithms.random_agent import RandomAgent
 from open_spiel.python.pytorch import dqn
 
 import metaspiel.games.bargaining_openspiel  # noqa: F401  (registers the game)
-from experiments.speed.our_learner import PAPER, whole_updates
+from experiments.speed.measuring import timed
 from metaspiel.learn.mlp import MLP, layers
 from metaspiel.learn.settings import DDQN
 
 WIDTH = 200  # of both hidden layers, as ours
 SEED_EPISODES = 20  # its learn() fails before anything is stored
-
-
-@dataclass(frozen=True)
-class Work:
-    """What the agent did.
-
-    Attributes:
-      decisions: of the learner.
-      updates: made.
-      seconds: of CPU in all.
-      learning: of these, in updates.
-    """
-
-    decisions: int
-    updates: int
-    seconds: float
-    learning: float
 
 
 class _Sampler:
@@ -53,16 +35,14 @@ class _Sampler:
         return int(outcomes[int(self._rng.random() * len(outcomes))][0])
 
 
-class _Counted(dqn.DQN):
-    """Counts its updates and the CPU seconds in them."""
+class _Timed(dqn.DQN):
+    """Adds up the CPU seconds in its updates."""
 
-    updates, learning = 0, 0.0
+    learning = 0.0
 
     def learn(self) -> float | None:
-        begin = time.process_time()
-        loss = super().learn()
-        self.learning += time.process_time() - begin
-        self.updates += loss is not None
+        seconds, loss = timed(super().learn)
+        self.learning += seconds
         return loss
 
 
@@ -73,8 +53,7 @@ def environment(game: str, seed: int) -> Any:
 
 def agent(env: Any, player: int, settings: DDQN, seed: int) -> Any:
     """OpenSpiel's agent with our settings."""
-    every = round(1.25 / settings.updates)  # 1.25 steps of an agent a decision
-    return _Counted(
+    return _Timed(
         player,
         env.observation_spec()["info_state"][0],
         env.action_spec()["num_actions"],
@@ -83,7 +62,7 @@ def agent(env: Any, player: int, settings: DDQN, seed: int) -> Any:
         replay_buffer_capacity=settings.capacity,
         learning_rate=settings.rate,
         update_target_network_every=settings.target_every,
-        learn_every=every,
+        learn_every=round(1.25 / settings.updates),  # 1.25 of its steps a decision
         discount_factor=settings.discount,
         min_buffer_size_to_learn=settings.minimum,
         epsilon_start=settings.explore,
@@ -95,47 +74,35 @@ def agent(env: Any, player: int, settings: DDQN, seed: int) -> Any:
     )
 
 
-def _seed_replay(env: Any, learner: Any, other: Any) -> None:
-    """Stores some random episodes of the learner's."""
-    guide = RandomAgent(0, env.action_spec()["num_actions"])
-    for _ in range(SEED_EPISODES):
-        step, last = env.reset(), None
-        while not step.last():
-            mine = step.current_player() == 0
-            action = (guide if mine else other).step(step).action
-            if mine:
-                if last is not None:
-                    learner.add_transition(*last, step)
-                last = (step, action)
-            step = env.step([action])
-        if last is not None:
-            learner.add_transition(*last, step)
+def _episode(env: Any, agents: Sequence[Any], greedy: bool = False) -> Iterator[Any]:
+    """Steps of an episode, each with the action taken; the last one with None."""
+    step = env.reset()
+    while not step.last():
+        mover = agents[step.current_player()]
+        action = mover.step(step, is_evaluation=greedy).action
+        yield step, action
+        step = env.step([action])
+    yield step, None
 
 
-def respond(game: str, settings: DDQN, seed: int) -> Work:
-    """Learns a response to the uniform policy."""
+def _begun(game: str, settings: DDQN, seed: int) -> tuple[Any, Any, Any]:
+    """Environment, an agent that has stored some random episodes, and the other."""
     env = environment(game, seed)
     learner = agent(env, 0, settings, seed)
-    other = RandomAgent(1, env.action_spec()["num_actions"])
-    _seed_replay(env, learner, other)
-    decisions, begin = 0, time.process_time()
-    while decisions < settings.decisions:
-        step = env.reset()
-        while not step.last():
-            mine = step.current_player() == 0
-            action = (learner if mine else other).step(step).action
-            decisions += mine
-            step = env.step([action])
-        learner.step(step)
-    seconds = time.process_time() - begin
-    return Work(decisions, learner.updates, seconds, learner.learning)
+    guide, other = (RandomAgent(p, env.action_spec()["num_actions"]) for p in (0, 1))
+    for _ in range(SEED_EPISODES):
+        last: tuple[Any, ...] = ()
+        for step, action in _episode(env, (guide, other)):
+            if action is None or step.current_player() == 0:
+                if last:
+                    learner.add_transition(*last, step)
+                last = step, action
+    return env, learner, other
 
 
 def filled(game: str, settings: DDQN, seed: int) -> Any:
     """An agent that may update at once: its replay is full of a few episodes."""
-    env = environment(game, seed)
-    learner = agent(env, 0, settings, seed)
-    _seed_replay(env, learner, RandomAgent(1, env.action_spec()["num_actions"]))
+    learner = _begun(game, settings, seed)[1]
     kept = learner.replay_buffer
     stored = len(kept)
     for part in kept.experience:
@@ -146,14 +113,13 @@ def filled(game: str, settings: DDQN, seed: int) -> Any:
 
 def microseconds(learner: Any, updates: int) -> float:
     """CPU time of an update."""
-    begin = time.process_time()
-    for _ in range(updates):
-        learner.learn()
-    return 1e6 * (time.process_time() - begin) / updates
+    return 1e6 * timed(lambda: [learner.learn() for _ in range(updates)])[0] / updates
 
 
-def equal(game: str, settings: DDQN, seed: int, per_update: float) -> float:
-    """CPU seconds of the agent for as many decisions and updates as ours.
+def respond(
+    game: str, settings: DDQN, *, fraction: float, seed: int, per_update: float
+) -> float:
+    """CPU seconds of a response to the uniform policy, with as many updates as ours.
 
     Its updates take longer the more its replay holds (a minibatch permutes it all), and
     in whole responses the replay is full when learning begins. So the time of its
@@ -161,34 +127,41 @@ def equal(game: str, settings: DDQN, seed: int, per_update: float) -> float:
 
     Args:
       game: where.
-      settings: a part of the paper's.
+      settings: of a whole response.
+      fraction: of it that is learned.
       seed: of all randomness.
       per_update: microseconds of an update with a full replay.
     """
-    work = respond(game, settings, seed)
-    rest = (work.seconds - work.learning) * PAPER.decisions / work.decisions
-    return rest + 1e-6 * per_update * whole_updates()
+    part = settings.part(fraction)
+    env, learner, other = _begun(game, part, seed)
+
+    def learned() -> int:
+        decisions = 0
+        while decisions < part.decisions:
+            for step, action in _episode(env, (learner, other)):
+                decisions += action is not None and step.current_player() == 0
+            learner.step(step)
+        return decisions
+
+    seconds, decisions = timed(learned)
+    rest = (seconds - learner.learning) * settings.decisions / decisions
+    return rest + 1e-6 * per_update * settings.total_updates
 
 
 def load(learner: Any, network: MLP, vector: ndarray) -> None:
     """Gives the agent's network our weights."""
     w1, b1, w2, b2, w3, b3 = layers(network, torch.as_tensor(vector))
     own = (w1.T, b1[0], w2.T, b2[0], w3, b3[0])
-    theirs = list(learner._q_network.parameters())
     with torch.no_grad():
-        for weights, values in zip(theirs, own, strict=True):
+        for weights, values in zip(learner._q_network.parameters(), own, strict=True):
             weights.copy_(values)
 
 
-def play(env: Any, agents: list[Any], episodes: int) -> tuple[float, int, ndarray]:
-    """Greedy episodes: CPU seconds, decisions, and the mean payoffs."""
+def play(env: Any, agents: Sequence[Any], episodes: int) -> tuple[int, ndarray]:
+    """Plays greedy episodes: decisions in all, and the mean payoffs."""
     decisions, paid = 0, np.zeros(len(agents))
-    begin = time.process_time()
     for _ in range(episodes):
-        step = env.reset()
-        while not step.last():
-            mover = agents[step.current_player()]
-            step = env.step([mover.step(step, is_evaluation=True).action])
-            decisions += 1
-        paid += step.rewards
-    return time.process_time() - begin, decisions, paid / episodes
+        steps = [step for step, _ in _episode(env, agents, greedy=True)]
+        decisions += len(steps) - 1
+        paid += steps[-1].rewards
+    return decisions, paid / episodes

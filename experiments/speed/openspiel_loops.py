@@ -2,15 +2,17 @@
 
 import contextlib
 import io
-import random
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from open_spiel.python.algorithms import jpsro
+from open_spiel.python.algorithms.psro_v2 import best_response_oracle, psro_v2
 
-if TYPE_CHECKING:
-    from metaspiel.games.sequence import SequenceForm
-    from psro.parts import TargetConcept
+from experiments.speed.comparisons import Comparison
+from metaspiel.games.openspiel import from_openspiel
+from metaspiel.games.sequence import SequenceForm
+from psro.exact import judge
+from psro.openspiel_calls import globally_seeded, linear_programs_by
 
 Played = dict[str, tuple[list[list[Any]], np.ndarray]]
 """Each player's OpenSpiel policies and a joint over them.
@@ -19,20 +21,17 @@ The key "" is the meta-strategy that was responded to, "eval_" the one only meas
 """
 
 
-def run_jpsro(
-    game: Any,
-    iterations: int,
-    lp: str,
-    seed: int,
-    concept: "TargetConcept",
-    train: str,
-    evaluation: str,
-) -> Played:
-    """OpenSpiel's jpsro loop; its results come out through the callback only."""
-    from open_spiel.python.algorithms import jpsro
+def play(row: Comparison, game: Any, lp: str, seed: int, *, simulations: int) -> Played:
+    """The loop that the row is about, on a game that is loaded already."""
+    with linear_programs_by(lp), globally_seeded(seed):
+        if row.evaluation is not None:
+            return _jpsro(row, game, seed)
+        with contextlib.redirect_stdout(io.StringIO()):  # it reports its settings
+            return _psro_v2(row, game, simulations)
 
-    from psro.openspiel import linear_programs_by
 
+def _jpsro(row: Comparison, game: Any, seed: int) -> Played:
+    """The jpsro loop; its results come out through the callback only."""
     kept: Played = {}
 
     def callback(*state: Any) -> Any:
@@ -40,86 +39,47 @@ def run_jpsro(
         kept.update({"": (policies, joints[-1]), "eval_": (policies, eval_joints[-1])})
         return checkpoint
 
-    with linear_programs_by(lp), _global_seed(seed):
-        jpsro.run_loop(
-            game=game,
-            game_name=str(game),
-            seed=seed,
-            iterations=iterations,
-            target_equilibrium=concept,
-            train_meta_solver=train,
-            eval_meta_solver=evaluation,
-            callback=callback,
-        )
+    jpsro.run_loop(
+        game=game,
+        game_name=str(game),
+        seed=seed,
+        iterations=row.iterations,
+        target_equilibrium=row.concept,
+        train_meta_solver=row.theirs,
+        eval_meta_solver=row.evaluation,
+        callback=callback,
+    )
     return kept
 
 
-def run_psro_v2(
-    game: Any, iterations: int, lp: str, seed: int, method: str, simulations: int
-) -> Played:
-    """OpenSpiel's PSROSolver with its exact best responses in C++."""
-    from open_spiel.python.algorithms.psro_v2 import best_response_oracle, psro_v2
-
-    from psro.openspiel import linear_programs_by
-
-    with (
-        linear_programs_by(lp),
-        _global_seed(seed),
-        contextlib.redirect_stdout(io.StringIO()),  # it reports its settings
-    ):
-        solver = psro_v2.PSROSolver(
-            game,
-            best_response_oracle.BestResponseOracle(game=game),
-            sims_per_entry=simulations,
-            training_strategy_selector="probabilistic",
-            meta_strategy_method=method,
-            sample_from_marginals=True,
-        )
-        for _ in range(iterations):
-            solver.iteration()
+def _psro_v2(row: Comparison, game: Any, simulations: int) -> Played:
+    """PSROSolver with its exact best responses in C++."""
+    solver = psro_v2.PSROSolver(
+        game,
+        best_response_oracle.BestResponseOracle(game=game),
+        sims_per_entry=simulations,
+        training_strategy_selector="probabilistic",
+        meta_strategy_method=row.theirs,
+        sample_from_marginals=True,
+    )
+    for _ in range(row.iterations):
+        solver.iteration()
     first, second = solver.get_meta_strategies()
     return {"": (solver.get_policies(), np.multiply.outer(first, second))}
 
 
-@contextlib.contextmanager
-def _global_seed(seed: int) -> Iterator[None]:
-    """Seeds the two global generators that OpenSpiel draws from, and restores them."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
-
-
-def judge(
-    concept: "TargetConcept",
-    form: "SequenceForm",
-    game: Any,
-    policies: list[list[Any]],
-    joint: np.ndarray,
-) -> tuple[float, float]:
-    """Full-game gap and value sum of a joint over OpenSpiel's policies.
-
-    Both come from our sequence form, with exact payoffs and best responses.
-    """
-    from metaspiel.games.openspiel import from_openspiel
-    from metaspiel.nfg.game import Game
-    from metaspiel.nfg.gaps import expected
-    from psro.exact import ExactOracle
-    from psro.parts import Member, Population
-    from psro.targets import gap_of, played, targets
-
-    plans = [
-        np.stack([tree.plan(from_openspiel(form, game, p, player)) for p in pool])
-        for player, (tree, pool) in enumerate(zip(form.trees, policies, strict=True))
-    ]
-    meta = Game(form.tensor(plans))
-    pools = tuple(tuple(Member(i, p) for i, p in enumerate(pool)) for pool in plans)
-    asked = targets(meta, joint, concept)
-    oracle, rng = ExactOracle(form, "first"), np.random.default_rng(0)
-    answers = oracle.respond(Population(pools), asked, rng)
-    gap = gap_of(form.players, answers).sum()
-    return float(gap), float(expected(meta, played(joint, concept)).sum())
+def judged(
+    row: Comparison, form: SequenceForm, game: Any, played: Played
+) -> dict[str, float]:
+    """Full-game gaps and value sums of what came out, by our exact best responses."""
+    numbers: dict[str, float] = {}
+    for name, (policies, joint) in played.items():
+        plans = [
+            np.stack([tree.plan(from_openspiel(form, game, p, player)) for p in pool])
+            for player, (tree, pool) in enumerate(
+                zip(form.trees, policies, strict=True)
+            )
+        ]
+        gap, value_sum = judge(form, plans, joint, row.concept)
+        numbers |= {f"{name}gap": gap, f"{name}value_sum": value_sum}
+    return numbers

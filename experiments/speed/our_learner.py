@@ -1,121 +1,93 @@
-"""What ``experiments.speed.learner`` measures of our own learner.
+"""What ``speed_learner`` measures of our own learner, beside OpenSpiel's where asked.
 
 All times are CPU seconds of this process unless a GPU is meant.
 """
 
-import cProfile
-import inspect
-import statistics
-import time
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, replace
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 import torch
-from numpy import ndarray
 
+from experiments.speed.measuring import in_turns, timed
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn import ddqn
-from metaspiel.learn.graphs import Captured
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
-from metaspiel.learn.replay import Replay
-from metaspiel.learn.settings import DDQN, Engine
+from metaspiel.learn.settings import DDQN
+from metaspiel.learn.speed import Updates, fresh, multiply_rate, shares
 from metaspiel.learn.tasks import Learned, Task
-from metaspiel.learn.update import StackedDDQN
+from metaspiel.learn.update import operations
 from offline.dynamics import train as fit
 from offline.ensemble import Training
 from offline.model import ModelSimulator
 from offline.record import collect
 from offline.starts import starts
 
-PAPER = DDQN()
 # What OpenSpiel's agent plays: our game, and its own in C++ with a larger network.
 GAMES = {"bargaining_generalized": "the same game", "bargaining": "its own bargaining"}
 FLOOR = 260e9  # fused multiply-adds a second of the core the design was measured on
-ROUND = int(PAPER.games * PAPER.updates)  # updates made together
+AUTHORS = 480.0  # CPU seconds of a response in the authors' own code
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is measured, and how much of it."""
+
+    settings: DDQN  # of a whole response,
+    fraction: float  # of which so much is learned,
+    stacked: float = 1 / 150  # and so much in stacks
+    rounds: int  # turns of everything that is compared
+    times: int = 10  # rounds of updates in a turn
+    model: bool  # a response in a learned model is measured too:
+    trajectories: int = 1000  # learned from so many,
+    steps: int = 2000  # in so many steps
+    theirs: bool  # OpenSpiel's agent is measured too,
+    few: int = 300  # in so many episodes of an entry
+    policies: int  # of each player in the empirical game
+    episodes: int  # of each of its entries
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of the table.
-
-    Attributes:
-      part: of the page.
-      what: was measured.
-      value: of it.
-      unit: of the value.
-      goal: what is asked for; empty where nothing is.
-      met: whether it is.
-      note: how the value came about.
-    """
+    """One line of the table: what was measured, the goal, and whether it is met."""
 
     part: str
     what: str
     value: float
-    _: KW_ONLY
     unit: str
     goal: str = ""
     met: bool | None = None
     note: str = ""
 
 
-def timed(work: Callable[[], object]) -> float:
-    """CPU seconds of a call."""
-    begin = time.process_time()
-    work()
-    return time.process_time() - begin
-
-
-def interleaved(
-    works: Mapping[str, Callable[[], float]], rounds: int
-) -> dict[str, list[float]]:
-    """What every work returns in each round, one after the other in every round."""
-    results: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(rounds):
-        for name, work in works.items():
-            results[name].append(work())
-    return results
-
-
-def flops(network: MLP, batch: int) -> float:
-    """Operations of an update: what the written-out one does, and nothing twice.
-
-    Five passes through the hidden layer (s and s' online, s' target, and two backward),
-    four through the first, and of the last only what s' needs.
-    """
-    d, h, a = network.inputs, network.width, network.actions
-    return 2.0 * batch * (4 * d * h + 5 * h * h + 2 * h * a)
-
-
-def multiply_rate(size: int = 2048) -> float:
-    """Operations a second of a large product in torch: the best of five."""
-    a = torch.rand(size, size)
-    out = torch.empty_like(a)
-    return 2 * size**3 / min(timed(lambda: torch.mm(a, a, out=out)) for _ in range(5))
-
-
-def part_of_paper(fraction: float) -> DDQN:
-    """The paper's settings with a fraction of the decisions; the replay stays."""
-    return replace(
-        PAPER,
-        decisions=max(2 * PAPER.batch, round(fraction * PAPER.decisions)),
-        minimum=max(PAPER.batch, round(fraction * PAPER.minimum)),
-        explore_decisions=round(fraction * PAPER.explore_decisions),
+def row(
+    part: str,
+    what: str,
+    value: float,
+    *,
+    unit: str,
+    most: float | None = None,
+    least: float | None = None,
+    note: str = "",
+) -> Row:
+    """A line whose goal is a bound, if there is one."""
+    goal, met = "", None
+    if most is not None:
+        goal, met = f"at most {most:g} {unit}", value <= most
+    if least is not None:
+        goal, met = f"at least {least:g} {unit}", value >= least
+    return Row(
+        part=part, what=what, value=value, unit=unit, goal=goal, met=met, note=note
     )
 
 
-def fresh(network: MLP, count: int, seed: int) -> ndarray:
-    """Weights ``[count, P]`` that have learned nothing."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.stack([network.initial(generator) for _ in range(count)]).numpy()
-
-
 def task(
-    simulator: Simulator, network: MLP, settings: DDQN, opponents: Pool, seed: int
+    simulator: Simulator, network: MLP, settings: DDQN, *, opponents: Pool, seed: int
 ) -> Task:
     """A response to the even mixture of some policies."""
     return Task(
@@ -130,171 +102,180 @@ def task(
     )
 
 
-def response(given: Task) -> tuple[float, Learned]:
-    """CPU seconds of a response, extrapolated to all decisions; and the response."""
-    begin = time.process_time()
-    learned = ddqn.train([given])[0]
-    made = given.settings.rounds * given.settings.games
-    return (time.process_time() - begin) * PAPER.decisions / made, learned
+def response(given: Task, decisions: int) -> tuple[float, Learned]:
+    """CPU seconds of a response, extrapolated to so many decisions, and what it is."""
+    seconds, learned = timed(lambda: ddqn.train([given])[0])
+    return seconds * decisions / (given.settings.rounds * given.settings.games), learned
 
 
-def learned_model(trajectories: int, steps: int, seed: int) -> ModelSimulator:
-    """A model of Bargaining learned from random play."""
-    data = collect(Bargaining(), trajectories, seed)
-    return ModelSimulator(
-        learned=fit([data], [seed], Training(steps=steps)),
-        starts=starts([data], torch.device("cpu")),
-    )
-
-
-def split(given: Task) -> dict[str, float]:
-    """Shares of a response's time by what is done, from a profile of its own."""
-    profile = cProfile.Profile()
-    profile.runcall(ddqn.train, [given])
-    profile.create_stats()
-    game = Path(inspect.getfile(type(given.simulator)))
-    spent: dict[tuple[str, str], float] = {}
-    for (file, _, name), values in profile.stats.items():
-        key = (Path(file).name, name)
-        spent[key] = max(values[3], spent.get(key, 0.0))
-    whole = spent["ddqn.py", "train"]
-    moves = sum(spent.get((game.name, n), 0.0) for n in ("start", "restart", "step"))
-    shares = {
-        "updates": spent["ddqn.py", "_learn"] / whole,
-        "acting": spent["ddqn.py", "_decide"] / whole,
-        "opponents": spent.get(("ddqn.py", "_respond"), 0.0) / whole,
-        "simulator": moves / whole,
+@cache
+def update_times(plan: Plan) -> Mapping[str, float]:
+    """Microseconds of an update: of ours, by autograd, and of OpenSpiel's agent."""
+    network = MLP.of(Bargaining())
+    ours = Updates(network, 1, plan.settings)
+    reference = Updates(network, 1, replace(plan.settings, engine="autograd"))
+    works: dict[str, Callable[[], float]] = {
+        "ours": partial(ours.microseconds, plan.times),
+        "autograd": partial(reference.microseconds, plan.times),
     }
-    return shares | {"replay, seats, random numbers": 1 - sum(shares.values())}
+    if plan.theirs:
+        from experiments.speed import openspiel_dqn
+
+        count = max(1, plan.times * ours.together // 4)
+        for game in GAMES:
+            agent = openspiel_dqn.filled(game, plan.settings, plan.seed)
+            works[game] = partial(openspiel_dqn.microseconds, agent, count)
+    in_turns(works, 1)
+    return in_turns(works, 2 * plan.rounds + 1)
 
 
-class Updates:
-    """Updates of S stacked learners on replays full of random transitions."""
-
-    def __init__(
-        self,
-        stacked: int,
-        engine: Engine = "written",
-        device: str = "cpu",
-        graph: bool = False,
-        capacity: int = PAPER.capacity,
-    ) -> None:
-        place = torch.device(device)
-        self.network = MLP.of(Bargaining())
-        self.stacked, self.place = stacked, place
-        self.learner = StackedDDQN(
-            self.network,
-            stacked,
-            PAPER.batch,
-            rate=PAPER.rate,
-            engine=engine,
-            device=place,
-        )
-        vectors = fresh(self.network, stacked, 0)
-        self.learner.online.load([torch.as_tensor(v) for v in vectors])
-        self.learner.copy_target()
-        self.learn = Captured(self.learner).learn if graph else self.learner.learn
-        d, a, lead = self.network.inputs, self.network.actions, (stacked, capacity)
-        self.replay = Replay(stacked, capacity, d, a, place)
-        self.generator = torch.Generator().manual_seed(0)
-        chance = torch.Generator(place).manual_seed(0)
-
-        def drawn(*size: int) -> torch.Tensor:
-            return torch.rand(size, generator=chance, device=place)
-
-        self.replay.add(
-            inputs=drawn(*lead, d),
-            action=(drawn(*lead) * a).long().clamp_(max=a - 1),
-            reward=drawn(*lead),
-            alive=torch.full(lead, PAPER.discount, device=place),
-            later=drawn(*lead, d),
-            legal=drawn(*lead, a) < 0.4,
-        )
-
-    def __call__(self, times: int = 1) -> None:
-        """So many rounds of updates, with the drawing of their minibatches."""
-        size = (ROUND, self.stacked, PAPER.batch)
-        for _ in range(times):
-            picks = torch.rand(size, generator=self.generator, dtype=torch.float64)
-            self.learn(self.replay.sample(picks.to(self.place)))
-
-    def microseconds(self, times: int) -> float:
-        """CPU time of an update of all learners."""
-        return 1e6 * timed(lambda: self(times)) / (times * ROUND)
-
-    def wall(self, times: int) -> float:
-        """Seconds of an update of all learners on a GPU."""
-        torch.cuda.synchronize()
-        begin = time.perf_counter()
-        self(times)
-        torch.cuda.synchronize()
-        return (time.perf_counter() - begin) / (times * ROUND)
+def updates(plan: Plan) -> list[Row]:
+    """One update, ours and theirs."""
+    spent = update_times(plan)
+    once, line = spent["ours"], partial(row, "update")
+    work = operations(MLP.of(Bargaining()), plan.settings.batch)
+    rate, floor = multiply_rate(), 1e6 * work / FLOOR
+    others = {"autograd": "an update by autograd"}
+    others |= {game: f"OpenSpiel, {text}" for game, text in GAMES.items()}
+    return [
+        line("an update of ours", once, unit="us", note=f"{work / 1e6:.1f} MFLOP"),
+        line("times the floor of an update", once / floor, unit="x", most=4,
+             note=f"{floor:.0f} us at {FLOOR / 1e9:.0f} GFLOP/s"),
+        line("torch.mm of 2048 x 2048", rate / 1e9, unit="GFLOP/s"),
+        line("times what that would take", once * rate / work / 1e6, unit="x"),
+        *(line(text, spent[name], unit="us",
+               note=f"{spent[name] / once:.2f} times ours")
+          for name, text in others.items() if name in spent),
+    ]  # fmt: skip
 
 
-def stacked(rounds: int, times: int, settings: DDQN) -> list[Row]:
-    """Microseconds of a trial's update in stacks of 1 to 8, and trial 0's bits."""
-    sizes = (1, 2, 4, 8)
-    made = {str(s): Updates(s) for s in sizes}
-    each = {name: partial(work.microseconds, times) for name, work in made.items()}
-    for work in made.values():
-        work()
-    microseconds = interleaved(each, rounds)
-    sim = Bargaining()
-    network = MLP.of(sim)
-    asked = partial(task, sim, network, settings, Pool.uniform(network))
-    tasks = [asked(seed) for seed in range(max(sizes))]
-    alone = ddqn.train(tasks[:1])[0].policy
-    rows = []
-    for size in sizes:
-        same = np.array_equal(ddqn.train(tasks[:size])[0].policy, alone)
-        rows.append(
-            Row(
-                part="stacked",
-                what=f"an update of a trial, {size} stacked",
-                value=statistics.median(microseconds[str(size)]) / size,
-                unit="us",
-                goal="the same bits alone and stacked",
-                met=same,
-                note=f"trial 0 after {settings.decisions} decisions is "
-                + ("the same, bit for bit" if same else "not the same"),
+def responses(plan: Plan) -> list[Row]:
+    """Whole responses: ours, in a model, against networks, and theirs."""
+    settings, game = plan.settings.part(plan.fraction), Bargaining()
+    network = MLP.of(game)
+    uniform = Pool.uniform(network)
+    seeds = itertools.count(plan.seed)
+    tasks: dict[str, tuple[Simulator, Pool]] = {
+        "ours": (game, uniform),
+        "networks": (game, uniform + Pool.of(fresh(network, plan.policies, 1))),
+    }
+    if plan.model:
+        data = collect(game, plan.trajectories, plan.seed)
+        learned = fit([data], [plan.seed], Training(steps=plan.steps))
+        first = starts([data], torch.device("cpu"))
+        tasks["model"] = ModelSimulator(learned=learned, starts=first), uniform
+
+    def own(simulator: Simulator, pool: Pool) -> float:
+        seed = next(seeds)
+        asked = task(simulator, network, settings, opponents=pool, seed=seed)
+        return response(asked, plan.settings.decisions)[0]
+
+    works = {name: partial(own, *given) for name, given in tasks.items()}
+    if plan.theirs:
+        from experiments.speed import openspiel_dqn
+
+        def other(name: str) -> float:
+            return openspiel_dqn.respond(
+                name,
+                plan.settings,
+                fraction=plan.fraction,
+                seed=next(seeds),
+                per_update=update_times(plan)[name],
             )
-        )
+
+        works |= {name: partial(other, name) for name in GAMES}
+    rounds = 1 if plan.fraction == 1 else plan.rounds
+    how = f"extrapolated from 1/{1 / plan.fraction:.0f}, median of {rounds}"
+    how = "measured whole" if plan.fraction == 1 else how
+    asked = task(game, network, settings, opponents=uniform, seed=plan.seed)
+    spent = in_turns(works, rounds)
+    return response_rows(plan.settings, spent, how) + [
+        row("response", f"share of {name}", 100 * share, unit="%")
+        for name, share in shares(asked).items()
+    ]
+
+
+def response_rows(settings: DDQN, spent: Mapping[str, float], how: str) -> list[Row]:
+    """The table's lines about responses, from the seconds of each."""
+    once = spent["ours"]
+    work = settings.total_updates * operations(MLP.of(Bargaining()), settings.batch)
+    floor = f"{work / 1e12:.2f} TFLOP of updates, {work / FLOOR:.1f} s"
+    authors = "faster than the authors' 8 CPU minutes"
+    line = partial(row, "response")
+    rows = [
+        line("to the uniform policy", once, unit="CPU s", most=75, note=how),
+        line(authors, AUTHORS / once, unit="x", least=6, note="another machine"),
+        line("times the floor of a response", once * FLOOR / work, unit="x", most=4,
+             note=floor),
+        line("to a mixture of networks", spent["networks"], unit="CPU s", most=75,
+             note=how),
+    ]  # fmt: skip
+    if "model" in spent:
+        seconds, line = spent["model"], partial(row, "model")
+        rows += [
+            line("response in the learned model", seconds, unit="CPU s", note=how),
+            line("times that in the game", seconds / once, unit="x", most=1.3),
+        ]
+    for game, text in GAMES.items():
+        if game in spent:
+            seconds, line = spent[game], partial(row, "openspiel")
+            faster, note = f"ours is faster than that, {text}", "updates as above"
+            rows += [
+                line(f"response, {text}", seconds, unit="CPU s", note=f"{how}; {note}"),
+                line(faster, seconds / once, unit="x", least=4),
+            ]
     return rows
 
 
-def on_gpu(rounds: int, times: int) -> list[Row]:
+def stacked(plan: Plan) -> list[Row]:
+    """Microseconds of a trial's update in stacks of 1 to 8, and trial 0's bits."""
+    network = MLP.of(Bargaining())
+    made = {str(size): Updates(network, size, plan.settings) for size in (1, 2, 4, 8)}
+    for work in made.values():
+        work()
+    each = {name: partial(work.microseconds, plan.times) for name, work in made.items()}
+    spent = in_turns(each, plan.rounds)
+    game, settings = Bargaining(), plan.settings.part(plan.stacked)
+    asked = partial(task, game, network, settings, opponents=Pool.uniform(network))
+    tasks = [asked(seed=seed) for seed in range(8)]
+    alone = ddqn.train(tasks[:1])[0].policy
+    rows = []
+    for size, total in spent.items():
+        same = np.array_equal(ddqn.train(tasks[: int(size)])[0].policy, alone)
+        words = "the same, bit for bit" if same else "not the same"
+        line = row(
+            "stacked",
+            f"an update of a trial, {size} stacked",
+            total / int(size),
+            unit="us",
+            note=f"trial 0 after {settings.decisions} decisions is {words}",
+        )
+        rows.append(replace(line, goal="the same bits alone and stacked", met=same))
+    return rows
+
+
+def on_gpu(plan: Plan) -> list[Row]:
     """Updates on a GPU, eager and as graphs, and what the whole table would take.
 
     The table is 360 trials of 40 responses; S trials at a time make the updates of a
     response in step.
     """
-    updates = whole_updates()
+    count = plan.settings.total_updates
     rows = []
     for size in (1, 60):
-        works = {
-            "eager": Updates(size, device="cuda"),
-            "graph": Updates(size, device="cuda", graph=True),
-        }
-        for work in works.values():
-            work()
-        each = {name: partial(work.wall, times) for name, work in works.items()}
-        for name, values in interleaved(each, rounds).items():
-            once = statistics.median(values)
-            hours = -(-360 // size) * 40 * updates * once / 3600
-            rows.append(
-                Row(
-                    part="cuda",
-                    what=f"an update of {size} stacked, {name}",
-                    value=1e6 * once,
-                    unit="us of wall time",
-                    note=f"whole table: {-(-360 // size)} groups of trials x 40 "
-                    f"responses x {updates} updates = {hours:.1f} h of updates",
-                )
+        works: dict[str, Callable[[], float]] = {}
+        for name, graph in (("eager", False), ("graph", True)):
+            settings = replace(plan.settings, device="cuda", graph=graph)
+            made = Updates(MLP.of(Bargaining()), size, settings)
+            made()
+            works[name] = partial(made.wall, plan.times)
+        groups = -(-360 // size)
+        for name, once in in_turns(works, plan.rounds).items():
+            what = f"an update of {size} stacked, {name}"
+            note = (
+                f"whole table: {groups} groups of trials x 40 responses x {count} "
+                f"updates = {groups * 40 * count * once / 3600:.1f} h of updates"
             )
+            line = row("cuda", what, 1e6 * once, unit="us of wall time", note=note)
+            rows.append(line)
     return rows
-
-
-def whole_updates(settings: DDQN = PAPER) -> int:
-    """Updates of a response with these settings."""
-    silent = -(-settings.minimum // settings.games) - 1
-    return (settings.rounds - silent) * int(settings.games * settings.updates)

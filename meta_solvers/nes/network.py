@@ -25,7 +25,9 @@ from meta_solvers.nes.layers import (
     swap_pools,
     unit,
 )
+from metaspiel.nfg.errors import UserError
 
+Selects = Literal["entropy", "any"]
 LEAST, MOST = -12.0, 13.0  # logarithm of a dual over its typical size
 FEATURES = 11
 
@@ -53,7 +55,7 @@ class Architecture:
 
     concept: Concept = "cce"
     players: int = 2
-    selects: str = "entropy"
+    selects: Selects = "entropy"
     payoff: tuple[int, ...] = (12, 12)
     dual: int = 24
     dual_layers: int = 1
@@ -61,6 +63,20 @@ class Architecture:
     hidden: int = 48
     norm: Literal["root", "standard"] = "root"
     linear: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.payoff or min(self.payoff) < 1:
+            raise UserError(
+                "Architecture(): payoff must be channel counts of at least 1; got "
+                f"{self.payoff}"
+            )
+        lows = {"players": 1, "dual": 1, "hidden": 1, "dual_layers": 0, "unrolled": 0}
+        for name, low in lows.items():
+            if getattr(self, name) < low:
+                raise UserError(
+                    f"Architecture(): {name} must be at least {low}; got "
+                    f"{getattr(self, name)}"
+                )
 
 
 class Network(nn.Module):

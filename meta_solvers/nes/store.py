@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from meta_solvers.nes.network import Network
-from meta_solvers.nes.train import Recipe
+from meta_solvers.nes.recipe import Recipe
 from metaspiel import files
 from metaspiel.nfg.errors import UserError, unknown
 

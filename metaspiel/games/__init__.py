@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metaspiel.games.markov import MarkovGame
     from metaspiel.games.named import named_simulator
     from metaspiel.games.openspiel import matrix_game, sequence_form
+    from metaspiel.games.pace import steps_per_second, uniform_actions
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
 
@@ -29,6 +30,8 @@ __all__ = [
     "matrix_game",
     "named_simulator",
     "sequence_form",
+    "steps_per_second",
+    "uniform_actions",
 ]
 __getattr__, __dir__ = public(
     __name__,
@@ -40,5 +43,6 @@ __getattr__, __dir__ = public(
         ".batched": ("OpenSpielSimulator",),
         ".named": ("named_simulator",),
         ".markov": ("MarkovGame",),
+        ".pace": ("steps_per_second", "uniform_actions"),
     },
 )

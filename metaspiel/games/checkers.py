@@ -14,19 +14,18 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from metaspiel.games.grids import (
     ACTIONS,
     MOVES,
+    GridGame,
     GridScene,
     Reference,
-    begin,
-    begin_again,
     check,
 )
-from metaspiel.games.markov import Discrete, joint_action
+from metaspiel.games.markov import joint_action
 from metaspiel.games.worlds import spell
 
 ROWS, COLUMNS = 3, 8
@@ -45,7 +44,7 @@ _BITS = 5  # of a state, for the cell of one agent; the food lies above both
 
 
 @dataclass(frozen=True)
-class Checkers:
+class Checkers(GridGame):
     """Two agents among apples and lemons.
 
     A step costs each agent 0.01. Who enters a cell eats what is there: an apple pays
@@ -98,36 +97,14 @@ class Checkers:
         return one * (2 if self.sight == "joint" else 1)
 
     @property
-    def actions(self) -> Discrete:
-        """Down, left, up, right, wait."""
-        return ACTIONS
-
-    @property
-    def draws(self) -> int:
-        """No random numbers are needed: nothing is random."""
-        return 0
-
-    @property
     def limit(self) -> int:
         """Steps after which an episode ends, as in ma-gym."""
         return LIMIT
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
-        """Both agents beside the food; ``uniforms`` is of shape [B, 0].
-
-        Raises:
-          UserError: uniform numbers are given.
-        """
-        return begin(uniforms, _FIRST, _first_seen(self))
-
-    def restart(
-        self,
-        scene: GridScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> GridScene:
-        """Begins new episodes where asked."""
-        return begin_again(scene, where, _FIRST, _first_seen(self))
+    @property
+    def first(self) -> tuple[int, Float32[ndarray, "2 D"]]:
+        """All agents at their places, and what they see there."""
+        return _FIRST, _first_seen(self)
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:
         """After one move of agent 0, then one of agent 1.

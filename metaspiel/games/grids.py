@@ -114,3 +114,39 @@ def begin_again(
         state=np.where(kept, scene.state, state),
         count=scene.count * kept,
     )
+
+
+class GridGame:
+    """What all grid worlds are as games: five moves, nothing random, one beginning."""
+
+    @property
+    def actions(self) -> Discrete:
+        """Down, left, up, right, wait."""
+        return ACTIONS
+
+    @property
+    def draws(self) -> int:
+        """No random numbers are needed: nothing is random."""
+        return 0
+
+    @property
+    def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
+        """The state in which episodes begin, and what is seen of it."""
+        raise NotImplementedError
+
+    def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
+        """All agents where they begin; ``uniforms`` is of shape [B, 0].
+
+        Raises:
+          UserError: uniform numbers are given.
+        """
+        return begin(uniforms, *self.first)
+
+    def restart(
+        self,
+        scene: GridScene,
+        where: Bool[ndarray, " B"],
+        uniforms: Float64[ndarray, "B draws"],
+    ) -> GridScene:
+        """Begins new episodes where asked."""
+        return begin_again(scene, where, *self.first)

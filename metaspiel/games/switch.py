@@ -14,19 +14,18 @@ from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 
 from metaspiel.games.grids import (
     ACTIONS,
     MOVES,
+    GridGame,
     GridScene,
     Reference,
-    begin,
-    begin_again,
     check,
 )
-from metaspiel.games.markov import Discrete, joint_action
+from metaspiel.games.markov import joint_action
 from metaspiel.games.worlds import spell
 from metaspiel.nfg.errors import UserError
 
@@ -47,7 +46,7 @@ _BITS = 4  # of a state, for the place of one agent
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switch:
+class Switch(GridGame):
     """Two to four agents in the corridor.
 
     A step costs 0.1; the step that brings an agent home pays 5 instead. An agent that
@@ -111,38 +110,15 @@ class Switch:
         return (2 + self.clock) * (self.agents if self.sight == "joint" else 1)
 
     @property
-    def actions(self) -> Discrete:
-        """Down, left, up, right, wait."""
-        return ACTIONS
-
-    @property
-    def draws(self) -> int:
-        """No random numbers are needed: nothing is random."""
-        return 0
-
-    @property
     def limit(self) -> int:
         """Steps after which an episode ends, as in ma-gym."""
         return LIMIT
 
-    def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
-        """All agents at their start; ``uniforms`` is of shape [B, 0].
-
-        Raises:
-          UserError: uniform numbers are given.
-        """
-        first = _first(self.agents)
-        return begin(uniforms, first, _sights(self)[first])
-
-    def restart(
-        self,
-        scene: GridScene,
-        where: Bool[ndarray, " B"],
-        uniforms: Float64[ndarray, "B draws"],
-    ) -> GridScene:
-        """Begins new episodes where asked."""
-        first = _first(self.agents)
-        return begin_again(scene, where, first, _sights(self)[first])
+    @property
+    def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
+        """All agents at their places, and what they see there."""
+        state = _first(self.agents)
+        return state, _sights(self)[state]
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:
         """After one move of every agent, in the order of their index.

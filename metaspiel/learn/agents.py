@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from metaspiel.learn.update import BETAS, EPSILON
+from metaspiel.learn.update import fused_adam
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,21 +44,8 @@ class Trainable:
     ) -> None:
         """One step of some agents, in place."""
         self.count[who] += 1
-        torch._fused_adam_(
-            self=[self.weights[i] for i in who],
-            grads=[gradient[i] for i in who],
-            exp_avgs=[self.mean[i] for i in who],
-            exp_avg_sqs=[self.square[i] for i in who],
-            max_exp_avg_sqs=[],
-            state_steps=[self.count[i] for i in who],
-            lr=rate,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            weight_decay=0.0,
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
+        weights, *moments = ([part[i] for i in who] for part in self.parts)
+        fused_adam(weights, [gradient[i] for i in who], moments, rate)
 
 
 @dataclass(frozen=True, eq=False)

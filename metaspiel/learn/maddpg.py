@@ -8,7 +8,6 @@ all agents are stacked, so a layer of all is one batched product.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,18 +98,7 @@ def step(
     return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
 
 
-def save(state: ReplayRun, folder: Path) -> None:
-    """Writes a checkpoint, whole or not at all; the replay is part of it."""
-    replay_run.save(state, folder)
-
-
-def load(folder: Path) -> ReplayRun:
-    """Reads what ``save`` has written.
-
-    Raises:
-      UserError: there is nothing, or it is damaged.
-    """
-    return replay_run.load(folder)
+save, load = replay_run.save, replay_run.load
 
 
 class _Nets:

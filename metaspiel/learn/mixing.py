@@ -6,7 +6,6 @@ towards the team's reward through a mixer, with Double-Q targets (van Hasselt et
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -106,18 +105,7 @@ def step(
     return offpolicy.iterate(game, settings, state, _Algorithm(nets, settings, state))
 
 
-def save(state: ReplayRun, folder: Path) -> None:
-    """Writes a checkpoint, whole or not at all; the replay is part of it."""
-    replay_run.save(state, folder)
-
-
-def load(folder: Path) -> ReplayRun:
-    """Reads what ``save`` has written.
-
-    Raises:
-      UserError: there is nothing, or it is damaged.
-    """
-    return replay_run.load(folder)
+save, load = replay_run.save, replay_run.load
 
 
 class _Nets:

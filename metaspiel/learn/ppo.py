@@ -7,7 +7,7 @@ batch, and entropy and KL divergence are the true ones.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -113,6 +113,18 @@ class PPO:
                 "PPO(): rows must be from 0 to the steps of one environment, "
                 f"{self.batch // self.envs}; got {self.rows}"
             )
+
+
+def whole_episodes(settings: PPO, limit: int) -> PPO:
+    """The same with so many environments that each has time for a whole episode.
+
+    Args:
+      settings: whose environments share the batch; they do not become more.
+      limit: steps of the longest episode.
+    """
+    most = min(settings.envs, max(1, settings.batch // limit))
+    envs = next(n for n in range(most, 0, -1) if settings.batch % n == 0)
+    return replace(settings, envs=envs)
 
 
 def students(game: MarkovGame, settings: PPO) -> Students:

@@ -132,10 +132,30 @@ class DDQN:
             explore_decisions=part(self.explore_decisions),
         )
 
+    def part(self, fraction: float) -> "DDQN":
+        """A fraction of the decisions, each phase as much shorter; the replay stays.
+
+        At least two minibatches are decided and one is stored before learning begins.
+        """
+        return replace(
+            self,
+            decisions=max(2 * self.batch, round(fraction * self.decisions)),
+            minimum=max(self.batch, round(fraction * self.minimum)),
+            explore_decisions=round(fraction * self.explore_decisions),
+        )
+
     @property
     def rounds(self) -> int:
         """Rounds of one decision a game."""
         return -(-self.decisions // self.games)
+
+    @property
+    def total_updates(self) -> int:
+        """Updates of a response: those of its rounds once learning has begun."""
+        silent = -(-self.minimum // self.games) - 1
+        return int(self.rounds * self.games * self.updates) - int(
+            silent * self.games * self.updates
+        )
 
     def epsilon(self, made: int) -> float:
         """Chance of a random action after ``made`` decisions."""

@@ -6,6 +6,7 @@ written-out one shares the products of s and s', touches only the row of the las
 that belongs to the action taken, and takes one fused step over all weights.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,37 @@ class Batches:
     illegal: Bool[Tensor, "U S b A"]
 
 
+def fused_adam(
+    weights: list[Tensor],
+    gradients: list[Tensor],
+    moments: Sequence[list[Tensor]],
+    rate: float,
+) -> None:
+    """One step of Adam over all weights at once, in place.
+
+    Args:
+      weights: to be moved.
+      gradients: of the loss by them.
+      moments: the means, the means of squares, and the steps so far, this one counted.
+      rate: of learning.
+    """
+    torch._fused_adam_(
+        self=weights,
+        grads=gradients,
+        exp_avgs=moments[0],
+        exp_avg_sqs=moments[1],
+        max_exp_avg_sqs=[],
+        state_steps=moments[2],
+        lr=rate,
+        beta1=BETAS[0],
+        beta2=BETAS[1],
+        weight_decay=0.0,
+        eps=EPSILON,
+        amsgrad=False,
+        maximize=False,
+    )
+
+
 class Adam:
     """Adam over one flat tensor; the bias-corrected step of every call is the same.
 
@@ -57,21 +89,8 @@ class Adam:
     def step(self, weights: Tensor, gradient: Tensor) -> None:
         """Moves the weights in place."""
         self.steps += 1
-        torch._fused_adam_(
-            self=[weights],
-            grads=[gradient],
-            exp_avgs=[self.mean],
-            exp_avg_sqs=[self.square],
-            max_exp_avg_sqs=[],
-            state_steps=[self.steps],
-            lr=self.rate,
-            beta1=BETAS[0],
-            beta2=BETAS[1],
-            weight_decay=0.0,
-            eps=EPSILON,
-            amsgrad=False,
-            maximize=False,
-        )
+        moments = [self.mean], [self.square], [self.steps]
+        fused_adam([weights], [gradient], moments, self.rate)
 
 
 def check_written(where: str, network: Network) -> MLP:
@@ -86,6 +105,16 @@ def check_written(where: str, network: Network) -> MLP:
             f"{network}"
         )
     return network
+
+
+def operations(network: MLP, batch: int) -> float:
+    """Floating-point operations of a learner's written-out update: nothing twice.
+
+    Five passes through the hidden layer (s and s' online, s' target, and two backward),
+    four through the first, and of the last only what s' needs.
+    """
+    d, h, a = network.inputs, network.width, network.actions
+    return 2.0 * batch * (4 * d * h + 5 * h * h + 2 * h * a)
 
 
 class StackedDDQN:

@@ -189,6 +189,17 @@ def player_range(family: str) -> tuple[int, int | float]:
     return _family(family, "player_range()").players
 
 
+def fits(family: str, actions: tuple[int, ...]) -> bool:
+    """Whether a family has games with these numbers of actions.
+
+    Raises:
+      UserError: no such family.
+    """
+    low, high = player_range(family)
+    even = len(set(actions)) == 1 or not FAMILIES[family].square
+    return even and low <= len(actions) <= high and min(actions, default=0) > 0
+
+
 def sample(family: str, actions: tuple[int, ...], rng: np.random.Generator) -> Game:
     """Draws a random game of a family.
 

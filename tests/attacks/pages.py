@@ -103,7 +103,8 @@ PAGES = (
         module="matrl_grid",
         begin=words(
             "--games switch2 pennies --methods matrl il --seeds 1 --iterations 4 "
-            "--last 2 --batch 100 --width 8 --steps 2"
+            "--last 2 --learner.ppo.batch 100 --learner.ppo.envs 10 "
+            "--learner.ppo.width 8 --learner.ppo.steps 2"
         ),
         killed_at=r"cells/switch2-il-s\d" + _CELL_STATE,
         time=2,
@@ -115,8 +116,8 @@ PAGES = (
         name="matrl_steps",
         module="matrl_steps",
         begin=words(
-            "--rates 4e-3 --clips .3 --seeds 2 --iterations 4 --batch 100 --envs 20 "
-            "--width 8 --methods il matrl"
+            "--rates 4e-3 --clips .3 --seeds 2 --iterations 4 --methods il matrl "
+            "--learner.ppo.batch 100 --learner.ppo.envs 20 --learner.ppo.width 8"
         ),
         seed=(3, 13),
         killed_at=r"-s1?4" + _CELL_STATE,
@@ -128,7 +129,8 @@ PAGES = (
         name="matrl_pong",
         module="matrl_pong",
         begin=words(
-            "--iterations 4 --checkpoints 2 --games 6 --batch 80 --envs 4 --width 8 "
+            "--iterations 4 --checkpoints 2 --games 6 --learner.ppo.batch 80 "
+            "--learner.ppo.envs 4 --learner.ppo.width 8 "
             "--seeds 1 --methods matrl il --game mini_pong(limit=60)"
         ),
         killed_at=r"matches/script-[^/]*\.json",
@@ -140,8 +142,10 @@ PAGES = (
         name="nes_train",
         module="nes_train",
         begin=words(
-            "--most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 --dual 6 "
-            "--hidden 8 --unrolled 1 --steps 20"
+            "--recipe.games.most 4 --recipe.work 256 --recipe.fewest 8 --every 5 "
+            "--recipe.architecture.payoff 4 --recipe.architecture.dual 6 "
+            "--recipe.architecture.hidden 8 --recipe.architecture.unrolled 1 "
+            "--recipe.steps 20 --games 8"
         ),
         killed_at=r"/checkpoint/\d+",
         time=3,
@@ -214,7 +218,8 @@ PAGES = (
         module="matrl_cost",
         begin=words(
             "--parts iteration nash --games switch --methods il matrl --rounds 2 "
-            "--warm 1 --batch 100 --width 8 --steps 2 --br-steps 1 --most 3"
+            "--warm 1 --learner.ppo.batch 100 --learner.ppo.envs 10 --most 3 "
+            "--learner.ppo.width 8 --learner.ppo.steps 2 --learner.br-steps 1"
         ),
         killed_at=r"nash[^/]*\.json",
         fields=(("seed", 9), ("rounds", 3), ("width", 16)),

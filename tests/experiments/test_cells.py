@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.matrl import cells as _cells
+from experiments.matrl import cells
 from experiments.matrl.cells import Cell
 from matrl import loop
 from matrl.methods import Settings
@@ -49,31 +49,31 @@ def results(folder: Path) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cells")
-    _cells.check(CELLS)
-    assert _cells.train(CELLS, folder) == []
+    cells.check(CELLS)
+    assert cells.train(CELLS, folder) == []
     return folder
 
 
 def test_a_cell_has_rows_states_and_a_mark(whole: Path):
     for cell in CELLS:
-        rows = _cells.rows(cell, whole)
+        rows = cells.rows(cell, whole)
         assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 6]
-        assert list(_cells.kept(cell, whole)) == [2, 4, 6]
-        assert _cells.finished(cell, whole)
-        assert not _cells.finished(replace(cell, iterations=7), whole)
-        good = _cells.last_good(cell, whole)
+        assert list(cells.kept(cell, whole)) == [2, 4, 6]
+        assert cells.finished(cell, whole)
+        assert not cells.finished(replace(cell, iterations=7), whole)
+        good = cells.last_good(cell, whole)
         assert good is not None and good["iteration"] == 6
     assert {p.name for p in (whole / "cells").iterdir()} == {"a-il-s3", "a-matrl-s3"}
 
 
 def test_processes_change_nothing(whole: Path, tmp_path: Path):
-    assert _cells.train(CELLS, tmp_path, jobs=2) == []
+    assert cells.train(CELLS, tmp_path, jobs=2) == []
     assert results(tmp_path) == results(whole)
 
 
 def test_a_longer_run_goes_on(whole: Path, tmp_path: Path):
-    _cells.train([replace(FAST, iterations=3)], tmp_path)
-    _cells.train([FAST], tmp_path)
+    cells.train([replace(FAST, iterations=3)], tmp_path)
+    cells.train([FAST], tmp_path)
     rows, wanted = results(tmp_path), results(whole)
     assert rows == {name: wanted[name] for name in rows} and len(rows) == 6
 
@@ -81,7 +81,7 @@ def test_a_longer_run_goes_on(whole: Path, tmp_path: Path):
 KILL = """
 import os, signal, sys
 from pathlib import Path
-from experiments.matrl import cells as _cells
+from experiments.matrl import cells
 from matrl import loop
 from tests.experiments.test_cells import CELLS
 real, calls = loop.step, []
@@ -90,8 +90,8 @@ def step(*given):
     if len(calls) == int(sys.argv[2]):
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*given)
-loop.step, _cells.PAUSE = step, float(sys.argv[3])
-_cells.train(CELLS, Path(sys.argv[1]))
+loop.step, cells.PAUSE = step, float(sys.argv[3])
+cells.train(CELLS, Path(sys.argv[1]))
 """
 
 
@@ -107,10 +107,10 @@ def test_a_killed_run_ends_with_the_same_bits(
     hit = CELLS[at > 6]
     made = (hit.room(tmp_path) / "metrics.jsonl").read_text().splitlines()
     assert len(made) == rows  # of which only those before a checkpoint are vouched for
-    assert len(_cells.rows(hit, tmp_path)) == (rows if pause == 0 else 0)
-    assert not _cells.finished(hit, tmp_path)
+    assert len(cells.rows(hit, tmp_path)) == (rows if pause == 0 else 0)
+    assert not cells.finished(hit, tmp_path)
     (hit.room(tmp_path) / ".writing-1").mkdir()  # as a writer may leave behind
-    assert _cells.train(CELLS, tmp_path) == []
+    assert cells.train(CELLS, tmp_path) == []
     assert results(tmp_path) == results(whole)
     assert not list(tmp_path.rglob(".*"))
 
@@ -126,21 +126,21 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
         return real(game, method, settings, state)
 
     monkeypatch.setattr(loop, "step", step)
-    faults = _cells.train(CELLS, tmp_path)
+    faults = cells.train(CELLS, tmp_path)
     assert [(f.cell, f.outcome.user) for f in faults] == [(FAST, True)]
     room = FAST.room(tmp_path)
     failed = files.read_json(room / "failed.json")
     assert failed["fault"] == "PPO: it must not do this" and "step" in failed["trace"]
     assert failed["last_good"]["iteration"] == 4
-    assert len(_cells.rows(FAST, tmp_path)) == 4
+    assert len(cells.rows(FAST, tmp_path)) == 4
     with pytest.raises(UserError) as caught:
-        raise _cells.complaint(faults, tmp_path)
+        raise cells.complaint(faults, tmp_path)
     assert str(caught.value) == (
         "a/il, seed 3: PPO: it must not do this; the last good one is iteration 4, "
         f"'{room / 'checkpoint' / '000004'}'"
     )
     monkeypatch.undo()
-    assert _cells.train(CELLS, tmp_path) == []
+    assert cells.train(CELLS, tmp_path) == []
     assert not (room / "failed.json").exists()
     assert results(tmp_path) == results(whole)
 
@@ -152,9 +152,9 @@ def test_a_fault_of_ours_is_not_the_users(
         raise ZeroDivisionError("ours")
 
     monkeypatch.setattr(loop, "step", step)
-    faults = _cells.train(CELLS, tmp_path)
+    faults = cells.train(CELLS, tmp_path)
     with pytest.raises(RuntimeError, match=r"2 cells failed.*ZeroDivisionError: ours"):
-        raise _cells.complaint(faults, tmp_path)
+        raise cells.complaint(faults, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +169,12 @@ def test_a_fault_of_ours_is_not_the_users(
 )
 def test_cells_that_cannot_begin_are_refused(changes: dict[str, object], says: str):
     with pytest.raises(UserError, match=says):
-        _cells.check([CELLS[1], replace(FAST, **changes)])
+        cells.check([CELLS[1], replace(FAST, **changes)])
 
 
 def test_every_cell_is_there_once():
     with pytest.raises(UserError, match="once"):
-        _cells.check([FAST, replace(FAST, iterations=9)])
+        cells.check([FAST, replace(FAST, iterations=9)])
 
 
 def test_rows_of_a_failed_cell_are_what_it_made(
@@ -189,9 +189,9 @@ def test_rows_of_a_failed_cell_are_what_it_made(
         return real(game, method, settings, state)
 
     monkeypatch.setattr(loop, "step", broken)
-    (fault,) = _cells.train([FAST], tmp_path)
+    (fault,) = cells.train([FAST], tmp_path)
     assert fault.outcome.fault == "ZeroDivisionError: " and not fault.outcome.user
-    made = _cells.rows(FAST, tmp_path)
+    made = cells.rows(FAST, tmp_path)
     assert [row["iteration"] for row in made] == [1, 2, 3]
     place = FAST.room(tmp_path) / "metrics.jsonl"
     text = place.read_text()
@@ -200,17 +200,17 @@ def test_rows_of_a_failed_cell_are_what_it_made(
     for changed in ([*lines[:-1], edited], [*lines[:-1], "[1]\n"], lines[:-1]):
         place.write_text("".join(changed))
         with pytest.raises(UserError, match=r"metrics\.jsonl' must hold"):
-            _cells.rows(FAST, tmp_path)
+            cells.rows(FAST, tmp_path)
     place.write_text(text)
     failed = place.with_name("failed.json")
     failed.write_text(failed.read_text().replace('"iterations": 3', '"iterations": 2'))
     with pytest.raises(UserError, match="it was changed"):
-        _cells.rows(FAST, tmp_path)
+        cells.rows(FAST, tmp_path)
 
 
 def test_a_folder_of_another_cell_is_refused(whole: Path):
     other = replace(FAST, iterations=9, settings=replace(TINY, br_steps=9))
-    (fault,) = _cells.train([other], whole)
+    (fault,) = cells.train([other], whole)
     assert fault.outcome.user
     assert "must hold the cell that is asked for" in (fault.outcome.fault or "")
     (FAST.room(whole) / "failed.json").unlink()

@@ -2,25 +2,33 @@
 
 import json
 import sys
-from itertools import combinations
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from experiments.lab.page import main
-from experiments.matrl import comparisons as claim
-from experiments.matrl import control as matrl_control
-from experiments.matrl import control_config
-from experiments.matrl import control_numbers as _matrl_control
-from experiments.matrl.control_config import Config
-from metaspiel.games import extras
+sys.path.insert(0, str(Path(__file__).parent))
+from refusals import refused
 
-TINY = ("--limit", 10, "--batch", 40, "--width", 8, "--random-episodes", 3)
+from experiments.lab.estimates import estimate
+from experiments.lab.page import main, parse
+from experiments.matrl import control, control_results
+from experiments.matrl.control_config import Config
+from experiments.matrl.control_results import Line, ends_above, rises
+from metaspiel.games import extras, worlds
+from metaspiel.games.markov import Continuous
+
+TINY = (
+    *("--limit", 10, "--random-episodes", 3),
+    *("--learner.ppo.batch", 40, "--learner.ppo.width", 8),
+)
 TWO = (*TINY, "--tasks", "hopper", "swimmer", "--seeds", 2)
 
 
 def call(*words):
-    return main(matrl_control.page, Config, [str(word) for word in words])
+    return main(control.page, Config, [str(word) for word in words])
 
 
 def learned(folder):
@@ -32,12 +40,83 @@ def learned(folder):
     return cells
 
 
+@dataclass(frozen=True)
+class Slides:
+    """Scenes of two agents, who see one number each."""
+
+    observations: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    steps: np.ndarray
+
+    @property
+    def over(self):
+        return self.terminated | self.truncated
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A robot that needs no extra: each agent is paid for holding its number at 0."""
+
+    limit: int = 1000
+    kind = "hopper"
+    agents, inputs, draws, actions = 2, 1, 1, Continuous(1)
+
+    @property
+    def name(self):
+        return worlds.spell(self, self.kind)
+
+    def start(self, uniforms):
+        seen = np.repeat(2 * uniforms[:, None] - 1, 2, axis=1).astype(np.float32)
+        no, none = np.zeros(len(seen), bool), np.zeros(len(seen), np.int64)
+        return Slides(seen, np.zeros((len(seen), 2)), no, no, steps=none)
+
+    def restart(self, scene, where, uniforms):
+        new = self.start(uniforms)
+        seen = np.where(where[:, None, None], new.observations, scene.observations)
+        paid = np.where(where[:, None], 0.0, scene.rewards)
+        steps = np.where(where, 0, scene.steps)
+        return Slides(seen, paid, new.over, scene.over & ~where, steps=steps)
+
+    def step(self, scene, actions):
+        live = ~scene.over[:, None]
+        seen = scene.observations + 0.1 * live[..., None] * np.clip(actions, -1, 1)
+        paid = np.where(live, -np.abs(seen[..., 0]).astype(float), 0.0)
+        steps = scene.steps + 1
+        no, end = np.zeros(len(seen), bool), steps >= self.limit
+        return Slides(seen.astype(np.float32), paid, no, end, steps=steps)
+
+
+class Swing(Slider):
+    kind = "swimmer"
+
+
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    pytest.importorskip("mujoco")
+def stand_ins():
+    """Robots of two tasks that need no extra."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(worlds.WORLDS, "hopper", f"{__name__}:Slider")
+        patch.setitem(worlds.WORLDS, "swimmer", f"{__name__}:Swing")
+        patch.setattr(control_results, "metadata", SimpleNamespace(version=str.upper))
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, stand_ins):
     folder = tmp_path_factory.mktemp("control") / "run"
     assert call(*TWO, "--iterations", 4, "--quiet", "--out", folder) == 0
     return folder
+
+
+def test_a_run_on_real_robots(tmp_path, capsys):
+    pytest.importorskip("mujoco")
+    words = (*TINY, "--tasks", "ant", "--seeds", 1, "--iterations", 2)
+    assert call(*words, "--out", tmp_path, "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert {*summary["versions"]} == {"gymnasium", "mujoco"}
+    for row in summary["table"]:
+        assert row["seeds"] == [0] and len(row["last"]["values"]) == 1
 
 
 def test_a_small_run(whole):
@@ -57,14 +136,13 @@ def test_a_small_run(whole):
             assert row["last"]["values"] == pytest.approx(own.mean(1))
             assert row["random"] == summary["random"][row["task"]]["mean"]
             assert row["cpu_seconds"] > 0
-            assert ("rho" in row) == (row["method"] == "matrl")
-    verdicts = {row["claim"]: row["verdict"] for row in summary["claims"]}
-    assert verdicts["hopper: MATRL ends above il (the paper's claim)"] == (
-        "too few seeds"
-    )
+            assert (row["rho"] is not None) == (row["method"] == "matrl")
+    verdicts = {row["text"]: row["verdict"] for row in summary["claims"]}
+    assert verdicts["hopper: MATRL ends above il (the paper's claim)"] == "undecided"
     # four iterations: the first ten are the last ten
-    assert list(verdicts.values()).count("does not hold") == 4
+    assert list(verdicts.values()).count("fails") == 4
     assert "| hopper | il | 2 |" in (whole / "table.md").read_text()
+    assert summary["versions"] == {"gymnasium": "GYMNASIUM", "mujoco": "MUJOCO"}
     assert "<svg" in (whole / "report.html").read_text()
     assert (whole / "plots" / "curves.png").stat().st_size > 10_000
 
@@ -83,36 +161,32 @@ def test_a_run_that_is_extended_is_the_longer_run(whole, tmp_path, capsys):
         for text in ((f / "summary.json").read_text() for f in (whole, tmp_path))
     ]
     assert tables[0] == tables[1]
-    assert call("--out", tmp_path, "--resume", "--clip", 0.3) == 2
-    assert "--clip must stay" in capsys.readouterr().err
+    assert call("--out", tmp_path, "--resume", "--learner.ppo.clip", 0.3) == 2
+    assert "--learner.ppo.clip must stay" in capsys.readouterr().err
 
 
-def test_every_setting_reaches_the_learner():
-    flags = {
-        "rate": 1e-3, "steps": 3, "clip": 0.3, "entropy": 0.2, "kl": 0.3, "gamma": 0.8,
-        "lam": 0.7, "target_kl": 0.2, "value_clip": 0.4, "bootstrap_limits": False,
-        "width": 16, "batch": 80, "envs": 2,
-    }  # fmt: skip
-    more = {"br_steps": 2, "br_rate": 1e-4, "br_clip": 0.4, "meta_clip": 0.6}
-    settings = control_config.settings(Config(**flags, **more))
-    assert {name: getattr(settings.ppo, name) for name in flags} == flags
-    assert {name: getattr(settings, name) for name in more} == more
-    assert settings.ppo.reward == "team"
-    usual = control_config.settings(Config())
-    for name, value in flags.items():
-        assert getattr(usual.ppo, name) != value
+def test_the_settings_are_those_of_the_paper_and_the_user():
+    ppo = Config().learner.ppo
+    assert ppo.reward == "team" and ppo.value_clip == float("inf")
+    assert (ppo.entropy, ppo.kl, ppo.bootstrap_limits) == (5e-4, 1e-4, True)
+    words = ["--learner.ppo.rate", "1e-3", "--learner.br-steps", "2"]
+    config = parse(Config, words, "matrl_control")
+    assert config.learner == replace(
+        Config().learner, ppo=replace(ppo, rate=1e-3), br_steps=2
+    )
 
 
 def test_episodes_of_the_default_are_whole():
     config = Config()
-    assert config.batch // config.envs >= config.limit == 1000
-    assert config.iterations * config.batch >= 300_000
+    ppo = config.learner.ppo
+    assert ppo.batch // ppo.envs >= config.limit == 1000
+    assert config.iterations * ppo.batch >= 300_000
 
 
 def test_a_missing_extra_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     extras._free.cache_clear()  # robots of other tests
-    assert call(*TWO, "--iterations", 2, "--out", tmp_path / "new") == 2
+    assert call(*TINY, "--tasks", "ant", "--out", tmp_path / "new") == 2
     text = capsys.readouterr().err
     assert "pip install" in text and "[mujoco]" in text
     assert text.count("\n") == 1
@@ -123,59 +197,63 @@ def test_a_missing_extra_is_one_sentence(tmp_path, capsys, monkeypatch):
     ("words", "sentence"),
     [
         (("--tasks", "walker"), "--tasks: unknown task 'walker'"),
-        (("--tasks", "ant", "ant"), "nothing twice"),
+        (("--tasks", "ant", "ant"), "each once"),
         (("--methods", "ppo"), "--methods: unknown method 'ppo'"),
         (("--seeds", 0), "--seeds must be at least 1"),
         (("--seed", -1), "--seed must be at least 0"),
         (("--random-episodes", 0), "--random-episodes must be at least 1"),
         (("--iterations", 0), "--iterations must be at least 1"),
-        (("--batch", 30), "batch must be a multiple of envs"),
+        (("--learner.ppo.batch", 30), "batch must be a multiple of envs"),
         (("--limit", 0), "limit must be at least 1"),
-        (("--rate", "nan"), "rate must be positive"),
+        (("--learner.ppo.rate", "nan"), "rate must be positive"),
     ],
 )
 def test_bad_input(words, sentence, tmp_path, capsys):
-    assert call(*words, "--out", tmp_path / "new") == 2
-    text = capsys.readouterr().err
-    assert sentence in text and text.count("\n") == 1
-    assert not (tmp_path / "new").exists()
-
-
-def test_smooth_is_a_mean_of_the_last_ten():
-    values = np.random.default_rng(0).normal(size=(2, 25))
-    means = _matrl_control.smooth(values)
-    for t in range(25):
-        mean = values[:, max(0, t - 9) : t + 1].mean(1)
-        assert means[:, t] == pytest.approx(mean)
+    given = [str(word) for word in words]
+    refused(control, given, sentence, folder=tmp_path, capsys=capsys)
 
 
 def line(method, first, last, random=1.0):
-    row = {"task": "ant", "method": method, "random": random}
-    return row | {"first": claim.spread(first, 0), "last": claim.spread(last, 0)}
+    return Line(
+        task="ant",
+        method=method,
+        seeds=list(range(len(last))),
+        random=random,
+        first=estimate(first, 0),
+        last=estimate(last, 0),
+        best=estimate(last, 0),
+        cpu_seconds=1.0,
+        rho=None,
+        pure=None,
+    )
 
 
 def test_when_a_return_rises():
     def verdict(*row):
-        return _matrl_control._rises(line("il", *row))["verdict"]
+        return rises(line("il", *row)).verdict
 
     assert verdict([0.0, 0.5], [2.0, 3.0]) == "holds"
-    assert verdict([0.0, 2.5], [2.0, 2.0]) == "does not hold"  # one seed fell
-    assert verdict([0.0, 0.1], [0.9, 2.0]) == "does not hold"  # random is as good
-    assert verdict([], []) == "not run"
+    assert verdict([0.0, 2.5], [2.0, 2.0]) == "fails"  # one seed fell
+    assert verdict([0.0, 0.1], [0.9, 2.0]) == "fails"  # random is as good
+    assert verdict([], []) == "not tested"
 
 
-def test_verdicts_follow_the_permutation_test():
+def test_when_matrl_ends_above_another():
+    def claim(ours, theirs):
+        made = ends_above(line("matrl", ours, ours), line("il", theirs, theirs), seed=0)
+        assert made.text == "ant: MATRL ends above il (the paper's claim)"
+        return made
+
     high, low = [4.0, 5.0, 6.0], [1.0, 2.0, 3.0]
-    compared = claim.higher(high, low, 0)
-    assert compared["verdict"] == "holds" and compared["p"] == pytest.approx(1 / 20)
-    assert compared["difference"] == 3.0 and compared["apart"]
-    assert claim.higher(low, high, 0)["verdict"] == "reversed"
-    assert claim.higher(high[:2], low[:2], 0)["verdict"] == "too few seeds"
-    assert claim.higher([1.0, 5.0, 3.0], [2.0, 4.0, 3.0], 0)["verdict"] == "undecided"
-    nothing = claim.higher(high, [], 0)
-    assert nothing["verdict"] == "not run" and "no seeds" in claim.in_words(nothing)
-    mixed, other = [1.0, 5.0, 6.0], [2.0, 3.0, 0.5]
-    pooled = mixed + other
-    sums = [sum(pair) for pair in combinations(pooled, 3)]
-    share = np.mean([total >= sum(mixed) for total in sums])
-    assert claim.higher(mixed, other, 0)["p"] == pytest.approx(share)
+    above = claim(high, low)
+    assert above.verdict == "holds"
+    assert above.numbers["p"] == pytest.approx(1 / 20)
+    assert above.numbers["difference"] == 3.0 and above.numbers["apart"]
+    assert "intervals apart" in above.evidence
+    assert claim(low, high).verdict == "fails"
+    few = claim(high[:2], low[:2])
+    assert few.verdict == "undecided" and "too few trials" in few.remark
+    even = claim([1.0, 5.0, 3.0], [2.0, 4.0, 3.0])
+    assert (even.verdict, even.remark) == ("undecided", "")
+    nothing = claim(high, [])
+    assert nothing.verdict == "not tested" and "no runs" in nothing.evidence

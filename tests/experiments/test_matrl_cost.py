@@ -10,22 +10,26 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from refusals import refused
+
 from experiments.lab.page import main
-from experiments.matrl import cost as matrl_cost
-from experiments.matrl import cost_config
-from experiments.matrl import cost_measures as _matrl_cost
-from experiments.matrl import cost_report as _matrl_cost_report
-from matrl import loop
+from experiments.matrl import cost
+from experiments.matrl import cost_report as report
+from experiments.matrl.cost_config import Config
+from experiments.matrl.cost_measures import Iteration
+from matrl.timing import PHASES, MethodTime
 
 TINY = shlex.split(
     "--games switch pennies(agents=3) --methods il matrl il-matched --rounds 2 "
-    "--warm 1 --batch 100 --width 8 --steps 2 --br-steps 1 --most 3 --quiet"
+    "--warm 1 --learner.ppo.batch 100 --learner.ppo.envs 10 --learner.ppo.width 8 "
+    "--learner.ppo.steps 2 --learner.br-steps 1 --most 3 --quiet"
 )
 ROOT = Path(__file__).parents[2]
 
 
 def page(*words: object) -> int:
-    return main(matrl_cost.page, cost_config.Config, [str(word) for word in words])
+    return main(cost.page, Config, [str(word) for word in words])
 
 
 def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -43,7 +47,7 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
         for one in row["methods"].values():
             assert one["samples_per_second"] == pytest.approx(100 / one["seconds"])
             assert 0 < one["least"] <= one["seconds"]
-            assert set(one["phases"]) == set(_matrl_cost.PHASES)
+            assert set(one["phases"]) == set(PHASES)
     simulated = [row for row in rows if row["part"] == "simulator"]
     assert [row["ma_gym"] for row in simulated] == [12_600, 34_800, 21_000]
     for row in simulated:
@@ -63,48 +67,22 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert "<svg" in (tmp_path / "r" / "report.html").read_text("utf-8")
 
 
-def test_methods_start_a_round_from_the_same_state(monkeypatch: pytest.MonkeyPatch):
-    """Seconds are made up: one for each agent's phase, two where there is a gate."""
-    seen: list[tuple[int, str]] = []
-    real = loop.step
-
-    def step(game, method, settings, state):  # type: ignore[no-untyped-def]
-        after, row = real(game, method, settings, state)
-        seen.append((state.iteration, method.gate + "+" * method.longer))
-        spent = 3.0 if method.gate == "nash" else 1.0
-        row["seconds"] = dict.fromkeys(_matrl_cost.PHASES, spent)
-        return after, row
-
-    monkeypatch.setattr(loop, "step", step)
-    config = cost_config.Config(
-        methods=("il", "matrl", "il-matched"), rounds=3, warm=1, batch=100, width=8
-    )
-    row = _matrl_cost.iteration(config, "switch")
-    assert seen[0] == (0, "predicted")
-    gates = ["predicted", "nash", "predicted+"]
-    assert seen[1:] == [
-        (1 + number, gate)
-        for number in range(3)
-        for gate in gates[number:] + gates[:number]
-    ]
-    assert row["methods"]["matrl"]["seconds"] == 15 == 5 * 3.0
-    assert row["methods"]["matrl"]["ratio"] == 3
-    (goal,) = _matrl_cost_report.goals([row])
-    assert goal == {
-        "goal": "switch: matrl at most 1.3 times il",
-        "value": 3.0,
-        "met": False,
-    }
+def test_goals_are_of_matrl():
+    times = dict(phases={}, seconds=3.0, least=3.0, samples_per_second=1.0)
+    methods = {"matrl": MethodTime(**times, ratio=3.0)}
+    (goal,) = report.goals([Iteration(game="switch", agents=2, methods=methods)])
+    assert goal == report.Goal("switch: matrl at most 1.3 times il", 3.0, False)
+    assert not report.goals([Iteration(game="switch", agents=5, methods=methods)])
 
 
 KILL = """
 import os, signal, sys
 from experiments.lab.page import main
-from experiments.matrl import cost_measures as _matrl_cost, cost as matrl_cost
+from experiments.matrl import cost, cost_measures
 def simulator(config, name):
     os.kill(os.getpid(), signal.SIGKILL)
-_matrl_cost.simulator = simulator
-main(matrl_cost.page, matrl_cost.Config, sys.argv[1:])
+cost_measures.simulator = simulator
+main(cost.page, cost.Config, sys.argv[1:])
 """
 
 
@@ -137,13 +115,10 @@ def test_a_killed_run_keeps_what_it_measured(tmp_path: Path):
         ("--methods il mattrl", "unknown method 'mattrl'"),
         ("--rounds 0", "--rounds must be at least 1"),
         ("--most 9", "--most must be from 2 to 8"),
-        ("--steps 0", "steps must be at least 1"),
+        ("--learner.ppo.steps 0", "steps must be at least 1"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
     words: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert page("--out", tmp_path / "r", *shlex.split(words)) == 2
-    text = capsys.readouterr().err
-    assert text.startswith("error: ") and text.count("\n") == 1 and says in text
-    assert not (tmp_path / "r").exists()
+    refused(cost, shlex.split(words), says, folder=tmp_path, capsys=capsys)

@@ -5,31 +5,38 @@ import shlex
 import signal
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+sys.path.insert(0, str(Path(__file__).parent))
+from refusals import refused
+
+from experiments.lab import statistics
 from experiments.lab.page import main
-from experiments.matrl import grid as matrl_grid
-from experiments.matrl import grid_config
-from experiments.matrl import grid_numbers as rows
-from experiments.matrl.learners import LEARNERS
+from experiments.matrl import grid, grid_config
+from experiments.matrl import grid_numbers as numbers
+from experiments.matrl.grid_claims import claims
+from experiments.matrl.grid_config import Config
 from matrl import loop
+from matrl.learners import LEARNERS
 from matrl.methods import METHODS, Settings
+from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import PPO, Diverged
 
 TINY = shlex.split(
     "--games switch2 pennies --methods matrl il il-la qmix il-six-rows --seeds 2 "
-    "--iterations 4 --last 2 --batch 100 --width 8 --steps 2 --quiet"
+    "--iterations 4 --last 2 --learner.ppo.batch 100 --learner.ppo.envs 10 "
+    "--learner.ppo.width 8 --learner.ppo.steps 2 --quiet"
 )
 ROOT = Path(__file__).parents[2]
 
 
 def page(*words: object) -> int:
-    return main(matrl_grid.page, grid_config.Config, [str(word) for word in words])
+    return main(grid.page, Config, [str(word) for word in words])
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -99,7 +106,7 @@ def test_the_report_shows_everything(whole: Path):
 KILL = """
 import os, signal, sys
 from experiments.lab.page import main
-from experiments.matrl import cells as _cells, grid as matrl_grid
+from experiments.matrl import cells, grid
 from matrl import loop
 real, calls = loop.step, []
 def step(*given):
@@ -107,8 +114,8 @@ def step(*given):
     if len(calls) == 7:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*given)
-loop.step, _cells.PAUSE = step, 0.0
-main(matrl_grid.page, matrl_grid.Config, sys.argv[1:])
+loop.step, cells.PAUSE = step, 0.0
+main(grid.page, grid.Config, sys.argv[1:])
 """
 
 
@@ -121,7 +128,7 @@ def test_killed_resumed_and_asked_for_more_it_is_the_same(whole: Path, tmp_path:
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert len(list(out.glob("cells/*/done.json"))) == 1
     again = ["--out", out, "--resume", "--quiet"]
-    assert page(*again, "--rate", 0.1) == 2
+    assert page(*again, "--learner.ppo.rate", 0.1) == 2
     more = ["--games", "switch2", "pennies", "--seeds", 2, "--jobs", 2]
     assert page(*again, *more) == 0
     assert results(out) == results(whole)
@@ -154,9 +161,9 @@ def test_learning_that_diverges_is_told_and_the_others_go_on(
     assert summary["failed"][0]["last_good"]["iteration"] == 2
     matrl, il = summary["tasks"][0]["methods"]
     assert (matrl["n"], matrl["failed"]) == (1, 1) and (il["n"], il["failed"]) == (2, 0)
-    assert (
-        summary["claims"][0]["verdict"] == "not decided: fewer than two pairs of runs"
-    )
+    claim = summary["claims"][0]
+    assert claim["verdict"] == "undecided"
+    assert claim["remark"] == "fewer than two pairs of runs"
     assert "Runs that failed" in (tmp_path / "table.md").read_text("utf-8")
 
 
@@ -170,124 +177,122 @@ def test_learning_that_diverges_is_told_and_the_others_go_on(
         ("--methods ill", "unknown method 'ill'"),
         ("--seeds 0", "--seeds must be at least 1"),
         ("--iterations 0", "--iterations must be at least 1"),
-        ("--envs 0", "--envs must be at least 1"),
-        ("--envs 7", "multiple of envs"),
-        ("--rate nan", "rate must be positive"),
-        ("--br-steps 0", "br_steps must be at least 1"),
-        ("--held-out 1.5", "held_out"),
-        ("--games checkers-team --reward own", "checkers-team must have 'team'"),
-        ("--games pennies --methods qmix --gamma 2", "gamma"),
+        ("--learner.ppo.envs 0", "envs must be at least 1"),
+        ("--learner.ppo.envs 7", "multiple of envs"),
+        ("--learner.ppo.rate nan", "rate must be positive"),
+        ("--learner.br-steps 0", "br_steps must be at least 1"),
+        ("--learner.held-out 1.5", "held_out"),
+        ("--games switch2 --learner.held-out .001", "held_out must leave at least one"),
+        ("--games pennies --methods qmix --learner.ppo.gamma 2", "gamma"),
     ],
 )
 def test_what_is_impossible_is_refused_before_anything_is_written(
     words: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert page("--out", tmp_path / "r", *shlex.split(words)) == 2
-    text = capsys.readouterr().err
-    assert text.startswith("error: ") and text.count("\n") == 1 and says in text
-    assert not (tmp_path / "r").exists()
+    refused(grid, shlex.split(words), says, folder=tmp_path, capsys=capsys)
 
 
-def test_defaults_are_those_of_the_learners():
-    own = ("reward", "envs", "br_rate", "meta_clip")
-    ours = vars(grid_config.Config())
-    for cls in (PPO, Settings):
-        shared = [f for f in fields(cls) if f.name in ours and f.name not in own]
-        assert {f.name: ours[f.name] for f in shared} == {
-            f.name: f.default for f in shared
-        }
-    config = grid_config.Config(rate=0.5)
-    settings = grid_config.settings(
-        config, grid_config.task(config, "checkers"), "matrl"
+def test_a_task_is_trained_as_the_learner_says():
+    config = Config(learner=Settings(ppo=PPO(rate=0.5, envs=200)))
+    settings = config.plan("checkers").settings("matrl")
+    assert settings == Settings(ppo=PPO(rate=0.5, envs=20))
+    assert config.plan("switch4").learner.ppo.envs == 40
+    assert replace(config, whole_episodes=False).plan("switch4").learner == (
+        config.learner
     )
-    assert settings == Settings(ppo=PPO(rate=0.5, envs=20), br_rate=0.5)
-    team = grid_config.task(config, "checkers-team-modern")
-    assert (team.game, team.reward) == ("checkers(rules=modern)", "team")
-    six = grid_config.settings(config, team, "il-six-rows").ppo
+    team = config.plan("checkers-team-modern")
+    assert team.game == "checkers(rules=modern)"
+    six = team.settings("il-six-rows").ppo
     assert (six.rows, six.reward) == (6, "team")
-    assert set(grid_config.METHODS) == set(METHODS)
-    assert {*grid_config.METHODS, *grid_config.MORE_METHODS} == {
-        *LEARNERS,
-        "il-six-rows",
-    }
-    assert grid_config.envs(config, 50) == 40
-    steps = {name: grid_config.iterations(config, one) for name, one in TASKS}
+    asked = Settings(ppo=PPO(batch=200, envs=10, gamma=0.5, reward="team"))
+    plan = Config(learner=asked).plan("pennies")
+    for method in LEARNERS.keys() - METHODS.keys():
+        replayed = plan.settings(method)
+        assert (replayed.batch, replayed.envs, replayed.gamma) == (200, 10, 0.5)
+        assert replayed.reward == "team"
+    assert plan.settings("qtran").kind == "qtran"
+    assert Config().plan("pennies").settings("maddpg").reward == "own"
+    assert Config(methods=(*LEARNERS, "il-six-rows")).learner == Config().learner
+
+
+def test_runs_are_as_long_as_published():
+    steps = {name: Config().plan(name).iterations for name in grid_config.TASKS}
     assert steps == {
         **dict.fromkeys(("checkers", "checkers-team"), 200),
         **dict.fromkeys(("switch2", "switch3", "switch4"), 500),
     }
 
 
-TASKS = grid_config.TASKS.items()
-
-
 def test_students_interval_and_test():
     values = [1.0, 2.0, 4.0, 3.5]
-    low, high = rows.t_interval(values)
+    low, high = statistics.t_interval(values)
     error = stats.sem(values)
     assert (low, high) == pytest.approx(
         stats.t.interval(0.95, 3, np.mean(values), error)
     )
-    assert rows.t_test(values) == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
-    assert rows.t_interval([1.0]) == (None, None) and rows.t_test([1.0]) is None
-    assert rows.t_test([2.0, 2.0]) == 0.0 and rows.t_test([0.0, 0.0]) == 1.0
+    assert statistics.t_test(values) == pytest.approx(
+        stats.ttest_1samp(values, 0).pvalue
+    )
+    assert (
+        statistics.t_interval([1.0]) == (None, None)
+        and statistics.t_test([1.0]) is None
+    )
+    assert statistics.t_test([2.0, 2.0]) == 0.0 and statistics.t_test([0.0, 0.0]) == 1.0
 
 
 def test_blocks_keep_every_iteration():
-    ends, means = rows.blocks(list(range(120)))
+    ends, means = numbers.blocks(list(range(120)))
     assert len(ends) <= 50 and ends[-1] == 120
     sizes = np.diff([0, *ends])
     assert means @ sizes == pytest.approx(sum(range(120)))
 
 
-def made(method: str, finals: list[float]) -> rows.Row:
-    runs = {
-        seed: {
-            "final": value,
-            "final_own": [value, 0.0],
-            "length": 1.0,
-            "average": 0.0,
-            "best": 0.0,
-            "cpu_seconds": 1.0,
-            "curve": {"steps": [1.0], "returns": [value]},
-            **({"rho": 0.2, "rho_inside": 0.1, "rho_any": 0.3} if finals else {}),
-            "rho_curve": [0.2],
-            "equilibria": 1.0,
-            "several": 0.0,
-            "meta_regret": 0.0,
-            "approximate": 0,
-        }
-        for seed, value in enumerate(finals)
-    }
-    return rows.of_method(method, runs, 0)
+def made(method: str, finals: list[float]) -> numbers.MethodLine:
+    facts = numbers.Facts(rho=0.2, rho_inside=0.1, rho_any=0.3)
+    facts = replace(facts, equilibria=1.0, several=0.0, own=[1.0, 0.0])
+    runs = {seed: replace(facts, final=value) for seed, value in enumerate(finals)}
+    return numbers.of_method(method, runs, 0)
 
 
 @pytest.mark.parametrize(
     ("others", "verdict", "apart"),
     [
         ([1.0, 1.1, 0.9, 1.0, 1.2], "holds", True),
-        ([9.0, 9.1, 9.2, 9.3, 9.4], "the opposite holds", True),
-        ([5.0, 5.2, 4.9, 5.1, 5.0], "no difference shown", False),
-        ([5.0, 4.5, 4.0, 3.8, 3.3], "holds before correction only", True),
+        ([9.0, 9.1, 9.2, 9.3, 9.4], "fails", True),
+        ([5.0, 5.2, 4.9, 5.1, 5.0], "undecided", False),
+        ([5.0, 4.5, 4.0, 3.8, 3.3], "undecided: holds before correction only", True),
+        ([5.0, 5.7, 6.0, 6.6, 6.9], "undecided: fails before correction only", False),
+        ([], "not tested: fewer than two pairs of runs", None),
     ],
 )
-def test_claims_follow_their_rule(others: list[float], verdict: str, apart: bool):
+def test_claims_follow_their_rule(
+    others: list[float], verdict: str, apart: bool | None
+):
     mine = made("matrl", [5.0, 5.1, 5.0, 5.2, 5.1])
     third = made("il-la", [5.0, 5.1, 5.0, 5.2, 5.1])
-    task = {
-        "task": "t",
-        "methods": [mine, made("il", others), third],
-        "published": [["matrl", 5.1], ["il", -2.0]],
+    plan = replace(Config().plan("pennies"), published=(("matrl", 5.1), ("il", -2.0)))
+    task = numbers.TaskResult(plan, load("pennies"), [mine, made("il", others), third])
+    compared = numbers.pairs([task])
+    assert compared[0].apart is apart and compared[1].same == 5
+    judged = {one.text: one.judged for one in claims([task], compared)}
+    assert judged["matrl ends above il"] == verdict
+    assert judged["matrl ends above il-la"] == "undecided"
+    assert judged["matrl ends at 5.1, as the figure shows"] == "holds"
+    if others:
+        text = judged["il ends at -2, as the figure shows"]
+        assert text == "fails: ours is higher"
+    assert judged["the meta-game holds steps back (mean rho at least 0.05)"] == "holds"
+
+
+def test_what_a_method_does_not_have_is_left_out():
+    line = made("matrl", [5.0])
+    assert {"mean", "curve", "length"}.isdisjoint(line.record)
+    assert line.record["low"] is None and line.record["final"] == 5.0
+    assert made("matrl", []).record == {
+        "method": "matrl",
+        "n": 0,
+        "failed": 0,
+        "finals": {},
+        "low": None,
+        "high": None,
     }
-    compared = rows.pairs([task])
-    assert compared[0]["apart"] == apart and compared[1]["same"] == 5
-    verdicts = {
-        claim["claim"]: claim["verdict"] for claim in rows.claims([task], compared)
-    }
-    assert verdicts["matrl ends above il"] == verdict
-    assert verdicts["matrl ends above il-la"] == "no difference shown"
-    assert verdicts["matrl ends at 5.1, as the figure shows"] == "reproduced"
-    assert verdicts["il ends at -2, as the figure shows"].endswith("ours is higher")
-    assert (
-        verdicts["the meta-game holds steps back (mean rho at least 0.05)"] == "holds"
-    )

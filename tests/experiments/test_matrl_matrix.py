@@ -1,23 +1,39 @@
 """The page on 2 x 2 games, in small."""
 
 import json
-import math
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from refusals import refused
+
 from experiments.lab.page import main
-from experiments.matrl import matrix as matrl_matrix
-from experiments.matrl import matrix_config
-from experiments.matrl import matrix_numbers as parts
+from experiments.matrl import matrix
 from experiments.matrl.matrix_claims import claims
-from matrl.dynamics import BOX, MATRL, path
-from matrl.matrix_games import CLASSES, Games, draw
+from experiments.matrl.matrix_config import Config
+from experiments.matrl.matrix_results import (
+    COMPARED,
+    Counted,
+    Paired,
+    Pennies,
+    Result,
+    Summary,
+    Turned,
+    corrected,
+    entrants,
+    paired,
+    sweepers,
+)
+from matrl.dynamics import Race
+from matrl.rotation import METHODS
 
 
 def call(*words):
-    config = matrix_config.Config
-    return main(matrl_matrix.page, config, [str(word) for word in words])
+    return main(matrix.page, Config, [str(word) for word in words])
 
 
 SMALL = ("--games", 40, "--steps", 60, "--pennies-steps", 40)
@@ -34,7 +50,7 @@ def test_a_small_run(tmp_path, capsys):
     assert call(*words, "--out", tmp_path / "a", "--json") == 0
     summary = json.loads(capsys.readouterr().out)
     arrays = np.load(tmp_path / "a" / "arrays.npz")
-    keys = [entrant.key for entrant in parts.entrants(0.02, 0.03, 0.01, "random")]
+    keys = [entrant.key for entrant in entrants(Config())]
     kinds = ("cyclic", "coordination")
     pairs = [(row["class"], row["key"]) for row in summary["table"]]
     assert pairs == [(kind, key) for kind in kinds for key in keys]
@@ -56,7 +72,7 @@ def test_a_small_run(tmp_path, capsys):
     assert (rotation["eg"], rotation["la"], rotation["matrl"]) == (121, 122, 123)
     text = (tmp_path / "a" / "table.md").read_text()
     for caption in ("Claims", "Table 1", "Equal steps", "Figure 3", "Matching pennies"):
-        assert f"## {caption}" in text
+        assert f"\n{caption}" in f"\n{text}"
     report = (tmp_path / "a" / "report.html").read_text()
     assert report.count("<svg") == 4 and "Wilson" in report
     for name in ("sweep", "converged", "figure_3", "figure_7"):
@@ -81,33 +97,59 @@ def test_without_a_sweep_and_with_one_game(tmp_path, capsys):
     assert not (tmp_path / "plots" / "sweep.png").exists()
 
 
-def test_claims_follow_the_numbers():
-    config = matrix_config.Config(classes=("cyclic",), sweep=())
-    labels = {e.key: e for e in parts.entrants(0.02, 0.03, 0.01, "random")}
-    paper = (80.0, 300.0, 100.0)
-    table = [
-        {"class": "cyclic", "key": k, "label": e.label, "rate": 90.0, "steps": 100.0}
-        | {"paper": paper}
-        for k, e in labels.items()
-    ]
+def result(key, label):
+    row = dict.fromkeys(field.name for field in fields(Result))
+    row |= {"rate": 90.0, "rate_low": 88.0, "rate_high": 92.0, "steps": 100.0}
+    row |= {f"stays_{name}": row[name] for name in ("rate", "rate_low", "rate_high")}
+    row |= {"kind": "cyclic", "key": key, "label": label, "cpu_seconds": 1.0}
+    return Result(**row)
 
-    def pair(difference, low, high, only=(0, 0), p=1.0):
-        row = {"difference": difference, "low": low, "high": high, "p_holm": p}
-        return row | {"class": "cyclic", "only_matrl": only[0], "only_other": only[1]}
+
+def pair(difference, low, high, only=(0, 0), p=1.0):
+    return Paired(
+        kind="cyclic",
+        other="",
+        difference=difference,
+        low=low,
+        high=high,
+        sooner=1,
+        later=1,
+        only_matrl=only[0],
+        only_other=only[1],
+        p=p,
+        p_holm=p,
+    )
+
+
+def test_claims_follow_the_numbers():
+    config = Config(classes=("cyclic",), sweep=())
+    table = [result(one.key, one.label) for one in entrants(config)]
 
     def verdicts(iga, beta, la, rho, rotation, pennies, pure=100.0):
-        rates = {"iga": iga, "iga-beta": beta, "la-beta": la, "random-rho": rho}
-        summary = {
-            "table": table,
-            "paired": [row | {"other": key} for key, row in rates.items()],
-            "meta_games": [{"meta_games": 10, "pure": pure}],
-            "rotation": [{"method": m, "steps": s} for m, s in rotation.items()],
-            "pennies": [
-                {"label": name, "step": 0.1, "stays": steps}
-                for name, steps in pennies.items()
-            ],
-        }
-        return [row["verdict"] for row in claims(config, summary)]
+        pairs = {"iga": iga, "iga-beta": beta, "la-beta": la, "random-rho": rho}
+        pairs["iga-matched"] = iga
+        counted = Counted(
+            kind="cyclic",
+            alpha=0.1,
+            beta=0.1,
+            games=10,
+            meta_games=10,
+            pure=pure,
+            several=0.0,
+            mixed=0.0,
+            switch=0.0,
+            mean_rho=0.0,
+            regret=0.0,
+        )
+        summary = Summary(
+            table=table,
+            paired=[replace(one, other=key) for key, one in pairs.items()],
+            sweep=[],
+            meta_games=[counted],
+            rotation=[Turned(m, 1.0, s, None) for m, s in rotation.items()],
+            pennies=[Pennies(name, 0.1, steps) for name, steps in pennies.items()],
+        )
+        return [one.judged for one in claims(config, summary)]
 
     slow = {"gd": None, "eg": 5, "la": 6, "matrl": 7, "matrl-wo-br": None}
     assert verdicts(
@@ -119,12 +161,12 @@ def test_claims_follow_the_numbers():
         {"IGA": None, "IGA-LA": 3, "MATRL": 3},
     ) == [
         "holds",
-        "10 % of the saving is left: mostly the longer step",
-        "does not hold: look-ahead converges in more games",
-        "does not hold: not sooner, no difference in rates",
-        "holds (for two players)",
-        "does not hold at one rate",
-        "holds; look-ahead takes the same steps",
+        "fails: 10 % of the saving is left, mostly it is the longer step",
+        "fails: look-ahead converges in more games",
+        "undecided: not sooner, no difference in rates",
+        "holds: for two players",
+        "fails: at one rate",
+        "holds: look-ahead takes the same steps",
     ]
     assert verdicts(
         pair(-50.0, -60.0, 1.0),
@@ -135,58 +177,91 @@ def test_claims_follow_the_numbers():
         {"IGA": 9, "IGA-LA": 3, "MATRL": 4},
         pure=99.0,
     ) == [
-        "does not hold",
-        "80 % of the saving is left: holds",
+        "undecided",
+        "holds: 80 % of the saving is left",
         "holds",
         "holds: not sooner, more games",
-        "does not hold",
+        "fails: for two players",
         "holds",
-        "does not hold",
+        "fails",
+    ]
+    assert verdicts(
+        pair(5.0, 4.0, 6.0),
+        pair(5.0, None, None),
+        pair(9.0, 5.0, 12.0),
+        pair(9.0, 5.0, 12.0, (0, 30), 0.001),
+        slow,
+        {"IGA": None, "IGA-LA": 3, "MATRL": 3},
+    )[:4] == [
+        "fails",
+        "undecided",
+        "fails: no difference in rates, not sooner",
+        "fails: not sooner, fewer games",
     ]
 
 
-def test_wilson_against_its_equation():
-    for hits, trials in ((0, 10), (3, 10), (10, 10), (843, 1000)):
-        low, high = (end / 100 for end in parts.wilson(hits, trials))
-        share = hits / trials
-        for end in (low, high):
-            if 1e-9 < end < 1 - 1e-9:  # |share - end| is 1.96 standard errors at end
-                error = math.sqrt(end * (1 - end) / trials)
-                assert abs(share - end) == pytest.approx(1.959964 * error, rel=1e-5)
-        assert 0 <= low <= share <= high <= 1
-    assert parts.wilson(0, 10)[1] == pytest.approx(27.75, abs=0.01)
+def test_staying_more_often_is_a_matter_of_intervals():
+    config = Config(classes=("cyclic",), sweep=(1.0,))
+    table = [result(one.key, one.label) for one in entrants(config)]
+
+    def verdicts(**rivals):
+        swept = [
+            replace(result(one.key, one.key), step=1.0) for one in sweepers(config, 1.0)
+        ]
+        bounds = dict.fromkeys((one.key for one in swept), (10.0, 20.0))
+        bounds |= {"matrl": (60.0, 70.0)} | rivals
+        summary = Summary(
+            table=table,
+            paired=[replace(pair(0.0, -1.0, 1.0), other=key) for key in COMPARED],
+            sweep=[
+                replace(
+                    one,
+                    stays_rate_low=bounds[one.key][0],
+                    stays_rate_high=bounds[one.key][1],
+                )
+                for one in swept
+            ],
+            meta_games=[],
+            rotation=[Turned(m, 1.0, None, None) for m in METHODS],
+            pennies=[Pennies(name, 0.1, 3) for name in ("IGA", "IGA-LA", "MATRL")],
+        )
+        made = {one.text: one.judged for one in claims(config, summary)}
+        assert made.pop("Remark 2: the meta-game always has a pure equilibrium") == (
+            "not tested: no meta-games"
+        )
+        return list(made.values())[-3:]
+
+    assert verdicts() == [
+        "holds: against every control",
+        "holds: at these steps only",
+        "holds: against every control",
+    ]
+    some = verdicts(iga=(65.0, 75.0), **{"la-projected": (60.0, 70.0)})
+    assert some[1] == "undecided"
+    assert some[0].startswith("undecided: above iga-matched; la; random-rho")
+    assert verdicts(iga=(80.0, 90.0))[2].endswith("matrl-wo-br, below iga")
+    assert verdicts(iga=(80.0, 90.0))[2].startswith("fails: above")
 
 
 def test_pairs_by_hand():
     ours, theirs = np.array([5, -1, 3, 8, 2]), np.array([9, 4, -1, 8, -1])
-    compared = parts.paired(ours, theirs, 10, 0)
-    assert compared["difference"] == pytest.approx((-4 + 6 - 7 + 0 - 8) / 5)
-    assert (compared["sooner"], compared["later"]) == (3, 1)
-    assert (compared["only_matrl"], compared["only_other"]) == (2, 1)
-    assert compared["p"] == 1.0
-    clear = parts.paired(np.arange(10), np.full(10, -1), 10, 0)
-    assert clear["p"] == pytest.approx(2 / 2**10)
-    corrected = parts.holm([compared, clear])
-    assert [row["p_holm"] for row in corrected] == [1.0, pytest.approx(4 / 2**10)]
 
+    def against(ours, theirs):
+        races = {
+            name: Race(when, when, np.zeros((len(when), 2)))
+            for name, when in (("matrl", ours), ("iga", theirs))
+        }
+        return paired("cyclic", "iga", races, steps=10, seed=0)
 
-def test_meta_games_are_counted_until_convergence():
-    games = Games.of(draw("cyclic", 20))
-    rule = MATRL(alpha=0.3, beta=0.3)
-    counts = parts.meta_games(rule, games, 50, 0)
-    points = path(rule, games, 50)
-    inside = (np.abs(points - games.equilibria[:, 0]) < BOX).all(axis=2)
-    before = ~np.logical_or.accumulate(inside, axis=0)
-    assert counts["meta_games"] == before.sum()
-    assert counts["pure"] == 100 and counts["several"] == counts["mixed"] == 0
-    assert 0 < counts["switch"] < 100 and 0 < counts["mean_rho"] < 0.5
-    assert counts["regret"] <= 1e-9
-
-
-def test_large_steps_have_several_meta_equilibria():
-    games = Games.of(draw("coordination", 50))
-    counts = parts.meta_games(MATRL(alpha=4.0, beta=4.0), games, 50, 0)
-    assert counts["several"] > counts["mixed"] > 0 and counts["pure"] == 100
+    compared = against(ours, theirs)
+    assert compared.difference == pytest.approx((-4 + 6 - 7 + 0 - 8) / 5)
+    assert (compared.sooner, compared.later) == (3, 1)
+    assert (compared.only_matrl, compared.only_other) == (2, 1)
+    assert compared.p == 1.0
+    clear = against(np.arange(10), np.full(10, -1))
+    assert clear.p == pytest.approx(2 / 2**10)
+    holm = [one.p_holm for one in corrected([compared, clear])]
+    assert holm == [1.0, pytest.approx(4 / 2**10)]
 
 
 @pytest.mark.parametrize(
@@ -202,6 +277,7 @@ def test_large_steps_have_several_meta_equilibria():
         (("--sweep", 0.1, 0.1), "--sweep: step sizes must differ"),
         (("--sweep", 0), "--sweep: a step size"),
         (("--rate", 1), "--rate must lie in"),
+        (("--selection", "best"), "unknown selection 'best'"),
         (
             ("--classes", "cyclical"),
             "unknown class 'cyclical' (did you mean 'cyclic'?)",
@@ -209,12 +285,6 @@ def test_large_steps_have_several_meta_equilibria():
         (("--classes", "cyclic", "cyclic"), "each once"),
     ],
 )
-def test_bad_input(tmp_path, capsys, words, sentence):
-    assert call(*words, "--out", tmp_path / "r") == 2
-    error = capsys.readouterr().err
-    assert sentence in error and error.count("\n") == 1
-    assert not (tmp_path / "r").exists()
-
-
-def test_the_page_knows_the_classes():
-    assert matrix_config.CLASSES == CLASSES
+def test_bad_input(words, sentence, tmp_path, capsys):
+    given = [str(word) for word in words]
+    refused(matrix, given, sentence, folder=tmp_path, capsys=capsys)

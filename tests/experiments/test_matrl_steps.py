@@ -4,17 +4,23 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from refusals import refused
+
 from experiments.lab.page import main
-from experiments.matrl import steps_report as report
+from experiments.matrl import steps
 from experiments.matrl.steps import page
 from experiments.matrl.steps_config import Config
+from experiments.matrl.steps_report import Point, beats_all, better, compare
 
 SMALL = [
     *("--rates", "4e-3", "--clips", ".3", "--seeds", "2", "--iterations", "6"),
-    *("--batch", "100", "--envs", "20", "--width", "8"),
+    *("--learner.ppo.batch", "100", "--learner.ppo.envs", "20"),
+    *("--learner.ppo.width", "8"),
 ]
 
 
@@ -81,43 +87,36 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
         (("--rates", "-1"), "rate must be positive"),
         (("--clips", ".3", ".3"), "--clips must be named, each once"),
         (("--seeds", "0"), "--seeds must be at least 1"),
-        (("--envs", "7"), "multiple of envs"),
+        (("--learner.ppo.envs", "7"), "multiple of envs"),
+        (("--learner.ppo.rate", ".1"), "must be left to --rates and --clips"),
     ],
 )
 def test_impossible_wishes_get_one_sentence(tmp_path, capsys, words, sentence):
-    out = tmp_path / "run"
-    assert main(page, Config, ["--out", str(out), *words]) == 2
-    text = capsys.readouterr().err
-    assert sentence in text and text.startswith("error: ") and text.count("\n") == 1
-    assert not out.exists()
+    refused(steps, list(words), sentence, folder=tmp_path, capsys=capsys)
 
 
-def row(method, low, high, rate=0.01):
+def point(method, low, high):
     mean = None if low is None else (low + high) / 2
-    return {"clip": 0.3, "rate": rate, "method": method, "low": low, "high": high} | {
-        "mean": mean
-    }
+    ends = {"mean": mean, "low": low, "high": high, "n": 2, "values": {}}
+    return Point(clip=0.3, rate=0.01, method=method, **ends)
 
 
 def test_better_means_intervals_apart():
-    low, high, wide = row("matrl", 0.1, 0.2), row("il", 0.3, 0.4), row("il", 0.15, 0.4)
-    assert report.apart(low, high, lower_is_better=True) == "better"
-    assert report.apart(low, high, lower_is_better=False) == "worse"
-    assert report.apart(high, low, lower_is_better=True) == "worse"
-    assert report.apart(low, wide, lower_is_better=True) == "undecided"
-    assert report.apart(low, row("il", None, None), lower_is_better=True) == "undecided"
+    low, high = point("matrl", 0.1, 0.2), point("il", 0.3, 0.4)
+    assert better(low, high, lower_is_better=True) == "holds"
+    assert better(low, high, lower_is_better=False) == "fails"
+    assert better(high, low, lower_is_better=True) == "fails"
+    for other in (point("il", 0.15, 0.4), point("il", None, None)):
+        assert better(low, other, lower_is_better=True) == "undecided"
 
 
 def test_beating_all_needs_every_rival():
-    rows = [row("matrl", 0.1, 0.2), row("il", 0.3, 0.4), row("il-la", 0.25, 0.5)]
-    assert report.beats_all(rows, lower_is_better=True) == [
-        "clip 0.3, rate 0.01: matrl"
-    ]
-    rows.append(row("random-rho", 0.05, 0.5))
-    assert report.beats_all(rows, lower_is_better=True) == []
-    claims = report.claims(rows, lower_is_better=True)
-    assert [one["better"] for one in claims] == [
-        ["clip 0.3, rate 0.01"],
-        ["clip 0.3, rate 0.01"],
-        [],
-    ]
+    points = [point("matrl", 0.1, 0.2), point("il", 0.3, 0.4), point("il-la", 0.25, 1)]
+    assert beats_all(points, lower_is_better=True) == ["clip 0.3, rate 0.01: matrl"]
+    points.append(point("random-rho", 0.05, 0.5))
+    assert beats_all(points, lower_is_better=True) == []
+    compared = compare(points, lower_is_better=True)
+    assert [one.against for one in compared] == ["il", "il-la", "random-rho"]
+    steps = [["clip 0.3, rate 0.01"], ["clip 0.3, rate 0.01"], []]
+    assert [one.better for one in compared] == steps
+    assert [one.undecided for one in compared] == [0, 0, 1]

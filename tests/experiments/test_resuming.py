@@ -31,9 +31,11 @@ TRIALS = [
     *("--solver", "mgcce", "--quiet"),
 ]
 NES = [
-    *("--most", "4", "--work", "256", "--fewest", "8", "--every", "5", "--games", "8"),
-    *("--payoff", "4", "--dual", "6", "--hidden", "8", "--unrolled", "1"),
-    *("--steps", "15", "--quiet"),
+    *("--recipe.games.most", "4", "--recipe.work", "256", "--recipe.fewest", "8"),
+    *("--recipe.architecture.payoff", "4", "--recipe.architecture.dual", "6"),
+    *("--recipe.architecture.hidden", "8", "--recipe.architecture.unrolled", "1"),
+    *("--every", "5", "--games", "8"),
+    *("--recipe.steps", "15", "--quiet"),
 ]
 
 

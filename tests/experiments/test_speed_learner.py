@@ -6,22 +6,22 @@ import pytest
 import torch
 
 from experiments.lab.page import main
-from experiments.speed import learner as learner_speed
-from experiments.speed import our_learner as _learning
+from experiments.speed import learner, our_learner
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
+from metaspiel.learn.settings import DDQN
+from metaspiel.learn.speed import fresh
 
 
 def call(*words):
-    config = learner_speed.Config
-    return main(learner_speed.page, config, [str(word) for word in words])
+    return main(learner.page, learner.Config, [str(word) for word in words])
 
 
 def test_the_page(tmp_path, capsys):
     pytest.importorskip("tree")
     out = tmp_path / "r"
-    parts = [p for p in learner_speed.PARTS if p != "cuda"]
+    parts = [p for p in learner.PARTS if p != "cuda"]
     assert call("--quick", "--json", "--part", *parts, "--out", out) == 0
     rows = json.loads(capsys.readouterr().out)
     assert json.loads((out / "summary.json").read_text())["rows"] == rows
@@ -34,7 +34,7 @@ def test_the_page(tmp_path, capsys):
     stacked = [row for row in rows if row["part"] == "stacked"]
     assert len(stacked) == 4 and all(row["met"] for row in stacked)
     once = named["to the uniform policy"]["value"]
-    for text in _learning.GAMES.values():
+    for text in our_learner.GAMES.values():
         ratio = named[f"ours is faster than that, {text}"]
         assert ratio["value"] == pytest.approx(
             named[f"response, {text}"]["value"] / once
@@ -45,41 +45,48 @@ def test_the_page(tmp_path, capsys):
 
 
 def test_without_dm_tree_the_rest_is_measured(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(learner_speed, "installed", lambda: False)
+    monkeypatch.setattr(learner, "installed", lambda: False)
     words = ("--quick", "--json", "--part", "openspiel", "payoffs", "--out", tmp_path)
     assert call(*words) == 0
     rows = json.loads(capsys.readouterr().out)
+    kept = (tmp_path / "parts" / "payoffs.json").read_bytes()
+    (tmp_path / "parts" / "update.json").unlink()
+    assert call("--resume", "--json", "--out", tmp_path) == 0
+    assert (tmp_path / "parts" / "payoffs.json").read_bytes() == kept
+    again = json.loads(capsys.readouterr().out)
+    assert [row["what"] for row in again] == [row["what"] for row in rows]
     lines = [row for row in rows if row["part"] == "openspiel"]
-    assert [row["note"] for row in lines] == [learner_speed.MISSING]
+    assert [row["note"] for row in lines] == [learner.NOTE]
     assert {"update", "response", "payoffs"} <= {row["part"] for row in rows}
-
-
-def test_operations_are_counted_as_the_specification_counts_them():
-    # 2 * 64 * (4 D 200 + 5 * 200^2 + 2 * 200 A): 41.2 million for OpenSpiel's game.
-    assert _learning.flops(MLP(92, 200, 121), 64) == pytest.approx(41.2e6, rel=2e-3)
 
 
 def test_updates_of_whole_responses_are_those_that_training_makes():
     # The same rule at a size that can be run: 3 of 10 rounds are silent.
-    settings = _learning.replace(_learning.PAPER, decisions=640, minimum=200, batch=4)
+    settings = DDQN(decisions=640, minimum=200, batch=4)
     network = MLP.of(Bargaining(), 8)
-    asked = _learning.task(
+    asked = our_learner.task(
         Bargaining(), network, settings, opponents=Pool.uniform(network), seed=0
     )
-    _, learned = _learning.response(asked)
-    assert learned.updates == _learning.whole_updates(settings) == 7 * 40
-    assert _learning.whole_updates() == 93_760
+    _, learned = our_learner.response(asked, 200_000)
+    assert learned.updates == settings.total_updates == 7 * 40
+    assert DDQN().total_updates == 93_760
+
+
+def test_a_part_of_a_response_has_every_phase():
+    part = DDQN().part(1 / 1000)
+    assert (part.decisions, part.minimum, part.explore_decisions) == (200, 64, 160)
+    assert part.capacity == DDQN().capacity and DDQN().part(1.0) == DDQN()
 
 
 def test_the_other_agent_plays_our_policy():
     pytest.importorskip("tree")
-    from experiments.speed import openspiel_dqn as _dqn
+    from experiments.speed import openspiel_dqn
 
     network = MLP.of(Bargaining())
-    (vector,) = _learning.fresh(network, 1, 3)
-    env = _dqn.environment("bargaining_generalized", 0)
-    agent = _dqn.agent(env, 0, _learning.PAPER, 0)
-    _dqn.load(agent, network, vector)
+    (vector,) = fresh(network, 1, 3)
+    env = openspiel_dqn.environment("bargaining_generalized", 0)
+    agent = openspiel_dqn.agent(env, 0, DDQN(), 0)
+    openspiel_dqn.load(agent, network, vector)
     x = torch.rand(7, network.inputs, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         theirs = agent._q_network(x)
@@ -96,6 +103,7 @@ def test_the_other_agent_plays_our_policy():
         (("--policies", 1), "--policies must be"),
         (("--episodes", 1), "--episodes must be"),
         (("--seed", -1), "--seed must be"),
+        (("--ddqn.batch", 0), "DDQN(): batch must be"),
     ],
 )
 def test_bad_input(tmp_path, capsys, words, sentence):

@@ -7,7 +7,8 @@ import math
 import pytest
 
 from experiments.lab import page as lab
-from experiments.speed.openspiel import ROWS, Config, Row, compare, page
+from experiments.speed.comparisons import ROWS, Comparison
+from experiments.speed.openspiel import Config, compare, page
 
 SMALL = ["--quick", "--repeats", "1", "--simulations", "20"]
 SMALL += ["--rows", "kuhn", "psro_kuhn_nash"]
@@ -41,12 +42,12 @@ def test_both_sides_are_timed_and_judged(folder):
     assert result["means"]["jpsro_ratio"] == pytest.approx(jpsro["ratio"])
 
 
-def test_the_table_is_written_three_ways(folder):
+def test_the_table_is_written_in_every_form(folder):
     with open(folder / "comparison.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["row"] for row in rows] == ["kuhn", "psro_kuhn_nash"]
     assert float(rows[0]["ratio"]) > 0
-    text = (folder / "comparison.md").read_text()
+    text = (folder / "table.md").read_text()
     assert "| kuhn | 4 |" in text and "geometric mean, jpsro:" in text
     assert json.loads((folder / "env.json").read_text())["versions"]["open_spiel"]
 
@@ -69,17 +70,12 @@ def test_an_unknown_row_is_one_sentence(tmp_path, capsys):
 
 
 def test_what_openspiel_throws_is_a_result():
-    row = Row(
-        game="kuhn_poker",
-        concept="ne",
-        ours="uniform",
-        evaluation=None,
-        theirs="no_such_method",
-        iterations=1,
+    row = Comparison(
+        game="kuhn_poker", iterations=1, ours="uniform", theirs="no_such_method"
     )
     result = compare(row, Config(repeats=1, simulations=1))
-    assert "NotImplementedError" in result["theirs_failed"]
-    assert "ratio" not in result and math.isfinite(result["ours_gap"])
+    assert "NotImplementedError" in result.theirs_failed
+    assert "ratio" not in result.record and math.isfinite(result.ours_gap)
 
 
 def test_every_game_of_the_table_loads():

@@ -208,42 +208,45 @@ RUNS: tuple[Run, ...] = (
         name="grid",
         words="matrl_grid --games switch2 pennies --methods matrl il il-la qmix "
         "il-six-rows "
-        "--seeds 1 --iterations 3 --last 2 --batch 100 --width 8 --steps 2 --out out "
-        "--quiet",
+        "--seeds 1 --iterations 3 --last 2 --learner.ppo.batch 100 --learner.ppo.envs "
+        "10 --learner.ppo.width 8 --learner.ppo.steps 2 --out out --quiet",
         outputs=(CELLS, _agents(3), _team(3), SUMMARY),
     ),
     Run(
         name="steps",
         words="matrl_steps --methods il matrl matrl-held-out matrl-distill --rates "
         "4e-3 "
-        "--clips .3 --seeds 1 --iterations 4 --batch 100 --envs 20 --width 8 --out out "
-        "--quiet",
+        "--clips .3 --seeds 1 --iterations 4 --learner.ppo.batch 100 "
+        "--learner.ppo.envs 20 --learner.ppo.width 8 --out out --quiet",
         outputs=(CELLS, _agents(4), SUMMARY),
     ),
     Run(
         name="pong",
         words="matrl_pong --methods matrl il --game 'mini_pong(limit=60)' "
         "--iterations 2 "
-        "--checkpoints 2 --games 4 --batch 80 --envs 4 --width 8 --seeds 1 --out out "
+        "--checkpoints 2 --games 4 --learner.ppo.batch 80 --learner.ppo.envs 4 "
+        "--learner.ppo.width 8 --seeds 1 --out out "
         "--quiet",
         outputs=(CELLS, _agents(2), Output(name="scores", pattern="scores.npz")),
     ),
     Run(
         name="nes",
-        words="nes_train --most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 "
-        "--dual 6 --hidden 8 --unrolled 1 --steps 10 --out out --quiet",
+        words="nes_train --recipe.games.most 4 --recipe.work 256 --recipe.fewest 8 "
+        "--recipe.architecture.payoff 4 --recipe.architecture.dual 6 "
+        "--recipe.architecture.hidden 8 --recipe.architecture.unrolled 1 "
+        "--recipe.steps 10 --every 5 --games 8 --out out --quiet",
         outputs=(METRICS, Output(name="weights", pattern="weights.safetensors")),
     ),
     Run(
         name="mechanism",
-        words="mechanism --steps 5 --games 2 --players 2 --resources 3 --out out "
+        words="mechanism --tolls.steps 5 --games 2 --players 2 --resources 3 --out out "
         "--quiet",
         outputs=(METRICS, Output(name="tolls", pattern="tolls.npz")),
     ),
     Run(
         name="robust",
-        words="robust_check --games 2 --actions 4 --steps 200 --width 2 --out out "
-        "--quiet",
+        words="robust_check --games 2 --ensemble.actions 4 --ensemble.width 2 "
+        "--steps 200 --out out --quiet",
         outputs=(SUMMARY, Output(name="games", pattern="games.json")),
         slow=True,
     ),

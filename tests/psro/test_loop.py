@@ -12,7 +12,7 @@ from metaspiel.games.openspiel import sequence_form
 from metaspiel.games.sequence import from_normal_form
 from metaspiel.nfg.catalogue import named
 from psro import checkpoint
-from psro.exact import ExactEvaluator, ExactOracle
+from psro.exact import ExactEvaluator, ExactOracle, judge
 from psro.loop import respond, run, start, step
 from psro.metrics import Row, row
 from psro.parts import Population, Table
@@ -59,6 +59,18 @@ def test_kuhn_two_players():
 
 def test_kuhn_three_players():
     assert gaps(states(setup("kuhn_poker(players=3)"), 15)).min() < 1e-8
+
+
+@pytest.mark.parametrize(
+    ("solver", "concept"), [("mgcce", "cce"), ("mgce", "ce"), ("uniform", "ne")]
+)
+def test_plans_are_judged_as_the_loop_judges_its_own(solver, concept):
+    parts = setup("kuhn_poker(players=3)", solver, concept)
+    last = states(parts, 3)[-1]
+    plans = last.population.stacked()
+    gap, value_sum = judge(parts.oracle.form, plans, last.train.joint, concept)
+    assert gap == pytest.approx(last.gap(concept), abs=1e-9) and gap > 0
+    assert value_sum == pytest.approx(last.train.values.sum(), abs=1e-9)
 
 
 def test_goofspiel_follows_the_reference_path():

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.sample import FAMILIES, covariant, families, player_range, sample
+from metaspiel.nfg.sample import (
+    FAMILIES,
+    covariant,
+    families,
+    fits,
+    player_range,
+    sample,
+)
 
 
 def draw(name: str, actions: tuple[int, ...], seed: int = 0) -> Game:
@@ -25,6 +32,7 @@ def shapes(name: str):
 @pytest.mark.parametrize("name", families())
 def test_same_seed_same_game_and_the_shape_asked_for(name):
     for shape in shapes(name):
+        assert fits(name, shape)
         game = draw(name, shape, 3)
         assert game.actions == shape
         assert np.array_equal(game.payoffs, draw(name, shape, 3).payoffs)
@@ -59,6 +67,7 @@ def test_families_by_number_of_players():
 def test_refusals_say_what_must_hold(name, actions, words):
     with pytest.raises(UserError, match=words):
         draw(name, actions)
+    assert name not in FAMILIES or not fits(name, actions)
 
 
 def test_unknown_family_has_no_player_range():

@@ -1,23 +1,23 @@
-"""What trains a cell, by the name of the method: one interface for all."""
+"""Every learner of Markov games by the name of its method: one interface for all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from matrl import checkpoint, loop
 from matrl.methods import METHODS, Method
 from metaspiel.games.markov import MarkovGame
+from metaspiel.learn import maddpg, mixing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trainer:
-    """What trains a cell. A state has an ``iteration``.
+class Learner:
+    """What trains agents; settings and states are of its own classes.
 
     Attributes:
-      start: a state from game, settings and seed.
+      start: a state from game, settings and seed; it has an ``iteration``.
       step: the next state and a row of metrics, from game, settings and state.
       save: writes a state to a folder.
       load: reads it.
@@ -31,22 +31,22 @@ class Trainer:
     pure: bool
 
 
-def _gated(method: Method) -> Trainer:
-    def step(game: MarkovGame, settings: Any, state: Any) -> Any:
-        return loop.step(game, method, settings, state)
+def _step(method: Method, game: MarkovGame, settings: Any, state: Any) -> Any:
+    return loop.step(game, method, settings, state)
 
-    return Trainer(
+
+def _gated(method: Method) -> Learner:
+    return Learner(
         start=loop.start,
-        step=step,
+        step=partial(_step, method),
         save=checkpoint.save,
         load=checkpoint.load,
         pure=True,
     )
 
 
-def _replayed(name: str) -> Trainer:
-    module: Any = import_module(name)
-    return Trainer(
+def _replayed(module: Any) -> Learner:
+    return Learner(
         start=module.start,
         step=module.step,
         save=module.save,
@@ -55,11 +55,9 @@ def _replayed(name: str) -> Trainer:
     )
 
 
-LEARNERS: dict[str, Callable[[], Trainer]] = {
-    **{name: partial(_gated, method) for name, method in METHODS.items()},
-    "vdn": partial(_replayed, "metaspiel.learn.mixing"),
-    "qmix": partial(_replayed, "metaspiel.learn.mixing"),
-    "qtran": partial(_replayed, "metaspiel.learn.mixing"),
-    "maddpg": partial(_replayed, "metaspiel.learn.maddpg"),
+LEARNERS = {
+    **{name: _gated(method) for name, method in METHODS.items()},
+    **dict.fromkeys(("vdn", "qmix", "qtran"), _replayed(mixing)),
+    "maddpg": _replayed(maddpg),
 }
-"""What trains each method; modules of learners from replay are loaded when asked."""
+"""MATRL's methods and controls, and learners from a replay."""
