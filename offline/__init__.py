@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from offline.dynamics import train
     from offline.ensemble import Ensemble, Training
     from offline.model import ModelSimulator
+    from offline.profiles import behaviour, profile
     from offline.record import collect, replay, verify
     from offline.regret import Judge, Regret, regrets
     from offline.starts import Starts
@@ -33,8 +34,10 @@ __all__ = [
     "Regret",
     "Starts",
     "Training",
+    "behaviour",
     "clone",
     "collect",
+    "profile",
     "regrets",
     "replay",
     "setup",
@@ -50,6 +53,7 @@ __getattr__, __dir__ = public(
         ".dynamics": ("train",),
         ".ensemble": ("Ensemble", "Training"),
         ".model": ("ModelSimulator",),
+        ".profiles": ("behaviour", "profile"),
         ".starts": ("Starts",),
         ".baselines": ("Cloning", "clone"),
         ".regret": ("Judge", "Regret", "regrets"),

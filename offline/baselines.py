@@ -5,7 +5,9 @@ coverage: ``coffee.APPROACHES``. OEF-BC then lets every policy of the population
 the behaviour of the data in a share w of its decisions; the meta-strategy stays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
+from metaspiel import files
 from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Habit
 from metaspiel.learn.random import generators
@@ -20,6 +23,8 @@ from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
 from offline.tables import moves_made
+
+_MEASURED = ("trained", "held_out", "uniform")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +79,35 @@ class Clone:
     held_out: float
     uniform: float
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """Its cross-entropies by name."""
+        return {name: getattr(self, name) for name in _MEASURED}
+
     def habit(self, chance: float, sizes: tuple[int, ...]) -> Habit:
         """Every one of ``sizes[p]`` policies of player p imitates this often."""
         chances = tuple(np.full(size, float(chance)) for size in sizes)
         return Habit(self.network, self.weights, chances)
+
+
+def save(clone: Clone, place: Path, bound: Mapping[str, str] | None = None) -> None:
+    """Writes a clone's numbers; ``bound`` says what they belong to."""
+    arrays = {name: np.asarray(value) for name, value in clone.measured.items()}
+    arrays["weights"] = clone.weights
+    files.write_arrays(place, arrays, dict(bound or {}))
+
+
+def load(place: Path, network: MLP, bound: Mapping[str, str] | None = None) -> Clone:
+    """Reads what ``save`` wrote of a clone with this network.
+
+    Raises:
+      UserError: it is damaged, or belongs to something else.
+    """
+    own, arrays = files.read_arrays(place)
+    if own != dict(bound or {}):
+        raise UserError(f"'{place}' must be as this run wrote it; it is another's")
+    known = {name: float(arrays[name]) for name in _MEASURED}
+    return Clone(network=network, weights=arrays["weights"], **known)
 
 
 def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:

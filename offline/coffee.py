@@ -7,7 +7,8 @@ Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from meta_solvers import get
+from meta_solvers import MetaSolver, get
+from metaspiel.games.simulator import Simulator
 from metaspiel.learn.nets import Network
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError, unknown
@@ -53,7 +54,7 @@ class Approach:
 
 
 def setup(
-    model: ModelSimulator,
+    simulator: Simulator,
     network: Network,
     approach: Approach,
     exploration: str,
@@ -65,7 +66,8 @@ def setup(
     """The loop's parts for one trial.
 
     Args:
-      model: the learned model of one trial.
+      simulator: the learned model of one trial; or a real game, in which "oef" is the
+        plain online PSRO of those who play the data.
       network: of all policies.
       approach: COffeE or OEF.
       exploration: the solver that is responded to: "r2d" or "rd" as published, or any
@@ -76,27 +78,38 @@ def setup(
       episodes: of each entry of the empirical game.
     """
     conservative = approach.name == "coffee"
+    scale = 5.0
+    if isinstance(simulator, ModelSimulator):
+        scale = float(simulator.learned.scales.reward[0])
     oracle = LearnedOracle(
-        simulator=model,
+        simulator=simulator,
         network=network,
         settings=settings,
         executor=executor,
-        shared=model.symmetric,
+        shared=simulator.symmetric,
         episodes=episodes,
         penalty=approach.penalty if conservative else 0.0,
         coverage=approach.coverage if conservative else 0.0,
         anneal=approach.anneal,
-        scale=float(model.learned.scales.reward[0]),
+        scale=scale,
     )
     evaluator = SampledEvaluator(
-        simulator=model,
+        simulator=simulator,
         network=network,
         executor=executor,
         episodes=episodes,
         seed=seed,
         device=settings.device,
     )
-    solver = get(SOLVERS.get(exploration, exploration))
     return Setup(
-        oracle=oracle, evaluator=evaluator, solver=solver, concept="ne", seed=seed
+        oracle=oracle,
+        evaluator=evaluator,
+        solver=solver_of(exploration),
+        concept="ne",
+        seed=seed,
     )
+
+
+def solver_of(name: str) -> MetaSolver:
+    """The solver "r2d" or "rd" as published, or any other by its name or spec."""
+    return get(SOLVERS.get(name, name))

@@ -116,6 +116,13 @@ class Dataset:
         for array in arrays.values():
             array.setflags(write=False)
 
+    def equals(self, other: "Dataset") -> bool:
+        """Whether the same trajectories are kept in the same way, whoever played."""
+        return (self.mirror, self.head) == (other.mirror, other.head) and all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in validate.AXES
+        )
+
     @property
     def trajectories(self) -> int:
         """Number of trajectories, n."""

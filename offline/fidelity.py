@@ -190,6 +190,35 @@ def roll_outs(
     ]
 
 
+def errors(
+    model: ModelSimulator,
+    simulator: Simulator,
+    data: Dataset,
+    episodes: int,
+    seed: int,
+) -> dict[str, Report]:
+    """What a model tells of single moves and of whole episodes, beside the true game.
+
+    Args:
+      model: of one trial.
+      simulator: the true game.
+      data: single moves are asked about on these, best fresh ones.
+      episodes: of uniform play, in the model and in the game.
+      seed: of the episodes.
+
+    Returns:
+      "one_step" of the model, "roll_outs" of it and "true_roll_outs" of the game.
+    """
+    paying = torch.from_numpy(data.paying.copy()).to(model.learned.f.device)
+    (played,) = roll_outs(model, paying, episodes, seed)
+    (true,) = roll_outs(simulator, paying.cpu(), episodes, seed)
+    return {
+        "one_step": one_step(model, data),
+        "roll_outs": played,
+        "true_roll_outs": true,
+    }
+
+
 def _mean(values: Shaped[Tensor, "*n"]) -> float:
     """The mean; NaN of nothing."""
     return float(values.double().mean()) if values.numel() else math.nan

@@ -1,6 +1,7 @@
 """A run folder: who may write to it, what it was asked, and pieces of its results."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,7 @@ from metaspiel.nfg.errors import UserError
 
 CONFIG = "config.json"
 Config = TypeVar("Config")
+Value = TypeVar("Value")
 
 
 @contextmanager
@@ -267,3 +269,27 @@ def clock(folder: Path, seconds: float = 0.0) -> float:
 def slug(text: str) -> str:
     """A name for a folder."""
     return "".join(c if c.isalnum() else "_" for c in text).strip("_")[:60]
+
+
+def value_of(kind: type[Value], stored: Any, place: Path) -> Value:
+    """A dataclass as JSON holds it, made again; a number that is null there is NaN.
+
+    Args:
+      kind: the dataclass; fields that it does not have are left out.
+      stored: its fields.
+      place: where they were read.
+
+    Raises:
+      UserError: they are no object, or a field without a default is missing.
+    """
+    if not isinstance(stored, dict):
+        raise UserError(f"'{place}' must hold an object; it does not")
+    values = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in stored:
+            value = stored[field.name]
+            number = value is None and field.default is not None
+            values[field.name] = math.nan if number else value
+        elif field.default is dataclasses.MISSING:
+            raise UserError(f"'{place}' must hold '{field.name}'; it is missing")
+    return kind(**values)

@@ -117,8 +117,8 @@ def parse(
 ) -> Config:
     """The page's configuration from words, over a YAML file or a stored run."""
     file, out = _value(words, "--config"), _value(words, "--out")
-    usual = _fields(config())
-    own = {k: v for k, (v, group) in usual.items() if not isinstance(group, Printing)}
+    unset = _fields(config())
+    own = {k: v for k, (v, group) in unset.items() if not isinstance(group, Printing)}
     before: dict[str, Any] = {}
     more: list[str] = []
     if "--resume" in words:
@@ -132,17 +132,19 @@ def parse(
                 f"--resume: '{out}' must be the folder of an earlier run; it has no "
                 "config.json"
             )
-        before = _flat(stored(Path(out)), usual, f"'{place}'")
+        before = _flat(stored(Path(out)), unset, f"'{place}'")
         before = {name: value for name, value in before.items() if name in own}
         more = _as_words(before, own, words, f"'{place}'")
     elif file is not None:
         where = f"--config '{file}'"
-        values = _flat(_read_yaml(Path(file)), usual, where)
+        values = _flat(_read_yaml(Path(file)), unset, where)
         for name in ("resume", "config"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
-        more = _as_words(values, {k: v for k, (v, _) in usual.items()}, words, where)
-    chosen = _cli(config, [*more, *words], program, doc)
+        more = _as_words(values, {k: v for k, (v, _) in unset.items()}, words, where)
+    more += words
+    usual = _usual(config, more, program)
+    chosen: Config = _cli(config, more, program, doc, **usual)
     loose = getattr(config, "may_change", ())
     for name, (value, _) in _fields(chosen).items():
         if name not in before or name.partition(".")[0] in loose:
@@ -155,7 +157,21 @@ def parse(
     return chosen
 
 
-def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> Config:
+def _usual(config: type[Any], words: Sequence[str], program: str) -> dict[str, Any]:
+    """What fields are that no word gives, where that depends on others.
+
+    A configuration with a class ``Asked`` of such others says it: ``usual(asked)``.
+    """
+    if not hasattr(config, "Asked"):
+        return {}
+    kept = [word for word in words if word not in ("-h", "--help")]
+    asked, _ = _cli(config.Asked, kept, program, return_unknown_args=True)
+    return {"default": config.usual(asked)}
+
+
+def _cli(
+    config: type[Any], words: Sequence[str], program: str, doc: str = "", **more: Any
+) -> Any:
     """What tyro makes of the words; a value that its own class refuses is a sentence.
 
     Raises:
@@ -166,7 +182,7 @@ def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> 
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.cli(config, args=words, prog=program, description=doc)
+            return tyro.cli(config, args=words, prog=program, description=doc, **more)
     except SystemExit as ended:
         cause: BaseException | None = ended
         while cause is not None:

@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,37 @@ class Table:
         lines = [[read(row) for read in columns.values()] for row in rows]
         return cls(caption, list(columns), lines, best)
 
+    @classmethod
+    def pivot(
+        cls,
+        caption: str,
+        cells: Iterable[Any],
+        *,
+        heads: Mapping[str, Callable[[Any], str]],
+        column: Callable[[Any], str],
+        columns: Sequence[str],
+        show: Callable[[Any], str],
+    ) -> "Table":
+        """A table of one row for all cells that have the same heads.
+
+        Args:
+          caption: above it.
+          cells: what is shown; "-" where there is none.
+          heads: what each row begins with.
+          column: the column of a cell, one of ``columns``.
+          columns: heads of the rest, in order.
+          show: a cell as text.
+        """
+        rows: dict[tuple[str, ...], dict[str, str]] = {}
+        for cell in cells:
+            key = tuple(read(cell) for read in heads.values())
+            rows.setdefault(key, {})[column(cell)] = show(cell)
+        lines = [
+            [*key, *(row.get(name, "-") for name in columns)]
+            for key, row in rows.items()
+        ]
+        return cls(caption, [*heads, *columns], lines)
+
     @property
     def lines(self) -> list[list[str]]:
         """The rows as text."""
@@ -51,6 +82,19 @@ class Table:
     def markdown(self) -> str:
         """The caption and the table, for table.md."""
         return f"{self.caption}\n\n{markdown(self.columns, self.lines)}"
+
+    @property
+    def csv(self) -> str:
+        """The numbers as they are, lists with spaces between."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        for row in self.rows:
+            writer.writerow(
+                " ".join(map(str, cell)) if isinstance(cell, list) else cell
+                for cell in row
+            )
+        return text.getvalue()
 
 
 @dataclass(frozen=True)
@@ -161,14 +205,13 @@ def lay_out(
     return text
 
 
-def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV, with a column for every field that one of them has."""
-    text = io.StringIO()
-    heads = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, heads, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def comma_separated(rows: Sequence[Any]) -> str:
+    """Rows (mappings or dataclasses) as CSV; every field that one has is a column."""
+    if not rows:
+        return ""
+    plain = [row if isinstance(row, Mapping) else asdict(row) for row in rows]
+    heads = list(dict.fromkeys(name for row in plain for name in row))
+    return Table("", heads, [[row.get(head) for head in heads] for row in plain]).csv
 
 
 def console(table: Any) -> str:

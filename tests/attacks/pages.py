@@ -156,12 +156,12 @@ PAGES = (
         name="bargaining",
         module="bargaining",
         begin=words(
-            "--size tiny --decisions 300 --trajectories 40 --model-steps 40 "
-            "--clone-steps 40 --episodes 30 --screen 30 --fresh 60 "
+            "--size tiny --ddqn.decisions 300 --trajectories 40 --training.steps 40 "
+            "--cloning.steps 40 --episodes 30 --screen 30 --fresh 60 "
             "--fidelity-episodes 20 --evaluations r2d"
         ),
         killed_at=r"explore/[^/]*/000002",
-        fields=(("seed", 9), ("decisions", 100), ("fresh", 40), ("discount", 0.9)),
+        fields=(("seed", 9), ("episodes", 40), ("fresh", 40), ("round_state", True)),
         cases=30,
     ),
     Page(
@@ -169,12 +169,12 @@ PAGES = (
         module="bargaining",
         begin=words(
             "--grid --behaviours uniform --explorations r2d --approaches coffee oef "
-            "--trials 1 --size tiny --decisions 300 --trajectories 40 --model-steps 40 "
-            "--clone-steps 40 --episodes 30 --screen 30 --fresh 60 "
-            "--fidelity-episodes 20 --evaluations r2d"
+            "--trials 1 --size tiny --ddqn.decisions 300 --trajectories 40 "
+            "--training.steps 40 --cloning.steps 40 --episodes 30 --screen 30 "
+            "--fresh 60 --fidelity-episodes 20 --evaluations r2d"
         ),
         killed_at=r"explore/oef[^/]*/000001",
-        fields=(("seed", 9), ("decisions", 100), ("fresh", 40), ("discount", 0.9)),
+        fields=(("seed", 9), ("episodes", 40), ("fresh", 40), ("round_state", True)),
         cases=30,
     ),
     Page(

@@ -145,9 +145,9 @@ SOME = "rd prd r2d robust mwce mwcce mgce mgcce mece mecce nes fp rm alpharank"
 KUHN_3 = "--game kuhn_poker --players 3"
 GOOFSPIEL = "--game 'goofspiel(num_cards=3,imp_info=True,returns_type=total_points)'"
 BARGAINING = (
-    "bargaining --size tiny --decisions 300 --trajectories 40 --model-steps 60 "
-    "--clone-steps 60 --behaviour-iterations 1 --episodes 30 --screen 30 --fresh 60 "
-    "--fidelity-episodes 20 --out out --quiet"
+    "bargaining --size tiny --ddqn.decisions 300 --trajectories 40 "
+    "--training.steps 60 --cloning.steps 60 --behaviour-iterations 1 --episodes 30 "
+    "--screen 30 --fresh 60 --fidelity-episodes 20 --out out --quiet"
 )
 RUNS: tuple[Run, ...] = (
     _psro("kuhn-mgcce", "--game kuhn_poker --solver mgcce"),
