@@ -13,17 +13,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import charts
 from experiments.lab.folder import claim, read_result, record, slug, stored
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.report import Table, percent, render
 from experiments.psro import config as psro
-from experiments.psro.checkpoint import rows
-from experiments.psro.run import run as run_psro
 from meta_solvers import get
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
+from psro.metrics import Row
 
 GAMES = {
     "Kuhn poker, 3 players": ("kuhn_poker(players=3)", 25),
@@ -119,6 +117,9 @@ def page(config: Config) -> Answer:
 
 def _pair(config: Config, folder: Path, title: str, solver: str) -> Result:
     """One run, made or read, as a row of the comparison."""
+    from experiments.psro.checkpoint import finished
+    from experiments.psro.run import run as run_psro
+
     game, iterations = GAMES[title]
     place = folder / f"{slug(game)}-{slug(solver)}"
     run = psro.Config(
@@ -140,19 +141,15 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> Result:
         files.read_arrays(place / "meta_game.npz")
     else:
         run_psro(run)
-    return _result(title, read_result(done, run), rows(run, place))
+    return _result(title, read_result(done, run), finished(run, place))
 
 
-def _result(
-    title: str, summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
-) -> Result:
+def _result(title: str, summary: Mapping[str, Any], rows: Sequence[Row]) -> Result:
     """One run as a row of the comparison."""
-    solved = [row["iteration"] for row in rows if row["gap"] <= SOLVED]
-    shares = [row["support"] / math.prod(row["unique_policies"]) for row in rows]
-    welfare = [
-        (row["iteration"], row["eval_value_sum"] if row["eval_gap"] <= SOLVED else None)
-        for row in rows
-    ]
+    gaps = [(row.iteration, row.gap) for row in rows if row.gap is not None]
+    solved = [iteration for iteration, gap in gaps if gap <= SOLVED]
+    shares = [row.support / math.prod(row.unique_policies) for row in rows]
+    welfare = [(row.iteration, _worth(row)) for row in rows]
     return Result(
         title=title,
         solver=summary["solver"],
@@ -163,11 +160,17 @@ def _result(
         policies=sum(summary["unique_policies"]),
         support_share=sum(shares) / len(shares),
         meta_gap=summary["meta_gap"],
-        statuses=sorted({row["status"] for row in rows}),
+        statuses=sorted({row.status for row in rows}),
         cpu_seconds=summary["cpu_seconds"],
-        rows=[(row["iteration"], row["gap"]) for row in rows],
+        rows=gaps,
         evaluation=welfare,
     )
+
+
+def _worth(row: Row) -> float | None:
+    """The evaluation solver's welfare, where that is an equilibrium."""
+    solved = row.eval_gap is not None and row.eval_gap <= SOLVED
+    return row.eval_value_sum if solved else None
 
 
 def verdict(games: Mapping[str, Sequence[Result]]) -> list[str]:
@@ -230,6 +233,8 @@ def _why(best: Result, others: Sequence[Result]) -> str:
 
 
 def _write(folder: Path, config: Config, games: Mapping[str, Sequence[Result]]) -> None:
+    from experiments.lab import charts  # they load matplotlib
+
     columns = {
         "game": lambda run: run.title,
         "meta-solver": lambda run: run.solver,

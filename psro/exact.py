@@ -6,7 +6,6 @@ arrives are one policy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,11 +17,17 @@ from metaspiel.games.treeplex import TieBreak
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
-from psro.parts import Member, Population, Response, Table, Target, TargetConcept
+from psro.parts import (
+    INITIAL,
+    Initial,
+    Member,
+    Population,
+    Response,
+    Table,
+    Target,
+    TargetConcept,
+)
 from psro.targets import gap_of, played, targets
-
-Initial = Literal["uniform", "random_deterministic"]
-INITIAL: tuple[Initial, ...] = get_args(Initial)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,8 @@ TargetConcept = Literal["ne", "cce", "ce"]
 CONCEPTS: tuple[TargetConcept, ...] = get_args(TargetConcept)
 Timed = Literal["respond", "evaluate", "solve"]
 TIMED: tuple[Timed, ...] = get_args(Timed)
+Initial = Literal["uniform", "random_deterministic"]
+INITIAL: tuple[Initial, ...] = get_args(Initial)
 PLAN = "plan"
 """How an exact policy is played: by its realisation plan."""
 

@@ -280,3 +280,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def shown(value: float | None, form: str) -> str:
     """A number that may not have been measured, for people."""
     return "not measured" if value is None else format(value, form)
+
+
+def rounded(value: float | None, form: str) -> str:
+    """As ``shown``, without rounding noise around zero."""
+    return shown(None if value is None else round(value, 12) + 0.0, form)

@@ -1,5 +1,6 @@
 """Pieces of work with progress and the time left: live on a terminal, else in lines."""
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -133,6 +134,7 @@ class Watch:
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),  # else it goes where the user wants it
         )
         self._live.start()
         total = sum(piece.effort for piece in self._pieces.values())

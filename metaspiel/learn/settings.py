@@ -4,11 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import torch
 
-from metaspiel.learn.update import Engine
 from metaspiel.nfg.errors import UserError, unknown
 
+Engine = Literal["written", "autograd"]
 _WHOLE = dict.fromkeys(
     ("decisions", "games", "batch", "capacity", "minimum", "target_every"), 1
 ) | {"explore_decisions": 0}
@@ -17,7 +16,11 @@ _REAL = {"rate": 1, "discount": 1, "updates": 1e3, "explore": 1, "explore_last":
 
 def check_device(where: str, device: str) -> None:
     """Raises a ``UserError`` if torch has no such device here."""
-    if device == "cuda" and not torch.cuda.is_available():
+    if device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
         raise UserError(
             f"{where}: device must be one that is here; got cuda, and torch finds none"
         )
@@ -111,14 +114,22 @@ class DDQN:
         Learning begins after a quarter of them, the replay holds as many, and epsilon
         falls over four fifths; with 200,000 these are the published settings.
         """
-        kept = max(1, decisions // 4)
-        return cls(
+        return cls(device=device).scaled(decisions)
+
+    def scaled(self, decisions: int) -> "DDQN":
+        """These settings with so many decisions, and their schedule in proportion."""
+
+        def part(count: int) -> int:
+            return count * decisions // self.decisions
+
+        minimum = max(1, part(self.minimum))
+        return replace(
+            self,
             decisions=decisions,
-            games=min(64, kept),
-            capacity=kept,
-            minimum=kept,
-            explore_decisions=decisions * 4 // 5,
-            device=device,
+            games=min(self.games, minimum),
+            capacity=max(minimum, part(self.capacity)),
+            minimum=minimum,
+            explore_decisions=part(self.explore_decisions),
         )
 
     def part(self, fraction: float) -> "DDQN":

@@ -8,7 +8,6 @@ that belongs to the action taken, and takes one fused step over all weights.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float32, Int64
@@ -16,9 +15,9 @@ from torch import Tensor
 
 from metaspiel.learn.mlp import MLP, Stack, hidden, stacked_values
 from metaspiel.learn.nets import Network
+from metaspiel.learn.settings import Engine
 from metaspiel.nfg.errors import UserError
 
-Engine = Literal["written", "autograd"]
 _relu_back = torch.ops.aten.threshold_backward
 _NEVER = -1e30  # added to the value of an illegal action
 BETAS, EPSILON = (0.9, 0.999), 1e-8
