@@ -26,7 +26,7 @@ _OFFERS = 8  # and the offers
 
 
 def vectors() -> Float32[Tensor, "109 3"]:
-    """Actions as a learned model sees them: the offer; accepting is (-1, -1, -1)."""
+    """Actions as inputs of a learned model: the offer; accepting is (-1, -1, -1)."""
     return torch.from_numpy(rules.vectors())
 
 
@@ -48,7 +48,7 @@ class BargainingPosition(Position):
 
 
 class _Tables(NamedTuple):
-    """What a move changes, by row = offers made * 109 + action; the last row: nothing.
+    """Effects of moves, by row = offers made * 109 + action; the last row: no move.
 
     Attributes:
       change: what is added to the mover's information.
@@ -227,7 +227,7 @@ class Bargaining:
         action: Int64[Tensor, "S B"],
         where: Bool[Tensor, "S B"],
     ) -> BargainingPosition:
-        """After the movers' actions where asked; other episodes stay as they are.
+        """Positions after the movers' actions where asked; the others as they were.
 
         Actions are not checked: they must be legal where asked and not over.
         """
@@ -260,11 +260,11 @@ class Bargaining:
         )
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 2"]:
-        """The returns; a real game has one outcome."""
+        """Returns of the finished episodes, as an ensemble of one."""
         return position.returns[..., None, :]
 
     def together(self, others: Sequence["Bargaining"]) -> "Bargaining":
-        """This simulator: its trials share all parameters.
+        """A simulator for all trials: this one, as trials share all parameters.
 
         Raises:
           UserError: the others are not equal to it.
@@ -315,5 +315,5 @@ def _by_player(uniforms: Float64[Tensor, "S B 8"]) -> Float64[Tensor, "S B 2 4"]
 def _of(
     player: Int64[Tensor, "S B"], values: Float32[Tensor, "S B 2 3"]
 ) -> Float32[Tensor, "S B 3"]:
-    """The entry of one player in each episode."""
+    """The values of one given player in each episode."""
     return torch.where(player.bool()[..., None], values[..., 1, :], values[..., 0, :])

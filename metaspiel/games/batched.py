@@ -111,14 +111,14 @@ class OpenSpielSimulator:
 
     @property
     def reads(self) -> str:
-        """What ``inputs`` are: "information state", or "observation" in its absence."""
+        """The kind of ``inputs``: "information state", or else "observation"."""
         kind = _game(self.game).get_type()
         informed = kind.provides_information_state_tensor
         return "information state" if informed else "observation"
 
     @property
     def inputs(self) -> int:
-        """D, numbers in an information state."""
+        """Observation size D."""
         game = _game(self.game)
         if self.reads == "information state":
             return int(game.information_state_tensor_size())
@@ -130,7 +130,7 @@ class OpenSpielSimulator:
         return int(_game(self.game).max_game_length())
 
     def start(self, uniforms: Float64[Tensor, "S B draws"]) -> OpenSpielPosition:
-        """New episodes, one number in [0, 1) each; see the class.
+        """New episodes, started from one uniform number each; see the class.
 
         Raises:
           UserError: an episode does not have one number.
@@ -181,7 +181,7 @@ class OpenSpielSimulator:
         action: Int64[Tensor, "S B"],
         where: Bool[Tensor, "S B"],
     ) -> OpenSpielPosition:
-        """After the movers' actions where asked; other episodes stay as they are.
+        """Positions after the movers' actions where asked; the others as they were.
 
         Raises:
           UserError: an action is illegal where asked.
@@ -202,7 +202,7 @@ class OpenSpielSimulator:
         return self._settled(replace(old, states=states), at)
 
     def _settled(self, position: OpenSpielPosition, at: ndarray) -> OpenSpielPosition:
-        """Chance resolved in the episodes ``at`` and what is seen of them refreshed."""
+        """Resolves chance in the episodes ``at`` and refreshes their observations."""
         device = position.uniforms.device
         uniforms = position.uniforms[..., 0].cpu().numpy()
         # Tensors of the old position are never written to.
@@ -247,7 +247,7 @@ class OpenSpielSimulator:
         )
 
     def _outcome(self, state: Any, uniform: float, event: int) -> int:
-        """What the chance event with this number brings."""
+        """The outcome of a chance event: the quantile at this uniform number."""
         if event == 0 and state.move_number() == 0:
             outcomes, cumulative = _root(self.game)
         else:
@@ -259,7 +259,7 @@ class OpenSpielSimulator:
         return outcomes[int(np.searchsorted(cumulative, number, side="right"))]
 
     def instances(self) -> tuple[Float64[Tensor, "K 1"], Float64[Tensor, " K"]]:
-        """All that chance can do: uniform numbers to start from, and probabilities.
+        """All outcomes of chance: the uniform number that starts each, its probability.
 
         For deterministic policies the mean of the returns of these K episodes, weighted
         by the probabilities, is the expected return.
@@ -283,11 +283,11 @@ class OpenSpielSimulator:
         return torch.from_numpy(middles)[:, None], torch.from_numpy(weights)
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 N"]:
-        """The returns; a real game has one outcome."""
+        """Returns of the finished episodes, as an ensemble of one."""
         return position.returns[..., None, :]
 
     def together(self, others: Sequence["OpenSpielSimulator"]) -> "OpenSpielSimulator":
-        """This simulator: its trials share all parameters.
+        """A simulator for all trials: this one, as trials share all parameters.
 
         Raises:
           UserError: the others are not equal to it.

@@ -78,7 +78,7 @@ class Checkers:
 
     @property
     def reference(self) -> Reference:
-        """What learners are measured by."""
+        """Reference returns to compare learners with."""
         return REFERENCE[self.rules]
 
     @property
@@ -88,23 +88,23 @@ class Checkers:
 
     @property
     def agents(self) -> int:
-        """Two: 0 is sensitive to food, 1 hardly."""
+        """The number of agents: two, of which agent 0 is more sensitive to food."""
         return 2
 
     @property
     def inputs(self) -> int:
-        """D: place, cells and clock; of one agent or of both."""
+        """Observation size D: place, cells and clock, of one agent or of both."""
         one = 2 + 9 * (5 if self.rules == "modern" else 1) + self.clock
         return one * (2 if self.sight == "joint" else 1)
 
     @property
     def actions(self) -> Discrete:
-        """Down, left, up, right, wait."""
+        """The five actions: down, left, up, right, wait."""
         return ACTIONS
 
     @property
     def draws(self) -> int:
-        """No random numbers are needed: nothing is random."""
+        """Uniform numbers that an episode needs: none, as nothing is random."""
         return 0
 
     @property
@@ -113,7 +113,7 @@ class Checkers:
         return LIMIT
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> GridScene:
-        """Both agents beside the food; ``uniforms`` is of shape [B, 0].
+        """New episodes, both agents beside the food; ``uniforms`` has shape [B, 0].
 
         Raises:
           UserError: uniform numbers are given.
@@ -130,7 +130,7 @@ class Checkers:
         return begin_again(scene, where, _FIRST, _first_seen(self))
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:
-        """After one move of agent 0, then one of agent 1.
+        """The scene after one move of agent 0, then one of agent 1.
 
         Raises:
           UserError: the joint actions have another shape or kind than the game's.
@@ -173,7 +173,7 @@ REFERENCE = {
         optimum=41.26, plan=_PLAN, attained=41.26, waiting=-2.0, uniform=-1.98
     ),
 }
-"""Per rules; sight and clock change nothing.
+"""Reference returns by rules; sight and clock change nothing.
 
 ``optimum`` comes from an exact search: agent 0 eats the nine apples, agent 1 three
 lemons, in 37 steps. In ``plan`` neither agent answers one observation by two actions,
@@ -186,7 +186,7 @@ _FIRST = FOOD << 2 * _BITS | STARTS[1] << _BITS | STARTS[0]
 
 
 class _Tables(NamedTuple):
-    """Rules as look-ups; P = 1024 pairs of cells, 5 bits each, some of them no cell.
+    """Look-up tables of the rules, by pair of cells: P = 1024, 5 bits for each cell.
 
     Attributes:
       moved: for each agent, the pair after its move, at pair * 5 + action.
@@ -205,7 +205,7 @@ class _Tables(NamedTuple):
 
 
 def _cells() -> Int64[ndarray, "P 2"]:
-    """The agents' cells in every pair; codes that are no cell stand for the last."""
+    """The agents' cells by pair; codes that are no cell count as the last cell."""
     pairs = np.arange(_PAIR + 1)
     return np.stack([pairs & 31, pairs >> _BITS], 1).clip(max=CELLS - 1)
 
@@ -237,14 +237,14 @@ def _tables(rules: str) -> _Tables:
 
 
 def _codes(rules: str) -> Float32[ndarray, "4 K"]:
-    """What a cell shows: lemon, apple, agent 0, agent 1."""
+    """The content of a cell as agents see it: lemon, apple, agent 0, agent 1."""
     if rules == "legacy":
         return np.array([[1], [2], [3], [3]], np.float32)
     return np.eye(4, 5, dtype=np.float32)
 
 
 def _around(rules: str, cells: Int64[ndarray, "P 2"]) -> Float32[ndarray, "P 2 D"]:
-    """Place and agents as each agent sees them."""
+    """Each agent's observation of its place and of the agents around it."""
     codes = _codes(rules)
     grid = np.zeros((len(cells), 2, 3, 3, codes.shape[1]), np.float32)
     pairs = np.arange(len(cells))
@@ -278,7 +278,7 @@ def _seen(
     left: Int64[ndarray, " B"],
     count: Int64[ndarray, " B"],
 ) -> Float32[ndarray, "B 2 D"]:
-    """What each agent sees."""
+    """The observations of both agents."""
     tables = _tables(game.rules)
     cells = np.stack([pair & 31, pair >> _BITS], 1)
     # One empty column to the left of the grid, so that no shift is negative.

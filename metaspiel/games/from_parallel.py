@@ -37,7 +37,7 @@ class ParallelScene(Scene):
 
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
-    """What every environment of a kind has in common."""
+    """Agents and spaces that all instances of an environment have in common."""
 
     agents: tuple[str, ...]
     inputs: int
@@ -85,12 +85,12 @@ class FromParallel:
 
     @property
     def inputs(self) -> int:
-        """D, numbers in an agent's flattened observation."""
+        """Observation size D, flattened."""
         return self._facts().inputs
 
     @property
     def actions(self) -> Discrete | Continuous:
-        """What an agent may do."""
+        """The action space of one agent."""
         return self._facts().actions
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> ParallelScene:
@@ -163,7 +163,7 @@ class FromParallel:
         )
 
     def _gather(self, shown: dict[str, Any]) -> Float32[ndarray, "N D"]:
-        """Observations of the agents that are there, 0 for the others."""
+        """Observations of the agents that are present, 0 for the others."""
         facts = self._facts()
         seen = np.zeros((len(facts.agents), facts.inputs), dtype=np.float32)
         for row, agent in enumerate(facts.agents):

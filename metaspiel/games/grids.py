@@ -1,4 +1,4 @@
-"""What the grid worlds of ma-gym have in common: moves, clocks, new episodes.
+"""Shared parts of ma-gym's grid worlds: moves, clocks, new episodes.
 
 Both worlds are deterministic and small enough for tables, so that a step of B episodes
 is a handful of look-ups. The rules are those of ma-gym (Koul, 2019), from which nothing
@@ -25,7 +25,7 @@ ACTIONS = Discrete(len(MOVES))
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Team returns of one episode to measure a learner by; rewards are not discounted.
+    """Team returns of one episode to compare learners with; not discounted.
 
     Attributes:
       optimum: the most that any joint plan can have, by exact search.
@@ -57,7 +57,7 @@ class GridScene(Scene):
 
 
 def check(where: str, field: str, value: Any, known: Sequence[Any]) -> None:
-    """Stops at a field whose value is none of those that exist.
+    """Raises a ``UserError`` unless the value of a field is a known one.
 
     Raises:
       UserError: the value does not exist.
@@ -101,7 +101,7 @@ def begin_again(
     state: int,
     observation: Float32[ndarray, "N D"],
 ) -> GridScene:
-    """The first state where asked, the other episodes as they were."""
+    """The first state where asked; the other episodes stay as they are."""
     if not where.any():
         return scene
     kept = ~where

@@ -125,7 +125,7 @@ class MiniPong:
         )
 
     def step(self, scene: PongScene, actions: ndarray) -> PongScene:
-        """The paddles move, then the ball; episodes that are over stay as they are.
+        """The scene after paddles and ball moved; finished episodes stay as they are.
 
         Raises:
           UserError: the joint actions do not fit.
@@ -193,7 +193,7 @@ class MiniPong:
 
 
 def tracker(observations: Float32[ndarray, "*B 8"]) -> Int64[ndarray, "*B"]:
-    """A scripted opponent to compare with: it follows the height of the ball.
+    """A scripted opponent that follows the height of the ball.
 
     It wins nearly all points against random play, hardly ever ends a rally with
     itself, and loses to an agent that returns the ball with the end of its paddle.

@@ -34,7 +34,7 @@ class RobotScene(Scene):
 
 @dataclass(frozen=True)
 class _Task:
-    """A task of Gymnasium; called, it builds a simulator.
+    """Factory of simulators of one of Gymnasium's tasks.
 
     Attributes:
       env: Gymnasium's name.
@@ -55,7 +55,7 @@ class _Task:
 
 
 class _Robot:
-    """What the robots have in common; fields and task are the subclass's.
+    """Base class of the robots, which add their fields and task.
 
     Each agent's reward is the robot's reward divided by the number of agents, so that
     the sum over agents is the return Gymnasium reports. The episode's number seeds the
@@ -85,12 +85,12 @@ class _Robot:
 
     @property
     def inputs(self) -> int:
-        """D, numbers in the robot's state."""
+        """Observation size D: the robot's state."""
         return self.task.inputs
 
     @property
     def actions(self) -> Continuous:
-        """The torques of one agent, in units of the largest allowed."""
+        """The action space of one agent: torques in units of the largest allowed."""
         return Continuous(len(self.task.order) // self.agents)
 
     def start(self, uniforms: Float64[ndarray, "B draws"]) -> RobotScene:
@@ -131,7 +131,7 @@ class _Robot:
         )
 
     def step(self, scene: RobotScene, actions: ndarray) -> RobotScene:
-        """Applies all torques; episodes that are over stay as they are.
+        """The scene after all torques; episodes that are over stay as they are.
 
         Raises:
           UserError: the joint actions do not fit.

@@ -1,4 +1,4 @@
-"""Our games for users of PettingZoo and Gymnasium; ``from_parallel`` is the way back.
+"""Our games as environments of PettingZoo and Gymnasium; inverse: ``from_parallel``.
 
 Needs the extra ``envs``.
 """
@@ -47,11 +47,11 @@ class ParallelWorld(ParallelEnv):
         self._scene: Any = None
 
     def observation_space(self, agent: str) -> Any:
-        """What an agent sees: a box of D numbers."""
+        """The observation space of one agent: a box of D numbers."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Any:
-        """What an agent may do."""
+        """The action space of one agent."""
         return self.action_spaces[agent]
 
     def reset(
@@ -175,7 +175,7 @@ def _seen(game: MarkovGame, before: tuple[int, ...]) -> Any:
 
 
 def _acts(game: MarkovGame, before: tuple[int, ...]) -> Any:
-    """The actions of one agent, or of all together when ``before`` is [N]."""
+    """Gymnasium's space of one agent's actions, or of joint actions for [N]."""
     kind = game.actions
     if isinstance(kind, Continuous):
         return spaces.Box(-1.0, 1.0, (*before, kind.size), np.float32)

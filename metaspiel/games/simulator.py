@@ -1,4 +1,4 @@
-"""Batched simulators: what a learner and a sampled evaluator play.
+"""Batched simulators: the games that learners and sampled evaluators play.
 
 S independent trials of B episodes each are played at once: every tensor begins with
 ``[S, B]``. A trial may have parameters of its own (a learned model); what happens in it
@@ -87,13 +87,13 @@ class Simulator(Protocol):
         action: Int64[Tensor, "S B"],
         where: Bool[Tensor, "S B"],
     ) -> Position:
-        """After the movers' actions where asked; other episodes stay as they are.
+        """Positions after the movers' actions where asked; the others as they were.
 
         Episodes that are over stay as they are as well. Actions must be legal.
         """
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B E N"]:
-        """What each ensemble member says the finished episodes pay."""
+        """Payoffs of the finished episodes according to each ensemble member."""
 
     def together(self, others: Sequence[Any]) -> Any:
         """One simulator for S trials: this one's, then the others', of its type."""
@@ -111,7 +111,7 @@ T = TypeVar("T")
 
 
 def alike(simulator: T, others: Sequence[T]) -> T:
-    """``together`` of simulators whose trials share all parameters: the first one.
+    """``together`` for simulators whose trials share all parameters: the first one.
 
     Raises:
       UserError: the others are not equal to it.

@@ -55,7 +55,7 @@ def load(name: str) -> MarkovGame:
 
 
 def spell(game: Any, kind: str) -> str:
-    """The name that ``load`` reads: the fields that are not at their defaults."""
+    """The name that ``load`` reads, with all fields that differ from their defaults."""
     parts = [
         f"{field.name}={_word(getattr(game, field.name))}"
         for field in fields(game)
