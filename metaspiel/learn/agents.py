@@ -26,7 +26,7 @@ class Trainable:
 
     @classmethod
     def fresh(cls, weights: Float32[Tensor, "N P"]) -> "Trainable":
-        """These weights, and an optimiser that has seen nothing."""
+        """A learner with these weights and a fresh optimiser."""
         blank = torch.zeros_like(weights)
         return cls(weights, blank, blank.clone(), torch.zeros(len(weights)))
 
@@ -42,7 +42,7 @@ class Trainable:
     def adam(
         self, gradient: Float32[Tensor, "N P"], who: list[int], rate: float
     ) -> None:
-        """One step of some agents, in place."""
+        """One Adam step of some agents, in place."""
         self.count[who] += 1
         torch._fused_adam_(
             self=[self.weights[i] for i in who],

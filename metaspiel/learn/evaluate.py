@@ -23,7 +23,7 @@ from metaspiel.nfg.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """All that chance can do, where that is a short list.
+    """All outcomes of chance in a game that has few.
 
     Attributes:
       uniforms: the numbers that start each of M instances.
@@ -51,7 +51,7 @@ class Instances:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Matches:
-    """Profiles to be played.
+    """Profiles to be played, and how.
 
     Attributes:
       simulator: where.
@@ -164,7 +164,7 @@ def _play(match: Matches) -> Scores:
 
 
 def _require_greedy(match: Matches) -> None:
-    """What policies draw by chance is no part of the instances."""
+    """Raises a ``UserError`` unless all policies that play instances are greedy."""
     greedy = [
         pool.greedy[match.profiles[:, :, player]].all()
         for player, pool in enumerate(match.pools)

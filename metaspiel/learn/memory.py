@@ -15,7 +15,7 @@ from metaspiel.games.markov import Discrete, MarkovGame
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Moves:
-    """One step of B environments.
+    """The transitions of one step of B environments.
 
     Attributes:
       observations: before it.
@@ -35,7 +35,7 @@ class Moves:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
-    """b steps to learn from.
+    """A minibatch of b transitions.
 
     Attributes:
       observations: before the steps, agent by agent.
@@ -78,7 +78,7 @@ class Memory:
 
     @classmethod
     def empty(cls, game: MarkovGame, capacity: int) -> "Memory":
-        """A replay without steps, for those of this game."""
+        """An empty replay memory for transitions of this game."""
         n, space = game.agents, game.actions
         if isinstance(space, Discrete):
             actions = torch.zeros(0, n, dtype=torch.int64)
@@ -111,7 +111,7 @@ class Memory:
         self.size = min(self.size + count, self.capacity)
 
     def sample(self, uniforms: Float64[ndarray, " b"]) -> Sample:
-        """Steps drawn with replacement; numbers in [0, 1) say which."""
+        """Draws transitions with replacement, by uniform numbers in [0, 1)."""
         pick = (torch.from_numpy(uniforms) * self.size).long()
         drawn = {name: row.index_select(0, pick) for name, row in self.rows.items()}
         both = drawn["observations"].permute(1, 2, 0, 3)

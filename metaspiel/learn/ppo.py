@@ -27,12 +27,12 @@ from metaspiel.nfg.errors import UserError
 
 
 class Diverged(UserError):
-    """Learning produced numbers that are not finite, or left its trust region."""
+    """An error: learning gave numbers that are not finite or left the trust region."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PPO:
-    """Hyper-parameters; defaults are those of MATRL's grid worlds.
+    """Hyper-parameters of PPO; the defaults are those of MATRL's grid worlds.
 
     Actor and critic are separate networks with optimisers of their own, so a
     coefficient of the critic's loss would only rescale it, which Adam does not see.
@@ -127,7 +127,7 @@ def experience(
     agents: Agents,
     rng: np.random.Generator,
 ) -> tuple[Rollout, Batch]:
-    """Plays one batch and makes it ready to learn from."""
+    """Plays one batch and prepares it for learning."""
     steps = settings.batch // settings.envs
     played = collect(
         game,
@@ -155,7 +155,7 @@ def experience(
 
 
 def lesson(settings: PPO, batch: Batch) -> Batch:
-    """The samples that updates see: all, unless ``rows`` says otherwise."""
+    """The samples that updates use: all, unless ``rows`` says otherwise."""
     if not settings.rows:
         return batch
     return batch.part(torch.arange(settings.rows) * settings.envs)
@@ -163,7 +163,7 @@ def lesson(settings: PPO, batch: Batch) -> Batch:
 
 @dataclass(frozen=True)
 class Improved:
-    """What became of the actors in some steps.
+    """Outcome of the actors' gradient steps.
 
     Attributes:
       kl: estimated divergence of each agent from the policy that played, at the last
@@ -184,7 +184,7 @@ def improve(
     rate: float,
     weights: Float32[Tensor, "N M"] | None = None,
 ) -> tuple[Trainable, Improved]:
-    """Steps of the actors on the clipped objective, as a new value.
+    """Gradient steps of the actors on the clipped objective; returns new actors.
 
     ``-mean w min(r A, clip(r) A) - c_H entropy + c_KL KL(old || new)``, with r the
     ratio to the policy that played.
@@ -251,7 +251,7 @@ def _pooled(
 def regress(
     settings: PPO, network: LeakyMLP, critic: Trainable, batch: Batch, steps: int
 ) -> Trainable:
-    """Steps of the critics towards their targets, as a new value.
+    """Gradient steps of the critics towards their targets; returns new critics.
 
     ``mean max((V - R)^2, (V_old + clip(V - V_old) - R)^2)``.
 
@@ -290,7 +290,7 @@ def _require_finite(numbers: Tensor, what: str) -> None:
 def update(
     settings: PPO, who: Students, agents: Agents, batch: Batch
 ) -> tuple[Agents, Improved]:
-    """One iteration's learning of actors and critics."""
+    """Updates actors and critics from the batch of one iteration."""
     seen = lesson(settings, batch)
     actor, facts = improve(
         settings,

@@ -1,4 +1,4 @@
-"""How a response is learned by Double DQN: hyper-parameters and their checks."""
+"""Hyper-parameters of Double DQN best responses, and checks of them."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -35,7 +35,7 @@ def check_objective(where: str, penalty: float, coverage: float, scale: float) -
 
 @dataclass(frozen=True, kw_only=True)
 class DDQN:
-    """Hyper-parameters of a response; the defaults are those of COffeE-PSRO's Table 2.
+    """Hyper-parameters of a Double DQN response; defaults: COffeE-PSRO's Table 2.
 
     The paper counts updates, targets and epsilon in calls of its agent, of which an
     episode's end is one; in Bargaining there are about 1.25 calls a decision.
@@ -123,7 +123,7 @@ class DDQN:
 
     @property
     def rounds(self) -> int:
-        """Rounds of one decision a game."""
+        """The number of rounds, each of one decision in every parallel game."""
         return -(-self.decisions // self.games)
 
     def epsilon(self, made: int) -> float:

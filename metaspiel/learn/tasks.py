@@ -1,4 +1,4 @@
-"""What a response is learned from, and what comes of it."""
+"""Tasks of learning a best response, and what comes out of them."""
 
 from dataclasses import dataclass
 

@@ -43,7 +43,7 @@ class Batches:
 
 
 class Adam:
-    """Adam over one flat tensor; the bias-corrected step of every call is the same.
+    """Adam over one flat tensor; every call runs the same operations (CUDA graphs).
 
     Attributes:
       steps: calls so far.
@@ -56,7 +56,7 @@ class Adam:
         self.rate = rate
 
     def step(self, weights: Tensor, gradient: Tensor) -> None:
-        """Moves the weights in place."""
+        """Updates the weights in place."""
         self.steps += 1
         torch._fused_adam_(
             self=[weights],
@@ -125,7 +125,7 @@ class StackedDDQN:
         self.offsets = offsets[:, None]
 
     def copy_target(self) -> None:
-        """Bootstraps from the present weights from now on."""
+        """Copies the online weights to the target network."""
         self.target.flat.copy_(self.online.flat)
 
     def learn(self, batches: Batches) -> Float32[Tensor, "U S"]:
@@ -142,7 +142,7 @@ class StackedDDQN:
         return torch.stack(losses)
 
     def _bootstrap(self, batches: Batches) -> Float32[Tensor, "U S b H"]:
-        """Hidden layers of the targets, which do not move meanwhile, at next states."""
+        """Hidden layers of the target networks at all next states."""
         later = batches.inputs[:, :, self.batch :]
         u, s, b, d = later.shape
         rows = later.transpose(0, 1).reshape(s, u * b, d)
@@ -150,14 +150,14 @@ class StackedDDQN:
         return hidden_layers.transpose(0, 1).contiguous()
 
     def _wanted(self, batches: Batches, u: int, later: Tensor, best: Tensor) -> Tensor:
-        """What the taken actions should have been worth."""
+        """Double-DQN targets of the taken actions."""
         value = self.target.taken(later, (best + self.offsets).view(-1))[0]
         return torch.addcmul(batches.reward[u], batches.alive[u], value)
 
     def _written(
         self, batches: Batches, u: int, later: Tensor, barred: Tensor
     ) -> Tensor:
-        """Gradients by hand into ``self.gradient``; the loss of each learner."""
+        """Writes hand-derived gradients to ``self.gradient``; returns the losses."""
         net, grad, b = self.online, self.gradient, self.batch
         x = batches.inputs[u]
         h1 = torch.baddbmm(net.b1, x, net.w1, out=self.first).relu_()
@@ -198,7 +198,7 @@ class StackedDDQN:
     def _autograd(
         self, batches: Batches, u: int, later: Tensor, barred: Tensor
     ) -> Tensor:
-        """The same update by automatic differentiation: the reference."""
+        """Automatic differentiation of the update that ``_written`` derives by hand."""
         b = self.batch
         weights = [view.clone().requires_grad_() for view in self.online.views]
         scores = stacked_values(weights, batches.inputs[u])

@@ -1,4 +1,4 @@
-"""Named games whose equilibria are known, and where that is proved."""
+"""Named games with known equilibria, and where those are proved."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ Number = int | float
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Entry:
-    """A game about which something is known.
+    """A named game and what is known of its equilibria.
 
     Attributes:
       name: its key in the catalogue.
