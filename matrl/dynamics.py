@@ -36,8 +36,8 @@ class Rule(Protocol):
         """The next point of each game.
 
         Args:
-          games: the games.
-          point: where each game is.
+          games: the games to play.
+          point: probabilities of action 0 in each game.
           uniform: this step's random numbers in [0, 1), for rules that draw.
         """
         ...

@@ -36,8 +36,8 @@ class MATRLRun:
 
     Attributes:
       iteration: iterations done.
-      seed: of the run.
-      agents: who play next.
+      seed: seed of the run.
+      agents: the agents that play next.
     """
 
     iteration: int
@@ -52,7 +52,7 @@ class Gated:
     Attributes:
       rho: share of its present policy that each agent keeps.
       game: the meta-game; None where none was asked.
-      choice: its equilibrium.
+      choice: the equilibrium chosen; None without a meta-game.
     """
 
     rho: Float64[ndarray, " N"]

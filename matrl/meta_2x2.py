@@ -72,7 +72,7 @@ def regret(
     """What each player gains by its better policy, as a fraction of its largest gain.
 
     Args:
-      meta: the games.
+      meta: the meta-games.
       rho: probability with which each player keeps its policy.
     """
     gain = scaled(meta.gain)
@@ -90,8 +90,8 @@ def choose(
     """One equilibrium of each game, as probabilities of keeping, rho.
 
     Args:
-      meta: the games.
-      listed: their equilibria.
+      meta: the meta-games.
+      listed: all equilibria of these games.
       select: "random": uniform over the list (the paper's); "first": pure before mixed,
         keeping before switching; "max_welfare": largest sum of payoffs;
         "risk_dominant": largest product of losses from deviating alone. Ties go to the

@@ -25,7 +25,7 @@ class MetaGame:
 
     Attributes:
       payoffs: of every profile, action 0 to keep and 1 to move; 0 where all keep.
-      errors: their standard errors, samples taken as independent.
+      errors: standard errors of the payoffs, samples taken as independent.
     """
 
     payoffs: Float64[ndarray, "N *actions"]
@@ -47,7 +47,7 @@ def estimate(
 
     Args:
       log_ratios: of each agent's trial policy to the one that played, at the samples.
-      advantages: of each agent at the samples.
+      advantages: advantages of each agent at the samples.
       clip: by which the product may leave 1.
       most: largest single ratio that is believed.
 
@@ -99,9 +99,9 @@ def choose(
     """A Nash equilibrium of a meta-game.
 
     Args:
-      game: to solve.
-      solver: which equilibrium.
-      rng: where it is drawn.
+      game: the meta-game to solve.
+      solver: the solver that selects the equilibrium.
+      rng: random generator, for solvers that draw.
       cautious: standard errors by which moved profiles are valued lower.
 
     Raises:

@@ -67,9 +67,9 @@ class Settings:
     """Hyper-parameters of an iteration.
 
     Attributes:
-      ppo: of the learners.
+      ppo: hyper-parameters of the learners.
       br_steps: K_BR, Adam steps of the best response.
-      br_rate: their rate.
+      br_rate: Adam's learning rate of best responses.
       br_clip: c-bar, by which a sample's weight in the best response may leave 1.
       meta_clip: c_m, by which a profile's joint ratio may leave 1 in the meta-game;
         ``inf`` for the unclipped estimator.

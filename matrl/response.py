@@ -32,8 +32,8 @@ def weights(
 
     Args:
       rho: shares of the policies that played.
-      ratios: of the trial policies to them.
-      clip: c-bar.
+      ratios: ratios of the trial policies to them.
+      clip: c-bar, the largest deviation of a weight from 1.
     """
     mixed = mixed_ratio(rho, ratios)
     agents = len(mixed)
@@ -86,13 +86,13 @@ def distill(
 
     Args:
       rho: shares of ``now``.
-      policies: of the agents.
-      start: where to begin.
-      now: one component.
-      then: the other.
-      batch: whose observations, as often as they were seen.
-      steps: of Adam.
-      rate: of Adam.
+      policies: policies of the agents.
+      start: the actors to begin with.
+      now: the present actors, one component of the mixture.
+      then: the trial actors, the other component.
+      batch: source of observations, weighted by how often they were seen.
+      steps: Adam steps.
+      rate: Adam's learning rate.
     """
     who = [i for i, share in enumerate(rho) if 0 < share < 1]
     new = Trainable.fresh(start.weights.clone())

@@ -26,7 +26,7 @@ class Rotation:
 
     Attributes:
       curvature: c, of a player's own loss.
-      coupling: k.
+      coupling: k, of the term that the players share.
     """
 
     curvature: float = 1.0

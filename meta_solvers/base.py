@@ -115,9 +115,9 @@ def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> N
     """Raises a ``UserError`` when ``solver`` cannot take ``game``.
 
     Args:
-      solver: who is asked.
-      game: what it would be given.
-      progress: how far the loop is that would ask; None outside of a loop.
+      solver: the solver to be asked.
+      game: the game to be solved.
+      progress: progress of the loop that asks; None outside of a loop.
     """
     name = type(solver).__name__
     hints = typing.get_type_hints(type(solver))

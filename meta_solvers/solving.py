@@ -40,7 +40,7 @@ def solve(
         player's payoff range.
       prune: probabilities below this are set to 0 and the rest rescaled, before the
         answer is measured; the mass removed is in the diagnostics.
-      progress: how far the loop is that asks, for solvers that read it.
+      progress: progress of the loop that asks, for solvers that read it.
 
     Raises:
       UserError: the spec does not parse, an argument is of the wrong kind, or the

@@ -47,7 +47,7 @@ class Progress:
     """How far the loop is that asks for an answer; most solvers do not read it.
 
     Attributes:
-      iteration: of the loop, from 0.
+      iteration: number of the loop's iteration, from 0.
       horizon: iterations that are planned; None where nobody knows.
       gap: the last gap measured in the full game, summed over players; None before.
       past: joint meta-strategies of earlier iterations, oldest first, as they were

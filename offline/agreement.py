@@ -67,12 +67,12 @@ def agreement(
 
     Args:
       simulator: the true game.
-      model: of one trial, on the device where all of this runs.
-      network: of the policies.
+      model: model of one trial, on the device where all of this runs.
+      network: network of the policies.
       policies: one pool of K, shared by both players.
       payoffs: the empirical game's table, which is symmetric; L must be K.
-      episodes: of each pair; all pairs play the same ones.
-      seed: of the episodes.
+      episodes: number of episodes of each pair; all pairs play the same ones.
+      seed: seed of the episodes.
 
     Raises:
       UserError: the table does not fit the policies or is not symmetric, or there are

@@ -28,9 +28,9 @@ class Cloning:
 
     Attributes:
       width: units of both hidden layers.
-      rate: of Adam.
+      rate: Adam's learning rate.
       batch: decisions of a minibatch, drawn with replacement.
-      steps: of Adam.
+      steps: Adam steps.
       held_out: share of the episodes that only measures; 0 uses them all.
     """
 
@@ -62,7 +62,7 @@ class Clone:
 
     Attributes:
       network: whose outputs are logits.
-      weights: of the network.
+      weights: weights of the network.
       trained: cross-entropy over legal actions, in nats, on its training decisions.
       held_out: the same on held-out episodes; NaN without any.
       uniform: that of the uniform policy on the latter (on all, without any).

@@ -66,14 +66,14 @@ def setup(
 
     Args:
       model: the learned model of one trial.
-      network: of all policies.
+      network: network of all policies.
       approach: COffeE or OEF.
       exploration: the solver that is responded to: "r2d" or "rd" as published, or any
         name or spec of ``meta_solvers``.
-      settings: of the responses.
+      settings: hyper-parameters of the responses.
       executor: where learning and play run.
-      seed: of the trial.
-      episodes: of each entry of the empirical game.
+      seed: seed of the trial.
+      episodes: number of episodes of each entry of the empirical game.
     """
     conservative = approach.name == "coffee"
     oracle = LearnedOracle(

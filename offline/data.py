@@ -167,7 +167,7 @@ class Dataset:
 
         Args:
           share: part of the episodes that is held out, in (0, 1).
-          seed: of the shuffle.
+          seed: seed of the shuffle.
 
         Raises:
           UserError: one of the two would be empty.

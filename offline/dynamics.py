@@ -40,8 +40,8 @@ def train(
     """One ensemble for each data set and seed, all trained together.
 
     Args:
-      datasets: of one game and one shape; their lengths may differ.
-      seeds: of the first weights and minibatches of each trial.
+      datasets: data sets of one game and one shape; their lengths may differ.
+      seeds: seeds of the first weights and minibatches of each trial.
       training: None: the authors' settings.
       device: where to train.
 

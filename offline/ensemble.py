@@ -32,7 +32,7 @@ class Training:
       width: units of each hidden layer.
       rate: step size of Adam.
       batch: transitions of a minibatch, drawn with replacement.
-      steps: of f and h together, and again of g.
+      steps: gradient steps of f and h together, and again of g.
       norm: mean and deviation over all entries of all vectors ("scalar") or entry by
         entry ("dimension", where entries that never vary are only centred).
       members_share_batches: members differ in their first weights only. Otherwise each
@@ -90,7 +90,7 @@ class Ensemble:
       training: how it was trained.
       networks: f, g and h.
       f, g, h: their weights.
-      scales: of the data.
+      scales: scales of the data.
       vectors: what each action looks like.
     """
 
@@ -205,7 +205,7 @@ def save(
 
     Args:
       ensemble: to write.
-      place: of the file.
+      place: path of the file.
       bound: what it belongs to, which ``load`` can ask for.
     """
     tensors = {name: getattr(ensemble, name) for name in (*"fgh", "vectors")}
@@ -228,7 +228,7 @@ def load(place: Path, bound: Mapping[str, str] | None = None) -> Ensemble:
     """Reads what ``save`` wrote.
 
     Args:
-      place: of the file.
+      place: path of the file.
       bound: what it must have been saved with.
 
     Raises:

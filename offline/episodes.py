@@ -112,7 +112,7 @@ def bad_moves(
     Args:
       simulator: the game.
       position: where the episodes begin.
-      actions: of each episode in order.
+      actions: actions of each episode in order.
       skip: episodes that are known to be bad.
     """
     problems: dict[int, str] = {}

@@ -21,7 +21,7 @@ def one_step(model: ModelSimulator, data: Dataset) -> Report:
     """Predictions of single moves from true states, against what happened.
 
     Args:
-      model: of one trial.
+      model: model of one trial.
       data: trajectories of the same game: those it was trained on, those held out, or
         fresh ones.
 
@@ -145,7 +145,7 @@ def roll_outs(
       simulator: what is played.
       paying: actions that end an episode with payoffs, as in a data set.
       episodes: B, how many in each trial.
-      seed: of all randomness; every trial is given the same numbers.
+      seed: seed of all randomness; every trial is given the same numbers.
       trials: S of the simulator.
 
     Returns:

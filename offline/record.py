@@ -62,7 +62,7 @@ def collect(
       trajectories: how many to store. With mirrors counted (the authors' way), half as
         many episodes are played and each is stored twice, the second time with the
         players exchanged.
-      seed: of all randomness.
+      seed: seed of all randomness.
       act: chooses actions.
       mixture: J joint profiles over K pure policies. Each episode draws one profile,
         all alike, then each player draws its pure policy from it and keeps it; ``act``

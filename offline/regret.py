@@ -34,8 +34,8 @@ class Judge:
     """How regret is measured.
 
     Attributes:
-      settings: of the responses.
-      episodes: of each deviation when the best is chosen.
+      settings: hyper-parameters of the responses.
+      episodes: number of episodes of each deviation when the best is chosen.
       fresh: on which the best is measured.
       scale: payoffs are divided by this while a response learns.
     """
@@ -99,12 +99,12 @@ def regrets(
     Args:
       simulator: the true game. Where it is symmetric and both the pools and a profile
         are the same for all players, player 0 stands for all.
-      network: of all policies.
+      network: network of all policies.
       executor: where responses learn and episodes are played.
       pools: policies of each player.
       profiles: mixtures over the pools; each is responded to.
       judge: how it is measured.
-      seed: of everything random.
+      seed: seed of everything random.
       imitation: OEF-BC: a cloned behaviour and how often every policy imitates it. The
         policies themselves, unmixed, are then deviations too.
 

@@ -25,8 +25,8 @@ def save(state: State, folder: Path, bound: Mapping[str, str] | None = None) -> 
     """Writes ``folder/<iteration>``; older checkpoints but the last go away.
 
     Args:
-      state: to write.
-      folder: of all checkpoints of a run.
+      state: the state to write.
+      folder: folder of all checkpoints of a run.
       bound: what the state belongs to, which ``read`` gives back.
     """
     place = folder / f"{state.iteration:06d}"

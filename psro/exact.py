@@ -24,7 +24,7 @@ class ExactOracle:
     """Best responses over all policies of the game.
 
     Attributes:
-      form: the game.
+      form: sequence form of the game.
       tie_break: which of several best actions is taken; it changes results.
       initial_policies: "uniform", or one random deterministic policy a player.
       shared: one pool for all players; the game must be symmetric.

@@ -44,7 +44,7 @@ class Loss(TypedDict):
     """A request that was lost with its worker.
 
     Keys:
-      what: which request, and what became of the worker.
+      what: the request lost, and what became of the worker.
       when: UTC, ISO 8601.
       attempt: 1 for the first time the request was sent.
     """
@@ -67,7 +67,7 @@ class Fault:
     """An exception as text, because not every exception survives a journey.
 
     Attributes:
-      user: it was a ``UserError``.
+      user: whether the exception is a ``UserError``.
       message: the message; the type comes first unless it was a ``UserError``.
       trace: traceback in the worker.
     """
@@ -108,7 +108,7 @@ class Executor(ABC):
 
         Args:
           work: module-level function; see the module for what it promises.
-          requests: what it is asked; none is fine.
+          requests: the requests to answer; may be empty.
 
         Raises:
           UserError: raised by the work.

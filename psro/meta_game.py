@@ -29,7 +29,7 @@ def settle(
 
     Args:
       setup: the parts.
-      progress: how far the loop has come with this population.
+      progress: progress of the loop with this population.
       population: the pools.
       table: payoffs that are known already.
       novel: policies that the last step added.

@@ -146,7 +146,7 @@ def register_in_jpsro(
       specs: specs of solvers, e.g. ``"mgcce"``.
       prefix: put before each spec, e.g. ``"our_"``.
       overwrite: replace OpenSpiel's (or an earlier) solver of the same name.
-      seed: of what stochastic solvers draw.
+      seed: seed of what stochastic solvers draw.
 
     Returns:
       The names, for ``train_meta_solver`` and ``eval_meta_solver``.

@@ -97,7 +97,7 @@ class Target:
     """What one player is asked to respond to.
 
     Attributes:
-      player: who responds.
+      player: the player that responds.
       co_play: distribution over co-players' profiles ``[*K_q for q != player]``; its
         correlation is kept. Drawn once an episode, not once a step.
       value: what the player gets there now, to be beaten.
@@ -117,12 +117,12 @@ class Response:
     """An oracle's answer to one target.
 
     Attributes:
-      player: who responds.
+      player: the player that responds.
       policy: the responding policy.
       value: its expected payoff against the target.
       gain: ``weight * max(value - target.value, 0)``: its part of the full-game gap.
       error: standard error of the value; 0 where it is exact.
-      play: how the policy is played, as of a ``Member``.
+      play: how the policy is played, as in ``Member``.
     """
 
     player: int
@@ -140,7 +140,7 @@ class Table:
     Attributes:
       uids: for each player the uids of its axis.
       values: ``[E, N, *K]``; E = 1 for a real game. NaN where missing.
-      errors: their standard errors; 0 where they are exact.
+      errors: standard errors of the payoffs; 0 where they are exact.
       episodes: from how many episodes ``[*K]``; 0 where they are exact.
     """
 
@@ -210,7 +210,7 @@ class State:
     Attributes:
       iteration: number of steps done.
       population: the pools.
-      table: their payoffs, complete.
+      table: complete payoff table of the population.
       train: the meta-strategy that is responded to.
       evaluation: the meta-strategy of the evaluation solver; ``train`` without one.
       responses: answers to the targets of ``train``: the next step's candidates. None

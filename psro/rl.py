@@ -49,9 +49,9 @@ class LearnedOracle:
     """Best responses by Double DQN.
 
     Attributes:
-      simulator: where they are learned.
-      network: of all policies; an ``MLP``.
-      settings: how.
+      simulator: the game in which responses are learned.
+      network: network of all policies; an ``MLP``.
+      settings: hyper-parameters of the responses.
       executor: where the learning runs.
       shared: one pool for all players of a symmetric game; player 0 learns for all.
       episodes: played to measure what a response earns.
@@ -229,13 +229,13 @@ class SampledEvaluator:
     """Payoffs averaged over episodes that all profiles share.
 
     Attributes:
-      simulator: where profiles are played.
-      network: of all policies.
-      executor: where that runs.
-      episodes: of each profile.
+      simulator: the game in which profiles are played.
+      network: network of all policies.
+      executor: where play runs.
+      episodes: number of episodes of each profile.
       seed: of the episodes; a trial's own, the same in all iterations, so that payoffs
         differ by what the policies do (common random numbers).
-      device: of torch.
+      device: torch device.
       batch: profiles in a request.
       instances: if given, profiles of greedy policies play each of them once, which is
         exact; those with another policy are sampled all the same.

@@ -90,7 +90,7 @@ class Setup:
       seed: all randomness derives from (seed, iteration, stage).
       evaluation: a second meta-solver, measured but not responded to.
       selection: which responses join the population.
-      update: which players' responses may.
+      update: players whose responses may join.
       repeats: policies found again count again in the meta-game.
       prune: joint probabilities below this become 0 before they are responded to.
       measured: concepts whose full-game gap is measured in every iteration, where the

@@ -54,7 +54,7 @@ def sound(
     """The newest state; the one before where the newest is lost and ``start`` says so.
 
     Args:
-      places: of the states, oldest first; at least one.
+      places: folders of the states, oldest first; at least one.
       read: reads a state and holds it, and its rows, against the run.
       advice: what the error says besides.
       start: "previous" goes back, but only from a state that is lost.

@@ -29,7 +29,7 @@ def fill(
     Args:
       cells: what makes the result of each, by name: module-level functions or
         ``partial`` ones, so that another process can be given them.
-      folder: of the run, owned by this process; cells are files in ``cells/``.
+      folder: folder of the run, owned by this process; cells are files in ``cells/``.
       config: of the page; a cell belongs to it, and is refused in another run.
 
     Returns:

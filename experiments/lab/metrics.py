@@ -35,9 +35,9 @@ def read(
     """The first rows of a file.
 
     Args:
-      path: of the file; none is a file without rows.
+      path: path of the file; none is a file without rows.
       keep: rows that a checkpoint knows of; None for all.
-      seal: of those rows, as the checkpoint has it.
+      seal: hash of those rows, as the checkpoint has it.
       more: there is a checkpoint, even if it knows of no rows.
 
     Raises:
@@ -77,7 +77,7 @@ class Metrics:
     """Rows on disk, one a line; cut back to what a checkpoint knows on resume.
 
     Args:
-      path: of the file.
+      path: path of the file.
       known: the rows that the checkpoint knows of, as ``read`` gave them.
       durable: every row waits until it is on the disk.
     """

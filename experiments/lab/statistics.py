@@ -60,7 +60,7 @@ def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PV
     Args:
       lower: trials that the alternative expects to be lower (a regret).
       other: trials to compare with; not paired.
-      seed: of the drawn splits.
+      seed: seed of the drawn splits.
 
     Raises:
       UserError: a value is not finite.
@@ -95,7 +95,7 @@ def sign_flips(differences: Sequence[float], seed: int) -> PValue:
 
     Args:
       differences: first less second member of each pair (lower is what is claimed).
-      seed: of the drawn signs.
+      seed: seed of the drawn signs.
 
     Raises:
       UserError: a value is not finite.
@@ -128,7 +128,7 @@ def mann_whitney(lower: Sequence[float], other: Sequence[float], seed: int) -> P
     Args:
       lower: trials that the alternative expects to be lower.
       other: trials to compare with; not paired.
-      seed: of the drawn splits, as in ``permutation``.
+      seed: seed of the drawn splits, as in ``permutation``.
 
     Raises:
       UserError: a value is not finite.
@@ -182,7 +182,7 @@ def interval(
 
     Args:
       values: independent trials.
-      seed: of the resamples.
+      seed: seed of the resamples.
       level: share of repetitions that should hold the mean.
       draws: number of resamples.
 

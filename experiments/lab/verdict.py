@@ -71,8 +71,8 @@ def decide(
     """The verdict of a one-sided test and of its reverse, and a remark on it.
 
     Args:
-      p: of the claim; None without trials on both sides.
-      reverse: of the opposite.
+      p: p-value of the claim; None without trials on both sides.
+      reverse: p-value of the opposite.
       smallest: the least p that so few trials can have.
       level: at most which a p decides.
     """
@@ -101,7 +101,7 @@ def paired(text: str, differences: Sequence[float], seed: int = 0) -> Claim:
     Args:
       text: the claim.
       differences: first less second of each pair.
-      seed: of the drawn flips, where there are too many pairs for all of them.
+      seed: seed of the drawn flips, where there are too many pairs for all of them.
     """
     first = sign_flips(differences, seed)
     reverse = sign_flips([-one for one in differences], seed)

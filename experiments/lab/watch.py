@@ -36,7 +36,7 @@ def carry_out(
 
     Args:
       pieces: each after those it needs, without those whose results are there.
-      folder: of the run, owned by this process; its clock goes on.
+      folder: folder of the run, owned by this process; its clock goes on.
       run: how many processes work, and whether progress is shown.
       settle: told of every outcome, before it is shown.
       stack: how many pieces of one stack are done in lockstep.
@@ -64,7 +64,7 @@ class RowsMade:
     """How many rows a file has by now; only what is new in it is read.
 
     Args:
-      path: of the file, which may not be there yet.
+      path: path of the file, which may not be there yet.
     """
 
     def __init__(self, path: Path) -> None:

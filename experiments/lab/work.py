@@ -24,11 +24,11 @@ class Outcome:
     """What became of a piece.
 
     Attributes:
-      name: of the piece.
+      name: name of the piece.
       fault: why it failed, in one sentence; None where all is well.
       user: the fault is the user's to mend.
       trace: where the fault arose.
-      seconds: of CPU that it took since it was last begun.
+      seconds: seconds of CPU that it took since it was last begun.
       lacks: a piece that it needs and that failed; then it was not begun.
     """
 
@@ -81,7 +81,7 @@ def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
     """Does the work of some pieces; their fault is an outcome and raises nothing.
 
     Args:
-      names: of the pieces that the action does.
+      names: names of the pieces that the action does.
       action: the work. A ``UserError``, a solver without an answer and what the disk
         refuses are the user's to mend.
     """

@@ -28,7 +28,7 @@ def factorise(dual: Dual, point: Point, ratio: Array) -> Factor:
 
     Args:
       dual: the dual function.
-      point: where the Hessian H is taken.
+      point: the point at which the Hessian H is taken.
       ratio: ``[B, m]``, positive.
     """
     if dual.problem.concept == "cce":

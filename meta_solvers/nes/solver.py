@@ -44,8 +44,8 @@ def neural_equilibria(
       payoffs: ``[B, N, A1, ..., AN]`` of any unit, or a sequence of games.
       concept: "cce" or "ce".
       target: as in ``meta_solvers.exact.batch.equilibria``.
-      welfare: as there.
-      epsilon: as there.
+      welfare: as in ``equilibria``.
+      epsilon: as in ``equilibria``.
       refine: Newton steps of the exact solver; 0 is the network alone, None goes on
         until the tolerance is met.
       network: a ``Network``, the path of its weights, the name of a shipped one, or

@@ -31,8 +31,8 @@ class Recipe:
 
     Attributes:
       architecture: the network.
-      games: what it is trained on.
-      seed: of the weights and of the games.
+      games: the distribution of games to train on.
+      seed: seed of the weights and of the games.
       steps: number of updates.
       work: joint actions in a batch, which so has ``work / prod A`` games,
       fewest: but at least so many, and at most 512.
@@ -137,7 +137,7 @@ class Training:
         """Writes everything that continues the run, whole or not at all.
 
         Args:
-          folder: of the run; the file is ``training.safetensors``.
+          folder: folder of the run; the file is ``training.safetensors``.
           bound: what the state belongs to, which ``load`` gives back.
         """
         tensors: dict[str, Tensor] = {

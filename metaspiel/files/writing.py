@@ -42,8 +42,8 @@ def append_text(path: Path, text: str, durable: bool = True) -> None:
     """Adds text to the end of a file, which must be no link.
 
     Args:
-      path: of the file; made where it is missing.
-      text: to add.
+      path: path of the file; made where it is missing.
+      text: text to add.
       durable: wait until it is on the disk.
 
     Raises:

@@ -112,7 +112,7 @@ class BargainingState(pyspiel.State):
     Attributes:
       drawn: chance outcomes: first mover, pool, digits of the valuations.
       pool: items of each type; 0 until drawn.
-      valuations: of both players; empty until drawn.
+      valuations: valuations of both players; empty until drawn.
       offers: all offers in order, as their proposers wanted them.
       agreed: the last one was accepted.
     """

@@ -190,9 +190,9 @@ class _Tables(NamedTuple):
 
     Attributes:
       moved: for each agent, the pair after its move, at pair * 5 + action.
-      bits: of food, in the cell of each agent.
+      bits: bits of food, in the cell of each agent.
       pay: each agent's reward if its cell has food.
-      around: what each agent sees but the food, at the pair.
+      around: observations of all but the food, by pair.
       food: what an agent sees of the food, at its cell * 512 + the nine bits of the
         columns around it.
     """

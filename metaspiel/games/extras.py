@@ -13,7 +13,7 @@ def need(where: str, extra: str, *modules: str) -> None:
     """Says which extra of this package to install when a module is missing.
 
     Args:
-      where: what asks, as the error begins.
+      where: what asks, at the beginning of the error.
       extra: name of the extra in ``setup.py``.
       modules: what has to be importable.
 

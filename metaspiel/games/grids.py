@@ -32,7 +32,7 @@ class Reference:
       plan: one joint action per step, a digit per agent, that has it.
       attained: the most that agents are known to reach who know nothing but what
         they now see: a lower bound of their best; None where none is known.
-      waiting: what agents have who never move.
+      waiting: return of agents that never move.
       uniform: expected with uniformly random actions.
     """
 

@@ -199,7 +199,7 @@ def tracker(observations: Float32[ndarray, "*B 8"]) -> Int64[ndarray, "*B"]:
     itself, and loses to an agent that returns the ball with the end of its paddle.
 
     Args:
-      observations: of one agent or of several.
+      observations: observations of one agent or of several.
     """
     ahead = observations[..., 3] - observations[..., 0]
     near = np.abs(ahead) <= _PADDLE / 2

@@ -37,7 +37,7 @@ class _Task:
     """Factory of simulators of one of Gymnasium's tasks.
 
     Attributes:
-      env: Gymnasium's name.
+      env: Gymnasium's name of the task.
       inputs: D, numbers in the state shown.
       order: the torques in the order in which they are dealt out.
     """

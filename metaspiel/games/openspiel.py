@@ -241,7 +241,7 @@ def from_openspiel(
       game: the turn-based ``pyspiel.Game`` that ``form`` was built from.
       policy: anything with ``action_probabilities(state)``, such as
         ``open_spiel.python.policy.TabularPolicy`` or ``pyspiel.TabularPolicy``.
-      player: whose behaviour.
+      player: player whose behaviour is read.
     """
     tree = form.trees[player]
     behaviour = np.zeros(tree.sequences)

@@ -31,7 +31,7 @@ class ParallelWorld(ParallelEnv):
 
     Args:
       game: any Markov game.
-      seed: of the episodes until ``reset`` is given another one.
+      seed: seed of the episodes until ``reset`` is given another one.
     """
 
     def __init__(self, game: MarkovGame, seed: int = 0) -> None:
@@ -109,7 +109,7 @@ class VectorWorld(VectorEnv):
     Args:
       game: any Markov game.
       num_envs: B.
-      seed: of the episodes until ``reset`` is given another one.
+      seed: seed of the episodes until ``reset`` is given another one.
     """
 
     def __init__(self, game: MarkovGame, num_envs: int, seed: int = 0) -> None:

@@ -87,7 +87,7 @@ class SequenceForm:
         """Value at each of the player's sequences against M mixtures of co-players.
 
         Args:
-          player: whose values.
+          player: player whose values are computed.
           plans: pools of all players (the player's own is not read).
           co_play: ``[M, *co-players' pool sizes]`` weights of co-players' profiles,
             correlated or not; they need not sum to one.

@@ -63,8 +63,8 @@ class Gaussian:
     """Normal distributions of K independent numbers.
 
     Attributes:
-      mean: of each agent at each of U observations.
-      log_deviation: of each agent, at every observation.
+      mean: means of each agent at each of U observations.
+      log_deviation: log-deviations of each agent, at every observation.
     """
 
     mean: Float32[Tensor, "N U K"]
@@ -136,7 +136,7 @@ class Policies:
     """A map from network weights and observations to distributions over actions.
 
     Attributes:
-      network: of each agent; its outputs are logits, or the means of K numbers.
+      network: network of each agent; its outputs are logits, or the means of K numbers.
       actions: what an agent may do.
     """
 

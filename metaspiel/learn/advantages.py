@@ -18,12 +18,12 @@ def advantages(
     ``delta_t = r_t + gamma V_{t+1} - V_t`` (Schulman et al. 2016).
 
     Args:
-      rewards: of each step.
+      rewards: rewards of each step.
       values: V of the observation before it.
       after: V of the observation after it where it is the last of its episode or of
         the batch (0 where nothing follows); not read elsewhere.
       last: the step is the last of its episode or of the batch.
-      gamma: discount.
+      gamma: discount factor.
       lam: weight of longer estimates.
     """
     follows = np.concatenate([values[1:], after[-1:]])

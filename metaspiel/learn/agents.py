@@ -14,7 +14,7 @@ class Trainable:
     """Weights of N networks with Adam's state; a value, updates make a new one.
 
     Attributes:
-      weights: of each agent.
+      weights: weights of each agent.
       mean, square: Adam's moments.
       count: Adam's steps so far.
     """

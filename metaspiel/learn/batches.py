@@ -20,13 +20,13 @@ class Batch:
 
     Attributes:
       seen: the observations.
-      index: which of them each sample was taken at.
+      index: position in ``seen`` of each sample's observation.
       share: fraction of the samples taken at each observation.
-      actions: of each sample.
+      actions: actions of each sample.
       old: the distributions that played.
-      value_old: what the critic said of each sample.
+      value_old: the critic's value of each sample before the update.
       advantage: normalised to mean 0 and deviation 1 over the whole batch.
-      target: what the critic should say.
+      target: the critic's target.
     """
 
     seen: Float32[Tensor, "N U D"]
@@ -88,14 +88,14 @@ def prepare(
     """Advantages, targets and behaviour log-probabilities of a roll-out.
 
     Args:
-      rollout: what was played.
+      rollout: the roll-out.
       old: distributions of the players at the observations it has seen.
-      values: of the critics there.
+      values: the critics' values at these observations.
       reward: each agent's own, or the sum over agents for all.
-      gamma: discount.
+      gamma: discount factor.
       lam: lambda of the advantages.
       value_target: "to_go" or "gae", see ``PPO``.
-      bootstrap_limits: see ``PPO``.
+      bootstrap_limits: as in ``PPO``.
     """
     rewards = rollout.rewards
     if reward == "team":

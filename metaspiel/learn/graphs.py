@@ -52,7 +52,7 @@ class Captured:
     ``copy_target`` and ``Stack.load`` write in place.
 
     Attributes:
-      learner: whose updates these are; engine "written".
+      learner: the learner to update; its engine is "written".
     """
 
     def __init__(self, learner: StackedDDQN, capture: Capture = on_cuda) -> None:

@@ -38,15 +38,15 @@ class MADDPG(Schedule):
     rest is not said.
 
     Attributes:
-      every: see ``Schedule``.
-      updates: see ``Schedule``.
-      minibatch: see ``Schedule``.
+      every: as in ``Schedule``.
+      updates: as in ``Schedule``.
+      minibatch: as in ``Schedule``.
       warm: see ``Schedule``; until then actions are uniformly random.
-      rate: of both Adams.
+      rate: Adam's learning rate of actors and critics.
       width: units of both hidden layers of all networks.
       polyak: share of the target networks that stays in an update.
       noise: deviation of exploration, for continuous actions.
-      temperature: of the softmax, for discrete actions.
+      temperature: temperature of the softmax, for discrete actions.
       shrink: weight of the squared outputs of actors, which keeps them from saturating.
     """
 

@@ -18,8 +18,8 @@ class Moves:
     """The transitions of one step of B environments.
 
     Attributes:
-      observations: before it.
-      actions: of every agent, ``int64 [B, N]`` or ``float32 [B, N, K]``.
+      observations: observations before the step.
+      actions: actions of every agent, ``int64 [B, N]`` or ``float32 [B, N, K]``.
       rewards: each agent's own.
       later: observations after it; of an episode that ended, its last ones.
       terminated: the step ended the episode by the rules. A time limit does not: what
@@ -38,8 +38,8 @@ class Sample:
     """A minibatch of b transitions.
 
     Attributes:
-      observations: before the steps, agent by agent.
-      later: after them.
+      observations: observations before the steps, agent by agent.
+      later: observations after the steps.
       actions: ``int64 [N, b]`` or ``float32 [N, b, K]``.
       rewards: each agent's own.
       alive: 0 where the step ended the episode by the rules, else 1.

@@ -77,7 +77,7 @@ class Monotone:
     bias is linear in the state, the last an MLP of it.
 
     Attributes:
-      agents: N.
+      agents: N, the number of agents.
       inputs: S, numbers in the state.
       width: E, units of the mixing network's hidden layer.
       hyper: units of the hypernetworks' hidden layers.
@@ -116,9 +116,9 @@ class Joint:
     agents' hidden layers, which is meant for many agents.
 
     Attributes:
-      agents: N.
+      agents: N, the number of agents.
       inputs: S, numbers in the state.
-      actions: A.
+      actions: A, the number of actions.
       width: units of both hidden layers of both networks.
     """
 

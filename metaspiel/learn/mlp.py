@@ -23,9 +23,9 @@ class TwoHidden:
     """Sizes and first weights of a network with two hidden layers of equal width.
 
     Attributes:
-      inputs: D.
+      inputs: D, the size of an observation.
       width: H, units of each hidden layer.
-      actions: A, outputs.
+      actions: A, the number of outputs.
     """
 
     inputs: int
@@ -90,7 +90,7 @@ class LeakyMLP(TwoHidden):
     """A network with two hidden layers of leaky rectified units.
 
     Attributes:
-      slope: of a unit below 0; the default is that of MATRL's authors' TensorFlow.
+      slope: a unit's slope below 0; the default is that of the authors' TensorFlow.
     """
 
     slope: float = 0.2

@@ -41,7 +41,7 @@ class Schedule:
       minibatch: steps in an update.
       capacity: steps that the replay holds.
       warm: environment steps before learning begins.
-      rate: of Adam.
+      rate: Adam's learning rate.
       gamma: discount a step.
       clip: largest norm of a gradient; a longer one is shortened to it.
       reward: "team" learns from the sum over agents, "own" from each agent's own.

@@ -25,8 +25,8 @@ class Pool:
     legal actions alike, whatever its weights are.
 
     Attributes:
-      weights: of the networks.
-      plays: how each policy plays.
+      weights: weights of the networks.
+      plays: mode of play of each policy, one of ``PLAYS``.
     """
 
     weights: Float32[ndarray, "K P"]
@@ -80,8 +80,8 @@ class Habit:
     (OEF-BC, Li et al. 2022).
 
     Attributes:
-      network: of the behaviour.
-      weights: of the behaviour ``[P]``.
+      network: network of the behaviour.
+      weights: weights of the behaviour ``[P]``.
       chances: how often it decides, for each policy of each player's pool ``[K_p]``.
     """
 

@@ -41,12 +41,12 @@ class PPO:
     Attributes:
       batch: environment steps an iteration, over all environments.
       envs: environments played side by side; ``batch`` must be a multiple.
-      rate: of Adam.
+      rate: Adam's learning rate.
       steps: K, full-batch steps of actor and critic an iteration.
       clip: epsilon, by which the ratio of an action's probabilities may leave 1.
       entropy: c_H, coefficient of the entropy bonus.
       kl: c_KL, coefficient of the divergence from the policy that played.
-      gamma: discount.
+      gamma: discount factor.
       lam: lambda of generalised advantage estimation.
       target_kl: an agent's actor rests for the iteration once its estimated
         divergence exceeds 1.5 of this; ``inf`` for never.
@@ -191,11 +191,11 @@ def improve(
 
     Args:
       settings: clip, coefficients, and when to rest.
-      policies: of the actors.
-      actor: where to begin.
-      batch: to learn from.
-      steps: of Adam, at most; an agent past its ``target_kl`` rests.
-      rate: of Adam.
+      policies: policies of the actors.
+      actor: the actors to begin with.
+      batch: the samples to learn from.
+      steps: Adam steps, at most; an agent past its ``target_kl`` rests.
+      rate: Adam's learning rate.
       weights: w, of each agent's samples; 1 if absent.
 
     Raises:

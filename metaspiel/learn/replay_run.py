@@ -29,11 +29,11 @@ class ReplayRun:
 
     Attributes:
       game: name of the game.
-      seed: of the run.
+      seed: seed of the run.
       iteration: iterations made.
       updates: gradient steps made.
-      weights: of all networks.
-      target: of the target networks.
+      weights: weights of all networks.
+      target: weights of the target networks.
       mean, square: Adam's moments.
       memory: the replay.
     """

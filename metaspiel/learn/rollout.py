@@ -26,7 +26,7 @@ class Rollout:
 
     Attributes:
       seen: U different observations of each agent, padded with zeros.
-      index: which of them was seen before each step.
+      index: position in ``seen`` of the observation before each step.
       final: which was seen after it; only where the sample is the last of its episode
         or of the batch, else 0.
       actions: taken by each agent; numbers of a Gaussian as they were drawn.
@@ -85,12 +85,12 @@ def collect(
     every environment is whole.
 
     Args:
-      game: to play.
-      policies: of the agents.
-      weights: of the agents.
+      game: the game to play.
+      policies: policies of the agents.
+      weights: weights of the agents.
       envs: B.
       steps: T.
-      rng: of episodes and actions.
+      rng: random generator of episodes and actions.
       numbered: observations end with the agent's number, one-hot.
     """
     numbers = rng.random((steps, game.agents, envs, policies.draws))

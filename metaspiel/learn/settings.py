@@ -43,10 +43,10 @@ class DDQN:
     Attributes:
       decisions: decisions of the learner in all.
       games: played side by side; 1 is the strict schedule.
-      rate: of Adam.
+      rate: Adam's learning rate.
       batch: transitions in an update.
-      discount: a decision.
-      capacity: of the replay.
+      discount: discount factor of a decision.
+      capacity: capacity of the replay.
       minimum: transitions before learning begins.
       updates: a decision, once learning has begun.
       target_every: updates between copies of the target network (made between rounds).
@@ -54,7 +54,7 @@ class DDQN:
       explore_last: epsilon at the end.
       explore_decisions: over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
-      device: of torch.
+      device: torch device.
       graph: on a CUDA device, updates are recorded once and replayed (written engine).
     """
 

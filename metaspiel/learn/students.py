@@ -16,9 +16,9 @@ class Students:
     """Networks of the N agents that learn in one game.
 
     Attributes:
-      policies: of the actors.
+      policies: policies of the actors.
       critics: network of each critic.
-      agents: N.
+      agents: N, the number of agents.
       numbered: one network for all agents, whose observations end with their number.
     """
 

@@ -29,8 +29,8 @@ class Batches:
 
     Attributes:
       inputs: the b states, then the b next states.
-      action: what was done.
-      reward: what it paid.
+      action: the actions taken.
+      reward: the rewards.
       alive: the discount where the episode went on, 0 where it ended.
       illegal: actions that the next state forbids.
     """
@@ -95,7 +95,7 @@ class StackedDDQN:
     A trial's weights do not depend, bit for bit on a CPU, on the trials beside it.
 
     Attributes:
-      network: of every learner; an ``MLP``, whose gradient is written out here.
+      network: network of every learner; an ``MLP``, whose gradient is written out here.
       online: the networks that learn.
       target: the networks that are bootstrapped from.
     """

@@ -22,7 +22,7 @@ class Entry:
     """A named game and what is known of its equilibria.
 
     Attributes:
-      name: its key in the catalogue.
+      name: key in the catalogue.
       game: the game.
       source: where the game is from, and why its equilibria are these.
       nash: known equilibria, each a distribution per player. Of a continuum, its
