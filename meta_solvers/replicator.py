@@ -113,7 +113,7 @@ class ReplicatorDynamics(MetaSolver):
         return growth
 
     def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
-        """The payoffs the flow is driven by."""
+        """The payoffs that drive the flow."""
         return game.payoffs
 
     def allowed(self, game: Game) -> float:

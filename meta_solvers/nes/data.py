@@ -39,7 +39,7 @@ class Games:
     naive: bool = False
 
     def sizes(self, rng: np.random.Generator) -> tuple[int, ...]:
-        """Numbers of actions of one batch."""
+        """Draws the numbers of actions of one batch."""
         low, high = math.log(self.least), math.log(self.most + 1)
         drawn = np.exp(rng.uniform(low, high, self.players)).astype(int)
         drawn = np.clip(drawn, self.least, self.most)
@@ -98,7 +98,7 @@ def _targets(base: ndarray, rng: np.random.Generator) -> ndarray:
 
 
 def _welfare(payoffs: ndarray, rng: np.random.Generator) -> ndarray:
-    """``mu W``: none, the sum of payoffs, or any function of the joint action."""
+    """Draws ``mu W``: none, the sum of payoffs, or any function of the joint action."""
     batch = payoffs.shape[0]
     shape = (batch, *[1] * (payoffs.ndim - 2))
     kind = rng.random(shape)

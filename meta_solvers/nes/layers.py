@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class RealActions:
-    """Which actions of padded games are real, for entries along their axes.
+    """Which actions of padded games are real, as masks that broadcast on their axes.
 
     Attributes:
       real: per player ``[B, A_p]`` of 0 and 1.

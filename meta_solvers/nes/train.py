@@ -1,4 +1,4 @@
-"""Training without labels: minimise the dual of freshly drawn games.
+"""Training without labels: descent of the dual of freshly drawn games.
 
 The loss of a batch is the mean of L (``meta_solvers.exact.dual``) at the network's
 duals: convex in them, and minimal at the equilibrium (Marris et al. 2022, eq. 8). Every
@@ -59,7 +59,7 @@ class Recipe:
 
     @staticmethod
     def of(stored: Mapping[str, Any]) -> "Recipe":
-        """The recipe written as JSON."""
+        """The recipe that was stored as JSON."""
         parts = dict(stored)
         architecture = dict(parts.pop("architecture"))
         architecture["payoff"] = tuple(architecture["payoff"])
@@ -68,7 +68,7 @@ class Recipe:
 
 
 class Training:
-    """A training run between two steps."""
+    """The state of a training run between two steps."""
 
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         self.recipe, self.device, self.step = recipe, torch.device(device), 0
@@ -134,7 +134,7 @@ class Training:
         return network.eval()
 
     def save(self, folder: Path, bound: Mapping[str, str] | None = None) -> None:
-        """Writes everything that continues the run, whole or not at all.
+        """Saves everything that continues the run in one atomic write.
 
         Args:
           folder: folder of the run; the file is ``training.safetensors``.
@@ -155,7 +155,7 @@ class Training:
         files.write_arrays(folder / FILE, arrays, facts)
 
     def load(self, folder: Path) -> dict[str, str]:
-        """Continues from what ``save`` wrote; what it was bound to.
+        """Continues from what ``save`` wrote; returns what that was bound to.
 
         Raises:
           UserError: the file is damaged, or belongs to another recipe.
@@ -190,7 +190,7 @@ class Training:
 
 
 class Reference:
-    """Fresh games and their exact joints, solved once: what networks are held against.
+    """Held-out games with exact joints, which networks are compared with.
 
     Games that the exact solver does not solve are left out.
     """
@@ -242,7 +242,7 @@ def references(
 def train(
     training: Training, every: int, sizes: list[tuple[int, ...]], games: int
 ) -> Iterator[dict[str, Any]]:
-    """Runs to the end; yields the loss and the rows of every size so often."""
+    """Trains to the end; yields loss and reference rows every ``every`` steps."""
     held = references(training.recipe.games, sizes, games, 12345)
     total, count = 0.0, 0
     while training.step < training.recipe.steps:
