@@ -61,7 +61,7 @@ class ExactOracle:
         targets: Sequence[Target],
         rng: np.random.Generator,
     ) -> list[Response]:
-        """Exact best responses; one pass over the game a player."""
+        """Exact best responses, by one pass over the game for each player."""
         plans = population.stacked()
         answers: dict[int, Response] = {}
         for player, tree in enumerate(self.form.trees):
@@ -88,7 +88,7 @@ class ExactOracle:
         targets: Sequence[Target],
         rng: np.random.Generator,
     ) -> list[Response] | None:
-        """The exact best responses: what could be gained is known."""
+        """Exact best responses, whose gains are known without training."""
         return self.respond(population, targets, rng)
 
     def grow(
@@ -113,7 +113,7 @@ class ExactEvaluator:
     def fill(
         self, population: Population, table: Table, rng: np.random.Generator
     ) -> Table:
-        """``table`` with no cell missing; pools only ever grow at the end."""
+        """The table with all cells filled; pools only ever grow at the end."""
         missing = table.missing
         if not missing.any():
             return table

@@ -11,7 +11,7 @@ from psro.targets import played
 
 
 def row(state: State, concept: TargetConcept) -> dict[str, Any]:
-    """What is known about a state.
+    """The metrics of a state, as plain numbers.
 
     ``gap`` is the full-game gap of the training meta-strategy for ``concept``, summed
     over players: every policy of the game counts as a deviation (with a learned oracle

@@ -89,7 +89,7 @@ class LearnedOracle:
         check_objective("LearnedOracle()", self.penalty, self.coverage, self.scale)
 
     def covering(self, learned: int) -> float:
-        """alpha_t, the coverage once so many responses were learned."""
+        """The coverage alpha_t of a response, after so many responses were learned."""
         if not self.anneal:
             return self.coverage
         return self.coverage * max(0.0, 1.0 - learned / self.anneal)
@@ -160,11 +160,11 @@ class LearnedOracle:
         targets: Sequence[Target],
         rng: np.random.Generator,
     ) -> list[Response] | None:
-        """None: what could be gained is not known before it was learned."""
+        """None, as the gain of a learned response is not known before training."""
         return None
 
     def _distinct(self, targets: Sequence[Target]) -> tuple[list[Target], list[int]]:
-        """Targets without repetitions, and which of them each target is."""
+        """Distinct targets, and the index of each target among them."""
         asked: list[Target] = []
         index = []
         for target in targets:
@@ -261,7 +261,7 @@ class SampledEvaluator:
     def fill(
         self, population: Population, table: Table, rng: np.random.Generator
     ) -> Table:
-        """``table`` with no cell missing; only missing profiles are played."""
+        """The table with all cells filled; only missing profiles are played."""
         cells = np.argwhere(table.missing)
         if population.shared:
             cells = np.unique(np.sort(cells, axis=1), axis=0)
@@ -309,7 +309,7 @@ class SampledEvaluator:
 def _placed(
     cell: Int64[ndarray, " N"], score: Scores, at: int, shared: bool
 ) -> list[tuple[tuple[int, ...], Float64[ndarray, "E N"], Float64[ndarray, "E N"]]]:
-    """A profile's payoffs, at every place they hold.
+    """A profile's payoffs at each of its cells: all permutations in a shared pool.
 
     In a symmetric game a profile's payoffs hold for all its permutations, and players
     who play one policy get the mean of what they got.

@@ -13,7 +13,7 @@ from psro.selection import Selection, Update
 
 
 class Stage(IntEnum):
-    """What a random generator is for; its number is part of the seed.
+    """Purposes of random generators; their numbers are part of the seed.
 
     Changing a number changes the results of all runs, so new stages get new numbers.
     """
@@ -30,7 +30,7 @@ class Stage(IntEnum):
 
 @runtime_checkable
 class Oracle(Protocol):
-    """Turns targets into responses, and chosen responses into a grown population."""
+    """Protocol of oracles: targets to responses, and responses to grown populations."""
 
     def initial(self, rng: np.random.Generator) -> Population:
         """The population before the first iteration."""
@@ -49,7 +49,7 @@ class Oracle(Protocol):
         targets: Sequence[Target],
         rng: np.random.Generator,
     ) -> list[Response] | None:
-        """What ``respond`` would answer, if that is known without training.
+        """The responses that ``respond`` would give, if known without training.
 
         None, with nothing drawn from ``rng``, where only training could tell. The loop
         takes what is measured for the responses and does not ask for them again.
@@ -66,7 +66,7 @@ class Oracle(Protocol):
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Fills the missing cells of a payoff table."""
+    """Protocol of evaluators, which fill the missing cells of a payoff table."""
 
     @property
     def ensemble(self) -> int:
@@ -75,12 +75,12 @@ class Evaluator(Protocol):
     def fill(
         self, population: Population, table: Table, rng: np.random.Generator
     ) -> Table:
-        """``table`` with no cell missing."""
+        """The table with all cells filled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The parts of a run: everything that may vary.
+    """The parts of a PSRO run, with all that may vary.
 
     Attributes:
       oracle: answers targets.
