@@ -25,7 +25,7 @@ BOX = 0.05
 
 @runtime_checkable
 class Rule(Protocol):
-    """How the players' probabilities move from step to step."""
+    """Protocol of learning rules: one step of the players' probabilities."""
 
     def step(
         self,
@@ -44,7 +44,7 @@ class Rule(Protocol):
 
 
 def clip(point: Float64[ndarray, "B 2"]) -> Float64[ndarray, "B 2"]:
-    """The nearest point whose numbers are probabilities."""
+    """The probabilities nearest to a point."""
     return np.minimum(np.maximum(point, 0.0), 1.0)
 
 
@@ -181,7 +181,7 @@ class MATRL:
     def predicted(
         self, games: Games, point: Float64[ndarray, "B 2"]
     ) -> Float64[ndarray, "B 2"]:
-        """The point that a trial step leads to."""
+        """The point that each game's trial step leads to."""
         return clip(point + self.alpha * games.gradient(point))
 
     def kept(
@@ -191,7 +191,7 @@ class MATRL:
         predicted: Float64[ndarray, "B 2"],
         uniform: Float64[ndarray, "B 2"],
     ) -> Float64[ndarray, "B 2"]:
-        """Rho: the share of its current policy that each player keeps."""
+        """The shares ``rho`` of their current policies that the players keep."""
         if self.gate == "nash":
             meta = meta_game(games, point, predicted)
             listed = meta_2x2.equilibria(meta)
@@ -219,7 +219,7 @@ def meta_game(
     point: Float64[ndarray, "B 2"],
     predicted: Float64[ndarray, "B 2"],
 ) -> MetaGames:
-    """The exact meta-games between current and predicted strategies.
+    """Exact meta-games between the players' current and predicted strategies.
 
     Gains are computed from gradients, payoffs being linear in each probability: the
     difference of two almost equal payoffs would lose digits.
@@ -236,7 +236,7 @@ def points(
     seed: int,
     start: tuple[float, float] = START,
 ) -> Iterator[Float64[ndarray, "B 2"]]:
-    """The points of all games: where they start, then after each step.
+    """Yields the points of all games: at the start and after each step.
 
     Every game draws its own random numbers, whatever becomes of the others.
 
@@ -264,13 +264,13 @@ def path(
     seed: int = 0,
     start: tuple[float, float] = START,
 ) -> Float64[ndarray, "T B 2"]:
-    """All points of ``points``, T = steps + 1."""
+    """The points of all games as one array, T = steps + 1."""
     return np.stack(list(points(rule, games, steps, seed, start)))
 
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """When each game converged.
+    """Steps at which games converged.
 
     Attributes:
       first: first step at which the point is within ``BOX`` of an equilibrium, counted
@@ -292,7 +292,7 @@ def race(
     seed: int = 0,
     start: tuple[float, float] = START,
 ) -> Race:
-    """Runs all games to the end and says when each converged."""
+    """Runs all games to the end and reports when each converged."""
     first = np.full(games.count, -1)
     outside = np.full(games.equilibria.shape[:2], -1)  # last step outside each box
     point = np.empty((games.count, 2))
@@ -305,6 +305,6 @@ def race(
 
 
 def near(games: Games, point: Float64[ndarray, "B 2"]) -> Bool[ndarray, "B E"]:
-    """Which equilibria each point is within ``BOX`` of."""
+    """Equilibria of each game that the point is within ``BOX`` of."""
     inside = np.abs(games.equilibria - point[:, None]) < BOX  # NaN is never near
     return inside[..., 0] & inside[..., 1]

@@ -1,4 +1,4 @@
-"""MATRL, its ablations and its controls, as values of one kind.
+"""MATRL, its ablations and its controls.
 
 Wen et al., "A Game-Theoretic Approach to Multi-Agent Trust Region Optimization". An
 iteration takes a trial step, asks a gate how much of it each agent keeps, and may
@@ -16,7 +16,7 @@ Gate = Literal["predicted", "current", "nash", "random"]
 
 @dataclass(frozen=True)
 class Method:
-    """What an iteration does after the trial step.
+    """A method: what an iteration does after the trial step.
 
     Attributes:
       gate: how much of the trial step is kept: "predicted" all of it, "current" none,
@@ -34,7 +34,7 @@ class Method:
 
     @property
     def asks(self) -> bool:
-        """Whether it needs the trial policies' probabilities of the samples."""
+        """Whether the method needs the trial policies' probabilities of the samples."""
         return self.respond or self.gate == "nash"
 
 
