@@ -1,4 +1,4 @@
-"""COffeE-PSRO and OEF: the PSRO loop on a learned model (Nguyen & Wellman 2026).
+"""COffeE-PSRO and OEF: PSRO on a learned model (Nguyen & Wellman 2026).
 
 Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play in a
 ``ModelSimulator``, whose ensemble makes the payoff table one of ensembles.
@@ -28,7 +28,7 @@ SOLVERS = {
 
 @dataclass(frozen=True)
 class Approach:
-    """What a response is rewarded for.
+    """The objective of a response: COffeE's conservative one, or plain payoffs.
 
     Attributes:
       name: "coffee" is conservative, "oef" is not.
@@ -62,7 +62,7 @@ def setup(
     seed: int,
     episodes: int = 1000,
 ) -> Setup:
-    """The loop's parts for one trial.
+    """The parts of the PSRO loop for one trial.
 
     Args:
       model: the learned model of one trial.

@@ -1,4 +1,4 @@
-"""Trained ensembles as values: settings, weights, scales, and their file.
+"""Trained ensembles: settings, weights, scales, and their files.
 
 M transition networks f_m, M reward networks g_m and one network h that tells what the
 players see in a state and what the mover may do, all with two hidden ReLU layers
@@ -111,7 +111,7 @@ class Ensemble:
         return len(self.h)
 
     def stacks(self) -> tuple[Stack, Stack, Stack]:
-        """Networks f and g, trials times members of each, and h, one for each trial."""
+        """Number of stacked networks f and g (trials times members) and h (trials)."""
         made = []
         every = self.f, self.g, self.h
         for network, weights in zip(self.networks, every, strict=True):
@@ -147,7 +147,7 @@ def moved(value: T, device: torch.device) -> T:
 
 
 def same(one: Any, two: Any) -> bool:
-    """Two values of dataclasses and tensors are equal in every field."""
+    """Whether two values of dataclasses and tensors are equal in every field."""
     if type(one) is not type(two):
         return False
     if isinstance(one, Tensor):
@@ -160,7 +160,7 @@ def same(one: Any, two: Any) -> bool:
 
 
 def together(ensembles: Sequence[Ensemble]) -> Ensemble:
-    """All trials in one.
+    """The joint ensemble of all trials.
 
     Raises:
       UserError: they are of different games or were trained differently.

@@ -1,4 +1,4 @@
-"""How well a learned model tells the game it was learned from."""
+"""Accuracy of a learned model against the game that it was learned from."""
 
 import math
 
@@ -18,7 +18,7 @@ Report = dict[str, float]
 
 
 def one_step(model: ModelSimulator, data: Dataset) -> Report:
-    """Predictions of single moves from true states, against what happened.
+    """Errors of single-move predictions from true states.
 
     Args:
       model: model of one trial.
@@ -83,7 +83,7 @@ def _going_on(
     legal: Bool[Tensor, "R A"],
     last: Bool[Tensor, " R"],
 ) -> Report:
-    """The part of ``one_step`` about moves after which the episode went on."""
+    """The part of ``one_step`` about moves that do not end an episode."""
     here = (~last).nonzero()[:, 0]
     error = (now.state[0, here] - states[here + 1]).abs().mean(0)
     told_on = here[~now.fired[0, here]]
@@ -139,7 +139,7 @@ def roll_outs(
     seed: int,
     trials: int = 1,
 ) -> list[Report]:
-    """Whole episodes of uniform play, in a learned model or in a real game.
+    """Statistics of whole episodes of uniform play, in a learned model or a real game.
 
     Args:
       simulator: what is played.
@@ -191,12 +191,12 @@ def roll_outs(
 
 
 def _mean(values: Shaped[Tensor, "*n"]) -> float:
-    """The mean; NaN of nothing."""
+    """The mean of a tensor; NaN where it is empty."""
     return float(values.double().mean()) if values.numel() else math.nan
 
 
 def _share(part: Bool[Tensor, "*n"], whole: Bool[Tensor, "*n"]) -> float:
-    """How much of the whole the part is; NaN of nothing."""
+    """Entries in ``part`` as a share of those in ``whole``; NaN of none."""
     count = int(whole.sum())
     return int(part.sum()) / count if count else math.nan
 

@@ -169,7 +169,7 @@ class Table:
         return np.isnan(self.values).any(axis=(0, 1))
 
     def grow(self, population: Population) -> "Table":
-        """The table extended to all policies of a population; new cells miss."""
+        """The table extended to a population's policies; new cells are missing."""
         uids = population.uids
         here, there = [], []
         for known, wanted in zip(self.uids, uids, strict=True):
