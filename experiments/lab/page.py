@@ -1,4 +1,4 @@
-"""A page: from the command line to its answer, or one sentence and an exit code."""
+"""Runs a page: command line in, answer or one sentence and an exit code out."""
 
 import dataclasses
 import io
@@ -24,7 +24,7 @@ Config = TypeVar("Config")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a page says when it is done.
+    """The answer of a page.
 
     Attributes:
       summary: for ``--json``.
@@ -37,7 +37,7 @@ class Answer:
     fault: Exception | None = None
 
     def tell(self, run: Printing) -> None:
-        """Prints it as the user asked for; raises the fault."""
+        """Prints the answer in the form asked for, then raises any fault."""
         if run.json:
             print(json.dumps(files.spelled(self.summary)))
         elif not run.quiet and self.text:
@@ -153,7 +153,7 @@ def parse(
 
 
 def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> Config:
-    """What tyro makes of the words; a value that its own class refuses is a sentence.
+    """The configuration that tyro makes of the words, or a ``UserError``.
 
     Raises:
       UserError: a group of the configuration refuses its fields.
@@ -175,7 +175,7 @@ def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> 
 
 
 def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
-    """Values by the name that their flags have, each with the group that it is in."""
+    """Values by name of their flags, each with the group that it is in."""
     every: dict[str, tuple[Any, Any]] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -190,7 +190,7 @@ def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
 def _flat(
     values: dict[str, Any], known: dict[str, Any], where: str, prefix: str = ""
 ) -> dict[str, Any]:
-    """Nested fields by the name that their flags have.
+    """Nested fields keyed by the name of their flags.
 
     Raises:
       UserError: there is no such field.
@@ -224,7 +224,7 @@ def _value(words: list[str], flag: str) -> str | None:
 def _as_words(
     values: dict[str, Any], usual: dict[str, Any], words: list[str], where: str
 ) -> list[str]:
-    """Stored fields as words of the command line, but for those that words give."""
+    """Stored fields as words of a command line, without those that are given."""
     given = {word.split("=")[0] for word in words}
     made: list[str] = []
     for name, value in values.items():
@@ -259,5 +259,5 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def shown(value: float | None, form: str) -> str:
-    """A number that may not have been measured, for people."""
+    """A number as text for people; it may not have been measured."""
     return "not measured" if value is None else format(value, form)

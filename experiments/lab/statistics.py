@@ -1,4 +1,4 @@
-"""Statistics of few trials: one-sided tests, Holm's correction, intervals, and a table.
+"""Statistics of few trials: one-sided tests, Holm's correction and intervals.
 
 Everything answers honestly for one, two or three trials: a number that cannot be had is
 None beside the reason, and a test says the smallest p-value its sizes allow.
@@ -21,7 +21,7 @@ _BCA = 5  # fewest values whose jackknife says anything of skewness
 
 @dataclass(frozen=True)
 class PValue:
-    """The answer of a one-sided test.
+    """The result of a one-sided test.
 
     Attributes:
       p: probability, were the groups alike, of a result as extreme; None without
@@ -37,7 +37,7 @@ class PValue:
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval of a mean.
+    """A confidence interval of a mean.
 
     Attributes:
       low: lower end, None where there is no interval.
@@ -161,7 +161,7 @@ def holm(table: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
 
 
 def standard_error(values: Sequence[float]) -> float | None:
-    """Standard error of the mean; None below two values, which say nothing of spread.
+    """Standard error of the mean; None for fewer than two values.
 
     Raises:
       UserError: a value is not finite.
@@ -175,7 +175,7 @@ def standard_error(values: Sequence[float]) -> float | None:
 def interval(
     values: Sequence[float], seed: int, level: float = 0.95, draws: int = 10_000
 ) -> Interval:
-    """Bootstrap interval of the mean.
+    """Bootstrap confidence interval of the mean.
 
     Bias-corrected and accelerated (BCa; Efron 1987) from five values on; below, plain
     percentiles, which are too narrow at such sizes and say so.
@@ -211,7 +211,7 @@ def interval(
 
 
 def _accelerated(array: ndarray, means: ndarray, tails: ndarray) -> ndarray:
-    """The percentiles that BCa takes instead of ``tails``."""
+    """Percentiles that BCa takes in place of ``tails``."""
     from scipy.stats import norm
 
     below = np.mean(means < array.mean()) + np.mean(means == array.mean()) / 2
@@ -235,7 +235,7 @@ def _values(values: Sequence[float], where: str) -> ndarray:
 def t_interval(
     values: Sequence[float], level: float = 0.95
 ) -> tuple[float | None, float | None]:
-    """Student's interval of the mean; None below two values.
+    """Student's confidence interval of the mean; None for fewer than two values.
 
     Args:
       values: independent runs.
