@@ -44,7 +44,7 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """Where a batch of flows ended.
+    """End points of a batch of flows.
 
     Attributes:
       profile: mixed strategies ``[B, A_p]`` a player: last, average or best.

@@ -15,7 +15,7 @@ from metaspiel.nfg.simplex import marginals
 
 
 class Status(Enum):
-    """How a solve ended. Each value is the sentence a human reads."""
+    """Status of a solve; each value is the sentence that a human reads."""
 
     OK = "solved: the stopping rule was met and the measured gap is within tolerance"
     INACCURATE = "finished, but the measured gap is above the tolerance"

@@ -25,7 +25,7 @@ Norm = Literal["scalar", "dimension"]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How an ensemble is trained. The defaults are the authors'.
+    """Training settings of an ensemble; the defaults are the authors'.
 
     Attributes:
       members: M.

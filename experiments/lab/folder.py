@@ -195,7 +195,7 @@ def record(folder: Path, config: Any) -> None:
 
 
 def begun(folder: Path) -> dict[str, Any] | None:
-    """What ``env.json`` says of the first run and of its resumptions, if any.
+    """The record in ``env.json`` of the first run and of its resumptions, if any.
 
     Raises:
       UserError: it is damaged.

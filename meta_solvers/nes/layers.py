@@ -145,7 +145,7 @@ class PayoffLinear(nn.Module):
     def _terms(
         self, pooled: dict[tuple[int, frozenset[int]], Tensor], player: int
     ) -> list[Tensor]:
-        """What every relation contributes to one player's tensor."""
+        """Contributions of every relation to one player's tensor."""
         terms = []
         for kept in subsets(self.players):
             if self.to_dual and kept - {player}:

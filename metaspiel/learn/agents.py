@@ -1,4 +1,4 @@
-"""What N agents learn: stacked weights and the state of their optimisers."""
+"""Learners of N agents: stacked weights and the state of their optimisers."""
 
 from dataclasses import dataclass
 

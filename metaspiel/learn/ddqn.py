@@ -40,7 +40,7 @@ def train(tasks: Sequence[Task]) -> list[Learned]:
 
 
 class _Training:
-    """The state of S trainings in step."""
+    """The state of S trainings in lockstep."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         first = tasks[0]

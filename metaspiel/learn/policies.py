@@ -13,7 +13,7 @@ from metaspiel.learn.nets import Network
 from metaspiel.nfg.errors import UserError, unknown
 
 PLAYS = ("greedy", "sampled", "uniform")
-"""How a policy may play, see ``Pool``."""
+"""Modes of play of a policy; see ``Pool``."""
 
 
 @dataclass(frozen=True, eq=False)

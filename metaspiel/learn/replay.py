@@ -1,4 +1,4 @@
-"""Replay of S learners that store and sample in step."""
+"""Replay of S learners that store and sample in lockstep."""
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64

@@ -22,7 +22,7 @@ Make = Callable[[tuple[int, ...], np.random.Generator], ndarray]
 
 @dataclass(frozen=True)
 class Family:
-    """How one family is drawn.
+    """A family of random games: how one is drawn, and for how many players.
 
     Attributes:
       make: ``(actions, rng)`` to payoffs ``[N, A1, ..., AN]``.
