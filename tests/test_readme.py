@@ -1,11 +1,13 @@
 """The README and the docs are true: tables, commands, and examples that run."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from experiments import contents, solvers
+from experiments.lab import page as lab
 from experiments.lab.page import main
 from meta_solvers import registry
 
@@ -33,9 +35,23 @@ def test_examples_run(number, capsys, monkeypatch):
         assert "OK [4.235" in out
 
 
-def test_commands_name_pages_that_exist():
-    pages = set(re.findall(r"(?:python -m experiments\.|    metaspiel )(\w+)", README))
-    assert len(pages) > 15 and pages <= {*contents.pages()}
+def commands() -> list[list[str]]:
+    """Words of all commands in the README, the docs and the results, pages first."""
+    tables = sorted((ROOT / "results").rglob("*.md"))
+    text = "\n".join([*PAGES, *(table.read_text("utf-8") for table in tables)])
+    text = text.replace("\\\n", " ")  # a command that goes on in the next line
+    lines = re.findall(r"^    metaspiel +(\w.*)$", text, flags=re.MULTILINE)
+    spans = re.findall(r"`metaspiel +([^`]+)`", text)
+    return [shlex.split(one, comments=True) for one in [*lines, *spans]]
+
+
+def test_every_command_is_one_that_its_page_takes():
+    every = [words for words in commands() if words[0][0].islower()]
+    assert len(every) > 40
+    for page, *flags in every:
+        assert page in contents.pages(), page
+        if "--help" not in flags:
+            lab._cli(contents.module(page).Config, flags, "metaspiel", "")
 
 
 def test_every_solver_documents_itself(capsys):

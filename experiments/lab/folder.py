@@ -1,12 +1,12 @@
 """A run folder: its owner, its configuration, and pieces of its results."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.lab.lock import LOCK, held
 from experiments.lab.options import Output, Printing
@@ -15,6 +15,7 @@ from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 CONFIG = "config.json"
+Config = TypeVar("Config")
 
 
 @contextmanager
@@ -130,6 +131,32 @@ def stored(folder: Path) -> dict[str, Any]:
         )
     before: dict[str, Any] = files.read_sealed(place)
     return before
+
+
+def widened(
+    folder: Path, config: Config, *, lists: Sequence[str], most: Sequence[str] = ()
+) -> Config:
+    """The configuration with all that earlier runs of the folder were asked for.
+
+    A resumed run may do a part of a grid; the folder remembers the whole of it.
+
+    Args:
+      folder: of the run.
+      config: what is asked now.
+      lists: fields to which earlier values are added, in front.
+      most: fields of which the larger value counts.
+    """
+    if not (folder / CONFIG).is_file():
+        return config
+    before = stored(folder)
+    more: dict[str, Any] = {
+        name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
+        for name in lists
+    }
+    more |= {name: max(before[name], getattr(config, name)) for name in most}
+    given: Any = config
+    whole: Config = dataclasses.replace(given, **more)
+    return whole
 
 
 def plain(value: Any) -> Any:

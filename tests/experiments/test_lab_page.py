@@ -1,0 +1,122 @@
+"""Nested configurations: flags with a dot, YAML that nests, a resume that compares."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from experiments.lab.folder import binding, claim, record, stored
+from experiments.lab.options import Flat, Parallel, Stateful
+from experiments.lab.page import Answer, main
+from metaspiel.learn.ppo import PPO
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inner:
+    """A value in a value.
+
+    Attributes:
+      sizes: of something.
+      rate: of something else; none where it is None.
+    """
+
+    sizes: tuple[int, ...] = (1, 2)
+    rate: float | None = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Fields of a page."""
+
+    may_change: ClassVar[tuple[str, ...]] = ("seeds",)
+
+    seeds: int = 1
+    """How many."""
+    ppo: PPO = PPO(batch=400)
+    """The learner."""
+    inner: Inner = Inner()
+    run: Flat[Parallel] = Parallel()
+
+
+def page(config: Config) -> Answer:
+    with claim(config.run, "nested") as folder:
+        record(folder, config)
+    return Answer(summary=asdict(config), text=f"batch {config.ppo.batch}")
+
+
+@pytest.fixture
+def call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The page with these words, in a folder; what it says, errors included."""
+
+    def called(*words: str, code: int = 0) -> str:
+        arguments = ["--out", str(tmp_path / "run"), *words]
+        assert main(page, Config, arguments) == code
+        said = capsys.readouterr()
+        return said.err if code else said.out
+
+    return called
+
+
+def test_a_group_has_flags_with_a_dot(call: Callable[..., str]):
+    assert call("--ppo.batch", "800") == "batch 800\n"
+
+
+def test_the_groups_own_check_is_the_sentence(call: Callable[..., str]):
+    error = call("--ppo.batch", "0", code=2)
+    assert error == "error: PPO(): batch must be at least 1; got 0\n"
+    assert call("--jobs", "0", code=2).startswith("error: --jobs must be at least 1")
+
+
+def test_yaml_nests_as_flags_do(call: Callable[..., str], tmp_path: Path):
+    file = tmp_path / "fields.yaml"
+    file.write_text("seeds: 2\nquiet: true\nppo:\n  batch: 1200\n  target-kl: 0.3\n")
+    assert call("--config", str(file), "--ppo.clip", "0.3") == ""
+    fields = stored(tmp_path / "run")
+    assert (fields["seeds"], fields["ppo"]["batch"]) == (2, 1200)
+    assert (fields["ppo"]["target_kl"], fields["ppo"]["clip"]) == (0.3, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("ppo:\n  btach: 3\n", "did you mean 'ppo.batch'"),
+        ("ppo: 3\n", "unknown field 'ppo'"),
+        ("resume: true\n", "must not set resume"),
+        ("inner:\n  rate: [1]\n", "inner.rate cannot be [1]"),
+    ],
+)
+def test_a_wrong_field_is_named_with_its_group(
+    call: Callable[..., str], tmp_path: Path, text: str, sentence: str
+):
+    file = tmp_path / "fields.yaml"
+    file.write_text(text)
+    error = call("--config", str(file), code=2)
+    assert sentence in error and error.count("\n") == 1
+
+
+def test_a_resume_keeps_nested_fields_and_refuses_others(
+    call: Callable[..., str], tmp_path: Path
+):
+    call("--ppo.batch", "800", "--inner.rate", "None", "--inner.sizes", "3")
+    assert call("--resume", "--seeds", "3", "--jobs", "2") == "batch 800\n"
+    fields = stored(tmp_path / "run")
+    assert fields["inner"] == {"sizes": [3], "rate": None} and fields["seeds"] == 3
+    error = call("--resume", "--ppo.batch", "1200", code=2)
+    assert "--ppo.batch must stay" in error and "800; got 1200" in error
+    error = call("--resume", "--inner.rate", "0.5", code=2)
+    assert "--inner.rate must stay" in error
+
+
+def test_results_belong_to_what_decides_them():
+    usual = Config()
+    assert binding(usual) == binding(Config(seeds=9, run=Parallel(jobs=2)))
+    assert binding(usual) != binding(Config(inner=Inner(rate=0.1)))
+
+
+def test_a_state_is_chosen_for_a_resumed_run_only():
+    with pytest.raises(UserError, match="goes with --out FOLDER --resume"):
+        Stateful(resume_from="previous")
+    assert Stateful(resume_from="previous", resume=True).resumes
