@@ -32,10 +32,10 @@ from metaspiel.nfg.errors import UserError
 class MADDPG(Schedule):
     """Hyper-parameters of MADDPG; defaults as far as known are MATRL's baseline.
 
-    It says two layers of 300 units, rate 0.001, minibatches of 100, 10 000 steps before
-    learning and an update every 100 steps. Lowe et al. make one gradient step then; the
-    default here is more, since one learns little in the budgets of these games. The
-    rest is not said.
+    MATRL says two layers of 300 units, rate 0.001, minibatches of 100, 10 000 steps
+    before learning and an update every 100 steps. Lowe et al. make one gradient step
+    then; the default here is more, since one learns little in the budgets of these
+    games. The rest is not said.
 
     Attributes:
       every: as in ``Schedule``.

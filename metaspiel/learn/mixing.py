@@ -31,7 +31,7 @@ Kind = Literal["vdn", "qmix", "qtran"]
 class Mixing(Schedule):
     """Hyper-parameters of value mixing; some defaults are those of MATRL's baselines.
 
-    That paper does not say the rest; two updates every 40 environment steps, from a
+    MATRL does not say the rest; two updates every 40 environment steps, from a
     replay that holds 50 iterations, are a compromise with speed. Agents have no memory,
     so where an observation leaves out what matters (in Switch, where the others are)
     values are averages over situations, and greedy play may stand still for good.
