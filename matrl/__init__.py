@@ -1,4 +1,4 @@
-"""Multi-agent trust region learning: a meta-game in front of every step (MATRL).
+"""Multi-agent trust region learning (MATRL): a meta-game decides on every step.
 
 Independent learners take a trial step; a two-action meta-game, keep the policy or take
 the step, is solved for an equilibrium, which decides what each agent keeps (Wen et al.,

@@ -9,7 +9,7 @@ from typing import Any
 def public(
     room: str, homes: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a room (PEP 562); importing it loads little.
+    """``__getattr__`` and ``__dir__`` of a package whose names load lazily (PEP 562).
 
     Args:
       room: full name of the package.

@@ -1,4 +1,4 @@
-"""Games known from recorded play only: a learned model stands for the simulator.
+"""Offline game solving: recorded play and a learned model stand for the simulator.
 
 ``collect`` records a ``Dataset``, ``train`` fits an ``Ensemble`` of dynamics to it, a
 ``ModelSimulator`` plays in that, and ``setup`` makes the PSRO loop of it (COffeE-PSRO

@@ -1,4 +1,4 @@
-"""The baselines OEF and OEF-BC: what COffeE-PSRO is compared with.
+"""The baselines OEF and OEF-BC, which COffeE-PSRO is compared with.
 
 OEF (Li et al. 2022) is the same loop on the same model with neither penalty nor
 coverage: ``coffee.APPROACHES``. OEF-BC then lets every policy of the population imitate
@@ -29,13 +29,13 @@ _MEASURED = ("trained", "held_out", "uniform")
 
 @dataclass(frozen=True, kw_only=True)
 class Cloning:
-    """How behaviour is cloned; the paper does not say.
+    """Settings of behaviour cloning, which the paper leaves open.
 
     Attributes:
       width: units of both hidden layers.
-      rate: of Adam.
+      rate: Adam's learning rate.
       batch: decisions of a minibatch, drawn with replacement.
-      steps: of Adam.
+      steps: Adam steps.
       held_out: share of the episodes that only measures; 0 uses them all.
     """
 
@@ -50,7 +50,7 @@ class Cloning:
         share(self, "held_out", below=True)
 
     def network(self, inputs: int, actions: int) -> MLP:
-        """The network of a clone that sees so much and has so many actions."""
+        """The network of a clone for these sizes of observations and actions."""
         return MLP(inputs, self.width, actions)
 
 
@@ -60,7 +60,7 @@ class Clone:
 
     Attributes:
       network: whose outputs are logits.
-      weights: of the network.
+      weights: weights of the network.
       trained: cross-entropy over legal actions, in nats, on its training decisions.
       held_out: the same on held-out episodes; NaN without any.
       uniform: that of the uniform policy on the latter (on all, without any).
@@ -78,7 +78,7 @@ class Clone:
         return {name: getattr(self, name) for name in _MEASURED}
 
     def habit(self, chance: float, sizes: tuple[int, ...]) -> Habit:
-        """Every one of ``sizes[p]`` policies of player p imitates this often."""
+        """The clone as behaviour of all policies of each pool, with this chance."""
         chances = tuple(np.full(size, float(chance)) for size in sizes)
         return Habit(self.network, self.weights, chances)
 
@@ -127,7 +127,7 @@ def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
-    """Fits a softmax policy over legal actions to what the data's players did.
+    """A softmax policy over legal actions, fitted to the data's actions.
 
     Raises:
       UserError: the held-out share leaves no episode to train on or to measure with.

@@ -1,4 +1,4 @@
-"""COffeE-PSRO and OEF: the PSRO loop on a learned model (Nguyen & Wellman 2026).
+"""COffeE-PSRO and OEF: PSRO on a learned model (Nguyen & Wellman 2026).
 
 Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play in a
 ``ModelSimulator``, whose ensemble makes the payoff table one of ensembles.
@@ -29,7 +29,7 @@ SOLVERS = {
 
 @dataclass(frozen=True)
 class Approach:
-    """What a response is rewarded for.
+    """The objective of a response: COffeE's conservative one, or plain payoffs.
 
     Attributes:
       name: "coffee" is conservative, "oef" is not.
@@ -63,7 +63,7 @@ def setup(
     seed: int,
     episodes: int = 1000,
 ) -> Setup:
-    """The loop's parts for one trial.
+    """The parts of the PSRO loop for one trial.
 
     Args:
       simulator: the learned model of one trial; or a real game, in which "oef" is the
@@ -72,10 +72,10 @@ def setup(
       approach: COffeE or OEF.
       exploration: the solver that is responded to: "r2d" or "rd" as published, or any
         name or spec of ``meta_solvers``.
-      settings: of the responses.
+      settings: hyper-parameters of the responses.
       executor: where learning and play run.
-      seed: of the trial.
-      episodes: of each entry of the empirical game.
+      seed: seed of the trial.
+      episodes: number of episodes of each entry of the empirical game.
     """
     conservative = approach.name == "coffee"
     scale = 5.0

@@ -1,4 +1,4 @@
-"""A page: from the command line to its answer, or one sentence and an exit code."""
+"""Runs a page: command line in, answer or one sentence and an exit code out."""
 
 import dataclasses
 import io
@@ -24,7 +24,7 @@ Config = TypeVar("Config")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a page says when it is done.
+    """The answer of a page.
 
     Attributes:
       summary: for ``--json``.
@@ -194,7 +194,7 @@ def _cli(
 
 
 def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
-    """Values by the name that their flags have, each with the group that it is in."""
+    """Values by name of their flags, each with the group that it is in."""
     every: dict[str, tuple[Any, Any]] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -209,7 +209,7 @@ def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
 def _flat(
     values: dict[str, Any], known: dict[str, Any], where: str, prefix: str = ""
 ) -> dict[str, Any]:
-    """Nested fields by the name that their flags have.
+    """Nested fields keyed by the name of their flags.
 
     Raises:
       UserError: there is no such field.
@@ -243,7 +243,7 @@ def _value(words: list[str], flag: str) -> str | None:
 def _as_words(
     values: dict[str, Any], usual: dict[str, Any], words: list[str], where: str
 ) -> list[str]:
-    """Stored fields as words of the command line, but for those that words give."""
+    """Stored fields as words of a command line, without those that are given."""
     given = {word.split("=")[0] for word in words}
     made: list[str] = []
     for name, value in values.items():
@@ -278,7 +278,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def shown(value: float | None, form: str) -> str:
-    """A number that may not have been measured, for people."""
+    """A number as text for people; it may not have been measured."""
     return "not measured" if value is None else format(value, form)
 
 

@@ -1,4 +1,4 @@
-"""Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
+"""Reports: tables as HTML and Markdown, and one self-contained HTML file."""
 
 import csv
 import io
@@ -19,8 +19,8 @@ class Table:
     """A table of a report.
 
     Attributes:
-      caption: above it.
-      columns: their heads.
+      caption: text above the table.
+      columns: heads of the columns.
       rows: cells, as ``show`` writes them.
       best: numbers of the rows that stand out.
     """
@@ -99,11 +99,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart as a report shows it.
+    """A chart of a report.
 
     Attributes:
-      title: above it.
-      caption: below it.
+      title: text above the chart.
+      caption: text below the chart.
       svg: the drawing.
     """
 
@@ -119,7 +119,7 @@ def render(
     tables: Sequence[Table],
     figures: Sequence[Picture],
 ) -> None:
-    """Writes one HTML file that needs nothing else."""
+    """Writes one self-contained HTML file."""
     loader = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -147,7 +147,7 @@ def show(cell: Any) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as Markdown, which ends with a line break."""
+    """A table in Markdown, ending with a line break."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
@@ -161,7 +161,7 @@ def estimate(
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """A number with so many digits after the point; "-" where there is none."""
+    """A number with ``digits`` after the point; "-" where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 

@@ -115,7 +115,7 @@ def _targets(base: ndarray, rng: np.random.Generator) -> ndarray:
 
 
 def _welfare(payoffs: ndarray, rng: np.random.Generator) -> ndarray:
-    """``mu W``: none, the sum of payoffs, or any function of the joint action."""
+    """Draws ``mu W``: none, the sum of payoffs, or any function of the joint action."""
     batch = payoffs.shape[0]
     shape = (batch, *[1] * (payoffs.ndim - 2))
     kind = rng.random(shape)

@@ -34,7 +34,7 @@ FEATURES = 11
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What a network is, apart from its weights.
+    """The architecture of a network: all but its weights.
 
     Attributes:
       concept: "cce" or "ce".
@@ -206,7 +206,7 @@ class Mix(nn.Module):
             nn.init.normal_(linear.weight, std=(inputs * pools) ** -0.5)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``[B, N, A, C]`` or ``[B, N, A, A, C]`` to the same with other channels."""
+        """A linear map of the channels C of ``[B, N, A, C]`` or ``[B, N, A, A, C]``."""
         pools = action_pools(x, mask) if self.pools == 3 else swap_pools(x, mask)
         # Small pools are added up before they are broadcast.
         small = [linear(p) for linear, p in zip(self.pooled, pools, strict=True)]
@@ -218,7 +218,7 @@ class Mix(nn.Module):
 
 
 class Block(nn.Module):
-    """One step of learned dual descent."""
+    """One learned step of dual descent."""
 
     def __init__(self, dual: int, pools: int, hidden: int) -> None:
         super().__init__()
@@ -244,7 +244,7 @@ def asinh(x: Tensor) -> Tensor:
 def features(
     dual: Dual, point: Point, log: Tensor, size: Tensor, mask: Tensor
 ) -> Tensor:
-    """What a block sees of every deviation, ``[B, N, A, F]`` or ``[B, N, A, A, F]``."""
+    """Inputs of a block by deviation, ``[B, N, A, F]`` or ``[B, N, A, A, F]``."""
     slack = pack(dual, point.slack)
     alpha = torch.exp(log) * size
     variance = pack(dual, dual.diagonal(point.sigma))
@@ -274,14 +274,14 @@ def features(
 
 
 def typical(problem: Problem, mask: Tensor) -> Tensor:
-    """A size to measure duals in: falls with the number of actions (spec: n^-0.7)."""
+    """The typical size of duals, which falls with the number n of actions as n^-0.7."""
     count = problem.real.sum(2).clamp(min=1)
     power = 0.7 if problem.concept == "cce" else 1.0
     return (count**-power).reshape(*count.shape, *[1] * (mask.ndim - 3))
 
 
 def pack(dual: Dual, alpha: Tensor) -> Tensor:
-    """``[B, m]`` as ``[B, N, A]`` or, for CE, ``[B, N, A, A]``, padded."""
+    """Duals ``[B, m]`` as ``[B, N, A]`` or, for CE, ``[B, N, A, A]``, padded."""
     width = max(dual.problem.actions)
     parts = dual.split(alpha)
     padded = [

@@ -1,4 +1,4 @@
-"""Training without labels: minimise the dual of freshly drawn games.
+"""Training without labels: descent of the dual of freshly drawn games.
 
 The loss of a batch is the mean of L (``meta_solvers.exact.dual``) at the network's
 duals: convex in them, and minimal at the equilibrium (Marris et al. 2022, eq. 8). Every
@@ -25,7 +25,7 @@ FILE = "training.safetensors"
 
 
 class Training:
-    """A training run between two steps."""
+    """The state of a training run between two steps."""
 
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         self.recipe, self.device, self.step = recipe, torch.device(device), 0
@@ -91,10 +91,10 @@ class Training:
         return network.eval()
 
     def save(self, folder: Path, bound: Mapping[str, str] | None = None) -> None:
-        """Writes everything that continues the run, whole or not at all.
+        """Saves everything that continues the run in one atomic write.
 
         Args:
-          folder: of the run; the file is ``training.safetensors``.
+          folder: folder of the run; the file is ``training.safetensors``.
           bound: what the state belongs to, which ``load`` gives back.
         """
         tensors: dict[str, Tensor] = {
@@ -112,7 +112,7 @@ class Training:
         files.write_arrays(folder / FILE, arrays, facts)
 
     def load(self, folder: Path) -> dict[str, str]:
-        """Continues from what ``save`` wrote; what it was bound to.
+        """Continues from what ``save`` wrote; returns what that was bound to.
 
         Raises:
           UserError: the file is damaged, or belongs to another recipe.

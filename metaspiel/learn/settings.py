@@ -1,4 +1,4 @@
-"""How a response is learned by Double DQN: hyper-parameters and their checks."""
+"""Hyper-parameters of Double DQN best responses, and checks of them."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -38,7 +38,7 @@ def check_objective(where: str, penalty: float, coverage: float, scale: float) -
 
 @dataclass(frozen=True, kw_only=True)
 class DDQN:
-    """Hyper-parameters of a response; the defaults are those of COffeE-PSRO's Table 2.
+    """Hyper-parameters of a Double DQN response; defaults: COffeE-PSRO's Table 2.
 
     The paper counts updates, targets and epsilon in calls of its agent, of which an
     episode's end is one; in Bargaining there are about 1.25 calls a decision.
@@ -46,10 +46,10 @@ class DDQN:
     Attributes:
       decisions: decisions of the learner in all.
       games: played side by side; 1 is the strict schedule.
-      rate: of Adam.
+      rate: Adam's learning rate.
       batch: transitions in an update.
-      discount: a decision.
-      capacity: of the replay.
+      discount: discount factor of a decision.
+      capacity: capacity of the replay.
       minimum: transitions before learning begins.
       updates: a decision, once learning has begun.
       target_every: updates between copies of the target network (made between rounds).
@@ -57,7 +57,7 @@ class DDQN:
       explore_last: epsilon at the end.
       explore_decisions: over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
-      device: of torch.
+      device: torch device.
       graph: on a CUDA device, updates are recorded once and replayed (written engine).
     """
 
@@ -146,7 +146,7 @@ class DDQN:
 
     @property
     def rounds(self) -> int:
-        """Rounds of one decision a game."""
+        """The number of rounds, each of one decision in every parallel game."""
         return -(-self.decisions // self.games)
 
     @property
