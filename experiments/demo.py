@@ -74,7 +74,7 @@ class Result:
 
     @property
     def solved(self) -> bool:
-        """It ends in an equilibrium."""
+        """Whether the run ends in an equilibrium."""
         return self.gap <= SOLVED
 
     @property

@@ -74,7 +74,7 @@ class Clone:
 
     @property
     def measured(self) -> dict[str, float]:
-        """Its cross-entropies by name."""
+        """Cross-entropies of the clone by the name of what they were measured on."""
         return {name: getattr(self, name) for name in _MEASURED}
 
     def habit(self, chance: float, sizes: tuple[int, ...]) -> Habit:

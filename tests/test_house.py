@@ -295,18 +295,11 @@ def _riddles(text: str) -> Iterable[str]:
                     yield f"{part.lineno}: {first}"
 
 
-def _in_a_wing(path: Path) -> bool:
-    """Whether a file is in a wing of the experiments, not in the library or the lab."""
-    parts = path.relative_to(ROOT).parts
-    return parts[0] == "experiments" and len(parts) > 2 and parts[1] != "lab"
-
-
 def test_docstrings_name_their_subject():
     """Riddles are refused: one word, or the middle of a sentence."""
-    rooms = [path for path in _everything() if not _in_a_wing(path)]
     assert not [
         f"{path.relative_to(ROOT)}:{line}"
-        for path in rooms
+        for path in _everything()
         for line in _riddles(path.read_text("utf-8"))
     ]
 

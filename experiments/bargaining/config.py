@@ -168,4 +168,4 @@ TABLES: dict[Size, tuple[tuple[int, ...], int]] = {
     "reduced": ((1000,), 5),
     "tiny": ((200,), 2),
 }
-"""Of a grid of each size the data sets' sizes and the trials."""
+"""Sizes of the data sets and number of trials of a grid, by ``--size``."""

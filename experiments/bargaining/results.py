@@ -86,12 +86,12 @@ class Subject:
 
     @property
     def line(self) -> Line:
-        """Its approach and exploration solver."""
+        """Approach and exploration solver of the run."""
         return Line(self.approach, self.exploration)
 
     @property
     def data(self) -> Data:
-        """Its data set."""
+        """The data set of the run."""
         return Data(self.behaviour, self.trajectories)
 
     @property
@@ -106,7 +106,7 @@ class Subject:
 
     @property
     def tuned(self) -> str:
-        """Its approach and setting, for example "COffeE, λ 2, α 0.1"."""
+        """Approach and setting as text, for example "COffeE, λ 2, α 0.1"."""
         text = setting_name(self.approach, self.setting)
         name = APPROACHES[self.approach]
         return name if text == "-" else f"{name}, {text}"

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Finished:
-    """That a unit is done.
+    """A record of a unit that is done.
 
     Attributes:
       unit: its name.

@@ -71,7 +71,7 @@ class Comparison(Cell, Compared):
 
     @property
     def agrees(self) -> bool | None:
-        """It decides as the published one does, where there is one."""
+        """Whether our test and the published one decide alike; None without one."""
         if self.p_permutation is None or self.published is None:
             return None
         return (self.p_permutation <= LEVEL) == (self.published <= LEVEL)

@@ -91,7 +91,7 @@ class Unit:
         return seed, self.trial + 1, zlib.crc32(named.name.encode())
 
     def number_seed(self, seed: int) -> int:
-        """That seed as one number, for what takes no more."""
+        """The unit's seed as one number, for what takes no sequence."""
         return int(np.random.SeedSequence(self.seed(seed)).generate_state(1)[0])
 
     def place(self, folder: Path) -> Path:

@@ -64,7 +64,7 @@ class Compared:
 
 
 def summary(values: Sequence[float], seed: int) -> Summary:
-    """Of at least one trial; the seed is of bootstrap resamples."""
+    """Mean and bootstrap interval of at least one trial, with the seed of resamples."""
     ends = interval(values, seed)
     return Summary(
         n=len(values),

@@ -212,7 +212,7 @@ def ablation(lines: Mapping[str, Line], seeds: int) -> list[Claim]:
 
 
 def draw_curves(lines: Mapping[str, Line]) -> Figure:
-    """One panel."""
+    """Solver gap over training steps, a line for each training."""
     drawn, (axes,) = panels([""], "training step", "solver gap", width=7.5, height=3.4)
     for label, line in lines.items():
         (shown,) = axes.plot(line.steps, line.mean, "o-", ms=3, label=label)

@@ -111,7 +111,7 @@ class Row:
 
     @property
     def spreads(self) -> dict[str, Spread]:
-        """Of our gaps, by the keys of what was published."""
+        """Spreads of our gaps, by the keys of what was published."""
         return spreads(self.ours)
 
     @property

@@ -119,7 +119,7 @@ class RealGame:
     ensemble: ClassVar[int] = 1
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 N"]:
-        """The returns."""
+        """Outcomes of the only member of the ensemble: the returns."""
         return position.returns[..., None, :]
 
     def together(self: T, others: Sequence[T]) -> T:
