@@ -45,15 +45,4 @@ __all__ = [
     "start",
     "step",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".loop": ("MATRLRun", "start", "step", "exploitability"),
-        ".methods": ("METHODS", "Method", "Settings", "method"),
-        ".dynamics": ("IGA", "LookAhead", "MATRL", "WoLF", "Race", "race"),
-        ".matrix_games": ("Games",),
-        ".meta_game": ("MetaGame",),
-        ".counts": ("MetaGameCounts", "count_meta_games"),
-        ".crossplay": ("Arena", "League"),
-    },
-)
+__getattr__, __dir__ = public(__name__)

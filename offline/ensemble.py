@@ -54,7 +54,8 @@ class Training:
     reward_scale_bug: bool = False
 
     def __post_init__(self) -> None:
-        positive(self, "members", "width", "rate", "batch", "steps")
+        positive(self, "members", "width", "rate")
+        positive(self, "batch", "steps")
         if self.norm not in get_args(Norm):
             raise unknown("Training()", "norm", self.norm, get_args(Norm))
 

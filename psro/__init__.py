@@ -59,16 +59,4 @@ __all__ = [
     "start",
     "step",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".loop": ("respond", "run", "start", "step"),
-        ".setup": ("Evaluator", "Oracle", "Setup", "Stage"),
-        ".parts": ("Member", "Population", "Response", "State", "Table", "Target"),
-        ".exact": ("ExactEvaluator", "ExactOracle"),
-        ".rl": ("LearnedOracle", "SampledEvaluator"),
-        ".executor": ("Executor", "InProcess"),
-        ".workers": ("Processes",),
-        ".cluster": ("Ray",),
-    },
-)
+__getattr__, __dir__ = public(__name__)

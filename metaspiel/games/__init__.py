@@ -27,14 +27,4 @@ __all__ = [
     "matrix_game",
     "sequence_form",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".openspiel": ("matrix_game", "sequence_form"),
-        ".sequence": ("SequenceForm",),
-        ".simulator": ("Simulator",),
-        ".bargaining": ("Bargaining",),
-        ".batched": ("OpenSpielSimulator",),
-        ".markov": ("MarkovGame",),
-    },
-)
+__getattr__, __dir__ = public(__name__)
