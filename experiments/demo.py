@@ -6,19 +6,22 @@ Writes a run folder for each pair and one report.html that compares them and say
 solver did best, and what in the numbers explains it.
 """
 
+import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.lab.folder import claim, read_result, record, slug, stored
-from experiments.lab.options import Flat, Resumable
+from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
+from experiments.lab.report import Table, percent, render
 from experiments.psro import config as psro
-from experiments.psro.checkpoint import rows
-from experiments.psro.run import run as run_psro
+from meta_solvers import get
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
+from psro.metrics import Row
 
 GAMES = {
     "Kuhn poker, 3 players": ("kuhn_poker(players=3)", 25),
@@ -29,6 +32,10 @@ GAMES = {
     ),
     "Leduc poker": ("leduc_poker", 40),
 }
+LEGEND = (
+    "Sum over players of what a best response over all policies of the game gains; 0 "
+    "is an exact coarse correlated equilibrium."
+)
 SOLVED = 1e-6  # a full-game gap below this counts as an equilibrium
 
 
@@ -47,31 +54,72 @@ class Config:
     run: Flat[Resumable] = Resumable()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One run of the comparison; gaps are of the full game where nothing is said."""
+
+    title: str
+    solver: str
+    gap: float
+    first_solved: int | None = None
+    welfare: float = 0.0
+    best_welfare: float | None = None
+    policies: int = 0
+    support_share: float
+    meta_gap: float = 0.0
+    statuses: Sequence[str] = ()
+    cpu_seconds: float = 0.0
+    rows: Sequence[tuple[int, float]] = ()
+    evaluation: Sequence[tuple[int, float | None]] = ()
+
+    @property
+    def solved(self) -> bool:
+        """Whether the run ends in an equilibrium."""
+        return self.gap <= SOLVED
+
+    @property
+    def reached(self) -> str:
+        """How far it came, in words."""
+        text = f"ends in an equilibrium, first met in iteration {self.first_solved}"
+        if not self.solved:
+            text = f"ends at a gap of {self.gap:.3g}"
+            if self.first_solved is not None:
+                text += f" after an equilibrium in iteration {self.first_solved}"
+        if self.best_welfare is not None:
+            welfare = _rounded(self.best_welfare)
+            text += f", with welfare up to {welfare:.6g} in its population"
+        return text
+
+
+def _rounded(value: float) -> float:
+    return round(value, 9) + 0.0
+
+
 def page(config: Config) -> Answer:
     """Runs every pair, then compares."""
     if not config.solvers:
         raise UserError("demo: --solvers must name at least one meta-solver; got none")
-    from meta_solvers import get
-
     for spec in (*config.solvers, config.evaluation):
         get(spec)
-    if config.iterations is not None and config.iterations < 0:
-        raise UserError(f"--iterations must be at least 0; got {config.iterations}")
+    least(config, iterations=0)
     with claim(config.run, "demo") as folder:
         record(folder, config)
-        results = [
-            _pair(config, folder, title, solver)
+        games = {
+            title: [_pair(config, folder, title, solver) for solver in config.solvers]
             for title in GAMES
-            for solver in config.solvers
-        ]
-        _write(folder, config, results)
-        files.write_json(folder / "comparison.json", results)
-    text = "\n".join([*verdict(results), f"report: {folder / 'report.html'}"])
-    return Answer(summary=results, text=text)
+        }
+        _write(folder, config, games)
+        summary = [asdict(run) for runs in games.values() for run in runs]
+        files.write_json(folder / "comparison.json", summary)
+    text = "\n".join([*verdict(games), f"report: {folder / 'report.html'}"])
+    return Answer(summary=summary, text=text)
 
 
-def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, Any]:
+def _pair(config: Config, folder: Path, title: str, solver: str) -> Result:
     """One run, made or read, as a row of the comparison."""
+    from experiments.psro.checkpoint import finished
+    from experiments.psro.run import run as run_psro
+
     game, iterations = GAMES[title]
     place = folder / f"{slug(game)}-{slug(solver)}"
     run = psro.Config(
@@ -93,177 +141,129 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> dict[str, An
         files.read_arrays(place / "meta_game.npz")
     else:
         run_psro(run)
-    return _result(title, read_result(done, run), rows(run, place))
+    return _result(title, read_result(done, run), finished(run, place))
 
 
-def _result(
-    title: str, summary: dict[str, Any], rows: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _result(title: str, summary: Mapping[str, Any], rows: Sequence[Row]) -> Result:
     """One run as a row of the comparison."""
-    solved = [row["iteration"] for row in rows if row["gap"] <= SOLVED]
-    profiles = [_product(row["unique_policies"]) for row in rows]
-    shares = [r["support"] / p for r, p in zip(rows, profiles, strict=True)]
-    return {
-        "title": title,
-        "solver": summary["solver"],
-        "gap": summary["gap"],
-        "first_solved": solved[0] if solved else None,
-        "welfare": summary["value_sum"],
-        "best_welfare": max(
-            (r["eval_value_sum"] for r in rows if r["eval_gap"] <= SOLVED),
-            default=None,
-        ),
-        "policies": sum(summary["unique_policies"]),
-        "support_share": sum(shares) / len(shares),
-        "meta_gap": summary["meta_gap"],
-        "statuses": sorted({row["status"] for row in rows}),
-        "cpu_seconds": summary["cpu_seconds"],
-        "rows": [[row["iteration"], row["gap"]] for row in rows],
-        "evaluation": [
-            [r["iteration"], r["eval_value_sum"] if r["eval_gap"] <= SOLVED else None]
-            for r in rows
-        ],
-    }
+    gaps = [(row.iteration, row.gap) for row in rows if row.gap is not None]
+    solved = [iteration for iteration, gap in gaps if gap <= SOLVED]
+    shares = [row.support / math.prod(row.unique_policies) for row in rows]
+    welfare = [(row.iteration, _worth(row)) for row in rows]
+    return Result(
+        title=title,
+        solver=summary["solver"],
+        gap=summary["gap"],
+        first_solved=solved[0] if solved else None,
+        welfare=summary["value_sum"],
+        best_welfare=max((w for _, w in welfare if w is not None), default=None),
+        policies=sum(summary["unique_policies"]),
+        support_share=sum(shares) / len(shares),
+        meta_gap=summary["meta_gap"],
+        statuses=sorted({row.status for row in rows}),
+        cpu_seconds=summary["cpu_seconds"],
+        rows=gaps,
+        evaluation=welfare,
+    )
 
 
-def _product(sizes: list[int]) -> int:
-    total = 1
-    for size in sizes:
-        total *= size
-    return total
+def _worth(row: Row) -> float | None:
+    """The evaluation solver's welfare, where that is an equilibrium."""
+    solved = row.eval_gap is not None and row.eval_gap <= SOLVED
+    return row.eval_value_sum if solved else None
 
 
-def verdict(results: list[dict[str, Any]]) -> list[str]:
+def verdict(games: Mapping[str, Sequence[Result]]) -> list[str]:
     """Which solver did best on each game, and what the numbers say about why."""
     sentences = []
-    for title in dict.fromkeys(r["title"] for r in results):
-        runs = [r for r in results if r["title"] == title]
-        best = _winner(runs)
-        others = [r for r in runs if r is not best]
-        text = f"{title}: {best['solver']} did best: it {_reached(best)}"
-        if others:
-            reached = [f"{r['solver']} {_reached(r)}" for r in others]
-            text += f"; {'; '.join(reached)}"
-        text += ". "
+    for title, runs in games.items():
+        best = winner(runs)
+        others = [run for run in runs if run is not best]
+        reached = [f"{run.solver} {run.reached}" for run in others]
+        text = "; ".join([f"it {best.reached}", *reached])
+        text = f"{title}: {best.solver} did best: {text}."
         if others:
             shares = [
-                f"{run['solver']} {100 * run['support_share']:.0f} %"
+                f"{run.solver} {percent(run.support_share, 0)}"
                 for run in (best, *others)
             ]
-            text += f"Share of profiles played on average: {', '.join(shares)}. "
+            text += f" Share of profiles played on average: {', '.join(shares)}. "
             text += _why(best, others)
-        sentences.append(text.strip())
+        sentences.append(text)
     return sentences
 
 
-def _winner(runs: list[dict[str, Any]]) -> dict[str, Any]:
+def winner(runs: Sequence[Result]) -> Result:
     """Ends in an equilibrium, then offers more welfare, then was there sooner."""
 
-    def key(run: dict[str, Any]) -> tuple[bool, float, float, float]:
-        solved = run["gap"] <= SOLVED
-        welfare = run["best_welfare"]
+    def key(run: Result) -> tuple[bool, float, float, float]:
         return (
-            not solved,
-            0.0 if solved else run["gap"],
-            float("inf") if welfare is None else -round(welfare, 6),
-            run["first_solved"] if run["first_solved"] is not None else float("inf"),
+            not run.solved,
+            0.0 if run.solved else run.gap,
+            math.inf if run.best_welfare is None else -round(run.best_welfare, 6),
+            math.inf if run.first_solved is None else run.first_solved,
         )
 
     return min(runs, key=key)
 
 
-def _reached(run: dict[str, Any]) -> str:
-    if run["gap"] > SOLVED:
-        text = f"ends at a gap of {run['gap']:.3g}"
-        if run["first_solved"] is not None:
-            text += f" after an equilibrium in iteration {run['first_solved']}"
-    else:
-        text = f"ends in an equilibrium, first met in iteration {run['first_solved']}"
-    if run["best_welfare"] is not None:
-        welfare = round(run["best_welfare"], 9) + 0.0
-        text += f", with welfare up to {welfare:.6g} in its population"
-    return text
-
-
-def _why(best: dict[str, Any], others: list[dict[str, Any]]) -> str:
+def _why(best: Result, others: Sequence[Result]) -> str:
     """What separates each other run from the best, read off the numbers."""
     reasons = []
     for run in others:
-        share = run["support_share"] / best["support_share"]
-        if run["gap"] > SOLVED and run["meta_gap"] > 0.3 * run["gap"]:
+        share = run.support_share / best.support_share
+        if not run.solved and run.meta_gap > 0.3 * run.gap:
             reasons.append(
-                f"what is left of {run['solver']}'s gap is its own meta-solver's error "
-                f"({run['meta_gap']:.2g} inside the population)"
+                f"what is left of {run.solver}'s gap is its own meta-solver's error "
+                f"({run.meta_gap:.2g} inside the population)"
             )
         elif share < 0.8:
             reasons.append(
-                f"{run['solver']} plays fewer profiles than {best['solver']}, so its "
-                "best responses learn to beat fewer opponents"
+                f"{run.solver} plays fewer profiles than {best.solver}, so its best "
+                "responses learn to beat fewer opponents"
             )
         elif share > 1.25:
             reasons.append(
-                f"{run['solver']} spreads play wider than {best['solver']}, so each "
-                "response hedges against more opponents than it needs to"
+                f"{run.solver} spreads play wider than {best.solver}, so each response "
+                "hedges against more opponents than it needs to"
             )
     if not reasons:
         return "Breadth of play does not separate them; the curves below do."
     return f"Why: {'; '.join(reasons)}."
 
 
-def _write(folder: Path, config: Config, results: list[dict[str, Any]]) -> None:
-    from experiments.lab import charts, report
+def _write(folder: Path, config: Config, games: Mapping[str, Sequence[Result]]) -> None:
+    from experiments.lab import charts  # they load matplotlib
 
-    columns = [
-        "game", "meta-solver", "final gap", "first gap < 1e-6", "value sum",
-        f"best welfare ({config.evaluation})", "policies", "profiles played",
-        "statuses", "CPU s",
-    ]  # fmt: skip
-    cells: list[list[Any]] = []
-    best: list[int] = []
-    for title in dict.fromkeys(r["title"] for r in results):
-        runs = [r for r in results if r["title"] == title]
-        for run in runs:
-            if run is _winner(runs):
-                best.append(len(cells))
-            cells.append(
-                [
-                    run["title"],
-                    run["solver"],
-                    run["gap"],
-                    run["first_solved"],
-                    round(run["welfare"], 9) + 0.0,
-                    run["best_welfare"] and round(run["best_welfare"], 9) + 0.0,
-                    run["policies"],
-                    f"{100 * run['support_share']:.0f} %",
-                    run["statuses"],
-                    run["cpu_seconds"],
-                ]
-            )
+    columns = {
+        "game": lambda run: run.title,
+        "meta-solver": lambda run: run.solver,
+        "final gap": lambda run: run.gap,
+        "first gap < 1e-6": lambda run: run.first_solved,
+        "value sum": lambda run: _rounded(run.welfare),
+        f"best welfare ({config.evaluation})": lambda run: (
+            run.best_welfare and _rounded(run.best_welfare)
+        ),
+        "policies": lambda run: run.policies,
+        "profiles played": lambda run: percent(run.support_share, 0),
+        "statuses": lambda run: run.statuses,
+        "CPU s": lambda run: run.cpu_seconds,
+    }
+    every = [run for runs in games.values() for run in runs]
+    best = [every.index(winner(runs)) for runs in games.values()]
     figures = []
-    for title in dict.fromkeys(r["title"] for r in results):
+    for title, runs in games.items():
         lines = {
-            r["solver"]: ([x for x, _ in r["rows"]], [y for _, y in r["rows"]])
-            for r in results
-            if r["title"] == title
+            run.solver: ([at for at, _ in run.rows], [gap for _, gap in run.rows])
+            for run in runs
         }
         drawn = charts.curve(lines, "full-game CCE gap", log=True)
-        figures.append(
-            charts.figure(
-                drawn,
-                f"{title}: gap by iteration",
-                "Sum over players of what a best response over all policies of the "
-                "game gains; 0 is an exact coarse correlated equilibrium.",
-                folder / "plots" / f"{slug(title)}.png",
-            )
-        )
-    report.render(
-        folder / "report.html",
-        "Which meta-solver does best?",
-        verdict(results),
-        [report.Table("Final state of every run (best of each game marked)", columns,
-                       cells, best)],
-        figures,
-    )  # fmt: skip
+        png = folder / "plots" / f"{slug(title)}.png"
+        figures.append(charts.figure(drawn, f"{title}: gap by iteration", LEGEND, png))
+    caption = "Final state of every run (best of each game marked)"
+    table = Table.of(caption, columns, every, best)
+    title = "Which meta-solver does best?"
+    render(folder / "report.html", title, verdict(games), [table], figures)
 
 
 if __name__ == "__main__":

@@ -13,19 +13,22 @@ Writes metrics.jsonl, tolls.npz, summary.json, a plot and report.html.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+import torch
+
+from experiments.lab import charts, report
 from experiments.lab.folder import claim, record
 from experiments.lab.metrics import Metrics
-from experiments.lab.options import Flat, Output
+from experiments.lab.options import Flat, Output, least
 from experiments.lab.page import Answer, main
+from meta_solvers.exact.tolls import Tolls, load_costs
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
-if TYPE_CHECKING:
-    from torch import Tensor
+LARGEST = 4096  # joint actions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,151 +39,88 @@ class Config:
     """Number of players."""
     resources: int = 4
     """Resources to choose from: a player's actions."""
-    concept: Literal["cce", "ce"] = "cce"
-    """The equilibrium the players reach."""
-    budget: float = 1.0
-    """Largest toll or subsidy of a player on a resource."""
-    steps: int = 150
-    """Gradient steps."""
-    rate: float = 0.05
-    """Learning rate of Adam."""
     games: int = 8
     """Random games, designed together as one batch."""
     seed: int = 0
     """Seed of the costs."""
+    tolls: Tolls = Tolls()
+    """How the tolls are found."""
     run: Flat[Output] = Output()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What the tolls achieve: mean total costs, tolls not counted."""
+
+    cost_without_tolls: float
+    cost_with_tolls: float
+    least_possible_cost: float
+    share_of_the_loss_removed: float
 
 
 def check(config: Config) -> None:
     """Refuses what cannot be designed."""
-    for name in ("players", "resources", "steps", "games"):
-        if getattr(config, name) < 1:
-            raise UserError(f"--{name} must be at least 1; got {getattr(config, name)}")
-    if config.resources**config.players > 4096:
+    least(config, players=1, resources=1, games=1, seed=0)
+    if config.resources**config.players > LARGEST:
         raise UserError(
-            "--resources to the power of --players must be at most 4096; got "
+            f"--resources to the power of --players must be at most {LARGEST}; got "
             f"{config.resources**config.players}"
         )
-    if not (config.budget >= 0 and config.rate > 0 and config.seed >= 0):
-        raise UserError(
-            "--budget and --seed must be at least 0 and --rate positive; got "
-            f"{config.budget}, {config.seed} and {config.rate}"
-        )
 
 
-def costs(config: Config) -> "Tensor":
-    """Cost of every player at every joint action, ``[games, N, A, ..., A]``."""
-    import numpy as np
-    import torch
-
-    rng = np.random.default_rng(config.seed)
-    shape = (config.resources,) * config.players
-    played = np.indices(shape)
-    tables = []
-    for _ in range(config.games):
-        base = rng.uniform(0, 1, config.resources)
-        slope = rng.uniform(0, 1, config.resources)
-        load = np.stack([(played == r).sum(0) for r in range(config.resources)])
-        price = base[:, None] + slope[:, None] * load.reshape(config.resources, -1)
-        price = price.reshape(config.resources, *shape)
-        tables.append(np.take_along_axis(price, played, 0))
-    return torch.as_tensor(np.stack(tables))
-
-
-def tolled(cost: "Tensor", tolls: "Tensor") -> "Tensor":
-    """Payoffs with every player's toll ``[games, N, A]`` on its own action added."""
-    import torch
-
-    players = cost.shape[1]
-    extra = []
-    for p in range(players):
-        wide = [tolls.shape[2] if q == p else 1 for q in range(players)]
-        extra.append(tolls[:, p].reshape(-1, *wide).expand(cost[:, p].shape))
-    return -(cost + torch.stack(extra, 1))
-
-
-def run(config: Config) -> dict[str, Any]:
-    """Designs the tolls; returns the summary."""
+def page(config: Config) -> Answer:
+    """Designs the tolls."""
     check(config)
-    import torch
-
-    from meta_solvers.exact.implicit import equilibrium
-
     with claim(config.run, "mechanism") as folder:
         record(folder, config)
         metrics = Metrics(folder / "metrics.jsonl")
-        cost = costs(config)
-        total = cost.sum(1)
-        free = torch.zeros(config.games, config.players, config.resources)
-        free = free.to(torch.float64).requires_grad_()
-        optimiser = torch.optim.Adam([free], lr=config.rate)
-        least = total.flatten(1).amin(1).mean()
+        rng = np.random.default_rng(config.seed)
+        drawn = load_costs(config.games, config.players, config.resources, rng=rng)
+        cost = torch.as_tensor(drawn)
+        cheapest = cost.sum(1).flatten(1).amin(1).mean().item()
         best = float("inf")
-        for step in range(config.steps + 1):
-            tolls = config.budget * torch.tanh(free)
-            joint = equilibrium(tolled(cost, tolls), config.concept)
-            loss = (joint * total).flatten(1).sum(1).mean()
-            metrics.add({"step": step, "cost": loss.item(), "least": least.item()})
-            if loss.item() < best:
-                best = loss.item()
-                kept = tolls.detach().numpy()
-                arrays = {"tolls": kept, "cost": cost.numpy()}
+        for design in config.tolls.descend(cost):
+            row = {"step": design.step, "cost": design.cost}
+            metrics.add(row | {"least": cheapest})
+            if design.cost < best:
+                best = design.cost
+                arrays = {"tolls": design.tolls.numpy(), "cost": drawn}
                 files.write_arrays(folder / "tolls.npz", arrays)
-            if step < config.steps:
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-            if step % 25 == 0 and not config.run.silent:
-                print(f"step {step:4d}  total cost {loss.item():.5f}", flush=True)
+            if design.step % 25 == 0:
+                config.run.say(f"step {design.step:4d}  total cost {design.cost:.5f}")
         first = metrics.rows[0]["cost"]
-        summary = {
-            "cost_without_tolls": first,
-            "cost_with_tolls": best,
-            "least_possible_cost": least.item(),
-            "share_of_the_loss_removed": (first - best)
-            / max(first - least.item(), 1e-12),
-        }
-        files.write_json(folder / "summary.json", summary)
-        _report(folder, config, summary, metrics.rows)
-        return summary
+        summary = Summary(
+            cost_without_tolls=first,
+            cost_with_tolls=best,
+            least_possible_cost=cheapest,
+            share_of_the_loss_removed=(first - best) / max(first - cheapest, 1e-12),
+        )
+        files.write_json(folder / "summary.json", asdict(summary))
+        _report(folder, config, summary, metrics)
+    values = asdict(summary).items()
+    text = "\n".join(f"{k.replace('_', ' ')}: {v:.5g}" for k, v in values)
+    return Answer(summary=asdict(summary), text=text)
 
 
-def _report(
-    folder: Path, config: Config, summary: dict[str, Any], rows: list[dict[str, Any]]
-) -> None:
-    from experiments.lab import charts, report
-
-    steps = [row["step"] for row in rows]
-    lines = {
-        "equilibrium": (steps, [row["cost"] for row in rows]),
-        "best joint action": (steps, [row["least"] for row in rows]),
-    }
+def _report(folder: Path, config: Config, summary: Summary, metrics: Metrics) -> None:
+    steps, costs, cheapest = (
+        [row[key] for row in metrics.rows] for key in ("step", "cost", "least")
+    )
+    lines = {"equilibrium": (steps, costs), "best joint action": (steps, cheapest)}
     drawn = charts.curve(lines, "total cost", log=False, across="step")
+    values = list(map(list, asdict(summary).items()))
     report.render(
         folder / "report.html",
         "Tolls that make the equilibrium of a congestion game cheap",
         [
             f"{config.games} random games, {config.players} players, "
             f"{config.resources} resources, tolls and subsidies up to "
-            f"{config.budget:g}; the equilibrium is the maximum-entropy "
-            f"{config.concept.upper()}."
+            f"{config.tolls.budget:g}; the equilibrium is the maximum-entropy "
+            f"{config.tolls.concept.upper()}."
         ],
-        [
-            report.Table(
-                "Mean total cost", ["", "value"], list(map(list, summary.items()))
-            )
-        ],
+        [report.Table("Mean total cost", ["", "value"], values)],
         [charts.figure(drawn, "Total cost", "Tolls not counted.", folder / "cost.png")],
     )
-
-
-def page(config: Config) -> Answer:
-    """Runs and prints the summary."""
-    summary = run(config)
-    lines = [
-        f"{name.replace('_', ' ')}: {value:.5g}" for name, value in summary.items()
-    ]
-    return Answer(summary=summary, text="\n".join(lines))
 
 
 if __name__ == "__main__":

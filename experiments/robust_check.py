@@ -2,12 +2,10 @@
 
 Example: python -m experiments.robust_check --out runs/robust_check
 
-Each game is symmetric, with two players. A true payoff of every pair of strategies is
-drawn from a standard normal distribution. Every strategy i gets an uncertainty u_i,
-uniform between 0 and --width; member m of the ensemble reports
-true(i, j) + u_i * (bias + e_mij) with standard normal e. There are two blocks of
-games: with bias 0 the members are right on average, with --bias above 0 the strategies
-that are little known look better than they are.
+Each game is symmetric, with two players, and known through an ensemble of payoff tables
+whose errors differ by strategy (``metaspiel.nfg.ensembles``). There are two blocks of
+games: in the first the members are right on average, in the second the strategies that
+are little known look better than they are, by --ensemble.bias.
 
 Solvers see the ensemble only. For the profile each returns, the page shows the bound on
 the sum of regrets under entry-wise bounds (what R2D tries to lower and `robust`
@@ -22,22 +20,24 @@ report.html.
 """
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.lab import charts, report
 from experiments.lab.folder import claim, record
-from experiments.lab.options import Flat, Output
+from experiments.lab.options import Flat, Output, least
 from experiments.lab.page import Answer, main
+from experiments.lab.report import Table, markdown, number, percent
+from experiments.lab.statistics import standard_error
+from meta_solvers import get
+from meta_solvers.replicator import ReplicatorDynamics
+from meta_solvers.robust import Judged, judge
 from metaspiel import files
-from metaspiel.nfg.errors import UserError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from numpy import ndarray
-    from numpy.random import Generator
-
-    from metaspiel.nfg.game import Game
+from metaspiel.nfg.ensembles import Ensembles
 
 BLOCKS = ("unbiased", "upward-biased")
 _EULER = "step=fixed,dt=1e-3,update=euclidean,floor=1e-6"
@@ -69,14 +69,8 @@ class Config:
 
     games: int = 40
     """Games in each block."""
-    actions: int = 12
-    """Strategies of a player."""
-    members: int = 4
-    """Payoff tables in an ensemble."""
-    width: float = 0.85
-    """Largest uncertainty of a strategy; payoffs have standard deviation 1."""
-    bias: float = 0.5
-    """Upward bias in the second block, in units of a strategy's uncertainty."""
+    ensemble: Ensembles = Ensembles(bias=0.5)
+    """The games, and the ensembles that solvers see; no bias in the first block."""
     steps: int = 20_000
     """Steps of the flows."""
     seed: int = 0
@@ -84,209 +78,139 @@ class Config:
     run: Flat[Output] = Output()
 
 
-def check(config: Config) -> None:
-    """Refuses what cannot be drawn."""
-    for name, least in (("games", 1), ("actions", 2), ("members", 1), ("steps", 1)):
-        if getattr(config, name) < least:
-            raise UserError(
-                f"--{name} must be at least {least}; got {getattr(config, name)}"
-            )
-    for name in ("width", "bias", "seed"):
-        if not 0 <= getattr(config, name) < float("inf"):
-            raise UserError(
-                f"--{name} must be a number of at least 0; got {getattr(config, name)}"
-            )
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A solver on the games of a block: means, and their standard errors."""
+
+    block: str
+    solver: str
+    bound: float
+    bound_error: float | None
+    true_regret: float
+    true_regret_error: float | None
+    earlier_bound: float
+    earlier_true_regret: float
+    settled: float
+
+    @classmethod
+    def of(cls, block: str, solver: str, games: Sequence[Judged]) -> "Row":
+        """The row of what was judged game by game."""
+        bounds = [one.bound for one in games]
+        regrets = [one.true_regret for one in games]
+        earlier = EARLIER[solver][BLOCKS.index(block)]
+        return cls(
+            block=block,
+            solver=solver,
+            bound=sum(bounds) / len(games),
+            bound_error=standard_error(bounds),
+            true_regret=sum(regrets) / len(games),
+            true_regret_error=standard_error(regrets),
+            earlier_bound=earlier[0],
+            earlier_true_regret=earlier[1],
+            settled=sum(one.settled for one in games) / len(games),
+        )
 
 
-def draw(config: Config, bias: float, rng: "Generator") -> "tuple[Game, Game]":
-    """A true game and the ensemble through which solvers know it."""
-    import numpy as np
-
-    from metaspiel.nfg.game import Game
-
-    size = config.actions
-    true = rng.normal(size=(size, size))
-    unsure = rng.uniform(0, config.width, size)[:, None]
-    error = bias + rng.normal(size=(config.members, size, size))
-    rows = true + unsure * error
-    members = np.stack([rows, rows.swapaxes(1, 2)], axis=1)
-    return (
-        Game(np.stack([true, true.T]), symmetric=True),
-        Game.ensemble(members, symmetric=True),
-    )
-
-
-def profiles(
-    spec: str, games: "list[Game]", config: Config
-) -> "list[tuple[ndarray, bool]]":
-    """A solver's answer ``[A, A]`` to each game, and whether it settled.
-
-    Flows step all games together.
-    """
-    import dataclasses
-
-    import numpy as np
-
-    from meta_solvers import Status, get, solve
-    from meta_solvers.replicator import ReplicatorDynamics
-
-    solver = get(spec)
-    if isinstance(solver, ReplicatorDynamics):
-        flow = dataclasses.replace(solver, steps=config.steps)
-        answers = flow.distributions(games)
-        return [(answer.joint, answer.status is Status.OK) for answer in answers]
-    rng = np.random.default_rng([config.seed, len(BLOCKS)])
-    solutions = [solve(solver, game, rng, throw=False) for game in games]
-    return [(solution.joint, solution.status is Status.OK) for solution in solutions]
-
-
-def run(config: Config) -> dict[str, Any]:
-    """Runs every solver on both blocks; returns the summary."""
-    check(config)
-    import numpy as np
-
-    from meta_solvers.robust import regret_bound
-    from metaspiel.nfg.gaps import measure
-    from metaspiel.nfg.simplex import marginals
-
+def page(config: Config) -> Answer:
+    """Runs every solver on both blocks."""
+    least(config, games=1, steps=1, seed=0)
+    kept: dict[str, dict[str, dict[str, list[float]]]] = {}
+    rows: list[Row] = []
     with claim(config.run, "robust_check") as folder:
         record(folder, config)
-        kept: dict[str, dict[str, Any]] = {}
-        rows: list[dict[str, Any]] = []
-        for number, block in enumerate(BLOCKS):
-            rng = np.random.default_rng([config.seed, number])
-            bias = config.bias * number
-            drawn = [draw(config, bias, rng) for _ in range(config.games)]
+        for place, block in enumerate(BLOCKS):
+            rng = np.random.default_rng([config.seed, place])
+            drawn = replace(config.ensemble, bias=config.ensemble.bias * place)
+            games = [drawn.draw(rng) for _ in range(config.games)]
             kept[block] = {}
             for name, spec in SOLVERS.items():
-                answers = profiles(spec, [known for _, known in drawn], config)
-                bounds, regrets = [], []
-                for (true, known), (joint, _) in zip(drawn, answers, strict=True):
-                    bounds.append(regret_bound(known, list(marginals(joint))))
-                    regrets.append(float(measure(true, joint).ne.sum()))
-                kept[block][name] = {"bound": bounds, "true_regret": regrets}
-                settled = sum(done for _, done in answers) / config.games
-                rows.append(_row(block, name, bounds, regrets) | {"settled": settled})
-                if not config.run.silent:
-                    last = rows[-1]
-                    print(
-                        f"{block:<14} {name:<30} bound {last['bound']:.2f}  "
-                        f"true regret {last['true_regret']:.2f}",
-                        flush=True,
-                    )
-        summary = {"solvers": SOLVERS, "rows": rows}
+                solver = get(spec)
+                if isinstance(solver, ReplicatorDynamics):
+                    solver = replace(solver, steps=config.steps)
+                starts = np.random.default_rng([config.seed, len(BLOCKS)])
+                judged = judge(solver, games, starts)
+                kept[block][name] = {
+                    "bound": [one.bound for one in judged],
+                    "true_regret": [one.true_regret for one in judged],
+                }
+                row = Row.of(block, name, judged)
+                rows.append(row)
+                config.run.say(
+                    f"{block:<14} {name:<30} bound {row.bound:.2f}  true regret "
+                    f"{row.true_regret:.2f}"
+                )
+        summary = {"solvers": SOLVERS, "rows": [asdict(row) for row in rows]}
+        table = _table(rows)
+        text = markdown(table.columns, table.lines)
         files.write_json(folder / "games.json", kept)
         files.write_json(folder / "summary.json", summary)
-        files.write_text(folder / "table.md", markdown(rows))
+        files.write_text(folder / "table.md", text)
         _report(folder, config, rows)
-        return summary
+    return Answer(summary=summary, text=text.rstrip("\n"))
 
 
-def _row(
-    block: str, name: str, bounds: list[float], regrets: list[float]
-) -> dict[str, Any]:
-    from experiments.lab.statistics import standard_error
+def _table(rows: Sequence[Row]) -> Table:
+    def estimate(mean: float, error: float | None) -> str:
+        return number(mean, 2) + ("" if error is None else f" ± {error:.2f}")
 
-    earlier = EARLIER[name][BLOCKS.index(block)]
-    return {
-        "block": block,
-        "solver": name,
-        "bound": sum(bounds) / len(bounds),
-        "bound_error": standard_error(bounds),
-        "true_regret": sum(regrets) / len(regrets),
-        "true_regret_error": standard_error(regrets),
-        "earlier_bound": earlier[0],
-        "earlier_true_regret": earlier[1],
+    columns = {
+        "means": lambda row: row.block,
+        "solver": lambda row: row.solver,
+        "bound": lambda row: estimate(row.bound, row.bound_error),
+        "true regret": lambda row: estimate(row.true_regret, row.true_regret_error),
+        "settled": lambda row: percent(row.settled, 0),
+        "earlier bound": lambda row: number(row.earlier_bound, 2),
+        "earlier regret": lambda row: number(row.earlier_true_regret, 2),
     }
+    return Table.of("Bound and true regret", columns, rows)
 
 
-_HEAD = (
-    *("means", "solver", "bound", "true regret", "settled"),
-    *("earlier bound", "earlier regret"),
-)
-
-
-def cells(row: dict[str, Any]) -> list[str]:
-    """A row of the table: means and standard errors as text."""
-
-    def show(key: str) -> str:
-        error = row[f"{key}_error"]
-        return f"{row[key]:.2f}" + ("" if error is None else f" ± {error:.2f}")
-
-    earlier = [f"{row[k]:.2f}" for k in ("earlier_bound", "earlier_true_regret")]
-    shown = [show("bound"), show("true_regret"), f"{100 * row['settled']:.0f} %"]
-    return [row["block"], row["solver"], *shown, *earlier]
-
-
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """The table of both blocks."""
-    from experiments.lab import report
-
-    return report.markdown(_HEAD, map(cells, rows))
-
-
-def figure(rows: list[dict[str, Any]]) -> "Figure":
+def figure(rows: Sequence[Row]) -> Figure:
     """True regret against the bound, one panel a block."""
-    from matplotlib.figure import Figure
-
-    drawn = Figure(figsize=(7.5, 3.6), layout="constrained")
-    panels = drawn.subplots(1, len(BLOCKS), sharex=True, sharey=True)
+    titles = [f"{block} means" for block in BLOCKS]
+    across, label = "bound on the sum of regrets", "true regret"
+    drawn, panels = charts.panels(titles, across, label, sharey=True)
+    panels[1].sharex(panels[0])
     for axes, block in zip(panels, BLOCKS, strict=True):
-        for row in (row for row in rows if row["block"] == block):
+        for row in (row for row in rows if row.block == block):
             axes.errorbar(
-                row["bound"],
-                row["true_regret"],
-                xerr=row["bound_error"],
-                yerr=row["true_regret_error"],
+                row.bound,
+                row.true_regret,
+                xerr=row.bound_error,
+                yerr=row.true_regret_error,
                 fmt="o",
                 capsize=2,
-                label=row["solver"],
+                label=row.solver,
             )
-        axes.set_title(f"{block} means", fontsize=9)
-        axes.set_xlabel("bound on the sum of regrets")
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel("true regret")
-    handles, labels = panels[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8)
+    charts.legend(drawn, panels[0], columns=3)
     return drawn
 
 
-def _report(folder: Path, config: Config, rows: list[dict[str, Any]]) -> None:
-    from experiments.lab import charts, report
-
+def _report(folder: Path, config: Config, rows: Sequence[Row]) -> None:
+    ensemble = config.ensemble
+    specs = Table("Solvers", ["row", "spec"], list(SOLVERS.items()))
+    legend = (
+        "A solver may lower the bound and not the regret: the bound is the worst case "
+        "over all games within the intervals."
+    )
+    drawn, png = figure(rows), folder / "plots" / "regret.png"
+    picture = charts.figure(drawn, "True regret against the bound", legend, png)
     report.render(
         folder / "report.html",
         "Robust meta-solvers on games known up to intervals",
         [
-            f"{config.games} random symmetric games of {config.actions} strategies in "
-            f"each block, {config.members} members in an ensemble, strategies unsure "
-            f"by up to {config.width:g}; in the second block biased upward by "
-            f"{config.bias:g} of that. Means over games, with standard errors; lower "
+            f"{config.games} random symmetric games of {ensemble.actions} strategies "
+            f"in each block, {ensemble.members} members in an ensemble, strategies "
+            f"unsure by up to {ensemble.width:g}; in the second block biased upward by "
+            f"{ensemble.bias:g} of that. Means over games, with standard errors; lower "
             "is better. Settled is the share of games on which the solver met its own "
             "stopping rule.",
             "The earlier figures are of a check whose generator was not recorded: only "
             "the order of rows can be compared.",
         ],
-        [
-            report.Table("Bound and true regret", _HEAD, list(map(cells, rows))),
-            report.Table("Solvers", ["row", "spec"], list(map(list, SOLVERS.items()))),
-        ],
-        [
-            charts.figure(
-                figure(rows),
-                "True regret against the bound",
-                "A solver may lower the bound and not the regret: the bound is the "
-                "worst case over all games within the intervals.",
-                folder / "plots" / "regret.png",
-            )
-        ],
+        [_table(rows), specs],
+        [picture],
     )
-
-
-def page(config: Config) -> Answer:
-    """Runs and prints the table."""
-    summary = run(config)
-    return Answer(summary=summary, text=markdown(summary["rows"]).rstrip("\n"))
 
 
 if __name__ == "__main__":

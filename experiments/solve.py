@@ -10,15 +10,25 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from experiments.lab.options import Flat, Printing
-from experiments.lab.page import main
-from metaspiel import files
+import numpy as np
+
+from experiments.lab.options import Flat, Printing, least
+from experiments.lab.page import Answer, main
+from experiments.lab.report import console
+from meta_solvers import Game, MetaSolution, MetaSolver, get, names, solve
+from meta_solvers.base import check
+from meta_solvers.registry import solver_class, takes_solvers
+from metaspiel import files, nfg
+from metaspiel.nfg.catalogue import catalogue
 from metaspiel.nfg.errors import UnknownGame, UserError
 
-if TYPE_CHECKING:
-    from meta_solvers import Game, MetaSolution
+GAPS = {
+    "ne": "product of the marginals",
+    "cce": "joint, deviations before being told",
+    "ce": "joint, deviations after being told",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,143 +52,125 @@ class Config:
     run: Flat[Printing] = Printing()
 
 
-def load(config: Config) -> "Game":
+def page(config: Config) -> Answer:
+    """Solves the game."""
+    least(config, seed=0)
+    if not 0 <= config.tolerance < 1:
+        raise UserError(f"--tolerance must be in [0, 1); got {config.tolerance}")
+    if config.equilibria:
+        return every_equilibrium(load(config))
+    if config.solver == "all":
+        return compared(config, load(config))
+    solver = get(config.solver)
+    solution = solved(config, solver, load(config))
+    return Answer(
+        summary=as_json(config.solver, solution),
+        text=as_text(config.solver, solution),
+        terse=json.dumps(files.spelled(solution.joint.tolist())),
+    )
+
+
+def load(config: Config) -> Game:
     """The game that the configuration names."""
     if (config.payoffs is None) == (config.game is None):
         raise UserError("solve: exactly one of --payoffs and --game must be given")
-    from metaspiel.nfg.catalogue import catalogue
-
     own = config.payoffs is not None or config.game in catalogue()
     if own and config.players is not None:
         raise UserError(
             "--players goes with OpenSpiel's games; files and named games have none"
         )
     if config.payoffs is not None:
-        from metaspiel.nfg import load
-
-        return load(config.payoffs)
-
-    assert config.game is not None
-    if config.game in catalogue():
-        return catalogue()[config.game].game
+        return nfg.load(config.payoffs)
+    name = str(config.game)
+    if own:
+        return catalogue()[name].game
     from metaspiel.games.openspiel import matrix_game
 
     try:
-        return matrix_game(config.game, config.players)
+        return matrix_game(name, config.players)
     except UnknownGame:
         raise UserError(
             f"solve: --game must be one of OpenSpiel's one-shot games or one of "
-            f"{', '.join(catalogue())}; got '{config.game}'"
+            f"{', '.join(catalogue())}; got '{name}'"
         ) from None
 
 
-def as_json(spec: str, solution: "MetaSolution") -> dict[str, Any]:
+def solved(config: Config, solver: MetaSolver, game: Game) -> MetaSolution:
+    """The solution of one solver, whatever its status."""
+    tolerance = config.tolerance
+    return solve(solver, game, config.seed, throw=False, tolerance=tolerance)
+
+
+def as_json(spec: str, solution: MetaSolution) -> dict[str, Any]:
     """The solution as plain values; NaN becomes None."""
-    gaps = solution.gaps
-    fields = {
-        "solver": spec,
-        "status": solution.status.name,
-        "joint": solution.joint.tolist(),
-        "marginals": [m.tolist() for m in solution.marginals],
-        "values": solution.values.tolist(),
-        "gaps": {k: getattr(gaps, k).tolist() for k in ("ne", "cce", "ce")},
-        "seconds": solution.seconds,
-        "diagnostics": dict(solution.diagnostics),
-    }
-    cleaned: dict[str, Any] = files.spelled(fields)
-    return cleaned
-
-
-def page(config: Config) -> None:
-    """Solves the game and prints the solution."""
-    if not 0 <= config.tolerance < 1:
-        raise UserError(f"--tolerance must be in [0, 1); got {config.tolerance}")
-    if config.seed < 0:
-        raise UserError(f"--seed must be at least 0; got {config.seed}")
-    from meta_solvers import get, solve
-
-    if config.equilibria:
-        _list(config)
-        return
-    if config.solver == "all":
-        _compare(config)
-        return
-    solver = get(config.solver)
-    solution = solve(
-        solver, load(config), config.seed, throw=False, tolerance=config.tolerance
+    fields: dict[str, Any] = files.spelled(
+        {
+            "solver": spec,
+            "status": solution.status.name,
+            "joint": solution.joint.tolist(),
+            "marginals": [m.tolist() for m in solution.marginals],
+            "values": solution.values.tolist(),
+            "gaps": {name: getattr(solution.gaps, name).tolist() for name in GAPS},
+            "seconds": solution.seconds,
+            "diagnostics": dict(solution.diagnostics),
+        }
     )
-    if config.run.json:
-        print(json.dumps(as_json(config.solver, solution)))
-    elif config.run.quiet:
-        print(json.dumps(files.spelled(solution.joint.tolist())))
-    else:
-        _show(config.solver, solution)
+    return fields
 
 
-def _show(spec: str, solution: "MetaSolution") -> None:
-    import numpy as np
-
-    print(f"solver     {spec}")
-    print(f"status     {solution.status.name}: {solution.status.value}")
-    print(f"seconds    {solution.seconds:.4f}")
+def as_text(spec: str, solution: MetaSolution) -> str:
+    """The solution for people."""
+    lines = [
+        f"solver     {spec}",
+        f"status     {solution.status.name}: {solution.status.value}",
+        f"seconds    {solution.seconds:.4f}",
+    ]
     with np.printoptions(precision=6, suppress=True, threshold=200):
-        print(f"values     {solution.values}   sum {solution.values.sum():.6g}")
-        for name, sentence in (
-            ("ne", "product of the marginals"),
-            ("cce", "joint, deviations before being told"),
-            ("ce", "joint, deviations after being told"),
-        ):
-            gap = getattr(solution.gaps, name)
-            print(f"{name + ' gap':<10} {gap.sum():.3g}   ({sentence})")
+        total = solution.values.sum()
+        lines.append(f"values     {solution.values}   sum {total:.6g}")
+        for name, sentence in GAPS.items():
+            gap = getattr(solution.gaps, name).sum()
+            lines.append(f"{name + ' gap':<10} {gap:.3g}   ({sentence})")
         for player, own in enumerate(solution.marginals):
-            print(f"player {player}   {own}")
-        print(f"joint\n{solution.joint}")
-    for key, value in solution.diagnostics.items():
-        print(f"{key:<10} {value}")
+            lines.append(f"player {player}   {own}")
+        lines.append(f"joint\n{solution.joint}")
+        lines += [f"{key:<10} {value}" for key, value in solution.diagnostics.items()]
+    return "\n".join(lines)
 
 
-def _list(config: Config) -> None:
+def every_equilibrium(game: Game) -> Answer:
     """Every Nash equilibrium: extreme ones where there is a continuum."""
-    import numpy as np
+    from meta_solvers import nash, two_action
 
-    from metaspiel.nfg.gaps import expected
-    from metaspiel.nfg.simplex import product
-
-    game = load(config)
     if set(game.actions) == {2}:
-        from meta_solvers import two_action
-
-        profiles = [list(p) for p in two_action.equilibria(game)]
+        profiles = [list(profile) for profile in two_action.equilibria(game)]
     elif game.players == 2:
-        from meta_solvers import nash
-
-        profiles = [list(p) for p in nash.equilibria(game)]
+        profiles = [list(profile) for profile in nash.equilibria(game)]
     else:
         raise UserError(
             "--equilibria: the game must have two players, or two actions each; got "
             f"actions {list(game.actions)}"
         )
-    marginals = [[np.asarray(own) for own in profile] for profile in profiles]
-    values = [expected(game, product(profile)) for profile in marginals]
-    if config.run.json:
-        pairs = [
-            {"marginals": [own.tolist() for own in profile], "values": value.tolist()}
-            for profile, value in zip(marginals, values, strict=True)
-        ]
-        print(json.dumps(files.spelled(pairs)))
-        return
+    pairs, lines = [], []
     with np.printoptions(precision=6, suppress=True):
-        for number, (profile, value) in enumerate(zip(marginals, values, strict=True)):
-            print(f"{number:3d}  values {value}  " + "  ".join(map(str, profile)))
+        for number, profile in enumerate(profiles):
+            value = nfg.expected(game, nfg.product(profile))
+            marginals = [own.tolist() for own in profile]
+            pairs.append({"marginals": marginals, "values": value.tolist()})
+            shown = "  ".join(map(str, profile))
+            lines.append(f"{number:3d}  values {value}  {shown}")
+    text = "\n".join(lines)
+    return Answer(summary=pairs, text=text, terse=text)
 
 
-def _compare(config: Config) -> None:
-    from meta_solvers import get, names, solve
-    from meta_solvers.base import check
-    from meta_solvers.registry import solver_class, takes_solvers
+def compared(config: Config, game: Game) -> Answer:
+    """Every solver that applies to the game, and why the others do not."""
+    from rich.table import Table
 
-    game = load(config)
-    solved, refused = [], []
+    table = Table("solver", "concept", "status", *(f"{name} gap" for name in GAPS))
+    for column in ("value sum", "values", "seconds"):
+        table.add_column(column, justify="right")
+    answers, refused = [], []
     for name in names():
         try:
             if takes_solvers(solver_class(name)):
@@ -186,32 +178,16 @@ def _compare(config: Config) -> None:
             solver = get(name)
             check(solver, game)
         except UserError as error:
-            refused.append((name, str(error)))
+            refused.append(f"not applicable: {name}: {error}")
             continue
-        solution = solve(
-            solver, game, config.seed, throw=False, tolerance=config.tolerance
-        )
-        solved.append((name, solver, solution))
-    if config.run.json:
-        print(json.dumps([as_json(name, solution) for name, _, solution in solved]))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*("solver", "concept", "status", "ne gap", "cce gap", "ce gap"))
-    for column in ("value sum", "values", "seconds"):
-        table.add_column(column, justify="right")
-    for name, solver, solution in solved:
-        gaps = [float(getattr(solution.gaps, k).sum()) for k in ("ne", "cce", "ce")]
-        line = [name, solver.concept, solution.status.name]
-        line += [f"{gap:.2g}" for gap in gaps]
-        line += [f"{solution.values.sum():.5g}"]
-        line += [" ".join(f"{v:.4g}" for v in solution.values)]
-        table.add_row(*line, f"{solution.seconds:.4f}")
-    console = Console(width=None if sys.stdout.isatty() else 150)
-    console.print(table)
-    for name, why in refused:
-        console.print(f"not applicable: {name}: {why}", highlight=False, soft_wrap=True)
+        solution = solved(config, solver, game)
+        answers.append(as_json(name, solution))
+        gaps = [f"{getattr(solution.gaps, gap).sum():.2g}" for gap in GAPS]
+        values = " ".join(f"{v:.4g}" for v in solution.values)
+        numbers = (f"{solution.values.sum():.5g}", values, f"{solution.seconds:.4f}")
+        table.add_row(name, solver.concept, solution.status.name, *gaps, *numbers)
+    text = "\n".join([console(table), *refused])
+    return Answer(summary=answers, text=text, terse=text)
 
 
 if __name__ == "__main__":

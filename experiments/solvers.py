@@ -5,18 +5,16 @@ Example: python -m experiments.solvers
 """
 
 import dataclasses
-import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from experiments.lab import report
 from experiments.lab.options import Flat, Printing
-from experiments.lab.page import main
-from metaspiel import files
+from experiments.lab.page import Answer, main
+from meta_solvers import MetaSolver, names
+from meta_solvers.registry import solver_class, takes_solvers
 from metaspiel.nfg.errors import UserError
-
-if TYPE_CHECKING:
-    from meta_solvers import MetaSolver
 
 
 @dataclass(frozen=True)
@@ -30,31 +28,59 @@ class Config:
     run: Flat[Printing] = Printing()
 
 
-def facts(name: str) -> dict[str, Any]:
-    """What the class of a solver says about itself."""
-    from meta_solvers.registry import solver_class, takes_solvers
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the class of a solver says about itself; fields with their defaults."""
 
-    solver = solver_class(name)
-    wraps = takes_solvers(solver)
-    concept, players = ("as inside", "as inside") if wraps else _promise(solver)
-    defaults = {
-        f.name: f.default if f.default is not dataclasses.MISSING else None
-        for f in dataclasses.fields(solver)
-        if f.name not in wraps
-    }
-    first = (solver.__doc__ or "").strip().splitlines()[0]
-    return {
-        "name": f"{name}(...)" if wraps else name,
-        "concept": concept,
-        "players": players,
-        "source": solver.source,
-        "maximises": solver.maximises or first.rstrip("."),
-        "fields": defaults,
-        "documentation": solver.__doc__,
-    }
+    name: str
+    concept: str
+    players: str
+    source: str
+    maximises: str
+    fields: dict[str, Any]
+    documentation: str | None
+
+    @classmethod
+    def of(cls, name: str) -> "Facts":
+        """The facts of the solver with this name."""
+        solver = solver_class(name)
+        wraps = takes_solvers(solver)
+        concept, players = ("as inside", "as inside") if wraps else _promise(solver)
+        first = (solver.__doc__ or "").strip().splitlines()[0]
+        return cls(
+            name=f"{name}(...)" if wraps else name,
+            concept=concept,
+            players=players,
+            source=solver.source,
+            maximises=solver.maximises or first.rstrip("."),
+            fields={
+                f.name: None if f.default is dataclasses.MISSING else f.default
+                for f in dataclasses.fields(solver)
+                if f.name not in wraps
+            },
+            documentation=solver.__doc__,
+        )
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The facts as JSON holds them."""
+        plain = {k: v if _plain(v) else str(v) for k, v in self.fields.items()}
+        return dataclasses.asdict(self) | {"fields": plain}
+
+    @property
+    def text(self) -> str:
+        """The facts for people."""
+        defaults = [f"  {name} = {value}" for name, value in self.fields.items()]
+        head = f"{self.name}   concept: {self.concept}   {self.source}\n"
+        parts = [head, f"{self.documentation}", "\nfields and defaults:", *defaults]
+        return "\n".join(parts)
 
 
-def _promise(solver: "type[MetaSolver]") -> tuple[str, str]:
+def _plain(value: Any) -> bool:
+    return isinstance(value, str | int | float | list | tuple | dict | None)
+
+
+def _promise(solver: type[MetaSolver]) -> tuple[str, str]:
     """Concept and number of players, with default fields where they depend on them."""
     needs = any(
         f.default is f.default_factory is dataclasses.MISSING
@@ -68,61 +94,45 @@ def _promise(solver: "type[MetaSolver]") -> tuple[str, str]:
     return usual.concept, players
 
 
-def table() -> list[dict[str, Any]]:
+def table() -> list[Facts]:
     """Facts of every solver whose package is installed."""
-    from meta_solvers import names
-
     rows = []
     for name in names():
         try:
-            rows.append(facts(name))
+            rows.append(Facts.of(name))
         except UserError:  # its package is missing; --name says which
             continue
     return rows
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
+def markdown(rows: list[Facts]) -> str:
     """The table as the README has it."""
-    from experiments.lab import report
-
     head = ("name", "concept", "players", "selects or maximises", "source")
-    keys = ("concept", "players", "maximises")
     lines = [
-        [f"`{row['name']}`", *(row[key] for key in keys), row["source"] or "-"]
+        [f"`{row.name}`", row.concept, row.players, row.maximises, row.source or "-"]
         for row in rows
     ]
     return report.markdown(head, lines)
 
 
-def page(config: Config) -> None:
-    """Prints the list or one entry."""
+def page(config: Config) -> Answer:
+    """The list, or one entry."""
     if config.name is not None:
-        entry = facts(config.name)
-        if config.run.json:
-            print(json.dumps(files.spelled(entry), default=str))
-            return
-        print(f"{entry['name']}   concept: {entry['concept']}   {entry['source']}\n")
-        print(entry["documentation"])
-        print("\nfields and defaults:")
-        for field, default in entry["fields"].items():
-            print(f"  {field} = {default}")
-        return
+        entry = Facts.of(config.name)
+        return Answer(summary=entry.record, text=entry.text, terse=entry.text)
     rows = table()
-    if config.run.json:
-        print(json.dumps(files.spelled(rows), default=str))
-    elif config.markdown:
-        print(markdown(rows), end="")
-    else:
-        from rich.console import Console
-        from rich.table import Table
+    text = markdown(rows).rstrip("\n") if config.markdown else _drawn(rows)
+    return Answer(summary=[row.record for row in rows], text=text, terse=text)
 
-        shown = Table("name", "concept", "players", "selects or maximises", "fields")
-        for row in rows:
-            fields = ", ".join(f"{k}={v}" for k, v in row["fields"].items())
-            shown.add_row(
-                row["name"], row["concept"], row["players"], row["maximises"], fields
-            )
-        Console(width=None if sys.stdout.isatty() else 150).print(shown)
+
+def _drawn(rows: list[Facts]) -> str:
+    from rich.table import Table
+
+    shown = Table("name", "concept", "players", "selects or maximises", "fields")
+    for row in rows:
+        fields = ", ".join(f"{k}={v}" for k, v in row.fields.items())
+        shown.add_row(row.name, row.concept, row.players, row.maximises, fields)
+    return report.console(shown)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A run between two iterations as one file of tensors, whole or absent."""
+"""Checkpoints of a run: one file of tensors, written atomically."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ from metaspiel.learn.students import Students
 from metaspiel.nfg.game import Game
 
 FIGURES = ("score", "deviation", "won", "drawn")
-"""Of the games of a pair, for the first side: the last axis of arrays of results."""
+"""Results of a pair's games for the first side: the last axis of arrays."""
 _DRAWS = 10_000  # resamples of an interval
 
 Numbers = Callable[..., np.random.Generator]

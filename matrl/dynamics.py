@@ -28,14 +28,14 @@ BOX = 0.05
 
 @runtime_checkable
 class Rule(Protocol):
-    """How the players' probabilities move from step to step."""
+    """Protocol of learning rules: one step of the players' probabilities."""
 
     def step(self, games: Games, point: Pairs, uniform: Pairs) -> Pairs:
         """The next point of each game.
 
         Args:
-          games: the games.
-          point: where each game is.
+          games: the games to play.
+          point: probabilities of action 0 in each game.
           uniform: this step's random numbers in [0, 1), for rules that draw.
         """
         ...
@@ -232,13 +232,13 @@ def path(
     seed: int = 0,
     start: tuple[float, float] = START,
 ) -> Float64[ndarray, "T B 2"]:
-    """All points of ``points``, T = steps + 1."""
+    """The points of all games as one array, T = steps + 1."""
     return np.stack(list(points(rule, games, steps, seed, start)))
 
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """When each game converged.
+    """Steps at which games converged.
 
     Attributes:
       first: first step at which the point is within ``BOX`` of an equilibrium, counted
@@ -260,7 +260,7 @@ def race(
     seed: int = 0,
     start: tuple[float, float] = START,
 ) -> Race:
-    """Runs all games to the end and says when each converged."""
+    """Runs all games to the end and reports when each converged."""
     first = np.full(games.count, -1)
     outside = np.full(games.equilibria.shape[:2], -1)  # last step outside each box
     point = np.empty((games.count, 2))

@@ -1,4 +1,4 @@
-"""One iteration of MATRL, of its ablations and of its controls: the same lines for all.
+"""The iteration that MATRL, its ablations and its controls share.
 
 play -> trial step -> meta-game -> gate -> aggregate -> best response
 """
@@ -32,12 +32,12 @@ _GATE, _DRAW = 1, 2  # stages of an iteration that draw numbers of their own
 
 @dataclass(frozen=True, eq=False)
 class MATRLRun:
-    """A run between two iterations.
+    """The state of a run between two iterations.
 
     Attributes:
       iteration: iterations done.
-      seed: of the run.
-      agents: who play next.
+      seed: seed of the run.
+      agents: the agents that play next.
     """
 
     iteration: int
@@ -47,12 +47,12 @@ class MATRLRun:
 
 @dataclass(frozen=True, eq=False)
 class Gated:
-    """What the gate decided.
+    """How much of its step each agent keeps, and the meta-game that decided it.
 
     Attributes:
       rho: share of its present policy that each agent keeps.
       game: the meta-game; None where none was asked.
-      choice: its equilibrium.
+      choice: the equilibrium chosen; None without a meta-game.
     """
 
     rho: Float64[ndarray, " N"]
@@ -61,7 +61,7 @@ class Gated:
 
 
 def start(game: MarkovGame, settings: Settings, seed: int) -> MATRLRun:
-    """Agents that have learned nothing.
+    """The state before the first iteration, with untrained agents.
 
     Raises:
       UserError: agents share one network, which cannot be mixed one by one.
@@ -77,7 +77,7 @@ def start(game: MarkovGame, settings: Settings, seed: int) -> MATRLRun:
 def step(
     game: MarkovGame, method: Method, settings: Settings, state: MATRLRun
 ) -> tuple[MATRLRun, dict[str, Any]]:
-    """One iteration; the next state, and its metrics as JSON can hold them.
+    """Runs one iteration; returns the next state and its metrics as JSON can hold them.
 
     Of the agents that played: ``returns``, the mean team return of the first episode of
     every environment, ``returns_own`` and ``length``. Of what followed: ``rho``,
@@ -141,7 +141,7 @@ def step(
 
 @torch.no_grad()
 def exploitability(game: Judged, who: Policies, state: MATRLRun) -> float:
-    """How far the present policies are from an equilibrium (NashConv)."""
+    """The present policies' distance from an equilibrium (NashConv)."""
     seen = torch.from_numpy(game.situations).expand(game.agents, -1, -1)
     played = who.at(state.agents.actor.weights, seen)
     assert isinstance(played, Categorical)
@@ -161,7 +161,7 @@ class _Clock:
 
 
 def _split(settings: Settings) -> tuple[Int64[Tensor, " m"], Int64[Tensor, " k"]]:
-    """Samples that learn, and samples that judge: the last environments, or all."""
+    """Samples for updates, and for the meta-game: the last environments, or all."""
     shape = settings.ppo.batch // settings.ppo.envs, settings.ppo.envs
     samples = torch.arange(settings.ppo.batch).view(shape)
     judges = samples.flatten()
@@ -181,7 +181,7 @@ def _trial(
     state: MATRLRun,
     fit: Batch,
 ) -> tuple[Trainable, ppo.Improved, Trainable]:
-    """Independent improvement of all actors and critics."""
+    """Trial step: independent updates of all actors and critics."""
     steps = settings.ppo.steps
     longer = steps + (settings.br_steps if method.longer else 0)
     trial, facts = ppo.improve(
@@ -207,7 +207,7 @@ def _gate(
     judges: Int64[Tensor, " k"],
     state: MATRLRun,
 ) -> Gated:
-    """How much each agent keeps of its present policy."""
+    """The share of its present policy that each agent keeps."""
     agents = len(batch.advantage)
     rng = stream(state.seed, state.iteration + 1, _GATE)
     if method.gate == "random":
@@ -235,7 +235,7 @@ def _aggregate(
     fit: Batch,
     rng: np.random.Generator,
 ) -> Trainable:
-    """The actors that keep shares ``rho`` of their present policies."""
+    """Actors that keep shares ``rho`` of their present policies."""
     if settings.aggregate == "mixture":
         return draw(rho, now, trial, rng)
     mean = blend(rho, now, trial)

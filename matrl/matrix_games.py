@@ -1,4 +1,4 @@
-"""Two-player games of two actions each, many at once: random classes and named ones.
+"""Many two-player games of two actions each: random classes and named games.
 
 Classes, start and convergence rule are those of Wen et al., MATRL, section 5.1 and
 appendix; the draws follow their released script, so seeds 0, 1, ... give its games.
@@ -92,7 +92,7 @@ class Games:
         )
 
     def mixed(self) -> Float64[ndarray, "B 2"]:
-        """The last equilibrium of each game: where there is one, the mixed one."""
+        """The mixed equilibrium of each game, or else its last pure one."""
         last = (~np.isnan(self.equilibria[..., 0])).sum(axis=1) - 1
         return self.equilibria[np.arange(self.count), last]
 
@@ -228,5 +228,5 @@ def _harmony() -> Entry:
 
 
 def gather(names: Sequence[str]) -> Games:
-    """Named games, one a row."""
+    """The named games as one batch."""
     return Games.of(np.stack([named(name).game.payoffs for name in names]))

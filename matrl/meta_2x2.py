@@ -41,7 +41,7 @@ class MetaGames:
 
 @dataclass(frozen=True, eq=False)
 class Listed:
-    """All equilibria of B meta-games.
+    """All equilibria of B meta-games, of at most nine candidates each.
 
     Attributes:
       switch: probability of switching ``[B, 9, player]``, NaN where not one.
@@ -53,7 +53,7 @@ class Listed:
 
 
 def scaled(gain: Float64[ndarray, "B 2 2"]) -> Float64[ndarray, "B 2 2"]:
-    """Each player's gains as a fraction of its largest: scale moves no equilibrium.
+    """Each player's gains as a fraction of its largest gain.
 
     A player with no gain at all (its predicted policy is the current one) keeps zeros.
     """
@@ -72,7 +72,7 @@ def regret(
     """What each player gains by its better policy, as a fraction of its largest gain.
 
     Args:
-      meta: the games.
+      meta: the meta-games.
       rho: probability with which each player keeps its policy.
     """
     gain = scaled(meta.gain)
@@ -90,8 +90,8 @@ def choose(
     """One equilibrium of each game, as probabilities of keeping, rho.
 
     Args:
-      meta: the games.
-      listed: their equilibria.
+      meta: the meta-games.
+      listed: all equilibria of these games.
       select: "random": uniform over the list (the paper's); "first": pure before mixed,
         keeping before switching; "max_welfare": largest sum of payoffs;
         "risk_dominant": largest product of losses from deviating alone. Ties go to the
@@ -118,7 +118,7 @@ def choose(
 
 
 def _welfare(meta: MetaGames, listed: Listed) -> tuple[ndarray, ndarray]:
-    """Sum of payoffs of each candidate ``[B, 9]``, and the games' unit ``[B]``."""
+    """Sum of payoffs at each candidate ``[B, 9]``, and payoff units ``[B]``."""
     total = meta.payoffs.sum(axis=1)
     chances = np.stack([1 - listed.switch, listed.switch], axis=-1)
     score = np.einsum("brc,bkr,bkc->bk", total, chances[:, :, 0], chances[:, :, 1])
@@ -126,7 +126,7 @@ def _welfare(meta: MetaGames, listed: Listed) -> tuple[ndarray, ndarray]:
 
 
 def _risk(meta: MetaGames, listed: Listed) -> tuple[ndarray, ndarray]:
-    """Product of losses from leaving each candidate alone ``[B, 9]``; unit 1."""
+    """Product of losses from leaving each candidate alone ``[B, 9]``; units are 1."""
     gain = scaled(meta.gain)
     own, other = listed.switch, listed.switch[..., ::-1]
     at = gain[:, None, :, 0] * (1 - other) + gain[:, None, :, 1] * other

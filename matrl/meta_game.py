@@ -21,11 +21,11 @@ from metaspiel.nfg.simplex import marginals
 
 @dataclass(frozen=True, eq=False)
 class MetaGame:
-    """What N agents gain over the profile in which all keep their policies.
+    """Gains of N agents over the profile in which all keep their policies.
 
     Attributes:
       payoffs: of every profile, action 0 to keep and 1 to move; 0 where all keep.
-      errors: their standard errors, samples taken as independent.
+      errors: standard errors of the payoffs, samples taken as independent.
     """
 
     payoffs: Float64[ndarray, "N *actions"]
@@ -33,7 +33,7 @@ class MetaGame:
 
 
 def profiles(agents: int) -> Float64[ndarray, "C N"]:
-    """Who moves in each of the ``C = 2**N`` profiles, agent 0 slowest."""
+    """Movers in each of the ``C = 2**N`` profiles, agent 0 varying slowest."""
     return np.indices((2,) * agents).reshape(agents, -1).T.astype(float)
 
 
@@ -43,11 +43,13 @@ def estimate(
     clip: float = float("inf"),
     most: float = 1e6,
 ) -> MetaGame:
-    """``G_i(b) = mean_t (w_t(b) - 1) A_{i,t}``, w the product of the movers' ratios.
+    """Estimates a meta-game from samples by importance weighting.
+
+    ``G_i(b) = mean_t (w_t(b) - 1) A_{i,t}``, w the product of the movers' ratios.
 
     Args:
       log_ratios: of each agent's trial policy to the one that played, at the samples.
-      advantages: of each agent at the samples.
+      advantages: advantages of each agent at the samples.
       clip: by which the product may leave 1.
       most: largest single ratio that is believed.
 
@@ -99,9 +101,9 @@ def choose(
     """A Nash equilibrium of a meta-game.
 
     Args:
-      game: to solve.
-      solver: which equilibrium.
-      rng: where it is drawn.
+      game: the meta-game to solve.
+      solver: the solver that selects the equilibrium.
+      rng: random generator, for solvers that draw.
       cautious: standard errors by which moved profiles are valued lower.
 
     Raises:

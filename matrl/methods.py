@@ -1,4 +1,4 @@
-"""MATRL, its ablations and its controls, as values of one kind.
+"""MATRL, its ablations and its controls.
 
 Wen et al., "A Game-Theoretic Approach to Multi-Agent Trust Region Optimization". An
 iteration takes a trial step, asks a gate how much of it each agent keeps, and may
@@ -16,7 +16,7 @@ Gate = Literal["predicted", "current", "nash", "random"]
 
 @dataclass(frozen=True)
 class Method:
-    """What an iteration does after the trial step.
+    """A method: what an iteration does after the trial step.
 
     Attributes:
       gate: how much of the trial step is kept: "predicted" all of it, "current" none,
@@ -34,7 +34,7 @@ class Method:
 
     @property
     def asks(self) -> bool:
-        """Whether it needs the trial policies' probabilities of the samples."""
+        """Whether the method needs the trial policies' probabilities of the samples."""
         return self.respond or self.gate == "nash"
 
 
@@ -67,9 +67,9 @@ class Settings:
     """Hyper-parameters of an iteration.
 
     Attributes:
-      ppo: of the learners.
+      ppo: hyper-parameters of the learners.
       br_steps: K_BR, Adam steps of the best response.
-      br_rate: their rate.
+      br_rate: Adam's learning rate of best responses.
       br_clip: c-bar, by which a sample's weight in the best response may leave 1.
       meta_clip: c_m, by which a profile's joint ratio may leave 1 in the meta-game;
         ``inf`` for the unclipped estimator.

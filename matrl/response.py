@@ -1,4 +1,4 @@
-"""What follows the meta-game: the aggregated agents, and the best response to them."""
+"""Aggregation of the agents by the meta-game, and the best response to them."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from metaspiel.learn.batches import Batch
 def mixed_ratio(
     rho: Float64[ndarray, " N"], ratios: Float32[Tensor, "N M"]
 ) -> Float32[Tensor, "N M"]:
-    """``rho + (1 - rho) r``: of the mixture of both policies to the one that played."""
+    """Ratio of the mixture to the policy that played: ``rho + (1 - rho) r``."""
     share = torch.from_numpy(rho).float()[:, None]
     return share + (1 - share) * ratios
 
@@ -24,7 +24,7 @@ def mixed_ratio(
 def weights(
     rho: Float64[ndarray, " N"], ratios: Float32[Tensor, "N M"], clip: float
 ) -> Float32[Tensor, "N M"]:
-    """How much likelier the others made each sample than those who played it.
+    """Importance weights of samples: the co-players' mixtures to those that played.
 
     ``w_i = clip(prod_{j != i} (rho_j + (1 - rho_j) r_j), 1 - clip, 1 + clip)``. The
     data come from the policies that played and the response is to the aggregated ones,
@@ -32,8 +32,8 @@ def weights(
 
     Args:
       rho: shares of the policies that played.
-      ratios: of the trial policies to them.
-      clip: c-bar.
+      ratios: ratios of the trial policies to them.
+      clip: c-bar, the largest deviation of a weight from 1.
     """
     mixed = mixed_ratio(rho, ratios)
     agents = len(mixed)
@@ -44,7 +44,7 @@ def weights(
 
 
 def blend(rho: Float64[ndarray, " N"], now: Trainable, then: Trainable) -> Trainable:
-    """``rho now + (1 - rho) then`` in weights and moments; exact copies at 0 and 1.
+    """Weights and moments averaged as ``rho now + (1 - rho) then``; exact at 0 and 1.
 
     Adam's count of steps is that of the learner with the larger share.
     """
@@ -63,7 +63,7 @@ def draw(
     then: Trainable,
     rng: np.random.Generator,
 ) -> Trainable:
-    """Either learner for each agent: ``now`` with probability rho."""
+    """Draws a learner for each agent: ``now`` with probability rho, else ``then``."""
     keeps = (rng.random(len(rho)) < rho).astype(np.float64)
     return blend(keeps, now, then)
 
@@ -78,7 +78,7 @@ def distill(
     steps: int,
     rate: float,
 ) -> Trainable:
-    """Fits the mixture of both policies at the batch's observations.
+    """Actors trained to imitate the mixture of both policies on the batch.
 
     Minimises ``rho KL(now || x) + (1 - rho) KL(then || x)``, which differs from the
     divergence of the mixture from x by a constant. Only agents with a share strictly
@@ -86,13 +86,13 @@ def distill(
 
     Args:
       rho: shares of ``now``.
-      policies: of the agents.
-      start: where to begin.
-      now: one component.
-      then: the other.
-      batch: whose observations, as often as they were seen.
-      steps: of Adam.
-      rate: of Adam.
+      policies: policies of the agents.
+      start: the actors to begin with.
+      now: the present actors, one component of the mixture.
+      then: the trial actors, the other component.
+      batch: source of observations, weighted by how often they were seen.
+      steps: Adam steps.
+      rate: Adam's learning rate.
     """
     who = [i for i, share in enumerate(rho) if 0 < share < 1]
     new = Trainable.fresh(start.weights.clone())

@@ -26,7 +26,7 @@ class Rotation:
 
     Attributes:
       curvature: c, of a player's own loss.
-      coupling: k.
+      coupling: k, of the term that the players share.
     """
 
     curvature: float = 1.0
@@ -67,7 +67,7 @@ class Rotation:
 
 @dataclass(frozen=True)
 class Trace:
-    """A run of a method.
+    """The points of a run, and the shares kept in its meta-games.
 
     Attributes:
       points: ``[T, B, 2]``, T = steps + 1 with the start.
@@ -92,7 +92,7 @@ def run(
     select: str = "random",
     seed: int = 0,
 ) -> Trace:
-    """Runs a method from B starting points; all its steps have size ``rate``.
+    """Runs a method from B starting points; all methods have step size ``rate``.
 
     Raises:
       UserError: the method is unknown, or a number is out of range.
@@ -134,7 +134,7 @@ def _step(
     select: str,
     uniform: ndarray,
 ) -> tuple[ndarray, ndarray]:
-    """The next points, and the shares kept in the meta-game."""
+    """The next points, and the shares kept in the meta-games."""
     plain = point - rate * game.gradient(point, point)
     rho = np.full(point.shape, np.nan)
     if method == "gd":
@@ -152,7 +152,7 @@ def _step(
 
 
 def first_within(norms: Float64[ndarray, "T B"], radius: float) -> list[int | None]:
-    """First step at which each norm is below ``radius``; None if never."""
+    """The first step at which each norm is below ``radius``; None if none is."""
     inside = norms < radius
     steps = np.where(inside.any(axis=0), inside.argmax(axis=0), -1)
     return [int(step) if step >= 0 else None for step in steps]

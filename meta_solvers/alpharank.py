@@ -1,4 +1,4 @@
-"""Alpha-Rank: joint actions ranked by how long evolution stays at each."""
+"""Alpha-Rank: joint actions ranked by the stationary mass of an evolutionary chain."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A regret threshold that falls while the loop goes on, for RRD and R3D."""
+"""Regret thresholds that fall in the course of the PSRO loop, for RRD and R3D."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from metaspiel.nfg.game import Game
 
 
 class Annealed(MetaSolver):
-    """What solvers with a threshold share; the fields are declared by each of them.
+    """Base class of solvers with an annealed threshold, who declare the fields.
 
     With ``final``, the answer of an iteration is that of the same solver with one fixed
     threshold, which the diagnostics name.
@@ -25,7 +25,7 @@ class Annealed(MetaSolver):
         return super().objection(game, progress) or self._unknown(progress)
 
     def _unknown(self, progress: Progress | None) -> str | None:
-        """What must be known of the loop for a threshold, and is not."""
+        """What is missing from ``progress`` to compute a threshold, or None."""
         if self.final is None:
             return None
         if progress is None:
@@ -36,7 +36,7 @@ class Annealed(MetaSolver):
         if self.over is None and progress.horizon is None:
             return (
                 "over must say in how many iterations the threshold falls to final; "
-                "got none, and the loop knows no horizon"
+                "got none, and the loop knows no horizon (name one)"
             )
         return None
 
@@ -51,7 +51,7 @@ class Annealed(MetaSolver):
         return replace(result, diagnostics={**result.diagnostics, "threshold": now})
 
     def threshold_at(self, progress: Progress | None) -> float:
-        """The threshold of one iteration: linear, then ``final``.
+        """The threshold of one iteration: linear in the iteration, then ``final``.
 
         Raises:
           UserError: too little is known of the loop.
@@ -68,7 +68,7 @@ class Annealed(MetaSolver):
         return self.threshold + part * (self.final - self.threshold)
 
     def fixed_threshold(self) -> float:
-        """The threshold, where the progress of a loop does not change it."""
+        """The threshold of a solver without annealing."""
         return self.threshold_at(None)
 
     def check_threshold(self) -> None:

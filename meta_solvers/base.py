@@ -1,4 +1,4 @@
-"""What a meta-solver is, what it answers, and the one front door ``solve``."""
+"""``MetaSolver``, the base class of all solvers, and checks before a game is solved."""
 
 import math
 import typing
@@ -34,7 +34,7 @@ Fact = TypeVar("Fact")
 
 
 def fact(compute: Callable[[Any], Fact]) -> Fact:
-    """A property in the place of a class fact, for facts that depend on the fields.
+    """A read-only property in place of a class attribute that depends on the fields.
 
     It is ``property``; type checkers, which let no property override an attribute, see
     an attribute::
@@ -74,11 +74,11 @@ class MetaSolver(ABC):
     source: ClassVar[str] = ""
 
     def refuses(self, game: Game) -> str | None:
-        """Why this solver cannot take ``game``, beyond its number of players."""
+        """The reason to refuse ``game`` other than its number of players, or None."""
         return None
 
     def objection(self, game: Game, progress: Progress | None) -> str | None:
-        """What ``check`` asks: ``refuses``, unless a solver reads ``progress``."""
+        """The reason to refuse ``game`` at this progress of the loop, or None."""
         return self.refuses(game)
 
     @abstractmethod
@@ -88,7 +88,7 @@ class MetaSolver(ABC):
     def answer(
         self, game: Game, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
-        """What ``solve`` calls: ``distribution``, unless a solver reads ``progress``.
+        """The answer to ``game``: ``distribution``, unless a solver reads ``progress``.
 
         The same arguments get the same answer: a solver keeps no state.
         """
@@ -115,9 +115,9 @@ def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> N
     """Raises a ``UserError`` when ``solver`` cannot take ``game``.
 
     Args:
-      solver: who is asked.
-      game: what it would be given.
-      progress: how far the loop is that would ask; None outside of a loop.
+      solver: the solver to be asked.
+      game: the game to be solved.
+      progress: progress of the loop that asks; None outside of a loop.
     """
     name = type(solver).__name__
     hints = typing.get_type_hints(type(solver))
@@ -145,10 +145,10 @@ def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> N
 
 
 def summands(concept: Concept, game: Game) -> Float64[ndarray, " N"]:
-    """How many gains a player's gap adds up ``[N]``: for CE one a recommendation."""
+    """The number of gains that each player's gap sums ``[N]``; for CE its actions."""
     return np.array(game.actions if concept == "ce" else [1.0] * game.players, float)
 
 
 def failure(game: Game, status: Status, **diagnostics: Any) -> Answer:
-    """An answer that has no joint, and says why."""
+    """An answer without a joint, with a status that says why."""
     return Answer(np.full(game.actions, np.nan), status, 0.0, diagnostics)

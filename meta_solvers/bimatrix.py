@@ -106,7 +106,7 @@ class _Tableau:
         return point
 
     def state(self) -> bytes:
-        """The basis, as something to compare."""
+        """The sorted basis as bytes, to compare bases."""
         return bytes(np.sort(self.basis).tobytes())
 
 
@@ -261,7 +261,7 @@ def integer_program(
 def polished(
     row: ndarray, column: ndarray, x: ndarray, y: ndarray
 ) -> tuple[ndarray, ndarray]:
-    """The nearest point at which the supports of x and y are exactly indifferent."""
+    """The nearest profile that makes the supports of x and y exactly indifferent."""
 
     def mended(payoff: ndarray, own: ndarray, other: ndarray) -> ndarray:
         support, used = np.flatnonzero(other > 1e-7), np.flatnonzero(own > 1e-7)

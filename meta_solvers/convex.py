@@ -32,7 +32,7 @@ _PURE = 0.99  # mass that a target named after one joint action puts on it
 
 @dataclass(frozen=True, kw_only=True)
 class EntropySolver(MetaSolver):
-    """What the entropy family shares.
+    """Base class of the entropy solvers.
 
     Attributes:
       target: the joint to stay close to: "uniform", "welfare" (0.99 on the joint action
@@ -110,7 +110,7 @@ class EntropySolver(MetaSolver):
         return self.epsilon
 
     def most(self, game: Game) -> Any:
-        """What a soft epsilon may rise to: None for the default."""
+        """Upper bound of a soft epsilon; None for the default."""
         return None
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
@@ -214,7 +214,7 @@ class MaxWelfareMaxEntropyCE(MaxWelfareMaxEntropyCCE):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxStrengthCCE(EntropySolver):
-    """The CCE whose deviations lose as much as ``rho`` makes worth it (MSCCE).
+    """The epsilon-CCE that trades losses from deviating against entropy (MSCCE).
 
     The soft epsilon is drawn towards minus ``strength`` standard deviations of payoff
     and may rise to plus as much, so there always is an answer. It need not be an
@@ -258,7 +258,7 @@ class MaxStrengthCCE(EntropySolver):
 
 @dataclass(frozen=True, kw_only=True)
 class MaxStrengthCE(MaxStrengthCCE):
-    """The CE whose deviations lose as much as ``rho`` makes worth it (MSCE)."""
+    """The epsilon-CE that trades losses from deviating against entropy (MSCE)."""
 
     concept: ClassVar[Concept] = "ce"
 

@@ -19,7 +19,7 @@ LP_MARGIN = 1e-9
 def survivors(
     game: Game, mixed: bool, weak: bool, every_member: bool
 ) -> tuple[tuple[int, ...], ...]:
-    """The actions of each player that iterated elimination leaves, in order.
+    """The actions of each player that survive iterated elimination, in order.
 
     Args:
       game: payoffs are compared as fractions of each player's range.
@@ -74,7 +74,7 @@ def _dominated(
 def _beats(
     gain: Float64[ndarray, "K M"], weak: bool, margin: float
 ) -> Bool[ndarray, " K"]:
-    """Which rows of gains over one action make it dominated."""
+    """Rows whose gains over one action are such that they dominate it."""
     lowest = gain.min(axis=1)
     if weak:
         return (lowest >= -margin) & (gain.max(axis=1) > 1e3 * margin)

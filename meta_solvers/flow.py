@@ -12,10 +12,10 @@ from metaspiel.nfg.game import Game
 from metaspiel.nfg.simplex import project
 
 Profile = list[ndarray]
-"""For each player mixed strategies ``[B, A_p]``."""
+"""Mixed strategies ``[B, A_p]`` of each player."""
 
 Flow = Callable[[Profile], tuple[Profile, ndarray]]
-"""Profile -> (growth of each action ``[B, A_p]`` a player, criterion ``[B]``)."""
+"""Maps a profile to growth rates ``[B, A_p]`` for each player and criterion ``[B]``."""
 
 _LOCAL_ERROR = 1e-3  # change of a profile that an adaptive step may get wrong
 _STEP_SHARE = 0.5  # ... and how much of its own length
@@ -28,7 +28,7 @@ Each = Float64[ndarray, " B"]
 
 @runtime_checkable
 class Rules(Protocol):
-    """What a flow's solver decides; see ``ReplicatorDynamics`` for the fields."""
+    """Steps and stopping rule of a flow; see ``ReplicatorDynamics`` for fields."""
 
     @property
     def step(self) -> str: ...
@@ -48,7 +48,7 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
-    """Where a batch of flows ended.
+    """End points of a batch of flows.
 
     Attributes:
       profile: mixed strategies ``[B, A_p]`` a player: last, average or best.
@@ -180,7 +180,7 @@ def _met(
     rules: Rules,
     allowed: ndarray,
 ) -> Bool[ndarray, " B"]:
-    """Whether what will be returned meets the rule; averages are asked at times."""
+    """Whether the returned profile would meet the stopping rule at this step."""
     if rules.iterate != "average":
         return criterion <= allowed
     if step % 8 and step != rules.steps:
@@ -190,7 +190,7 @@ def _met(
 
 
 def _average(mean: Profile, new: Profile, share: Float64[ndarray, "B 1"]) -> None:
-    """Moves ``mean`` towards ``new``, in place."""
+    """Moves ``mean`` towards ``new`` in place by the share given."""
     for own, latest in zip(mean, new, strict=True):
         own += share * (latest - own)
 

@@ -46,7 +46,7 @@ DENSE_ROWS = 300
 
 @dataclass(frozen=True)
 class GiniSolver(MetaSolver):
-    """What the maximum-Gini family shares.
+    """Base class of the maximum-Gini solvers.
 
     Attributes:
       method: "projection" (exact), "clarabel" (sparse interior point) or "auto".
@@ -62,7 +62,7 @@ class GiniSolver(MetaSolver):
 
     @property
     def kind(self) -> Literal["ce", "cce"]:
-        """The polytope, in the words of ``meta_solvers.polytope``."""
+        """The concept's polytope as ``meta_solvers.polytope`` names it."""
         return "ce" if self.concept == "ce" else "cce"
 
     def nearest_uniform(self, game: Game, epsilon: float) -> Answer:
@@ -221,7 +221,7 @@ class MaxGiniCE(MaxGiniCCE):
 
 @dataclass(frozen=True)
 class ApproximateMaxGiniCCE(GiniSolver):
-    """Maximum-Gini epsilon-CCE with epsilon a fraction of what uniform play leaves.
+    """Maximum-Gini epsilon-CCE; epsilon is a fraction of uniform play's largest gain.
 
     ``epsilon = fraction * max(A b)``, b uniform and A the deviation gains: fraction 1
     gives uniform play, 0 the exact equilibrium. Repeats are not counted in b (as in
@@ -244,28 +244,28 @@ class ApproximateMaxGiniCCE(GiniSolver):
 
 @dataclass(frozen=True)
 class ApproximateMaxGiniCE(ApproximateMaxGiniCCE):
-    """Maximum-Gini epsilon-CE with epsilon a fraction of what uniform play leaves."""
+    """Maximum-Gini epsilon-CE; epsilon is a fraction of uniform play's gain."""
 
     concept: ClassVar[Concept] = "ce"
 
 
 @dataclass(frozen=True)
 class HalfMaxGiniCCE(ApproximateMaxGiniCCE):
-    """Half way to uniform: ``epsilon = max(A b) / 2``."""
+    """Maximum-Gini epsilon-CCE with epsilon half of uniform play's largest gain."""
 
     fraction: float = 0.5
 
 
 @dataclass(frozen=True)
 class HalfMaxGiniCE(ApproximateMaxGiniCE):
-    """Half way to uniform: ``epsilon = max(A b) / 2``."""
+    """Maximum-Gini epsilon-CE with epsilon half of uniform play's largest gain."""
 
     fraction: float = 0.5
 
 
 @dataclass(frozen=True)
 class MinEpsilonMaxGiniCCE(GiniSolver):
-    """The strictest CCE: every deviation loses as much as can be had, then Gini.
+    """Maximum-Gini CCE at the smallest epsilon <= 0: deviations lose most.
 
     Attributes:
       reward: None first makes the allowed gain epsilon <= 0 as small as possible and
@@ -312,7 +312,7 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
 
 @dataclass(frozen=True)
 class MinEpsilonMaxGiniCE(MinEpsilonMaxGiniCCE):
-    """The strictest CE: every deviation loses as much as can be had, then Gini."""
+    """Maximum-Gini CE at the smallest epsilon <= 0: deviations lose most."""
 
     concept: ClassVar[Concept] = "ce"
 

@@ -1,4 +1,4 @@
-"""Corners of the CE and CCE polytopes, and zero-sum Nash, by linear programming.
+"""Vertices of the CE and CCE polytopes, and zero-sum Nash, by linear programming.
 
 The simplex code is HiGHS (Huangfu & Hall 2018) through SciPy; the rows are those of
 ``meta_solvers.polytope``. HiGHS may leave gains of about 1e-9 of the payoff range;
@@ -24,14 +24,14 @@ from metaspiel.nfg.simplex import product
 
 @dataclass(frozen=True)
 class Corner(MetaSolver):
-    """The joint of a CE or CCE polytope that maximises a linear objective."""
+    """A vertex of a CE or CCE polytope that maximises a linear objective."""
 
     source: ClassVar[str] = "Marris et al. 2021"
 
     def objective(
         self, game: Game, rng: np.random.Generator
     ) -> Float64[ndarray, " profiles"]:
-        """What is maximised: one number for each joint action, in C order."""
+        """Coefficients of the objective: one for each joint action, in C order."""
         raise NotImplementedError
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:

@@ -1,4 +1,4 @@
-"""The stationary distribution of a Markov chain, computed without one subtraction.
+"""The stationary distribution of a Markov chain, without subtractions.
 
 State elimination (Grassmann, Taksar & Heyman 1985, "GTH"): states are removed one by
 one, and what flowed through a removed state is added to the direct flows. Only sums,
@@ -23,7 +23,7 @@ NOTHING = -1e300
 
 @dataclass(frozen=True, eq=False)
 class Stationary:
-    """A stationary distribution and how it was found.
+    """A stationary distribution and how it was computed.
 
     Attributes:
       weights: ``[S]``, non-negative, sums to 1.
@@ -125,7 +125,7 @@ def _eliminate_logarithms(log_p: Float64[ndarray, "S S"]) -> Float64[ndarray, " 
 
 
 def _log_add(x: Float64[ndarray, "R K"], y: Float64[ndarray, "R K"]) -> None:
-    """``x = log(exp(x) + exp(y))`` in place, for finite x and y.
+    """The logarithm ``log(exp(x) + exp(y))`` written to x, for finite x and y.
 
     Absolute error 2e-16; ``np.logaddexp`` is eight times slower.
     """

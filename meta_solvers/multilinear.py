@@ -20,7 +20,7 @@ _NARROW = 1e-8  # a box this narrow that still resists holds a multiple root
 
 @dataclass(frozen=True, eq=False)
 class Roots:
-    """The roots that ``isolate`` found.
+    """Roots that ``isolate`` has found.
 
     Attributes:
       points: ``[R, K]`` roots in the unit cube, all systems together.
@@ -36,7 +36,7 @@ class Roots:
 
 @dataclass(frozen=True, eq=False)
 class _Boxes:
-    """Live boxes: values of all rows at the corners ``[M, R, 2**K]``, and where."""
+    """Boxes that may hold roots: corner values ``[M, R, 2**K]`` and positions."""
 
     values: ndarray
     low: ndarray
@@ -156,7 +156,7 @@ def _possible(boxes: _Boxes, exact: ndarray) -> _Boxes:
 
 
 def _shrunk(boxes: _Boxes, size: int) -> tuple[_Boxes, ndarray]:
-    """Cuts boxes to where roots can be; says which hold at most one.
+    """Cuts boxes to where roots can be; marks those that hold at most one root.
 
     Roots are fixed points of ``g(t) = t - J^-1 f(t)``, J the Jacobian at the centre; g
     is multilinear too, so its range and its Lipschitz constant are exact.
@@ -187,7 +187,7 @@ def _shrunk(boxes: _Boxes, size: int) -> tuple[_Boxes, ndarray]:
 
 
 def _newton(boxes: _Boxes, size: int) -> tuple[ndarray, ndarray]:
-    """Newton inside each box, where it contracts; the root, and whether it is one."""
+    """Newton's method from each box's middle; the point, and whether it is a root."""
     system = boxes.values[:, :size]
     point = np.full((len(system), size), 0.5)
     for _ in range(8 if len(system) else 0):

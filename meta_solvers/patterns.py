@@ -1,4 +1,4 @@
-"""Support patterns of two-action games: who mixes, what the others play, every root.
+"""Support patterns of two-action games: all equilibria by polynomial root finding.
 
 Player i plays action 1 with probability ``x_i`` and gains ``D_i(x)`` by action 1 over
 action 0, multilinear in the others' probabilities. Pattern by pattern, ``D_i = 0`` for
@@ -25,7 +25,7 @@ _SAME = 1e-7  # profiles this close are one
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Equilibria ``x`` ``[E, N]`` (probability of action 1) and how sure the list is.
+    """Equilibria ``x`` ``[E, N]`` (probability of action 1), and how sure the list is.
 
     ``continua`` counts support patterns with a continuum (or a multiple root): of those
     the list holds the vertices, points where N independent conditions are tight.
@@ -67,7 +67,7 @@ def enumerate_all(table: Float64[ndarray, "N C"]) -> Found:
 
 
 def _forced(table: Float64[ndarray, "N C"]) -> Float64[ndarray, " N"]:
-    """The action left to each player by iterated strict dominance; NaN where two are.
+    """Actions left by iterated strict dominance ``[N]``; NaN where both are.
 
     Dominance must be clear, so that what tolerances would let pass is not lost.
     """
@@ -88,7 +88,7 @@ def _forced(table: Float64[ndarray, "N C"]) -> Float64[ndarray, " N"]:
 
 
 def _face(table: ndarray, forced: ndarray, free: ndarray) -> ndarray:
-    """``gains`` of the free players where the others play what they are left with."""
+    """``gains`` of the free players where the others play their forced action."""
     n = len(table)
     cube = table.reshape(n, *(2,) * n)
     index = tuple(slice(None) if np.isnan(x) else int(x) for x in forced)
@@ -96,7 +96,7 @@ def _face(table: ndarray, forced: ndarray, free: ndarray) -> ndarray:
 
 
 def _enumerated(table: Float64[ndarray, "N C"]) -> Found:
-    """The equilibria, support pattern by support pattern."""
+    """All equilibria, found support pattern by support pattern."""
     n = len(table)
     points, continua = [pure(table)], 0
     for mixing in range(1, n + 1):
@@ -124,7 +124,7 @@ def pure(table: Float64[ndarray, "N C"]) -> Float64[ndarray, "E N"]:
 
 @dataclass(frozen=True, eq=False)
 class _Patterns:
-    """S systems: who mixes, what the others play, whose gains are the equations.
+    """Support patterns: who mixes, what others play, whose gains are the equations.
 
     free ``[S, K]``, base ``[S, N]`` (0 for the mixing), rows ``[S, N]`` players in the
     order of rows (equations first), exact ``[S, N]`` per row.
@@ -138,7 +138,7 @@ class _Patterns:
 
 @cache
 def _patterns(n: int, mixing: int) -> _Patterns:
-    """Every choice of ``mixing`` players and of the others' pure actions."""
+    """All patterns in which ``mixing`` players mix and the others play pure actions."""
     free, base, rows = [], [], []
     for mixers in itertools.combinations(range(n), mixing):
         others = [p for p in range(n) if p not in mixers]
@@ -164,14 +164,14 @@ def _rows(table: ndarray, patterns: _Patterns) -> ndarray:
 
 
 def _feasible(values: ndarray, exact: ndarray) -> ndarray:
-    """Systems that no row's corner values refute."""
+    """Systems whose rows' corner values allow a root."""
     below = values.min(axis=2) <= _FLAT
     above = values.max(axis=2) >= -_FLAT
     return np.all(below & (above | ~exact), axis=1)
 
 
 def _placed(patterns: _Patterns, roots: Roots) -> ndarray:
-    """Roots on their faces, as profiles ``[R, N]``."""
+    """Roots placed on their faces, as profiles ``[R, N]``."""
     x = patterns.base[roots.owner].astype(np.float64)
     np.put_along_axis(x, patterns.free[roots.owner], roots.points, axis=1)
     return x

@@ -11,6 +11,7 @@ which has the same solutions in x and fewer non-zeros by a factor of about ``A_p
 CE rows exist for every pair of own actions, so nothing is saved by lifting them.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -178,3 +179,25 @@ def deviations(
         blocks.append(block)
         owner.append(np.full(len(block), player, dtype=np.int64))
     return np.concatenate(blocks), np.concatenate(owner)
+
+
+def vertices(below: Float64[ndarray, "D P"]) -> Float64[ndarray, "V P"]:
+    """Corners of the joints at which no row is above 0, by brute force.
+
+    Args:
+      below: rows over the joint actions, such as the gains of deviations; their number
+        and P must be small, as in a 2x2 game.
+    """
+    size = below.shape[1]
+    live = below[np.abs(below).max(axis=1, initial=0.0) > 0]
+    limits = np.concatenate([live, -np.eye(size)])
+    corners: list[ndarray] = []
+    for tight in itertools.combinations(limits, size - 1):
+        system = np.stack([*tight, np.ones(size)])
+        if abs(np.linalg.det(system)) <= 1e-9:
+            continue
+        joint = np.linalg.solve(system, np.eye(size)[-1])
+        new = all(np.abs(joint - old).max() > 1e-9 for old in corners)
+        if new and (limits @ joint).max() < 1e-9:
+            corners.append(joint)
+    return np.stack(corners)

@@ -1,4 +1,4 @@
-"""Names of solvers: the one list, spec strings, and other packages' entry points.
+"""The registry of solvers: names, spec strings, and entry points of other packages.
 
 A spec string selects and configures a solver at any edge::
 
@@ -87,7 +87,7 @@ def names() -> list[str]:
 
 
 def register(name: str, solver: type[MetaSolver]) -> type[MetaSolver]:
-    """Makes ``name`` mean ``solver`` in this process; returns ``solver``.
+    """Registers ``solver`` under ``name`` in this process; returns ``solver``.
 
     Other packages use an entry point of the group ``metaspiel.meta_solvers`` instead.
 
@@ -111,7 +111,7 @@ def register(name: str, solver: type[MetaSolver]) -> type[MetaSolver]:
 
 
 def solver_class(name: str) -> type[MetaSolver]:
-    """The class behind a name.
+    """The class of a solver by name.
 
     Raises:
       UserError: the name is unknown (lists the known ones), or the package behind it
@@ -144,7 +144,7 @@ def solver_class(name: str) -> type[MetaSolver]:
 
 
 def get(spec: str) -> MetaSolver:
-    """The solver a spec string means; see the module for the grammar.
+    """The solver that a spec string stands for; see the module for the grammar.
 
     Raises:
       UserError: a name or field is unknown, a value does not fit, or the text does
@@ -231,7 +231,7 @@ def takes_solvers(cls: type[MetaSolver]) -> list[str]:
 
 
 def _convert(text: str, hint: Any, where: str) -> Any:
-    """``text`` as a value of the annotated type, or one sentence why not."""
+    """``text`` as a value of the annotated type; a ``UserError`` where it is none."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
         if text in options:

@@ -99,7 +99,7 @@ class ReplicatorDynamics(MetaSolver):
         return growing(own_first(payoffs, games[0]), _growth)
 
     def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
-        """The payoffs the flow is driven by."""
+        """The payoffs that drive the flow."""
         return game.payoffs
 
     def allowed(self, game: Game) -> float:

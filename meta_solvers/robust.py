@@ -1,6 +1,6 @@
 """Direct minimiser of the worst-case regret bound over an ensemble of payoffs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,8 +14,8 @@ from meta_solvers.replicator import ReplicatorDynamics
 from meta_solvers.solving import solve
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.gaps import against
-from metaspiel.nfg.simplex import product
+from metaspiel.nfg.gaps import against, measure
+from metaspiel.nfg.simplex import marginals, product
 
 Profile = list[ndarray]
 
@@ -117,6 +117,48 @@ def regret_bound(game: Game, profile: Profile) -> float:
         best = against(game.upper[player], profile, player).max()
         total += float(best - own @ against(game.lower[player], profile, player))
     return total
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a solver that saw an ensemble is worth in the true game.
+
+    Attributes:
+      bound: of its profile on the sum of regrets, as ``regret_bound`` has it.
+      true_regret: sum over players of what a best deviation gains in the true game.
+      settled: the solver met its own stopping rule.
+    """
+
+    bound: float
+    true_regret: float
+    settled: bool
+
+
+def judge(
+    solver: MetaSolver, games: Sequence[tuple[Game, Game]], rng: np.random.Generator
+) -> list[Judged]:
+    """Solves ensembles, and measures each answer in the game that it is about.
+
+    Args:
+      solver: it sees the ensembles only; a flow steps all of them together.
+      games: true games and their ensembles, of one shape for a flow.
+      rng: of a stochastic solver.
+    """
+    known = [ensemble for _, ensemble in games]
+    answers: list[tuple[ndarray, Status]]
+    if isinstance(solver, ReplicatorDynamics):
+        answers = [(one.joint, one.status) for one in solver.distributions(known)]
+    else:
+        solved = [solve(solver, ensemble, rng, throw=False) for ensemble in known]
+        answers = [(one.joint, one.status) for one in solved]
+    return [
+        Judged(
+            regret_bound(ensemble, list(marginals(joint))),
+            float(measure(true, joint).ne.sum()),
+            status is Status.OK,
+        )
+        for (true, ensemble), (joint, status) in zip(games, answers, strict=True)
+    ]
 
 
 def _best_pure(game: Game) -> Profile:

@@ -116,7 +116,7 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
         return gain, (self._best(high) - low).max(axis=0)
 
     def _best(self, high: Float64[ndarray, "E B A"]) -> Float64[ndarray, "E B A"]:
-        """The largest upper bound, for each action over the others or over all."""
+        """The largest upper bound: over all actions, or over the others of each."""
         if self.own == "inclusive":
             return np.broadcast_to(high.max(axis=-1, keepdims=True), high.shape)
         leading = np.partition(high, -2, axis=-1)

@@ -1,4 +1,4 @@
-"""Solvers around several solvers: falling back, choosing the best."""
+"""Solvers that ask several solvers: the first or the best answer is taken."""
 
 import math
 from collections.abc import Iterator
@@ -34,7 +34,7 @@ _STRENGTH: tuple[Concept, ...] = ("ne", "ce", "cce", "none")
 
 @dataclass(frozen=True)
 class _Several(Wrapper):
-    """What Fallback and BestOf share: several solvers, some of which may refuse."""
+    """Base class of Fallback and BestOf: several solvers, of which some may refuse."""
 
     inner: tuple[MetaSolver, ...]
 
@@ -104,7 +104,7 @@ def _refused(solver: MetaSolver, reason: str) -> dict[str, Any]:
 def _answer(
     game: Game, chosen: MetaSolution | None, tried: list[dict[str, Any]]
 ) -> Answer:
-    """``chosen`` as an answer, or the failure of which ``tried`` tells."""
+    """``chosen`` as an answer; without one, a failure that lists what was ``tried``."""
     if chosen is None:
         status = Status.NUMERICAL
         if any(one["status"] == Status.INFEASIBLE.name for one in tried):

@@ -1,4 +1,4 @@
-"""The one way in which a solver is asked: checked, timed, mended and measured."""
+"""``solve``, the front door of all solvers: checks, timing, repair and measurement."""
 
 import time
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def solve(
         player's payoff range.
       prune: probabilities below this are set to 0 and the rest rescaled, before the
         answer is measured; the mass removed is in the diagnostics.
-      progress: how far the loop is that asks, for solvers that read it.
+      progress: progress of the loop that asks, for solvers that read it.
 
     Raises:
       UserError: the spec does not parse, an argument is of the wrong kind, or the
@@ -104,7 +104,7 @@ def _as_generator(rng: Any) -> np.random.Generator:
 
 
 def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
-    """A game, and how it was read where an array could mean two."""
+    """The game that is given, and how it was read where an array is ambiguous."""
     if isinstance(given, Game):
         return given, {}
     try:
@@ -124,7 +124,7 @@ def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
 
 
 def _plain(value: Any) -> Any:
-    """A diagnostic without numpy's types, so that it can be written as JSON."""
+    """A diagnostic without numpy's types, so that JSON can hold it."""
     if isinstance(value, ndarray | np.generic):
         return value.tolist()
     if isinstance(value, Mapping):

@@ -18,7 +18,7 @@ from metaspiel.nfg.gaps import Concept
 
 
 def _cvxpy() -> Any:
-    """Imported when it is needed, for that takes a second."""
+    """The module cvxpy, imported late because that takes a second."""
     return import_module("cvxpy")
 
 
@@ -42,7 +42,7 @@ def _egalitarian(joint: Any, game: Game) -> Any:
 
 
 def _one_unit(game: Game) -> np.ndarray:
-    """Payoffs ``[N, profiles]`` moved and scaled by one number each to [0, 1]."""
+    """Payoffs ``[N, profiles]`` in [0, 1], by one shift and scale for all players."""
     flat = game.payoffs.reshape(game.players, -1)
     low, spread = flat.min(), np.ptp(flat)
     return np.asarray((flat - low) / (spread if spread > 0 else 1.0))
@@ -158,7 +158,7 @@ class UserObjective(MetaSolver):
         return Answer(values.reshape(game.actions), status, 0.0, diagnostics)
 
     def _goal(self, joint: Any, game: Game) -> Any:
-        """The objective as a scalar concave expression, or a sentence why not."""
+        """The objective as a concave expression; a ``UserError`` where it is none."""
         cp = _cvxpy()
         function = self.objective
         if isinstance(function, str):
@@ -191,7 +191,7 @@ class UserObjective(MetaSolver):
 
 
 def _status(name: str) -> Status:
-    """A cvxpy status as one of ours; unbounded means the objective has no maximum."""
+    """The ``Status`` of a cvxpy status; unbounded means that there is no maximum."""
     table = {
         "optimal": Status.OK,
         "optimal_inaccurate": Status.INACCURATE,

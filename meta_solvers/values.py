@@ -1,4 +1,4 @@
-"""What solvers are given and what they give: progress, answers, statuses, solutions."""
+"""Inputs and outputs of solvers: progress, answers, statuses, solutions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from metaspiel.nfg.simplex import marginals
 
 
 class Status(Enum):
-    """How a solve ended. Each value is the sentence a human reads."""
+    """Status of a solve; each value is the sentence that a human reads."""
 
     OK = "solved: the stopping rule was met and the measured gap is within tolerance"
     INACCURATE = "finished, but the measured gap is above the tolerance"
@@ -27,7 +27,7 @@ class Status(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a solver hands to ``solve``: a joint and its own account of it.
+    """What a solver returns to ``solve``: a joint and its own account of it.
 
     Attributes:
       joint: ``[A1, ..., AN]``; ignored when the status is INFEASIBLE or NUMERICAL.
@@ -44,10 +44,10 @@ class Answer:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Progress:
-    """How far the loop is that asks for an answer; most solvers do not read it.
+    """Progress of the loop that asks for an answer; most solvers do not read it.
 
     Attributes:
-      iteration: of the loop, from 0.
+      iteration: number of the loop's iteration, from 0.
       horizon: iterations that are planned; None where nobody knows.
       gap: the last gap measured in the full game, summed over players; None before.
       past: joint meta-strategies of earlier iterations, oldest first, as they were
@@ -95,7 +95,7 @@ class MetaSolution:
     seconds: float
 
     def require(self) -> "MetaSolution":
-        """Itself, if there is a joint; otherwise raises ``SolverFailed``."""
+        """This solution if it has a joint; otherwise raises ``SolverFailed``."""
         if np.isnan(self.joint).any():
             raise SolverFailed(self)
         return self

@@ -1,4 +1,4 @@
-"""Solvers around one solver: elimination and mixing.
+"""Solvers that wrap one solver: elimination and mixing.
 
 A wrapper's class facts are properties: they follow what it wraps.
 """
@@ -58,12 +58,12 @@ def solve_inside(
     tolerance: float,
     progress: Progress | None,
 ) -> MetaSolution:
-    """Solves for a wrapper, which looks at the status itself."""
+    """Solves the game inside a wrapper, which looks at the status itself."""
     return solve(solver, game, rng, throw=False, tolerance=tolerance, progress=progress)
 
 
 def record(solution: MetaSolution) -> dict[str, Any]:
-    """What is kept of an inner solve: who, how it ended, its diagnostics."""
+    """The record of an inner solve: solver, status and diagnostics."""
     return {
         "solver": solution.solver["name"],
         "status": solution.status.name,
@@ -73,7 +73,7 @@ def record(solution: MetaSolution) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Wrapper(MetaSolver):
-    """What all wrappers share: they pass on how far the loop is."""
+    """Base class of wrappers, which pass the loop's progress on."""
 
     @abstractmethod
     def objection(self, game: Game, progress: Progress | None) -> str | None: ...
@@ -92,7 +92,7 @@ class Wrapper(MetaSolver):
 
 @dataclass(frozen=True)
 class _AroundOne(Wrapper):
-    """What wrappers of one solver share: the facts that are those of ``inner``."""
+    """Base class of wrappers of one solver, with facts of ``inner``."""
 
     inner: MetaSolver
 

@@ -14,7 +14,7 @@ def main(program: str = "metaspiel") -> int:
 
 
 def _search_our_folder_first() -> None:
-    """Never takes somebody's ``experiments`` for ours, and finds users' modules.
+    """Imports this project's packages before others of the same name.
 
     Objectives such as ``cvx:objective=my_module:my_function`` lie in the folder where
     the command is called. There, or anywhere on the path, something may have the name

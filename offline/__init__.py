@@ -1,4 +1,4 @@
-"""Games known from recorded play only: a learned model stands for the simulator.
+"""Offline game solving: recorded play and a learned model stand for the simulator.
 
 ``collect`` records a ``Dataset``, ``train`` fits an ``Ensemble`` of dynamics to it, a
 ``ModelSimulator`` plays in that, and ``setup`` makes the PSRO loop of it (COffeE-PSRO
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from offline.dynamics import train
     from offline.ensemble import Ensemble, Training
     from offline.model import ModelSimulator
+    from offline.profiles import behaviour, profile
     from offline.record import collect, replay, verify
     from offline.regret import Judge, Regret, regrets
     from offline.starts import Starts
@@ -33,8 +34,10 @@ __all__ = [
     "Regret",
     "Starts",
     "Training",
+    "behaviour",
     "clone",
     "collect",
+    "profile",
     "regrets",
     "replay",
     "setup",

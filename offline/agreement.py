@@ -1,4 +1,4 @@
-"""How far the payoffs of a learned model are from those of the true game.
+"""Errors of a learned model's payoffs, measured in the true game.
 
 Every pure profile of a population is replayed in the true game (Nguyen & Wellman 2026,
 section 5.4, and the authors' code). Two errors are told: that of the empirical game,
@@ -67,12 +67,12 @@ def agreement(
 
     Args:
       simulator: the true game.
-      model: of one trial, on the device where all of this runs.
-      network: of the policies.
+      model: model of one trial, on the device where all of this runs.
+      network: network of the policies.
       policies: one pool of K, shared by both players.
       payoffs: the empirical game's table, which is symmetric; L must be K.
-      episodes: of each pair; all pairs play the same ones.
-      seed: of the episodes.
+      episodes: number of episodes of each pair; all pairs play the same ones.
+      seed: seed of the episodes.
 
     Raises:
       UserError: the table does not fit the policies or is not symmetric, or there are
@@ -123,7 +123,7 @@ def _replayed(
     profiles: Int64[ndarray, "C N"],
     numbers: Float64[Tensor, "M columns"],
 ) -> tuple[ndarray, ndarray, ndarray]:
-    """True payoffs, those according to the reward networks, and u; by profile."""
+    """True payoffs, payoffs by the reward networks, and u, for each profile."""
     lead = (len(profiles), len(numbers))
     device = bank.device
     seats = torch.as_tensor(pure(profiles, len(numbers)), device=device)

@@ -1,11 +1,13 @@
-"""The baselines OEF and OEF-BC: what COffeE-PSRO is compared with.
+"""The baselines OEF and OEF-BC, which COffeE-PSRO is compared with.
 
 OEF (Li et al. 2022) is the same loop on the same model with neither penalty nor
 coverage: ``coffee.APPROACHES``. OEF-BC then lets every policy of the population imitate
 the behaviour of the data in a share w of its decisions; the meta-strategy stays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,24 +15,27 @@ from jaxtyping import Float32
 from numpy import ndarray
 from torch import Tensor
 
+from metaspiel import files
 from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Habit
 from metaspiel.learn.random import generators
 from metaspiel.learn.update import Adam
-from metaspiel.nfg.errors import positive, share
+from metaspiel.nfg.errors import UserError, positive, share
 from offline.data import Dataset
 from offline.tables import moves_made
+
+_MEASURED = ("trained", "held_out", "uniform")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cloning:
-    """How behaviour is cloned; the paper does not say.
+    """Settings of behaviour cloning, which the paper leaves open.
 
     Attributes:
       width: units of both hidden layers.
-      rate: of Adam.
+      rate: Adam's learning rate.
       batch: decisions of a minibatch, drawn with replacement.
-      steps: of Adam.
+      steps: Adam steps.
       held_out: share of the episodes that only measures; 0 uses them all.
     """
 
@@ -45,7 +50,7 @@ class Cloning:
         share(self, "held_out", below=True)
 
     def network(self, inputs: int, actions: int) -> MLP:
-        """The network of a clone that sees so much and has so many actions."""
+        """The network of a clone for these sizes of observations and actions."""
         return MLP(inputs, self.width, actions)
 
 
@@ -55,7 +60,7 @@ class Clone:
 
     Attributes:
       network: whose outputs are logits.
-      weights: of the network.
+      weights: weights of the network.
       trained: cross-entropy over legal actions, in nats, on its training decisions.
       held_out: the same on held-out episodes; NaN without any.
       uniform: that of the uniform policy on the latter (on all, without any).
@@ -67,10 +72,35 @@ class Clone:
     held_out: float
     uniform: float
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """Cross-entropies of the clone by the name of what they were measured on."""
+        return {name: getattr(self, name) for name in _MEASURED}
+
     def habit(self, chance: float, sizes: tuple[int, ...]) -> Habit:
-        """Every one of ``sizes[p]`` policies of player p imitates this often."""
+        """The clone as behaviour of all policies of each pool, with this chance."""
         chances = tuple(np.full(size, float(chance)) for size in sizes)
         return Habit(self.network, self.weights, chances)
+
+
+def save(clone: Clone, place: Path, bound: Mapping[str, str] | None = None) -> None:
+    """Writes a clone's numbers; ``bound`` says what they belong to."""
+    arrays = {name: np.asarray(value) for name, value in clone.measured.items()}
+    arrays["weights"] = clone.weights
+    files.write_arrays(place, arrays, dict(bound or {}))
+
+
+def load(place: Path, network: MLP, bound: Mapping[str, str] | None = None) -> Clone:
+    """Reads what ``save`` wrote of a clone with this network.
+
+    Raises:
+      UserError: it is damaged, or belongs to something else.
+    """
+    own, arrays = files.read_arrays(place)
+    if own != dict(bound or {}):
+        raise UserError(f"'{place}' must be as this run wrote it; it is another's")
+    known = {name: float(arrays[name]) for name in _MEASURED}
+    return Clone(network=network, weights=arrays["weights"], **known)
 
 
 def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:
@@ -97,7 +127,7 @@ def decisions(data: Dataset) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
-    """Fits a softmax policy over legal actions to what the data's players did.
+    """A softmax policy over legal actions, fitted to the data's actions.
 
     Raises:
       UserError: the held-out share leaves no episode to train on or to measure with.

@@ -1,4 +1,4 @@
-"""COffeE-PSRO and OEF: the PSRO loop on a learned model (Nguyen & Wellman 2026).
+"""COffeE-PSRO and OEF: PSRO on a learned model (Nguyen & Wellman 2026).
 
 Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play in a
 ``ModelSimulator``, whose ensemble makes the payoff table one of ensembles.
@@ -7,7 +7,8 @@ Nothing here is new machinery: the oracle and the evaluator of ``psro.rl`` play 
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from meta_solvers import get
+from meta_solvers import MetaSolver, get
+from metaspiel.games.simulator import Simulator
 from metaspiel.learn.nets import Network
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError, unknown
@@ -28,7 +29,7 @@ SOLVERS = {
 
 @dataclass(frozen=True)
 class Approach:
-    """What a response is rewarded for.
+    """The objective of a response: COffeE's conservative one, or plain payoffs.
 
     Attributes:
       name: "coffee" is conservative, "oef" is not.
@@ -53,7 +54,7 @@ class Approach:
 
 
 def setup(
-    model: ModelSimulator,
+    simulator: Simulator,
     network: Network,
     approach: Approach,
     exploration: str,
@@ -62,34 +63,46 @@ def setup(
     seed: int,
     episodes: int = 1000,
 ) -> Setup:
-    """The loop's parts for one trial.
+    """The parts of the PSRO loop for one trial.
 
     Args:
-      model: the learned model of one trial.
+      simulator: the learned model of one trial; or a real game, in which "oef" is the
+        plain online PSRO of those who play the data.
       network: of all policies.
       approach: COffeE or OEF.
       exploration: the solver that is responded to: "r2d" or "rd" as published, or any
         name or spec of ``meta_solvers``.
-      settings: of the responses.
+      settings: hyper-parameters of the responses.
       executor: where learning and play run.
-      seed: of the trial.
-      episodes: of each entry of the empirical game.
+      seed: seed of the trial.
+      episodes: number of episodes of each entry of the empirical game.
     """
     conservative = approach.name == "coffee"
+    scale = 5.0
+    if isinstance(simulator, ModelSimulator):
+        scale = float(simulator.learned.scales.reward[0])
     oracle = LearnedOracle(
-        simulator=model,
+        simulator=simulator,
         network=network,
         settings=settings,
         executor=executor,
-        shared=model.symmetric,
+        shared=simulator.symmetric,
         episodes=episodes,
         penalty=approach.penalty if conservative else 0.0,
         coverage=approach.coverage if conservative else 0.0,
         anneal=approach.anneal,
-        scale=float(model.learned.scales.reward[0]),
+        scale=scale,
     )
     evaluator = oracle.evaluator(seed, episodes)
-    solver = get(SOLVERS.get(exploration, exploration))
     return Setup(
-        oracle=oracle, evaluator=evaluator, solver=solver, concept="ne", seed=seed
+        oracle=oracle,
+        evaluator=evaluator,
+        solver=solver_of(exploration),
+        concept="ne",
+        seed=seed,
     )
+
+
+def solver_of(name: str) -> MetaSolver:
+    """The solver "r2d" or "rd" as published, or any other by its name or spec."""
+    return get(SOLVERS.get(name, name))

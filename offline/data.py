@@ -30,7 +30,7 @@ Mirror = Literal["counted", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Sizes that a data set and whatever is made from it share.
+    """Array sizes that a data set shares with the models learned from it.
 
     Attributes:
       players: N.
@@ -52,12 +52,12 @@ class Sizes:
 
     @property
     def kept(self) -> int:
-        """Entries of every later observation that an information state keeps."""
+        """Size of the part of a later observation that an information state keeps."""
         return self.observation - self.head
 
     @property
     def inputs(self) -> int:
-        """D: the head of the newest observation, then what was kept of L of them."""
+        """Input size D: the head of the newest observation, and L past observations."""
         return self.head + self.longest * self.kept
 
 
@@ -116,6 +116,13 @@ class Dataset:
         for array in arrays.values():
             array.setflags(write=False)
 
+    def equals(self, other: "Dataset") -> bool:
+        """Whether the same trajectories are kept in the same way, whoever played."""
+        return (self.mirror, self.head) == (other.mirror, other.head) and all(
+            np.array_equal(getattr(self, name), getattr(other, name))
+            for name in validate.AXES
+        )
+
     @property
     def trajectories(self) -> int:
         """Number of trajectories, n."""
@@ -139,12 +146,12 @@ class Dataset:
 
     @property
     def episode(self) -> Int64[ndarray, " n"]:
-        """Number of the independent episode that each trajectory tells."""
+        """The number of the independent episode behind each trajectory."""
         copies = 2 if self.mirror == "counted" else 1
         return np.arange(self.trajectories) // copies
 
     def subset(self, chosen: Int64[ndarray, " m"]) -> "Dataset":
-        """The given trajectories, in that order; with mirrors, whole pairs."""
+        """The chosen trajectories in the order given; with mirrors, whole pairs."""
         arrays: dict[str, Any] = {
             name: getattr(self, name)[chosen]
             for name in validate.AXES
@@ -167,7 +174,7 @@ class Dataset:
 
         Args:
           share: part of the episodes that is held out, in (0, 1).
-          seed: of the shuffle.
+          seed: seed of the shuffle.
 
         Raises:
           UserError: one of the two would be empty.
@@ -185,7 +192,7 @@ class Dataset:
 
 
 def check_mirror(where: str, mirror: str) -> None:
-    """Refuses what is no ``Mirror``; ``where`` begins the sentence."""
+    """Raises a ``UserError`` that begins with ``where`` unless ``mirror`` is known."""
     if mirror not in get_args(Mirror):
         raise UserError(f"{where}: mirror must be 'counted' or 'none'; got '{mirror}'")
 

@@ -1,4 +1,4 @@
-"""Training of the ensemble: S trials at once.
+"""Training of the ensembles of S trials at once.
 
 With s the state before an action a, s' the state after it (all -1 where the episode is
 over):
@@ -40,8 +40,8 @@ def train(
     """One ensemble for each data set and seed, all trained together.
 
     Args:
-      datasets: of one game and one shape; their lengths may differ.
-      seeds: of the first weights and minibatches of each trial.
+      datasets: data sets of one game and one shape; their lengths may differ.
+      seeds: seeds of the first weights and minibatches of each trial.
       training: None: the authors' settings.
       device: where to train.
 
@@ -93,7 +93,7 @@ def train(
 
 
 class _Fit:
-    """G networks of one kind that learn side by side."""
+    """Stacked training of G networks of one kind."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class _Fit:
 
 
 class _Minibatches:
-    """Rows of S trials on the device, and what each stream draws from."""
+    """Training rows of S trials on the device, and the rows each stream draws from."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Trained ensembles as values: settings, weights, scales, and their file.
+"""Trained ensembles: settings, weights, scales, and their files.
 
 M transition networks f_m, M reward networks g_m and one network h that tells what the
 players see in a state and what the mover may do, all with two hidden ReLU layers
@@ -25,14 +25,14 @@ Norm = Literal["scalar", "dimension"]
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How an ensemble is trained. The defaults are the authors'.
+    """Training settings of an ensemble; the defaults are the authors'.
 
     Attributes:
       members: M.
       width: units of each hidden layer.
       rate: step size of Adam.
       batch: transitions of a minibatch, drawn with replacement.
-      steps: of f and h together, and again of g.
+      steps: gradient steps of f and h together, and again of g.
       norm: mean and deviation over all entries of all vectors ("scalar") or entry by
         entry ("dimension", where entries that never vary are only centred).
       members_share_batches: members differ in their first weights only. Otherwise each
@@ -87,7 +87,7 @@ class Ensemble:
       training: how it was trained.
       networks: f, g and h.
       f, g, h: their weights.
-      scales: of the data.
+      scales: scales of the data.
       vectors: what each action looks like.
     """
 
@@ -108,7 +108,7 @@ class Ensemble:
         return len(self.h)
 
     def stacks(self) -> tuple[Stack, Stack, Stack]:
-        """Networks f and g, trials times members of each, and h, one for each trial."""
+        """Number of stacked networks f and g (trials times members) and h (trials)."""
         made = []
         every = self.f, self.g, self.h
         for network, weights in zip(self.networks, every, strict=True):
@@ -144,7 +144,7 @@ def moved(value: T, device: torch.device) -> T:
 
 
 def same(one: Any, two: Any) -> bool:
-    """Two values of dataclasses and tensors are equal in every field."""
+    """Whether two values of dataclasses and tensors are equal in every field."""
     if type(one) is not type(two):
         return False
     if isinstance(one, Tensor):
@@ -157,7 +157,7 @@ def same(one: Any, two: Any) -> bool:
 
 
 def together(ensembles: Sequence[Ensemble]) -> Ensemble:
-    """All trials in one.
+    """The joint ensemble of all trials.
 
     Raises:
       UserError: they are of different games or were trained differently.
@@ -202,7 +202,7 @@ def save(
 
     Args:
       ensemble: to write.
-      place: of the file.
+      place: path of the file.
       bound: what it belongs to, which ``load`` can ask for.
     """
     tensors = {name: getattr(ensemble, name) for name in (*"fgh", "vectors")}
@@ -225,7 +225,7 @@ def load(place: Path, bound: Mapping[str, str] | None = None) -> Ensemble:
     """Reads what ``save`` wrote.
 
     Args:
-      place: of the file.
+      place: path of the file.
       bound: what it must have been saved with.
 
     Raises:

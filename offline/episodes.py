@@ -1,4 +1,4 @@
-"""What must hold of episodes of Bargaining before they are replayed."""
+"""Checks of Bargaining episodes before they are replayed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from metaspiel.nfg.errors import UserError
 from offline.data import check_mirror
 
 Fault = tuple[int, str]
-"""Number of an episode; how the sentence about it goes on."""
+"""A fault: number of the episode, and end of the error message about it."""
 
 
 def check_number(where: str, mirror: str, trajectories: int) -> None:
-    """Refuses an impossible number of trajectories; ``where`` begins the sentence."""
+    """Raises a ``UserError`` for an impossible number of trajectories."""
     check_mirror(where, mirror)
     if trajectories < 1 or (mirror == "counted" and trajectories % 2):
         raise UserError(
@@ -35,7 +35,7 @@ def check_shapes(
     valuations: Any,
     actions: Sequence[Any],
 ) -> None:
-    """Refuses arrays that are no instances of Bargaining, whatever they hold.
+    """Raises a ``UserError`` where arrays lack the shapes of Bargaining episodes.
 
     Args:
       where: begins the sentence.
@@ -72,7 +72,7 @@ def bad_instances(
     pools: Int64[ndarray, "n 3"],
     valuations: ndarray,
 ) -> list[Fault]:
-    """Impossible instances; the first episode of each kind.
+    """Impossible instances, of which the first episode of each kind is reported.
 
     Args:
       first: who moves first.
@@ -107,12 +107,12 @@ def bad_moves(
     actions: Sequence[Sequence[Any]],
     skip: set[int],
 ) -> list[Fault]:
-    """Impossible moves; the first of each episode.
+    """Impossible moves, of which the first of each episode is reported.
 
     Args:
       simulator: the game.
       position: where the episodes begin.
-      actions: of each episode in order.
+      actions: actions of each episode in order.
       skip: episodes that are known to be bad.
     """
     problems: dict[int, str] = {}
@@ -133,7 +133,7 @@ def _of_move(
     move: int,
     now: Int64[Tensor, "1 n"],
 ) -> Iterator[Fault]:
-    """Writes the legal actions of one move into ``now`` and tells of the others."""
+    """Writes the legal actions of one move to ``now``; yields faults of the others."""
     done, legal, chosen = position.done[0].tolist(), position.legal[0].numpy(), now[0]
     for number, episode in enumerate(actions):
         if move >= len(episode):

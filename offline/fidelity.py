@@ -1,4 +1,4 @@
-"""How well a learned model tells the game it was learned from."""
+"""Accuracy of a learned model against the game that it was learned from."""
 
 import math
 
@@ -18,10 +18,10 @@ Report = dict[str, float]
 
 
 def one_step(model: ModelSimulator, data: Dataset) -> Report:
-    """Predictions of single moves from true states, against what happened.
+    """Errors of single-move predictions from true states.
 
     Args:
-      model: of one trial.
+      model: model of one trial.
       data: trajectories of the same game: those it was trained on, those held out, or
         fresh ones.
 
@@ -83,7 +83,7 @@ def _going_on(
     legal: Bool[Tensor, "R A"],
     last: Bool[Tensor, " R"],
 ) -> Report:
-    """The part of ``one_step`` about moves after which the episode went on."""
+    """The part of ``one_step`` about moves that do not end an episode."""
     here = (~last).nonzero()[:, 0]
     error = (now.state[0, here] - states[here + 1]).abs().mean(0)
     told_on = here[~now.fired[0, here]]
@@ -139,13 +139,13 @@ def roll_outs(
     seed: int,
     trials: int = 1,
 ) -> list[Report]:
-    """Whole episodes of uniform play, in a learned model or in a real game.
+    """Statistics of whole episodes of uniform play, in a learned model or a real game.
 
     Args:
       simulator: what is played.
       paying: actions that end an episode with payoffs, as in a data set.
       episodes: B, how many in each trial.
-      seed: of all randomness; every trial is given the same numbers.
+      seed: seed of all randomness; every trial is given the same numbers.
       trials: S of the simulator.
 
     Returns:
@@ -190,13 +190,42 @@ def roll_outs(
     ]
 
 
+def errors(
+    model: ModelSimulator,
+    simulator: Simulator,
+    data: Dataset,
+    episodes: int,
+    seed: int,
+) -> dict[str, Report]:
+    """What a model tells of single moves and of whole episodes, beside the true game.
+
+    Args:
+      model: of one trial.
+      simulator: the true game.
+      data: single moves are asked about on these, best fresh ones.
+      episodes: of uniform play, in the model and in the game.
+      seed: of the episodes.
+
+    Returns:
+      "one_step" of the model, "roll_outs" of it and "true_roll_outs" of the game.
+    """
+    paying = torch.from_numpy(data.paying.copy()).to(model.learned.f.device)
+    (played,) = roll_outs(model, paying, episodes, seed)
+    (true,) = roll_outs(simulator, paying.cpu(), episodes, seed)
+    return {
+        "one_step": one_step(model, data),
+        "roll_outs": played,
+        "true_roll_outs": true,
+    }
+
+
 def _mean(values: Shaped[Tensor, "*n"]) -> float:
-    """The mean; NaN of nothing."""
+    """The mean of a tensor; NaN where it is empty."""
     return float(values.double().mean()) if values.numel() else math.nan
 
 
 def _share(part: Bool[Tensor, "*n"], whole: Bool[Tensor, "*n"]) -> float:
-    """How much of the whole the part is; NaN of nothing."""
+    """Entries in ``part`` as a share of those in ``whole``; NaN of none."""
     count = int(whole.sum())
     return int(part.sum()) / count if count else math.nan
 

@@ -1,4 +1,4 @@
-"""The learned ensemble as a game that can be played: episodes inside the model.
+"""A learned ensemble as a simulator, with episodes inside the model.
 
 One move (Nguyen & Wellman 2026, section 4 and appendix A, and the authors' code): the
 next state is the mean of the members' predictions, not rounded unless asked. The
@@ -104,7 +104,7 @@ class ModelSimulator:
 
     @property
     def name(self) -> str:
-        """The name of the game that was learned, as one of a model."""
+        """The name of the model, from the name of the game that it was learned from."""
         return f"model of {self.learned.game}"
 
     @property
@@ -119,7 +119,7 @@ class ModelSimulator:
 
     @property
     def inputs(self) -> int:
-        """D, numbers in an information state."""
+        """Observation size D."""
         return self.learned.sizes.inputs
 
     @property
@@ -129,12 +129,12 @@ class ModelSimulator:
 
     @property
     def symmetric(self) -> bool:
-        """The game that was learned is symmetric; its model is so approximately."""
+        """Whether the game learned is symmetric; its model is so approximately."""
         return self.learned.symmetric
 
     @property
     def ensemble(self) -> int:
-        """M, the number of members."""
+        """M, the number of ensemble members."""
         return self.learned.training.members
 
     @property
@@ -143,7 +143,7 @@ class ModelSimulator:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The networks, ready to be asked about single moves."""
+        """The networks, as predictors of single moves."""
         return Predictor(self.learned, self.uncertainty, self.round_state)
 
     def start(self, uniforms: Uniforms) -> ModelPosition:
@@ -220,7 +220,7 @@ class ModelSimulator:
         return own(position, ModelPosition, "ModelSimulator.outcomes()").member_returns
 
     def together(self, others: Sequence["ModelSimulator"]) -> "ModelSimulator":
-        """One simulator for all trials: this one's, then the others'.
+        """The joint simulator of all trials: this one's, then the others'.
 
         Raises:
           UserError: they differ in more than weights and starts.
@@ -257,7 +257,7 @@ class ModelSimulator:
         seen: Float32[Tensor, "S B N O"],
         action: Int64[Tensor, "S B"],
     ) -> Float32[Tensor, "S B D"]:
-        """What the next mover knows: the newest head, and what was kept so far."""
+        """The next mover's information state: the newest head, and the past ones."""
         sizes = self.learned.sizes
         index = mover[..., None, None].expand(-1, -1, 1, sizes.observation)
         own = seen.gather(2, index)[:, :, 0]

@@ -1,4 +1,4 @@
-"""What a learned ensemble says of single moves, from true or predicted states."""
+"""Predictions of single moves by a learned ensemble, from true or predicted states."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ _NEAR = 0.5  # mean distance from the terminal state at which an episode is over
 
 
 class Prediction(NamedTuple):
-    """One move according to a model.
+    """The prediction of one move.
 
     Attributes:
       state: mean of the members' next states.
@@ -55,7 +55,7 @@ class Predictor:
     def predict(
         self, state: Float32[Tensor, "S B X"], action: Int64[Tensor, "S B"]
     ) -> Prediction:
-        """What the networks say of actions in states, true or predicted."""
+        """Predictions for actions in states, which may be true or predicted."""
         scale = self.learned.scales.state
         change = self._members(self._nets[0], self._inputs(state, action)).mean(1)
         after = torch.addcmul(state, change, scale[:, 1:])
@@ -71,7 +71,7 @@ class Predictor:
         action: Int64[Tensor, "S B"],
         where: Bool[Tensor, "S B"],
     ) -> Float32[Tensor, "S B M N"]:
-        """What each member says actions pay as last moves; 0 where not asked."""
+        """Each member's payoffs of actions as last moves; 0 where not asked."""
         x, net = self._inputs(state, action), self._nets[1]
         m, players = self.learned.training.members, self.learned.sizes.players
         scale = self.learned.scales.reward[:, None, None, None]
@@ -117,7 +117,7 @@ class Predictor:
         return torch.addcmul(mean, seen, sd), out[..., split:] > 0.5
 
     def disagreement(self, pays: Float32[Tensor, "S B M N"]) -> Float32[Tensor, "S B"]:
-        """u, how much the members differ about payoffs (equation 1), in their unit."""
+        """u, the members' disagreement about payoffs (equation 1), in their unit."""
         if self.uncertainty == "deviation":
             other = pays.mean(2, keepdim=True)
             return (pays - other).abs().mean(3).amax(2)

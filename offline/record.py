@@ -1,4 +1,4 @@
-"""Data sets of the Bargaining game: from a behaviour, or from a user's episodes."""
+"""Data sets of the Bargaining game, by a behaviour or from a user's episodes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -55,14 +55,14 @@ def collect(
     behaviour: str = "uniform",
     mirror: Mirror = "counted",
 ) -> Dataset:
-    """Plays the game and stores what happened; the same seed, the same data.
+    """Plays the game and stores the trajectories; equal seeds give equal data.
 
     Args:
       simulator: the game.
       trajectories: how many to store. With mirrors counted (the authors' way), half as
         many episodes are played and each is stored twice, the second time with the
         players exchanged.
-      seed: of all randomness.
+      seed: seed of all randomness.
       act: chooses actions.
       mixture: J joint profiles over K pure policies. Each episode draws one profile,
         all alike, then each player draws its pure policy from it and keeps it; ``act``
@@ -130,7 +130,7 @@ def replay(
 
 
 def verify(data: Dataset, simulator: Bargaining) -> None:
-    """Refuses a data set that does not hold what the rules of the game give.
+    """Raises a ``UserError`` where a data set breaks the rules of the game.
 
     Instances, first movers and actions are replayed; all that is stored must be what
     comes of them, within 1e-3. With mirrors counted, pairs must be mirrors.
@@ -174,7 +174,7 @@ def verify(data: Dataset, simulator: Bargaining) -> None:
 
 
 def _differences(data: Dataset, true: Dataset) -> Iterator[tuple[ndarray, str]]:
-    """Trajectories that are not what the rules give; how the sentence goes on."""
+    """Trajectories that break the rules, with the end of the message about each."""
     made = np.arange(data.sizes.longest) < data.length[:, None]
     for name in ("mover", "legal", "states", "observations", "returns"):
         given, right = (getattr(d, name).astype(np.float64) for d in (data, true))
@@ -202,7 +202,7 @@ def _replayed(
     behaviour: str,
     mirror: Mirror,
 ) -> Dataset:
-    """A data set of first movers, pools, valuations and actions."""
+    """A data set replayed from first movers, pools, valuations and actions."""
     first, pools, valuations, actions = episodes
     bad = bad_instances(first, pools, valuations)
     index = (pools[:, None] == rules.pools()).all(2).argmax(1)
@@ -265,7 +265,7 @@ def _stored(
     seed: int | None,
     mirror: Mirror,
 ) -> Dataset:
-    """Plays to the end and stores everything."""
+    """Plays all episodes to their end and stores every moment."""
     moments: list[_Moment] = []
     for move in range(simulator.longest):
         alive = ~position.done
@@ -310,7 +310,7 @@ def _stored(
 def _with_mirrors(
     arrays: dict[str, Tensor], alive: Bool[Tensor, "n L"]
 ) -> dict[str, Tensor]:
-    """After every trajectory the same with the players exchanged."""
+    """Inserts after every trajectory the same one with the players exchanged."""
     swapped = torch.from_numpy(_exchanged(arrays["states"].numpy()))
     swapped[..., _MOVER] = (1 - arrays["states"][..., _MOVER]) * alive
     other = {

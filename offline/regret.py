@@ -1,4 +1,4 @@
-"""Regret of a profile in the true game, estimated from below.
+"""Lower bounds on the regret of a profile in the true game.
 
 A response to the profile is learned online in the true game; the deviations tried are
 the population's own policies and the responses learned to all profiles given. The best
@@ -31,11 +31,11 @@ from psro.executor import Executor
 
 @dataclass(frozen=True)
 class Judge:
-    """How regret is measured.
+    """Settings of the regret estimate.
 
     Attributes:
-      settings: of the responses.
-      episodes: of each deviation when the best is chosen.
+      settings: hyper-parameters of the responses.
+      episodes: number of episodes of each deviation when the best is chosen.
       fresh: on which the best is measured.
       scale: payoffs are divided by this while a response learns.
     """
@@ -51,7 +51,7 @@ class Judge:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Regret:
-    """What deviating from a profile gains in the true game.
+    """Gains from deviating from a profile in the true game.
 
     Attributes:
       total: sum over players, on fresh episodes.
@@ -77,7 +77,7 @@ class Regret:
 
 
 Profile = tuple[ndarray, ...]
-"""For each player a mixture over its pool."""
+"""A mixture over each player's pool."""
 
 
 def regrets(
@@ -95,12 +95,12 @@ def regrets(
     Args:
       simulator: the true game. Where it is symmetric and both the pools and a profile
         are the same for all players, player 0 stands for all.
-      network: of all policies.
+      network: network of all policies.
       executor: where responses learn and episodes are played.
       pools: policies of each player.
       profiles: mixtures over the pools; each is responded to.
       judge: how it is measured.
-      seed: of everything random.
+      seed: seed of everything random.
       imitation: OEF-BC: a cloned behaviour and how often every policy imitates it. The
         policies themselves, unmixed, are then deviations too.
 
@@ -144,7 +144,7 @@ def regrets(
 def _seats(
     simulator: Simulator, pools: tuple[Pool, ...], profiles: Sequence[Profile]
 ) -> list[int]:
-    """Players whose deviations are looked for: one who stands for all, where alike."""
+    """Players whose deviations are tried: one for all where players are alike."""
     alike = all(pool is pools[0] or pool.alike(pools[0]) for pool in pools)
     same = all(np.array_equal(s, sigma[0]) for sigma in profiles for s in sigma)
     if simulator.symmetric and alike and same:
@@ -162,7 +162,7 @@ def _task(
     seed: tuple[int, ...],
     habit: Habit | None,
 ) -> Task:
-    """A player's response to a profile."""
+    """The task of learning a player's response to a profile."""
     return Task(
         simulator=simulator,
         network=network,
@@ -189,7 +189,7 @@ def _check(pools: tuple[Pool, ...], profiles: Sequence[Profile]) -> None:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Gain:
-    """What one player's best deviation gains."""
+    """The gain of one player's best deviation."""
 
     mean: float
     error: float
@@ -226,7 +226,7 @@ class _Deviations:
             self.habit = replace(task.habit, chances=tuple(chances))
 
     def _matches(self, deviations: Sequence[int], episodes: int, tag: int) -> Matches:
-        """The profile, then deviations from it, on the same episodes."""
+        """Matches of the profile and of deviations from it, on the same episodes."""
         seed = (*self.task.seed, tag)
         rng = np.random.default_rng(seed)
         drawn = [rng.choice(len(s), episodes, p=s / s.sum()) for s in self.sigma]
@@ -248,7 +248,7 @@ class _Deviations:
         return self._matches(range(len(self.names)), self.judge.episodes, 1)
 
     def best(self, score: Scores) -> int:
-        """The deviation that did best."""
+        """The index of the deviation with the largest mean payoff."""
         return int(score.mean[0, 1:, self.task.player].argmax())
 
     def measuring(self, best: int) -> Matches:
@@ -272,7 +272,7 @@ class _Deviations:
 
 
 def _together(gains: Sequence[_Gain], number: int, players: int, k: int) -> Regret:
-    """One profile's regret; a player who stands for all counts for all."""
+    """One profile's regret; in a symmetric case one player counts for all."""
     times = players // len(gains)
     values = gains[0].values
     if times > 1:

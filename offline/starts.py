@@ -1,4 +1,4 @@
-"""Where episodes in a learned model begin: the first moments of the data."""
+"""Initial states of episodes in a learned model, taken from the data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def _starts(data: Dataset, device: torch.device) -> Starts:
 
 
 def joined(parts: Sequence[Starts]) -> Starts:
-    """All trials in one; shorter sets are padded, and the padding is never drawn."""
+    """The starts of all trials; shorter sets are padded, but padding is never drawn."""
     longest = max(part.state.shape[1] for part in parts)
 
     def all_of(name: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the networks are trained on: normalised rows of a data set."""
+"""Training rows of the networks, from a data set with normalised entries."""
 
 from typing import NamedTuple
 
@@ -66,19 +66,19 @@ def tables_of(data: Dataset, scales: Scales, training: Training) -> Tables:
 
 
 def moves_made(data: Dataset) -> ndarray:
-    """Moves that were made, ``[n, L]``."""
+    """Mask of moves that were made, ``[n, L]``."""
     return np.arange(data.sizes.longest) < data.length[:, None]
 
 
 def last_moves(data: Dataset) -> ndarray:
-    """Which of the moves that were made, in order, are the last ones, ``[R]``."""
+    """Mask of the last moves among the moves made, in order, ``[R]``."""
     last = np.zeros(data.length.sum(), dtype=bool)
     last[data.length.cumsum() - 1] = True
     return last
 
 
 def pools_of(data: Dataset, seed: int, training: Training) -> Pools:
-    """All rows for all; or a bootstrap of episodes for each member, all rows for h."""
+    """Rows to draw from: all for everyone, or a bootstrap of episodes per member."""
     end = data.length.cumsum()
     every, n = np.arange(end[-1]), data.trajectories
     if training.members_share_batches:
@@ -126,7 +126,7 @@ def _moments(rows: ndarray, norm: Norm) -> Float32[ndarray, "2 W"]:
 
 
 def _reward_deviation(data: Dataset, ends_only: bool) -> float:
-    """Deviation of payoffs of last moves, or of all moves, most of which pay 0."""
+    """Standard deviation of payoffs of last moves, or of all moves (most pay 0)."""
     wide = data.returns.astype(np.float64)
     share = 1.0 if ends_only else data.trajectories / float(data.length.sum())
     sd = float(np.sqrt(share * (wide**2).mean() - (share * wide.mean()) ** 2))

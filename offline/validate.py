@@ -1,4 +1,4 @@
-"""What must hold of a data set; the first trajectory that breaks a rule is named."""
+"""Checks of a data set; the error names the first trajectory that breaks a rule."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from numpy import ndarray
 from metaspiel.nfg.errors import UserError
 
 Problem = tuple[Any, str]
-"""Trajectories that break a rule, ``[n]`` booleans; how the sentence goes on."""
+"""A broken rule: mask ``[n]`` of trajectories, and end of the error message."""
 
 AXES = {
     "vectors": ("float32", "A V"),
@@ -22,11 +22,11 @@ AXES = {
     "length": ("int64", "n"),
     "returns": ("float32", "n N"),
 }
-"""Kind of number and axes of every array of a data set."""
+"""Data type and axes of every array of a data set."""
 
 
 def check(where: str, arrays: Mapping[str, ndarray], head: int, mirrored: bool) -> None:
-    """Refuses arrays that cannot be trajectories.
+    """Raises a ``UserError`` where arrays cannot be trajectories.
 
     Args:
       where: begins the sentence.
@@ -59,7 +59,7 @@ def check(where: str, arrays: Mapping[str, ndarray], head: int, mirrored: bool) 
 
 
 def _shapes(where: str, arrays: Mapping[str, ndarray]) -> dict[str, int]:
-    """Sizes of the axes by letter."""
+    """Sizes of the axes, keyed by letter."""
     sizes: dict[str, int] = {}
     for name, (kind, axes) in AXES.items():
         array, letters = arrays[name], axes.split()
@@ -83,7 +83,7 @@ def _shapes(where: str, arrays: Mapping[str, ndarray]) -> dict[str, int]:
 def _problems(
     arrays: Mapping[str, ndarray], sizes: Mapping[str, int]
 ) -> Iterator[Problem]:
-    """Every rule about single trajectories, the most basic first."""
+    """The rules about single trajectories, most basic first, with their offenders."""
     length, action, mover = arrays["length"], arrays["action"], arrays["mover"]
     longest, actions, players = sizes["L"], sizes["A"], sizes["N"]
     wrong = (length < 1) | (length > longest)

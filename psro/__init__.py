@@ -3,7 +3,7 @@
 Each iteration fills the payoff table of all profiles, asks a meta-solver for a
 distribution over them, and adds responses to it (PSRO; JPSRO where the distribution is
 correlated). ``Setup`` holds the parts, ``start``, ``step`` and ``run`` go from
-``State`` to ``State``:
+``State`` to ``State``, and ``until`` goes on until a ``Stop``:
 
 >>> from meta_solvers import get
 >>> from metaspiel.games.openspiel import sequence_form
@@ -18,6 +18,7 @@ correlated). ``Setup`` holds the parts, ``start``, ``step`` and ``run`` go from
 >>> [state.iteration for state in run(setup, start(setup), iterations=2)]
 [1, 2]
 
+``exact_arena`` and ``learned_arena`` give a game the oracle and the evaluator it needs.
 Importing this package loads nothing heavy; torch comes with the learned oracle.
 """
 
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
+    from psro.arena import Arena, exact_arena, learned_arena
     from psro.cluster import Ray
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.executor import Executor, InProcess
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
     from psro.parts import Member, Population, Response, State, Table, Target
     from psro.rl import LearnedOracle, SampledEvaluator
     from psro.setup import Evaluator, Oracle, Setup, Stage
+    from psro.stopping import Stop, until
     from psro.workers import Processes
 
 __all__ = [
+    "Arena",
     "Evaluator",
     "ExactEvaluator",
     "ExactOracle",
@@ -52,11 +56,15 @@ __all__ = [
     "Setup",
     "Stage",
     "State",
+    "Stop",
     "Table",
     "Target",
+    "exact_arena",
+    "learned_arena",
     "respond",
     "run",
     "start",
     "step",
+    "until",
 ]
 __getattr__, __dir__ = public(__name__)

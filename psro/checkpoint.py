@@ -1,4 +1,4 @@
-"""A ``State`` as a directory of JSON and npz, written so that a kill loses nothing.
+"""Checkpoints of a ``State``: directories of JSON and npz, written atomically.
 
 A checkpoint is written beside its place, flushed to disk and renamed, so a directory
 with a checkpoint's name is always complete. Its JSON holds a checksum of its arrays.
@@ -25,8 +25,8 @@ def save(state: State, folder: Path, bound: Mapping[str, str] | None = None) -> 
     """Writes ``folder/<iteration>``; older checkpoints but the last go away.
 
     Args:
-      state: to write.
-      folder: of all checkpoints of a run.
+      state: the state to write.
+      folder: folder of all checkpoints of a run.
       bound: what the state belongs to, which ``read`` gives back.
     """
     place = folder / f"{state.iteration:06d}"
@@ -61,7 +61,7 @@ def load(place: Path) -> State:
 
 
 def read(place: Path) -> tuple[State, dict[str, str]]:
-    """Reads one checkpoint directory, and what its state belongs to.
+    """Reads one checkpoint directory, and the facts that its state is bound to.
 
     Raises:
       UserError: as ``load``.
@@ -126,7 +126,7 @@ def _checksum(text: Any, path: Path) -> str:
 
 
 def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
-    """Everything but arrays, which are added to ``arrays`` under speaking names."""
+    """The state as JSON; its arrays are added to ``arrays`` under speaking names."""
     population = state.population
     pools = population.pools[: 1 if population.shared else None]
     for player, pool in enumerate(pools):

@@ -1,4 +1,4 @@
-"""Requests on a Ray cluster: a local one, or many machines."""
+"""An executor on a Ray cluster, local or of many machines."""
 
 import copy
 import os
@@ -116,12 +116,12 @@ class Ray(Pool):
 
 
 def _attempt(work: Work[R, A], request: R) -> A | Fault:
-    """``attempt`` with arrays that can be written to, unlike those Ray hands out."""
+    """``attempt`` on writable copies of the arrays, as Ray hands out read-only ones."""
     return attempt(work, copy.deepcopy(request))
 
 
 def _first_line(error: Exception) -> str:
-    """What Ray says in its first line; its kind when it says nothing."""
+    """The first line of Ray's error message, or its type where there is none."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
@@ -139,7 +139,7 @@ def _imported() -> ModuleType:
 
 
 def _connect(ray: Any, address: str | None, jobs: int | None) -> bool:
-    """Whether a connection was made here, to be ended by us."""
+    """Connects to Ray if need be; whether this call made the connection."""
     if ray.is_initialized():
         if address is None:
             return False
@@ -168,7 +168,7 @@ def _connect(ray: Any, address: str | None, jobs: int | None) -> bool:
 
 
 def _knock(address: str) -> None:
-    """Raises an ``OSError`` or ``ValueError`` unless something listens there."""
+    """Raises ``OSError`` or ``ValueError`` unless the address accepts connections."""
     host, colon, port = address.rpartition(":")
     if not (colon and port.isdecimal()):
         raise ValueError("no 'host:port'")

@@ -6,7 +6,6 @@ arrives are one policy.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,11 +17,17 @@ from metaspiel.games.treeplex import TieBreak
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
-from psro.parts import Member, Population, Response, Table, Target, TargetConcept
+from psro.parts import (
+    INITIAL,
+    Initial,
+    Member,
+    Population,
+    Response,
+    Table,
+    Target,
+    TargetConcept,
+)
 from psro.targets import gap_of, played, targets
-
-Initial = Literal["uniform", "random_deterministic"]
-INITIAL: tuple[Initial, ...] = get_args(Initial)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +35,7 @@ class ExactOracle:
     """Best responses over all policies of the game.
 
     Attributes:
-      form: the game.
+      form: sequence form of the game.
       tie_break: which of several best actions is taken; it changes results.
       initial_policies: "uniform", or one random deterministic policy a player.
       shared: one pool for all players; the game must be symmetric.
@@ -64,7 +69,7 @@ class ExactOracle:
     def respond(
         self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response]:
-        """Exact best responses; one pass over the game a player."""
+        """Exact best responses, by one pass over the game for each player."""
         plans = population.stacked()
         answers: dict[int, Response] = {}
         for player, tree in enumerate(self.form.trees):
@@ -88,7 +93,7 @@ class ExactOracle:
     def measure(
         self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response] | None:
-        """The exact best responses: what could be gained is known."""
+        """Exact best responses, whose gains are known without training."""
         return self.respond(population, targets, rng)
 
     def grow(

@@ -1,4 +1,4 @@
-"""Where heavy requests are answered: here, in worker processes, or on a Ray cluster.
+"""Executors answer requests: in this process, in workers, or on a Ray cluster.
 
 Heavy work is a module-level function ``work(requests) -> answers``. It answers in
 order, and an answer depends on its own request only, bit for bit, whoever shares the
@@ -44,7 +44,7 @@ class Loss(TypedDict):
     """A request that was lost with its worker.
 
     Keys:
-      what: which request, and what became of the worker.
+      what: the request lost, and what became of the worker.
       when: UTC, ISO 8601.
       attempt: 1 for the first time the request was sent.
     """
@@ -67,7 +67,7 @@ class Fault:
     """An exception as text, because not every exception survives a journey.
 
     Attributes:
-      user: it was a ``UserError``.
+      user: whether the exception is a ``UserError``.
       message: the message; the type comes first unless it was a ``UserError``.
       trace: traceback in the worker.
     """
@@ -78,20 +78,20 @@ class Fault:
 
     @classmethod
     def of(cls, error: Exception) -> "Fault":
-        """What is left of an exception."""
+        """The text and kind of an exception."""
         user = isinstance(error, UserError)
         message = str(error) if user else f"{type(error).__name__}: {error}"
         return cls(user, message, "".join(traceback.format_exception(error)))
 
     def error(self) -> UserError | WorkFailed:
-        """The exception to raise here: ``UserError`` stays one."""
+        """The exception to raise in this process: a ``UserError`` stays one."""
         error = UserError(self.message) if self.user else WorkFailed(self.message)
         error.add_note(f"in a worker:\n{self.trace}")
         return error
 
 
 class Executor(ABC):
-    """Answers requests. A context manager: leaving it calls ``close``.
+    """Base class of executors; a context manager that calls ``close`` at its end.
 
     Attributes:
       parallel: several threads may wait for answers at once, and gain from it.
@@ -108,7 +108,7 @@ class Executor(ABC):
 
         Args:
           work: module-level function; see the module for what it promises.
-          requests: what it is asked; none is fine.
+          requests: the requests to answer; may be empty.
 
         Raises:
           UserError: raised by the work.
@@ -151,7 +151,7 @@ class InProcess(Executor):
 
 
 class Pool(Executor):
-    """Sends every request on its own, from one thread for each that may be under way.
+    """Base class of executors that send each request on its own, from several threads.
 
     Subclasses say in ``_ask`` how one request is sent and its answer awaited.
 
@@ -229,7 +229,7 @@ class Pool(Executor):
     def _insist(
         self, work: Work[R, A], request: R, label: str, dropped: threading.Event
     ) -> A:
-        """Asks until there is an answer, or no attempt is left."""
+        """Sends a request until it is answered or no attempt is left."""
         attempt = 1
         while True:
             try:
@@ -258,12 +258,12 @@ class Pool(Executor):
 
 
 def _leave_interrupts() -> None:
-    """Ctrl-C is for the main thread; processes started from here inherit that."""
+    """Blocks Ctrl-C in this thread and its children; the main thread handles it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
 def checked(work: Work[R, A], requests: Sequence[R]) -> list[A]:
-    """``work(requests)``, which must be one answer for each; not called without any."""
+    """The answers of ``work``, checked to be one for each request."""
     if not requests:
         return []
     answers = work(list(requests))
@@ -276,7 +276,7 @@ def checked(work: Work[R, A], requests: Sequence[R]) -> list[A]:
 
 
 def attempt(work: Work[R, A], request: R) -> A | Fault:
-    """The answer to one request, or the fault; runs in a worker."""
+    """Answers one request in a worker; an exception comes back as a ``Fault``."""
     try:
         return checked(work, [request])[0]
     except Exception as error:  # noqa: BLE001  raised where the answer is awaited
@@ -296,7 +296,7 @@ def parse(
     progress: Progress | None = None,
     on_loss: Callable[[Loss], None] | None = None,
 ) -> Executor:
-    """The executor a spec string means; see the module for examples.
+    """The executor that a spec string stands for; see the module for examples.
 
     Args:
       spec: ``name`` or ``name:field=value,...``.

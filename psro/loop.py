@@ -1,4 +1,4 @@
-"""The PSRO/JPSRO loop. Variants are parts of ``Setup``, never branches in here."""
+"""The PSRO/JPSRO loop; all variants are parts of ``Setup``."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""From a population to its meta-strategy, the responses to it and what they gain."""
+"""The meta-game of a population: its solution, responses to that, and their gains."""
 
 import time
 from dataclasses import replace
@@ -25,11 +25,11 @@ def settle(
     novel: int,
     cpu: dict[str, float],
 ) -> State:
-    """Evaluates and solves a population, and measures what needs no training.
+    """Evaluates and solves a population, with all gaps that need no training.
 
     Args:
       setup: the parts.
-      progress: how far the loop has come with this population.
+      progress: progress of the loop with this population.
       population: the pools.
       table: payoffs that are known already.
       novel: policies that the last step added.
@@ -123,5 +123,5 @@ def respond(setup: Setup, state: State) -> State:
 
 
 def _with_responding(cpu: dict[str, float], begin: float) -> dict[str, float]:
-    """CPU seconds, those of responding since ``begin`` included."""
+    """CPU seconds by phase, with those of responding since ``begin`` added."""
     return cpu | {"respond": cpu["respond"] + time.process_time() - begin}

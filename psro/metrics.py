@@ -1,26 +1,94 @@
-"""One flat row of plain numbers for each iteration."""
+"""One row of plain numbers for each iteration."""
 
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import entropy, marginals, support
-from psro.parts import State, TargetConcept
+from psro.parts import CONCEPTS, State, TargetConcept
 from psro.targets import played
 
 
-def row(state: State, concept: TargetConcept) -> dict[str, Any]:
-    """What is known about a state.
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What is known about a state; numbers that were not measured are None.
 
-    ``gap`` is the full-game gap of the training meta-strategy for ``concept``, summed
-    over players: every policy of the game counts as a deviation (with a learned oracle
-    every policy it can learn, a lower bound). ``meta_gap`` is the gap inside the
-    population, the meta-solver's own business. ``gap_error`` is the standard error of
-    what the responses earn, 0 where they are exact. Full-game gaps that were not
-    measured are None: with a learned oracle those of other concepts and of a second
-    meta-solver always, that of the training meta-strategy until it is responded to.
+    With a learned oracle the full-game gaps of other concepts and of a second
+    meta-solver are never measured, that of the training meta-strategy once it is
+    responded to.
+
+    Attributes:
+      iteration: number of steps done.
+      gap: full-game gap of the training meta-strategy for the run's concept, summed
+        over players: every policy of the game counts as a deviation (with a learned
+        oracle every policy it can learn, a lower bound).
+      gap_per_player: the same, not summed.
+      gap_error: standard error of what the responses earn; 0 where they are exact.
+      gaps: the full-game gap for each concept that was asked for.
+      eval_gap: full-game gap of the second meta-solver's meta-strategy.
+      values: expected payoff of each player, and their sum.
+      eval_values: under the second meta-solver's meta-strategy.
+      policies: found by each player, repetitions included.
+      unique_policies: without repetitions.
+      novel: policies that the last step added.
+      marginals: of the meta-strategy, for each player.
+      support: profiles that it plays.
+      entropy: of it, in nats.
+      status: of the meta-solver.
+      meta_gap: the gap inside the population, the meta-solver's own business.
+      eval_status: of the second meta-solver.
+      cpu_seconds: so far, of each kind of work.
     """
+
+    iteration: int
+    gap: float | None
+    gap_per_player: list[float] | None
+    gap_error: float | None
+    gaps: dict[str, float | None]
+    eval_gap: float | None
+    values: list[float]
+    value_sum: float
+    eval_values: list[float]
+    eval_value_sum: float
+    policies: list[int]
+    unique_policies: list[int]
+    novel: int
+    marginals: list[list[float]]
+    support: int
+    entropy: float
+    status: str
+    meta_gap: float | None
+    eval_status: str
+    cpu_seconds: dict[str, float]
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """As one JSON object, with a field like ``ne_gap`` for each of the gaps."""
+        every: dict[str, Any] = {}
+        for name, value in asdict(self).items():
+            if name == "gaps":
+                every |= {f"{concept}_gap": gap for concept, gap in value.items()}
+            else:
+                every[name] = value
+        return every
+
+    @classmethod
+    def read(cls, flat: Mapping[str, Any]) -> "Row":
+        """The row that ``flat`` was made of."""
+        known = {f.name: flat[f.name] for f in fields(cls) if f.name != "gaps"}
+        gaps: dict[str, float | None] = {
+            concept: flat[f"{concept}_gap"]
+            for concept in CONCEPTS
+            if f"{concept}_gap" in flat
+        }
+        return cls(**known, gaps=gaps)
+
+
+def row(state: State, concept: TargetConcept) -> Row:
+    """What is known about a state of a run that targets a concept."""
     game = state.table.game(state.population, repeats=False)
     joint = played(state.train.joint, concept)
     values = expected(game, joint)
@@ -28,29 +96,28 @@ def row(state: State, concept: TargetConcept) -> dict[str, Any]:
     per_player, error = state.gaps[concept], None
     if state.responses is not None:
         error = float(np.sqrt(sum(r.error**2 for r in state.responses)))
-    fields: dict[str, Any] = {
-        "iteration": state.iteration,
-        "gap": state.gap(concept),
-        "gap_per_player": None if per_player is None else per_player.tolist(),
-        "gap_error": error,
-    }
-    for name, gap in state.gaps.items():
-        fields[f"{name}_gap"] = None if gap is None else float(gap.sum())
-    fields |= {
-        "eval_gap": state.evaluation_gap,
-        "values": values.tolist(),
-        "value_sum": float(values.sum()),
-        "eval_values": final.tolist(),
-        "eval_value_sum": float(final.sum()),
-        "policies": [sum(m.repeats for m in pool) for pool in state.population.pools],
-        "unique_policies": list(state.population.sizes),
-        "novel": state.novel,
-        "marginals": [m.tolist() for m in marginals(joint)],
-        "support": support(joint),
-        "entropy": entropy(joint),
-        "status": state.train.status.name,
-        "meta_gap": float(np.sum(state.train.gaps.of(concept))),
-        "eval_status": state.evaluation.status.name,
-        "cpu_seconds": dict(state.cpu),
-    }
-    return fields
+    return Row(
+        iteration=state.iteration,
+        gap=state.gap(concept),
+        gap_per_player=None if per_player is None else per_player.tolist(),
+        gap_error=error,
+        gaps={
+            name: None if gap is None else float(gap.sum())
+            for name, gap in state.gaps.items()
+        },
+        eval_gap=state.evaluation_gap,
+        values=values.tolist(),
+        value_sum=float(values.sum()),
+        eval_values=final.tolist(),
+        eval_value_sum=float(final.sum()),
+        policies=[sum(m.repeats for m in pool) for pool in state.population.pools],
+        unique_policies=list(state.population.sizes),
+        novel=state.novel,
+        marginals=[m.tolist() for m in marginals(joint)],
+        support=support(joint),
+        entropy=entropy(joint),
+        status=state.train.status.name,
+        meta_gap=float(np.sum(state.train.gaps.of(concept))),
+        eval_status=state.evaluation.status.name,
+        cpu_seconds=dict(state.cpu),
+    )

@@ -126,7 +126,7 @@ def as_jpsro(solver: MetaSolver | str, seed: int = 0) -> JPSROFunction:
         per_player_repeats: Sequence[Sequence[int]],
         ignore_repeats: bool = False,
     ) -> tuple[Float64[ndarray, "*A"], dict[str, Any]]:
-        """Joint ``[A1, ..., AN]`` and what else is known about it."""
+        """The joint ``[A1, ..., AN]``, and the solver's diagnostics."""
         repeats = None if ignore_repeats else per_player_repeats
         rng = np.random.default_rng([seed, next(calls)])
         solution = solve(chosen, Game(meta_game, repeats=repeats), rng, throw=False)
@@ -146,7 +146,7 @@ def register_in_jpsro(
       specs: specs of solvers, e.g. ``"mgcce"``.
       prefix: put before each spec, e.g. ``"our_"``.
       overwrite: replace OpenSpiel's (or an earlier) solver of the same name.
-      seed: of what stochastic solvers draw.
+      seed: seed of what stochastic solvers draw.
 
     Returns:
       The names, for ``train_meta_solver`` and ``eval_meta_solver``.
@@ -174,7 +174,7 @@ def register_in_jpsro(
 
 @dataclass(frozen=True)
 class _OpenSpielSolver(MetaSolver):
-    """What the two wrappers share: names, and how OpenSpiel is called."""
+    """Base class of the wrappers of OpenSpiel's solvers."""
 
     name: str = "prd"
     lp: str | None = None
@@ -212,7 +212,7 @@ class _OpenSpielSolver(MetaSolver):
     def _ask(
         self, game: Game, rng: np.random.Generator, call: Callable[[], ndarray]
     ) -> Answer:
-        """Calls OpenSpiel; what it throws, warns and prints goes to diagnostics."""
+        """Calls OpenSpiel; its errors, warnings and prints go to diagnostics."""
         lp, printed = self.lp or "CLARABEL", io.StringIO()
         diagnostics: dict[str, Any] = {"openspiel": self.name}
         if self._linear:

@@ -1,4 +1,4 @@
-"""How OpenSpiel's Python code is called: its modules, LP solvers and randomness.
+"""Calls of OpenSpiel's Python code: its modules, LP solvers and randomness.
 
 OpenSpiel, and what it needs, is imported only when it is used.
 """
@@ -22,7 +22,7 @@ _PACKAGES = {"pyspiel": "open_spiel", "absl": "absl-py"}
 
 
 def module(name: str, where: str) -> Any:
-    """A module of OpenSpiel, or one sentence about the package that it misses."""
+    """Imports a module of OpenSpiel; a missing package becomes a ``UserError``."""
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -37,7 +37,7 @@ def module(name: str, where: str) -> Any:
 
 @contextmanager
 def linear_programs_by(solver: str) -> Iterator[None]:
-    """Inside, OpenSpiel gives its linear programs to another cvxpy solver.
+    """Context in which OpenSpiel solves linear programs by another cvxpy solver.
 
     OpenSpiel asks for ECOS, which cvxpy no longer brings along. "ECOS" changes nothing.
 

@@ -14,8 +14,10 @@ TargetConcept = Literal["ne", "cce", "ce"]
 CONCEPTS: tuple[TargetConcept, ...] = get_args(TargetConcept)
 Timed = Literal["respond", "evaluate", "solve"]
 TIMED: tuple[Timed, ...] = get_args(Timed)
+Initial = Literal["uniform", "random_deterministic"]
+INITIAL: tuple[Initial, ...] = get_args(Initial)
 PLAN = "plan"
-"""How an exact policy is played: by its realisation plan."""
+"""The mode of play of an exact policy: its realisation plan."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +57,12 @@ class Population:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Number of members of each player's pool."""
+        """The number of members of each player's pool."""
         return tuple(len(pool) for pool in self.pools)
 
     @property
     def uids(self) -> tuple[tuple[int, ...], ...]:
-        """Uids of each player's pool."""
+        """The uids of each player's pool."""
         return tuple(tuple(m.uid for m in pool) for pool in self.pools)
 
     def stacked(self) -> list[ndarray]:
@@ -68,14 +70,14 @@ class Population:
         return [np.stack([m.policy for m in pool]) for pool in self.pools]
 
     def find(self, player: int, policy: ndarray, play: str = PLAN) -> int | None:
-        """Index of the pooled policy that is and plays exactly the same, if any."""
+        """Index of the pool member with this policy and mode of play, or None."""
         for index, member in enumerate(self.pools[player]):
             if member.play == play and np.array_equal(member.policy, policy):
                 return index
         return None
 
     def add(self, player: int, policy: ndarray, play: str = PLAN) -> "Population":
-        """A population with the policy in the player's pool, or bumped if known."""
+        """The population with this policy added, or counted once more if known."""
         known = self.find(player, policy, play)
         pool = self.pools[player]
         if known is None:
@@ -94,10 +96,10 @@ class Population:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Target:
-    """What one player is asked to respond to.
+    """The co-players' distribution that one player is to respond to.
 
     Attributes:
-      player: who responds.
+      player: the player that responds.
       co_play: distribution over co-players' profiles ``[*K_q for q != player]``; its
         correlation is kept. Drawn once an episode, not once a step.
       value: what the player gets there now, to be beaten.
@@ -114,15 +116,15 @@ class Target:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Response:
-    """An oracle's answer to one target.
+    """An oracle's response to one target.
 
     Attributes:
-      player: who responds.
+      player: the player that responds.
       policy: the responding policy.
       value: its expected payoff against the target.
       gain: ``weight * max(value - target.value, 0)``: its part of the full-game gap.
       error: standard error of the value; 0 where it is exact.
-      play: how the policy is played, as of a ``Member``.
+      play: how the policy is played, as in ``Member``.
     """
 
     player: int
@@ -140,7 +142,7 @@ class Table:
     Attributes:
       uids: for each player the uids of its axis.
       values: ``[E, N, *K]``; E = 1 for a real game. NaN where missing.
-      errors: their standard errors; 0 where they are exact.
+      errors: standard errors of the payoffs; 0 where they are exact.
       episodes: from how many episodes ``[*K]``; 0 where they are exact.
     """
 
@@ -165,11 +167,11 @@ class Table:
 
     @property
     def missing(self) -> Bool[ndarray, "*K"]:
-        """True where a profile has no payoffs yet."""
+        """Boolean array, true where a profile has no payoffs yet."""
         return np.isnan(self.values).any(axis=(0, 1))
 
     def grow(self, population: Population) -> "Table":
-        """A table with the axes of ``population``; unknown cells are missing."""
+        """The table extended to a population's policies; new cells are missing."""
         uids = population.uids
         here, there = [], []
         for known, wanted in zip(self.uids, uids, strict=True):
@@ -193,7 +195,7 @@ class Table:
         )
 
     def game(self, population: Population, repeats: bool) -> Game:
-        """The meta-game; an ensemble when E > 1."""
+        """The meta-game of this table, an ensemble when E > 1."""
         counts = None
         if repeats and any(m.repeats > 1 for pool in population.pools for m in pool):
             counts = [[m.repeats for m in pool] for pool in population.pools]
@@ -205,12 +207,12 @@ class Table:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State:
-    """All of PSRO between two iterations.
+    """The state of PSRO between two iterations.
 
     Attributes:
       iteration: number of steps done.
       population: the pools.
-      table: their payoffs, complete.
+      table: complete payoff table of the population.
       train: the meta-strategy that is responded to.
       evaluation: the meta-strategy of the evaluation solver; ``train`` without one.
       responses: answers to the targets of ``train``: the next step's candidates. None

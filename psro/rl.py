@@ -50,9 +50,9 @@ class LearnedOracle:
     """Best responses by Double DQN.
 
     Attributes:
-      simulator: where they are learned.
-      network: of all policies; an ``MLP``.
-      settings: how.
+      simulator: the game in which responses are learned.
+      network: network of all policies; an ``MLP``.
+      settings: hyper-parameters of the responses.
       executor: where the learning runs.
       shared: one pool for all players of a symmetric game; player 0 learns for all.
       episodes: played to measure what a response earns.
@@ -90,7 +90,7 @@ class LearnedOracle:
         check_objective("LearnedOracle()", self.penalty, self.coverage, self.scale)
 
     def covering(self, learned: int) -> float:
-        """alpha_t, the coverage once so many responses were learned."""
+        """The coverage alpha_t of a response, after so many responses were learned."""
         if not self.anneal:
             return self.coverage
         return self.coverage * max(0.0, 1.0 - learned / self.anneal)
@@ -166,11 +166,11 @@ class LearnedOracle:
     def measure(
         self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response] | None:
-        """None: what could be gained is not known before it was learned."""
+        """None, as the gain of a learned response is not known before training."""
         return None
 
     def _distinct(self, targets: Sequence[Target]) -> tuple[list[Target], list[int]]:
-        """Targets without repetitions, and which of them each target is."""
+        """Distinct targets, and the index of each target among them."""
         asked: list[Target] = []
         index = []
         for target in targets:
@@ -232,13 +232,13 @@ class SampledEvaluator:
     """Payoffs averaged over episodes that all profiles share.
 
     Attributes:
-      simulator: where profiles are played.
-      network: of all policies.
-      executor: where that runs.
-      episodes: of each profile.
+      simulator: the game in which profiles are played.
+      network: network of all policies.
+      executor: where play runs.
+      episodes: number of episodes of each profile.
       seed: of the episodes; a trial's own, the same in all iterations, so that payoffs
         differ by what the policies do (common random numbers).
-      device: of torch.
+      device: torch device.
       batch: profiles in a request.
       instances: if given, profiles of greedy policies play each of them once, which is
         exact; those with another policy are sampled all the same.
@@ -310,7 +310,7 @@ class SampledEvaluator:
 def _placed(
     cell: Int64[ndarray, " N"], score: Scores, at: int, shared: bool
 ) -> list[tuple[tuple[int, ...], Float64[ndarray, "E N"], Float64[ndarray, "E N"]]]:
-    """A profile's payoffs, at every place they hold.
+    """A profile's payoffs at each of its cells: all permutations in a shared pool.
 
     In a symmetric game a profile's payoffs hold for all its permutations, and players
     who play one policy get the mean of what they got.

@@ -14,7 +14,7 @@ from psro.selection import Selection, Update
 
 
 class Stage(IntEnum):
-    """What a random generator is for; its number is part of the seed.
+    """Purposes of random generators; their numbers are part of the seed.
 
     Changing a number changes the results of all runs, so new stages get new numbers.
     """
@@ -31,7 +31,7 @@ class Stage(IntEnum):
 
 @runtime_checkable
 class Oracle(Protocol):
-    """Turns targets into responses, and chosen responses into a grown population."""
+    """Protocol of oracles: targets to responses, and responses to grown populations."""
 
     def initial(self, rng: Generator) -> Population:
         """The population before the first iteration."""
@@ -44,7 +44,7 @@ class Oracle(Protocol):
     def measure(
         self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response] | None:
-        """What ``respond`` would answer, if that is known without training.
+        """The responses that ``respond`` would give, if known without training.
 
         None, with nothing drawn from ``rng``, where only training could tell. The loop
         takes what is measured for the responses and does not ask for them again.
@@ -58,7 +58,7 @@ class Oracle(Protocol):
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Fills the missing cells of a payoff table."""
+    """Protocol of evaluators, which fill the missing cells of a payoff table."""
 
     @property
     def ensemble(self) -> int:
@@ -70,7 +70,7 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """The parts of a run: everything that may vary.
+    """The parts of a PSRO run, with all that may vary.
 
     Attributes:
       oracle: answers targets.
@@ -80,7 +80,7 @@ class Setup:
       seed: all randomness derives from (seed, iteration, stage).
       evaluation: a second meta-solver, measured but not responded to.
       selection: which responses join the population.
-      update: which players' responses may.
+      update: players whose responses may join.
       repeats: policies found again count again in the meta-game.
       prune: joint probabilities below this become 0 before they are responded to.
       measured: concepts whose full-game gap is measured in every iteration, where the

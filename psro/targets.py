@@ -1,4 +1,4 @@
-"""From a joint meta-strategy to what each player must respond to."""
+"""Response targets of all players from a joint meta-strategy."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from psro.parts import Response, Target, TargetConcept
 def played(
     joint: Float64[ndarray, "*K"], concept: TargetConcept
 ) -> Float64[ndarray, "*K"]:
-    """The joint that is really played: for NE the product of the marginals."""
+    """The joint that is played: for NE, the product of the marginals."""
     return product(marginals(joint)) if concept == "ne" else joint
 
 
@@ -56,7 +56,7 @@ def targets(
 
 
 def gap_of(players: int, responses: Sequence[Response]) -> Float64[ndarray, " N"]:
-    """Full-game gap of each player: the gains of its responses, added up."""
+    """Full-game gap of each player: the sum of its responses' gains."""
     gap = np.zeros(players)
     for response in responses:
         gap[response.player] += response.gain

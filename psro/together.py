@@ -1,4 +1,4 @@
-"""Several trials at once, whose requests are answered together."""
+"""Trials that run side by side, with their requests answered in batches."""
 
 import contextvars
 import threading
@@ -21,11 +21,11 @@ class _State(Enum):
 
 
 class _Stopped(BaseException):
-    """Ends a trial; no ``except Exception`` on its way can keep it going."""
+    """Ends a trial; a ``BaseException``, which ``except Exception`` does not catch."""
 
 
 class _Seat(Executor):
-    """What a trial takes for its executor.
+    """The executor that a trial is given: it passes requests to the common batch.
 
     ``state`` and ``stopped`` are guarded by the condition that all seats share; the
     rest changes hands with the state.
@@ -42,11 +42,11 @@ class _Seat(Executor):
 
     @property
     def losses(self) -> list[Loss]:  # type: ignore[override]
-        """Those of the executor that all trials share."""
+        """Requests lost by the executor that all trials share."""
         return self._executor.losses
 
     def run(self, trial: Callable[[Executor], T]) -> T:
-        """A trial from its first turn to its end, in a thread of its own."""
+        """Runs a trial to its end in a thread of its own."""
         try:
             self._await_turn()
             return trial(self)
@@ -83,7 +83,7 @@ class _Seat(Executor):
 
 
 def together(trials: Sequence[Callable[[Executor], T]], executor: Executor) -> list[T]:
-    """Runs trials side by side; their requests are answered by one executor.
+    """Runs trials side by side; one executor answers their requests in batches.
 
     Each trial is an ordinary function; the executor it is called with is the one its
     oracle and evaluator must ask. One trial computes at a time. With an executor of
@@ -133,7 +133,7 @@ def together(trials: Sequence[Callable[[Executor], T]], executor: Executor) -> l
 
 
 def _asking(seats: list[_Seat], change: threading.Condition) -> list[_Seat]:
-    """Lets every trial run that can; then those that form the next batch, if any."""
+    """Runs all trials until they wait; returns those that form the next batch."""
     with change:
         while True:
             ready = next((s for s in seats if s.state is _State.READY), None)
@@ -152,7 +152,7 @@ def _asking(seats: list[_Seat], change: threading.Condition) -> list[_Seat]:
 
 
 def _answer(executor: Executor, group: list[_Seat]) -> None:
-    """One batch; if it fails, one a trial, so that a fault reaches its owner alone."""
+    """Answers a batch; if that fails, trial by trial, so that only some trials fail."""
     work = group[0].work
     assert work is not None
     try:

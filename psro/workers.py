@@ -1,4 +1,4 @@
-"""Worker processes on one machine, each with one thread."""
+"""Executor of worker processes on one machine, each with one thread."""
 
 import multiprocessing
 import os
@@ -71,7 +71,7 @@ class Processes(Pool):
 
 
 class _Worker:
-    """One process, started at the first request and again after a death."""
+    """One worker process, started at its first request and again after a death."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # held while a process starts or is killed
@@ -80,7 +80,7 @@ class _Worker:
         self._line: Connection | None = None
 
     def ask(self, message: tuple[Any, Any]) -> Any:
-        """What the process sends back; ``WorkerLost`` if it dies instead."""
+        """Sends a message to the process; its reply, or ``WorkerLost`` if it dies."""
         process, line = self._started()
         try:
             line.send(message)
@@ -95,7 +95,7 @@ class _Worker:
             ) from None
 
     def stop(self) -> None:
-        """Kills the process; there will be no other."""
+        """Kills the process for good."""
         with self._lock:
             self._stopped = True
             process = self._process
@@ -118,7 +118,7 @@ class _Worker:
 
 
 def _start(process: multiprocessing.process.BaseProcess) -> None:
-    """Starts a process whose libraries will find that they have one thread."""
+    """Starts a process whose numerical libraries use one thread."""
     with _STARTING:
         before = {key: os.environ.get(key) for key in ONE_THREAD}
         os.environ.update(ONE_THREAD)
@@ -133,7 +133,7 @@ def _start(process: multiprocessing.process.BaseProcess) -> None:
 
 
 def _serve(line: Connection) -> None:
-    """A worker's life: it answers until nobody asks any more."""
+    """The main loop of a worker, which answers requests until the line closes."""
     while True:
         try:
             line.send(attempt(*line.recv()))

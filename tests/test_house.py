@@ -1,6 +1,7 @@
 """The house: floors, wings and small files, as docs/architecture.md draws them."""
 
 import ast
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -275,3 +276,45 @@ def test_the_licence_and_readme_ship():
     for word in ("make demo", "make test", "register(", "as_psro_v2", "@@"):
         assert (word in text) == (word != "@@"), word
     assert "Apache License" in (ROOT / "LICENSE").read_text("utf-8")
+
+
+RIDDLE = re.compile(r"(Of|It|Its|They|Their|Them|Those|That|Likewise)\b")
+
+
+def _riddles(text: str) -> Iterable[str]:
+    """Docstrings and descriptions of fields in a file's text that lack a subject."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            continue
+        for place, part in enumerate(node.body):
+            value = part.value if isinstance(part, ast.Expr) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                first = value.value.strip().partition("\n")[0]
+                least = 2 if place else 3  # the name of a field says the rest
+                if RIDDLE.match(first) or len(first.split()) < least:
+                    yield f"{part.lineno}: {first}"
+
+
+def test_docstrings_name_their_subject():
+    """Riddles are refused: one word, or the middle of a sentence."""
+    assert not [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in _everything()
+        for line in _riddles(path.read_text("utf-8"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "riddle"),
+    [
+        ("E.", True),
+        ("Of torch.", True),
+        ("Of the trial policies to those that played.", True),
+        ("The discount factor.", False),
+        ("Offline baselines of the paper.", False),
+    ],
+)
+def test_what_counts_as_a_riddle(text: str, riddle: bool):
+    assert bool([*_riddles(f'"""{text}"""')]) is riddle
+    assert not [*_riddles(f'"""A file of numbers."""\nE = "{text}"')]
+    assert bool([*_riddles(f'class A:\n    e: int\n    """{text}"""')]) is riddle

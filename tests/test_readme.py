@@ -56,7 +56,7 @@ def test_every_command_is_one_that_its_page_takes():
 
 def test_every_solver_documents_itself(capsys):
     for row in solvers.table():
-        assert row["maximises"] and row["documentation"], row["name"]
+        assert row.maximises and row.documentation, row.name
     assert main(solvers.page, solvers.Config, ["--name", "r2d"]) == 0
     assert "entrywise" in capsys.readouterr().out
     assert main(solvers.page, solvers.Config, ["--name", "r2"]) == 2

@@ -28,8 +28,7 @@ def page(config: Config) -> Answer:
     """Runs and says where the results are."""
     from experiments.bargaining.run import run
 
-    summary = run(config)
-    return Answer(summary=summary, text=f"-> {summary['folder']}" if summary else "")
+    return run(config)
 
 
 if __name__ == "__main__":

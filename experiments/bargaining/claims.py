@@ -2,107 +2,117 @@
 
 Trials of one number and seed share their data set and model, whatever the approach, so
 they are compared as pairs where both sides have the same trials, and as independent
-ones where they do not. See ``_bargaining_verdicts`` for what decides.
+ones where they do not. See ``lab.rivals`` for what decides.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from statistics import median
-from typing import Any
 
 from experiments.bargaining.results import (
-    NAMES,
+    LINES,
     REFERENCE,
     Data,
+    Fidelity,
     Judged,
     Line,
-    Row,
+    Results,
+    Setting,
+    Trial,
     by_trial,
-    data,
-    data_name,
     datasets,
     finite,
-    line,
-    mean,
+    of_data,
     preferred,
-    regrets,
-    setting,
     setting_name,
-    short_name,
     solver_name,
-    trial_of,
 )
-from experiments.bargaining.strata import Block, correlated
-from experiments.bargaining.verdicts import Strata, lower, related
+from experiments.lab.rivals import Strata, lower, related
+from experiments.lab.strata import Block, Stratum, correlated, mean
+from experiments.lab.verdict import Claim
 
 SMALL = 500  # trajectories of the paper's smallest data sets
 _FEWEST = 3  # trials whose spread says anything
-LINES: tuple[Line, ...] = tuple((a, s) for a in NAMES for s in ("r2d", "rd"))
-RIVALS: tuple[Line, ...] = tuple(one for one in LINES if one != REFERENCE)
+RIVALS = tuple(line for line in LINES if line != REFERENCE)
 """What the paper compares COffeE with R2D with."""
+Pairs = dict[Trial, list[tuple[float, float]]]
+"""By trial what is claimed to be lower, each beside what it is compared with."""
 
 
-def judge(judged: Judged, fidelity: Sequence[Row]) -> list[Row]:
+def judge(results: Results) -> list[Claim]:
     """Each claim with its verdict, evidence, test and numbers.
 
     The evaluation solver is R2D where rows have it, but for the claim on final solvers.
-    "leaning" is where the differences point, whatever their p-values: "mixed" where
-    rivals or data sets disagree.
     """
-    rows = judged.main
-    chosen = preferred(rows)
+    table = _Table(results.main)
     return [
-        _lowest(rows, chosen),
-        _consistent(rows, chosen),
-        _margin(rows, chosen),
-        *_cloning(rows, chosen),
-        _final_solver(rows),
-        _uncertain(fidelity),
-        _conservative(fidelity),
-        _moderate(judged.final, chosen),
+        _lowest(table),
+        _consistent(table),
+        _margin(table),
+        *_cloning(table),
+        _final_solver(results.main),
+        _uncertain(results.points),
+        _conservative(results.fidelity),
+        _moderate(results.final, preferred(results.main)),
     ]
 
 
-def _against(
-    rows: Sequence[Row], first: Line, other: Line, chosen: str, where: Sequence[Data]
-) -> Strata:
-    return {
-        data_name(d): (
-            by_trial(rows, first, chosen, d),
-            by_trial(rows, other, chosen, d),
-        )
-        for d in where
-    }
+class _Table:
+    """Regrets under one evaluation solver, by approach and data set."""
 
+    def __init__(self, rows: Sequence[Judged]) -> None:
+        self.chosen = preferred(rows)
+        self.where = datasets(row.data for row in rows)
+        self._rows = rows
 
-def _lowest(rows: Sequence[Row], chosen: str) -> Row:
-    where = datasets(rows)
-    first = 0
-    for one in where:
-        means = {
-            which: mean(values)
-            for which in LINES
-            if (values := regrets(rows, which, chosen, one))
+    def cell(self, line: Line, data: Data) -> dict[Trial, float]:
+        """Regrets of one cell by trial."""
+        return by_trial(self._rows, line, self.chosen, data)
+
+    def against(
+        self, first: Line, other: Line, where: Sequence[Data] | None = None
+    ) -> Strata:
+        """Regrets of two lines on some data sets, or on all."""
+        return {
+            data.name: (self.cell(first, data), self.cell(other, data))
+            for data in (self.where if where is None else where)
         }
-        first += min(means, key=lambda which: means[which], default=None) == REFERENCE
+
+
+def _lowest(table: _Table) -> Claim:
+    first = 0
+    for data in table.where:
+        cells = {line: table.cell(line, data) for line in LINES}
+        means = {line: mean([*cell.values()]) for line, cell in cells.items() if cell}
+        first += min(means, key=lambda line: means[line], default=None) == REFERENCE
     return lower(
         "COffeE with R2D has the lowest regret",
-        {short_name(o): _against(rows, REFERENCE, o, chosen, where) for o in RIVALS},
+        {rival.short: table.against(REFERENCE, rival) for rival in RIVALS},
         "needs COffeE with R2D and another approach or solver on one data set",
-        f"Lowest mean on {first} of {len(where)} data sets (evaluated with "
-        f"{solver_name(chosen)}). Against ",
+        f"Lowest mean on {first} of {len(table.where)} data sets (evaluated with "
+        f"{solver_name(table.chosen)}). Against ",
     )
 
 
-def _consistent(rows: Sequence[Row], chosen: str) -> Row:
-    def distances(strata: Strata) -> Strata:
-        return {w: (_distances(a), _distances(b)) for w, (a, b) in strata.items()}
+def _consistent(table: _Table) -> Claim:
+    def distances(side: dict[Trial, float]) -> dict[Trial, float]:
+        """Distances to the median; none where there are too few trials for a spread."""
+        if len(side) < _FEWEST:
+            return {}
+        centre = median(side.values())
+        return {key: abs(value - centre) for key, value in side.items()}
 
-    where = datasets(rows)
     return lower(
         "COffeE with R2D has the most consistent regret (smallest spread)",
         {
-            short_name(o): distances(_against(rows, REFERENCE, o, chosen, where))
-            for o in RIVALS
+            rival.short: {
+                data.name: (
+                    distances(table.cell(REFERENCE, data)),
+                    distances(table.cell(rival, data)),
+                )
+                for data in table.where
+            }
+            for rival in RIVALS
         },
         f"needs COffeE with R2D and another approach, {_FEWEST} trials each",
         "Mean distance to the median of trials, less that of ",
@@ -110,48 +120,43 @@ def _consistent(rows: Sequence[Row], chosen: str) -> Row:
     )
 
 
-def _distances(side: Mapping[Any, float]) -> dict[Any, float]:
-    """Distances to the median; none where there are too few trials for a spread."""
-    if len(side) < _FEWEST:
-        return {}
-    centre = median(side.values())
-    return {key: abs(value - centre) for key, value in side.items()}
-
-
-def _margin(rows: Sequence[Row], chosen: str) -> Row:
+def _margin(table: _Table) -> Claim:
     """A margin is of one trial; PSRO and uniform data of one trial are no pair."""
 
-    def margins(rival: Line, where: Data) -> dict[Any, float]:
-        ours, theirs = (by_trial(rows, o, chosen, where) for o in (REFERENCE, rival))
+    def margins(rival: Line, data: Data) -> dict[Trial, float]:
+        ours, theirs = table.cell(REFERENCE, data), table.cell(rival, data)
         return {key: theirs[key] - ours[key] for key in ours if key in theirs}
 
-    where = datasets(rows)
-    sizes = [n for b, n in where if b == "psro" and ("uniform", n) in where]
+    def both(rival: Line, size: int) -> Stratum:
+        return margins(rival, Data("psro", size)), margins(rival, Data("uniform", size))
+
+    sizes = [n for b, n in table.where if b == "psro" and ("uniform", n) in table.where]
     return lower(
         "COffeE with R2D beats OEF by more on uniform data than on PSRO data",
         {
-            f"margin over {short_name(rival)}, PSRO less uniform,": {
-                f"{n}": (margins(rival, ("psro", n)), margins(rival, ("uniform", n)))
-                for n in sizes
+            f"margin over {rival.short}, PSRO less uniform,": {
+                f"{size}": both(rival, size) for size in sizes
             }
             for rival in RIVALS
-            if rival[0] == "oef"
+            if rival.approach == "oef"
         },
         "needs COffeE with R2D and OEF on uniform and PSRO data of one size",
     )
 
 
-def _cloning(rows: Sequence[Row], chosen: str) -> list[Row]:
-    where = datasets(rows)
-    cloned = [one for one in LINES if one[0] == "oef-bc"]
-    others = [one for one in LINES if one[0] != "oef-bc"]
-    small = [d for d in where if d[0] == "uniform" and d[1] <= SMALL]
-    large = [d for d in where if d[0] == "uniform" and d[1] > SMALL]
-    online = [d for d in where if d[0] == "psro"]
+def _cloning(table: _Table) -> list[Claim]:
+    cloned = [line for line in LINES if line.approach == "oef-bc"]
+    others = [line for line in LINES if line.approach != "oef-bc"]
+    uniform = [d for d in table.where if d.behaviour == "uniform"]
+    small = [d for d in uniform if d.trajectories <= SMALL]
+    large = [d for d in uniform if d.trajectories > SMALL]
+    online = [d for d in table.where if d.behaviour == "psro"]
 
-    def pairs(first: list[Line], other: list[Line], on: list[Data]) -> dict[str, Any]:
+    def pairs(
+        first: Sequence[Line], other: Sequence[Line], on: Sequence[Data]
+    ) -> dict[str, Strata]:
         return {
-            f"{short_name(a)} less {short_name(b)}": _against(rows, a, b, chosen, on)
+            f"{a.short} less {b.short}": table.against(a, b, on)
             for a in first
             for b in other
         }
@@ -175,80 +180,72 @@ def _cloning(rows: Sequence[Row], chosen: str) -> list[Row]:
     ]
 
 
-def _averages(
-    pairs: Mapping[tuple[Any, ...], Sequence[tuple[float, float]]], where: Data
-) -> tuple[dict[Any, float], dict[Any, float]]:
-    """Both sides of a data set, each the mean over the pairs of a trial."""
-    own = {
-        key: of_trial
-        for key, of_trial in pairs.items()
-        if key[:2] == where and of_trial
-    }
+def _averages(pairs: Pairs, data: Data) -> Stratum:
+    """Both sides on a data set, each the mean over the pairs of a trial."""
+    own = {trial: both for trial, both in pairs.items() if trial[:2] == data}
     first, other = (
-        {key: mean([pair[i] for pair in of_trial]) for key, of_trial in own.items()}
-        for i in (0, 1)
+        {trial: mean([pair[side] for pair in both]) for trial, both in own.items()}
+        for side in (0, 1)
     )
     return first, other
 
 
-def _final_solver(rows: Sequence[Row]) -> Row:
+def _final_solver(rows: Sequence[Judged]) -> Claim:
     """One pair a trial: its runs share a data set and a model.
 
     OEF and OEF-BC even share their profile. So a trial counts once, with the mean over
     its approaches.
     """
-    runs: dict[tuple[Any, ...], dict[str, float]] = {}
+    runs: dict[tuple[Line, Trial], dict[str, float]] = defaultdict(dict)
     for row in rows:
-        by_solver = runs.setdefault((line(row), trial_of(row)), {})
-        by_solver[row["evaluation"]] = row["regret"]
-    pairs: dict[tuple[Any, ...], list[tuple[float, float]]] = {}
-    for (_, trial), one in runs.items():
-        if {"r2d", "rd"} <= one.keys():
-            pairs.setdefault(trial, []).append((one["r2d"], one["rd"]))
+        runs[row.line, row.pair][row.evaluation] = row.regret
+    pairs: Pairs = defaultdict(list)
+    for (_, trial), regret in runs.items():
+        if {"r2d", "rd"} <= regret.keys():
+            pairs[trial].append((regret["r2d"], regret["rd"]))
     down = sum(mean([a - b for a, b in both]) < 0 for both in pairs.values())
-    strata = {data_name(d): _averages(pairs, d) for d in datasets(rows)}
+    where = datasets(row.data for row in rows)
     return lower(
         "R2D as the final solver has lower regret than RD",
-        {"RD of the same runs": strata},
+        {"RD of the same runs": {d.name: _averages(pairs, d) for d in where}},
         "needs runs evaluated with both R2D and RD",
         f"R2D lower in {down} of {len(pairs)} trials, each the mean over its "
         "approaches. Against ",
     )
 
 
-def _blocks(points: Sequence[Row], x: str, key: Any) -> dict[str, list[Block]]:
+def _blocks(
+    points: Sequence[Fidelity],
+    x: Callable[[Fidelity], float],
+    key: Callable[[Fidelity], Hashable],
+) -> dict[str, list[Block]]:
     """Runs by data set and block, as ``x`` and utility error."""
-    grouped: dict[Data, dict[Any, list[Row]]] = {one: {} for one in datasets(points)}
-    for row in points:
-        grouped[data(row)].setdefault(key(row), []).append(row)
-    return {
-        data_name(where): [
-            ([r[x] for r in rows], [r["utility_error"] for r in rows])
-            for rows in blocks.values()
-        ]
-        for where, blocks in grouped.items()
-    }
+    blocks: dict[str, list[Block]] = {}
+    for data, rows in of_data(points).items():
+        own: dict[Hashable, list[Fidelity]] = defaultdict(list)
+        for row in rows:
+            own[key(row)].append(row)
+        blocks[data.name] = [_block(some, x) for some in own.values()]
+    return blocks
 
 
-def _uncertain(fidelity: Sequence[Row]) -> Row:
+def _block(rows: Sequence[Fidelity], x: Callable[[Fidelity], float]) -> Block:
+    return [x(row) for row in rows], [row.utility_error for row in rows]
+
+
+def _uncertain(points: Sequence[Fidelity]) -> Claim:
     """Within trials, whose runs share a model; within data sets where trials have one.
 
     Then the runs of a data set are independent, and may be exchanged.
     """
-    points = [
-        row
-        for row in fidelity
-        if finite(row.get("uncertainty")) and finite(row.get("utility_error"))
-    ]
-    trials = {trial_of(row) for row in points}
-    key, named = (trial_of, "trials") if len(trials) < len(points) else (data, "data")
-    blocks = _blocks(points, "uncertainty", key)
-    everything = [block for parts in blocks.values() for block in parts]
-    pooled = correlated(
-        [([x for b in everything for x in b[0]], [y for b in everything for y in b[1]])]
+    shared = len({row.pair for row in points}) < len(points)
+    named = "trials" if shared else "data"
+    blocks = _blocks(
+        points, lambda r: r.uncertainty, lambda r: r.pair if shared else r.data
     )
+    pooled = correlated([_block(points, lambda r: r.uncertainty)])
     extra = f". Blocks are {named}; {len(points)} runs pooled"
-    extra += "" if pooled is None else f": rho {pooled['rho']:+.3f}, no evidence alone"
+    extra += "" if pooled is None else f": rho {pooled.rho:+.3f}, no evidence alone"
     return related(
         "Model uncertainty and utility error are positively related",
         {"uncertainty": blocks} if points else {},
@@ -258,18 +255,18 @@ def _uncertain(fidelity: Sequence[Row]) -> Row:
     )
 
 
-def _conservative(fidelity: Sequence[Row]) -> Row:
+def _conservative(fidelity: Iterable[Fidelity]) -> Claim:
     """Runs of COffeE at several settings on one model."""
-    points = [
-        row
-        for row in fidelity
-        if row["approach"] == "coffee" and finite(row.get("utility_error"))
-    ]
+    points = [r for r in fidelity if r.approach == "coffee" and finite(r.utility_error)]
+
+    def block(row: Fidelity) -> Hashable:
+        return row.exploration, row.pair
+
     return related(
         "Larger λ and α lower the model's utility error",
         {
-            name: _blocks(points, key, lambda r: (r["exploration"], trial_of(r)))
-            for name, key in (("λ", "penalty"), ("α", "coverage"))
+            "λ": _blocks(points, lambda r: r.penalty, block),
+            "α": _blocks(points, lambda r: r.coverage, block),
         },
         -1,
         "needs COffeE at several λ and α on one data set",
@@ -277,42 +274,42 @@ def _conservative(fidelity: Sequence[Row]) -> Row:
     )
 
 
-def _moderate(rows: Sequence[Row], chosen: str) -> Row:
+def _moderate(rows: Sequence[Judged], chosen: str) -> Claim:
     """Settings between the least and the most conservative one, against both.
 
     A trial counts once: the mean over its moderate settings and exploration solvers.
     """
-    names = ("the least conservative", "the most conservative")
-    pairs: dict[str, dict[Any, list[tuple[float, float]]]] = {n: {} for n in names}
-    kept = [r for r in rows if (r["approach"], r["evaluation"]) == ("coffee", chosen)]
+    least: Pairs = defaultdict(list)
+    most: Pairs = defaultdict(list)
     best = []
-    for where, solver in sorted({(data(r), r["exploration"]) for r in kept}):
-        own = [r for r in kept if (data(r), r["exploration"]) == (where, solver)]
-        regret: dict[Any, dict[Any, float]] = {}
-        for row in own:
-            regret.setdefault(setting(row), {})[trial_of(row)] = row["regret"]
-        ends = [tuple(f(s[i] for s in regret) for i in range(3)) for f in (min, max)]
-        between = [s for s in regret if s not in ends]
-        if not (between and all(end in regret for end in ends)):
+    regrets: dict[tuple[Data, str], dict[Setting, dict[Trial, float]]] = {}
+    for row in rows:
+        if (row.approach, row.evaluation) == ("coffee", chosen):
+            own = regrets.setdefault((row.data, row.exploration), {})
+            own.setdefault(row.setting, {})[row.pair] = row.regret
+    for (data, solver), regret in sorted(regrets.items()):
+        low, high = (
+            Setting(*map(end, zip(*regret, strict=True))) for end in (min, max)
+        )
+        between = [s for s in regret if s not in (low, high)]
+        if not (between and low in regret and high in regret):
             continue
         # Trials that lack a setting would compare different settings.
-        whole = set.intersection(*(set(trials) for trials in regret.values()))
-        for name, end in zip(names, ends, strict=True):
-            for trial in sorted(whole):
-                middle = mean([regret[s][trial] for s in between])
-                gaps = pairs[name].setdefault(trial, [])
-                gaps.append((middle, regret[end][trial]))
+        for trial in sorted(set.intersection(*map(set, regret.values()))):
+            middle = mean([regret[s][trial] for s in between])
+            least[trial].append((middle, regret[low][trial]))
+            most[trial].append((middle, regret[high][trial]))
         top = min(regret, key=lambda s: mean([*regret[s].values()]))
         best.append(
-            f"{setting_name('coffee', top)} ({data_name(where)}, explored with "
+            f"{setting_name('coffee', top)} ({data.name}, explored with "
             f"{solver_name(solver)}, {len(regret)} settings)"
         )
-    swept = [d for d in datasets(kept) if any(k[:2] == d for k in pairs[names[0]])]
+    swept = datasets(Data(*trial[:2]) for trial in least)
     return lower(
         "Moderate conservatism (λ, α between the extremes) has the lowest regret",
         {
-            name: {data_name(d): _averages(pairs[name], d) for d in swept}
-            for name in names
+            "the least conservative": {d.name: _averages(least, d) for d in swept},
+            "the most conservative": {d.name: _averages(most, d) for d in swept},
         },
         "needs COffeE at the least, the most and a setting between on one data set",
         f"Lowest mean at {'; '.join(best)}. All moderate settings together against ",

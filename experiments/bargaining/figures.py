@@ -1,290 +1,196 @@
 """Figures 2, 3 and 5 of the COffeE paper (Nguyen & Wellman 2026), from our rows."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from experiments.bargaining.results import (
-    Data,
+    Fidelity,
     Judged,
-    Row,
-    data,
-    data_name,
-    datasets,
+    Results,
+    Run,
     finite,
-    line_name,
     lines,
+    of_data,
     preferred,
-    setting,
     setting_name,
     solver_name,
-    tuned_name,
 )
+from experiments.lab.charts import figure
+from experiments.lab.panels import banded, colours, joined, legend_below, tiles
+from experiments.lab.report import Picture
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_WIDTH = 7.5
-_MEASURES = {
-    "regret": "regret",
-    "uncertainty": "uncertainty",
-    "utility_error": "utility error",
-}
 Points = dict[str, dict[int, list[float]]]
 """Named curves: regrets of the trials at each iteration."""
 
 
-def draw(judged: Judged, fidelity: Sequence[Row]) -> list[tuple[str, str, str, Any]]:
-    """File name, title, caption and drawing of each figure that the rows allow."""
+def draw(results: Results, folder: Path) -> list[Picture]:
+    """Each figure that the rows allow, also as PNG in the folder."""
     return [
-        *_fidelity(judged, fidelity),
-        *_solvers(judged, fidelity),
-        *_approaches(judged),
-        *_settings(judged),
+        *_fidelity(results, folder / "figure_2ab.png"),
+        *_explorations(results, folder / "figure_2c.png"),
+        *_approaches(results, folder / "figure_3.png"),
+        *_settings(results, folder / "figure_5.png"),
     ]
 
 
-def points(judged: Judged, fidelity: Sequence[Row]) -> list[Row]:
-    """Fidelity rows with a finite pair, each with the final regret of its run or None.
-
-    The regret is that under R2D as evaluation solver where it was judged.
-    """
-    chosen = preferred(judged.final)
-    final = {_run(r): r["regret"] for r in judged.final if r["evaluation"] == chosen}
-    return [
-        {**row, "regret": final.get(_run(row))}
-        for row in fidelity
-        if finite(row.get("uncertainty")) and finite(row.get("utility_error"))
-    ]
-
-
-def _run(row: Row) -> tuple[Any, ...]:
-    return row["approach"], row["exploration"], data(row), setting(row), row["trial"]
-
-
-def _figure(panels: int, height: float) -> "tuple[Figure, list[Axes]]":
-    """Panels two a row."""
-    from matplotlib.figure import Figure
-
-    columns = min(panels, 2)
-    rows = -(-panels // columns)
-    drawn = Figure(figsize=(_WIDTH, height * rows), layout="constrained")
-    axes = list(np.atleast_1d(drawn.subplots(rows, columns)).ravel())
-    for extra in axes[panels:]:
-        extra.remove()
-    for one in axes[:panels]:
-        one.grid(alpha=0.3)
-    return drawn, axes[:panels]
-
-
-def _colours(number: int) -> list[Any]:
-    import matplotlib
-
-    if number <= 10:
-        return list(matplotlib.colormaps["tab10"].colors[:number])  # type: ignore[attr-defined]
-    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.95, number)))
-
-
-def _legend(drawn: "Figure", axes: "Iterable[Axes]") -> None:
-    """One legend of all panels, below them."""
-    named: dict[str, Any] = {}
-    for one in axes:
-        handles, labels = one.get_legend_handles_labels()
-        named |= dict(zip(labels, handles, strict=True))
-    drawn.legend(
-        list(named.values()),
-        list(named),
-        loc="outside lower center",
-        ncols=min(4, len(named)),
-        fontsize=8,
-    )
-
-
-def _fidelity(
-    judged: Judged, fidelity: Sequence[Row]
-) -> list[tuple[str, str, str, Any]]:
-    rows = points(judged, fidelity)
-    if not rows:
+def _fidelity(results: Results, png: Path) -> list[Picture]:
+    """Figure 2 (a, b): runs by uncertainty and utility error."""
+    points, chosen = results.points, preferred(results.final)
+    if not points:
         return []
-    drawn, (left, right) = _figure(2, 3.8)
-    known = [row for row in rows if row["regret"] is not None]
-    plain = [row for row in rows if row["regret"] is None]
+    regret = {
+        _run(row): row.regret for row in results.final if row.evaluation == chosen
+    }
+    drawn, (left, right) = tiles(2, 3.8)
+    known = [row for row in points if _run(row) in regret]
+    plain = [row for row in points if _run(row) not in regret]
     left.scatter(*_plane(plain), s=18, color="0.7")
     if known:
-        shown = left.scatter(*_plane(known), s=18, c=[row["regret"] for row in known])
+        shown = left.scatter(*_plane(known), s=18, c=[regret[_run(r)] for r in known])
         drawn.colorbar(shown, ax=left, label="regret")
-    kinds = sorted({tuned_name(row) for row in rows})
-    for kind, colour in zip(kinds, _colours(len(kinds)), strict=True):
-        own = [row for row in rows if tuned_name(row) == kind]
+    kinds = sorted({row.tuned for row in points})
+    for kind, colour in zip(kinds, colours(len(kinds)), strict=True):
+        own = [row for row in points if row.tuned == kind]
         right.scatter(*_plane(own), s=18, color=colour, label=kind)
     for axes, title in ((left, "a"), (right, "b")):
         axes.set_title(title, loc="left", fontsize=9)
         axes.set_xlabel("mean uncertainty")
     left.set_ylabel("utility error")
-    _legend(drawn, [right])
+    legend_below(drawn, [right])
+    sets = len({row.data for row in points})
     caption = (
-        f"One point a run ({len(rows)} runs on {len(datasets(rows))} data sets), "
-        f"coloured by (a) regret under {solver_name(preferred(judged.final))} as final "
-        f"solver ({len(plain)} runs without one are grey) and (b) λ and α."
+        f"One point a run ({len(points)} runs on {sets} data sets), coloured by (a) "
+        f"regret under {solver_name(chosen)} as final solver ({len(plain)} runs "
+        "without one are grey) and (b) λ and α."
     )
     title = "Figure 2 (a, b): uncertainty and utility error"
-    return [("figure_2ab", title, caption, drawn)]
+    return [figure(drawn, title, caption, png)]
 
 
-def _plane(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
-    return [r["uncertainty"] for r in rows], [r["utility_error"] for r in rows]
+def _run(row: Run) -> tuple[object, ...]:
+    return row.line, row.data, row.setting, row.trial
 
 
-def _solvers(
-    judged: Judged, fidelity: Sequence[Row]
-) -> list[tuple[str, str, str, Any]]:
-    """Means under both exploration solvers, side by side."""
-    chosen = preferred(judged.final)
-    kept = [row for row in judged.final if row["evaluation"] == chosen]
-    sources = {"regret": kept, "uncertainty": fidelity, "utility_error": fidelity}
-    pairs: dict[str, dict[str, dict[str, float]]] = {}
-    for measure, rows in sources.items():
-        values: dict[str, dict[str, list[float]]] = {}
-        for row in rows:
-            if row["exploration"] in ("r2d", "rd") and finite(row.get(measure)):
-                label = f"{tuned_name(row)} ({data_name(data(row))})"
-                both = values.setdefault(label, {})
-                both.setdefault(row["exploration"], []).append(row[measure])
-        pairs[measure] = {
-            label: {name: float(np.mean(v)) for name, v in both.items()}
-            for label, both in values.items()
-            if len(both) == 2
-        }
-    panels = [measure for measure, by_label in pairs.items() if by_label]
-    if not panels:
+def _plane(rows: Sequence[Fidelity]) -> tuple[list[float], list[float]]:
+    return [row.uncertainty for row in rows], [row.utility_error for row in rows]
+
+
+def _explorations(results: Results, png: Path) -> list[Picture]:
+    """Figure 2 (c): means under both exploration solvers, side by side."""
+    chosen = preferred(results.final)
+    kept = [row for row in results.final if row.evaluation == chosen]
+    fidelity = results.fidelity
+    measured = {
+        "regret": _by_exploration((row, row.regret) for row in kept),
+        "uncertainty": _by_exploration((row, row.uncertainty) for row in fidelity),
+        "utility error": _by_exploration((row, row.utility_error) for row in fidelity),
+    }
+    shown = {name: means for name, means in measured.items() if means}
+    if not shown:
         return []
-    labels = sorted({label for by_label in pairs.values() for label in by_label})
-    from matplotlib.figure import Figure
-
-    size = (_WIDTH, 1.4 + 0.25 * len(labels))
-    drawn = Figure(figsize=size, layout="constrained")
-    all_axes = np.atleast_1d(drawn.subplots(1, len(panels), sharey=True))
-    for axes, measure in zip(all_axes, panels, strict=True):
-        _pairs(axes, pairs[measure], labels)
-        axes.set_xlabel(_MEASURES[measure])
-    _legend(drawn, all_axes)
+    marks = {"rd": "explored with RD", "r2d": "explored with R2D"}
+    drawn = joined(shown, marks)
     caption = (
         "Means over trials; a line joins the same approach on the same data explored "
         f"with R2D and with RD. Regret under {solver_name(chosen)} as final solver."
     )
     title = "Figure 2 (c): effect of exploring with R2D"
-    return [("figure_2c", title, caption, drawn)]
+    return [figure(drawn, title, caption, png)]
 
 
-def _pairs(
-    axes: "Axes", means: dict[str, dict[str, float]], labels: Sequence[str]
-) -> None:
-    rows = {label: number for number, label in enumerate(labels)}
-    for label, both in means.items():
-        axes.plot([both["rd"], both["r2d"]], [rows[label]] * 2, color="0.7", zorder=1)
-    for name, marker in (("rd", "o"), ("r2d", "s")):
-        axes.scatter(
-            [both[name] for both in means.values()],
-            [rows[label] for label in means],
-            marker=marker,
-            s=20,
-            label=f"explored with {solver_name(name)}",
-        )
-    axes.set_yticks(range(len(labels)), labels, fontsize=7)
-    axes.grid(alpha=0.3, axis="x")
-
-
-def _approaches(judged: Judged) -> list[tuple[str, str, str, Any]]:
-    """Figure 3: approaches at their main settings, a panel a data set."""
-    main = [r for r in judged.curves if setting(r) == judged.settings.get(_line(r))]
-    order = [line_name(one) for one in lines(main)]
-    panels = _panels(main, lambda r: data_name(data(r)), lambda r: line_name(_line(r)))
-    return _curves(
-        panels, order, "figure_3", "Figure 3: regret over iterations", _sizes(main)
-    )
-
-
-def _line(row: Row) -> tuple[str, str]:
-    return row["approach"], row["exploration"]
-
-
-def _settings(judged: Judged) -> list[tuple[str, str, str, Any]]:
-    """Figure 5: settings of COffeE, a panel a data set and exploration solver."""
-    rows = [row for row in judged.curves if row["approach"] == "coffee"]
-    panels = _panels(
-        rows,
-        lambda r: f"{data_name(data(r))}, explored with {solver_name(_line(r)[1])}",
-        lambda r: setting_name("coffee", setting(r)),
-    )
-    panels = {name: curves for name, curves in panels.items() if len(curves) > 1}
-    order = [setting_name("coffee", s) for s in sorted({setting(r) for r in rows})]
-    return _curves(
-        panels, order, "figure_5", "Figure 5: regret of COffeE by λ and α", _sizes(rows)
-    )
-
-
-def _sizes(rows: Sequence[Row]) -> str:
-    sizes = sorted({row["k"] for row in rows})
-    if len(sizes) < 2:
-        return f"k = {sizes[0]}." if sizes else ""
-    return f"k is one of {sizes}: points with different k are not comparable."
-
-
-def _panels(rows: Sequence[Row], panel: Any, name: Any) -> dict[str, Points]:
-    """Curves by panel; one value a trial and iteration, that with the largest k."""
-    chosen = preferred(rows)
-    newest: dict[tuple[Any, ...], Row] = {}
-    for row in sorted(rows, key=lambda r: r["k"]):
-        if row["evaluation"] == chosen:
-            key = (panel(row), name(row), row["iteration"], row["trial"], row["seed"])
-            newest[key] = row
-    curves_of: dict[str, Points] = {one: {} for one in map(panel, _by_data(rows))}
-    for (where, which, iteration, *_), row in sorted(
-        newest.items(), key=lambda item: item[0]
-    ):
-        curve = curves_of[where].setdefault(which, {})
-        curve.setdefault(iteration, []).append(row["regret"])
+def _by_exploration(
+    values: Iterable[tuple[Run, float]],
+) -> dict[str, dict[str, float]]:
+    """Means with R2D and with RD of what was measured with both."""
+    trials: dict[str, dict[str, list[float]]] = {}
+    for row, value in values:
+        if row.exploration in ("r2d", "rd") and finite(value):
+            both = trials.setdefault(f"{row.tuned} ({row.data.name})", {})
+            both.setdefault(row.exploration, []).append(value)
     return {
-        where: long
-        for where, curves in curves_of.items()
-        if (long := {n: c for n, c in curves.items() if len(c) > 1})
+        label: {solver: float(np.mean(some)) for solver, some in both.items()}
+        for label, both in trials.items()
+        if len(both) == 2
     }
 
 
-def _by_data(rows: Sequence[Row]) -> list[Row]:
-    order: list[Data] = datasets(rows)
-    return sorted(rows, key=lambda r: (order.index(data(r)), r["exploration"]))
+def _approaches(results: Results, png: Path) -> list[Picture]:
+    """Figure 3: approaches at their main settings, a panel a data set."""
+    main = [r for r in results.curves if r.setting == results.settings.get(r.line)]
+    curves = _panels(main, lambda r: r.data.name, lambda r: r.line.name)
+    order = [line.name for line in lines(main)]
+    title = "Figure 3: regret over iterations"
+    return _curves(curves, order, main, title, png)
+
+
+def _settings(results: Results, png: Path) -> list[Picture]:
+    """Figure 5: settings of COffeE, a panel a data set and exploration solver."""
+    rows = [row for row in results.curves if row.approach == "coffee"]
+    curves = _panels(
+        rows,
+        lambda r: f"{r.data.name}, explored with {solver_name(r.exploration)}",
+        lambda r: setting_name("coffee", r.setting),
+    )
+    curves = {name: some for name, some in curves.items() if len(some) > 1}
+    order = [setting_name("coffee", s) for s in sorted({r.setting for r in rows})]
+    title = "Figure 5: regret of COffeE by λ and α"
+    return _curves(curves, order, rows, title, png)
+
+
+def _panels(
+    rows: Sequence[Judged],
+    panel: Callable[[Judged], str],
+    name: Callable[[Judged], str],
+) -> dict[str, Points]:
+    """Curves by panel; one value a trial and iteration, that with the largest k."""
+    chosen = preferred(rows)
+    newest: dict[tuple[str, str, int, int, int], Judged] = {}
+    for row in sorted(rows, key=lambda r: r.k):
+        if row.evaluation == chosen:
+            newest[panel(row), name(row), row.iteration, row.trial, row.seed] = row
+    by_data = [
+        sorted(own, key=lambda r: r.exploration) for own in of_data(rows).values()
+    ]
+    curves: dict[str, Points] = {panel(row): {} for own in by_data for row in own}
+    for (where, which, iteration, *_), row in sorted(
+        newest.items(), key=lambda item: item[0]
+    ):
+        curve = curves[where].setdefault(which, {})
+        curve.setdefault(iteration, []).append(row.regret)
+    longer = {
+        where: {which: curve for which, curve in own.items() if len(curve) > 1}
+        for where, own in curves.items()
+    }
+    return {where: own for where, own in longer.items() if own}
 
 
 def _curves(
-    panels: dict[str, Points], order: Sequence[str], file: str, title: str, sizes: str
-) -> list[tuple[str, str, str, Any]]:
-    """Mean and a band of one standard deviation over trials."""
-    if not panels:
+    curves: dict[str, Points],
+    order: Sequence[str],
+    rows: Sequence[Judged],
+    title: str,
+    png: Path,
+) -> list[Picture]:
+    """Mean and a band of one standard deviation over trials, a panel each."""
+    if not curves:
         return []
-    drawn, all_axes = _figure(len(panels), 3.2)
-    colours = dict(zip(order, _colours(len(order)), strict=True))
-    for axes, (where, curves) in zip(all_axes, panels.items(), strict=True):
-        for name in (one for one in order if one in curves):
-            points_of = sorted(curves[name].items())
-            x = [at for at, _ in points_of]
-            mean = np.array([np.mean(values) for _, values in points_of])
-            axes.plot(x, mean, marker="o", ms=3, color=colours[name], label=name)
-            # One trial has no standard deviation, and then the band no width.
-            wide = [np.std(v, ddof=1) if len(v) > 1 else 0.0 for _, v in points_of]
-            axes.fill_between(
-                x, mean - wide, mean + wide, color=colours[name], alpha=0.15, lw=0
-            )
-        axes.set_title(where, fontsize=9)
-        axes.set_xlabel("iteration")
-        axes.set_ylabel("regret")
-    _legend(drawn, all_axes)
-    counts = {len(v) for c in panels.values() for p in c.values() for v in p.values()}
-    trials = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else str(counts.pop())
+    drawn, depths = banded(curves, order, "regret"), sorted({row.k for row in rows})
+    depth = f"k = {depths[0]}."
+    if len(depths) > 1:
+        depth = f"k is one of {depths}: points with different k are not comparable."
+    counts = {
+        len(trials)
+        for own in curves.values()
+        for curve in own.values()
+        for trials in curve.values()
+    }
+    low, high = min(counts), max(counts)
+    trials = f"{low} to {high}" if low < high else f"{low}"
     caption = (
         f"Mean over trials ({trials} a point); bands are one standard deviation, none "
-        f"for a single trial. Judged only at the marked iterations. {sizes}"
+        "for a single trial. Judged only at the marked iterations. "
+        f"{depth}"
     )
-    return [(file, title, caption, drawn)]
+    return [figure(drawn, title, caption, png)]

@@ -1,70 +1,62 @@
 """How the numbers of the bargaining tables are laid out for readers."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from experiments.bargaining.results import (
     MAXIMUM,
     Data,
-    Row,
-    data,
-    data_name,
     datasets,
-    line,
-    line_name,
-    setting,
     setting_name,
     solver_name,
 )
-from experiments.lab.report import Table
+from experiments.bargaining.tables import Cell, Comparison, Measure, RegretCell
+from experiments.lab.report import Table, number
+
+C = TypeVar("C", bound=Cell)
 
 
-def _at(cells: Sequence[Row], where: Data) -> Row | None:
-    return next((cell for cell in cells if data(cell) == where), None)
-
-
-def _heads(cell: Row) -> list[str]:
-    tuned = setting_name(cell["approach"], setting(cell))
-    return [solver_name(cell["evaluation"]), line_name(line(cell)), tuned]
-
-
-def _by_row(cells: Sequence[Row]) -> list[list[Row]]:
-    """Cells of each evaluation solver, approach and exploration solver."""
-    groups: dict[tuple[str, tuple[str, str]], list[Row]] = {}
-    for cell in cells:
-        groups.setdefault((cell["evaluation"], line(cell)), []).append(cell)
-    return list(groups.values())
-
-
-def _grid(
-    caption: str, cells: Sequence[Row], where: Sequence[Data], show: Any
+def _by_data(
+    caption: str, cells: Sequence[C], where: Sequence[Data], show: Callable[[C], str]
 ) -> list[Table]:
     """One row an evaluation solver and approach, one column a data set."""
     if not cells:
         return []
-    head = ["evaluation", "approach, exploration", "setting", *map(data_name, where)]
-    body = [
-        _heads(group[0]) + [show(c) if (c := _at(group, d)) else "-" for d in where]
-        for group in _by_row(cells)
+    heads: dict[str, Callable[[C], str]] = {
+        "evaluation": lambda cell: solver_name(cell.evaluation),
+        "approach, exploration": lambda cell: cell.line.name,
+        "setting": lambda cell: setting_name(cell.approach, cell.setting),
+    }
+    columns = [data.name for data in where]
+    return [
+        Table.pivot(
+            caption,
+            cells,
+            heads=heads,
+            column=lambda cell: cell.data.name,
+            columns=columns,
+            show=show,
+        )
     ]
-    return [Table(caption, head, body)]
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+def _spread(cell: RegretCell) -> str:
+    text = number(cell.mean, 3)
+    if cell.standard_error is not None:
+        text += f" ± {cell.standard_error:.3f}"
+    if cell.low is not None:
+        text += f" [{cell.low:.2f}, {cell.high:.2f}]"
+    k = "/".join(map(str, cell.k))
+    return f"{text} n={cell.n}, k={k}" + (" *" if cell.best else "")
 
 
-def _spread(cell: Row) -> str:
-    text = _number(cell["mean"])
-    if cell["standard_error"] is not None:
-        text += f" ± {cell['standard_error']:.3f}"
-    if cell["low"] is not None:
-        text += f" [{cell['low']:.2f}, {cell['high']:.2f}]"
-    k = "/".join(map(str, cell["k"]))
-    return f"{text} n={cell['n']}, k={k}" + (" *" if cell["best"] else "")
+def _welfare(cell: RegretCell) -> str:
+    if cell.welfare is None:
+        return "-"
+    return f"{cell.welfare:.2f} ({cell.welfare_share:.0%})"
 
 
-def regret_tables(cells: Sequence[Row], where: Sequence[Data]) -> list[Table]:
+def regret_tables(cells: Sequence[RegretCell], where: Sequence[Data]) -> list[Table]:
     """Regret, its estimation error, and welfare; columns are data sets."""
     regret = (
         "Regret: mean ± standard error over trials, [bootstrap 95 % interval of the "
@@ -80,23 +72,14 @@ def regret_tables(cells: Sequence[Row], where: Sequence[Data]) -> list[Table]:
         "instances of the largest sum of both payoffs before discounting"
     )
     return [
-        *_grid(regret, cells, where, _spread),
-        *_grid(error, cells, where, lambda c: _number(c["estimation_error"])),
-        *_grid(
-            welfare,
-            cells,
-            where,
-            lambda c: (
-                "-"
-                if c["welfare"] is None
-                else f"{c['welfare']:.2f} ({c['welfare_share']:.0%})"
-            ),
-        ),
+        *_by_data(regret, cells, where, _spread),
+        *_by_data(error, cells, where, lambda c: number(c.estimation_error, 3)),
+        *_by_data(welfare, cells, where, _welfare),
     ]
 
 
 def p_tables(
-    same: Sequence[Row], against: Sequence[Row], where: Sequence[Data]
+    same: Sequence[Comparison], against: Sequence[Comparison], where: Sequence[Data]
 ) -> list[Table]:
     """P-values against both references; columns are data sets."""
     how = (
@@ -105,87 +88,79 @@ def p_tables(
         "trials as independent, though those of one number share a data set and a "
         "model; the last does not, and is at least 1/8 at three trials and 1/32 at five"
     )
+    beside = (
+        "p-values against COffeE, R2D under the same evaluation solver (Table 1's "
+        f"layout): {how}; then the published value. Low where the reference is lower"
+    )
+    alone = f"p-values against COffeE, R2D exploration, R2D evaluation: {how}"
 
-    def tests(one: Row) -> str:
-        keys = ("p_permutation", "p_mann_whitney", "p_holm", "p_paired")
-        return " / ".join("-" if one[k] is None else f"{one[k]:.3g}" for k in keys)
-
-    def beside(one: Row) -> str:
-        published = "-" if one["published"] is None else f"{one['published']:.2f}"
-        return f"{tests(one)}; {published}"
+    def tests(one: Comparison) -> str:
+        every = (one.p_permutation, one.p_mann_whitney, one.p_holm, one.p_paired)
+        return " / ".join("-" if p is None else f"{p:.3g}" for p in every)
 
     return [
-        *_grid(
-            "p-values against COffeE, R2D under the same evaluation solver (Table 1's "
-            f"layout): {how}; then the published value. Low where the reference is "
-            "lower",
-            same,
-            where,
-            beside,
+        *_by_data(
+            beside, same, where, lambda c: f"{tests(c)}; {number(c.published, 2)}"
         ),
-        *_grid(
-            f"p-values against COffeE, R2D exploration, R2D evaluation: {how}",
-            against,
-            where,
-            tests,
-        ),
+        *_by_data(alone, against, where, tests),
     ]
 
 
-def model_tables(cells: Sequence[Row]) -> list[Table]:
-    """Errors of models and clones, one column a data set; none without cells."""
-    if not cells:
+def model_tables(measures: Sequence[Measure]) -> list[Table]:
+    """Errors of models and clones, one column a data set; none without measures."""
+    if not measures:
         return []
-    where = datasets(cells)
-    names = dict.fromkeys(cell["measure"] for cell in cells)
-    body = []
-    for name in names:
-        own = [cell for cell in cells if cell["measure"] == name]
-        body.append([name.replace("_", " ")])
-        for one in where:
-            cell = _at(own, one)
-            body[-1].append("-" if cell is None else _between(cell))
     caption = (
         "Model and clone: mean over trials [lowest, highest], trials n; errors and "
         "payoffs in units of payoff or state, cross-entropies of the clone in nats"
     )
-    return [Table(caption, ["", *map(data_name, where)], body)]
+    return [
+        Table.pivot(
+            caption,
+            measures,
+            heads={"": lambda one: one.measure.replace("_", " ")},
+            column=lambda one: one.data.name,
+            columns=[data.name for data in datasets(one.data for one in measures)],
+            show=_between,
+        )
+    ]
 
 
-def _between(cell: Row) -> str:
-    text = f"{cell['mean']:.4g}"
-    if cell["n"] > 1:
-        text += f" [{cell['lowest']:.4g}, {cell['highest']:.4g}]"
-    return f"{text} n={cell['n']}"
+def _between(one: Measure) -> str:
+    text = f"{one.mean:.4g}"
+    if one.n > 1:
+        text += f" [{one.lowest:.4g}, {one.highest:.4g}]"
+    return f"{text} n={one.n}"
 
 
-def tuning_tables(weights: Sequence[Row], grid: Sequence[Row]) -> list[Table]:
+def tuning_tables(
+    weights: Sequence[RegretCell], grid: Sequence[RegretCell]
+) -> list[Table]:
     """Table 4 (weights of OEF-BC) and Table 5 (lambda and alpha of COffeE)."""
+    heads: dict[str, Callable[[RegretCell], str]] = {
+        "data": lambda cell: cell.data.name,
+        "exploration": lambda cell: solver_name(cell.exploration),
+        "evaluation": lambda cell: solver_name(cell.evaluation),
+    }
     tables = []
-    for caption, cells, down, across in (
-        (
+    if weights:
+        table = Table.pivot(
             "Tuning (Table 4): regret of OEF-BC by weight w; 0 is OEF",
             weights,
-            "",
-            "weight",
-        ),
-        ("Tuning (Table 5): regret of COffeE by λ and α", grid, "penalty", "coverage"),
-    ):
-        if not cells:
-            continue
-        values = sorted({cell[across] for cell in cells})
-        groups: dict[tuple[str, ...], dict[float, Row]] = {}
-        for cell in cells:
-            key = [data_name(data(cell)), solver_name(cell["exploration"])]
-            key += [solver_name(cell["evaluation"])]
-            key += [f"{cell[down]:g}"] if down else []
-            groups.setdefault(tuple(key), {})[cell[across]] = cell
-        symbol = {"weight": "w", "coverage": "α"}[across]
-        head = ["data", "exploration", "evaluation", *(["λ"] if down else [])]
-        head += [f"{symbol} {value:g}" for value in values]
-        body = [
-            [*key, *(_spread(row[v]) if v in row else "-" for v in values)]
-            for key, row in groups.items()
-        ]
-        tables.append(Table(caption, head, body))
+            heads=heads,
+            column=lambda cell: f"w {cell.weight:g}",
+            columns=[f"w {w:g}" for w in sorted({cell.weight for cell in weights})],
+            show=_spread,
+        )
+        tables.append(table)
+    if grid:
+        table = Table.pivot(
+            "Tuning (Table 5): regret of COffeE by λ and α",
+            grid,
+            heads=heads | {"λ": lambda cell: f"{cell.penalty:g}"},
+            column=lambda cell: f"α {cell.coverage:g}",
+            columns=[f"α {c:g}" for c in sorted({cell.coverage for cell in grid})],
+            show=_spread,
+        )
+        tables.append(table)
     return tables

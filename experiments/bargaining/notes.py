@@ -1,29 +1,24 @@
 """What a reader must know of a run of the bargaining grid before its numbers."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from experiments.bargaining.results import (
-    NAMES,
-    Judged,
-    Row,
-    Setting,
-    setting,
-    setting_name,
-)
-from experiments.bargaining.tables import regret_cells
-from experiments.bargaining.verdicts import LEVEL
+from experiments.bargaining.config import SIZES, Config
+from experiments.bargaining.results import APPROACHES, Results, setting_name
+from experiments.bargaining.tables import Comparison, RegretCell
+from experiments.lab.verdict import LEVEL
 
 TRIALS = 10  # a cell, in the paper
-_PAPER: dict[str, tuple[Any, str]] = {
-    "iterations": (40, "iterations of PSRO in the model"),
-    "decisions": (200_000, "decisions of the learner a response"),
-    "games": (1, "games side by side for a learner"),
-    "episodes": (1000, "episodes of each entry of an empirical game"),
-    "model_steps": (10_000, "training steps of the model"),
-    "members": (4, "members of the ensemble"),
-    "anneal": (10, "responses until coverage is 0"),
-    "discount": (0.99, "discount a round"),
+PAPER = replace(SIZES["paper"], ddqn=replace(SIZES["paper"].ddqn, games=1))
+_SETTINGS: dict[str, Callable[[Config], float]] = {
+    "iterations of PSRO in the model": lambda c: c.iterations,
+    "decisions of the learner a response": lambda c: c.ddqn.decisions,
+    "games side by side for a learner": lambda c: c.ddqn.games,
+    "episodes of each entry of an empirical game": lambda c: c.episodes,
+    "training steps of the model": lambda c: c.training.steps,
+    "members of the ensemble": lambda c: c.training.members,
+    "responses until coverage is 0": lambda c: c.anneal,
+    "discount a round": lambda c: c.game.discount,
 }
 LOWER_BOUND = (
     "Regret is the sum over players of what the best deviation found gains in the true "
@@ -47,50 +42,80 @@ PUBLISHED_NOTE = (
 )
 
 
-def notes(judged: Judged, same: Sequence[Row], facts: dict[str, Any]) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is told of a run beside its rows.
+
+    Attributes:
+      config: with all that the folder was ever asked for.
+      command: that began it.
+      units: of work, of which those in ``missing`` are unfinished.
+      cpu_seconds, wall_seconds: so far; those of ``unknown`` units are not counted.
+      commits: of the code that worked on it.
+    """
+
+    config: Config
+    command: str
+    units: int = 0
+    missing: tuple[str, ...] = ()
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    unknown: int = 0
+    commits: tuple[str, ...] = ()
+
+
+def notes(
+    results: Results,
+    cells: Sequence[RegretCell],
+    same: Sequence[Comparison],
+    facts: Facts,
+) -> list[str]:
     """One sentence for each thing that limits what the numbers say, without its stop.
 
     Args:
-      judged: the rows.
+      results: the rows.
+      cells: of their main settings.
       same: comparisons under the same evaluation solver.
-      facts: as ``_bargaining_report.write`` takes them.
+      facts: of the run.
     """
-    sentences = []
-    missing = facts.get("missing") or []
-    if missing:
+    sentences = list(results.notes)
+    most = max((cell.n for cell in cells), default=TRIALS)
+    if facts.missing:
         sentences.append(
-            f"{len(missing)} units of work are unfinished ({missing[0]}, ...)"
+            f"{len(facts.missing)} units of work are unfinished ({facts.missing[0]}, "
+            "...)"
         )
-    cells = regret_cells(judged.main)
-    if cells and max(c["n"] for c in cells) == 1:
+    if most == 1:
         sentences.append(
             "one trial a cell: no spread, no interval, and no test can decide"
         )
-    possible = [one["p_smallest"] for one in same if one["p_smallest"] is not None]
+    possible = [one.p_smallest for one in same if one.p_smallest is not None]
     if possible and min(possible) > LEVEL:
         sentences.append(
             f"with these trials no p-value of the table is below {min(possible):.3g}"
         )
-    settings = _settings(judged, facts.get("config") or {})
-    sentences += [*settings, *_untuned(judged), *_unmixed(judged.main)]
-    return sentences + _agreement(same, bool(settings))
+    behaviours = {row.behaviour for row in results.final}
+    changed = _changed(facts.config, behaviours)
+    if most != TRIALS:
+        changed.append(f"{most} trials a cell at most, where the paper has {TRIALS}")
+    sentences += [*changed, *_untuned(results), *_unmixed(results)]
+    return sentences + _agreement(same, bool(changed))
 
 
-def _settings(judged: Judged, config: dict[str, Any]) -> list[str]:
+def _changed(config: Config, behaviours: set[str]) -> list[str]:
     """Where the run is not as the paper's."""
     sentences = [
-        f"{config[key]:,} {what}, where the paper has {usual:,}"
-        for key, (usual, what) in _PAPER.items()
-        if config.get(key) not in (None, usual)
+        f"{of(config):,} {what}, where the paper has {of(PAPER):,}"
+        for what, of in _SETTINGS.items()
+        if of(config) != of(PAPER)
     ]
-    behaviours = {row["behaviour"] for row in judged.final}
     if "psro" in behaviours:
-        own = config.get("behaviour_iterations")
-        if own not in (None, 20):
+        own, paper = config.behaviour_iterations, PAPER.behaviour_iterations
+        if own != paper:
             sentences.append(
-                f"PSRO data are of runs of {own} iterations, the paper's of 20"
+                f"PSRO data are of runs of {own} iterations, the paper's of {paper}"
             )
-        if config.get("shared_behaviour"):
+        if config.shared_behaviour:
             sentences.append(
                 "trials on PSRO data share five behaviour runs, where the paper has "
                 "five new ones a trial: their spread and p-values are of the rest only"
@@ -100,52 +125,48 @@ def _settings(judged: Judged, config: dict[str, Any]) -> list[str]:
             "all trials share the given data set: their spread and p-values are of "
             "models and learning only"
         )
-    most = max((cell["n"] for cell in regret_cells(judged.main)), default=TRIALS)
-    if most != TRIALS:
-        sentences.append(f"{most} trials a cell at most, where the paper has {TRIALS}")
     return sentences
 
 
-def _untuned(judged: Judged) -> list[str]:
+def _untuned(results: Results) -> list[str]:
     """Approaches that were run at one setting, where the paper chose among several."""
-    tried: dict[str, set[Setting]] = {}
-    for row in judged.final:
-        tried.setdefault(row["approach"], set()).add(setting(row))
-    return [
-        f"{NAMES[approach]} was not tuned: only {setting_name(approach, *used)} was "
-        "tried, and the paper's choice is not known to us"
-        for approach, used in tried.items()
-        if approach in ("coffee", "oef-bc") and len(used) == 1
-    ]
+    sentences = []
+    for approach in ("coffee", "oef-bc"):
+        tried = {r.setting for r in results.final if r.approach == approach}
+        if len(tried) == 1:
+            sentences.append(
+                f"{APPROACHES[approach]} was not tuned: only "
+                f"{setting_name(approach, *tried)} was tried, and the paper's choice "
+                "is not known to us"
+            )
+    return sentences
 
 
-def _unmixed(rows: Sequence[Row]) -> list[str]:
+def _unmixed(results: Results) -> list[str]:
     """How often OEF-BC was beaten by a deviation that only it is judged against."""
-    own = [row for row in rows if row["approach"] == "oef-bc" and row.get("best")]
+    own = [row.best for row in results.main if row.approach == "oef-bc"]
     if not own:
         return []
-    won = sum(any(b.startswith("unmixed") for b in row["best"]) for row in own)
+    won = sum(any(one.startswith("unmixed") for one in best) for best in own)
     return [
         f"in {won} of {len(own)} profiles of OEF-BC the best deviation is an unmixed "
         "policy, which other approaches are not judged against"
     ]
 
 
-def _agreement(same: Sequence[Row], changed: bool) -> list[str]:
+def _agreement(same: Sequence[Comparison], changed: bool) -> list[str]:
     """How many p-values agree with the published, of those that could."""
-    both = [one for one in same if one["published"] is not None]
+    both = [one for one in same if one.agrees is not None]
+    able = [one for one in both if one.able]
     if not both:
         return []
-    able = [one for one in both if one["p_smallest"] <= LEVEL]
     if not able:
         return [
             f"none of {len(both)} p-values of the table could reach {LEVEL}, so their "
             "agreement with the published ones is not counted"
         ]
-    agree = sum(
-        (one["p_permutation"] <= LEVEL) == (one["published"] <= LEVEL) for one in able
-    )
-    sizes = sorted({(one["n_reference"], one["n"]) for one in able})
+    agree = sum(one.agrees is True for one in able)
+    sizes = sorted({(one.n_reference, one.n) for one in able})
     counts = ", ".join(f"{a} v {b}" for a, b in sizes)
     rest = "; and the settings are not the paper's" if changed else ""
     return [

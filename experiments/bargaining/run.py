@@ -1,139 +1,103 @@
 """A run on Bargaining: what is missing is done, and all of it reported."""
 
 import sys
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from experiments.bargaining import units as _grid
-from experiments.lab.folder import begun, claim, clock, commits, plain, record
-from experiments.lab.process import environment, stoppable
+from experiments.bargaining import plan, report, steps
+from experiments.bargaining.checks import check
+from experiments.bargaining.config import Config
+from experiments.bargaining.notes import Facts
+from experiments.bargaining.results import Fidelity, Judged
+from experiments.bargaining.store import Finished, Store
+from experiments.bargaining.units import Unit, units
+from experiments.lab import work
+from experiments.lab.folder import begun, claim, clock, commits, record, widened
+from experiments.lab.page import Answer
+from experiments.lab.process import environment
+from experiments.lab.watch import carry_out
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
-
-if TYPE_CHECKING:
-    from experiments.lab.work import Outcome
-
-from experiments.bargaining.config import Config, resolved
+from psro.executor import Executor, parse
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Runs what is missing; returns the report's summary."""
-    from experiments.bargaining import folder as _folder
-    from experiments.bargaining import plan as _plan
-    from experiments.bargaining.checks import check
-    from experiments.lab import work
-
+def run(config: Config) -> Answer:
+    """Does what is asked for and is missing; the report's summary."""
+    check(config)
+    chosen = units(config)
+    if config.plan:
+        folder = config.run.out if config.run.resume else None
+        print("\n".join(plan.plan(config, chosen, folder).lines))
+        return Answer(summary={})
     if config.report and not config.run.resume:
         raise UserError("--report goes with --out FOLDER --resume")
-    config = resolved(config)
-    check(config)
-    chosen = _grid.units(config)
-    if config.plan:
-        place = config.run.out if config.run.resume else None
-        print("\n".join(_plan.plan(config, chosen, place).lines))
-        return {}
-    if config.report:
-        assert config.run.out is not None
-        with claim(config.run, "bargaining") as folder:
-            return _reported(_folder.widened(folder, config), folder)
-    folder, faults, summary = _work(config, chosen)
+    faults: list[work.Outcome] = []
+    where = "inprocess" if config.report else config.executor
+    with (
+        parse(where) as executor,  # refused before anything is written
+        claim(config.run, "bargaining") as folder,
+    ):
+        wide = widened(folder, config, lists=config.lists, most=("trials", "grid"))
+        whole = Store(wide, folder)
+        if not config.report:
+            record(folder, whole.config)
+            faults = _work(config, chosen, whole, executor)
+        summary = _reported(whole)
     fault = work.complaint(faults, f" (more in '{folder / 'failed'}')", "units")
-    if fault is not None:
-        raise fault
-    return summary
+    return Answer(summary=summary, text=f"-> {folder}", fault=fault)
 
 
 def _work(
-    config: Config, chosen: list[_grid.Unit]
-) -> tuple[Path, "list[Outcome]", dict[str, Any]]:
-    """Does what is missing and reports; the faults are recorded."""
-    from experiments.bargaining import builders as _parts
-    from experiments.bargaining import folder as _folder
-    from experiments.bargaining import plan as _plan
-    from experiments.bargaining import steps as _units
-    from experiments.lab import watch, work
-    from psro.executor import parse
-
-    with (
-        stoppable(),
-        parse(config.executor) as executor,  # refused before it writes
-        claim(config.run, "bargaining") as folder,
-    ):
-        whole = _folder.widened(folder, config)
-        record(folder, whole)
-        todo = [unit for unit in chosen if not unit.done(folder, config)]
-        for unit in chosen:
-            if unit not in todo:
-                _parts.check_sound(unit, _grid.Job((unit,), config, folder))
-        do = (
-            _units.here
-            if config.run.jobs > 1
-            else partial(_units.do, executor=executor)
-        )
-        pieces = _grid.pieces(todo, do, config, folder)
-        silent, planned = config.run.silent or not todo, None
-        if not silent:
-            plan = _plan.plan(config, chosen, folder)
-            print("\n".join(plan.lines), file=sys.stderr)
-            pieces = [
-                replace(piece, effort=plan.cost[unit])
-                for piece, unit in zip(pieces, todo, strict=True)
-            ]
-            planned = plan.seconds
-        begun = time.monotonic()
-        try:
-            with watch.Watch(
-                pieces, jobs=config.run.jobs, silent=silent, planned=planned
-            ) as show:
-
-                def report(outcome: "Outcome") -> None:
-                    _units.finish(outcome, folder, whole)
-                    show.tell(outcome)
-
-                faults = work.run(
-                    pieces, report, jobs=config.run.jobs, stack=config.stack
-                )
-        finally:
-            clock(folder, time.monotonic() - begun)
-        return folder, faults, _reported(whole, folder)
-
-
-def _reported(config: Config, folder: Path) -> dict[str, Any]:
-    """Writes the report of all rows in the folder; returns its summary.
-
-    Args:
-      config: with all that the folder was ever asked for.
-      folder: of the run.
-    """
-    from experiments.bargaining import folder as _folder
-    from experiments.bargaining import report as _bargaining_report
-    from experiments.bargaining import steps as _units
-
-    chosen = _grid.units(config)
-    done = {unit for unit in chosen if unit.done(folder, config)}
-    env = begun(folder) or environment()
-    unknown = sum(not _units.recorded(unit.name, folder).is_file() for unit in done)
-    facts = {
-        "config": plain(asdict(config)),
-        "env": env,
-        "units": len(chosen),
-        "missing": [unit.name for unit in chosen if unit not in done],
-        "cpu_seconds": sum(
-            row["cpu_seconds"] for row in _folder.rows(folder, "units", config)
-        ),
-        "wall_seconds": clock(folder),
-    }
-    if unknown:
-        facts["units_without_cpu_seconds"] = unknown
-    if len(several := commits(env)) > 1:
-        facts["commits"] = several
-    judged, true = (
-        _folder.rows(folder, room, config) for room in ("judged", "fidelity")
+    config: Config, chosen: list[Unit], whole: Store, executor: Executor
+) -> list[work.Outcome]:
+    """Does the units that are missing; their faults are recorded."""
+    store = Store(config, whole.folder)
+    todo = [unit for unit in chosen if not unit.done(store.folder, config)]
+    for unit in chosen:
+        if unit not in todo:
+            store.check(unit)
+    alone = config.run.jobs == 1
+    do = partial(steps.do, executor=executor) if alone else steps.here
+    pieces, planned = steps.pieces(todo, store, do), None
+    if todo and not config.run.silent:
+        known = plan.plan(config, chosen, store.folder)
+        print("\n".join(known.lines), file=sys.stderr)
+        planned = known.seconds
+        pieces = [
+            replace(piece, effort=known.cost[unit])
+            for piece, unit in zip(pieces, todo, strict=True)
+        ]
+    return carry_out(
+        pieces,
+        store.folder,
+        config.run,
+        settle=whole.finish,
+        stack=config.stack,
+        planned=planned,
     )
-    summary = _bargaining_report.write(folder, judged, true, facts)
-    summary |= {"folder": str(folder), "missing": facts["missing"]}
+
+
+def _reported(store: Store) -> dict[str, Any]:
+    """Writes the report of all rows in the folder; returns its summary."""
+    folder, config = store.folder, store.config
+    chosen = units(config)
+    done = [unit for unit in chosen if unit.done(folder, config)]
+    missing = [unit.name for unit in chosen if unit not in set(done)]
+    env = begun(folder) or environment()
+    several = commits(env)
+    facts = Facts(
+        config=config,
+        command=env["command"],
+        units=len(chosen),
+        missing=tuple(missing),
+        cpu_seconds=sum(row.cpu_seconds for row in store.rows(Finished)),
+        wall_seconds=clock(folder),
+        unknown=sum(not store.recorded(unit.name).is_file() for unit in done),
+        commits=tuple(several) if len(several) > 1 else (),
+    )
+    judged, fidelity = store.rows(Judged), store.rows(Fidelity)
+    summary = report.write(folder, judged, fidelity, facts)
+    summary |= {"folder": str(folder), "missing": missing}
     files.write_json(folder / "summary.json", summary)
     return summary

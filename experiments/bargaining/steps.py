@@ -1,36 +1,80 @@
-"""What the units of a grid on Bargaining do."""
+"""What the units of a grid on Bargaining do, as pieces of work."""
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from experiments.bargaining import builders as _parts
-from experiments.bargaining import judging as _judging
-from experiments.bargaining.datasets import drawn
-from experiments.bargaining.units import Job, Unit, steps_of
-from experiments.lab.work import Outcome, attempt
-from meta_solvers import get
-from metaspiel import files
-from offline import data as stored
-from offline import dynamics, ensemble
-from offline.baselines import clone
-from offline.coffee import SOLVERS, setup
-from offline.record import verify
+from experiments.bargaining.results import Fidelity, Judged
+from experiments.bargaining.store import Store
+from experiments.bargaining.units import STACKED, Kind, Unit
+from experiments.lab.work import Do, Outcome, Piece, attempt
+from offline import baselines, dynamics, ensemble
+from offline import data as datasets
+from offline.agreement import agreement
+from offline.coffee import Approach, setup
+from offline.data import Dataset, Mirror
+from offline.fidelity import errors
+from offline.profiles import behaviour, profile
+from offline.record import collect, verify
+from offline.regret import Judge, regrets
 from psro import checkpoint
 from psro.executor import Executor, InProcess
 from psro.loop import start, step
-from psro.parts import State
-from psro.rl import LearnedOracle, SampledEvaluator
-from psro.setup import Setup
+from psro.rl import pools_of
 from psro.together import together
 
-if TYPE_CHECKING:
-    from experiments.bargaining.config import Config
+
+@dataclass(frozen=True)
+class Job:
+    """A unit of a run, as a worker process is given it."""
+
+    unit: Unit
+    store: Store
+
+    @property
+    def number(self) -> int:
+        """The unit's seed, for what takes one number."""
+        return self.unit.number_seed(self.store.config.seed)
+
+    def about(self) -> dict[str, Any]:
+        """The fields of a row that say which run it is about."""
+        unit = self.unit
+        return {
+            "approach": unit.approach if unit.weight is None else "oef-bc",
+            "exploration": unit.exploration,
+            "behaviour": unit.behaviour,
+            "trajectories": unit.trajectories,
+            "trial": unit.trial,
+            "seed": self.store.config.seed,
+            "penalty": unit.penalty,
+            "coverage": unit.coverage,
+            "weight": unit.weight or 0.0,
+        }
+
+
+def pieces(todo: Sequence[Unit], store: Store, do: Do) -> list[Piece]:
+    """Units as pieces of work; those that differ in trial or number make a stack.
+
+    Args:
+      todo: each after those it needs.
+      store: of the run.
+      do: does jobs.
+    """
+    return [
+        Piece(
+            name=unit.name,
+            what=Job(unit, store),
+            do=do,
+            needs=tuple(needed.name for needed in unit.needs(store.config)),
+            stack=replace(unit, trial=0, number=0).name if unit.kind in STACKED else "",
+            kind=unit.kind,
+        )
+        for unit in todo
+    ]
 
 
 def here(asked: Sequence[Job]) -> list[Outcome]:
@@ -46,174 +90,204 @@ def do(asked: Sequence[Job], executor: Executor) -> list[Outcome]:
       executor: where heavy requests of the units are answered.
     """
     torch.set_num_threads(1)
-    units = tuple(unit for one in asked for unit in one.units)
-    job, begun = replace(asked[0], units=units), time.process_time()
-    for unit in units:
-        unit.place(job.folder).parent.mkdir(parents=True, exist_ok=True)
-    trials = [partial(_alone, unit, job, begun) for unit in units]
-    if units[0].kind == "model":
-        outcomes = attempt([unit.name for unit in units], partial(_models, job))
-    elif len(trials) == 1:
-        outcomes = [trials[0](executor)]
-    else:
-        outcomes = together(trials, executor)
-    seconds = (time.process_time() - begun) / len(outcomes)
-    if len(outcomes) == job.config.stack == 1 and outcomes[0].fault is None:
-        seconds = max(seconds, _grown_in(units[0], job.folder))
-    return [replace(outcome, seconds=seconds) for outcome in outcomes]
-
-
-def _grown_in(unit: Unit, folder: Path) -> float:
-    """CPU seconds of a PSRO run, those before it was last interrupted included."""
-    if unit.kind not in ("behaviour", "explore"):
-        return 0.0
-    return sum(checkpoint.latest(unit.place(folder)).cpu.values())
-
-
-def _alone(unit: Unit, job: Job, begun: float, executor: Executor) -> Outcome:
-    doer = _DOERS[unit.kind]
+    store, begun = asked[0].store, time.process_time()
+    units = [job.unit for job in asked]
 
     def spent() -> float:
         """CPU seconds so far; units in lockstep share them."""
-        return (time.process_time() - begun) / len(job.units)
+        return (time.process_time() - begun) / len(units)
 
-    return attempt([unit.name], partial(doer, unit, job, executor, spent))[0]
+    def finish(job: Job, executor: Executor) -> None:
+        row = DO[job.unit.kind](job, executor)
+        if row is not None:
+            store.write_row(job.unit, replace(row, cpu_seconds=round(spent(), 3)))
 
+    def alone(job: Job, executor: Executor) -> Outcome:
+        return attempt([job.unit.name], partial(finish, job, executor))[0]
 
-def _grown(unit: Unit, job: Job, parts: Setup) -> State:
-    """PSRO from its last checkpoint to its end."""
-    place = unit.place(job.folder)
-    bound = _parts.bound(unit.name, job.config)
-    if checkpoint.complete(place):
-        state = _parts.state_of(unit, job)
+    for unit in units:
+        unit.place(store.folder).parent.mkdir(parents=True, exist_ok=True)
+    if units[0].kind == "model":
+        outcomes = attempt([unit.name for unit in units], lambda: _train(units, store))
+    elif len(units) == 1:
+        outcomes = [alone(asked[0], executor)]
     else:
-        state = start(parts)
-        checkpoint.save(state, place, bound)
-    while state.iteration < steps_of(unit, job.config):
-        state = step(parts, state)
-        checkpoint.save(state, place, bound)
-    return state
+        outcomes = together([partial(alone, job) for job in asked], executor)
+    seconds = spent()
+    if len(units) == store.config.stack == 1 and outcomes[0].fault is None:
+        seconds = max(seconds, _grown_in(units[0], store))
+    return [replace(outcome, seconds=seconds) for outcome in outcomes]
 
 
-def behaviour(
-    unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]
-) -> None:
-    """Online PSRO with RD in the true game."""
-    simulator, chosen = _parts.game(job.config), _parts.settings(job.config)
-    episodes = job.config.episodes or 0
-    seed = _parts.number(unit.seed(job.config.seed))
-    network = _parts.network(job.config)
-    oracle = LearnedOracle(
-        simulator=simulator,
-        network=network,
-        settings=chosen,
-        executor=executor,
-        shared=True,
-        episodes=episodes,
-    )
-    evaluator = SampledEvaluator(
-        simulator=simulator,
-        network=network,
-        executor=executor,
-        episodes=episodes,
-        seed=seed,
-        device=chosen.device,
-    )
-    _grown(
-        unit,
-        job,
-        Setup(
-            oracle=oracle,
-            evaluator=evaluator,
-            solver=get(SOLVERS["rd"]),
-            concept="ne",
-            seed=seed,
-        ),
-    )
+def _grown_in(unit: Unit, store: Store) -> float:
+    """CPU seconds of a PSRO run, those before it was last interrupted included."""
+    if unit.kind not in ("behaviour", "explore"):
+        return 0.0
+    return sum(checkpoint.latest(unit.place(store.folder)).cpu.values())
 
 
-def data(unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]) -> None:
-    """A data set: drawn uniformly or from the mixture, or the user's own."""
-    config, place = job.config, unit.place(job.folder)
-    bound = _parts.bound(unit.name, config)
-    if unit.behaviour == "file":
-        assert config.data is not None
-        given = stored.load(config.data)
-        verify(given, _parts.game(config))
-        stored.save(given, place, bound)
-        return
-    seed, mirror = _parts.number(unit.seed(config.seed)), config.dataset_mirror
-    stored.save(drawn(unit, job, unit.trajectories, seed, mirror), place, bound)
-
-
-def _models(job: Job) -> None:
+def _train(units: Sequence[Unit], store: Store) -> None:
     """Ensembles of several data sets, trained together."""
-    config = job.config
-    sets = [_parts.data_of(unit.needs(config)[0], job) for unit in job.units]
-    seeds = [_parts.number(unit.seed(config.seed)) for unit in job.units]
+    config = store.config
     learned = dynamics.train(
-        sets, seeds, _parts.training(config), torch.device(config.device)
+        [store.data(unit.on_its_data("data")) for unit in units],
+        [unit.number_seed(config.seed) for unit in units],
+        config.training,
+        torch.device(config.ddqn.device),
     )
-    for number, unit in enumerate(job.units):
-        bound = _parts.bound(unit.name, config)
-        place = unit.place(job.folder)
+    for number, unit in enumerate(units):
+        place, bound = unit.place(store.folder), store.bound(unit.name)
         ensemble.save(ensemble.only(learned, number), place, bound)
 
 
-def cloning(unit: Unit, job: Job, executor: Executor, spent: Any) -> None:
-    """The behaviour in a data set, imitated."""
-    config = job.config
-    imitated = clone(
-        _parts.data_of(unit.needs(config)[0], job),
-        _parts.number(unit.seed(config.seed)),
-        _parts.cloning(config),
-    )
-    _parts.save_clone(imitated, unit, job)
-
-
-def explore(
-    unit: Unit, job: Job, executor: Executor, spent: Callable[[], float]
-) -> None:
-    """PSRO in the learned model."""
-    config = job.config
-    parts = setup(
-        _parts.simulator_of(unit, job),
-        _parts.network(config),
-        _parts.approach(unit, config),
-        exploration=unit.exploration,
-        settings=_parts.settings(config),
-        executor=executor,
-        seed=_parts.number(unit.seed(config.seed)),
-        episodes=config.episodes or 0,
-    )
-    _grown(unit, job, parts)
-
-
-_DOERS = {
-    "behaviour": behaviour,
-    "data": data,
-    "clone": cloning,
-    "explore": explore,
-    "judge": _judging.judge,
-    "fidelity": _judging.fidelity,
-}
-
-
-def recorded(name: str, folder: Path) -> Path:
-    """Where it is recorded that the unit of this name is done, and its CPU time."""
-    return folder / "units" / f"{name.replace('/', '-')}.json"
-
-
-def finish(outcome: Outcome, folder: Path, config: "Config") -> None:
-    """Records what became of a unit: in ``units/`` or in ``failed/``."""
-    place = recorded(outcome.name, folder)
-    failed, named = folder / "failed" / place.name, {"unit": outcome.name}
-    for room in (failed.parent, place.parent):
-        room.mkdir(exist_ok=True)
-    if outcome.fault is None:
-        facts = {**named, "cpu_seconds": round(outcome.seconds, 3)}
-        files.write_sealed(place, facts, _parts.bound(f"units/{place.stem}", config))
-        failed.unlink(missing_ok=True)
+def _draw(job: Job, executor: Executor) -> None:
+    """A data set: drawn uniformly or from the mixture, or the user's own."""
+    unit, store, config = job.unit, job.store, job.store.config
+    if config.data is not None:
+        drawn = datasets.load(config.data)
+        verify(drawn, config.game)
     else:
-        about = {"fault": outcome.fault, "trace": outcome.trace}
-        files.write_json(failed, {**named, **about})
+        drawn = _drawn(job, unit.trajectories, job.number, config.dataset_mirror)
+    datasets.save(drawn, unit.place(store.folder), store.bound(unit.name))
+
+
+def _drawn(job: Job, trajectories: int, seed: int, mirror: Mirror) -> Dataset:
+    """Trajectories of the behaviour of a unit's data set.
+
+    Nobody knows who played a user's data: uniform play stands for it.
+    """
+    unit, store = job.unit, job.store
+    game = store.config.game
+    if unit.behaviour != "psro":
+        return collect(game, trajectories, seed, mirror=mirror)
+    runs = unit.on_its_data("data").needs(store.config)
+    act, mixture = behaviour([store.state(run) for run in runs], store.network)
+    return collect(
+        game,
+        trajectories,
+        seed,
+        act=act,
+        mixture=mixture,
+        behaviour=f"{len(runs)} final profiles of online PSRO",
+        mirror=mirror,
+    )
+
+
+def _clone(job: Job, executor: Executor) -> None:
+    """The behaviour in a data set, imitated."""
+    unit, store = job.unit, job.store
+    data = store.data(unit.on_its_data("data"))
+    imitated = baselines.clone(data, job.number, store.config.cloning)
+    baselines.save(imitated, unit.place(store.folder), store.bound(unit.name))
+
+
+def _explore(job: Job, executor: Executor) -> None:
+    """PSRO in the learned model, or in the true game, from its last checkpoint on."""
+    unit, store, config = job.unit, job.store, job.store.config
+    online = unit.kind == "behaviour"
+    parts = setup(
+        config.game if online else store.model(unit),
+        store.network,
+        Approach(
+            "coffee" if unit.approach == "coffee" else "oef",
+            penalty=unit.penalty,
+            coverage=unit.coverage,
+            anneal=config.anneal,
+        ),
+        exploration="rd" if online else unit.exploration,
+        settings=config.ddqn,
+        executor=executor,
+        seed=job.number,
+        episodes=config.episodes,
+    )
+    place, bound = unit.place(store.folder), store.bound(unit.name)
+    if checkpoint.complete(place):
+        state = store.state(unit)
+    else:
+        state = start(parts)
+        checkpoint.save(state, place, bound)
+    while state.iteration < unit.steps(config):
+        state = step(parts, state)
+        checkpoint.save(state, place, bound)
+
+
+def _judge(job: Job, executor: Executor) -> Judged:
+    """Regret in the true game of one profile, or of the last k."""
+    unit, store, config = job.unit, job.store, job.store.config
+    state = store.state(unit.explored)
+    last = unit.iteration or state.iteration
+    first = last if unit.iteration else last - config.k + 1
+    profiles = [
+        profile(state, t, unit.evaluation, config.seed) for t in range(first, last + 1)
+    ]
+    imitation = None
+    if unit.weight is not None:
+        imitation = store.clone(unit.on_its_data("clone")), unit.weight
+    judged = regrets(
+        config.game,
+        store.network,
+        executor,
+        pools=pools_of(state.population),
+        profiles=profiles,
+        judge=Judge(config.ddqn, config.screen, config.fresh),
+        seed=unit.seed(config.seed),
+        imitation=imitation,
+    )
+    regret = judged[-1]
+    return Judged(
+        **job.about(),
+        evaluation=unit.evaluation,
+        iteration=last,
+        iterations=state.iteration,
+        regret=regret.total,
+        error=regret.error,
+        screened=regret.screened,
+        values=regret.values.tolist(),
+        welfare=float(regret.values.sum()),
+        best=list(regret.best),
+        responses=regret.responses.tolist(),
+        regrets=[one.total for one in judged],
+        k=regret.profiles,
+        judged="curve" if unit.iteration else "final",
+        profile=profiles[-1][0].round(6).tolist(),
+        clone=None if imitation is None else imitation[0].measured,
+    )
+
+
+def _look(job: Job, executor: Executor) -> Fidelity:
+    """Uncertainty and utility errors of the run's empirical game, and of its model.
+
+    Single moves are asked about on fresh episodes of the data's behaviour, and whole
+    episodes are of uniform play; all runs in one model are told the same.
+    """
+    unit, store, config = job.unit, job.store, job.store.config
+    model, state = store.model(unit), store.state(unit.explored)
+    agreed = agreement(
+        config.game,
+        model,
+        store.network,
+        policies=pools_of(state.population)[0],
+        payoffs=state.table.values,
+        episodes=config.fidelity_episodes,
+        seed=unit.seed(config.seed),
+    )
+    episodes = config.fidelity_episodes
+    seed = unit.on_its_data("fidelity").number_seed(config.seed)
+    fresh = _drawn(job, episodes, seed, "none")
+    return Fidelity(
+        **job.about(),
+        uncertainty=float(agreed.uncertainty.mean()),
+        utility_error=agreed.utility_error,
+        utility_error_on_true=agreed.utility_error_on_true,
+        model=errors(model, config.game, fresh, episodes, seed),
+    )
+
+
+DO: dict[Kind, Callable[[Job, Executor], Judged | Fidelity | None]] = {
+    "behaviour": _explore,
+    "data": _draw,
+    "clone": _clone,
+    "explore": _explore,
+    "judge": _judge,
+    "fidelity": _look,
+}

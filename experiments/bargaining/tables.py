@@ -1,234 +1,209 @@
-"""Regret, p-value and tuning tables of the bargaining grid."""
+"""Numbers of the bargaining grid's tables: regret, p-values, models and tuning."""
 
-import csv
-import io
-from collections.abc import Sequence
-from functools import cache
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.bargaining.published import PUBLISHED
 from experiments.bargaining.results import (
-    BEHAVIOURS,
     MAXIMUM,
-    NAMES,
     REFERENCE,
-    Row,
+    Data,
+    Fidelity,
+    Judged,
     Setting,
+    Subject,
+    Trial,
     by_trial,
-    data,
-    datasets,
     evaluations,
     finite,
-    line,
     lines,
-    mean,
-    setting,
-    solver_name,
-    trial_of,
+    of_data,
 )
-from experiments.lab.statistics import (
-    PValue,
-    holm,
-    interval,
-    mann_whitney,
-    permutation,
-    sign_flips,
-    standard_error,
-)
+from experiments.lab.statistics import holm
+from experiments.lab.strata import mean
+from experiments.lab.trials import Compared, Summary, compared, summary
+from experiments.lab.verdict import LEVEL
 
 SEED = 0  # of bootstrap resamples and drawn splits
-_CELL = ("evaluation", "approach", "exploration", "behaviour", "trajectories")
-_SETTING = ("penalty", "coverage", "weight")
 
 
-def regret_cells(rows: Sequence[Row]) -> list[Row]:
-    """One dict for each evaluation solver, approach, exploration and data set."""
+@dataclass(frozen=True, kw_only=True)
+class Cell(Subject):
+    """A cell of a table: the trials of one evaluation solver, approach and data set."""
+
+    evaluation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegretCell(Cell, Summary):
+    """Regret of the trials of a cell, and what else was measured.
+
+    Attributes:
+      k: profiles that were responded to.
+      estimation_error, screened, welfare: means over trials.
+      welfare_share: of the largest welfare.
+      best: the mean is the lowest of its data set.
+    """
+
+    k: list[int]
+    estimation_error: float | None
+    screened: float | None
+    welfare: float | None
+    welfare_share: float | None
+    best: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Cell, Compared):
+    """A cell against COffeE that explored with R2D, on the same data set.
+
+    Attributes:
+      reference_evaluation: evaluation solver of the reference.
+      published: the paper's p-value, where there is one.
+      p_holm: the first p-value, corrected over the table.
+    """
+
+    reference_evaluation: str
+    published: float | None
+    p_holm: float | None = None
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether our test and the published one decide alike; None without one."""
+        if self.p_permutation is None or self.published is None:
+            return None
+        return (self.p_permutation <= LEVEL) == (self.published <= LEVEL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """How well the models or clones of a data set do: one number over its trials."""
+
+    behaviour: str
+    trajectories: int
+    measure: str
+    mean: float
+    lowest: float
+    highest: float
+    n: int
+
+    @property
+    def data(self) -> Data:
+        """The data set."""
+        return Data(self.behaviour, self.trajectories)
+
+
+def regret_cells(rows: Sequence[Judged]) -> list[RegretCell]:
+    """One for each evaluation solver, approach, exploration and data set."""
     cells = []
     for evaluation in evaluations(rows):
-        for which in lines(rows):
-            for where in datasets(rows):
-                kept = [
-                    row
-                    for row in rows
-                    if (line(row), data(row)) == (which, where)
-                    and row["evaluation"] == evaluation
-                ]
-                if kept:
-                    cells.append(_cell(kept))
-    for where in datasets(rows):
-        column = [cell for cell in cells if data(cell) == where]
-        if len(column) > 1:
-            min(column, key=lambda cell: cell["mean"])["best"] = True
-    return cells
+        for line in lines(rows):
+            own = [r for r in rows if (r.evaluation, r.line) == (evaluation, line)]
+            cells += [_regret_cell(kept) for kept in of_data(own).values()]
+    columns = [column for column in of_data(cells).values() if len(column) > 1]
+    lowest = [min(column, key=lambda cell: cell.mean) for column in columns]
+    return [replace(cell, best=cell in lowest) for cell in cells]
 
 
-def _cell(rows: Sequence[Row]) -> Row:
-    """Mean, spread and sizes of the trials of one cell."""
-    first = rows[0]
-    values = [row["regret"] for row in rows]
-    ends = interval(values, SEED)
-    means = {
-        name: mean(kept) if (kept := _numbers(rows, key)) else None
-        for name, key in (
-            ("estimation_error", "error"),
-            ("screened", "screened"),
-            ("welfare", "welfare"),
-        )
-    }
-    welfare = means["welfare"]
-    return {
-        **{key: first[key] for key in _CELL},
-        **dict(zip(_SETTING, setting(first), strict=True)),
-        "n": len(rows),
-        "k": sorted({row["k"] for row in rows}),
-        "mean": mean(values),
-        "standard_error": standard_error(values),
-        "low": ends.low,
-        "high": ends.high,
-        "interval": ends.note,
-        **means,
-        "welfare_share": None if welfare is None else welfare / MAXIMUM,
-        "best": False,
-    }
+def _regret_cell(rows: Sequence[Judged]) -> RegretCell:
+    welfare = _mean(row.welfare for row in rows)
+    return RegretCell(
+        **_about(rows[0]),
+        **vars(summary([row.regret for row in rows], SEED)),
+        k=sorted({row.k for row in rows}),
+        estimation_error=_mean(row.error for row in rows),
+        screened=_mean(row.screened for row in rows),
+        welfare=welfare,
+        welfare_share=None if welfare is None else welfare / MAXIMUM,
+    )
 
 
-def _numbers(rows: Sequence[Row], key: str) -> list[float]:
-    return [row[key] for row in rows if finite(row.get(key))]
+def _about(row: Judged | RegretCell) -> dict[str, Any]:
+    """The fields of a cell that say which it is."""
+    about = {**row.line._asdict(), **row.data._asdict(), **row.setting._asdict()}
+    return about | {"evaluation": row.evaluation}
 
 
-@cache
-def _tests(lower: tuple[float, ...], other: tuple[float, ...]) -> tuple[PValue, PValue]:
-    return permutation(lower, other, SEED), mann_whitney(lower, other, SEED)
+def _mean(values: Iterable[float]) -> float | None:
+    kept = [value for value in values if finite(value)]
+    return mean(kept) if kept else None
 
 
-def comparisons(rows: Sequence[Row], evaluation: str | None) -> list[Row]:
+def comparisons(rows: Sequence[Judged], evaluation: str | None) -> list[Comparison]:
     """Every cell against COffeE that explored with R2D, on the same data set.
 
     Args:
       rows: final rows.
       evaluation: evaluation solver of the reference; None takes that of the row, as
         the paper's table appears to (it has no row for COffeE with R2D under either).
-
-    Returns:
-      One dict a comparison: one-sided p-values for a lower regret of the reference,
-      Holm's correction over all of them, and the published value where there is one.
-      "p_paired" is the sign-flip test of trials of one data set and model, None where
-      the two sides have other trials.
     """
-    compared = []
+    every = []
     for cell in regret_cells(rows):
-        against = evaluation or cell["evaluation"]
-        if (line(cell), cell["evaluation"]) == (REFERENCE, against):
+        against = evaluation or cell.evaluation
+        if (cell.line, cell.evaluation) == (REFERENCE, against):
             continue
-        theirs = by_trial(rows, line(cell), cell["evaluation"], data(cell))
-        ours = by_trial(rows, REFERENCE, against, data(cell))
-        if not ours:
-            continue
-        lower, other = tuple(ours.values()), tuple(theirs.values())
-        first, second = _tests(lower, other)
-        pairs = [ours[k] - theirs[k] for k in ours if k in theirs]
-        matched = pairs if ours.keys() == theirs.keys() else []
-        compared.append(
-            {
-                **{key: cell[key] for key in (*_CELL, *_SETTING)},
-                "reference_evaluation": against,
-                "n": len(other),
-                "n_reference": len(lower),
-                "difference": mean(other) - mean(lower),
-                "p_permutation": first.p,
-                "p_mann_whitney": second.p,
-                "p_smallest": first.smallest,
-                "p_paired": sign_flips(matched, SEED).p,
-                "p_paired_smallest": sign_flips(matched, SEED).smallest,
-                "test": first.note,
-                "published": None if evaluation else _published(cell),
-            }
-        )
-    corrected = holm([[one["p_permutation"] for one in compared]])[0]
-    return [one | {"p_holm": p} for one, p in zip(compared, corrected, strict=True)]
+        ours = by_trial(rows, REFERENCE, against, cell.data)
+        if ours:
+            theirs = by_trial(rows, cell.line, cell.evaluation, cell.data)
+            place = (cell.evaluation, *cell.line, *cell.data[::-1])
+            one = Comparison(
+                **_about(cell),
+                **vars(compared(ours, theirs, SEED)),
+                reference_evaluation=against,
+                published=None if evaluation else PUBLISHED.get(place),
+            )
+            every.append(one)
+    corrected = holm([[one.p_permutation for one in every]])[0]
+    return [replace(one, p_holm=p) for one, p in zip(every, corrected, strict=True)]
 
 
-def _published(cell: Row) -> float | None:
-    row = (
-        solver_name(cell["evaluation"]),
-        NAMES.get(cell["approach"], ""),
-        solver_name(cell["exploration"]),
-    )
-    column = (cell["trajectories"], BEHAVIOURS.get(cell["behaviour"], ""))
-    if row not in PUBLISHED.rows or column not in PUBLISHED.columns:
-        return None
-    return PUBLISHED.p[PUBLISHED.rows.index(row)][PUBLISHED.columns.index(column)]
+def measures(fidelity: Sequence[Fidelity], rows: Sequence[Judged]) -> list[Measure]:
+    """How well models and clones do; errors of single entries of a state are left out.
 
-
-def model_cells(fidelity: Sequence[Row], rows: Sequence[Row]) -> list[Row]:
-    """How well models and clones do, one dict a data set and measure.
-
-    Models are described by "model" of fidelity rows and clones by "clone" of judged
-    rows: numbers, or dicts of numbers. Runs of one trial share both, so a trial counts
-    once. Errors of single entries of a state are left out.
+    Runs of one trial share both, so a trial counts once.
     """
-    measured: dict[tuple[Any, str], dict[Any, float]] = {}
-    for key, source in (("model", fidelity), ("clone", rows)):
-        for row in source:
-            for name, value in _flat(row.get(key), key):
-                if finite(value) and not name.split("_")[-1].isdigit():
-                    measured.setdefault((data(row), name), {}).setdefault(
-                        trial_of(row), float(value)
-                    )
+    values: dict[tuple[Data, str], dict[Trial, float]] = defaultdict(dict)
+    for run in fidelity:
+        for kind, errors in (run.model or {}).items():
+            for name, value in errors.items():
+                if value is not None and not name.split("_")[-1].isdigit():
+                    key = run.data, f"model {kind} {name}"
+                    values[key].setdefault(run.pair, value)
+    for row in rows:
+        for name, value in (row.clone or {}).items():
+            if value is not None:
+                values[row.data, f"clone {name}"].setdefault(row.pair, value)
     return [
-        {
-            "behaviour": where[0],
-            "trajectories": where[1],
-            "measure": name,
-            "mean": mean([*values.values()]),
-            "lowest": min(values.values()),
-            "highest": max(values.values()),
-            "n": len(values),
-        }
-        for (where, name), values in measured.items()
+        Measure(
+            **data._asdict(),
+            measure=name,
+            mean=mean([*by_trial.values()]),
+            lowest=min(by_trial.values()),
+            highest=max(by_trial.values()),
+            n=len(by_trial),
+        )
+        for (data, name), by_trial in values.items()
     ]
 
 
-def _flat(value: Any, name: str) -> list[tuple[str, Any]]:
-    """Numbers in nested dicts, with the names on the way to them."""
-    if not isinstance(value, dict):
-        return [(name, value)]
-    return [one for key, part in value.items() for one in _flat(part, f"{name} {key}")]
-
-
-def tuning_cells(rows: Sequence[Row], approach: str) -> list[Row]:
+def tuning_cells(rows: Sequence[Judged], approach: str) -> list[RegretCell]:
     """Cells of the data sets and solvers under which settings of an approach differ.
 
     OEF is OEF-BC with weight 0, and stands for it where that was not run itself.
     """
-    rows = [row for row in rows if row["approach"] in (approach, "oef")]
-    if approach != "oef-bc":
-        rows = [row for row in rows if row["approach"] == approach]
-    groups: dict[tuple[Any, ...], dict[Setting, list[Row]]] = {}
-    for row in sorted(rows, key=lambda r: r["approach"] == "oef"):
-        place = (data(row), row["exploration"], row["evaluation"])
-        same = groups.setdefault(place, {}).setdefault(setting(row), [])
-        if not same or same[0]["approach"] == row["approach"]:
-            same.append(row)
+    same = ("oef-bc", "oef") if approach == "oef-bc" else (approach,)
+    groups: dict[tuple[Data, str, str], dict[Setting, list[Judged]]] = {}
+    for row in sorted(rows, key=lambda r: r.approach == "oef"):
+        if row.approach in same:
+            place = row.data, row.exploration, row.evaluation
+            own = groups.setdefault(place, {}).setdefault(row.setting, [])
+            if not own or own[0].approach == row.approach:
+                own.append(row)
     return [
-        _cell(settings[one])
+        _regret_cell(settings[one])
         for _, settings in sorted(groups.items())
-        if len([s for s, r in settings.items() if r[0]["approach"] == approach]) > 1
+        if sum(own[0].approach == approach for own in settings.values()) > 1
         for one in sorted(settings)
     ]
-
-
-def comma_separated(rows: Sequence[Row]) -> str:
-    """Dicts as CSV, one line each; lists with spaces between."""
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow(
-                {
-                    k: " ".join(map(str, v)) if isinstance(v, list) else v
-                    for k, v in row.items()
-                }
-            )
-    return text.getvalue()

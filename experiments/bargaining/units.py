@@ -6,23 +6,25 @@ from the grid's seed and the unit's own name: its bits do not depend on other un
 """
 
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+import numpy as np
+
+from experiments.bargaining.config import Config
 from experiments.lab.folder import slug
-from experiments.lab.work import Do, Piece
-
-if TYPE_CHECKING:
-    from experiments.bargaining.config import Config
 
 Kind = Literal["behaviour", "data", "model", "clone", "explore", "judge", "fidelity"]
-ApproachName = Literal["coffee", "oef", "oef-bc"]
-BehaviourName = Literal["uniform", "psro", "file"]
 BEHAVIOURS = 5  # online runs whose final profiles make the mixture
 ALL_TRIALS = -1
-_STACKED = ("behaviour", "model", "explore", "judge")
+STACKED: tuple[Kind, ...] = ("behaviour", "model", "explore", "judge")
+_SUFFIXES: dict[Kind, str] = {
+    "model": ".safetensors",
+    "clone": ".npz",
+    "judge": ".json",
+    "fidelity": ".json",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,53 +87,58 @@ class Unit:
         """
         named = self
         if self.kind == "judge":
-            named = Unit(
-                kind="judge",
-                trial=self.trial,
-                behaviour=self.behaviour,
-                trajectories=self.trajectories,
-            )
-            named = replace(named, iteration=self.iteration)
+            named = replace(self.on_its_data("judge"), iteration=self.iteration)
         return seed, self.trial + 1, zlib.crc32(named.name.encode())
+
+    def number_seed(self, seed: int) -> int:
+        """The unit's seed as one number, for what takes no sequence."""
+        return int(np.random.SeedSequence(self.seed(seed)).generate_state(1)[0])
 
     def place(self, folder: Path) -> Path:
         """Where the unit's results are; for PSRO the folder of its checkpoints."""
-        suffix = {"model": ".safetensors", "clone": ".npz"}
-        suffix |= {"judge": ".json", "fidelity": ".json"}
-        return folder / (self.name + suffix.get(self.kind, ""))
+        return folder / (self.name + _SUFFIXES.get(self.kind, ""))
 
-    def done(self, folder: Path, config: "Config") -> bool:
+    def steps(self, config: Config) -> int:
+        """Iterations of the PSRO run of a behaviour or explore unit."""
+        behaves = self.kind == "behaviour"
+        return config.behaviour_iterations if behaves else config.iterations
+
+    def done(self, folder: Path, config: Config) -> bool:
         """Whether the unit's results are there."""
         place = self.place(folder)
         if self.kind == "data":
             return (place / "manifest.json").is_file()
         if self.kind in ("behaviour", "explore"):
-            return (place / f"{steps_of(self, config):06d}").is_dir()
+            return (place / f"{self.steps(config):06d}").is_dir()
         return place.is_file()
 
-    def needs(self, config: "Config") -> list["Unit"]:
+    def needs(self, config: Config) -> list["Unit"]:
         """Units whose results it reads."""
-        own = Unit(
-            kind="data",
-            trial=self.trial,
-            behaviour=self.behaviour,
-            trajectories=self.trajectories,
-        )
         if self.kind == "data" and self.behaviour == "psro":
             trial = ALL_TRIALS if config.shared_behaviour else self.trial
             return [
                 Unit(kind="behaviour", trial=trial, number=j) for j in range(BEHAVIOURS)
             ]
         if self.kind in ("model", "clone"):
-            return [own]
+            return [self.on_its_data("data")]
+        learned = [self.on_its_data("data"), self.on_its_data("model")]
         if self.kind == "explore":
-            return [own, replace(own, kind="model")]
+            return learned
         if self.kind == "fidelity":
-            return [self.explored, own, replace(own, kind="model")]
+            return [self.explored, *learned]
         if self.kind == "judge":
-            cloned = [] if self.weight is None else [replace(own, kind="clone")]
+            cloned = [] if self.weight is None else [self.on_its_data("clone")]
             return [self.explored, *cloned]
         return []
+
+    def on_its_data(self, kind: Kind) -> "Unit":
+        """The unit of a kind that there is once for the same data set."""
+        return Unit(
+            kind=kind,
+            trial=self.trial,
+            behaviour=self.behaviour,
+            trajectories=self.trajectories,
+        )
 
     @property
     def explored(self) -> "Unit":
@@ -139,15 +146,7 @@ class Unit:
         return replace(self, kind="explore", evaluation="", weight=None, iteration=0)
 
 
-def steps_of(unit: Unit, config: "Config") -> int:
-    """Iterations of the PSRO run of a behaviour or explore unit."""
-    behaviour = unit.kind == "behaviour"
-    iterations = config.behaviour_iterations if behaviour else config.iterations
-    assert iterations is not None  # the page has resolved it
-    return iterations
-
-
-def units(config: "Config") -> list[Unit]:
+def units(config: Config) -> list[Unit]:
     """All units, each after those it needs; the first trial's come first."""
     ordered: dict[Unit, None] = {}
 
@@ -156,23 +155,21 @@ def units(config: "Config") -> list[Unit]:
             add(needed)
         ordered[unit] = None
 
-    for trial in range(config.trials or 0):
+    for trial in range(config.trials):
         for behaviour in config.behaviours:
             for trajectories in config.trajectories:
-                for unit in _of_data(
-                    config,
-                    Unit(
-                        kind="data",
-                        trial=trial,
-                        behaviour=behaviour,
-                        trajectories=trajectories,
-                    ),
-                ):
+                data = Unit(
+                    kind="data",
+                    trial=trial,
+                    behaviour=behaviour,
+                    trajectories=trajectories,
+                )
+                for unit in _last_units(config, data):
                     add(unit)
     return list(ordered)
 
 
-def _of_data(config: "Config", data: Unit) -> list[Unit]:
+def _last_units(config: Config, data: Unit) -> list[Unit]:
     """The last units of the table's cells on one data set."""
     chosen: list[tuple[Unit, tuple[float | None, ...]]] = []
     for exploration in config.explorations:
@@ -197,42 +194,3 @@ def _of_data(config: "Config", data: Unit) -> list[Unit]:
             for at in (0, *config.curve)
         ]
     return last
-
-
-@dataclass(frozen=True)
-class Job:
-    """Units that one process works on in lockstep; mostly one.
-
-    Attributes:
-      units: of one kind, which do not need each other.
-      config: of the page, resolved.
-      folder: of the run.
-    """
-
-    units: tuple[Unit, ...]
-    config: "Config"
-    folder: Path
-
-
-def pieces(todo: Sequence[Unit], do: Do, config: "Config", folder: Path) -> list[Piece]:
-    """Units as pieces of work; those that differ in trial or number make a stack.
-
-    Args:
-      todo: each after those it needs.
-      do: does jobs, each a unit here.
-      config: of the page, resolved.
-      folder: of the run.
-    """
-    return [
-        Piece(
-            name=unit.name,
-            what=Job((unit,), config, folder),
-            do=do,
-            needs=tuple(needed.name for needed in unit.needs(config)),
-            stack=replace(unit, trial=0, number=0).name
-            if unit.kind in _STACKED
-            else "",
-            kind=unit.kind,
-        )
-        for unit in todo
-    ]

@@ -1,4 +1,4 @@
-"""What pages share: from the command line to the run folder, its work and its report.
+"""Shared parts of all pages: command line, run folder, work, verdicts, report.
 
 ``options``, ``page`` and ``process`` are the command line, ``folder``, ``lock``,
 ``metrics`` and ``checkpoints`` the run folder; ``work``, ``watch`` and ``grid`` do

@@ -30,7 +30,7 @@ def write_png(drawn: Figure, path: Path) -> None:
 
 
 def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> Picture:
-    """A drawn figure for ``render``, also saved as PNG."""
+    """A drawn figure as a ``Picture`` of a report, and as PNG where ``png`` says."""
     if png is not None:
         write_png(drawn, png)
     text = io.StringIO()
@@ -105,7 +105,7 @@ def curve(
     log: bool,
     across: str = "iteration",
 ) -> Figure:
-    """Named lines over iterations, or whatever ``across`` says."""
+    """A chart of named lines over iterations, or over what ``across`` names."""
     drawn = Figure(figsize=(WIDTH, 3.4))
     axes = drawn.subplots()
     for name, (x, y) in lines.items():

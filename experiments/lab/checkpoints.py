@@ -1,4 +1,4 @@
-"""Which of a run's numbered states it goes on from, and what its user can do.
+"""The numbered state that a resumed run continues from, and advice if it is damaged.
 
 A run keeps its two newest states. A state is sound where it can be read, belongs to the
 run, and the rows before it are there; what reads it says so.
@@ -19,11 +19,11 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Advice:
-    """What is said to a user whose newest state is lost.
+    """Advice to a user whose newest state is damaged.
 
     Attributes:
-      back: how to go back, where the state before is sound.
-      anew: what is left where it is not.
+      back: advice where the state before is sound.
+      anew: advice where no state is sound.
     """
 
     back: str
@@ -37,7 +37,7 @@ RUN = Advice(
 
 
 def removing(newest: Path, room: Path, what: str) -> Advice:
-    """Advice to remove a state, or all of a room; ``what`` says what is then made."""
+    """Advice to remove a state or all of a folder; ``what`` says what happens then."""
     return Advice(
         f"the one before is sound: remove '{newest}' and resume, and it goes on from "
         "there",
@@ -51,12 +51,12 @@ def sound(
     advice: Advice,
     start: From = "last",
 ) -> S:
-    """The newest state; the one before where the newest is lost and ``start`` says so.
+    """The newest state, or, where it is damaged and ``start`` says so, the one before.
 
     Args:
-      places: of the states, oldest first; at least one.
+      places: folders of the states, oldest first; at least one.
       read: reads a state and holds it, and its rows, against the run.
-      advice: what the error says besides.
+      advice: what the error advises.
       start: "previous" goes back, but only from a state that is lost.
 
     Raises:
@@ -77,13 +77,13 @@ def sound(
 
 
 def forget_older(folder: Path) -> None:
-    """Removes all states but the newest ones that a run keeps."""
+    """Removes all but the newest states that a run keeps."""
     for old in files.numbered(folder)[:-KEPT]:
         files.remove_folder(old)
 
 
 def forget_later(place: Path) -> None:
-    """Removes the states after the one that a run goes on from."""
+    """Removes the states later than the one that a run continues from."""
     for later in files.numbered(place.parent):
         if int(later.name) > int(place.name):
             files.remove_folder(later)

@@ -1,6 +1,7 @@
-"""A run folder: who may write to it, what it was asked, and pieces of its results."""
+"""A run folder: its owner, its configuration, and pieces of its results."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -16,11 +17,12 @@ from metaspiel.nfg.errors import UserError
 
 CONFIG = "config.json"
 Config = TypeVar("Config")
+Value = TypeVar("Value")
 
 
 @contextmanager
 def claim(run: Output, name: str) -> Iterator[Path]:
-    """The folder a run may write to, which is its own until the block ends.
+    """Context with a folder that only this run may write to.
 
     Without ``--out`` a fresh folder under ``runs/``. A folder that holds anything is
     never written to, unless it is resumed. SIGTERM ends the block like Ctrl-C.
@@ -53,7 +55,7 @@ _READ: ContextVar[tuple[Path, bytes] | None] = ContextVar("_READ", default=None)
 
 @contextmanager
 def read_from(folder: Path | None) -> Iterator[None]:
-    """In the block ``claim`` gives the folder only with the configuration it has now.
+    """Context in which ``claim`` refuses a folder whose configuration has changed.
 
     A configuration is read before its folder is owned; a run that ends in between may
     have widened it, and must not lose that.
@@ -92,7 +94,7 @@ def _fresh(name: str) -> Path:
 
 
 def _check_empty(folder: Path, resume: bool) -> None:
-    """Refuses a folder that holds more than what a run without results leaves."""
+    """Raises a ``UserError`` where a folder holds more than an empty run leaves."""
     if resume or not (folder.exists() or folder.is_symlink()):
         return
     if folder.is_dir():
@@ -106,7 +108,7 @@ def _check_empty(folder: Path, resume: bool) -> None:
 
 
 def stored(folder: Path) -> dict[str, Any]:
-    """The configuration that a run folder was begun with.
+    """The configuration that a run folder was started with.
 
     Raises:
       UserError: it is damaged, was changed, or an earlier metaspiel wrote it.
@@ -160,7 +162,7 @@ def widened(
 
 
 def plain(value: Any) -> Any:
-    """A configuration, or a value of one, as JSON can hold it."""
+    """A configuration, or one of its values, as JSON can hold it."""
     if isinstance(value, dict):
         return {name: plain(v) for name, v in value.items()}
     if isinstance(value, list | tuple):
@@ -169,7 +171,7 @@ def plain(value: Any) -> Any:
 
 
 def binding(config: Any) -> str:
-    """A hash of the fields that fix results: what checkpoints and results belong to."""
+    """A hash of the fields that determine results, to which those are bound."""
     loose = getattr(config, "may_change", ())
     loose = {*loose, *(k for k, v in vars(config).items() if isinstance(v, Printing))}
     fields = plain(dataclasses.asdict(config))
@@ -222,7 +224,7 @@ def record(folder: Path, config: Any) -> None:
 
 
 def begun(folder: Path) -> dict[str, Any] | None:
-    """What ``env.json`` says of the first run and those that resumed it, if any.
+    """The record in ``env.json`` of the first run and of its resumptions, if any.
 
     Raises:
       UserError: it is damaged.
@@ -248,7 +250,7 @@ def commits(env: dict[str, Any]) -> list[str]:
 
 
 def clock(folder: Path, seconds: float = 0.0) -> float:
-    """Wall seconds of all runs in this folder, with these added."""
+    """Wall-clock seconds of all runs in this folder, with ``seconds`` added."""
     place = folder / "clock.json"
     before = 0.0
     if place.exists():
@@ -265,5 +267,29 @@ def clock(folder: Path, seconds: float = 0.0) -> float:
 
 
 def slug(text: str) -> str:
-    """A name for a folder."""
+    """Text as the name of a folder."""
     return "".join(c if c.isalnum() else "_" for c in text).strip("_")[:60]
+
+
+def value_of(kind: type[Value], stored: Any, place: Path) -> Value:
+    """A dataclass as JSON holds it, made again; a number that is null there is NaN.
+
+    Args:
+      kind: the dataclass; fields that it does not have are left out.
+      stored: its fields.
+      place: where they were read.
+
+    Raises:
+      UserError: they are no object, or a field without a default is missing.
+    """
+    if not isinstance(stored, dict):
+        raise UserError(f"'{place}' must hold an object; it does not")
+    values = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in stored:
+            value = stored[field.name]
+            number = value is None and field.default is not None
+            values[field.name] = math.nan if number else value
+        elif field.default is dataclasses.MISSING:
+            raise UserError(f"'{place}' must hold '{field.name}'; it is missing")
+    return kind(**values)

@@ -1,4 +1,4 @@
-"""A grid of cells whose results are one JSON file each: filled, resumed, read back."""
+"""A grid of cells with one JSON result each: filled, resumed and read back."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
@@ -36,7 +36,7 @@ def fill(
     config: Any,
     room: str = "cells",
 ) -> tuple[dict[str, Any], list[Outcome]]:
-    """Makes the cells that are missing, in processes where the run has several.
+    """Fills the missing cells, in processes where the run has several.
 
     Args:
       cells: what makes the result of each, by name: module-level functions or
@@ -69,5 +69,5 @@ def fill(
 
 
 def _fill(cells: Sequence[_Cell]) -> list[Outcome]:
-    """Makes cells; what a worker process is asked."""
+    """Fills a batch of cells in a worker process."""
     return [one for cell in cells for one in attempt([cell.name], cell.fill)]

@@ -14,7 +14,7 @@ LOCK = ".lock"
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing to the folder; a killed one lets go.
+    """Context in which no other process writes to the folder; a killed one lets go.
 
     The folder itself is locked, so nothing inside that goes away gives it to a second
     owner. The file ``.lock`` only says who the first is.
@@ -48,7 +48,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def _sign(folder: Path, text: str) -> None:
-    """Writes who owns the folder, where that is possible: on a full disk nobody is."""
+    """Writes the owner's name to the lock, unless the disk is full."""
     with suppress(OSError):
         files.write_text(folder / LOCK, text)
 

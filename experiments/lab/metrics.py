@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: rows of a run, which belong to the checkpoint after them."""
+"""``metrics.jsonl``: the rows of a run, bound to the checkpoint that follows them."""
 
 import hashlib
 import json
@@ -15,8 +15,8 @@ class Rows:
     """The first rows of a file.
 
     Attributes:
-      rows: as JSON values.
-      lines: as text, without their ends.
+      rows: the rows as JSON values.
+      lines: the rows as text, without line ends.
     """
 
     rows: tuple[dict[str, Any], ...] = ()
@@ -24,7 +24,7 @@ class Rows:
 
     @property
     def seal(self) -> str:
-        """A hash of all of them, by which a checkpoint remembers them."""
+        """A hash of all rows, by which a checkpoint remembers them."""
         text = "".join(line + "\n" for line in self.lines)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -35,9 +35,9 @@ def read(
     """The first rows of a file.
 
     Args:
-      path: of the file; none is a file without rows.
+      path: path of the file; none is a file without rows.
       keep: rows that a checkpoint knows of; None for all.
-      seal: of those rows, as the checkpoint has it.
+      seal: hash of those rows, as the checkpoint has it.
       more: there is a checkpoint, even if it knows of no rows.
 
     Raises:
@@ -77,7 +77,7 @@ class Metrics:
     """Rows on disk, one a line; cut back to what a checkpoint knows on resume.
 
     Args:
-      path: of the file.
+      path: path of the file.
       known: the rows that the checkpoint knows of, as ``read`` gave them.
       durable: every row waits until it is on the disk.
     """
@@ -100,7 +100,7 @@ class Metrics:
 
     @property
     def seal_before(self) -> str:
-        """A hash of all rows but the last, which may be amended."""
+        """A hash of all rows but the last, which may still be amended."""
         return self._hash_before.hexdigest()
 
     def add(self, row: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Options that pages share, as a group of their own in every configuration.
+"""Options that pages share, as a group in every configuration.
 
 A configuration holds one under ``run``; its flags have no prefix (``--out``), those of
 any other group have one (``--ppo.batch``). What a run computes never depends on them.
@@ -20,7 +20,7 @@ From = Literal["last", "previous"]
 
 @dataclass(frozen=True, kw_only=True)
 class Printing:
-    """What is printed, and where defaults come from."""
+    """Options of all pages: defaults and printing."""
 
     config: Path | None = None
     """YAML file with defaults for the fields of this page."""
@@ -30,11 +30,11 @@ class Printing:
     """Print no progress."""
 
     def __post_init__(self) -> None:
-        """Groups that hold more refuse here what cannot be."""
+        """Raises a ``UserError`` in subclasses whose fields are impossible."""
 
     @property
     def silent(self) -> bool:
-        """No progress is printed."""
+        """Whether no progress is printed."""
         return self.quiet or self.json
 
     def say(self, text: str) -> None:
@@ -45,45 +45,45 @@ class Printing:
 
 @dataclass(frozen=True, kw_only=True)
 class Output(Printing):
-    """A page with a run folder."""
+    """Options of a page with a run folder."""
 
     out: Path | None = None
     """Run folder (default: a new one under runs/)."""
 
     @property
     def resumes(self) -> bool:
-        """Whether the run goes on with what its folder has."""
+        """Whether the run continues what its folder holds."""
         return False
 
     @property
     def processes(self) -> int:
-        """How many share the work."""
+        """The number of processes that share the work."""
         return 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resumable(Output):
-    """A page whose killed run goes on."""
+    """Options of a page that a killed run can resume."""
 
     resume: bool = False
     """Continue the run in --out: what is finished is kept."""
 
     @property
     def resumes(self) -> bool:
-        """Whether the run goes on with what its folder has."""
+        """Whether the run continues what its folder holds."""
         return self.resume
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parallel(Resumable):
-    """A page whose work is shared by processes."""
+    """Options of a page whose work is shared by processes."""
 
     jobs: int = 1
     """Processes that share the work (one thread each); results do not depend on it."""
 
     @property
     def processes(self) -> int:
-        """How many share the work."""
+        """The number of processes that share the work."""
         return self.jobs
 
     def __post_init__(self) -> None:
@@ -93,7 +93,7 @@ class Parallel(Resumable):
 
 @dataclass(frozen=True, kw_only=True)
 class Stateful(Resumable):
-    """A page whose run keeps its two newest states."""
+    """Options of a page whose run keeps its two newest states."""
 
     resume_from: From = "last"
     """State that --resume takes: the newest, or, where that is lost, the one before."""
@@ -105,12 +105,12 @@ class Stateful(Resumable):
 
 
 def flag(name: str) -> str:
-    """A field of a configuration as its flag: ``ppo.target_kl`` is --ppo.target-kl."""
+    """The flag of a configuration's field: ``ppo.target_kl`` is --ppo.target-kl."""
     return f"--{name.replace('_', '-')}"
 
 
 def least(config: Any, **lows: float) -> None:
-    """Refuses fields below their bounds; None is left alone.
+    """Raises a ``UserError`` for fields below their bounds; None is left alone.
 
     Raises:
       UserError: a field is below, or not a number.

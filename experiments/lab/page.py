@@ -1,4 +1,4 @@
-"""A page: from the command line to its answer, or one sentence and an exit code."""
+"""Runs a page: command line in, answer or one sentence and an exit code out."""
 
 import dataclasses
 import io
@@ -24,24 +24,27 @@ Config = TypeVar("Config")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a page says when it is done.
+    """The answer of a page.
 
     Attributes:
       summary: for ``--json``.
       text: for people; nothing is printed where it is empty.
+      terse: what --quiet leaves of it.
       fault: raised when all is said: what went wrong in a part of the work.
     """
 
     summary: Any
     text: str = ""
+    terse: str = ""
     fault: Exception | None = None
 
     def tell(self, run: Printing) -> None:
         """Prints it as the user asked for; raises the fault."""
+        text = self.terse if run.quiet else self.text
         if run.json:
             print(json.dumps(files.spelled(self.summary)))
-        elif not run.quiet and self.text:
-            print(self.text)
+        elif text:
+            print(text)
         if self.fault is not None:
             raise self.fault
 
@@ -114,8 +117,8 @@ def parse(
 ) -> Config:
     """The page's configuration from words, over a YAML file or a stored run."""
     file, out = _value(words, "--config"), _value(words, "--out")
-    usual = _fields(config())
-    own = {k: v for k, (v, group) in usual.items() if not isinstance(group, Printing)}
+    unset = _fields(config())
+    own = {k: v for k, (v, group) in unset.items() if not isinstance(group, Printing)}
     before: dict[str, Any] = {}
     more: list[str] = []
     if "--resume" in words:
@@ -129,17 +132,19 @@ def parse(
                 f"--resume: '{out}' must be the folder of an earlier run; it has no "
                 "config.json"
             )
-        before = _flat(stored(Path(out)), usual, f"'{place}'")
+        before = _flat(stored(Path(out)), unset, f"'{place}'")
         before = {name: value for name, value in before.items() if name in own}
         more = _as_words(before, own, words, f"'{place}'")
     elif file is not None:
         where = f"--config '{file}'"
-        values = _flat(_read_yaml(Path(file)), usual, where)
+        values = _flat(_read_yaml(Path(file)), unset, where)
         for name in ("resume", "config"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
-        more = _as_words(values, {k: v for k, (v, _) in usual.items()}, words, where)
-    chosen = _cli(config, [*more, *words], program, doc)
+        more = _as_words(values, {k: v for k, (v, _) in unset.items()}, words, where)
+    more += words
+    usual = _usual(config, more, program)
+    chosen: Config = _cli(config, more, program, doc, **usual)
     loose = getattr(config, "may_change", ())
     for name, (value, _) in _fields(chosen).items():
         if name not in before or name.partition(".")[0] in loose:
@@ -152,7 +157,21 @@ def parse(
     return chosen
 
 
-def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> Config:
+def _usual(config: type[Any], words: Sequence[str], program: str) -> dict[str, Any]:
+    """What fields are that no word gives, where that depends on others.
+
+    A configuration with a class ``Asked`` of such others says it: ``usual(asked)``.
+    """
+    if not hasattr(config, "Asked"):
+        return {}
+    kept = [word for word in words if word not in ("-h", "--help")]
+    asked, _ = _cli(config.Asked, kept, program, return_unknown_args=True)
+    return {"default": config.usual(asked)}
+
+
+def _cli(
+    config: type[Any], words: Sequence[str], program: str, doc: str = "", **more: Any
+) -> Any:
     """What tyro makes of the words; a value that its own class refuses is a sentence.
 
     Raises:
@@ -163,7 +182,7 @@ def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> 
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.cli(config, args=words, prog=program, description=doc)
+            return tyro.cli(config, args=words, prog=program, description=doc, **more)
     except SystemExit as ended:
         cause: BaseException | None = ended
         while cause is not None:
@@ -175,7 +194,7 @@ def _cli(config: type[Config], words: Sequence[str], program: str, doc: str) -> 
 
 
 def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
-    """Values by the name that their flags have, each with the group that it is in."""
+    """Values by name of their flags, each with the group that it is in."""
     every: dict[str, tuple[Any, Any]] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -190,7 +209,7 @@ def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
 def _flat(
     values: dict[str, Any], known: dict[str, Any], where: str, prefix: str = ""
 ) -> dict[str, Any]:
-    """Nested fields by the name that their flags have.
+    """Nested fields keyed by the name of their flags.
 
     Raises:
       UserError: there is no such field.
@@ -224,7 +243,7 @@ def _value(words: list[str], flag: str) -> str | None:
 def _as_words(
     values: dict[str, Any], usual: dict[str, Any], words: list[str], where: str
 ) -> list[str]:
-    """Stored fields as words of the command line, but for those that words give."""
+    """Stored fields as words of a command line, without those that are given."""
     given = {word.split("=")[0] for word in words}
     made: list[str] = []
     for name, value in values.items():
@@ -259,5 +278,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def shown(value: float | None, form: str) -> str:
-    """A number that may not have been measured, for people."""
+    """A number as text for people; it may not have been measured."""
     return "not measured" if value is None else format(value, form)
+
+
+def rounded(value: float | None, form: str) -> str:
+    """As ``shown``, without rounding noise around zero."""
+    return shown(None if value is None else round(value, 12) + 0.0, form)

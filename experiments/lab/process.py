@@ -1,4 +1,4 @@
-"""This process: how it was called, and how it ends in good order."""
+"""Facts about this process: its command, environment and orderly end."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ def command() -> str:
 
 
 def module(name: str) -> str:
-    """What to write after ``python -m`` to run this module."""
+    """The name to write after ``python -m`` to run this module."""
     spec = getattr(sys.modules[name], "__spec__", None)
     return (spec.name if spec is not None else name).removesuffix(".__main__")
 
@@ -60,7 +60,7 @@ def environment() -> dict[str, Any]:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """SIGTERM ends the block as Ctrl-C would: workers are stopped, results kept."""
+    """Context that ends on SIGTERM as on Ctrl-C: workers stop, results are kept."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -77,7 +77,7 @@ def stoppable() -> Iterator[None]:
 
 @cache
 def end_with_parent() -> None:
-    """Ends this worker process as soon as the one that started it has died.
+    """Ends this worker process as soon as its parent has died.
 
     A worker that outlived its parent would write beside a resumed run. What the system
     says of parents is asked, whatever started the worker.

@@ -1,9 +1,10 @@
-"""Reports: tables as HTML and Markdown, and one HTML file that needs nothing else."""
+"""Reports: tables as HTML and Markdown, and one self-contained HTML file."""
 
 import csv
 import io
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ class Table:
     """A table of a report.
 
     Attributes:
-      caption: above it.
-      columns: their heads.
+      caption: text above the table.
+      columns: heads of the columns.
       rows: cells, as ``show`` writes them.
       best: numbers of the rows that stand out.
     """
@@ -41,6 +42,37 @@ class Table:
         lines = [[read(row) for read in columns.values()] for row in rows]
         return cls(caption, list(columns), lines, best)
 
+    @classmethod
+    def pivot(
+        cls,
+        caption: str,
+        cells: Iterable[Any],
+        *,
+        heads: Mapping[str, Callable[[Any], str]],
+        column: Callable[[Any], str],
+        columns: Sequence[str],
+        show: Callable[[Any], str],
+    ) -> "Table":
+        """A table of one row for all cells that have the same heads.
+
+        Args:
+          caption: above it.
+          cells: what is shown; "-" where there is none.
+          heads: what each row begins with.
+          column: the column of a cell, one of ``columns``.
+          columns: heads of the rest, in order.
+          show: a cell as text.
+        """
+        rows: dict[tuple[str, ...], dict[str, str]] = {}
+        for cell in cells:
+            key = tuple(read(cell) for read in heads.values())
+            rows.setdefault(key, {})[column(cell)] = show(cell)
+        lines = [
+            [*key, *(row.get(name, "-") for name in columns)]
+            for key, row in rows.items()
+        ]
+        return cls(caption, [*heads, *columns], lines)
+
     @property
     def lines(self) -> list[list[str]]:
         """The rows as text."""
@@ -51,14 +83,27 @@ class Table:
         """The caption and the table, for table.md."""
         return f"{self.caption}\n\n{markdown(self.columns, self.lines)}"
 
+    @property
+    def csv(self) -> str:
+        """The numbers as they are, lists with spaces between."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.columns)
+        for row in self.rows:
+            writer.writerow(
+                " ".join(map(str, cell)) if isinstance(cell, list) else cell
+                for cell in row
+            )
+        return text.getvalue()
+
 
 @dataclass(frozen=True)
 class Picture:
-    """A chart as a report shows it.
+    """A chart of a report.
 
     Attributes:
-      title: above it.
-      caption: below it.
+      title: text above the chart.
+      caption: text below the chart.
       svg: the drawing.
     """
 
@@ -74,7 +119,7 @@ def render(
     tables: Sequence[Table],
     figures: Sequence[Picture],
 ) -> None:
-    """Writes one HTML file that needs nothing else."""
+    """Writes one self-contained HTML file."""
     loader = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -102,7 +147,7 @@ def show(cell: Any) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table as Markdown, which ends with a line break."""
+    """A table in Markdown, ending with a line break."""
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
 
@@ -116,7 +161,7 @@ def estimate(
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """A number with so many digits after the point; "-" where there is none."""
+    """A number with ``digits`` after the point; "-" where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
@@ -143,15 +188,37 @@ def publish(
 ) -> None:
     """Writes summary.json, table.md and report.html of a run."""
     files.write_json(folder / "summary.json", summary)
-    files.write_text(folder / "table.md", "\n".join(table.markdown for table in tables))
+    lay_out(folder, title, lead, tables=tables, figures=figures)
+
+
+def lay_out(
+    folder: Path,
+    title: str,
+    lead: Sequence[str],
+    tables: Sequence[Table],
+    figures: Sequence[Picture] = (),
+) -> str:
+    """Writes table.md and report.html of a run; returns the tables as Markdown."""
+    text = "\n".join(table.markdown for table in tables)
+    files.write_text(folder / "table.md", text)
     render(folder / "report.html", title, lead, tables=tables, figures=figures)
+    return text
 
 
-def comma_separated(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV, with a column for every field that one of them has."""
-    text = io.StringIO()
-    heads = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, heads, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+def comma_separated(rows: Sequence[Any]) -> str:
+    """Rows (mappings or dataclasses) as CSV; every field that one has is a column."""
+    if not rows:
+        return ""
+    plain = [row if isinstance(row, Mapping) else asdict(row) for row in rows]
+    heads = list(dict.fromkeys(name for row in plain for name in row))
+    return Table("", heads, [[row.get(head) for head in heads] for row in plain]).csv
+
+
+def console(table: Any) -> str:
+    """A table of rich's as text, as wide as the terminal."""
+    from rich.console import Console
+
+    screen = Console(width=None if sys.stdout.isatty() else 150)
+    with screen.capture() as drawn:
+        screen.print(table)
+    return drawn.get().rstrip("\n")

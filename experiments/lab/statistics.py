@@ -1,4 +1,4 @@
-"""Statistics of few trials: one-sided tests, Holm's correction, intervals, and a table.
+"""Statistics of few trials: one-sided tests, Holm's correction and intervals.
 
 Everything answers honestly for one, two or three trials: a number that cannot be had is
 None beside the reason, and a test says the smallest p-value its sizes allow.
@@ -21,7 +21,7 @@ _BCA = 5  # fewest values whose jackknife says anything of skewness
 
 @dataclass(frozen=True)
 class PValue:
-    """The answer of a one-sided test.
+    """The result of a one-sided test.
 
     Attributes:
       p: probability, were the groups alike, of a result as extreme; None without
@@ -37,7 +37,7 @@ class PValue:
 
 @dataclass(frozen=True)
 class Interval:
-    """An interval of a mean.
+    """A confidence interval of a mean.
 
     Attributes:
       low: lower end, None where there is no interval.
@@ -60,7 +60,7 @@ def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PV
     Args:
       lower: trials that the alternative expects to be lower (a regret).
       other: trials to compare with; not paired.
-      seed: of the drawn splits.
+      seed: seed of the drawn splits.
 
     Raises:
       UserError: a value is not finite.
@@ -95,7 +95,7 @@ def sign_flips(differences: Sequence[float], seed: int) -> PValue:
 
     Args:
       differences: first less second member of each pair (lower is what is claimed).
-      seed: of the drawn signs.
+      seed: seed of the drawn signs.
 
     Raises:
       UserError: a value is not finite.
@@ -128,7 +128,7 @@ def mann_whitney(lower: Sequence[float], other: Sequence[float], seed: int) -> P
     Args:
       lower: trials that the alternative expects to be lower.
       other: trials to compare with; not paired.
-      seed: of the drawn splits, as in ``permutation``.
+      seed: seed of the drawn splits, as in ``permutation``.
 
     Raises:
       UserError: a value is not finite.
@@ -161,7 +161,7 @@ def holm(table: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
 
 
 def standard_error(values: Sequence[float]) -> float | None:
-    """Standard error of the mean; None below two values, which say nothing of spread.
+    """Standard error of the mean; None for fewer than two values.
 
     Raises:
       UserError: a value is not finite.
@@ -175,14 +175,14 @@ def standard_error(values: Sequence[float]) -> float | None:
 def interval(
     values: Sequence[float], seed: int, level: float = 0.95, draws: int = 10_000
 ) -> Interval:
-    """Bootstrap interval of the mean.
+    """Bootstrap confidence interval of the mean.
 
     Bias-corrected and accelerated (BCa; Efron 1987) from five values on; below, plain
     percentiles, which are too narrow at such sizes and say so.
 
     Args:
       values: independent trials.
-      seed: of the resamples.
+      seed: seed of the resamples.
       level: share of repetitions that should hold the mean.
       draws: number of resamples.
 
@@ -211,7 +211,7 @@ def interval(
 
 
 def _accelerated(array: ndarray, means: ndarray, tails: ndarray) -> ndarray:
-    """The percentiles that BCa takes instead of ``tails``."""
+    """Percentiles that BCa takes in place of ``tails``."""
     from scipy.stats import norm
 
     below = np.mean(means < array.mean()) + np.mean(means == array.mean()) / 2
@@ -248,7 +248,7 @@ def mcnemar(only_one: int, only_other: int) -> float:
 def t_interval(
     values: Sequence[float], level: float = 0.95
 ) -> tuple[float | None, float | None]:
-    """Student's interval of the mean; None below two values.
+    """Student's confidence interval of the mean; None for fewer than two values.
 
     Args:
       values: independent runs.
@@ -275,6 +275,25 @@ def t_test(values: Sequence[float]) -> float | None:
     if error == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * t.sf(abs(mean) / error, size - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Mean of a number over trials, its standard error and its range, where known."""
+
+    mean: float | None = None
+    error: float | None = None
+    best: float | None = None
+    worst: float | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread":
+        """The spread of the values that are not None; the best is the lowest."""
+        known = [value for value in values if value is not None]
+        if not known:
+            return cls()
+        error, ends = standard_error(known), {"best": min(known), "worst": max(known)}
+        return cls(mean=float(np.mean(known)), error=error, **ends)
 
 
 Ends = tuple[float | None, float | None]

@@ -1,4 +1,4 @@
-"""Claims that a page puts to the test, in one vocabulary.
+"""Claims that a page tests, and their verdicts.
 
 A claim holds or fails when its test decides; it is undecided when the test could not
 tell, and not tested when what it needs was not run. "Fails" says that the opposite was
@@ -17,7 +17,7 @@ LEVEL = 0.05
 
 
 class Verdict(StrEnum):
-    """What a test says of a claim."""
+    """The verdict of a test on a claim."""
 
     HOLDS = "holds"
     FAILS = "fails"
@@ -27,18 +27,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence that is put to the test, and what came of it.
+    """A claim that is tested, with its verdict and evidence.
 
     Attributes:
       text: the claim.
-      verdict: what its test says.
+      verdict: the result of the test.
       evidence: the numbers, in words.
       about: the game or task; empty where the claim is about all of them.
       test: how it was tested, in words.
       trials: independent runs that it rests on, where they can be counted.
       remark: what qualifies the verdict, such as "before correction only".
-      published: what the paper has.
-      numbers: what the verdict was read off.
+      published: the paper's finding.
+      numbers: the numbers behind the verdict.
     """
 
     text: str
@@ -53,12 +53,12 @@ class Claim:
 
     @property
     def record(self) -> dict[str, Any]:
-        """The claim as JSON holds it, without what is empty."""
+        """The claim as JSON, without empty fields."""
         return {k: v for k, v in asdict(self).items() if v not in ("", None, {})}
 
     @property
     def judged(self) -> str:
-        """The verdict and what qualifies it."""
+        """The verdict with its remark."""
         return f"{self.verdict}: {self.remark}" if self.remark else str(self.verdict)
 
 
@@ -71,8 +71,8 @@ def decide(
     """The verdict of a one-sided test and of its reverse, and a remark on it.
 
     Args:
-      p: of the claim; None without trials on both sides.
-      reverse: of the opposite.
+      p: p-value of the claim; None without trials on both sides.
+      reverse: p-value of the opposite.
       smallest: the least p that so few trials can have.
       level: at most which a p decides.
     """
@@ -124,7 +124,7 @@ class Higher:
 
 
 def within(low: float | None, high: float | None, bar: float = 0.0) -> Verdict:
-    """Whether an interval is above a bar; without one nothing is decided."""
+    """The verdict whether an interval is above a bar; undecided without an interval."""
     if low is None or high is None:
         return Verdict.UNDECIDED
     if low > bar:
@@ -138,7 +138,7 @@ def paired(text: str, differences: Sequence[float], seed: int = 0) -> Claim:
     Args:
       text: the claim.
       differences: first less second of each pair.
-      seed: of the drawn flips, where there are too many pairs for all of them.
+      seed: seed of the drawn flips, where there are too many pairs for all of them.
     """
     first = sign_flips(differences, seed)
     reverse = sign_flips([-one for one in differences], seed)
@@ -158,7 +158,7 @@ def paired(text: str, differences: Sequence[float], seed: int = 0) -> Claim:
 
 
 def table(claims: Sequence[Claim], caption: str = "Claims") -> Table:
-    """The claims for a report; columns that are empty for all of them are left out."""
+    """A table of claims for a report; columns that are empty for all are left out."""
     columns: dict[str, list[Any]] = {
         "about": [one.about for one in claims],
         "claim": [one.text for one in claims],
@@ -173,6 +173,6 @@ def table(claims: Sequence[Claim], caption: str = "Claims") -> Table:
 
 
 def counted(claims: Sequence[Claim]) -> str:
-    """How often each verdict was given: "2 holds, 1 undecided"."""
+    """Counts of the verdicts as text: "2 holds, 1 undecided"."""
     given = [one.verdict for one in claims]
     return ", ".join(f"{given.count(v)} {v}" for v in Verdict if v in given)

@@ -1,5 +1,6 @@
-"""Pieces of work with progress and the time left: live on a terminal, else in lines."""
+"""Progress and time left of pieces of work: a live bar on terminals, else lines."""
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ _PRIOR = 0.05  # the planned speed counts for as much as this share of the work
 
 
 def spell(seconds: float) -> str:
-    """A time for people, in seconds, minutes or hours."""
+    """A duration for people, in seconds, minutes or hours."""
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
@@ -32,11 +33,11 @@ def carry_out(
     stack: int = 1,
     planned: float | None = None,
 ) -> list[Outcome]:
-    """Does pieces of work in a run folder, and shows how far they are.
+    """Does pieces of work in a run folder and shows their progress.
 
     Args:
       pieces: each after those it needs, without those whose results are there.
-      folder: of the run, owned by this process; its clock goes on.
+      folder: folder of the run, owned by this process; its clock goes on.
       run: how many processes work, and whether progress is shown.
       settle: told of every outcome, before it is shown.
       stack: how many pieces of one stack are done in lockstep.
@@ -61,17 +62,17 @@ def carry_out(
 
 
 class RowsMade:
-    """How many rows a file has by now; only what is new in it is read.
+    """Counts the rows of a growing file, reading only what is new.
 
     Args:
-      path: of the file, which may not be there yet.
+      path: path of the file, which may not be there yet.
     """
 
     def __init__(self, path: Path) -> None:
         self._path, self._read, self._rows = path, 0, 0
 
     def __call__(self) -> float:
-        """Complete lines in the file."""
+        """The number of complete lines in the file."""
         try:
             with open(self._path, "rb") as file:
                 if file.seek(0, 2) < self._read:  # cut back to a checkpoint
@@ -86,7 +87,7 @@ class RowsMade:
 
 
 class Watch:
-    """Shows how much of some pieces is done, and how long the rest will take.
+    """Shows how much of some pieces is done, and an estimate of the time left.
 
     What is left takes as long as pieces of its kind took so far, a unit of effort each;
     before any was seen, as long as was planned, or as the other kinds.
@@ -133,6 +134,7 @@ class Watch:
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),  # else it goes where the user wants it
         )
         self._live.start()
         total = sum(piece.effort for piece in self._pieces.values())
@@ -153,7 +155,7 @@ class Watch:
             self._live.stop()
 
     def tell(self, outcome: Outcome) -> None:
-        """A piece is over."""
+        """Shows that a piece is over."""
         if self._silent:
             return
         self._look()
@@ -183,7 +185,7 @@ class Watch:
                 self._live.update(self._bar, completed=done, description=self._text())
 
     def _look(self) -> None:
-        """Asks every piece that is not over how far it has come."""
+        """Asks all unfinished pieces for their progress."""
         with self._lock:
             for piece in self._pieces.values():
                 if piece.made is None or piece.name in self._over:
@@ -198,7 +200,7 @@ class Watch:
                 self._seen[piece.name] = now
 
     def left(self) -> float | None:
-        """Seconds until all is done, by the clock; None before anything is known."""
+        """Estimated wall-clock seconds until all is done; None while unknown."""
         with self._lock:
             spent, gained = sum(self._spent.values()), sum(self._gained.values())
             if (

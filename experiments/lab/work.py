@@ -1,4 +1,4 @@
-"""Pieces of work in a run folder: one scheduler for grids, cells and all between.
+"""Pieces of work in a run folder, and the scheduler that does them.
 
 A piece reads what the pieces that it needs have written, and writes results of its own
 to a place of its own. Its bits depend on its own fields: not on what runs beside it, on
@@ -21,14 +21,14 @@ from psro.executor import WorkerLost, WorkFailed
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a piece.
+    """The outcome of a piece of work.
 
     Attributes:
-      name: of the piece.
+      name: name of the piece.
       fault: why it failed, in one sentence; None where all is well.
       user: the fault is the user's to mend.
       trace: where the fault arose.
-      seconds: of CPU that it took since it was last begun.
+      seconds: seconds of CPU that it took since it was last begun.
       lacks: a piece that it needs and that failed; then it was not begun.
     """
 
@@ -71,17 +71,17 @@ class Piece:
 
 @runtime_checkable
 class Report(Protocol):
-    """Told of every outcome, in the main thread."""
+    """Callback that is given every outcome, in the main thread."""
 
     def __call__(self, outcome: Outcome) -> None:
-        """Records it, shows it."""
+        """Receives one outcome."""
 
 
 def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
-    """Does the work of some pieces; their fault is an outcome and raises nothing.
+    """Does the work of some pieces; a fault becomes an outcome and raises nothing.
 
     Args:
-      names: of the pieces that the action does.
+      names: names of the pieces that the action does.
       action: the work. A ``UserError``, a solver without an answer and what the disk
         refuses are the user's to mend.
     """
@@ -101,7 +101,7 @@ def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
 
 
 def check(pieces: Sequence[Piece]) -> None:
-    """Refuses pieces that cannot be told apart.
+    """Raises a ``UserError`` unless the pieces have distinct names.
 
     Raises:
       UserError: two have one name.
@@ -120,7 +120,7 @@ def run(
     jobs: int = 1,
     stack: int = 1,
 ) -> list[Outcome]:
-    """Does pieces as soon as what they need is done.
+    """Does pieces of work as soon as those that they need are done.
 
     A piece that fails takes those that need it with it, and no others. What a piece
     needs and is not among the pieces is there already.
@@ -167,13 +167,13 @@ def _here(batch: Sequence[Piece]) -> list[Outcome]:
 
 
 def _answered(requests: Sequence[tuple[Do, Sequence[Any]]]) -> list[list[Outcome]]:
-    """What a worker process is asked."""
+    """Does batches of pieces in a worker process."""
     end_with_parent()
     return [do(what) for do, what in requests]
 
 
 def _batches(pieces: Sequence[Piece], stack: int) -> list[list[Piece]]:
-    """Pieces that are done in lockstep; a batch waits for what its last one needs."""
+    """Batches of pieces for lockstep; a batch waits for what its last piece needs."""
     batches: list[list[Piece]] = []
     newest: dict[str, list[Piece]] = {}
     for piece in pieces:
@@ -189,7 +189,7 @@ def _batches(pieces: Sequence[Piece], stack: int) -> list[list[Piece]]:
 
 @dataclass
 class _Schedule:
-    """What is left to do, and what became of the rest."""
+    """The schedule: batches left, and outcomes of the lost."""
 
     left: list[list[Piece]]
     report: Report
@@ -233,7 +233,7 @@ class _Schedule:
         return any(name in self.open for piece in batch for name in piece.needs)
 
     def _ready(self, room: int) -> Iterator[Sequence[Piece]]:
-        """Batches that can begin, at most so many; what never can is settled."""
+        """Batches that can start, at most ``room``; settles those that never can."""
         for batch in list(self.left):
             if room < 1:
                 return
@@ -258,11 +258,11 @@ class _Schedule:
 def complaint(
     faults: Sequence[Outcome], hint: str = "", what: str = "pieces"
 ) -> Exception | None:
-    """What a page raises after faults: the user's if all are, else an error of ours.
+    """The exception that a page raises after faults, or None where there are none.
 
     Args:
       faults: what ``run`` returned.
-      hint: what else the user should know, after the sentence.
+      hint: what the user should know besides, after the sentence.
       what: what the pieces are called.
     """
     if not faults:

@@ -33,8 +33,8 @@ class Config:
     warm: int = 20
     """Iterations of il before the first round."""
     learner: Settings = Settings(ppo=PPO(envs=200))
-    """Of every method; of at most --learner.ppo.envs environments as many are played as
-    have time for a whole episode each."""
+    """Settings of every method; as many environments are played, at most
+    --learner.ppo.envs, as have time for a whole episode each."""
     most: int = 6
     """Agents of the largest game that is solved."""
     seed: int = 0

@@ -42,7 +42,7 @@ class Simulator:
 
     @property
     def usual(self) -> float:
-        """Those at the usual number of environments."""
+        """Steps a second at the usual number of environments."""
         return self.steps_per_second[str(SIDES[0])]
 
 

@@ -105,8 +105,8 @@ class Config:
     last: int = 10
     """Iterations at the end whose mean is a run's final return."""
     learner: Settings = Settings(ppo=PPO(envs=200))
-    """Of MATRL and of independent learners, where br_rate does not follow ppo.rate;
-    those from a replay take batch, envs and gamma of it."""
+    """Settings of MATRL and of independent learners, where br_rate does not follow
+    ppo.rate; learners from a replay take batch, envs and gamma of it."""
     whole_episodes: bool = True
     """At most --learner.ppo.envs environments, so many that each has time for one whole
     episode an iteration (20 in Checkers, 40 in Switch)."""

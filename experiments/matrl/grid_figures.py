@@ -22,7 +22,7 @@ COLOURS = {
     "qtran": "#44aa99",
     "maddpg": "#999933",
 }
-"""Of each method, the same in every figure."""
+"""Colours of the methods, the same in every figure."""
 _LINES = {
     "exact optimum": ("black", "-"),
     "attained without more sight (lower bound)": ("black", "--"),

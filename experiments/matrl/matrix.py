@@ -168,7 +168,7 @@ def _rotation(config: Config, arrays: Arrays) -> Iterator[Turned]:
 
 
 def _named(config: Config, arrays: Arrays) -> None:
-    """Figure 7."""
+    """Paths and steps of the named games of Figure 7."""
     games = gather(NAMED)
     drawn: dict[str, Rule] = {
         "IGA": IGA(config.beta),

@@ -159,7 +159,7 @@ def run(
 def _share(
     name: str, when: Int64[ndarray, " B"], seed: int, *, brief: bool
 ) -> Mapping[str, Any]:
-    """Of B games, from the step at which each did it, or -1."""
+    """Share of B games that did it, from the step at which each did, or -1."""
     done = when[when >= 0]
     low, high = wilson(len(done), len(when))
     inside = interval([] if brief else done.tolist(), seed, draws=_DRAWS)

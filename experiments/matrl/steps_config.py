@@ -32,7 +32,7 @@ class Size:
 
     @property
     def label(self) -> str:
-        """Its name in the run folder."""
+        """Name of the cells in the run folder."""
         return f"{self.method} clip {self.clip:g} rate {self.rate:g}"
 
     @property
@@ -61,8 +61,8 @@ class Config:
         br_clip=10.0,
         br_start="current",
     )
-    """Of every method; --rates and --clips set ppo.rate, br_rate and ppo.clip. Of the
-    paper are br_clip .1 and, in its tabular code, br_start current."""
+    """Settings of every method; --rates and --clips set ppo.rate, br_rate and ppo.clip.
+    The paper has br_clip .1 and, in its tabular code, br_start current."""
     seeds: int = 5
     """Runs of each method at each step size."""
     seed: int = 100

@@ -165,9 +165,12 @@ def _tables(
 def figure(points: Sequence[Point], measure: str) -> Figure:
     """The measure against the rate: a panel for each clip, a line for each method."""
     clips = sorted({p.clip for p in points})
-    size = (3.2 + 2.6 * len(clips), 3.8)
-    drawn = Figure(figsize=size, layout="constrained")
-    panels = np.atleast_1d(drawn.subplots(1, len(clips), sharey=True))
+    drawn, panels = charts.panels(
+        [f"clip {clip:g}" for clip in clips],
+        "rate of Adam",
+        f"{measure}, second half of the run",
+        sharey=True,
+    )
     for axes, clip in zip(panels, clips, strict=True):
         for at, method in enumerate(dict.fromkeys(p.method for p in points)):
             mine = [p for p in points if (p.clip, p.method) == (clip, method)]
@@ -184,12 +187,7 @@ def figure(points: Sequence[Point], measure: str) -> Figure:
                 label=method,
             )
         axes.set_xscale("log")
-        axes.set_title(f"clip {clip:g}", fontsize=9)
-        axes.set_xlabel("rate of Adam")
-        axes.grid(alpha=0.3)
-    panels[0].set_ylabel(f"{measure}, second half of the run")
-    handles, labels = panels[0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside right center", fontsize=8)
+    charts.legend(drawn, panels[0])
     return drawn
 
 

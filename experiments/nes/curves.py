@@ -1,123 +1,223 @@
-"""The lines of Figure 3: short trainings, what they are held against, their rows."""
+"""Figure 3: solver gap against training steps, by games and by networks."""
 
 import math
-import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from experiments.nes.measures import generator
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.lab.charts import panels
+from experiments.lab.checkpoints import Advice
+from experiments.lab.folder import binding
+from experiments.lab.options import shape
+from experiments.lab.report import Table
+from experiments.lab.verdict import Claim, Verdict, table
+from experiments.nes.config import PANELS, Config
+from experiments.nes.numbers import Made, filled, generator, number
+from experiments.nes.states import Kept
 from meta_solvers.exact.problem import Concept
+from meta_solvers.nes.data import Games
+from meta_solvers.nes.measure import Reference
+from meta_solvers.nes.network import Architecture, Selects
+from meta_solvers.nes.recipe import Recipe
+from meta_solvers.nes.train import Training
 from metaspiel import files
-from metaspiel.nfg.errors import UserError
 
-if TYPE_CHECKING:
-    from meta_solvers.nes.network import Network
-    from meta_solvers.nes.train import Recipe
-
+POINTS = 10  # of a curve, after its start
 _WORK = 2048  # the same in trainings of curves: games are small, and steps many
-_WIDE = dict(unrolled=0, payoff=(32, 32), dual=32, dual_layers=2, norm="standard")
-NETWORKS: dict[str, dict[str, Any]] = {
-    "unrolled": {},
+_WIDE = Architecture(
+    unrolled=0, payoff=(32, 32), dual=32, dual_layers=2, norm="standard"
+)
+NETWORKS = {
+    "unrolled": Architecture(),
     "feed-forward": _WIDE,
-    "linear": {**_WIDE, "linear": True},
+    "linear": replace(_WIDE, linear=True),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Curve:
-    """One line of Figure 3: which games, and which network learns them."""
+    """One line of the figure: which games, and which network learns them."""
 
-    shape: tuple[int, ...] = (4, 4)
+    actions: tuple[int, ...] = (4, 4)
     concept: Concept = "cce"
-    selects: str = "entropy"
+    selects: Selects = "entropy"
     network: str = "feed-forward"
     naive: bool = False
 
     @property
+    def problem(self) -> str:
+        """What is learned, whatever network learns it and from what."""
+        return f"{'x'.join(map(str, self.actions))}-{self.concept}-{self.selects}-"
+
+    @property
     def name(self) -> str:
         """The curve's name, fit for a file."""
-        shape = "x".join(map(str, self.shape))
-        parts = [shape, self.concept, self.selects, self.network]
-        return "-".join(parts + ["naive"] * self.naive)
+        return f"{self.problem}{self.network}" + "-naive" * self.naive
 
-    def recipe(self, steps: int, seed: int) -> "Recipe":
+    def recipe(self, steps: int, seed: int) -> Recipe:
         """A short training: a brief warm-up and average."""
-        from meta_solvers.nes.data import Games
-        from meta_solvers.nes.network import Architecture
-        from meta_solvers.nes.train import Recipe
-
-        players, n, part = len(self.shape), self.shape[0], max(1, steps // 10)
-        build = Architecture(
+        part, size = max(1, steps // 10), self.actions[0]
+        architecture = replace(
+            NETWORKS[self.network],
             concept=self.concept,
-            players=players,
+            players=len(self.actions),
             selects=self.selects,
-            **NETWORKS[self.network],
         )
-        games = Games(
-            concept=self.concept,
-            players=players,
-            least=n,
-            most=n,
-            square=1.0,
-            selects=self.selects,
-            naive=self.naive,
-        )
-        brief = {"warm": part, "average": part}
         return Recipe(
-            architecture=build, games=games, seed=seed, steps=steps, work=_WORK, **brief
+            architecture=architecture,
+            games=Games(least=size, most=size, square=1.0, naive=self.naive),
+            seed=seed,
+            steps=steps,
+            work=_WORK,
+            warm=part,
+            average=part,
         )
 
 
-class Test:
-    """Fresh games of a curve, never naive, and their exact joints."""
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """Solver gaps of a curve's trainings by steps, and that of duals 0 (none)."""
 
-    def __init__(self, curve: Curve, count: int, seed: int) -> None:
-        from meta_solvers.nes.train import Reference
+    steps: Sequence[int]
+    mean: Sequence[float]
+    least: Sequence[float]
+    most: Sequence[float]
+    none: float
 
-        fair = replace(curve, network="", naive=False)
-        games = replace(curve.recipe(1, 0).games, naive=False)
-        self.name = f"{fair.name} {count} {seed}"
-        rng = generator(seed, f"test {fair.name}")
-        self.reference = Reference(games, curve.shape, count, rng)
+    @classmethod
+    def of(cls, runs: Sequence[Sequence[Mapping[str, float]]]) -> "Line":
+        """The line of some trainings, each given by its cell."""
+        gaps = np.array([[row["solver_gap"] for row in run] for run in runs])
+        return cls(
+            steps=[int(row["step"]) for row in runs[0]],
+            mean=gaps.mean(0).tolist(),
+            least=gaps.min(0).tolist(),
+            most=gaps.max(0).tolist(),
+            none=runs[0][0]["none"],
+        )
 
-    def row(self, step: int, network: "Network") -> dict[str, Any]:
-        """Mean solver gap of a network, and of duals 0 (``none``)."""
-        row = self.reference.row(network)
-        none = row["solver_gap_uniform"]
-        return {"step": step, "solver_gap": row["solver_gap"], "none": none}
+
+def curves(config: Config) -> dict[str, dict[str, Curve]]:
+    """The lines by panel and label; a line of several panels is trained once."""
+    cube = Curve(actions=(4, 4, 4))
+    pairs = {
+        "a": {"ME": Curve(), "any criterion": Curve(selects="any")},
+        "b": {text: Curve(actions=shape(text)) for text in config.shapes},
+        "c": {"CCE": Curve(actions=(8, 8)), "CE": Curve(actions=(8, 8), concept="ce")},
+    }
+    every = {
+        panel: {
+            f"{label}, {network}": replace(curve, network=network)
+            for label, curve in lines.items()
+            for network in ("unrolled", "feed-forward")
+        }
+        for panel, lines in pairs.items()
+    }
+    linear, naive = replace(cube, network="linear"), replace(cube, naive=True)
+    every["d"] = {"NES": cube, "linear": linear, "uniform payoffs": naive}
+    return {panel: every[panel] for panel in PANELS if panel in config.panels}
+
+
+def learning(config: Config, folder: Path) -> Made:
+    """Trains every curve and seed that is missing."""
+    asked = curves(config)
+    every = dict.fromkeys(c for lines in asked.values() for c in lines.values())
+    room, seeds = folder / "cells", config.trainings
+    cells = {
+        f"{curve.name}-{seed}": partial(trained, curve, seed, config, room=room)
+        for curve in every
+        for seed in seeds
+    }
+    results = filled(cells, folder, config)
+    for name in cells:
+        if (room / name).exists():
+            files.remove_folder(room / name)
+    known = {c: Line.of([results[f"{c.name}-{seed}"] for seed in seeds]) for c in every}
+    lines = {p: {k: known[c] for k, c in named.items()} for p, named in asked.items()}
+    legend = "Mean over games; lines and bands: mean and range over seeds."
+    return Made(
+        record={p: {k: asdict(x) for k, x in one.items()} for p, one in lines.items()},
+        tables=tables(lines, config),
+        drawings=[
+            (draw_curves(named), f"Figure 3 ({panel}) {PANELS[panel]}", legend)
+            for panel, named in lines.items()
+        ],
+    )
 
 
 def trained(
-    place: Path, curve: Curve, steps: int, seed: int, test: Test, points: int
-) -> list[Any]:
-    """A finished curve, or one that is trained now, from its last checkpoint on."""
-    from meta_solvers.nes.train import Training
+    curve: Curve, seed: int, config: Config, room: Path
+) -> list[dict[str, float]]:
+    """Steps and solver gaps of a training, which goes on from its last state."""
+    recipe = curve.recipe(min(config.steps, 40) if config.quick else config.steps, seed)
+    fair = replace(recipe, games=replace(recipe.games, naive=False))
+    rng = generator(config.seed, f"test {curve.problem}")
+    games = Reference(fair, curve.actions, config.count, rng)
+    training, folder = Training(recipe), room / f"{curve.name}-{seed}"
+    start = asdict(games.distance(training.averaged()))
+    folder.mkdir(exist_ok=True)
+    advice = Advice(
+        "the one before is sound: remove this one and resume",
+        f"remove '{folder}' and resume: it is then trained again",
+    )
+    kept = Kept(
+        folder,
+        training,
+        bound={"config": binding(config)},
+        every=math.ceil(recipe.steps / POINTS),
+        advice=advice,
+    )
+    kept.run([games])
+    rows = [(0, start), *((row["step"], row["sizes"][0]) for row in kept.metrics.rows)]
+    names = {"solver_gap": "solver_gap", "none": "solver_gap_uniform"}
+    return [{"step": at} | {k: far[v] for k, v in names.items()} for at, far in rows]
 
-    training = Training(curve.recipe(steps, seed))
-    about = {"recipe": asdict(training.recipe), "points": points}
-    bound = {"about": files.digest(about), "test": test.name}
-    if place.exists():
-        return list(files.read_sealed(place, bound))
-    (folder := place.with_suffix("")).mkdir(exist_ok=True)
-    if (folder / "training.safetensors").exists():
-        known = training.load(folder)
-        rows = files.read_sealed(folder / "rows.json", bound)
-        rows = [row for row in rows if row["step"] <= training.step]
-        if known != bound | {"rows": files.digest(rows)}:
-            raise UserError(
-                f"'{folder}' must hold a training and the rows before it; they are not "
-                "of one run (remove the folder and resume: it is then trained again)"
-            )
-    else:
-        rows = [test.row(0, training.averaged())]
-    every = math.ceil(steps / points)
-    while training.step < steps:
-        training.update()
-        if training.step % every == 0 or training.step == steps:
-            rows.append(test.row(training.step, training.averaged()))
-            files.write_sealed(folder / "rows.json", rows, bound)
-            training.save(folder, bound | {"rows": files.digest(rows)})
-    files.write_sealed(place, rows, bound)
-    shutil.rmtree(folder)
-    return rows
+
+def tables(lines: Mapping[str, Mapping[str, Line]], config: Config) -> list[Table]:
+    """Where every curve ends, and what the ablation says."""
+    rows = [(p, k, line) for p, named in lines.items() for k, line in named.items()]
+    columns = {
+        "panel": lambda row: row[0],
+        "curve": lambda row: row[1],
+        "duals 0": lambda row: number(row[2].none),
+        f"after {rows[0][2].steps[-1]} steps: best / mean / worst": lambda row: (
+            " / ".join(number(y[-1]) for y in (row[2].least, row[2].mean, row[2].most))
+        ),
+    }
+    seeds = len(config.trainings)
+    caption = f"Mean solver gap over {config.count} games, {seeds} seed(s)"
+    every = [Table.of(caption, columns, rows)]
+    return [*every, table(ablation(lines["d"], seeds))] if "d" in lines else every
+
+
+def ablation(lines: Mapping[str, Line], seeds: int) -> list[Claim]:
+    """What panel (d) says, a claim for each comparison."""
+    claims, ours = [], lines["NES"].mean[-1]
+    for other in ("linear", "uniform payoffs"):
+        theirs = lines[other].mean[-1]
+        claim = Claim(
+            text=f"NES is below {other}",
+            verdict=Verdict.HOLDS if ours < theirs else Verdict.FAILS,
+            evidence=f"{ours:.4f} against {theirs:.4f}",
+            about="Figure 3 (d)",
+            test="mean solver gaps after training, compared as they are",
+            trials=seeds,
+        )
+        claims.append(claim)
+    return claims
+
+
+def draw_curves(lines: Mapping[str, Line]) -> Figure:
+    """Solver gap over training steps, a line for each training."""
+    drawn, (axes,) = panels([""], "training step", "solver gap", width=7.5, height=3.4)
+    for label, line in lines.items():
+        (shown,) = axes.plot(line.steps, line.mean, "o-", ms=3, label=label)
+        band = (line.steps, line.least, line.most)
+        axes.fill_between(*band, color=shown.get_color(), alpha=0.2)
+    axes.set_yscale("log")
+    axes.legend(fontsize=7)
+    return drawn

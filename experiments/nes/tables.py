@@ -15,29 +15,34 @@ Writes cells.json, table.md and report.html, and a file a cell that --resume doe
 run again.
 """
 
+import math
 import sys
-import time
-import warnings
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from experiments.lab.folder import claim, piece, record
-from experiments.lab.options import Flat, Resumable
+from experiments.lab import verdict
+from experiments.lab.folder import claim, record
+from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Table
-from experiments.nes import measures as _nes
+from experiments.lab.report import Table, lay_out, percent
+from experiments.lab.statistics import Spread
+from experiments.lab.verdict import Claim, Verdict
+from experiments.nes.config import check_weights
+from experiments.nes.numbers import compared, draw, filled, number, spreads
+from meta_solvers.exact.conic import Tried, in_turn
+from meta_solvers.nes.measure import REFINED, Comparison
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 SIZES = (4, 8, 16, 32, 64)
-FORMS = ("hard", "penalty")
-RHO = 100.0
+FORMS = {"hard": math.inf, "penalty": 100.0}  # of ECOS, by rho
+LABELS = {"gap": "CCE gap", "solver_gap": "Solver gap"}
 # Marris et al. 2022, Table 1: CCE gap and solver gap of uniform and of NES,
 # ECOS's share of success; Table 2: the gaps of the network trained at 8x8.
 COLUMNS = (
@@ -54,6 +59,13 @@ PUBLISHED: dict[int, dict[str, float | None]] = {
         64: (0.5864, 0.0288, None, None, 0.0, 0.0, None),
     }.items()
 }
+LEAD = (
+    "Maximum-entropy CCE of two-player L2-invariant games. Published: Marris et al., "
+    "NeurIPS 2022. The solver gap is the total variation to the exact joint. Seconds "
+    "are CPU seconds. The penalty formulation allows a gap by design; its success is "
+    "ECOS's status 'optimal' and nothing else. A published gap of 0 in Table 2 is a "
+    "joint inside the polytope, away from the solution."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,251 +91,200 @@ class Config:
 
 def check(config: Config) -> None:
     """Refuses impossible values before anything runs."""
-    _nes.check(config.network, config.games, config.seed)
+    least(config, games=1, seed=0, ecos_games=0)
+    check_weights(config.network)
     if not config.sizes or min(config.sizes) < 2:
         raise UserError(
             f"--sizes must be numbers of actions of at least 2; got {config.sizes}"
         )
-    if config.ecos_games < 0:
-        raise UserError(f"--ecos-games must be at least 0; got {config.ecos_games}")
     if not config.seconds > 0:
         raise UserError(f"--seconds must be positive; got {config.seconds}")
 
 
-def run(config: Config) -> list[dict[str, Any]]:
-    """Runs what is missing; returns one row a size."""
-    check(config)
-    with claim(config.run, "nes_tables") as folder:
-        record(folder, config)
-        (folder / "cells").mkdir(exist_ok=True)
-        count = 16 if config.quick else config.games
-        most = min(config.ecos_games, 2 if config.quick else count)
-        rows, cells = [], {}
-        for n in dict.fromkeys(config.sizes):
-            if config.quick and n > 16:
-                continue
-            games = _nes.draw("l2_invariant", (n, n), count, config.seed)
-            cell = piece(
-                folder / "cells" / f"{n}.json",
-                config,
-                lambda games=games: _nes.measure(games, "cce", config.network),
-            )
-            cells[str(n)] = cell
-            ecos = {}
-            for form in FORMS if find_spec("ecos") is not None and most else ():
-                place = folder / "cells" / f"{n}-ecos-{form}.json"
-                some = games[:most]
-                ecos[form] = piece(
-                    place,
-                    config,
-                    lambda some=some, form=form: ecos_cell(some, form, config.seconds),
-                )
-                cells[f"{n} {form}"] = ecos[form]
-            rows.append(row(n, cell, ecos))
-            if not config.run.silent:
-                print("\n".join(verdict(rows[-1])), flush=True)
-        files.write_json(folder / "cells.json", cells)
-        _write(folder, rows, config.network)
-        return rows
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One size: what our solvers did, and ECOS by form, beside what was published."""
 
+    n: int
+    ours: Comparison
+    ecos: Mapping[str, Tried]
 
-def ecos_cell(payoffs: ndarray, form: str, seconds: float) -> dict[str, Any]:
-    """ECOS on each game: statuses, CPU seconds, distance to the exact joint."""
-    import torch
+    @property
+    def spreads(self) -> dict[str, Spread]:
+        """Spreads of our gaps, by the keys of what was published."""
+        return spreads(self.ours)
 
-    from meta_solvers.exact.batch import equilibria
-    from meta_solvers.exact.build import build
-    from meta_solvers.exact.dual import Dual
+    @property
+    def published(self) -> Mapping[str, float | None]:
+        """What the paper has of this size."""
+        return PUBLISHED.get(self.n, {})
 
-    import_module("cvxpy")  # which takes longer than a small game
-    cell: dict[str, Any] = {"status": [], "seconds": [], "apart": []}
-    begun = time.monotonic()
-    for game in payoffs:
-        if cell["status"] and time.monotonic() - begun > seconds:
-            break
-        deviations = Dual(build(game[None])[0]).deviations()[0]
-        before = time.process_time()
-        status, joint = ecos(deviations, game.shape[1:], form)
-        cell["seconds"].append(time.process_time() - before)
-        cell["status"].append(status)
-        far = None
-        if status == "optimal" and joint is not None:
-            exact = np.asarray(equilibria(torch.from_numpy(game[None])).joint)
-            far = float(_nes.apart(np.reshape(joint, exact.shape), exact)[0])
-        cell["apart"].append(far)
-    cell["asked"] = len(payoffs)
-    return cell
-
-
-def ecos(
-    deviations: ndarray, actions: tuple[int, ...], form: str
-) -> tuple[str, ndarray | None]:
-    """One game through cvxpy: status and joint.
-
-    Hard: maximise the entropy where no deviation gains. Penalty: every deviation of p
-    gains at most ``eps_p <= eps+``, which costs ``rho x ln(x / (e eps+))`` with
-    ``x = eps+ - eps_p`` and ``eps+ = sqrt(prod A)``, as in the paper's equation 6.
-    """
-    cp: Any = import_module("cvxpy")
-
-    count = deviations.shape[1]
-    joint = cp.Variable(count)
-    constraints = [cp.sum(joint) == 1]
-    if form == "hard":
-        objective = cp.sum(cp.entr(joint))
-        constraints += [deviations @ joint <= 0]
-    else:
-        upper, epsilon = count**0.5, cp.Variable(len(actions))
-        rows = np.split(deviations, np.cumsum(actions)[:-1])
-        constraints += [joint >= 0, epsilon <= upper]
-        constraints += [part @ joint <= epsilon[p] for p, part in enumerate(rows)]
-        objective = -cp.sum(cp.rel_entr(joint, np.full(count, 1 / count)))
-        objective -= RHO * cp.sum(cp.rel_entr(upper - epsilon, np.e * upper))
-    problem = cp.Problem(cp.Maximize(objective), constraints)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # "may be inaccurate": the status says it
-        try:
-            problem.solve(solver=cp.ECOS)
-        except cp.error.SolverError:
-            return "error", None
-    return str(problem.status), joint.value
-
-
-def row(n: int, cell: dict[str, Any], ecos: dict[str, Any]) -> dict[str, Any]:
-    """One size: means and standard errors, successes, and what was published."""
-    line: dict[str, Any] = {"n": n, "games": len(cell["exact"]["status"])}
-    for name in ("uniform", "nes", "refined"):
-        for what in ("gap", "solver_gap"):
-            line[f"{what} {name}"] = _nes.summary(cell[name][what])
-    line["published"] = PUBLISHED.get(n, {})
-    line["exact"] = {
-        "success": cell["exact"]["status"].count(0) / line["games"],
-        "gap": _nes.summary(cell["exact"]["gap"])["worst"],
-        "seconds": _nes.summary(cell["exact"]["seconds"])["mean"],
-    }
-    for form in FORMS:
-        done = ecos.get(form)
-        line[f"ecos {form}"] = done and {
-            "games": len(done["status"]),
-            "asked": done["asked"],
-            "success": done["status"].count("optimal") / len(done["status"]),
-            "seconds": _nes.summary(done["seconds"])["mean"],
-            "apart": _nes.summary(done["apart"])["worst"],
+    @property
+    def record(self) -> dict[str, object]:
+        """The row as JSON holds it."""
+        exact = self.ours.exact
+        row: dict[str, object] = {"n": self.n, "games": self.ours.games}
+        row |= {name: asdict(spread) for name, spread in self.spreads.items()}
+        row["published"] = self.published
+        row["exact"] = {
+            "success": self.ours.solved / self.ours.games,
+            "gap": max(exact.gap),
+            "seconds": Spread.of(exact.seconds).mean,
         }
-    return line
-
-
-def verdict(row: dict[str, Any]) -> list[str]:
-    """Whether our network is at or below the published one: a line for each table."""
-    lines = []
-    for title, theirs in (("Table 1", "nes"), ("Table 2", "8x8")):
-        parts = []
-        for what, label in (("gap", "CCE gap"), ("solver_gap", "solver gap")):
-            value = row["published"].get(f"{what} {theirs}")
-            ours = row[f"{what} nes"]["mean"]
-            if value is None or ours is None:
-                continue
-            # Compared in the four decimals that were published.
-            word = "at or below" if round(ours, 4) <= value else "ABOVE"
-            parts.append(f"{label} {_nes.number(ours)} is {word} {value:.4f}")
-        text = "; ".join(parts) or "nothing was published"
-        lines.append(f"{title}, n = {row['n']}: {text}.")
-    return lines
-
-
-def estimate(cell: dict[str, float | None]) -> str:
-    """Mean and standard error as text."""
-    text = _nes.number(cell["mean"])
-    return text if cell["error"] is None else f"{text} ± {_nes.number(cell['error'])}"
-
-
-def tables(rows: list[dict[str, Any]]) -> list[Table]:
-    """Gaps and successes of Table 1, then Table 2."""
-
-    def published(row: dict[str, Any], key: str) -> str:
-        return _nes.number(row["published"].get(key))
-
-    result: list[Table] = []
-    for what, label in (("gap", "CCE gap"), ("solver_gap", "Solver gap")):
-        columns = ["n", "uniform: published", "uniform: ours", "NES: published"]
-        columns += ["NES: ours", f"ours and {_nes.REFINED} Newton steps"]
-        cells = [
-            [
-                row["n"],
-                published(row, f"{what} uniform"),
-                estimate(row[f"{what} uniform"]),
-                published(row, f"{what} nes"),
-                estimate(row[f"{what} nes"]),
-                estimate(row[f"{what} refined"]),
-            ]
-            for row in rows
-        ]
-        result.append(Table(f"Table 1: {label}, mean ± standard error", columns, cells))
-    columns = ["n", "ECOS: published", "ECOS, hard", "ECOS, penalty", "exact solver"]
-    columns += ["ECOS hard: s/game", "penalty: s/game", "exact: s/game"]
-    columns += ["ECOS hard to exact (worst)", "exact: largest CCE gap"]
-    result.append(
-        Table("Table 1: share of games solved", columns, [_solved(r) for r in rows])
-    )
-    columns = ["n", "CCE gap: published", "ours", "solver gap: published", "ours"]
-    zero_shot = [
-        [
-            row["n"],
-            published(row, "gap 8x8"),
-            estimate(row["gap nes"]),
-            published(row, "solver_gap 8x8"),
-            estimate(row["solver_gap nes"]),
-        ]
-        for row in rows
-    ]
-    caption = "Table 2: trained at 8x8 (published) or on what our weights were"
-    return [*result, Table(caption, columns, zero_shot)]
-
-
-def _solved(row: dict[str, Any]) -> list[Any]:
-    missing = "not run" if find_spec("ecos") is not None else "not installed"
-    ecos = [row["ecos hard"], row["ecos penalty"]]
-    shares = [
-        f"{100 * e['success']:.0f} % of {e['games']}"
-        + (f" ({e['asked']} asked)" if e["games"] < e["asked"] else "")
-        if e
-        else missing
-        for e in ecos
-    ]
-    published = row["published"].get("ecos")
-    exact = row["exact"]
-    times = [f"{e['seconds']:.3g}" if e else "-" for e in ecos]
-    return [
-        row["n"],
-        "-" if published is None else f"{100 * published:.0f} %",
-        *shares,
-        f"{100 * exact['success']:.1f} % of {row['games']}",
-        *times,
-        f"{exact['seconds']:.2g}",
-        _nes.number(ecos[0]["apart"]) if ecos[0] else "-",
-        _nes.number(exact["gap"]),
-    ]
-
-
-def _write(folder: Path, rows: list[dict[str, Any]], network: Path | None) -> None:
-    lines = [line for row in rows for line in verdict(row)]
-    lead = [
-        "Maximum-entropy CCE of two-player L2-invariant games. Published: Marris et "
-        "al., NeurIPS 2022. The solver gap is the total variation to the exact joint. "
-        "Seconds are CPU seconds. The penalty formulation allows a gap by design; its "
-        "success is ECOS's status 'optimal' and nothing else. A published gap of 0 in "
-        "Table 2 is a joint inside the polytope, away from the solution. Weights: "
-        f"{network or 'the shipped ones'}."
-    ]
-    title = "Tables 1 and 2 of the Neural Equilibrium Solver"
-    _nes.publish(folder, title, lead, tables(rows), lines)
-    files.write_json(folder / "rows.json", rows)
+        for form in FORMS:
+            tried = self.ecos.get(form)
+            row[f"ecos {form}"] = tried and {
+                "games": len(tried.status),
+                "asked": tried.asked,
+                "success": tried.success,
+                "seconds": Spread.of(tried.seconds).mean,
+                "apart": Spread.of(tried.apart).worst,
+            }
+        return row
 
 
 def page(config: Config) -> Answer:
-    """Runs and prints the tables."""
-    rows = run(config)
-    return Answer(summary=rows, text="\n" + _nes.markdown(tables(rows)).rstrip("\n"))
+    """Measures what is missing, and lays the tables side by side."""
+    check(config)
+    with claim(config.run, "nes_tables") as folder:
+        record(folder, config)
+        rows = measured(config, folder)
+        records = [row.record for row in rows]
+        files.write_json(folder / "rows.json", records)
+        lead = f"{LEAD} Weights: {config.network or 'the shipped ones'}."
+        title = "Tables 1 and 2 of the Neural Equilibrium Solver"
+        text = lay_out(folder, title, [lead], tables(rows))
+    return Answer(summary=records, text="\n" + text.rstrip("\n"))
+
+
+def measured(config: Config, folder: Path) -> list[Row]:
+    """A row of each size; cells that are missing are made."""
+    sizes = [n for n in dict.fromkeys(config.sizes) if not config.quick or n <= 16]
+    count = 16 if config.quick else config.games
+    most = min(config.ecos_games, 2 if config.quick else count)
+    forms = FORMS if find_spec("ecos") is not None and most else {}
+    cells: dict[str, Callable[[], object]] = {}
+    for n in sizes:
+        which = partial(compared, "l2_invariant", (n, n), count, seed=config.seed)
+        cells[str(n)] = partial(which, concept="cce", network=config.network)
+        for form, rho in forms.items():
+            games = draw("l2_invariant", (n, n), count, seed=config.seed)[:most]
+            cells[f"{n}-ecos-{form}"] = partial(tried, games, rho, config.seconds)
+    results = filled(cells, folder, config)
+    every = {name.replace("-ecos-", " "): cell for name, cell in results.items()}
+    files.write_json(folder / "cells.json", every)
+    return [
+        Row(
+            n=n,
+            ours=Comparison.of(results[str(n)]),
+            ecos={form: Tried(**results[f"{n}-ecos-{form}"]) for form in forms},
+        )
+        for n in sizes
+    ]
+
+
+def tried(payoffs: ndarray, rho: float, seconds: float) -> dict[str, object]:
+    """ECOS on games for so many seconds, as a cell holds it."""
+    return asdict(in_turn(payoffs, rho, seconds))
+
+
+def claims(row: Row) -> list[Claim]:
+    """Whether our network is at or below the published one, by table and gap."""
+    judged = []
+    for title, theirs in (("Table 1", "nes"), ("Table 2", "8x8")):
+        for what, label in LABELS.items():
+            value = row.published.get(f"{what} {theirs}")
+            ours = row.spreads[f"{what} nes"].mean
+            word, evidence = Verdict.NOT_TESTED, "nothing was published"
+            if value is not None and ours is not None:
+                # Compared in the four decimals that were published.
+                below = round(ours, 4) <= value
+                word = Verdict.HOLDS if below else Verdict.FAILS
+                evidence = f"{number(ours)} against {value:.4f}"
+            judged.append(
+                Claim(
+                    text=f"{label} at or below the published network's",
+                    verdict=word,
+                    evidence=evidence,
+                    about=f"{title}, n = {row.n}",
+                )
+            )
+    return judged
+
+
+def tables(rows: Sequence[Row]) -> list[Table]:
+    """Gaps and successes of Table 1, then Table 2, then what is claimed of them."""
+
+    def published(key: str) -> Callable[[Row], str]:
+        return lambda row: number(row.published.get(key))
+
+    def ours(key: str) -> Callable[[Row], str]:
+        return lambda row: estimate(row.spreads[key])
+
+    size = {"n": lambda row: row.n}
+    every = []
+    for what, label in LABELS.items():
+        columns = {
+            "uniform: published": published(f"{what} uniform"),
+            "uniform: ours": ours(f"{what} uniform"),
+            "NES: published": published(f"{what} nes"),
+            "NES: ours": ours(f"{what} nes"),
+            f"ours and {REFINED} Newton steps": ours(f"{what} refined"),
+        }
+        caption = f"Table 1: {label}, mean ± standard error"
+        every.append(Table.of(caption, size | columns, rows))
+    caption = "Table 1: share of games solved"
+    every.append(Table.of(caption, size | _solved(), rows))
+    columns = {
+        "CCE gap: published": published("gap 8x8"),
+        "CCE gap: ours": ours("gap nes"),
+        "solver gap: published": published("solver_gap 8x8"),
+        "solver gap: ours": ours("solver_gap nes"),
+    }
+    caption = "Table 2: trained at 8x8 (published) or on what our weights were"
+    every.append(Table.of(caption, size | columns, rows))
+    return [*every, verdict.table([one for row in rows for one in claims(row)])]
+
+
+def estimate(spread: Spread) -> str:
+    """Mean and standard error as text."""
+    error = "" if spread.error is None else f" ± {number(spread.error)}"
+    return number(spread.mean) + error
+
+
+def _solved() -> dict[str, Callable[[Row], str]]:
+    """Columns on whether games were solved, and in what time."""
+    missing = "not run" if find_spec("ecos") is not None else "not installed"
+
+    def ecos(
+        form: str, read: Callable[[Tried], str], without: str = "-"
+    ) -> Callable[[Row], str]:
+        return lambda row: read(row.ecos[form]) if form in row.ecos else without
+
+    def share(tried: Tried) -> str:
+        begun = len(tried.status)
+        asked = f" ({tried.asked} asked)" if begun < tried.asked else ""
+        return f"{percent(tried.success, 0)} of {begun}{asked}"
+
+    def seconds(tried: Tried) -> str:
+        return f"{np.mean(tried.seconds):.3g}"
+
+    def success(row: Row) -> str:
+        return f"{percent(row.ours.solved / row.ours.games)} of {row.ours.games}"
+
+    return {
+        "ECOS: published": lambda row: percent(row.published.get("ecos"), 0),
+        "ECOS, hard": ecos("hard", share, missing),
+        "ECOS, penalty": ecos("penalty", share, missing),
+        "exact solver": success,
+        "ECOS hard: s/game": ecos("hard", seconds),
+        "penalty: s/game": ecos("penalty", seconds),
+        "exact: s/game": lambda row: f"{np.mean(row.ours.exact.seconds):.2g}",
+        "ECOS hard to exact (worst)": ecos(
+            "hard", lambda tried: number(Spread.of(tried.apart).worst)
+        ),
+        "exact: largest CCE gap": lambda row: number(max(row.ours.exact.gap)),
+    }
 
 
 if __name__ == "__main__":

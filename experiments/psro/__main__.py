@@ -9,7 +9,7 @@ that a killed run resumes from bit for bit, the meta-game, plots and report.html
 
 import sys
 
-from experiments.lab.page import Answer, main, shown
+from experiments.lab.page import Answer, main, rounded, shown
 from experiments.psro.config import Config
 from metaspiel.nfg.errors import UserError
 
@@ -17,7 +17,6 @@ from metaspiel.nfg.errors import UserError
 def page(config: Config) -> Answer:
     """Runs and says where the results are."""
     from experiments.psro.run import run
-    from experiments.psro.trial import rounded
 
     summary = run(config)
     if summary["failed"]:
@@ -26,9 +25,9 @@ def page(config: Config) -> Answer:
             f"{summary['stopped']}"
         )
         return Answer(summary=summary, fault=fault)
-    welfare = rounded(summary["value_sum"])
     text = (
-        f"gap {shown(summary['gap'], '.6g')}  value sum {welfare:.6g}  "
+        f"gap {shown(summary['gap'], '.6g')}  "
+        f"value sum {rounded(summary['value_sum'], '.6g')}  "
         f"cpu {summary['cpu_seconds']:.2f} s  -> {summary['folder']}"
     )
     return Answer(summary=summary, text=text)

@@ -1,26 +1,19 @@
 """What a trial of PSRO goes on from: its checkpoints and rows, held against the run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from experiments.lab import checkpoints as _states
-from experiments.lab import metrics as _metrics
+from experiments.lab import checkpoints, metrics
 from experiments.lab.folder import binding
-from experiments.lab.metrics import Metrics
+from experiments.lab.metrics import Metrics, Rows
+from experiments.psro.config import Config
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
-
-if TYPE_CHECKING:
-    from experiments.psro.arena import Arena
-    from experiments.psro.config import Config
-    from psro.parts import State
-
-
-def belongs(config: "Config", arena: "Arena") -> dict[str, str]:
-    """What every checkpoint of a trial is bound to: its fields and its game."""
-    return {"config": binding(config), "game": arena.fingerprint}
+from psro import checkpoint
+from psro.metrics import Row, row
+from psro.parts import State, TargetConcept
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,93 +23,107 @@ class Begun:
     Attributes:
       config: of the trial, whose seed it is.
       folder: of the trial.
-      bound: what its checkpoints belong to.
+      bound: what its checkpoints belong to: its fields and its game.
       place: of the checkpoint that it goes on from; None at its start.
       state: in that checkpoint.
       rows: that go with it.
     """
 
-    config: "Config"
+    config: Config
     folder: Path
-    bound: dict[str, str]
+    bound: Mapping[str, str]
     place: Path | None = None
-    state: "State | None" = None
-    rows: _metrics.Rows = field(default_factory=_metrics.Rows)
+    state: State | None = None
+    rows: Rows = field(default_factory=Rows)
+
+    @property
+    def metrics(self) -> Path:
+        """The file of its rows."""
+        return self.folder / "metrics.jsonl"
+
+    def open(self, concept: TargetConcept) -> Metrics:
+        """The rows that the trial adds to.
+
+        Rows and checkpoints after what it goes on from, which a kill can leave, go. A
+        row that a kill left half amended is written again.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        opened = Metrics(self.metrics, self.rows)
+        if self.place is not None:
+            checkpoints.forget_later(self.place)
+        if self.state is not None and len(opened.rows) == self.state.iteration:
+            opened.add(row(self.state, concept).flat)
+        return opened
+
+    def keep(self, state: State, last: Row, opened: Metrics) -> None:
+        """Row first, then checkpoint: a kill between the two costs one row again.
+
+        A run that goes on measures what was its last gap; the row is then written anew.
+        """
+        if len(opened.rows) > state.iteration:
+            opened.amend(last.flat)
+        else:
+            opened.add(last.flat)
+        seals = {"rows": opened.seal, "rows_before": opened.seal_before}
+        checkpoint.save(state, self.folder / "checkpoint", {**self.bound, **seals})
 
 
-def begun(config: "Config", folder: Path, arena: "Arena") -> Begun:
+def begun(config: Config, folder: Path, fingerprint: str) -> Begun:
     """A trial as its folder has it, held against the run; nothing is written.
 
     Raises:
-      UserError: its checkpoint or rows are damaged, or belong to another run.
+      UserError: its checkpoint or rows are damaged, or belong to another run, or it has
+        done more iterations than are asked for.
     """
-    from psro import checkpoint
-
-    start = Begun(config=config, folder=folder, bound=belongs(config, arena))
+    bound = {"config": binding(config), "game": fingerprint}
+    trial = Begun(config=config, folder=folder, bound=bound)
     places = checkpoint.complete(folder / "checkpoint")
     if not places:
-        _metrics.read(folder / "metrics.jsonl", 0)
-        return start
-    read = partial(_read, start)
-    return _states.sound(places, read, _states.RUN, config.run.resume_from)
+        metrics.read(trial.metrics, 0)
+        return trial
+    way = config.run.resume_from
+    trial = checkpoints.sound(places, partial(_read, trial), checkpoints.RUN, way)
+    if trial.state is not None and trial.state.iteration > config.iterations:
+        raise UserError(
+            f"--iterations must be at least the {trial.state.iteration} that "
+            f"'{folder}' has done; got {config.iterations}"
+        )
+    return trial
 
 
-def _read(start: Begun, place: Path) -> Begun:
+def _read(trial: Begun, place: Path) -> Begun:
     """The trial from one checkpoint and its rows on."""
-    from psro import checkpoint
-
     state, known = checkpoint.read(place)
     seal, seal_before = known.pop("rows", ""), known.pop("rows_before", "")
-    if known != start.bound:
-        same = known.get("config") == start.bound["config"]
+    if known != trial.bound:
+        same = known.get("config") == trial.bound["config"]
         what = "game" if same else "configuration"
         raise UserError(
             f"--resume: checkpoint '{place}' must belong to this run's {what}; it is "
             "of another one"
         )
-    path, count = start.folder / "metrics.jsonl", state.iteration + 1
+    count = state.iteration + 1
     try:
-        rows = _metrics.read(path, count, seal)
+        rows = metrics.read(trial.metrics, count, seal)
     except UserError:
         if state.responses is not None:
             raise
         # Its row may be written anew, with the gap that was measured later; a kill
         # can leave that row with the checkpoint before it.
-        rows = _metrics.read(path, count - 1, seal_before, more=True)
-    return replace(start, place=place, state=state, rows=rows)
+        rows = metrics.read(trial.metrics, count - 1, seal_before, more=True)
+    return replace(trial, place=place, state=state, rows=rows)
 
 
-def opened(trial: Begun) -> Metrics:
-    """The rows that a trial adds to.
-
-    Rows and checkpoints after what it goes on from, which a kill can leave, go away.
-    """
-    trial.folder.mkdir(parents=True, exist_ok=True)
-    metrics = Metrics(trial.folder / "metrics.jsonl", trial.rows)
-    if trial.place is not None:
-        _states.forget_later(trial.place)
-    return metrics
-
-
-def rows(config: "Config", folder: Path) -> list[dict[str, Any]]:
-    """The rows of a finished trial, held against its last checkpoint.
+def finished(config: Config, folder: Path) -> list[Row]:
+    """The rows of a finished run of one trial, held against its last checkpoint.
 
     Raises:
       UserError: they or the checkpoint are damaged, or belong to another run.
     """
-    from psro import checkpoint
-
     places = checkpoint.complete(folder / "checkpoint")
     if not places:
         raise UserError(f"'{folder}' must hold the checkpoint of its run; it does not")
-    state, known = checkpoint.read(places[-1])
     game = files.read_sealed(folder / "game.json")
-    now = {"config": binding(config), "game": game["fingerprint"]}
-    if {name: known.get(name) for name in now} != now:
-        raise UserError(
-            f"checkpoint '{places[-1]}' must belong to this run's configuration; it is "
-            "of another one"
-        )
-    seal = known.get("rows", "")
-    path = folder / "metrics.jsonl"
-    return list(_metrics.read(path, state.iteration + 1, seal).rows)
+    bound = {"config": binding(config), "game": game["fingerprint"]}
+    trial = Begun(config=config, folder=folder, bound=bound)
+    return [Row.read(one) for one in _read(trial, places[-1]).rows.rows]

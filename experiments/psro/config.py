@@ -1,10 +1,15 @@
 """What a PSRO run is asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from experiments.lab.options import Flat, Parallel, Stateful
+from experiments.lab.options import Flat, Parallel, Stateful, flag, least
+from metaspiel.games.treeplex import TieBreak
+from metaspiel.learn.settings import DDQN
+from metaspiel.nfg.errors import UserError
+from psro.parts import Initial
+from psro.selection import Selection, Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +18,49 @@ class Run(Stateful, Parallel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Exact:
+    """What only exact best responses need to know."""
+
+    payoffs: Path | None = None
+    """A normal-form game instead (.npy, .npz, .csv or Gambit .nfg)."""
+    initial: Initial = "uniform"
+    """Exact oracle: policies before the first iteration."""
+    tie_break: TieBreak = "random"
+    """Exact oracle: which of several best actions a response takes; it changes
+    results."""
+    symmetric: bool = False
+    """Exact oracle: one shared population; the game is checked to be symmetric. A
+    learned oracle shares one wherever its game is known to be symmetric."""
+    gaps: Literal["concept", "all"] = "concept"
+    """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
+    CE."""
+    memory_gb: float = 4.0
+    """Exact oracle: refuse games whose tree makes the process grow by more than
+    this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What only learned best responses need to know."""
+
+    decisions: int = 20_000
+    """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
+    ddqn: DDQN = DDQN()
+    """How responses are learned, before the schedule is scaled to --decisions."""
+    episodes: int = 1000
+    """Learned oracle: episodes of each payoff."""
+    all_instances: bool = False
+    """Learned oracle: play every instance once instead of random episodes, where chance
+    acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
+    final_gap: bool = False
+    """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
+    executor: str = "inprocess"
+    """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
+    ray:address=..."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Learned, Exact):
     """Fields of a PSRO run."""
 
     may_change: ClassVar[tuple[str, ...]] = (
@@ -26,26 +73,10 @@ class Config:
     "bargaining" is the generalised game, OpenSpiel's own is "openspiel/bargaining"."""
     players: int | None = None
     """Number of players, where the game has that parameter."""
-    payoffs: Path | None = None
-    """A normal-form game instead (.npy, .npz, .csv or Gambit .nfg)."""
     oracle: Literal["exact", "ddqn"] = "exact"
     """Exact best responses, or learned ones (Double DQN) with sampled payoffs; then
     gaps are lower bounds, measured where a response is learned: for what is responded
     to, under the run's concept, in all iterations but the last."""
-    decisions: int = 20_000
-    """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
-    episodes: int = 1000
-    """Learned oracle: episodes of each payoff."""
-    all_instances: bool = False
-    """Learned oracle: play every instance once instead of random episodes, where chance
-    acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
-    final_gap: bool = False
-    """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
-    executor: str = "inprocess"
-    """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
-    ray:address=..."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Learned oracle: where networks are trained and played."""
     solver: str = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
     eval_solver: str | None = None
@@ -64,31 +95,48 @@ class Config:
     trials: int = 1
     """Independent trials, each in its own folder."""
     run: Flat[Run] = Run()
-    initial: Literal["uniform", "random_deterministic"] = "uniform"
-    """Policies before the first iteration."""
-    selection: Literal["largest_gap", "all", "all_novel", "random", "random_novel"] = (
-        "largest_gap"
-    )
+    selection: Selection = "largest_gap"
     """Which best responses join a population."""
-    tie_break: Literal["random", "first", "uniform"] = "random"
-    """Which of several best actions a response takes; it changes results."""
-    update: Literal["all", "cycle", "random"] = "all"
+    update: Update = "all"
     """Whose populations grow in an iteration (gaps are measured for all)."""
-    symmetric: bool = False
-    """Exact oracle: one shared population; the game is checked to be symmetric. A
-    learned oracle shares one wherever its game is known to be symmetric."""
     repeats: bool = True
     """A policy that is found again counts again in the meta-game."""
     prune: float = 1e-8
     """Joint probabilities below this become 0 (recorded)."""
-    gaps: Literal["concept", "all"] = "concept"
-    """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
-    CE."""
     stop_gap: float | None = None
     """Stop when the full-game gap is measured and at or below this."""
     stop_no_novel: bool = False
     """Stop when an iteration found no novel policy."""
     max_seconds: float | None = None
     """Stop after this much wall time (the one rule that depends on the machine)."""
-    memory_gb: float = 4.0
-    """Refuse games whose tree makes the process grow by more than this."""
+
+    @property
+    def side_by_side(self) -> int:
+        """How many trials share this process and learn in one stack."""
+        alone = self.oracle == "exact" or self.run.jobs > 1
+        return 1 if alone else self.trials
+
+    def __post_init__(self) -> None:
+        least(self, iterations=0, trials=1, seed=0, decisions=2, episodes=2, horizon=1)
+        least(self, stop_gap=0, max_seconds=0)
+        if not 0 <= self.prune < 1:
+            raise UserError(f"--prune must be in [0, 1); got {self.prune}")
+        if not self.memory_gb > 0:
+            raise UserError(f"--memory-gb must be positive; got {self.memory_gb}")
+        if self.payoffs is not None and self.players is not None:
+            raise UserError("--players goes with --game; a file has its own players")
+        for field in fields(Learned if self.oracle == "exact" else Exact):
+            if getattr(self, field.name) != field.default:
+                raise UserError(
+                    f"{flag(field.name)}: it must go with another --oracle; "
+                    f"'{self.oracle}' does not use it"
+                )
+        if self.ddqn.decisions != DDQN().decisions:
+            raise UserError("--ddqn.decisions: --decisions is the budget of a response")
+        if self.run.jobs > 1 and self.executor != "inprocess":
+            raise UserError("--jobs: an executor shares out the work itself; drop one")
+        if self.run.jobs > 1 and self.trials == 1:
+            raise UserError(
+                f"--jobs: trials share the processes, and there is one; --trials "
+                f"{self.run.jobs} asks for more (--executor shares what one learns)"
+            )

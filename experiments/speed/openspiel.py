@@ -30,15 +30,9 @@ from experiments.lab.process import environment
 from experiments.lab.report import comma_separated
 from experiments.speed.comparisons import ROWS, Comparison
 from experiments.speed.measuring import answer, repeated, timed
-from experiments.speed.openspiel_loops import judged, play
 from meta_solvers import get
 from metaspiel import files
-from metaspiel.games.openspiel import load, sequence_form
 from metaspiel.nfg.errors import unknown
-from psro.exact import ExactEvaluator, ExactOracle
-from psro.loop import run as iterate
-from psro.loop import start
-from psro.setup import Setup
 
 LONG = 5.0  # a side that took this many CPU seconds is not run again for a median
 
@@ -150,6 +144,9 @@ def _warm_up(config: Config) -> None:
 
 def compare(row: Comparison, config: Config) -> Compared:
     """One row: both sides, timed and judged."""
+    from experiments.speed.openspiel_loops import judged, play
+    from metaspiel.games.openspiel import load, sequence_form
+
     own, ours = repeated(lambda: ours_alone(row, config), config.repeats, LONG)
     unbuilt = own - ours.ours_build_seconds
     ours = replace(ours, ours_seconds=own, ours_seconds_without_build=unbuilt)
@@ -179,6 +176,10 @@ def compare(row: Comparison, config: Config) -> Compared:
 
 def ours_alone(row: Comparison, config: Config) -> Compared:
     """Our loop, game, solvers and all; OpenSpiel's side is still open."""
+    from metaspiel.games.openspiel import sequence_form
+    from psro import ExactEvaluator, ExactOracle, Setup, start
+    from psro import run as iterate
+
     build, form = timed(lambda: sequence_form(row.game))
     setup = Setup(
         oracle=ExactOracle(form),

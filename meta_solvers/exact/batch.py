@@ -131,7 +131,7 @@ def report(
     solved: interior.Solution,
     inside: Array | None = None,
 ) -> Equilibria:
-    """An interior-point solution in the user's units, with what can be proved of it.
+    """An interior-point solution in the user's units, with a certified gap.
 
     ``inside`` ``[B, A1, ..., AN]``: joints strictly inside the polytopes, to be mixed
     in where a deviation gains more than epsilon.

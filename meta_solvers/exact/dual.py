@@ -24,7 +24,7 @@ from meta_solvers.exact.problem import Array, Problem, namespace
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Point:
-    """What is known at some duals.
+    """The dual function evaluated at some duals.
 
     Attributes:
       alpha: ``[B, m]``.
@@ -242,7 +242,7 @@ class Dual:
         ]
 
     def index(self, size: int) -> Array:
-        """``0 .. size - 1``, beside the payoffs."""
+        """The integers ``0 .. size - 1`` as an array like the payoffs."""
         if self.xp is np:
             return np.arange(size)
         return self.xp.arange(size, device=self.problem.payoffs.device)

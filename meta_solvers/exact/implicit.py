@@ -83,7 +83,7 @@ def equilibrium(
 
 
 def _good(solved: interior.Solution) -> Tensor:
-    """Solved to a looser tolerance: rounding can stop a step short of 1e-12."""
+    """Whether each solution meets a looser tolerance, as rounding can prevent 1e-12."""
     worst = -solved.point.slack.amin(1)
     return (solved.gap.abs() <= 1e-8 * (1 + solved.point.alpha.sum(1))) & (
         worst <= 1e-9

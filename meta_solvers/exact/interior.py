@@ -47,7 +47,7 @@ class Solution:
 
 @dataclass(eq=False, kw_only=True)
 class _State:
-    """Where the unfinished problems are."""
+    """Iterates of the problems that are not finished."""
 
     dual: Dual
     point: Point

@@ -28,7 +28,7 @@ def factorise(dual: Dual, point: Point, ratio: Array) -> Factor:
 
     Args:
       dual: the dual function.
-      point: where the Hessian H is taken.
+      point: the point at which the Hessian H is taken.
       ratio: ``[B, m]``, positive.
     """
     if dual.problem.concept == "cce":
@@ -37,7 +37,7 @@ def factorise(dual: Dual, point: Point, ratio: Array) -> Factor:
 
 
 class _Tight:
-    """CE: only deviations near their constraint are factorised with their couplings.
+    """CE: a factorisation with couplings of deviations near their constraint only.
 
     There are ``A_p (A_p - 1)`` deviations and few of them bind. Where ``ratio`` is far
     above the curvature a deviation moves almost by its own diagonal; what that neglects

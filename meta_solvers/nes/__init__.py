@@ -13,8 +13,8 @@ from metaspiel.lazy import public
 if TYPE_CHECKING:
     from meta_solvers.nes.data import Games
     from meta_solvers.nes.network import Architecture, Network
+    from meta_solvers.nes.recipe import Recipe
     from meta_solvers.nes.solver import NeuralEquilibrium, neural_equilibria
-    from meta_solvers.nes.train import Recipe
 
 __all__ = [
     "Architecture",

@@ -13,44 +13,61 @@ import torch
 from numpy import ndarray
 
 from meta_solvers.exact.problem import Concept, Problem, normalise
+from meta_solvers.nes.network import Selects
+from metaspiel.nfg.errors import UserError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Games:
-    """A distribution of problems.
+    """A distribution of games.
 
     Attributes:
-      concept: "cce" or "ce".
-      players: number of players.
       least: fewest actions of a player.
       most: most actions of a player; sizes are log-uniform in between.
       square: share of batches in which all players have equally many actions.
-      selects: "entropy" (uniform target, no welfare, epsilon 0) or "any" (targets,
-        welfare and epsilon are drawn as well).
       naive: draw payoffs uniformly from [-1, 1] and leave them so (an ablation).
     """
 
-    concept: Concept = "cce"
-    players: int = 2
     least: int = 2
     most: int = 64
     square: float = 0.5
-    selects: str = "entropy"
     naive: bool = False
 
-    def sizes(self, rng: np.random.Generator) -> tuple[int, ...]:
+    def __post_init__(self) -> None:
+        if not 1 <= self.least <= self.most:
+            raise UserError(
+                "Games(): least must be at least 1 and most at least that; got "
+                f"{self.least} and {self.most}"
+            )
+
+    def sizes(self, players: int, rng: np.random.Generator) -> tuple[int, ...]:
         """Numbers of actions of one batch."""
         low, high = math.log(self.least), math.log(self.most + 1)
-        drawn = np.exp(rng.uniform(low, high, self.players)).astype(int)
+        drawn = np.exp(rng.uniform(low, high, players)).astype(int)
         drawn = np.clip(drawn, self.least, self.most)
         if rng.random() < self.square:
             drawn[:] = drawn[0]
         return tuple(int(n) for n in drawn)
 
     def draw(
-        self, batch: int, actions: tuple[int, ...], rng: np.random.Generator
+        self,
+        batch: int,
+        actions: tuple[int, ...],
+        rng: np.random.Generator,
+        *,
+        concept: Concept = "cce",
+        selects: Selects = "entropy",
     ) -> Problem:
-        """B problems of one size, numpy float64, hard epsilon."""
+        """B problems of one size, numpy float64, hard epsilon.
+
+        Args:
+          batch: number of games, B.
+          actions: of each player.
+          rng: what the games are drawn with.
+          concept: "cce" or "ce".
+          selects: "entropy" (uniform target, no welfare, epsilon 0) or "any" (targets,
+            welfare and epsilon are drawn as well).
+        """
         shape = (batch, len(actions), *actions)
         count = math.prod(actions)
         mass = np.full((batch, *actions), 1.0 / count)
@@ -59,7 +76,7 @@ class Games:
         else:
             payoffs, _ = normalise(rng.standard_normal(shape), mass)
         base, epsilon = np.log(mass), np.zeros((batch, len(actions)))
-        if self.selects == "any":
+        if selects == "any":
             base = _targets(base, rng) + _welfare(payoffs, rng)
             wide = rng.random((batch, 1)) < 0.5
             epsilon = wide * rng.uniform(0.0, 0.5, epsilon.shape)
@@ -68,7 +85,7 @@ class Games:
             real[:, p, :n] = 1.0
         none = np.zeros_like(epsilon)
         return Problem(
-            concept=self.concept,
+            concept=concept,
             payoffs=payoffs,
             base=base,
             epsilon=epsilon,
@@ -98,7 +115,7 @@ def _targets(base: ndarray, rng: np.random.Generator) -> ndarray:
 
 
 def _welfare(payoffs: ndarray, rng: np.random.Generator) -> ndarray:
-    """``mu W``: none, the sum of payoffs, or any function of the joint action."""
+    """Draws ``mu W``: none, the sum of payoffs, or any function of the joint action."""
     batch = payoffs.shape[0]
     shape = (batch, *[1] * (payoffs.ndim - 2))
     kind = rng.random(shape)

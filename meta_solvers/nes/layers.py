@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class RealActions:
-    """Which actions of padded games are real, for entries along their axes.
+    """Which actions of padded games are real, as masks that broadcast on their axes.
 
     Attributes:
       real: per player ``[B, A_p]`` of 0 and 1.
@@ -145,7 +145,7 @@ class PayoffLinear(nn.Module):
     def _terms(
         self, pooled: dict[tuple[int, frozenset[int]], Tensor], player: int
     ) -> list[Tensor]:
-        """What every relation contributes to one player's tensor."""
+        """Contributions of every relation to one player's tensor."""
         terms = []
         for kept in subsets(self.players):
             if self.to_dual and kept - {player}:

@@ -25,14 +25,16 @@ from meta_solvers.nes.layers import (
     swap_pools,
     unit,
 )
+from metaspiel.nfg.errors import UserError
 
+Selects = Literal["entropy", "any"]
 LEAST, MOST = -12.0, 13.0  # logarithm of a dual over its typical size
 FEATURES = 11
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What a network is, apart from its weights.
+    """The architecture of a network: all but its weights.
 
     Attributes:
       concept: "cce" or "ce".
@@ -53,7 +55,7 @@ class Architecture:
 
     concept: Concept = "cce"
     players: int = 2
-    selects: str = "entropy"
+    selects: Selects = "entropy"
     payoff: tuple[int, ...] = (12, 12)
     dual: int = 24
     dual_layers: int = 1
@@ -61,6 +63,20 @@ class Architecture:
     hidden: int = 48
     norm: Literal["root", "standard"] = "root"
     linear: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.payoff or min(self.payoff) < 1:
+            raise UserError(
+                "Architecture(): payoff must be channel counts of at least 1; got "
+                f"{self.payoff}"
+            )
+        lows = {"players": 1, "dual": 1, "hidden": 1, "dual_layers": 0, "unrolled": 0}
+        for name, low in lows.items():
+            if getattr(self, name) < low:
+                raise UserError(
+                    f"Architecture(): {name} must be at least {low}; got "
+                    f"{getattr(self, name)}"
+                )
 
 
 class Network(nn.Module):
@@ -190,7 +206,7 @@ class Mix(nn.Module):
             nn.init.normal_(linear.weight, std=(inputs * pools) ** -0.5)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """``[B, N, A, C]`` or ``[B, N, A, A, C]`` to the same with other channels."""
+        """A linear map of the channels C of ``[B, N, A, C]`` or ``[B, N, A, A, C]``."""
         pools = action_pools(x, mask) if self.pools == 3 else swap_pools(x, mask)
         # Small pools are added up before they are broadcast.
         small = [linear(p) for linear, p in zip(self.pooled, pools, strict=True)]
@@ -202,7 +218,7 @@ class Mix(nn.Module):
 
 
 class Block(nn.Module):
-    """One step of learned dual descent."""
+    """One learned step of dual descent."""
 
     def __init__(self, dual: int, pools: int, hidden: int) -> None:
         super().__init__()
@@ -228,7 +244,7 @@ def asinh(x: Tensor) -> Tensor:
 def features(
     dual: Dual, point: Point, log: Tensor, size: Tensor, mask: Tensor
 ) -> Tensor:
-    """What a block sees of every deviation, ``[B, N, A, F]`` or ``[B, N, A, A, F]``."""
+    """Inputs of a block by deviation, ``[B, N, A, F]`` or ``[B, N, A, A, F]``."""
     slack = pack(dual, point.slack)
     alpha = torch.exp(log) * size
     variance = pack(dual, dual.diagonal(point.sigma))
@@ -258,14 +274,14 @@ def features(
 
 
 def typical(problem: Problem, mask: Tensor) -> Tensor:
-    """A size to measure duals in: falls with the number of actions (spec: n^-0.7)."""
+    """The typical size of duals, which falls with the number n of actions as n^-0.7."""
     count = problem.real.sum(2).clamp(min=1)
     power = 0.7 if problem.concept == "cce" else 1.0
     return (count**-power).reshape(*count.shape, *[1] * (mask.ndim - 3))
 
 
 def pack(dual: Dual, alpha: Tensor) -> Tensor:
-    """``[B, m]`` as ``[B, N, A]`` or, for CE, ``[B, N, A, A]``, padded."""
+    """Duals ``[B, m]`` as ``[B, N, A]`` or, for CE, ``[B, N, A, A]``, padded."""
     width = max(dual.problem.actions)
     parts = dual.split(alpha)
     padded = [

@@ -1,4 +1,4 @@
-"""The Neural Equilibrium Solver by name: a network's duals, refined by Newton steps.
+"""The Neural Equilibrium Solver: a trained network's duals, then Newton steps.
 
 The network answers at once and approximately; from its duals the exact interior point
 needs a few steps where a cold start needs ten or more. ``refine=None`` goes on until
@@ -38,14 +38,14 @@ def neural_equilibria(
     actions: Any = None,
     tolerance: float = 1e-10,
 ) -> Equilibria:
-    """A batch of games through a network, then through Newton steps.
+    """Solves a batch of games by a network, then by Newton steps.
 
     Args:
       payoffs: ``[B, N, A1, ..., AN]`` of any unit, or a sequence of games.
       concept: "cce" or "ce".
       target: as in ``meta_solvers.exact.batch.equilibria``.
-      welfare: as there.
-      epsilon: as there.
+      welfare: as in ``equilibria``.
+      epsilon: as in ``equilibria``.
       refine: Newton steps of the exact solver; 0 is the network alone, None goes on
         until the tolerance is met.
       network: a ``Network``, the path of its weights, the name of a shipped one, or
@@ -198,7 +198,7 @@ class NeuralEquilibrium(EntropySolver):
         return replace(result, status=status, epsilon=allowed)
 
     def _outside(self, name: str | None, game: Game) -> str | None:
-        """Why the game is outside what the network was trained on, if it is."""
+        """The reason why the game is outside the network's training games, or None."""
         if name is None:
             return (
                 f"no network for {self.concept} of {game.players} players with these "

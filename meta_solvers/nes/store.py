@@ -1,4 +1,4 @@
-"""Weights at rest: safetensors files with their recipe and record, some shipped."""
+"""Files of weights (safetensors) with their recipe and record; some are shipped."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from meta_solvers.nes.network import Network
-from meta_solvers.nes.train import Recipe
+from meta_solvers.nes.recipe import Recipe
 from metaspiel import files
 from metaspiel.nfg.errors import UserError, unknown
 
@@ -60,7 +60,7 @@ def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:
 
 
 def _value(fact: Any) -> Any:
-    """A fact of a file; those without a checksum hold their facts as JSON text."""
+    """A fact as stored; files without a checksum hold their facts as JSON text."""
     return files.parse_json(fact) if isinstance(fact, str) else fact
 
 

@@ -1,4 +1,4 @@
-"""Training without labels: minimise the dual of freshly drawn games.
+"""Training without labels: descent of the dual of freshly drawn games.
 
 The loss of a batch is the mean of L (``meta_solvers.exact.dual``) at the network's
 duals: convex in them, and minimal at the equilibrium (Marris et al. 2022, eq. 8). Every
@@ -6,69 +6,26 @@ step's games come from (seed, step), so a run that stops and goes on is the same
 """
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from meta_solvers.exact.dual import Dual
-from meta_solvers.exact.interior import SOLVED, solve
-from meta_solvers.nes.data import Games, as_float32, as_float64
-from meta_solvers.nes.network import Architecture, Network
+from meta_solvers.nes.data import as_float32
+from meta_solvers.nes.measure import Distance, Reference
+from meta_solvers.nes.network import Network
+from meta_solvers.nes.recipe import Recipe
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 FILE = "training.safetensors"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything that decides what a training run computes.
-
-    Attributes:
-      architecture: the network.
-      games: what it is trained on.
-      seed: of the weights and of the games.
-      steps: number of updates.
-      work: joint actions in a batch, which so has ``work / prod A`` games,
-      fewest: but at least so many, and at most 512.
-      rate: learning rate, reached after ``warm`` steps, then falling as a cosine.
-      warm: steps of warm-up.
-      decay: weight decay, on weights but not on biases.
-      deep: weight of the loss after each block but the last.
-      clip: largest norm of the gradient.
-      average: horizon of the exponential average of weights that is kept, in steps.
-    """
-
-    architecture: Architecture = field(default_factory=Architecture)
-    games: Games = field(default_factory=Games)
-    seed: int = 0
-    steps: int = 20_000
-    work: int = 16_384
-    fewest: int = 16
-    rate: float = 2e-3
-    warm: int = 300
-    decay: float = 1e-5
-    deep: float = 0.1
-    clip: float = 1.0
-    average: int = 500
-
-    @staticmethod
-    def of(stored: Mapping[str, Any]) -> "Recipe":
-        """The recipe written as JSON."""
-        parts = dict(stored)
-        architecture = dict(parts.pop("architecture"))
-        architecture["payoff"] = tuple(architecture["payoff"])
-        games = Games(**parts.pop("games"))
-        return Recipe(architecture=Architecture(**architecture), games=games, **parts)
-
-
 class Training:
-    """A training run between two steps."""
+    """The state of a training run between two steps."""
 
     def __init__(self, recipe: Recipe, device: str = "cpu") -> None:
         self.recipe, self.device, self.step = recipe, torch.device(device), 0
@@ -92,9 +49,9 @@ class Training:
         """One step; returns its loss, gradient norm and rate."""
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.step])
-        actions = recipe.games.sizes(rng)
+        actions = recipe.games.sizes(recipe.architecture.players, rng)
         batch = min(max(recipe.work // math.prod(actions), recipe.fewest), 512)
-        problem = as_float32(recipe.games.draw(batch, actions, rng), self.device)
+        problem = as_float32(recipe.problems(batch, actions, rng), self.device)
         points = self.network.path(problem)
         loss = points[-1].value.mean()
         for point in points[:-1]:
@@ -134,10 +91,10 @@ class Training:
         return network.eval()
 
     def save(self, folder: Path, bound: Mapping[str, str] | None = None) -> None:
-        """Writes everything that continues the run, whole or not at all.
+        """Saves everything that continues the run in one atomic write.
 
         Args:
-          folder: of the run; the file is ``training.safetensors``.
+          folder: folder of the run; the file is ``training.safetensors``.
           bound: what the state belongs to, which ``load`` gives back.
         """
         tensors: dict[str, Tensor] = {
@@ -155,7 +112,7 @@ class Training:
         files.write_arrays(folder / FILE, arrays, facts)
 
     def load(self, folder: Path) -> dict[str, str]:
-        """Continues from what ``save`` wrote; what it was bound to.
+        """Continues from what ``save`` wrote; returns what that was bound to.
 
         Raises:
           UserError: the file is damaged, or belongs to another recipe.
@@ -189,71 +146,37 @@ class Training:
         return {str(name): str(value) for name, value in facts["bound"].items()}
 
 
-class Reference:
-    """Fresh games and their exact joints, solved once: what networks are held against.
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is known of a training after some steps.
 
-    Games that the exact solver does not solve are left out.
+    Attributes:
+      step: updates so far.
+      loss: mean over the updates since the last evaluation.
+      rate: learning rate of the last update.
+      sizes: for each reference, how far the averaged network is from exact.
     """
 
-    def __init__(
-        self,
-        games: Games,
-        actions: tuple[int, ...],
-        count: int,
-        rng: np.random.Generator,
-    ) -> None:
-        problem = as_float64(games.draw(count, actions, rng))
-        answers = solve(problem)
-        solved = answers.status == SOLVED
-        self.actions = actions
-        self.dual = Dual(problem.take(solved))
-        self.exact = answers.point.sigma[solved]
-
-    def row(self, network: Network) -> dict[str, Any]:
-        """Means over the games for a network, and for duals 0 (``_uniform``).
-
-        ``solver_gap`` is the total variation to the exact joint, ``gap`` the sum over
-        players of the largest gain, in the unit of the games drawn; ``size`` names it.
-        """
-        device = next(network.parameters()).device
-        with torch.no_grad():
-            alpha = network(as_float32(self.dual.problem, device)).cpu().double()
-        row: dict[str, Any] = {"size": "x".join(map(str, self.actions))}
-        for name, at in (("", alpha), ("_uniform", 0 * alpha)):
-            point = self.dual.at(at)
-            apart = 0.5 * (point.sigma - self.exact).abs().flatten(1).sum(1)
-            gains = [-point.slack[:, part] for part in self.dual.parts]
-            worst = torch.stack([g.amax(1).clamp(min=0) for g in gains]).sum(0)
-            row["solver_gap" + name] = float(apart.mean())
-            row["gap" + name] = float(worst.mean())
-        return row
-
-
-def references(
-    games: Games, sizes: list[tuple[int, ...]], count: int, seed: int
-) -> list[Reference]:
-    """One ``Reference`` of ``count`` games for each size."""
-    return [
-        Reference(games, size, count, np.random.default_rng([seed, *size, 77]))
-        for size in sizes
-    ]
+    step: int
+    loss: float
+    rate: float
+    sizes: list[Distance]
 
 
 def train(
-    training: Training, every: int, sizes: list[tuple[int, ...]], games: int
-) -> Iterator[dict[str, Any]]:
-    """Runs to the end; yields the loss and the rows of every size so often."""
-    held = references(training.recipe.games, sizes, games, 12345)
+    training: Training, every: int, held: Sequence[Reference]
+) -> Iterator[Evaluation]:
+    """Runs to the end; every so many steps the network is held against references."""
     total, count = 0.0, 0
     while training.step < training.recipe.steps:
         measured = training.update()
         total, count = total + measured["loss"], count + 1
         if training.step % every == 0 or training.step == training.recipe.steps:
             network = training.averaged()
-            loss = {
-                "step": training.step,
-                "loss": total / count,
-                "rate": measured["rate"],
-            }
-            yield {**loss, "sizes": [reference.row(network) for reference in held]}
+            yield Evaluation(
+                step=training.step,
+                loss=total / count,
+                rate=measured["rate"],
+                sizes=[reference.distance(network) for reference in held],
+            )
             total, count = 0.0, 0

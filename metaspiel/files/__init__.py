@@ -1,4 +1,4 @@
-"""How every file reaches the disk and comes back: whole, unchanged, through no link.
+"""Files written atomically and read back with checksums, never through links.
 
 A file is written aside under a name that nobody can guess, flushed to disk and renamed,
 so that a kill or a full disk leaves the old file or the new one. What a killed writer

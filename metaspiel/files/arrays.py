@@ -1,4 +1,4 @@
-"""Arrays at rest, with a checksum that is checked before they are used."""
+"""Files of arrays with a checksum that is verified before the arrays are used."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Strict JSON, and seals that tell when a file was changed or is another run's."""
+"""Strict JSON, and seals that reveal a changed file or one of another run."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ _WORDS = {"Infinity": np.inf, "-Infinity": -np.inf, "NaN": np.nan}
 
 
 def spelled(value: Any, nan: str | None = None) -> Any:
-    """``value`` as strict JSON can hold it: "Infinity", and ``nan`` for NaN."""
+    """``value`` for strict JSON: infinities as "Infinity", NaN replaced by ``nan``."""
     if isinstance(value, Mapping):
         return {
             key if isinstance(key, str) else json.dumps(key): spelled(inner, nan)
@@ -35,7 +35,7 @@ def spelled(value: Any, nan: str | None = None) -> Any:
 
 
 def restored(value: Any) -> Any:
-    """``value`` as strict JSON holds it, with infinities as numbers again."""
+    """Inverse of ``spelled``: strings that stand for infinities become numbers."""
     if isinstance(value, dict):
         return {key: restored(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -44,7 +44,7 @@ def restored(value: Any) -> Any:
 
 
 def nan_as_none(value: Any) -> Any:
-    """``value`` with None for NaN, for numbers that were not measured."""
+    """``value`` with None for every NaN, which stands for a number not measured."""
     return restored(spelled(value))
 
 
@@ -170,7 +170,7 @@ def seal_folder(folder: Path, facts: Bound) -> None:
 
 
 def sealed_folder(folder: Path) -> dict[str, Any]:
-    """The facts that a folder was sealed with, after a look at all its files.
+    """Checks all files of a sealed folder and returns the facts it was sealed with.
 
     Raises:
       UserError: a file is missing, was changed, or does not belong there.
@@ -211,6 +211,6 @@ def checksum(path: Path) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error, which may have none."""
+    """The first line of an error's message, or its type where there is none."""
     lines = str(error).splitlines()
     return lines[0][:200] if lines else type(error).__name__

@@ -42,8 +42,8 @@ def append_text(path: Path, text: str, durable: bool = True) -> None:
     """Adds text to the end of a file, which must be no link.
 
     Args:
-      path: of the file; made where it is missing.
-      text: to add.
+      path: path of the file; made where it is missing.
+      text: text to add.
       durable: wait until it is on the disk.
 
     Raises:
@@ -66,7 +66,7 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def new_folder(place: Path) -> Iterator[Path]:
-    """A folder to fill, which takes its place once it is full; else it is not there.
+    """Context with a temporary folder that is renamed to ``place`` at its end.
 
     What was at its place goes away then. An error leaves it there as it was; a kill
     between the two renames leaves nothing there, but never a part.
@@ -90,7 +90,7 @@ def new_folder(place: Path) -> Iterator[Path]:
 
 
 def _exchanged(aside: Path, place: Path) -> Path | None:
-    """Puts what is aside in its place; what was there before, now aside, or None."""
+    """Renames ``aside`` to ``place``; returns where the old content is now, or None."""
     old = None
     if place.is_symlink() or place.exists():
         old = _aside(place)
@@ -105,7 +105,7 @@ def _exchanged(aside: Path, place: Path) -> Path | None:
 
 
 def remove_folder(place: Path) -> None:
-    """Removes a folder as a whole: a kill leaves all of it, or none under its name.
+    """Removes a folder atomically: a killed process leaves all of it, or nothing.
 
     Raises:
       OSError: it cannot be removed; the error names it.
@@ -130,7 +130,7 @@ def _aside(path: Path) -> Path:
 
 
 def numbered(folder: Path) -> list[Path]:
-    """Folders inside that have a number for a name, in its order."""
+    """Subfolders whose names are numbers, in numerical order."""
     if not folder.is_dir():
         return []
     inside = (p for p in folder.iterdir() if p.name.isascii() and p.name.isdigit())
@@ -175,7 +175,7 @@ def _written(path: Path, way: int, data: bytes, durable: bool = True) -> None:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Errors of the system name the file that was to be written."""
+    """Context whose operating system errors name the file that was to be written."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,9 @@
 """Games that can be played: in sequence form, as simulators, and as Markov games.
 
 ``sequence_form`` and ``matrix_game`` read OpenSpiel's games. A ``Simulator`` plays many
-episodes of a game at once (``Bargaining``, any OpenSpiel game); a ``MarkovGame`` has
-several agents that move together; ``metaspiel.games.worlds`` knows them by name.
+episodes of a game at once (``Bargaining``, any OpenSpiel game); ``named_simulator``
+makes one from a name. A ``MarkovGame`` has several agents that move together;
+``metaspiel.games.worlds`` knows them by name.
 Importing this package loads nothing heavy; torch and OpenSpiel come with what is used.
 """
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from metaspiel.games.bargaining import Bargaining
     from metaspiel.games.batched import OpenSpielSimulator
     from metaspiel.games.markov import MarkovGame
+    from metaspiel.games.named import named_simulator
     from metaspiel.games.openspiel import matrix_game, sequence_form
+    from metaspiel.games.pace import steps_per_second, uniform_actions
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
 
@@ -25,6 +28,9 @@ __all__ = [
     "SequenceForm",
     "Simulator",
     "matrix_game",
+    "named_simulator",
     "sequence_form",
+    "steps_per_second",
+    "uniform_actions",
 ]
 __getattr__, __dir__ = public(__name__)

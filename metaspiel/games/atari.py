@@ -67,7 +67,7 @@ class AtariPong(Named):
 
     @property
     def inputs(self) -> int:
-        """The numbers in an observation, D: 128 or 800."""
+        """Observation size D: 128 or 800."""
         return 128 if self.obs == "ram" else 2 * (160 // _POOL) ** 2
 
     def start(self, uniforms: Uniforms) -> Any:
@@ -83,7 +83,7 @@ class AtariPong(Named):
         return self._game().restart(scene, where, uniforms)
 
     def step(self, scene: Any, actions: ndarray) -> Any:
-        """The scene after ``skip`` frames.
+        """The scene after ``skip`` frames of the chosen actions.
 
         Raises:
           UserError: the joint actions do not fit.
@@ -99,7 +99,7 @@ class AtariPong(Named):
 
 @dataclass(frozen=True)
 class _Plug:
-    """Called, it builds a console with the cartridge in it."""
+    """Factory of emulators with the game loaded; factories compare as values."""
 
     obs: str
     skip: int
@@ -140,11 +140,11 @@ class _Console:
         return list(self._env.agents)
 
     def observation_space(self, agent: str) -> Any:
-        """What an agent sees; the same for both."""
+        """The observation space, the same for both agents."""
         return self._box
 
     def action_space(self, agent: str) -> Any:
-        """What an agent may do: six actions."""
+        """The action space of an agent: six actions."""
         return self._env.action_space(agent)
 
     def reset(self, seed: int) -> tuple[dict[str, ndarray], dict[str, Any]]:
@@ -168,7 +168,7 @@ class _Console:
         return self._seen(shown), total, ended, cut, infos
 
     def _seen(self, shown: dict[str, ndarray]) -> dict[str, ndarray]:
-        """Scaled to 0..1; both agents are shown the same."""
+        """Observations of both agents, which are equal, scaled to [0, 1]."""
         raw = next(iter(shown.values()))
         if not self._gray:
             return dict.fromkeys(shown, raw.astype(np.float32) / 255)

@@ -33,7 +33,7 @@ _OFFERS = 8  # and the offers
 
 
 def vectors() -> Float32[Tensor, "109 3"]:
-    """Actions as a learned model sees them: the offer; accepting is (-1, -1, -1)."""
+    """Actions as inputs of a learned model: the offer; accepting is (-1, -1, -1)."""
     return torch.from_numpy(rules.vectors())
 
 
@@ -55,7 +55,7 @@ class BargainingPosition(Position):
 
 
 class _Tables(NamedTuple):
-    """What a move changes, by row = offers made * 109 + action; the last row: nothing.
+    """Effects of moves, by row = offers made * 109 + action; the last row: no move.
 
     Attributes:
       change: what is added to the mover's information.
@@ -231,7 +231,7 @@ class Bargaining(RealGame):
     def step(
         self, position: Position, action: Moves, where: Where
     ) -> BargainingPosition:
-        """After the movers' actions where asked; other episodes stay as they are.
+        """Positions after the movers' actions where asked; the others as they were.
 
         Actions are not checked: they must be legal where asked and not over.
         """
@@ -298,5 +298,5 @@ def _by_player(uniforms: Float64[Tensor, "S B 8"]) -> Float64[Tensor, "S B 2 4"]
 def _of(
     player: Int64[Tensor, "S B"], values: Float32[Tensor, "S B 2 3"]
 ) -> Float32[Tensor, "S B 3"]:
-    """The entry of one player in each episode."""
+    """The values of one given player in each episode."""
     return torch.where(player.bool()[..., None], values[..., 1, :], values[..., 0, :])

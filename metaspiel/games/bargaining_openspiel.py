@@ -52,7 +52,7 @@ _GAME_TYPE = pyspiel.GameType(
 
 
 class BargainingGame(pyspiel.Game):
-    """OpenSpiel's side of ``metaspiel.games.bargaining.Bargaining``.
+    """The generalised Bargaining game as an OpenSpiel game written in Python.
 
     Parameters of the game: ``discount`` in (0, 1] and ``exponent``, "offers" or
     "offers_before"; they mean what they mean there.
@@ -83,13 +83,13 @@ class BargainingGame(pyspiel.Game):
         super().__init__(_GAME_TYPE, info, params)
 
     def new_initial_state(self) -> "BargainingState":
-        """Before first mover, pool and valuations are drawn."""
+        """The root state, before first mover, pool and valuations are drawn."""
         return BargainingState(self)
 
     def make_py_observer(
         self, iig_obs_type: Any = None, params: dict[str, Any] | None = None
     ) -> "_Observer":
-        """Sees 41 numbers with perfect recall, 11 without.
+        """An observer of 41 numbers with perfect recall, of 11 without.
 
         Raises:
           UserError: the observer is asked for parameters; it has none.
@@ -102,7 +102,7 @@ class BargainingGame(pyspiel.Game):
         return _Observer(iig_obs_type or default)
 
     def max_chance_nodes_in_history(self) -> int:
-        """First mover, pool and the digits of the valuations."""
+        """Number of chance events: first mover, pool and digits of the valuations."""
         return _CHANCE
 
 
@@ -112,7 +112,7 @@ class BargainingState(pyspiel.State):
     Attributes:
       drawn: chance outcomes: first mover, pool, digits of the valuations.
       pool: items of each type; 0 until drawn.
-      valuations: of both players; empty until drawn.
+      valuations: valuations of both players; empty until drawn.
       offers: all offers in order, as their proposers wanted them.
       agreed: the last one was accepted.
     """
@@ -128,7 +128,7 @@ class BargainingState(pyspiel.State):
         self._mover = 0
 
     def current_player(self) -> int:
-        """Who moves, or OpenSpiel's numbers of chance and of the end."""
+        """The player to move, or OpenSpiel's number for chance or a terminal state."""
         if self.agreed or len(self.offers) > ROUNDS:
             return int(pyspiel.PlayerId.TERMINAL)
         return self._mover if self._dealt() else int(pyspiel.PlayerId.CHANCE)
@@ -149,7 +149,7 @@ class BargainingState(pyspiel.State):
         return [*fits, ACCEPT] if self.offers else fits
 
     def chance_outcomes(self) -> list[tuple[int, float]]:
-        """The first mover, then the pool, then one digit at a time; all uniform."""
+        """Outcomes and probabilities of the next chance event: mover, pool or digit."""
         return _OUTCOMES[min(len(self.drawn), 2)]
 
     def _apply_action(self, action: int) -> None:
@@ -207,7 +207,7 @@ class BargainingState(pyspiel.State):
 
 
 class _Observer:
-    """What a player sees, as OpenSpiel asks for it."""
+    """OpenSpiel's observer of what a player sees."""
 
     def __init__(self, kind: Any) -> None:
         self._kind = kind
@@ -248,7 +248,7 @@ class _Observer:
             part[: len(seen[name])] = seen[name]
 
     def string_from(self, state: Any, player: int) -> str:
-        """What a player sees in words."""
+        """What a player observes, in words."""
         seen = self._numbers(state, player)
         words = [f"{name} {seen[name]}" for name in self.dict]
         return " ".join([f"player {player}", *words])

@@ -30,20 +30,20 @@ Exponent = Literal["offers", "offers_before"]
 
 
 def offers() -> Int64[ndarray, "108 3"]:
-    """What the proposer wants, by action: all (0..5)^3 of at most 7 items, in order."""
+    """Items that each offer keeps: all of (0..5)^3 with at most 7 items, in order."""
     wants = [o for o in product(range(6), repeat=ITEMS) if sum(o) <= POOL_SUMS[1]]
     return np.array(wants, dtype=np.int64)
 
 
 def pools() -> Int64[ndarray, "31 3"]:
-    """Every pool, equally likely: at least one item of each type, 5 to 7 in all."""
+    """All pools, equally likely: at least one item of each type, 5 to 7 in all."""
     low, high = POOL_SUMS
     wants = product(range(1, 6), repeat=ITEMS)
     return np.array([c for c in wants if low <= sum(c) <= high], dtype=np.int64)
 
 
 def vectors() -> Float32[ndarray, "109 3"]:
-    """Actions as a learned model sees them: the offer; accepting is (-1, -1, -1)."""
+    """Actions as inputs of a learned model: the offer; accepting is (-1, -1, -1)."""
     accept = np.full((1, ITEMS), -1.0)
     return np.concatenate([offers(), accept]).astype(np.float32)
 
@@ -67,7 +67,7 @@ def factor(
     exponent: Exponent,
     made: Float[ndarray, "*n"] | Int[ndarray, "*n"],
 ) -> Float64[ndarray, "*n"]:
-    """What the payoffs of a deal are multiplied by: discount^t.
+    """The factor by which a deal's payoffs are discounted: discount^t.
 
     Args:
       discount: gamma.

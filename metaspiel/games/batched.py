@@ -109,14 +109,14 @@ class OpenSpielSimulator(RealGame):
 
     @property
     def reads(self) -> str:
-        """What ``inputs`` are: "information state", or "observation" in its absence."""
+        """The kind of ``inputs``: "information state", or else "observation"."""
         kind = _game(self.game).get_type()
         informed = kind.provides_information_state_tensor
         return "information state" if informed else "observation"
 
     @property
     def inputs(self) -> int:
-        """D, numbers in an information state."""
+        """Observation size D."""
         game = _game(self.game)
         if self.reads == "information state":
             return int(game.information_state_tensor_size())
@@ -173,7 +173,7 @@ class OpenSpielSimulator(RealGame):
     def step(
         self, position: Position, action: Moves, where: Where
     ) -> OpenSpielPosition:
-        """After the movers' actions where asked; other episodes stay as they are.
+        """Positions after the movers' actions where asked; the others as they were.
 
         Raises:
           UserError: an action is illegal where asked.
@@ -194,7 +194,7 @@ class OpenSpielSimulator(RealGame):
         return self._settled(replace(old, states=states), at)
 
     def _settled(self, position: OpenSpielPosition, at: ndarray) -> OpenSpielPosition:
-        """Chance resolved in the episodes ``at`` and what is seen of them refreshed."""
+        """Resolves chance in the episodes ``at`` and refreshes their observations."""
         device = position.uniforms.device
         uniforms = position.uniforms[..., 0].cpu().numpy()
         # Tensors of the old position are never written to.
@@ -239,7 +239,7 @@ class OpenSpielSimulator(RealGame):
         )
 
     def _outcome(self, state: Any, uniform: float, event: int) -> int:
-        """What the chance event with this number brings."""
+        """The outcome of a chance event: the quantile at this uniform number."""
         if event == 0 and state.move_number() == 0:
             outcomes, cumulative = _root(self.game)
         else:
@@ -251,7 +251,7 @@ class OpenSpielSimulator(RealGame):
         return outcomes[int(np.searchsorted(cumulative, number, side="right"))]
 
     def instances(self) -> tuple[Float64[Tensor, "K 1"], Float64[Tensor, " K"]]:
-        """All that chance can do: uniform numbers to start from, and probabilities.
+        """All outcomes of chance: the uniform number that starts each, its probability.
 
         For deterministic policies the mean of the returns of these K episodes, weighted
         by the probabilities, is the expected return.

@@ -72,17 +72,17 @@ class Checkers(GridWorld):
 
     @property
     def reference(self) -> Reference:
-        """What learners are measured by."""
+        """Reference returns to compare learners with."""
         return REFERENCE[self.rules]
 
     @property
     def agents(self) -> int:
-        """Two: 0 is sensitive to food, 1 hardly."""
+        """The number of agents: two, of which agent 0 is more sensitive to food."""
         return 2
 
     @property
     def inputs(self) -> int:
-        """D: place, cells and clock; of one agent or of both."""
+        """Observation size D: place, cells and clock, of one agent or of both."""
         one = 2 + 9 * (5 if self.rules == "modern" else 1) + self.clock
         return one * (2 if self.sight == "joint" else 1)
 
@@ -91,7 +91,7 @@ class Checkers(GridWorld):
         return _FIRST, _first_seen(self)
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:
-        """After one move of agent 0, then one of agent 1.
+        """The scene after one move of agent 0, then one of agent 1.
 
         Raises:
           UserError: the joint actions have another shape or kind than the game's.
@@ -134,7 +134,7 @@ REFERENCE = {
         optimum=41.26, plan=_PLAN, attained=41.26, waiting=-2.0, uniform=-1.98
     ),
 }
-"""Per rules; sight and clock change nothing.
+"""Reference returns by rules; sight and clock change nothing.
 
 ``optimum`` comes from an exact search: agent 0 eats the nine apples, agent 1 three
 lemons, in 37 steps. In ``plan`` neither agent answers one observation by two actions,
@@ -147,13 +147,13 @@ _FIRST = FOOD << 2 * _BITS | STARTS[1] << _BITS | STARTS[0]
 
 
 class _Tables(NamedTuple):
-    """Rules as look-ups; P = 1024 pairs of cells, 5 bits each, some of them no cell.
+    """Look-up tables of the rules, by pair of cells: P = 1024, 5 bits for each cell.
 
     Attributes:
       moved: for each agent, the pair after its move, at pair * 5 + action.
-      bits: of food, in the cell of each agent.
+      bits: bits of food, in the cell of each agent.
       pay: each agent's reward if its cell has food.
-      around: what each agent sees but the food, at the pair.
+      around: observations of all but the food, by pair.
       food: what an agent sees of the food, at its cell * 512 + the nine bits of the
         columns around it.
     """
@@ -166,7 +166,7 @@ class _Tables(NamedTuple):
 
 
 def _cells() -> Int64[ndarray, "P 2"]:
-    """The agents' cells in every pair; codes that are no cell stand for the last."""
+    """The agents' cells by pair; codes that are no cell count as the last cell."""
     pairs = np.arange(_PAIR + 1)
     return np.stack([pairs & 31, pairs >> _BITS], 1).clip(max=CELLS - 1)
 
@@ -198,14 +198,14 @@ def _tables(rules: str) -> _Tables:
 
 
 def _codes(rules: str) -> Float32[ndarray, "4 K"]:
-    """What a cell shows: lemon, apple, agent 0, agent 1."""
+    """The content of a cell as agents see it: lemon, apple, agent 0, agent 1."""
     if rules == "legacy":
         return np.array([[1], [2], [3], [3]], np.float32)
     return np.eye(4, 5, dtype=np.float32)
 
 
 def _around(rules: str, cells: Int64[ndarray, "P 2"]) -> Float32[ndarray, "P 2 D"]:
-    """Place and agents as each agent sees them."""
+    """Each agent's observation of its place and of the agents around it."""
     codes = _codes(rules)
     grid = np.zeros((len(cells), 2, 3, 3, codes.shape[1]), np.float32)
     pairs = np.arange(len(cells))
@@ -239,7 +239,7 @@ def _seen(
     left: Int64[ndarray, " B"],
     count: Int64[ndarray, " B"],
 ) -> Float32[ndarray, "B 2 D"]:
-    """What each agent sees."""
+    """The observations of both agents."""
     tables = _tables(game.rules)
     cells = np.stack([pair & 31, pair >> _BITS], 1)
     # One empty column to the left of the grid, so that no shift is negative.

@@ -1,4 +1,4 @@
-"""What games of other packages have in common: the extra, and inner state."""
+"""Support for games of optional packages: missing extras and pooled simulators."""
 
 import importlib
 import weakref
@@ -19,7 +19,7 @@ def need(where: str, extra: str, *modules: str) -> None:
     """Says which extra of this package to install when a module is missing.
 
     Args:
-      where: what asks, as the error begins.
+      where: what asks, at the beginning of the error.
       extra: name of the extra in ``setup.py``.
       modules: what has to be importable.
 
@@ -37,7 +37,7 @@ def need(where: str, extra: str, *modules: str) -> None:
 
 
 class Team:
-    """Simulators lent to one batch of episodes; built once, used again afterwards.
+    """Stateful simulators that one batch of episodes holds, pooled for later batches.
 
     Simulators whose state cannot be copied cheaply play one episode after the other.
     When nobody holds the team any more its members are free for the next one. A
@@ -59,12 +59,12 @@ class Team:
 
 @cache
 def _free(make: Callable[[], Any]) -> list[Any]:
-    """The members that nobody uses."""
+    """Simulators made by ``make`` that no batch holds."""
     return []
 
 
 def seed_of(uniform: float) -> int:
-    """A seed from the number an episode starts with; fits 32 bits, sign included."""
+    """A simulator's seed from an episode's uniform number; fits a signed 32-bit int."""
     return int(uniform * 2**31)
 
 

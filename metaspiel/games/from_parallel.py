@@ -24,7 +24,7 @@ except ImportError as error:
 
 @dataclass(frozen=True, kw_only=True)
 class _Facts:
-    """What every environment of a kind has in common."""
+    """Agents and spaces that all instances of an environment have in common."""
 
     agents: tuple[str, ...]
     inputs: int
@@ -70,12 +70,12 @@ class FromParallel(Lent):
 
     @property
     def inputs(self) -> int:
-        """D, numbers in an agent's flattened observation."""
+        """Observation size D, flattened."""
         return self._facts().inputs
 
     @property
     def actions(self) -> Discrete | Continuous:
-        """What an agent may do."""
+        """The action space of one agent."""
         return self._facts().actions
 
     def team(self, size: int) -> Team:

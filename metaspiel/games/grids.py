@@ -1,4 +1,4 @@
-"""What the grid worlds of ma-gym have in common: moves, clocks, new episodes.
+"""Shared parts of ma-gym's grid worlds: moves, clocks, new episodes.
 
 Both worlds are deterministic and small enough for tables, so that a step of B episodes
 is a handful of look-ups. The rules are those of ma-gym (Koul, 2019), from which nothing
@@ -25,14 +25,14 @@ ACTIONS = Discrete(len(MOVES))
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Team returns of one episode to measure a learner by; rewards are not discounted.
+    """Team returns of one episode to compare learners with; not discounted.
 
     Attributes:
       optimum: the most that any joint plan can have, by exact search.
       plan: one joint action per step, a digit per agent, that has it.
       attained: the most that agents are known to reach who know nothing but what
         they now see: a lower bound of their best; None where none is known.
-      waiting: what agents have who never move.
+      waiting: return of agents that never move.
       uniform: expected with uniformly random actions.
     """
 

@@ -120,14 +120,14 @@ class Judged(MarkovGame, Protocol):
 
     @property
     def situations(self) -> Float32[ndarray, "K D"]:
-        """Every observation there is; all agents see the same."""
+        """All possible observations; all agents see the same."""
 
     def exploitability(self, policies: Float64[ndarray, "N K A"]) -> float:
         """Sum over agents of what a best response gains (NashConv)."""
 
 
 def joint_action(game: MarkovGame, batch: int, actions: ndarray) -> ndarray:
-    """The actions, checked; for the first line of a game's ``step``.
+    """Checks the joint actions that a game's ``step`` is given and returns them.
 
     Raises:
       UserError: their shape or type is wrong, or an action does not exist.

@@ -116,7 +116,7 @@ class MiniPong(Named):
         )
 
     def step(self, scene: PongScene, actions: ndarray) -> PongScene:
-        """The paddles move, then the ball; episodes that are over stay as they are.
+        """The scene after paddles and ball moved; finished episodes stay as they are.
 
         Raises:
           UserError: the joint actions do not fit.
@@ -184,13 +184,13 @@ class MiniPong(Named):
 
 
 def tracker(observations: Float32[ndarray, "*B 8"]) -> Int64[ndarray, "*B"]:
-    """A scripted opponent to compare with: it follows the height of the ball.
+    """A scripted opponent that follows the height of the ball.
 
     It wins nearly all points against random play, hardly ever ends a rally with
     itself, and loses to an agent that returns the ball with the end of its paddle.
 
     Args:
-      observations: of one agent or of several.
+      observations: observations of one agent or of several.
     """
     ahead = observations[..., 3] - observations[..., 0]
     near = np.abs(ahead) <= _PADDLE / 2

@@ -20,10 +20,10 @@ from metaspiel.nfg.errors import UserError
 
 @dataclass(frozen=True)
 class _Task:
-    """A task of Gymnasium; called, it builds a simulator.
+    """Factory of simulators of one of Gymnasium's tasks.
 
     Attributes:
-      env: Gymnasium's name.
+      env: Gymnasium's name of the task.
       inputs: D, numbers in the state shown.
       order: the torques in the order in which they are dealt out.
     """
@@ -72,12 +72,12 @@ class _Robot(Lent, Named):
 
     @property
     def inputs(self) -> int:
-        """D, numbers in the robot's state."""
+        """Observation size D: the robot's state."""
         return self.task.inputs
 
     @property
     def actions(self) -> Continuous:
-        """The torques of one agent, in units of the largest allowed."""
+        """The action space of one agent: torques in units of the largest allowed."""
         return Continuous(len(self.task.order) // self.agents)
 
     def team(self, size: int) -> Team:

@@ -40,7 +40,7 @@ def load(name: str, players: int | None = None) -> Any:
 
 
 def _loaded(name: str, players: int | None) -> Any:
-    """An OpenSpiel game as it is, or one sentence why not."""
+    """Loads an OpenSpiel game; a failure becomes a ``UserError`` of one sentence."""
     where = "load()"
     short = name.split("(", 1)[0].strip()
     known = pyspiel.registered_names()
@@ -94,7 +94,7 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """OpenSpiel's C++ side prints its errors as well as raising them."""
+    """Context without the messages that OpenSpiel's C++ prints besides its errors."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
@@ -241,7 +241,7 @@ def from_openspiel(
       game: the turn-based ``pyspiel.Game`` that ``form`` was built from.
       policy: anything with ``action_probabilities(state)``, such as
         ``open_spiel.python.policy.TabularPolicy`` or ``pyspiel.TabularPolicy``.
-      player: whose behaviour.
+      player: player whose behaviour is read.
     """
     tree = form.trees[player]
     behaviour = np.zeros(tree.sequences)

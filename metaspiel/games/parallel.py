@@ -1,4 +1,4 @@
-"""Our games for users of PettingZoo and Gymnasium; ``from_parallel`` is the way back.
+"""Our games as environments of PettingZoo and Gymnasium; inverse: ``from_parallel``.
 
 Needs the extra ``envs``.
 """
@@ -31,7 +31,7 @@ class ParallelWorld(ParallelEnv):
 
     Args:
       game: any Markov game.
-      seed: of the episodes until ``reset`` is given another one.
+      seed: seed of the episodes until ``reset`` is given another one.
     """
 
     def __init__(self, game: MarkovGame, seed: int = 0) -> None:
@@ -47,11 +47,11 @@ class ParallelWorld(ParallelEnv):
         self._scene: Any = None
 
     def observation_space(self, agent: str) -> Any:
-        """What an agent sees: a box of D numbers."""
+        """The observation space of one agent: a box of D numbers."""
         return self.observation_spaces[agent]
 
     def action_space(self, agent: str) -> Any:
-        """What an agent may do."""
+        """The action space of one agent."""
         return self.action_spaces[agent]
 
     def reset(
@@ -109,7 +109,7 @@ class VectorWorld(VectorEnv):
     Args:
       game: any Markov game.
       num_envs: B.
-      seed: of the episodes until ``reset`` is given another one.
+      seed: seed of the episodes until ``reset`` is given another one.
     """
 
     def __init__(self, game: MarkovGame, num_envs: int, seed: int = 0) -> None:
@@ -175,7 +175,7 @@ def _seen(game: MarkovGame, before: tuple[int, ...]) -> Any:
 
 
 def _acts(game: MarkovGame, before: tuple[int, ...]) -> Any:
-    """The actions of one agent, or of all together when ``before`` is [N]."""
+    """Gymnasium's space of one agent's actions, or of joint actions for [N]."""
     kind = game.actions
     if isinstance(kind, Continuous):
         return spaces.Box(-1.0, 1.0, (*before, kind.size), np.float32)

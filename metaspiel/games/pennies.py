@@ -1,4 +1,4 @@
-"""Matching pennies played several times: conflict whose every number is known exactly.
+"""Matching pennies played several times: a game of conflict with exact solutions.
 
 A Markov game of our own. With one state and one step it is the matching pennies of the
 textbooks (two agents), or the cyclic game of Jordan, "Three Problems in Learning
@@ -79,7 +79,7 @@ class Pennies(Named):
 
     @property
     def situations(self) -> Float32[ndarray, "K K"]:
-        """What is seen in each situation."""
+        """The observation of each situation."""
         return np.eye(self.inputs, dtype=np.float32)
 
     def start(self, uniforms: Uniforms) -> PenniesScene:
@@ -102,7 +102,7 @@ class Pennies(Named):
         )
 
     def step(self, scene: PenniesScene, actions: ndarray) -> PenniesScene:
-        """All pennies are shown; episodes that are over stay so and pay nothing.
+        """The scene after all pennies are shown; finished episodes pay nothing.
 
         Raises:
           UserError: the joint actions do not fit.
@@ -209,7 +209,7 @@ class Pennies(Named):
         return policies
 
     def _induct(self, worth: Callable[[int, ndarray], ndarray]) -> ndarray:
-        """Values [S, N] of the first step; ``worth`` maps [S, 2^N, N] to [S, N]."""
+        """Values [S, N] at step 0; ``worth`` reduces [S, 2^N, N] to [S, N] at each."""
         joint = self._joint()
         states = np.repeat(np.arange(self.states), len(joint))
         shown = np.tile(joint, (self.states, 1))
@@ -222,7 +222,7 @@ class Pennies(Named):
         return value
 
     def _joint(self) -> ndarray:
-        """All joint actions [2^N, N], the last agent's turning fastest."""
+        """All joint actions [2^N, N]; the last agent's action varies fastest."""
         return np.indices((2,) * self.agents).reshape(self.agents, -1).T
 
     def _rewards(self, states: ndarray, shown: ndarray) -> ndarray:
@@ -266,7 +266,7 @@ class Pennies(Named):
 
 
 def _solve(stage: ndarray) -> tuple[ndarray, ndarray]:
-    """Optimal mixtures of a 2x2 zero-sum game [rows, columns], paid to the rows."""
+    """Maximin mixtures of 2x2 zero-sum games [rows, columns], payoffs to the rows."""
     floors, ceilings = stage.min(1), stage.max(0)
     if floors.max() >= ceilings.min():  # a saddle point
         pure = np.eye(2)

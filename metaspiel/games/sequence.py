@@ -62,7 +62,7 @@ class SequenceForm:
 
     @cached_property
     def noise(self) -> float:
-        """Expected payoffs and gains below this are rounding, and written as 0."""
+        """The threshold below which payoffs and gains are rounding and written as 0."""
         return 1e-12 * float(np.abs(self.payoffs).sum(axis=1).max())
 
     @cached_property
@@ -87,7 +87,7 @@ class SequenceForm:
         """Value at each of the player's sequences against M mixtures of co-players.
 
         Args:
-          player: whose values.
+          player: player whose values are computed.
           plans: pools of all players (the player's own is not read).
           co_play: ``[M, *co-players' pool sizes]`` weights of co-players' profiles,
             correlated or not; they need not sum to one.
@@ -199,7 +199,7 @@ class SequenceForm:
 def group(
     ends: Int64[ndarray, "K Z"],
 ) -> tuple[Int64[ndarray, " Y"], Int64[ndarray, " Z"]]:
-    """Columns of ``ends`` that are alike: one example of each kind, kind of each."""
+    """Groups equal columns of ``ends``: one column of each group, group of each."""
     index, kind = np.zeros(1, dtype=np.int64), np.zeros(ends.shape[1], dtype=np.int64)
     for row in ends:  # kinds stay below Z, so no product of sizes can overflow
         code = kind * (int(row.max()) + 1) + row

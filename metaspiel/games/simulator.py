@@ -1,4 +1,4 @@
-"""Batched simulators: what a learner and a sampled evaluator play.
+"""Batched simulators: the games that learners and sampled evaluators play.
 
 S independent trials of B episodes each are played at once: every tensor begins with
 ``[S, B]``. A trial may have parameters of its own (a learned model); what happens in it
@@ -92,7 +92,7 @@ class Simulator(Protocol):
         """
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B E N"]:
-        """What each ensemble member says the finished episodes pay."""
+        """Payoffs of the finished episodes according to each ensemble member."""
 
     def together(self, others: Sequence[Any]) -> Any:
         """One simulator for S trials: this one's, then the others', of its type."""
@@ -119,7 +119,7 @@ class RealGame:
     ensemble: ClassVar[int] = 1
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 N"]:
-        """The returns."""
+        """Outcomes of the only member of the ensemble: the returns."""
         return position.returns[..., None, :]
 
     def together(self: T, others: Sequence[T]) -> T:

@@ -81,7 +81,7 @@ class Switch(GridWorld):
 
     @property
     def reference(self) -> Reference:
-        """What learners are measured by; sight and clock change ``attained`` only.
+        """Reference returns for learners; sight and clock change ``attained`` only.
 
         With a clock every agent can play its part of the optimal plan by heart; who
         sees all places can play the optimal policy.
@@ -96,7 +96,7 @@ class Switch(GridWorld):
 
     @property
     def inputs(self) -> int:
-        """D: row and column from 0 to 1, the clock; of one agent or of all."""
+        """Observation size D: place and clock, of one agent or of all."""
         return (2 + self.clock) * (self.agents if self.sight == "joint" else 1)
 
     def first(self) -> tuple[int, Float32[ndarray, "N D"]]:
@@ -105,7 +105,7 @@ class Switch(GridWorld):
         return first, _sights(self)[first]
 
     def step(self, scene: GridScene, actions: ndarray) -> GridScene:
-        """After one move of every agent, in the order of their index.
+        """The scene after one move of every agent, in the order of their index.
 
         Raises:
           UserError: the joint actions have another shape or kind than the game's.
@@ -164,7 +164,7 @@ REFERENCE = {
     )
     for (agents, rules), (optimum, attained, uniform) in _RETURNS.items()
 }
-"""Per number of agents and rules, without phantoms.
+"""Reference returns by number of agents and rules, without phantoms.
 
 ``optimum`` and ``plan`` come from dynamic programming over all joint places (32760 with
 four agents), ``uniform`` from the same recursion with means in place of maxima.
@@ -178,11 +178,11 @@ PHANTOMS = {
     (2, "legacy"): (7.29, -9.2238529),
     (3, "legacy"): (8.74, -14.2624356),
 }
-"""``attained`` and ``uniform`` where phantoms stand; all else is as without them."""
+"""``attained`` and ``uniform`` of games with phantoms; all else is unchanged."""
 
 
 class _Tables(NamedTuple):
-    """Rules as look-ups; S = 16^N states, 4 bits for the place of an agent.
+    """Look-up tables of the rules, by state: S = 16^N, 4 bits for an agent's place.
 
     Attributes:
       moved: for each agent, the state after its move, at state * 5 + action.
@@ -201,7 +201,7 @@ def _first(agents: int) -> int:
 
 
 def _places(agents: int) -> Int64[ndarray, "N S"]:
-    """Every agent's place in every state; the code 15 stands for no cell at all."""
+    """Every agent's place in every state; the code 15 is no cell."""
     states = np.arange(1 << _BITS * agents, dtype=np.int64)
     shifts = _BITS * np.arange(agents, dtype=np.int64)
     return states >> shifts[:, None] & 15
@@ -242,7 +242,7 @@ def _sights(game: Switch) -> Float32[ndarray, "S N D"]:
 
 @cache
 def _seen(agents: int, joint: bool, clock: bool) -> Float32[ndarray, "S N D"]:
-    """Observations of every state, 0 where the clock goes."""
+    """Observations in every state, with 0 in the place of the clock."""
     cells = [
         [round(row / (ROWS - 1), 2), round(column / (COLUMNS - 1), 2)] + [0.0] * clock
         for row, column in (*CELLS, (0, 0))

@@ -56,7 +56,7 @@ class Treeplex:
 
     @cached_property
     def _passes(self) -> list[tuple[ndarray, ndarray, ndarray, int, int]]:
-        """Starts, groups of equal parents, their sequence and range, for each depth."""
+        """Index arrays of the bottom-up pass over each depth's information sets."""
         passes = []
         for i, j in zip(self.levels[:-1], self.levels[1:], strict=True):
             begin, end = int(self.first[i]), int(self.first[j])
@@ -67,7 +67,7 @@ class Treeplex:
         return passes
 
     def uniform(self) -> Float64[ndarray, " S"]:
-        """The behaviour that plays every legal action alike."""
+        """The behaviour that plays all legal actions with equal probability."""
         sizes = np.diff(self.first)
         return np.concatenate([[1.0], np.repeat(1.0 / sizes, sizes)])
 
@@ -99,7 +99,7 @@ class Treeplex:
         tie_break: TieBreak = "first",
         rng: np.random.Generator | None = None,
     ) -> tuple[Float64[ndarray, " M"], Float64[ndarray, "M S"]]:
-        """One bottom-up pass for M problems at once.
+        """Best responses to M value vectors at once, in one bottom-up pass.
 
         Args:
           values: for each problem, the value realised at the terminals whose last own

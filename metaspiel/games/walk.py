@@ -26,7 +26,7 @@ class _Player:
         self.histories: list[tuple[int, ...]] = []
 
     def sequences(self, own: int, name: str, legal: list[int], state: Any) -> range:
-        """Sequences of the information set (own sequence, name), new or known."""
+        """Sequences of the information set (own sequence, name), added if it is new."""
         key = (own, name)
         number = self.index.get(key)
         if number is None:
@@ -44,7 +44,7 @@ class _Player:
         return range(self.first[number], self.first[number + 1])
 
     def ordered(self) -> tuple[Treeplex, np.ndarray, int]:
-        """The treeplex by depth, the new number of each sequence, splits."""
+        """Treeplex by depth, new number of each sequence, count of split sets."""
         parent = np.array(self.parent, dtype=np.int64)
         first = np.array(self.first, dtype=np.int64)
         sizes = np.diff(first)

@@ -34,13 +34,13 @@ class Categorical:
     def cells(
         self, index: Int64[Tensor, "N M"], actions: Int64[Tensor, "N M"]
     ) -> Int64[Tensor, "N M"]:
-        """Which entry of ``table`` each of M samples is: its observation and action."""
+        """Index in ``table`` of each of M samples: its observation and action."""
         return index * self.logs.shape[2] + actions
 
     def table(
         self, index: Int64[Tensor, "N M"], actions: Int64[Tensor, "N M"]
     ) -> Float32[Tensor, "N C"]:
-        """Log-probabilities of all C = U * A things that can be done."""
+        """Log-probabilities of all C = U * A pairs of an observation and an action."""
         return self.logs.flatten(1)
 
     def entropy(self) -> Float32[Tensor, "N U"]:
@@ -63,8 +63,8 @@ class Gaussian:
     """Normal distributions of K independent numbers.
 
     Attributes:
-      mean: of each agent at each of U observations.
-      log_deviation: of each agent, at every observation.
+      mean: means of each agent at each of U observations.
+      log_deviation: log-deviations of each agent, at every observation.
     """
 
     mean: Float32[Tensor, "N U K"]
@@ -73,7 +73,7 @@ class Gaussian:
     def cells(
         self, index: Int64[Tensor, "N M"], actions: Float32[Tensor, "N M K"]
     ) -> Int64[Tensor, "N M"]:
-        """Which entry of ``table`` each of M samples is: its own."""
+        """Index in ``table`` of each of M samples: its own."""
         return torch.arange(index.shape[1]).expand_as(index)
 
     def table(
@@ -105,7 +105,7 @@ class Gaussian:
 
 @runtime_checkable
 class Distribution(Protocol):
-    """What both kinds can do.
+    """Protocol of the distributions over actions, categorical or Gaussian.
 
     Samples that took the same action at the same observation are one cell of a table:
     what an update says of them, it says once.
@@ -114,12 +114,12 @@ class Distribution(Protocol):
     def cells(
         self, index: Int64[Tensor, "N M"], actions: Tensor
     ) -> Int64[Tensor, "N M"]:
-        """Which entry of ``table`` each of M samples is."""
+        """Index in ``table`` of each of M samples."""
 
     def table(
         self, index: Int64[Tensor, "N M"], actions: Tensor
     ) -> Float32[Tensor, "N C"]:
-        """Log-probabilities of C cells."""
+        """Log-probabilities of C cells, which are pairs of observation and action."""
 
     def entropy(self) -> Float32[Tensor, "N U"]:
         """The entropy of each agent at each observation, in nats."""
@@ -133,10 +133,10 @@ class Distribution(Protocol):
 
 @dataclass(frozen=True)
 class Policies:
-    """What turns weights and observations into distributions.
+    """A map from network weights and observations to distributions over actions.
 
     Attributes:
-      network: of each agent; its outputs are logits, or the means of K numbers.
+      network: network of each agent; its outputs are logits, or the means of K numbers.
       actions: what an agent may do.
     """
 
@@ -145,7 +145,7 @@ class Policies:
 
     @property
     def size(self) -> int:
-        """P, numbers in one agent's vector."""
+        """P, the length of one agent's weight vector."""
         return self.network.size + self._deviations
 
     @property
@@ -170,13 +170,13 @@ class Policies:
     def at(
         self, weights: Float32[Tensor, "N P"], observations: Float32[Tensor, "N U D"]
     ) -> Distribution:
-        """The distributions of N agents at U observations each."""
+        """The action distributions of N agents at U observations each."""
         return self.bound(weights)(observations)
 
     def bound(
         self, weights: Float32[Tensor, "N P"]
     ) -> Callable[[Float32[Tensor, "N U D"]], Distribution]:
-        """The agents with these weights, to be asked more than once."""
+        """The policies with fixed weights, as a function of observations."""
         views, forward = layers(self.network, weights), self.network.forward
         if isinstance(self.actions, Discrete):
             return lambda seen: Categorical(forward(views, seen).log_softmax(2))

@@ -1,4 +1,4 @@
-"""Generalised advantage estimation and what a critic should say."""
+"""Generalised advantage estimation and the targets of critics."""
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -18,12 +18,12 @@ def advantages(
     ``delta_t = r_t + gamma V_{t+1} - V_t`` (Schulman et al. 2016).
 
     Args:
-      rewards: of each step.
+      rewards: rewards of each step.
       values: V of the observation before it.
       after: V of the observation after it where it is the last of its episode or of
         the batch (0 where nothing follows); not read elsewhere.
       last: the step is the last of its episode or of the batch.
-      gamma: discount.
+      gamma: discount factor.
       lam: weight of longer estimates.
     """
     follows = np.concatenate([values[1:], after[-1:]])
@@ -38,12 +38,12 @@ def targets(
     last: Bool[ndarray, "T B"],
     gamma: float,
 ) -> Float64[ndarray, "T B N"]:
-    """Discounted rewards to come, bootstrapped by ``after`` at the last step."""
+    """Discounted returns, bootstrapped by ``after`` at the last step."""
     return _sums(rewards, last[:, :, None], after, gamma)
 
 
 def _sums(each: ndarray, ends: ndarray, after: ndarray, discount: float) -> ndarray:
-    """``x_t + discount * (following sum, or what comes after the last step)``."""
+    """Discounted sums within episodes, bootstrapped by ``after`` at the last step."""
     sums = np.empty_like(each)
     following = np.zeros_like(each[0])
     for t in range(len(each) - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""What N agents learn: stacked weights and the state of their optimisers."""
+"""Learners of N agents: stacked weights and the state of their optimisers."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Trainable:
     """Weights of N networks with Adam's state; a value, updates make a new one.
 
     Attributes:
-      weights: of each agent.
+      weights: weights of each agent.
       mean, square: Adam's moments.
       count: Adam's steps so far.
     """
@@ -26,7 +26,7 @@ class Trainable:
 
     @classmethod
     def fresh(cls, weights: Float32[Tensor, "N P"]) -> "Trainable":
-        """These weights, and an optimiser that has seen nothing."""
+        """A learner with these weights and a fresh optimiser."""
         blank = torch.zeros_like(weights)
         return cls(weights, blank, blank.clone(), torch.zeros(len(weights)))
 
@@ -42,7 +42,7 @@ class Trainable:
     def adam(
         self, gradient: Float32[Tensor, "N P"], who: list[int], rate: float
     ) -> None:
-        """One step of some agents, in place."""
+        """One Adam step of some agents, in place."""
         self.count[who] += 1
         weights, *moments = ([part[i] for i in who] for part in self.parts)
         fused_adam(weights, [gradient[i] for i in who], moments, rate)

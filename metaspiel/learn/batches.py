@@ -1,4 +1,4 @@
-"""A roll-out made ready to learn from: advantages, targets, and who played it."""
+"""Roll-outs prepared for learning: advantages, targets and old probabilities."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,17 +16,17 @@ from metaspiel.learn.rollout import Rollout
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Batch:
-    """What an iteration learns from: M samples over U observations of each agent.
+    """The samples of an iteration: M samples over U observations of each agent.
 
     Attributes:
       seen: the observations.
-      index: which of them each sample was taken at.
+      index: position in ``seen`` of each sample's observation.
       share: fraction of the samples taken at each observation.
-      actions: of each sample.
+      actions: actions of each sample.
       old: the distributions that played.
-      value_old: what the critic said of each sample.
+      value_old: the critic's value of each sample before the update.
       advantage: normalised to mean 0 and deviation 1 over the whole batch.
-      target: what the critic should say.
+      target: the critic's target.
     """
 
     seen: Float32[Tensor, "N U D"]
@@ -46,15 +46,15 @@ class Batch:
 
     @property
     def cells(self) -> Int64[Tensor, "N M"]:
-        """Which entry of ``table`` each sample is."""
+        """Index in ``table`` of each sample."""
         return self.old.cells(self.index, self.actions)
 
     def table(self, policies: Distribution) -> Float32[Tensor, "N C"]:
-        """What policies, at the observations seen, say of everything that was done."""
+        """Log-probabilities that ``policies`` give to each cell of the batch."""
         return policies.table(self.index, self.actions)
 
     def log_ratios(self, policies: Distribution) -> Float32[Tensor, "N M"]:
-        """Logarithms of the samples' probabilities over those that played."""
+        """Log-ratios of the samples' probabilities: ``policies`` to old policies."""
         apart = self.table(policies) - self.table(self.old)
         return apart.gather(1, self.cells)
 
@@ -85,17 +85,17 @@ def prepare(
     value_target: Literal["to_go", "gae"],
     bootstrap_limits: bool,
 ) -> Batch:
-    """Advantages and targets of a roll-out, and what its players thought of it.
+    """Advantages, targets and behaviour log-probabilities of a roll-out.
 
     Args:
-      rollout: what was played.
+      rollout: the roll-out.
       old: distributions of the players at the observations it has seen.
-      values: of the critics there.
+      values: the critics' values at these observations.
       reward: each agent's own, or the sum over agents for all.
-      gamma: discount.
+      gamma: discount factor.
       lam: lambda of the advantages.
       value_target: "to_go" or "gae", see ``PPO``.
-      bootstrap_limits: see ``PPO``.
+      bootstrap_limits: as in ``PPO``.
     """
     rewards = rollout.rewards
     if reward == "team":
@@ -130,7 +130,7 @@ def prepare(
 def _spread(
     values: Tensor, index: Tensor, shape: tuple[int, ...]
 ) -> Float64[ndarray, "T B N"]:
-    """The values of all samples, step by step."""
+    """Critic values of all samples, step by step."""
     every: ndarray = values.gather(1, index).T.double().numpy().reshape(shape)
     return every
 

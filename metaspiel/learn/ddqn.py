@@ -40,7 +40,7 @@ def train(tasks: Sequence[Task]) -> list[Learned]:
 
 
 class _Training:
-    """The state of S trainings in step."""
+    """The state of S trainings in lockstep."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         first = tasks[0]
@@ -120,7 +120,7 @@ class _Training:
     def _settle(
         self, position: Position, closed: Tensor
     ) -> tuple[Position, Tensor, Tensor]:
-        """Plays on until every learner is to move; what that paid and if it went on.
+        """Plays until all learners are to move: positions, rewards and discounts.
 
         Only the first end after a decision pays for it: a game can end again before
         the learner has its next turn. ``closed`` says where there was no decision.
@@ -189,7 +189,7 @@ class _Training:
         return action
 
     def _learn(self, number: int) -> list[Tensor]:
-        """The updates of a round."""
+        """The gradient steps of a round."""
         settings = self.settings
         if self.replay.size < settings.minimum:
             return []

@@ -23,11 +23,11 @@ from metaspiel.nfg.errors import UserError
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """All that chance can do, where that is a short list.
+    """All outcomes of chance in a game that has few.
 
     Attributes:
       uniforms: the numbers that start each of M instances.
-      weights: their probabilities.
+      weights: probabilities of the instances.
     """
 
     uniforms: Float64[ndarray, "M draws"]
@@ -51,19 +51,19 @@ class Instances:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Matches:
-    """Profiles to be played.
+    """Profiles to be played, and how.
 
     Attributes:
-      simulator: where.
-      network: of the policies.
+      simulator: the game to play in.
+      network: network of the policies.
       pools: policies of every player.
       profiles: for each of C profiles, in each of M episodes, which policy of its pool
         each player plays. A pure profile repeats itself; a mixed one is drawn.
-      seed: of the episodes.
-      habit: what all players fall back on.
+      seed: seed of the episodes.
+      habit: behaviour that all players fall back on.
       instances: every instance is played, once; exact, since only greedy policies may.
       rows: episodes played at a time; it bounds memory.
-      device: of torch.
+      device: torch device.
     """
 
     simulator: Simulator
@@ -164,7 +164,7 @@ def _play(match: Matches) -> Scores:
 
 
 def _require_greedy(match: Matches) -> None:
-    """What policies draw by chance is no part of the instances."""
+    """Raises a ``UserError`` unless all policies that play instances are greedy."""
     greedy = [
         pool.greedy[match.profiles[:, :, player]].all()
         for player, pool in enumerate(match.pools)
@@ -185,8 +185,8 @@ def moves(
     """Plays all episodes to their end, a move of each at a time.
 
     Args:
-      sim: where.
-      bank: of the policies.
+      sim: the game to play in.
+      bank: bank of the policies.
       profiles: whom the bank plays in each seat, as it numbers them.
       uniforms: what starts each of the M episodes, then two numbers a move.
 

@@ -52,7 +52,7 @@ class Captured:
     ``copy_target`` and ``Stack.load`` write in place.
 
     Attributes:
-      learner: whose updates these are; engine "written".
+      learner: the learner to update; its engine is "written".
     """
 
     def __init__(self, learner: StackedDDQN, capture: Capture = on_cuda) -> None:
@@ -71,7 +71,7 @@ class Captured:
         return losses.clone()  # the next replay writes over them
 
     def _record(self, batches: Batches) -> tuple[Batches, Replay, Tensor]:
-        """A graph of these sizes; the learner is as it was before."""
+        """Captures a graph for these sizes and leaves the learner unchanged."""
         held = Batches(**{name: part.clone() for name, part in vars(batches).items()})
         adam = self.learner.adam
         state = (self.learner.online.flat, adam.mean, adam.square, adam.steps)

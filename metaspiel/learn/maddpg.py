@@ -29,23 +29,23 @@ from metaspiel.nfg.errors import UserError, at_least, share
 
 @dataclass(frozen=True, kw_only=True)
 class MADDPG(Schedule):
-    """Hyper-parameters; those of MATRL's baseline where it says them.
+    """Hyper-parameters of MADDPG; defaults as far as known are MATRL's baseline.
 
-    It says two layers of 300 units, rate 0.001, minibatches of 100, 10 000 steps before
-    learning and an update every 100 steps. Lowe et al. make one gradient step then; the
-    default here is more, since one learns little in the budgets of these games. The
-    rest is not said.
+    MATRL says two layers of 300 units, rate 0.001, minibatches of 100, 10 000 steps
+    before learning and an update every 100 steps. Lowe et al. make one gradient step
+    then; the default here is more, since one learns little in the budgets of these
+    games. The rest is not said.
 
     Attributes:
-      every: see ``Schedule``.
-      updates: see ``Schedule``.
-      minibatch: see ``Schedule``.
+      every: as in ``Schedule``.
+      updates: as in ``Schedule``.
+      minibatch: as in ``Schedule``.
       warm: see ``Schedule``; until then actions are uniformly random.
-      rate: of both Adams.
+      rate: Adam's learning rate of actors and critics.
       width: units of both hidden layers of all networks.
       polyak: share of the target networks that stays in an update.
       noise: deviation of exploration, for continuous actions.
-      temperature: of the softmax, for discrete actions.
+      temperature: temperature of the softmax, for discrete actions.
       shrink: weight of the squared outputs of actors, which keeps them from saturating.
     """
 
@@ -75,7 +75,7 @@ save, load = replay_run.save, replay_run.load
 
 
 def start(game: MarkovGame, settings: MADDPG, seed: int) -> ReplayRun:
-    """Agents that have learned nothing."""
+    """The state before the first iteration, with untrained agents."""
     weights = _Nets(game, settings).initial(seed)
     return replay_run.start(game, settings.capacity, seed, weights)
 
@@ -83,7 +83,7 @@ def start(game: MarkovGame, settings: MADDPG, seed: int) -> ReplayRun:
 def step(
     game: MarkovGame, settings: MADDPG, state: ReplayRun
 ) -> tuple[ReplayRun, dict[str, Any]]:
-    """One iteration; the next state, and its metrics as JSON can hold them.
+    """Runs one iteration; returns the next state and its metrics as JSON can hold them.
 
     Of the agents after it, without exploration (the mode of discrete policies):
     ``returns``, the mean team return, ``returns_own`` and ``length``. ``loss`` is that
@@ -99,7 +99,7 @@ def step(
 
 
 class _Nets:
-    """How N actors and N critics lie in one vector."""
+    """Layout of N actors and N critics in one flat vector."""
 
     def __init__(self, game: MarkovGame, settings: MADDPG) -> None:
         self.agents, self.discrete = game.agents, isinstance(game.actions, Discrete)
@@ -151,7 +151,7 @@ class _Nets:
 
 
 class _Algorithm:
-    """Updates of a state's weights, in place."""
+    """MADDPG's updates of the weights of a state, in place."""
 
     def __init__(self, nets: _Nets, settings: MADDPG, state: ReplayRun) -> None:
         self.nets, self.settings, self.state = nets, settings, state
@@ -197,7 +197,7 @@ class _Algorithm:
         return moved.clip(-1, 1).astype(np.float32)
 
     def _played(self, scores: Tensor, rng: np.random.Generator) -> Tensor:
-        """Actions as the critics see them ``[N, b, K]``, differentiable."""
+        """Actions as inputs of the critics ``[N, b, K]``, differentiable."""
         if not self.nets.discrete:
             return scores.tanh()
         noise = torch.from_numpy(rng.gumbel(size=tuple(scores.shape))).float()
@@ -221,7 +221,7 @@ class _Algorithm:
         taken: Float32[Tensor, "N b K"],
         rng: np.random.Generator,
     ) -> Float32[Tensor, ""]:
-        """A step of the critics towards the target networks' values."""
+        """A gradient step of the critics towards the target networks' values."""
         nets, rewards = self.nets, sample.rewards
         if self.settings.reward == "team":
             rewards = rewards.sum(0, keepdim=True)
@@ -242,7 +242,7 @@ class _Algorithm:
         taken: Float32[Tensor, "N b K"],
         rng: np.random.Generator,
     ) -> None:
-        """A step of the actors up their critics; the others act as they did then."""
+        """A gradient step of the actors on their critics; co-players are replayed."""
         scores = stacked_values(self.actors, sample.observations)
         own = self._played(scores, rng)
         same, others = self.nets.same, taken.transpose(0, 1)[None]

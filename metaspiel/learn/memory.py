@@ -15,11 +15,11 @@ from metaspiel.games.markov import Discrete, MarkovGame
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Moves:
-    """One step of B environments.
+    """The transitions of one step of B environments.
 
     Attributes:
-      observations: before it.
-      actions: of every agent, ``int64 [B, N]`` or ``float32 [B, N, K]``.
+      observations: observations before the step.
+      actions: actions of every agent, ``int64 [B, N]`` or ``float32 [B, N, K]``.
       rewards: each agent's own.
       later: observations after it; of an episode that ended, its last ones.
       terminated: the step ended the episode by the rules. A time limit does not: what
@@ -35,11 +35,11 @@ class Moves:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sample:
-    """b steps to learn from.
+    """A minibatch of b transitions.
 
     Attributes:
-      observations: before the steps, agent by agent.
-      later: after them.
+      observations: observations before the steps, agent by agent.
+      later: observations after the steps.
       actions: ``int64 [N, b]`` or ``float32 [N, b, K]``.
       rewards: each agent's own.
       alive: 0 where the step ended the episode by the rules, else 1.
@@ -78,7 +78,7 @@ class Memory:
 
     @classmethod
     def empty(cls, game: MarkovGame, capacity: int) -> "Memory":
-        """A replay without steps, for those of this game."""
+        """An empty replay memory for transitions of this game."""
         n, space = game.agents, game.actions
         if isinstance(space, Discrete):
             actions = torch.zeros(0, n, dtype=torch.int64)
@@ -111,7 +111,7 @@ class Memory:
         self.size = min(self.size + count, self.capacity)
 
     def sample(self, uniforms: Float64[ndarray, " b"]) -> Sample:
-        """Steps drawn with replacement; numbers in [0, 1) say which."""
+        """Draws transitions with replacement, by uniform numbers in [0, 1)."""
         pick = (torch.from_numpy(uniforms) * self.size).long()
         drawn = {name: row.index_select(0, pick) for name, row in self.rows.items()}
         both = drawn["observations"].permute(1, 2, 0, 3)

@@ -1,4 +1,4 @@
-"""From the values of single agents to that of the team: VDN, QMIX and QTRAN-base.
+"""Team values from the values of single agents: VDN, QMIX and QTRAN-base.
 
 A mixer's weights are matrices and row biases in turn, laid out in one vector. The state
 that it sees is all agents' observations side by side.
@@ -21,23 +21,23 @@ Values = Float32[Tensor, " b"]
 
 
 def mlp(*widths: int) -> Sizes:
-    """Weights and biases of layers from each width to the next."""
+    """Shapes of the weights and biases of layers from each width to the next."""
     return tuple(size for i, o in pairwise(widths) for size in ((i, o), (1, o)))
 
 
 def count(sizes: Sizes) -> int:
-    """Numbers in the vector of these matrices."""
+    """Length of the flat vector that holds these matrices."""
     return sum(rows * columns for rows, columns in sizes)
 
 
 def views(sizes: Sizes, flat: Float32[Tensor, " P"]) -> list[Tensor]:
-    """The matrices in a vector."""
+    """The matrices that a flat vector holds, as views."""
     parts = flat.split([rows * columns for rows, columns in sizes])
     return [part.view(size) for part, size in zip(parts, sizes, strict=True)]
 
 
 def fresh(sizes: Sizes, generator: torch.Generator) -> Float32[Tensor, " P"]:
-    """Weights: normal with deviation 1/sqrt(fan-in), cut at two; biases 0."""
+    """Fresh weights: normal with deviation 1/sqrt(fan-in), cut at two; biases 0."""
     flat = torch.zeros(count(sizes))
     for weight in views(sizes, flat)[::2]:
         sd = weight.shape[0] ** -0.5
@@ -77,7 +77,7 @@ class Monotone:
     bias is linear in the state, the last an MLP of it.
 
     Attributes:
-      agents: N.
+      agents: N, the number of agents.
       inputs: S, numbers in the state.
       width: E, units of the mixing network's hidden layer.
       hyper: units of the hypernetworks' hidden layers.
@@ -113,9 +113,9 @@ class Joint:
     agents' hidden layers, which is meant for many agents.
 
     Attributes:
-      agents: N.
+      agents: N, the number of agents.
       inputs: S, numbers in the state.
-      actions: A.
+      actions: A, the number of actions.
       width: units of both hidden layers of both networks.
     """
 

@@ -28,9 +28,9 @@ Kind = Literal["vdn", "qmix", "qtran"]
 
 @dataclass(frozen=True, kw_only=True)
 class Mixing(Schedule):
-    """Hyper-parameters; widths and ``target_every`` are those of MATRL's baselines.
+    """Hyper-parameters of value mixing; some defaults are those of MATRL's baselines.
 
-    That paper does not say the rest; two updates every 40 environment steps, from a
+    MATRL does not say the rest; two updates every 40 environment steps, from a
     replay that holds 50 iterations, are a compromise with speed. Agents have no memory,
     so where an observation leaves out what matters (in Switch, where the others are)
     values are averages over situations, and greedy play may stand still for good.
@@ -77,7 +77,7 @@ save, load = replay_run.save, replay_run.load
 
 
 def start(game: MarkovGame, settings: Mixing, seed: int) -> ReplayRun:
-    """Agents that have learned nothing.
+    """The state before the first iteration, with untrained agents.
 
     Raises:
       UserError: the game's actions are not discrete.
@@ -89,7 +89,7 @@ def start(game: MarkovGame, settings: Mixing, seed: int) -> ReplayRun:
 def step(
     game: MarkovGame, settings: Mixing, state: ReplayRun
 ) -> tuple[ReplayRun, dict[str, Any]]:
-    """One iteration; the next state, and its metrics as JSON can hold them.
+    """Runs one iteration; returns the next state and its metrics as JSON can hold them.
 
     Of the agents after it, without exploration: ``returns``, the mean team return,
     ``returns_own`` and ``length``. ``loss`` is the mean over the iteration's updates
@@ -104,7 +104,7 @@ def step(
 
 
 class _Nets:
-    """How the networks of all agents and of the mixer lie in one vector."""
+    """Layout of the networks of all agents and of the mixer in one flat vector."""
 
     def __init__(self, game: MarkovGame, settings: Mixing) -> None:
         if not isinstance(game.actions, Discrete):
@@ -152,7 +152,7 @@ Layers = tuple[list[Tensor], list[Tensor]]  # of the agents, and of the mixer
 def _loss(
     nets: _Nets, online: Layers, target: Layers, sample: Sample, gamma: float
 ) -> Float32[Tensor, ""]:
-    """What an update descends, over a minibatch."""
+    """The loss of a minibatch."""
     scores = stacked_values(online[0], sample.observations)
     each = scores.gather(2, sample.actions[:, :, None])[:, :, 0].T
     state, later = joined(sample.observations), joined(sample.later)
@@ -180,7 +180,7 @@ def _loss(
 
 
 class _Algorithm:
-    """Updates of a state's weights, in place."""
+    """Updates of the weights of a state by value mixing, in place."""
 
     def __init__(self, nets: _Nets, settings: Mixing, state: ReplayRun) -> None:
         self.nets, self.settings, self.state = nets, settings, state

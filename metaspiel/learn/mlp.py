@@ -23,9 +23,9 @@ class TwoHidden:
     """Sizes and first weights of a network with two hidden layers of equal width.
 
     Attributes:
-      inputs: D.
+      inputs: D, the size of an observation.
       width: H, units of each hidden layer.
-      actions: A, outputs.
+      actions: A, the number of outputs.
     """
 
     inputs: int
@@ -78,7 +78,7 @@ class MLP(TwoHidden):
     def scores(
         self, weights: Float32[Tensor, " P"], x: Float32[Tensor, "R D"]
     ) -> Float32[Tensor, "R A"]:
-        """The scores of all actions in R rows of observations."""
+        """The scores of all actions for R rows of observations."""
         w1, b1, w2, b2, w3, b3 = layers(self, weights)
         first = torch.addmm(b1, x, w1).relu_()
         second = torch.addmm(b2, first, w2).relu_()
@@ -90,7 +90,7 @@ class LeakyMLP(TwoHidden):
     """A network with two hidden layers of leaky rectified units.
 
     Attributes:
-      slope: of a unit below 0; the default is that of MATRL's authors' TensorFlow.
+      slope: a unit's slope below 0; the default is that of the authors' TensorFlow.
     """
 
     slope: float = 0.2
@@ -98,7 +98,7 @@ class LeakyMLP(TwoHidden):
     def scores(
         self, weights: Float32[Tensor, " P"], x: Float32[Tensor, "R D"]
     ) -> Float32[Tensor, "R A"]:
-        """The scores of all actions in R rows of observations."""
+        """The scores of all actions for R rows of observations."""
         return self.stacked(weights[None], x[None])[0]
 
     def stacked(
@@ -170,7 +170,7 @@ class Stack:
         self.w1, self.b1, self.w2, self.b2, self.w3, self.b3 = views
 
     def load(self, vectors: Sequence[Float32[Tensor, " P"]]) -> None:
-        """Takes the weights of every network from its vector."""
+        """Copies the weights of every network from its vector."""
         for index, vector in enumerate(vectors):
             for view, part in zip(
                 self.views, layers(self.network, vector), strict=True
@@ -188,7 +188,7 @@ class Stack:
     def taken(
         self, hidden: Float32[Tensor, "S B H"], rows: Int64[Tensor, " R"]
     ) -> tuple[Float32[Tensor, "S B"], Float32[Tensor, "S B H"]]:
-        """Q-values of one action each, and the weights of that action.
+        """Q-values of one action a row, and the last layer's weights for that action.
 
         Args:
           hidden: second hidden layer.

@@ -1,4 +1,4 @@
-"""What a network is to everything that plays, learns or stores one.
+"""Protocol of networks for everything that plays, learns or stores them.
 
 A network is a value that says how a vector of weights turns what a player sees into a
 score for each action. Weights travel apart from it, as one vector ``[P]`` a policy.
@@ -15,7 +15,7 @@ from metaspiel.nfg.errors import UserError
 
 @runtime_checkable
 class Network(Protocol):
-    """Weights and observations in, scores out. A frozen value: equal, hashed, pickled.
+    """A function from weights and observations to action scores; a frozen value.
 
     Attributes:
       inputs: D, numbers in an observation.
@@ -36,12 +36,12 @@ class Network(Protocol):
     def scores(
         self, weights: Float32[Tensor, " P"], x: Float32[Tensor, "R D"]
     ) -> Float32[Tensor, "R A"]:
-        """The scores of all actions in R rows of observations."""
+        """The scores of all actions for R rows of observations."""
 
 
 @runtime_checkable
 class Sized(Protocol):
-    """Whatever says how much its players see and how many actions they have."""
+    """Anything with a size of observations and a number of actions."""
 
     @property
     def inputs(self) -> int: ...

@@ -1,4 +1,4 @@
-"""What learners from replay share: a schedule, and how they play, learn and measure.
+"""Common loop of learners from replay: schedule, play, updates and evaluation.
 
 An iteration plays ``batch`` environment steps from fresh episodes, learns meanwhile,
 and then measures the policy without exploration in episodes of its own. Its randomness
@@ -30,7 +30,7 @@ Reward = Literal["team", "own"]
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """What all learners from replay have to be told.
+    """Settings that all learners from replay share.
 
     Attributes:
       batch: environment steps of an iteration, over all environments.
@@ -41,7 +41,7 @@ class Schedule:
       minibatch: steps in an update.
       capacity: steps that the replay holds.
       warm: environment steps before learning begins.
-      rate: of Adam.
+      rate: Adam's learning rate.
       gamma: discount a step.
       clip: largest norm of a gradient; a longer one is shortened to it.
       reward: "team" learns from the sum over agents, "own" from each agent's own.
@@ -84,18 +84,18 @@ class Schedule:
 
 @runtime_checkable
 class Algorithm(Protocol):
-    """One algorithm on weights that it changes in place."""
+    """Protocol of learning algorithms, which change weights in place."""
 
     def explore(
         self, observations: Float32[ndarray, "B N D"], steps: int, rng: Any
     ) -> ndarray:
-        """Joint actions to learn from, after so many environment steps."""
+        """Exploring joint actions, after so many environment steps."""
 
     def greedy(self, observations: Float32[ndarray, "B N D"]) -> ndarray:
         """Joint actions without exploration."""
 
     def learn(self, sample: Sample, rng: Any) -> Tensor:
-        """One gradient step; the loss before it."""
+        """One gradient step; returns the loss before it."""
 
     def epsilon(self, steps: int) -> float:
         """Chance of a uniformly random action after so many environment steps."""
@@ -203,7 +203,7 @@ def iterate(
 def episodes(
     game: MarkovGame, choose: Choose, settings: Schedule, rng: np.random.Generator
 ) -> Iterator[Moves]:
-    """The steps of an iteration, from fresh episodes; what is over begins anew."""
+    """Plays the steps of an iteration; starts anew, and again where an episode ends."""
     envs = settings.envs
     scene = game.start(rng.random((envs, game.draws)))
     for _ in range(settings.batch // envs):
@@ -225,7 +225,7 @@ def episodes(
 def evaluate(
     game: MarkovGame, greedy: Choose, count: int, rng: np.random.Generator
 ) -> tuple[Float64[ndarray, "M N"], Int64[ndarray, " M"]]:
-    """Own returns and lengths of whole episodes of a policy without chance.
+    """Own returns and lengths of whole episodes of a deterministic policy.
 
     M is ``count``, but 1 where the game has no chance either: all are equal then.
     """

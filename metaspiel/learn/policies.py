@@ -1,4 +1,4 @@
-"""Policies as weights and a way to play them, and what they do in many positions."""
+"""Policies as weights and a mode of play, and their actions in many positions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from metaspiel.learn.nets import Network
 from metaspiel.nfg.errors import UserError, unknown
 
 PLAYS = ("greedy", "sampled", "uniform")
-"""How a policy may play, see ``Pool``."""
+"""Modes of play of a policy; see ``Pool``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """The policies of one player: the weights of each, and how each plays.
+    """The policies of one player: weights and mode of play of each.
 
     "greedy" takes the legal action with the highest score (the first of several),
     "sampled" draws from the softmax of the legal scores, and "uniform" draws from the
     legal actions alike, whatever its weights are.
 
     Attributes:
-      weights: of the networks.
-      plays: how each policy plays.
+      weights: weights of the networks.
+      plays: mode of play of each policy, one of ``PLAYS``.
     """
 
     weights: Float32[ndarray, "K P"]
@@ -50,7 +50,7 @@ class Pool:
 
     @classmethod
     def uniform(cls, network: Network) -> "Pool":
-        """The uniform policy alone; its weights only keep the place."""
+        """A pool of the uniform policy alone; its weights are placeholders."""
         return cls.of(np.zeros((1, network.size), dtype=np.float32), "uniform")
 
     def __len__(self) -> int:
@@ -67,7 +67,7 @@ class Pool:
 
     @property
     def greedy(self) -> Bool[ndarray, " K"]:
-        """Which policies play greedily, and so draw no numbers."""
+        """Which policies play greedily, and so need no random numbers."""
         return np.array([play == "greedy" for play in self.plays], dtype=bool)
 
 
@@ -80,8 +80,8 @@ class Habit:
     (OEF-BC, Li et al. 2022).
 
     Attributes:
-      network: of the behaviour.
-      weights: of the behaviour ``[P]``.
+      network: network of the behaviour.
+      weights: weights of the behaviour ``[P]``.
       chances: how often it decides, for each policy of each player's pool ``[K_p]``.
     """
 
@@ -125,7 +125,7 @@ def sampled(
 
 
 class Bank:
-    """The policies of all players of one trial, numbered through.
+    """The policies of all players of one trial, numbered consecutively.
 
     Attributes:
       first: the number of each player's first policy.

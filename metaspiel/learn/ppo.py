@@ -27,12 +27,12 @@ from metaspiel.nfg.errors import UserError, at_least, positive, share
 
 
 class Diverged(UserError):
-    """Learning produced numbers that are not finite, or left its trust region."""
+    """An error: learning gave numbers that are not finite or left the trust region."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PPO:
-    """Hyper-parameters; defaults are those of MATRL's grid worlds.
+    """Hyper-parameters of PPO; the defaults are those of MATRL's grid worlds.
 
     Actor and critic are separate networks with optimisers of their own, so a
     coefficient of the critic's loss would only rescale it, which Adam does not see.
@@ -41,12 +41,12 @@ class PPO:
     Attributes:
       batch: environment steps an iteration, over all environments.
       envs: environments played side by side; ``batch`` must be a multiple.
-      rate: of Adam.
+      rate: Adam's learning rate.
       steps: K, full-batch steps of actor and critic an iteration.
       clip: epsilon, by which the ratio of an action's probabilities may leave 1.
       entropy: c_H, coefficient of the entropy bonus.
       kl: c_KL, coefficient of the divergence from the policy that played.
-      gamma: discount.
+      gamma: discount factor.
       lam: lambda of generalised advantage estimation.
       target_kl: an agent's actor rests for the iteration once its estimated
         divergence exceeds 1.5 of this; ``inf`` for never.
@@ -127,7 +127,7 @@ def experience(
     agents: Agents,
     rng: np.random.Generator,
 ) -> tuple[Rollout, Batch]:
-    """Plays one batch and makes it ready to learn from."""
+    """Plays one batch and prepares it for learning."""
     steps = settings.batch // settings.envs
     played = collect(
         game,
@@ -155,7 +155,7 @@ def experience(
 
 
 def lesson(settings: PPO, batch: Batch) -> Batch:
-    """The samples that updates see: all, unless ``rows`` says otherwise."""
+    """The samples that updates use: all, unless ``rows`` says otherwise."""
     if not settings.rows:
         return batch
     return batch.part(torch.arange(settings.rows) * settings.envs)
@@ -163,7 +163,7 @@ def lesson(settings: PPO, batch: Batch) -> Batch:
 
 @dataclass(frozen=True)
 class Improved:
-    """What became of the actors in some steps.
+    """Outcome of the actors' gradient steps.
 
     Attributes:
       kl: estimated divergence of each agent from the policy that played, at the last
@@ -184,18 +184,18 @@ def improve(
     rate: float,
     weights: Float32[Tensor, "N M"] | None = None,
 ) -> tuple[Trainable, Improved]:
-    """Steps of the actors on the clipped objective, as a new value.
+    """Gradient steps of the actors on the clipped objective; returns new actors.
 
     ``-mean w min(r A, clip(r) A) - c_H entropy + c_KL KL(old || new)``, with r the
     ratio to the policy that played.
 
     Args:
       settings: clip, coefficients, and when to rest.
-      policies: of the actors.
-      actor: where to begin.
-      batch: to learn from.
-      steps: of Adam, at most; an agent past its ``target_kl`` rests.
-      rate: of Adam.
+      policies: policies of the actors.
+      actor: the actors to begin with.
+      batch: the samples to learn from.
+      steps: Adam steps, at most; an agent past its ``target_kl`` rests.
+      rate: Adam's learning rate.
       weights: w, of each agent's samples; 1 if absent.
 
     Raises:
@@ -251,7 +251,7 @@ def _pooled(
 def regress(
     settings: PPO, network: LeakyMLP, critic: Trainable, batch: Batch, steps: int
 ) -> Trainable:
-    """Steps of the critics towards their targets, as a new value.
+    """Gradient steps of the critics towards their targets; returns new critics.
 
     ``mean max((V - R)^2, (V_old + clip(V - V_old) - R)^2)``.
 
@@ -290,7 +290,7 @@ def _require_finite(numbers: Tensor, what: str) -> None:
 def update(
     settings: PPO, who: Students, agents: Agents, batch: Batch
 ) -> tuple[Agents, Improved]:
-    """One iteration's learning of actors and critics."""
+    """Updates actors and critics from the batch of one iteration."""
     seen = lesson(settings, batch)
     actor, facts = improve(
         settings,

@@ -13,5 +13,5 @@ def generators(seed: Sequence[int], count: int) -> list[torch.Generator]:
 
 
 def stream(*seed: int) -> np.random.Generator:
-    """The numbers of one stage of one iteration, whenever it runs."""
+    """The generator of one stage of one iteration, a function of ``seed`` alone."""
     return np.random.default_rng(np.random.SeedSequence(list(seed)))

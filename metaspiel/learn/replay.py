@@ -1,4 +1,4 @@
-"""Replay of S learners that store and sample in step."""
+"""Replay of S learners that store and sample in lockstep."""
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -58,7 +58,7 @@ class Replay:
         self.size = min(self.size + count, self.capacity)
 
     def sample(self, uniforms: Float64[Tensor, "U S b"]) -> Batches:
-        """Minibatches drawn with replacement; the numbers say which."""
+        """Minibatches drawn with replacement, by uniform numbers in [0, 1)."""
         updates, stacked, batch = uniforms.shape
         pick = (uniforms * self.size).long() + self.offsets
         both = torch.cat([2 * pick, 2 * pick + 1], 2).view(-1)

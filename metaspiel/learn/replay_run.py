@@ -1,4 +1,4 @@
-"""A run of a learner from replay between two iterations, and its checkpoints.
+"""State of a learner from replay between two iterations, and its checkpoints.
 
 A checkpoint holds the replay too: a run that was killed and resumed gives the same
 bits.
@@ -23,17 +23,17 @@ _PARTS = ("weights", "target", "mean", "square")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReplayRun:
-    """A run of a learner from replay, between two iterations.
+    """State of a learner from replay between two iterations.
 
     Only the newest state may be stepped: all states of a run share one replay.
 
     Attributes:
       game: name of the game.
-      seed: of the run.
+      seed: seed of the run.
       iteration: iterations made.
       updates: gradient steps made.
-      weights: of all networks.
-      target: of the target networks.
+      weights: weights of all networks.
+      target: weights of the target networks.
       mean, square: Adam's moments.
       memory: the replay.
     """
@@ -52,7 +52,7 @@ class ReplayRun:
 def start(
     game: MarkovGame, capacity: int, seed: int, weights: Float32[Tensor, " P"]
 ) -> ReplayRun:
-    """Before the first iteration, with fresh weights and an empty replay."""
+    """The state before the first iteration: fresh weights and an empty replay."""
     zeros = torch.zeros_like(weights)
     memory = Memory.empty(game, capacity)
     return ReplayRun(
@@ -69,7 +69,7 @@ def start(
 
 
 def copied(game: MarkovGame, capacity: int, state: ReplayRun, size: int) -> ReplayRun:
-    """The state with weights of its own, checked to fit the game and the replay.
+    """A copy of the state with its own weights, checked to fit the game and the replay.
 
     Raises:
       UserError: it does not.

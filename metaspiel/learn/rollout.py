@@ -26,7 +26,7 @@ class Rollout:
 
     Attributes:
       seen: U different observations of each agent, padded with zeros.
-      index: which of them was seen before each step.
+      index: position in ``seen`` of the observation before each step.
       final: which was seen after it; only where the sample is the last of its episode
         or of the batch, else 0.
       actions: taken by each agent; numbers of a Gaussian as they were drawn.
@@ -50,7 +50,7 @@ class Rollout:
 
 @dataclass(kw_only=True)
 class _Log:
-    """What a roll-out writes down as it goes."""
+    """The record of a roll-out in progress."""
 
     seen: list[ndarray] = field(default_factory=list)
     final: list[ndarray] = field(default_factory=list)  # after the last step of each
@@ -61,7 +61,7 @@ class _Log:
     truncated: list[ndarray] = field(default_factory=list)
 
     def add(self, seen: ndarray, actions: ndarray, scene: Any) -> None:
-        """One step of all environments."""
+        """Records one step of all environments."""
         self.seen.append(seen)
         self.actions.append(actions)
         self.rewards.append(scene.rewards)
@@ -85,12 +85,12 @@ def collect(
     every environment is whole.
 
     Args:
-      game: to play.
-      policies: of the agents.
-      weights: of the agents.
+      game: the game to play.
+      policies: policies of the agents.
+      weights: weights of the agents.
       envs: B.
       steps: T.
-      rng: of episodes and actions.
+      rng: random generator of episodes and actions.
       numbered: observations end with the agent's number, one-hot.
     """
     numbers = rng.random((steps, game.agents, envs, policies.draws))
@@ -140,7 +140,7 @@ def _rollout(log: _Log, returns: ndarray, lengths: ndarray) -> Rollout:
 
 
 def look(scene: Any, numbered: bool) -> Float32[ndarray, "B N D"]:
-    """What the agents' networks see of a scene."""
+    """The inputs of all agents' networks in a scene."""
     seen: ndarray = scene.observations
     if not numbered:
         return seen
@@ -155,7 +155,7 @@ def act(
     seen: Float32[ndarray, "B N D"],
     numbers: Float64[ndarray, "N B draws"],
 ) -> ndarray:
-    """A joint action in each environment, from uniform numbers."""
+    """Joint actions of all environments, drawn by uniform numbers."""
     x = torch.from_numpy(np.ascontiguousarray(seen.swapaxes(0, 1)))
     chosen = players(x).sample(torch.from_numpy(numbers))
     return np.ascontiguousarray(chosen.numpy().swapaxes(0, 1))
@@ -164,7 +164,7 @@ def act(
 def _once(
     rows: Float32[ndarray, "R N D"],
 ) -> tuple[Float32[Tensor, "N U D"], Int64[Tensor, "N R"]]:
-    """Each agent's different observations, and which of them every row is."""
+    """Distinct observations of each agent, and the index of every row among them."""
     # Equal rows have equal keys; that others differ is checked.
     keys = rows.astype(np.float64) @ stream(0).standard_normal(rows.shape[2])
     count, agents = rows.shape[:2]

@@ -1,14 +1,13 @@
-"""How a response is learned by Double DQN: hyper-parameters and their checks."""
+"""Hyper-parameters of Double DQN best responses, and checks of them."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import torch
 
-from metaspiel.learn.update import Engine
 from metaspiel.nfg.errors import UserError, unknown
 
+Engine = Literal["written", "autograd"]
 _WHOLE = dict.fromkeys(
     ("decisions", "games", "batch", "capacity", "minimum", "target_every"), 1
 ) | {"explore_decisions": 0}
@@ -17,7 +16,11 @@ _REAL = {"rate": 1, "discount": 1, "updates": 1e3, "explore": 1, "explore_last":
 
 def check_device(where: str, device: str) -> None:
     """Raises a ``UserError`` if torch has no such device here."""
-    if device == "cuda" and not torch.cuda.is_available():
+    if device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
         raise UserError(
             f"{where}: device must be one that is here; got cuda, and torch finds none"
         )
@@ -35,7 +38,7 @@ def check_objective(where: str, penalty: float, coverage: float, scale: float) -
 
 @dataclass(frozen=True, kw_only=True)
 class DDQN:
-    """Hyper-parameters of a response; the defaults are those of COffeE-PSRO's Table 2.
+    """Hyper-parameters of a Double DQN response; defaults: COffeE-PSRO's Table 2.
 
     The paper counts updates, targets and epsilon in calls of its agent, of which an
     episode's end is one; in Bargaining there are about 1.25 calls a decision.
@@ -43,10 +46,10 @@ class DDQN:
     Attributes:
       decisions: decisions of the learner in all.
       games: played side by side; 1 is the strict schedule.
-      rate: of Adam.
+      rate: Adam's learning rate.
       batch: transitions in an update.
-      discount: a decision.
-      capacity: of the replay.
+      discount: discount factor of a decision.
+      capacity: capacity of the replay.
       minimum: transitions before learning begins.
       updates: a decision, once learning has begun.
       target_every: updates between copies of the target network (made between rounds).
@@ -54,7 +57,7 @@ class DDQN:
       explore_last: epsilon at the end.
       explore_decisions: over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
-      device: of torch.
+      device: torch device.
       graph: on a CUDA device, updates are recorded once and replayed (written engine).
     """
 
@@ -111,14 +114,22 @@ class DDQN:
         Learning begins after a quarter of them, the replay holds as many, and epsilon
         falls over four fifths; with 200,000 these are the published settings.
         """
-        kept = max(1, decisions // 4)
-        return cls(
+        return cls(device=device).scaled(decisions)
+
+    def scaled(self, decisions: int) -> "DDQN":
+        """These settings with so many decisions, and their schedule in proportion."""
+
+        def part(count: int) -> int:
+            return count * decisions // self.decisions
+
+        minimum = max(1, part(self.minimum))
+        return replace(
+            self,
             decisions=decisions,
-            games=min(64, kept),
-            capacity=kept,
-            minimum=kept,
-            explore_decisions=decisions * 4 // 5,
-            device=device,
+            games=min(self.games, minimum),
+            capacity=max(minimum, part(self.capacity)),
+            minimum=minimum,
+            explore_decisions=part(self.explore_decisions),
         )
 
     def part(self, fraction: float) -> "DDQN":
@@ -135,7 +146,7 @@ class DDQN:
 
     @property
     def rounds(self) -> int:
-        """Rounds of one decision a game."""
+        """The number of rounds, each of one decision in every parallel game."""
         return -(-self.decisions // self.games)
 
     @property

@@ -13,12 +13,12 @@ from metaspiel.learn.random import generators
 
 @dataclass(frozen=True)
 class Students:
-    """N agents in a game: their networks.
+    """Networks of the N agents that learn in one game.
 
     Attributes:
-      policies: of the actors.
+      policies: policies of the actors.
       critics: network of each critic.
-      agents: N.
+      agents: N, the number of agents.
       numbered: one network for all agents, whose observations end with their number.
     """
 
@@ -29,7 +29,7 @@ class Students:
 
     @classmethod
     def of(cls, game: MarkovGame, width: int, share: bool) -> "Students":
-        """Agents with networks of this width, or with one that all share."""
+        """Networks of this width for all agents, or one network that all share."""
         inputs = game.inputs + (game.agents if share else 0)
         return cls(
             Policies(LeakyMLP(inputs, width, game.actions.size), game.actions),
@@ -39,7 +39,7 @@ class Students:
         )
 
     def fresh(self, seed: int) -> Agents:
-        """Agents that have learned nothing."""
+        """Untrained agents with fresh weights."""
         made = generators((seed, 0), 2 * self.agents)
         actors, critics = made[: self.agents], made[self.agents :]
         if self.numbered:

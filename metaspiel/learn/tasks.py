@@ -1,4 +1,4 @@
-"""What a response is learned from, and what comes of it."""
+"""Tasks of learning a best response, and what comes out of them."""
 
 from dataclasses import dataclass
 
@@ -18,18 +18,18 @@ class Task:
     """A best response to be learned.
 
     Attributes:
-      simulator: where it is learned.
-      network: of the learner and of all policies.
-      settings: how.
-      player: who responds.
+      simulator: the game in which the response is learned.
+      network: network of the learner and of all policies.
+      settings: hyper-parameters.
+      player: the player that responds.
       pools: policies of every player (the learner's own are not used).
       co_play: distribution over co-players' profiles; drawn once an episode.
-      seed: of everything random.
+      seed: seed of everything random.
       penalty: lambda, the weight of the outcome's uncertainty (Eq. 3).
       coverage: alpha, the chance that in an episode one co-player is the uniform policy
         and only the uncertainty counts (Eq. 4).
       scale: rewards are divided by this; a deviation of payoffs, say.
-      habit: what co-players fall back on.
+      habit: behaviour that co-players fall back on.
     """
 
     simulator: Simulator
@@ -72,7 +72,7 @@ class Learned:
         there are fewer), exploration included; NaN where none ended.
       losses: mean loss there; NaN before learning began.
       episodes: finished in training.
-      updates: made.
+      updates: number of gradient steps made.
     """
 
     policy: Float32[ndarray, " P"]

@@ -8,7 +8,6 @@ that belongs to the action taken, and takes one fused step over all weights.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float32, Int64
@@ -16,9 +15,9 @@ from torch import Tensor
 
 from metaspiel.learn.mlp import MLP, Stack, hidden, stacked_values
 from metaspiel.learn.nets import Network
+from metaspiel.learn.settings import Engine
 from metaspiel.nfg.errors import UserError
 
-Engine = Literal["written", "autograd"]
 _relu_back = torch.ops.aten.threshold_backward
 _NEVER = -1e30  # added to the value of an illegal action
 BETAS, EPSILON = (0.9, 0.999), 1e-8
@@ -30,8 +29,8 @@ class Batches:
 
     Attributes:
       inputs: the b states, then the b next states.
-      action: what was done.
-      reward: what it paid.
+      action: the actions taken.
+      reward: the rewards.
       alive: the discount where the episode went on, 0 where it ended.
       illegal: actions that the next state forbids.
     """
@@ -75,7 +74,7 @@ def fused_adam(
 
 
 class Adam:
-    """Adam over one flat tensor; the bias-corrected step of every call is the same.
+    """Adam over one flat tensor; every call runs the same operations (CUDA graphs).
 
     Attributes:
       steps: calls so far.
@@ -88,7 +87,7 @@ class Adam:
         self.rate = rate
 
     def step(self, weights: Tensor, gradient: Tensor) -> None:
-        """Moves the weights in place."""
+        """Updates the weights in place."""
         self.steps += 1
         moments = [self.mean], [self.square], [self.steps]
         fused_adam([weights], [gradient], moments, self.rate)
@@ -124,7 +123,7 @@ class StackedDDQN:
     A trial's weights do not depend, bit for bit on a CPU, on the trials beside it.
 
     Attributes:
-      network: of every learner; an ``MLP``, whose gradient is written out here.
+      network: network of every learner; an ``MLP``, whose gradient is written out here.
       online: the networks that learn.
       target: the networks that are bootstrapped from.
     """
@@ -154,7 +153,7 @@ class StackedDDQN:
         self.offsets = offsets[:, None]
 
     def copy_target(self) -> None:
-        """Bootstraps from the present weights from now on."""
+        """Copies the online weights to the target network."""
         self.target.flat.copy_(self.online.flat)
 
     def learn(self, batches: Batches) -> Float32[Tensor, "U S"]:
@@ -171,7 +170,7 @@ class StackedDDQN:
         return torch.stack(losses)
 
     def _bootstrap(self, batches: Batches) -> Float32[Tensor, "U S b H"]:
-        """Hidden layers of the targets, which do not move meanwhile, at next states."""
+        """Hidden layers of the target networks at all next states."""
         later = batches.inputs[:, :, self.batch :]
         u, s, b, d = later.shape
         rows = later.transpose(0, 1).reshape(s, u * b, d)
@@ -179,14 +178,14 @@ class StackedDDQN:
         return hidden_layers.transpose(0, 1).contiguous()
 
     def _wanted(self, batches: Batches, u: int, later: Tensor, best: Tensor) -> Tensor:
-        """What the taken actions should have been worth."""
+        """Double-DQN targets of the taken actions."""
         value = self.target.taken(later, (best + self.offsets).view(-1))[0]
         return torch.addcmul(batches.reward[u], batches.alive[u], value)
 
     def _written(
         self, batches: Batches, u: int, later: Tensor, barred: Tensor
     ) -> Tensor:
-        """Gradients by hand into ``self.gradient``; the loss of each learner."""
+        """Writes hand-derived gradients to ``self.gradient``; returns the losses."""
         net, grad, b = self.online, self.gradient, self.batch
         x = batches.inputs[u]
         h1 = torch.baddbmm(net.b1, x, net.w1, out=self.first).relu_()
@@ -227,7 +226,7 @@ class StackedDDQN:
     def _autograd(
         self, batches: Batches, u: int, later: Tensor, barred: Tensor
     ) -> Tensor:
-        """The same update by automatic differentiation: the reference."""
+        """Automatic differentiation of the update that ``_written`` derives by hand."""
         b = self.batch
         weights = [view.clone().requires_grad_() for view in self.online.views]
         scores = stacked_values(weights, batches.inputs[u])

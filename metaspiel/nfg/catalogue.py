@@ -1,4 +1,4 @@
-"""Named games whose equilibria are known, and where that is proved."""
+"""Named games with known equilibria, and where those are proved."""
 
 import itertools
 import math
@@ -19,10 +19,10 @@ Number = int | float
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Entry:
-    """A game about which something is known.
+    """A named game and what is known of its equilibria.
 
     Attributes:
-      name: its key in the catalogue.
+      name: key in the catalogue.
       game: the game.
       source: where the game is from, and why its equilibria are these.
       nash: known equilibria, each a distribution per player. Of a continuum, its

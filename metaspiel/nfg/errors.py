@@ -1,4 +1,4 @@
-"""The ways a call can go wrong that a caller may want to catch, told apart by type."""
+"""Exceptions that users cause and callers may want to catch, told apart by type."""
 
 import difflib
 from collections.abc import Iterable
@@ -8,18 +8,18 @@ _LISTED = 80  # longer lists help nobody
 
 
 class UserError(ValueError):
-    """What was asked for cannot be done; the message is one sentence saying why.
+    """A request that cannot be met; the message is one sentence saying why.
 
     Scripts turn it into exit code 2. The form is ``where(): what must hold; got ...``.
     """
 
 
 class UnknownName(UserError):
-    """Nothing is known under a name; the message lists what is."""
+    """A name that is not known; the message lists those that are."""
 
 
 class UnknownGame(UnknownName):
-    """No game has that name."""
+    """The name of a game that is not known."""
 
 
 def unknown(
@@ -29,7 +29,7 @@ def unknown(
     known: Iterable[str],
     error: type[UnknownName] = UnknownName,
 ) -> UnknownName:
-    """An error that lists what exists and suggests the nearest name."""
+    """An error that lists the known names and suggests the nearest one."""
     names = sorted(known)
     close = difflib.get_close_matches(str(name), names, n=5, cutoff=0.5)
     hint = f" (did you mean '{close[0]}'?)" if close else ""

@@ -21,7 +21,7 @@ def _read_only(array: ndarray) -> ndarray:
 
 
 def _numbers(values: Any, where: str, what: str) -> ndarray:
-    """``values`` as a float64 array, or one sentence about why it is not one."""
+    """``values`` as a float64 array; a ``UserError`` where they are none."""
     try:
         array = np.asarray(values)
         if np.iscomplexobj(array):

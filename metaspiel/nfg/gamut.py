@@ -18,7 +18,7 @@ def _played(actions: tuple[int, ...]) -> ndarray:
 
 
 def congestion(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Each action uses a random set of facilities, whose cost grows with their load.
+    """Congestion game: actions use random facilities whose cost grows with load.
 
     Payoff: minus the costs of the facilities used. Has an exact potential, so a pure
     equilibrium (Rosenthal 1973).
@@ -49,7 +49,7 @@ def dispersion(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def majority_voting(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Actions are candidates; the most voted wins, the lowest number in a tie.
+    """Majority voting: the most voted candidate wins, the lowest number in a tie.
 
     Payoff: the player's utility of the winner, uniform in [-1, 1].
     """
@@ -60,7 +60,7 @@ def majority_voting(actions: tuple[int, ...], rng: np.random.Generator) -> ndarr
 
 
 def minimum_effort(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Payoff: ``a + b * least effort - c * own effort`` with 0 < c < b <= 100.
+    """Minimum effort: ``a + b * least effort - c * own effort`` with 0 < c < b <= 100.
 
     Van Huyck, Battalio & Beil 1990.
     """
@@ -72,7 +72,7 @@ def minimum_effort(actions: tuple[int, ...], rng: np.random.Generator) -> ndarra
 
 
 def travellers_dilemma(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """All get the least claim; those who made it gain R, the others lose R.
+    """Traveller's dilemma: all get the least claim, who made it plus R, others minus R.
 
     If all claim the same nobody gains or loses. R is uniform in [1, largest claim].
     Basu 1994.
@@ -85,7 +85,7 @@ def travellers_dilemma(actions: tuple[int, ...], rng: np.random.Generator) -> nd
 
 
 def war_of_attrition(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Actions are times to give up; the last to stay wins the prize.
+    """War of attrition: actions are times to give up; the last to stay wins the prize.
 
     Every player pays for waiting until the second-to-last gives up (or until giving up
     alone); those who tie for last share the prize. Maynard Smith 1974.
@@ -102,7 +102,7 @@ def war_of_attrition(actions: tuple[int, ...], rng: np.random.Generator) -> ndar
 
 
 def bertrand(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Actions are prices; the lowest share a demand that falls with the price.
+    """Bertrand: actions are prices; the lowest share a demand that falls with price.
 
     Payoff of a seller: price times quantity minus a cost that grows with quantity.
     """
@@ -119,7 +119,7 @@ def bertrand(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def grab_the_dollar(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Actions are times to grab; who is alone in grabbing first gets the prize.
+    """Grab the dollar: who alone grabs first gets the prize; actions are times.
 
     Those who grab first together get least, those who are late something between:
     random functions of the time with ``alone > late > together``.
@@ -155,7 +155,7 @@ def location(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def polymatrix(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Every pair plays a uniform [-1, 1] bimatrix game; a payoff is their sum."""
+    """Polymatrix: sums of a uniform [-1, 1] bimatrix game for every pair."""
     players = len(actions)
     payoff = np.zeros((players, *actions))
     for one, two in itertools.combinations(range(players), 2):
@@ -167,7 +167,7 @@ def polymatrix(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def random_graphical(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """A payoff depends on the player's own action and on those of its neighbours.
+    """Graphical game: payoffs depend on own action and those of random neighbours.
 
     The graph has each edge with probability 1/2, and at least one edge per player;
     payoffs are uniform in [-1, 1]. Kearns, Littman & Singh 2001.

@@ -1,4 +1,4 @@
-"""The one measuring instrument: how far a joint is from each kind of equilibrium."""
+"""Equilibrium gaps: how far a joint is from each kind of equilibrium."""
 
 from dataclasses import dataclass
 from typing import Literal

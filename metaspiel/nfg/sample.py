@@ -22,7 +22,7 @@ Make = Callable[[tuple[int, ...], np.random.Generator], ndarray]
 
 @dataclass(frozen=True)
 class Family:
-    """How one family is drawn.
+    """A family of random games: how one is drawn, and for how many players.
 
     Attributes:
       make: ``(actions, rng)`` to payoffs ``[N, A1, ..., AN]``.
@@ -48,7 +48,7 @@ def gaussian(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def l2_invariant(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Uniform on the sphere of payoffs with zero mean and unit variance per player.
+    """Payoffs uniform on the sphere with zero mean and unit variance per player.
 
     Mean and variance over all joint actions. Every game has an equivalent one here
     (Marris et al. 2022, section 4.1). A single joint action gives 0.
@@ -61,13 +61,13 @@ def l2_invariant(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
 
 
 def zero_sum(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Two players, one's gain the other's loss; standard normal."""
+    """Two-player zero-sum games with standard normal payoffs."""
     payoff = rng.standard_normal(actions)
     return np.stack([payoff, -payoff])
 
 
 def symmetric(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Own action and the others' actions, no matter whose: standard normal payoffs."""
+    """Symmetric games: standard normal payoff of own action and others' actions."""
     base = rng.standard_normal(actions)
     played = np.indices(actions)
     payoffs = []
@@ -128,12 +128,12 @@ def duplicated_actions(actions: tuple[int, ...], rng: np.random.Generator) -> nd
 
 
 def integer(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Whole payoffs from -2 to 2: many ties."""
+    """Integer payoffs from -2 to 2, with many ties."""
     return rng.integers(-2, 3, (len(actions), *actions)).astype(np.float64)
 
 
 def tiny_scale(actions: tuple[int, ...], rng: np.random.Generator) -> ndarray:
-    """Uniform payoffs times 1e-6: a tolerance that forgets the scale shows here."""
+    """Uniform payoffs times 1e-6, where tolerances that ignore the scale fail."""
     return 1e-6 * uniform(actions, rng)
 
 

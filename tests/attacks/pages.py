@@ -142,8 +142,10 @@ PAGES = (
         name="nes_train",
         module="nes_train",
         begin=words(
-            "--most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 --dual 6 "
-            "--hidden 8 --unrolled 1 --steps 20"
+            "--recipe.games.most 4 --recipe.work 256 --recipe.fewest 8 --every 5 "
+            "--recipe.architecture.payoff 4 --recipe.architecture.dual 6 "
+            "--recipe.architecture.hidden 8 --recipe.architecture.unrolled 1 "
+            "--recipe.steps 20 --games 8"
         ),
         killed_at=r"/checkpoint/\d+",
         time=3,
@@ -154,12 +156,12 @@ PAGES = (
         name="bargaining",
         module="bargaining",
         begin=words(
-            "--size tiny --decisions 300 --trajectories 40 --model-steps 40 "
-            "--clone-steps 40 --episodes 30 --screen 30 --fresh 60 "
+            "--size tiny --ddqn.decisions 300 --trajectories 40 --training.steps 40 "
+            "--cloning.steps 40 --episodes 30 --screen 30 --fresh 60 "
             "--fidelity-episodes 20 --evaluations r2d"
         ),
         killed_at=r"explore/[^/]*/000002",
-        fields=(("seed", 9), ("decisions", 100), ("fresh", 40), ("discount", 0.9)),
+        fields=(("seed", 9), ("episodes", 40), ("fresh", 40), ("round_state", True)),
         cases=30,
     ),
     Page(
@@ -167,12 +169,12 @@ PAGES = (
         module="bargaining",
         begin=words(
             "--grid --behaviours uniform --explorations r2d --approaches coffee oef "
-            "--trials 1 --size tiny --decisions 300 --trajectories 40 --model-steps 40 "
-            "--clone-steps 40 --episodes 30 --screen 30 --fresh 60 "
-            "--fidelity-episodes 20 --evaluations r2d"
+            "--trials 1 --size tiny --ddqn.decisions 300 --trajectories 40 "
+            "--training.steps 40 --cloning.steps 40 --episodes 30 --screen 30 "
+            "--fresh 60 --fidelity-episodes 20 --evaluations r2d"
         ),
         killed_at=r"explore/oef[^/]*/000001",
-        fields=(("seed", 9), ("decisions", 100), ("fresh", 40), ("discount", 0.9)),
+        fields=(("seed", 9), ("episodes", 40), ("fresh", 40), ("round_state", True)),
         cases=30,
     ),
     Page(

@@ -1,15 +1,18 @@
 """Rows of a bargaining grid whose answers are known."""
 
+from dataclasses import fields
+
+from experiments.bargaining.results import LINES, Data, Fidelity, Judged, Run
+
 SETTINGS = {"coffee": (2.0, 0.1, 0.0), "oef": (0.0, 0.0, 0.0), "oef-bc": (0, 0, 0.4)}
-LINES = [(a, x) for a in SETTINGS for x in ("r2d", "rd")]
-DATA = [(b, n) for n in (500, 1000) for b in ("psro", "uniform")]
+DATA = [Data(b, n) for n in (500, 1000) for b in ("psro", "uniform")]
 SPREAD = (-0.02, 0.03, -0.01, 0.01, -0.03, 0.02)
 SHARED = (0.8, -0.5, 0.1, -0.9, 0.4, -0.2)  # of a trial's data set and model
 
 
 def row(regret, approach="coffee", exploration="r2d", **changes):
     penalty, coverage, weight = SETTINGS[approach]
-    return {
+    usual = {
         "approach": approach,
         "exploration": exploration,
         "evaluation": "r2d",
@@ -29,22 +32,26 @@ def row(regret, approach="coffee", exploration="r2d", **changes):
         "welfare": 18.0,
         "best": ["response 0", "response 0"],
         "responses": [0.5, 0.5],
+        "regrets": [regret],
         "k": 1,
         "judged": "final",
+        "profile": [1.0],
         "cpu_seconds": 2.0,
-        **changes,
     }
+    return Judged(**usual | changes)
 
 
-def fidelity_row(x, y, **changes):
-    return {
-        **{k: row(0.0, **changes)[k] for k in ("approach", "exploration", "trial")},
-        **{k: row(0.0, **changes)[k] for k in ("behaviour", "trajectories")},
-        **{k: row(0.0, **changes)[k] for k in ("penalty", "coverage")},
-        "uncertainty": x,
-        "utility_error": y,
-        "utility_error_on_true": y,
-    }
+def fidelity_row(x, y, approach="coffee", exploration="r2d", model=None, **changes):
+    judged = row(0.0, approach, exploration, **changes)
+    about = {f.name: getattr(judged, f.name) for f in fields(Run)}
+    return Fidelity(
+        **about,
+        uncertainty=x,
+        utility_error=y,
+        utility_error_on_true=y,
+        cpu_seconds=1.0,
+        model=model,
+    )
 
 
 def world(mean, trials=5, data=DATA, evaluations=("rd", "r2d"), shared=0.1):

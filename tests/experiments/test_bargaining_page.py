@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from experiments.bargaining import __main__ as bargaining
-from experiments.bargaining import plan as _plan
-from experiments.bargaining.config import resolved
+from experiments.bargaining import plan, report, steps
+from experiments.bargaining.config import SIZES
+from experiments.bargaining.notes import Facts
 from experiments.bargaining.units import BEHAVIOURS
 from experiments.lab.lock import held
 from experiments.lab.page import main
@@ -28,8 +29,8 @@ from offline.record import collect
 from psro import checkpoint
 
 TINY = shlex.split(
-    "--size tiny --decisions 300 --trajectories 40 --model-steps 60 --clone-steps 60 "
-    "--behaviour-iterations 1 --episodes 30 --screen 30 --fresh 60 "
+    "--size tiny --ddqn.decisions 300 --trajectories 40 --training.steps 60 "
+    "--cloning.steps 60 --behaviour-iterations 1 --episodes 30 --screen 30 --fresh 60 "
     "--fidelity-episodes 20 --quiet"
 )
 GRID = shlex.split("--grid --behaviours uniform --explorations r2d")
@@ -71,12 +72,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def facts_only(whole: Path, monkeypatch: pytest.MonkeyPatch):
     """Reports take time: only the whole grid's is written, elsewhere its facts."""
-    from experiments.bargaining import report as _bargaining_report
 
     def write(folder: Path, *rows_and_facts: object) -> dict[str, object]:
-        return {"facts": rows_and_facts[-1]}
+        facts = rows_and_facts[-1]
+        assert isinstance(facts, Facts)
+        return {"facts": {k: v for k, v in vars(facts).items() if k != "config"}}
 
-    monkeypatch.setattr(_bargaining_report, "write", write)
+    monkeypatch.setattr(report, "write", write)
 
 
 def test_a_grid_has_a_row_for_every_cell(whole: Path):
@@ -176,9 +178,9 @@ def test_a_part_of_a_grid_does_not_narrow_it(copy: Path, tmp_path: Path):
     assert config["approaches"] == ["coffee", "oef", "oef-bc"]
     assert (config["trials"], config["grid"]) == (2, True)
     assert summary["missing"] == [f"judged/{lost.stem}"]
-    assert summary["facts"]["units_without_cpu_seconds"] == 1
+    assert summary["facts"]["unknown"] == 1
     assert summary["facts"]["commits"] == ["old", env["commit"]]
-    assert summary["facts"]["env"]["command"] == "first"
+    assert summary["facts"]["command"] == "first"
     assert again(copy) == 0
     report = files.read_json(lost)
     assert report["regret"] == json.loads(before)["regret"]
@@ -220,15 +222,13 @@ def test_a_fault_stops_only_what_needs_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    from experiments.bargaining import steps as _units
-
     def fails(*_: object) -> None:
         raise ZeroDivisionError("a clone that cannot be")
 
     folder = tmp_path / "faulty"
     words = ["--approaches", "coffee", "oef-bc", "--evaluations", "rd"]
     with monkeypatch.context() as patch:
-        patch.setitem(_units._DOERS, "clone", fails)
+        patch.setitem(steps.DO, "clone", fails)
         with pytest.raises(RuntimeError, match=r"2 units failed.*clone/uniform-40-t0"):
             page(*words, "--out", str(folder))
     failed = {p.name for p in (folder / "failed").iterdir()}
@@ -288,7 +288,7 @@ def test_a_data_set_of_the_users(tmp_path: Path, capsys: pytest.CaptureFixture[s
     save(lopsided, tmp_path / "mine")
     assert asked() == 2
     assert "its symmetric must be True" in capsys.readouterr().err
-    assert asked("--discount", "0.9") == 2
+    assert asked("--game.discount", "0.9") == 2
     assert "the game must be" in capsys.readouterr().err
     arrays = tmp_path / "mine" / "arrays.npz"
     arrays.write_bytes(arrays.read_bytes()[:-9])
@@ -302,8 +302,17 @@ def test_the_plan_says_what_there_is_to_do(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ):
-    speed = _plan.measure(resolved(bargaining.Config(size="tiny")))
-    monkeypatch.setattr(_plan, "measure", lambda config: speed)
+    tiny = SIZES["tiny"]
+    speed = plan.measure(
+        tiny.game,
+        ddqn=tiny.ddqn,
+        training=tiny.training,
+        cloning=tiny.cloning,
+        solvers=["rd", "r2d"],
+        policies=1,
+    )
+    assert speed.game.busy >= speed.game.idle > 0 and speed.imitating >= 1
+    monkeypatch.setattr(plan, "measure", lambda *_, **__: speed)
     assert page(*GRID, "--plan", "--out", str(tmp_path / "none")) == 0
     text = capsys.readouterr().out
     assert not (tmp_path / "none").exists()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from dataclasses import replace
+
 from bargaining_worlds import (
     DATA,
     LINES,
@@ -21,6 +23,8 @@ from bargaining_worlds import (
 )
 
 from experiments.bargaining import report
+from experiments.bargaining.config import Config
+from experiments.bargaining.notes import PAPER, Facts
 from experiments.bargaining.results import sort_out
 from experiments.bargaining.tables import comparisons, regret_cells, tuning_cells
 
@@ -42,21 +46,21 @@ def test_cells_by_hand():
     rows = [row(v, trial=t, error=0.1 * t) for t, v in enumerate((1.0, 2.0, 6.0))]
     rows += [row(2.5, "oef", trial=0, k=2)]
     first, second = regret_cells(sort_out(rows).main)
-    assert (first["n"], first["mean"], first["k"]) == (3, 3.0, [1])
-    assert first["standard_error"] == pytest.approx(math.sqrt(7 / 3))
-    assert 1.0 <= first["low"] < 3.0 < first["high"] <= 6.0
-    assert first["estimation_error"] == pytest.approx(0.1)
-    assert first["screened"] == pytest.approx(3.2)
-    assert first["welfare_share"] == pytest.approx(18 / 22.2)
-    assert second["best"] and not first["best"]
-    assert second["standard_error"] is second["low"] is None
+    assert (first.n, first.mean, first.k) == (3, 3.0, [1])
+    assert first.standard_error == pytest.approx(math.sqrt(7 / 3))
+    assert 1.0 <= first.low < 3.0 < first.high <= 6.0
+    assert first.estimation_error == pytest.approx(0.1)
+    assert first.screened == pytest.approx(3.2)
+    assert first.welfare_share == pytest.approx(18 / 22.2)
+    assert second.best and not first.best
+    assert second.standard_error is second.low is None
 
 
 def test_what_is_left_out_is_said():
     late = row(1.0, iteration=20, iterations=20)
-    bad = row(1.0, trial=1) | {"regret": None}
+    bad = row(math.nan, trial=1)
     sorted_out = sort_out([row(5.0), late, bad, row(2.0, "oef", k=3)])
-    assert [r["regret"] for r in sorted_out.main if r["approach"] == "coffee"] == [1.0]
+    assert [r.regret for r in sorted_out.main if r.approach == "coffee"] == [1.0]
     notes = " ".join(sorted_out.notes)
     for part in (
         "1 rows without",
@@ -77,28 +81,28 @@ def test_p_values_stand_beside_the_published_ones():
         ("r2d", "coffee", "rd", "uniform", 1000): 0.02,
     }
     keys = ("evaluation", "approach", "exploration", "behaviour", "trajectories")
-    table = {tuple(one[k] for k in keys): one for one in compared}
+    table = {tuple(getattr(one, k) for k in keys): one for one in compared}
     for key, value in published.items():
-        assert table[key]["published"] == value
+        assert table[key].published == value
     one = table["rd", "oef", "r2d", "psro", 500]
-    assert one["reference_evaluation"] == "rd"
-    assert one["p_permutation"] == pytest.approx(0.05)
-    assert one["p_smallest"] == pytest.approx(0.05) and one["p_holm"] == 1.0
-    assert one["p_paired"] == one["p_paired_smallest"] == 1 / 8
-    assert one["difference"] == pytest.approx(1.0, abs=0.05)
+    assert one.reference_evaluation == "rd"
+    assert one.p_permutation == pytest.approx(0.05)
+    assert one.p_smallest == pytest.approx(0.05) and one.p_holm == 1.0
+    assert one.p_paired == one.p_paired_smallest == 1 / 8
+    assert one.difference == pytest.approx(1.0, abs=0.05)
     cloned = table["rd", "oef-bc", "rd", "uniform", 500]
-    assert cloned["p_permutation"] == 1.0 and cloned["weight"] == 0.4
+    assert cloned.p_permutation == 1.0 and cloned.weight == 0.4
 
     against = comparisons(world(claimed, trials=3), "r2d")
     assert len(against) == 11 * len(DATA)
-    assert {one["reference_evaluation"] for one in against} == {"r2d"}
-    assert {one["published"] for one in against} == {None}
+    assert {one.reference_evaluation for one in against} == {"r2d"}
+    assert {one.published for one in against} == {None}
 
 
 def test_other_data_sets_have_no_published_value():
     for where in (("file", 1000), ("uniform", 750)):
         compared = comparisons(world(claimed_anywhere, 2, [where]), None)
-        assert compared and all(one["published"] is None for one in compared)
+        assert compared and all(one.published is None for one in compared)
 
 
 def whole():
@@ -110,10 +114,7 @@ def whole():
             for p, c in ((4.0, 0.1), (2.0, 0.3))
         ]
         rows += [row(1.4, "oef-bc", weight=0.2, trial=t)]
-    early = [
-        {**r, "iteration": 5, "judged": "curve", "regret": r["regret"] + 1}
-        for r in rows
-    ]
+    early = [replace(r, iteration=5, judged="curve", regret=r.regret + 1) for r in rows]
     points = [
         fidelity_row(
             0.5 + 0.1 * t + 0.01 * i,
@@ -133,16 +134,18 @@ def whole():
 
 def test_a_whole_report(tmp_path):
     rows, points = whole()
-    facts = {
-        "config": {"decisions": 30_000, "episodes": 1000, "out": "x", "quiet": False},
-        "env": {"command": "python -m experiments.bargaining --grid"},
-        "cpu_seconds": 1234.0,
-        "missing": ["judged/one", "judged/two"],
-    }
+    facts = Facts(
+        config=Config(),
+        command="python -m experiments.bargaining --grid",
+        cpu_seconds=1234.0,
+        missing=("judged/one", "judged/two"),
+    )
     summary = report.write(tmp_path, rows, points, facts)
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     assert summary["sizes"]["trials_a_cell"] == "3"
-    assert summary["sizes"]["config"] == {"decisions": 30_000, "episodes": 1000}
+    config = summary["sizes"]["config"]
+    assert config["ddqn"]["decisions"] == 30_000 and config["episodes"] == 1000
+    assert not {"run", "plan", "report"} & config.keys()
     assert len(summary["claims"]) == 10
     names = {"figure_2ab", "figure_2c", "figure_3", "figure_5"}
     assert {p.stem for p in (tmp_path / "plots").glob("*.png")} == names
@@ -173,21 +176,23 @@ def test_a_whole_report(tmp_path):
     assert "; 0.89 |" in (tmp_path / "p_values.md").read_text()
     tuned = (tmp_path / "tuning.md").read_text()
     assert "| w 0 | w 0.2 | w 0.4 |" in tuned and "| λ | α 0.1 | α 0.3 |" in tuned
-    assert "| for | for |" in (tmp_path / "claims.md").read_text()
-
-
-PAPER = {"iterations": 40, "decisions": 200_000, "games": 1, "members": 4}
+    assert "| holds | for |" in (tmp_path / "claims.md").read_text()
 
 
 def notes_of(folder, rows, fidelity=(), **config):
-    summary = report.write(folder, rows, list(fidelity), {"config": PAPER | config})
+    facts = Facts(config=replace(PAPER, **config), command="page")
+    summary = report.write(folder, rows, list(fidelity), facts)
     return " | ".join(summary["notes"])
 
 
 def test_what_is_not_as_in_the_paper_is_said(tmp_path):
     rows = world(claimed, trials=3, data=[("psro", 1000)])
     notes = notes_of(
-        tmp_path, rows, iterations=10, decisions=20_000, shared_behaviour=True
+        tmp_path,
+        rows,
+        iterations=10,
+        ddqn=replace(PAPER.ddqn, decisions=20_000, minimum=5000),
+        shared_behaviour=True,
     )
     for text in (
         "10 iterations of PSRO in the model, where the paper has 40",
@@ -234,8 +239,9 @@ def test_unmixed_deviations_are_counted(tmp_path):
 
 def test_models_and_clones_are_shown_where_they_were_measured(tmp_path):
     def model(x, **changes):
-        parts = {"one_step": {"hits": x, "slope": None, "state_error_3": 9.0}, "u": x}
-        return fidelity_row(1.0, 2.0, **changes) | {"model": parts}
+        parts = {"hits": x, "slope": None, "state_error_3": 9.0}
+        own = {"one_step": parts, "roll_outs": {"u": x}}
+        return fidelity_row(1.0, 2.0, model=own, **changes)
 
     clone = {"clone": {"trained": 1.5, "held_out": 1.75, "uniform": 3.0}}
     rows = [row(1.0), row(2.0, "oef-bc", **clone)]
@@ -260,14 +266,14 @@ def test_models_and_clones_are_shown_where_they_were_measured(tmp_path):
 def test_tuning_takes_oef_for_weight_0():
     rows = [row(1.0, "oef"), row(2.0, "oef-bc"), row(3.0, "oef-bc", weight=0.2)]
     cells = tuning_cells(rows, "oef-bc")
-    assert [(c["weight"], c["mean"]) for c in cells] == [
+    assert [(c.weight, c.mean) for c in cells] == [
         (0, 1.0),
         (0.2, 3.0),
         (0.4, 2.0),
     ]
     # Where weight 0 was run itself, it stands; one weight alone is no sweep.
     rows.append(row(1.5, "oef-bc", weight=0.0))
-    assert tuning_cells(rows, "oef-bc")[0]["mean"] == 1.5
+    assert tuning_cells(rows, "oef-bc")[0].mean == 1.5
     assert tuning_cells(rows[:2], "oef-bc") == []
     assert tuning_cells(rows, "coffee") == []
 
@@ -286,12 +292,15 @@ def test_tuning_takes_oef_for_weight_0():
     ],
 )
 def test_small_reports_are_honest(rows, tmp_path):
-    summary = report.write(tmp_path, rows, [fidelity_row(1.0, 2.0)] if rows else [], {})
+    facts = Facts(config=Config(), command="page")
+    fidelity = [fidelity_row(1.0, 2.0)] if rows else []
+    summary = report.write(tmp_path, rows, fidelity, facts)
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     for claim in summary["claims"]:
-        assert claim["verdict"].startswith(("not tested", "too few trials")), claim
+        few = claim.get("remark", "").startswith("too few trials")
+        assert claim["verdict"] == "not tested" or few, claim
     page = (tmp_path / "report.html").read_text()
-    ended = any(r["judged"] == "final" for r in rows)
+    ended = any(r.judged == "final" for r in rows)
     assert ("No final profile has been judged yet" in page) != ended
     for name in ("regret_table", "p_values", "tuning", "claims"):
         assert (tmp_path / f"{name}.md").exists() and (

@@ -14,19 +14,28 @@ import numpy as np
 import pytest
 
 from experiments.bargaining import __main__ as bargaining
-from experiments.bargaining import builders as _parts
+from experiments.bargaining import steps
 from experiments.bargaining.checks import check
-from experiments.bargaining.config import resolved
-from experiments.bargaining.units import ALL_TRIALS, Job, Unit, pieces, units
+from experiments.bargaining.config import SIZES, Config
+from experiments.bargaining.steps import Job, pieces
+from experiments.bargaining.store import Store
+from experiments.bargaining.units import ALL_TRIALS, Unit, units
 from experiments.lab.lock import held
-from experiments.lab.page import main
+from experiments.lab.page import main, parse
 from experiments.lab.work import Outcome, run
 from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
-from offline.baselines import Cloning, clone
+from offline import baselines
+from offline.baselines import Cloning
+from offline.ensemble import Training
 from offline.record import collect
 
-TINY = shlex.split("--size tiny --decisions 300 --trajectories 40 --quiet")
+TINY = shlex.split("--size tiny --ddqn.decisions 300 --trajectories 40 --quiet")
+
+
+def asked(words: str) -> Config:
+    return parse(Config, words.split(), "bargaining")
 
 
 def page(*words: str) -> int:
@@ -50,11 +59,17 @@ def page(*words: str) -> int:
         (["--data", "/nowhere"], "manifest.json"),
         (["--executor", "cluster"], "cluster"),
         (["--jobs", "2", "--executor", "processes"], "--jobs must be 1"),
-        (["--minimum", "200", "--capacity", "100"], "capacity"),
-        (["--minimum", "301"], "--minimum must be at most the 300 decisions"),
-        (["--members", "1"], "--members must be at least 2"),
-        (["--members", "1", "--approaches", "oef"], "at least 2 with the solver r2d"),
-        (["--discount", "0"], "discount must be in (0, 1]"),
+        (["--ddqn.minimum", "200", "--ddqn.capacity", "100"], "capacity"),
+        (
+            ["--ddqn.minimum", "321", "--ddqn.capacity", "400"],
+            "minimum must be at most the 300 decisions",
+        ),
+        (["--training.members", "1"], "--training.members must be at least 2"),
+        (
+            ["--training.members", "1", "--approaches", "oef"],
+            "at least 2 with the solver r2d",
+        ),
+        (["--game.discount", "0"], "discount must be in (0, 1]"),
         (["--report"], "--report goes with"),
     ],
 )
@@ -73,13 +88,12 @@ def test_impossible_wishes_are_refused_in_a_sentence(
 
 
 def test_one_member_is_enough_where_none_is_doubted():
-    config = bargaining.Config(size="tiny", members=1, approaches=("oef",))
-    config = replace(config, explorations=("rd",), evaluations=("rd",))
-    check(resolved(config))
+    words = "--training.members 1 --approaches oef --explorations rd --evaluations rd"
+    check(asked(words))
 
 
 def test_units_come_after_what_they_need():
-    config = resolved(bargaining.Config(grid=True, size="tiny", stack=3))
+    config = asked("--grid --size tiny --stack 3")
     chosen = units(config)
     assert len(chosen) == len(set(chosen)) == len({u.name for u in chosen})
     seen: set[Unit] = set()
@@ -91,14 +105,13 @@ def test_units_come_after_what_they_need():
 
     def do(asked: Sequence[Job]) -> list[Outcome]:
         for job in asked:
-            (unit,) = job.units
-            assert {need.name for need in unit.needs(config)} <= set(order)
-        names = [unit.name for job in asked for unit in job.units]
+            assert {need.name for need in job.unit.needs(config)} <= set(order)
+        names = [job.unit.name for job in asked]
         order.extend(names)
         sizes.append(len(names))
         return [Outcome(name=name) for name in names]
 
-    made = pieces(chosen, do, config, Path("nowhere"))
+    made = pieces(chosen, Store(config, Path("nowhere")), do)
     assert run(made, lambda outcome: None, stack=config.stack) == []
     assert sorted(order) == sorted(unit.name for unit in chosen)
     assert max(sizes) == 3 and len(set(order)) == len(order)
@@ -124,14 +137,12 @@ def test_a_termination_is_an_interruption(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ):
-    from experiments.bargaining import steps as _units
-
     def stopped(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10)
 
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setitem(_units._DOERS, "data", stopped)
+    monkeypatch.setitem(steps.DO, "data", stopped)
     assert page("--out", str(tmp_path / "stopped")) == 130
     assert "what is finished is kept" in capsys.readouterr().err
     assert signal.getsignal(signal.SIGTERM) == before
@@ -176,7 +187,7 @@ def test_workers_die_with_their_parent_whatever_started_them(tmp_path: Path):
 
 
 def test_a_solver_that_anneals_over_an_unknown_horizon_is_refused_at_once():
-    config = resolved(bargaining.Config(grid=True))
+    config = asked("--grid")
     with pytest.raises(UserError, match="the loop knows no horizon"):
         check(replace(config, explorations=("r3d:final=0",)))
     check(replace(config, explorations=("r3d:final=0,over=5",)))
@@ -184,16 +195,33 @@ def test_a_solver_that_anneals_over_an_unknown_horizon_is_refused_at_once():
         check(replace(config, evaluations=("r3d:final=0,over=5",)))
 
 
-def test_a_stored_clone_is_of_the_network_that_is_configured(tmp_path):
-    config = resolved(bargaining.Config(grid=True, size="tiny"))
+def test_a_size_fills_in_what_is_not_given(tmp_path: Path):
+    config = asked("--size paper --grid --trials 3 --ddqn.games 1")
+    assert (config.iterations, config.trials) == (40, 3)
+    assert config.trajectories == (500, 1000, 2000)
+    assert config.ddqn == replace(DDQN(), games=1)
+    # The learner's schedule is in proportion to its decisions.
+    config = asked("--size tiny --ddqn.decisions 400 --ddqn.rate 0.01")
+    assert config.ddqn == replace(DDQN.budget(400), rate=0.01)
+    assert config.training == Training(steps=300)
+    # A file gives what words do not.
+    (tmp_path / "some.yaml").write_text("{size: tiny, ddqn: {decisions: 800}, k: 2}")
+    config = asked(f"--config {tmp_path / 'some.yaml'} --k 1")
+    assert (config.iterations, config.k) == (2, 1)
+    assert config.ddqn == DDQN.budget(800)
+
+
+def test_a_stored_clone_is_of_the_network_that_is_configured(tmp_path: Path):
     unit = Unit(kind="clone", trial=0, behaviour="uniform", trajectories=40)
-    job = Job((unit,), config, tmp_path)
-    made = clone(collect(Bargaining(), 40, 1), 0, replace(Cloning(), steps=1))
+    store = Store(SIZES["tiny"], tmp_path)
+    made = baselines.clone(collect(Bargaining(), 40, 1), 0, Cloning(steps=1))
     unit.place(tmp_path).parent.mkdir()
-    _parts.save_clone(made, unit, job)
+    baselines.save(made, unit.place(tmp_path), store.bound(unit.name))
     with np.load(unit.place(tmp_path)) as stored:
         assert "width" not in stored  # a shape is not rebuilt from a number beside it
-    again = _parts.cloned(unit, job)
+    again = store.clone(unit)
     assert again.network == made.network
     assert again.weights.tobytes() == made.weights.tobytes()
-    assert again.trained == made.trained
+    assert again.measured == made.measured
+    with pytest.raises(UserError, match="it is another's"):
+        Store(replace(SIZES["tiny"], seed=1), tmp_path).clone(unit)

@@ -35,19 +35,24 @@ def test_demo_compares_and_resumes(tmp_path, capsys):
 
 def test_verdict_reads_the_numbers():
     def run(solver, gap, first, welfare, share, meta=0.0):
-        return {
-            "title": "game", "solver": solver, "gap": gap, "first_solved": first,
-            "best_welfare": welfare, "support_share": share, "meta_gap": meta,
-        }  # fmt: skip
+        return demo.Result(
+            title="game",
+            solver=solver,
+            gap=gap,
+            first_solved=first,
+            best_welfare=welfare,
+            support_share=share,
+            meta_gap=meta,
+        )
 
     wide, narrow = run("wide", 0.0, 9, 2.0, 0.9), run("narrow", 0.0, 5, 1.0, 0.1)
-    (sentence,) = demo.verdict([narrow, wide])
+    (sentence,) = demo.verdict({"game": [narrow, wide]})
     assert "wide did best" in sentence and "narrow plays fewer profiles" in sentence
     rough = run("rough", 0.5, None, None, 0.9, meta=0.5)
-    (sentence,) = demo.verdict([rough, wide])
+    (sentence,) = demo.verdict({"game": [rough, wide]})
     assert "its own meta-solver's error" in sentence
-    (sentence,) = demo.verdict([run("a", 0.2, None, None, 0.5)])
-    assert "a did best: it ends at a gap of 0.2" in sentence
+    (sentence,) = demo.verdict({"game": [run("a", 0.2, None, None, 0.5)]})
+    assert sentence == "game: a did best: it ends at a gap of 0.2."
 
 
 def test_bad_solver_is_one_sentence(tmp_path, capsys):

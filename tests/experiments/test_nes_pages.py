@@ -2,27 +2,27 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from experiments.lab.page import main
+from experiments.lab.verdict import Verdict
 from experiments.nes import figures as nes_figures
-from experiments.nes import measures as _nes
+from experiments.nes import numbers
 from experiments.nes import tables as nes_tables
 from meta_solvers.nes import store
 from meta_solvers.nes.data import Games
+from meta_solvers.nes.measure import Comparison, Measured
 from meta_solvers.nes.network import Architecture
-from meta_solvers.nes.train import Recipe, Training
+from meta_solvers.nes.recipe import Recipe
+from meta_solvers.nes.train import Training
 
 
 def tables(*words):
-    words = [str(word) for word in words]
-    return main(nes_tables.page, nes_tables.Config, words)
+    return main(nes_tables.page, nes_tables.Config, list(map(str, words)))
 
 
 def figures(*words):
-    words = [str(word) for word in words]
-    return main(nes_figures.page, nes_figures.Config, words)
+    return main(nes_figures.page, nes_figures.Config, list(map(str, words)))
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +31,7 @@ def weights(tmp_path_factory):
     brief = {"steps": 60, "work": 128, "warm": 6, "average": 6, "rate": 5e-3}
     recipe = Recipe(
         architecture=Architecture(selects="any", unrolled=2, dual=16, hidden=24),
-        games=Games(selects="any", least=4, most=4),
+        games=Games(least=4, most=4),
         **brief,
     )
     training = Training(recipe)
@@ -65,14 +65,14 @@ def test_tables_and_resume(tmp_path, capsys, weights, monkeypatch):
     text = (out / "table.md").read_text()
     assert "Table 2" in text and "4.4445" in text
     assert "| 4 | 100 % | 100 % of 2 | 100 % of 2 | 100.0 % of 32 |" in text
-    assert "Table 1, n = 8: CCE gap" in text
+    assert "| Table 1, n = 8 | CCE gap at or below the published network's |" in text
     assert "<table" in (out / "report.html").read_text()
 
     (out / "cells" / "8-ecos-hard.json").unlink()
-    monkeypatch.setattr(_nes, "measure", never)
+    monkeypatch.setattr(numbers, "compare", never)
     assert tables("--resume", "--out", out, "--quiet") == 0
     assert (out / "cells" / "8-ecos-hard.json").exists()
-    monkeypatch.setattr(nes_tables, "ecos", never)
+    monkeypatch.setattr(nes_tables, "in_turn", never)
     assert tables("--resume", "--out", out, "--json") == 0
     assert json.loads(capsys.readouterr().out)[0] == four
 
@@ -84,32 +84,40 @@ def test_tables_without_ecos(tmp_path, weights, monkeypatch):
     assert tables(*small, "--out", out, "--quiet") == 0
     text = (out / "table.md").read_text()
     assert "| 3 | - | not installed | not installed | 100.0 % of 2 |" in text
-    assert "nothing was published" in text  # at n = 3
+    assert "| not tested | nothing was published |" in text  # at n = 3
 
 
-def test_verdict_compares_the_published_decimals():
-    known = dict.fromkeys(("gap", "solver_gap"), 0.01234)
-    row = {"n": 4, "published": {"gap nes": 0.0123, "solver_gap nes": 0.0122}}
-    for what, mean in known.items():
-        row[f"{what} nes"] = {"mean": mean}
-    first, second = nes_tables.verdict(row)
-    assert "CCE gap 0.0123 is at or below 0.0123" in first
-    assert "solver gap 0.0123 is ABOVE 0.0122" in first
-    assert "nothing was published" in second
+def test_ecos_is_measured_as_it_answers(tmp_path, weights, monkeypatch):
+    in_turn = nes_tables.in_turn
+    monkeypatch.setattr(nes_tables, "find_spec", lambda name: True)
+    monkeypatch.setattr(
+        nes_tables, "in_turn", lambda *words: in_turn(*words, solver="CLARABEL")
+    )
+    out = tmp_path / "r"
+    small = ("--sizes", 4, "--games", 3, "--ecos-games", 2, "--network", weights)
+    assert tables(*small, "--out", out, "--quiet") == 0
+    (row,) = json.loads((out / "rows.json").read_text())
+    for form in nes_tables.FORMS:
+        assert row[f"ecos {form}"]["success"] == 1.0
+        assert row[f"ecos {form}"]["games"] == row[f"ecos {form}"]["asked"] == 2
+    assert row["ecos hard"]["apart"] < 1e-3  # two solvers, one answer
+    assert row["ecos penalty"]["apart"] > row["ecos hard"]["apart"]
+    assert "| 4 | 100 % | 100 % of 2 | 100 % of 2 |" in (out / "table.md").read_text()
+    monkeypatch.setattr(nes_tables, "in_turn", never)
+    assert tables("--resume", "--out", out, "--quiet") == 0
 
 
-def test_gap_and_distance():
-    from meta_solvers.exact.build import build
-
-    game = np.array([[[[-1.0, -3.0], [0.0, -2.0]], [[-1.0, 0.0], [-3.0, -2.0]]]])
-    unit = game[0, 0].std()
-    for concept, gain in (("cce", 2 / unit), ("ce", 2 / unit)):
-        problem, _ = build(game, concept)
-        joints = np.zeros((1, 2, 2))
-        joints[0, 0, 0] = 1.0  # both would rather confess, and gain 1 each
-        assert _nes.gap(problem, joints) == pytest.approx([gain])
-        assert _nes.gap(problem, joints[:, ::-1, ::-1]) == pytest.approx([0.0])
-    assert _nes.apart(joints, joints[:, ::-1]) == pytest.approx([1.0])
+def test_claims_compare_the_published_decimals():
+    known = Measured(gap=[0.01234], solver_gap=[0.01234], seconds=[0.1], status=[0])
+    ours = Comparison(uniform=known, nes=known, refined=known, exact=known)
+    row = nes_tables.Row(n=4, ours=ours, ecos={})
+    published = {"gap nes": 0.0123, "solver_gap nes": 0.0122}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(nes_tables.PUBLISHED, 4, published)
+        first, second, *rest = nes_tables.claims(row)
+    assert first.verdict is Verdict.HOLDS and "0.0123 against 0.0123" in first.evidence
+    assert second.verdict is Verdict.FAILS and "against 0.0122" in second.evidence
+    assert [one.verdict for one in rest] == [Verdict.NOT_TESTED] * 2
 
 
 def test_figure_1(tmp_path, capsys, weights):
@@ -159,13 +167,14 @@ def test_figure_3_goes_on_where_it_was(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Training, "update", never)
     assert figures("--resume", "--out", broken, "--quiet") == 0
     assert "NES" not in (broken / "table.md").read_text()  # no ablation in panel b
+    assert list((broken / "cells").iterdir()) == list((broken / "cells").glob("*.json"))
 
 
 def test_figure_3_ablation(tmp_path, capsys):
     words = ("--figure", 3, "--panels", "d", "--quick", "--steps", 4)
     assert figures(*words, "--out", tmp_path / "r") == 0
     text = capsys.readouterr().out
-    assert text.count("Figure 3 (d): NES") == 2
+    assert text.count("| Figure 3 (d) | NES is below") == 2
     lines = json.loads((tmp_path / "r" / "result.json").read_text())["d"]
     assert len(lines) == 3
     for line in lines.values():
@@ -189,7 +198,7 @@ def test_figure_4(tmp_path, capsys, weights, monkeypatch):
     # Common payoff, the same for all pairs of different actions: uniform is a CCE.
     assert result["dispersion"]["gap uniform"]["worst"] < 1e-9
     assert "| l2_invariant | 0 of 16 |" in (out / "table.md").read_text()
-    monkeypatch.setattr(_nes, "measure", never)
+    monkeypatch.setattr(numbers, "compare", never)
     assert figures("--resume", "--out", out, "--quiet") == 0
 
 
@@ -202,8 +211,6 @@ def test_figure_4(tmp_path, capsys, weights, monkeypatch):
         (tables, ("--seconds", 0), "--seconds must be"),
         (tables, ("--seed", -1), "--seed must be"),
         (tables, ("--network", "/no/such/file"), "--network must name a file"),
-        (figures, ("--figure", 2), "--figure must be 1, 3 or 4"),
-        (figures, ("--concept", "ne"), "--concept must be"),
         (figures, ("--figure", 3, "--panels", "e"), "--panels"),
         (figures, ("--figure", 3, "--steps", 0), "--steps must be"),
         (figures, ("--figure", 3, "--shapes", "4x8"), "--shapes must give"),
@@ -215,4 +222,13 @@ def test_bad_input(tmp_path, capsys, call, words, sentence):
     assert call(*words, "--out", tmp_path / "r") == 2
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("words", [("--figure", 2), ("--concept", "ne")])
+def test_a_word_that_is_none_of_the_choices(tmp_path, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        figures(*words, "--out", tmp_path / "r")
+    assert ended.value.code == 2
+    assert words[0] in capsys.readouterr().err
     assert not (tmp_path / "r").exists()

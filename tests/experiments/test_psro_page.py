@@ -81,16 +81,8 @@ def test_kill_loses_at_most_the_running_iteration(tmp_path, attempt):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     words = ["--game", "leduc_poker", "--iterations", "12", "--quiet"]
     assert call(*words, "--out", whole) == 0
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "experiments.psro",
-            *words,
-            "--out",
-            str(killed),
-        ]
-    )
+    start = [sys.executable, "-m", "experiments.psro"]
+    process = subprocess.Popen([*start, *words, "--out", str(killed)])
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:  # until two to five rows are there
         metrics = killed / "metrics.jsonl"
@@ -128,12 +120,16 @@ def test_a_resumed_run_may_go_further_but_not_elsewhere(tmp_path, capsys):
 
 
 def test_trials_do_not_depend_on_who_runs_beside_them(tmp_path, capfd):
-    start = ("--game", "kuhn_poker", "--iterations", 2, "--quiet")
+    start = ("--game", "kuhn_poker", "--iterations", 2)
     many, jobs, one = (tmp_path / n for n in ("many", "jobs", "one"))
-    assert call(*start, "--trials", 2, "--seed", 5, "--out", many) == 0
-    assert call(*start, "--trials", 2, "--seed", 5, "--jobs", 2, "--out", jobs) == 0
-    assert call(*start, "--seed", 6, "--out", one) == 0
+    trials = ("--trials", 2, "--seed", 5)
+    assert call(*start, *trials, "--out", many, "--quiet") == 0
+    assert call(*start, "--seed", 6, "--out", one, "--quiet") == 0
     assert capfd.readouterr().err == ""
+    assert call(*start, *trials, "--jobs", 2, "--out", jobs) == 0
+    shown = capfd.readouterr().err.splitlines()
+    assert [line.split()[0] for line in shown] == ["1/2", "2/2"]
+    assert {line.rpartition(": ")[2] for line in shown} == {"seed 5", "seed 6"}
     for folder in (many, jobs):
         assert rows(folder / "trial_1") == rows(one)
         assert arrays(folder / "trial_1") == arrays(one)
@@ -182,6 +178,8 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--iterations", -1), "--iterations must be at least 0"),
         (("--trials", 0), "--trials must be at least 1"),
         (("--horizon", 0), "--horizon must be at least 1"),
+        (("--jobs", 2), "--trials 2 asks for more"),
+        (("--ddqn.rate", 0.1), "--ddqn: it must go with another --oracle"),
         (("--final-gap",), "--final-gap: it must go with another --oracle"),
         (("--prune", 2), "--prune must be in [0, 1)"),
         (("--memory-gb", 0), "--memory-gb must be positive"),
@@ -197,8 +195,8 @@ def test_yaml_defaults(tmp_path, capsys):
             "must be zero-sum",
         ),
         (("--solver", "nash_lp", "--players", 3), "exactly 2 players; got 3\n"),
-        (("--solver", "rrd:final=0"), "no horizon (--horizon names one)"),
-        (("--eval-solver", "mix(rrd:final=0)"), "no horizon (--horizon names one)"),
+        (("--solver", "rrd:final=0"), "the loop knows no horizon (name one)"),
+        (("--eval-solver", "mix(rrd:final=0)"), "the loop knows no horizon (name one)"),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(
@@ -325,14 +323,7 @@ def test_odd_yaml_values_exit_with_code_2(tmp_path, monkeypatch, text):
 
 
 LEARNED = [
-    "--oracle",
-    "ddqn",
-    "--solver",
-    "rd",
-    "--decisions",
-    "200",
-    "--episodes",
-    "50",
+    *("--oracle", "ddqn", "--solver", "rd", "--decisions", "200", "--episodes", "50"),
 ]
 
 
@@ -438,7 +429,9 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--gaps", "all"], "--gaps: it must go with another --oracle; 'ddqn'"),
         (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
         (["--game", "kuhn_poker)"], "brackets must be closed"),
-        (["--device", "cuda"], "torch finds none"),
+        (["--ddqn.device", "cuda"], "torch finds none"),
+        (["--ddqn.rate", "2"], "DDQN(): rate must be a number in [0, 1]; got 2.0"),
+        (["--ddqn.decisions", "100000"], "--decisions is the budget"),
     ],
 )
 def test_impossible_learned_runs_are_refused(tmp_path, capsys, words, sentence):

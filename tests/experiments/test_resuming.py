@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from experiments.lab import checkpoints
 from experiments.lab.lock import held
 from experiments.lab.page import main
 from experiments.nes import train as nes_train
@@ -22,6 +23,7 @@ from experiments.psro.config import Config, Run
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
+from psro.arena import Arena
 
 ROOT = Path(__file__).parents[2]
 TRIALS = [
@@ -29,9 +31,11 @@ TRIALS = [
     *("--solver", "mgcce", "--quiet"),
 ]
 NES = [
-    *("--most", "4", "--work", "256", "--fewest", "8", "--every", "5", "--games", "8"),
-    *("--payoff", "4", "--dual", "6", "--hidden", "8", "--unrolled", "1"),
-    *("--steps", "15", "--quiet"),
+    *("--recipe.games.most", "4", "--recipe.work", "256", "--recipe.fewest", "8"),
+    *("--recipe.architecture.payoff", "4", "--recipe.architecture.dual", "6"),
+    *("--recipe.architecture.hidden", "8", "--recipe.architecture.unrolled", "1"),
+    *("--every", "5", "--games", "8"),
+    *("--recipe.steps", "15", "--quiet"),
 ]
 
 
@@ -116,19 +120,13 @@ def test_workers_of_a_killed_run_write_no_more(tmp_path: Path):
 def test_what_fails_in_a_worker_is_one_sentence(tmp_path: Path):
     (tmp_path / "trial_0").touch()
     config = Config(iterations=1, trials=2, run=Run(jobs=2))
-    with pytest.raises(UserError, match="trial_0"):
-        psro_run._work([(config, tmp_path / "trial_0")])
+    (outcome,) = psro_run._elsewhere([(config, tmp_path / "trial_0")])
+    assert outcome.user and "trial_0" in (outcome.fault or "")
 
 
 def test_a_run_owns_its_folder_whatever_is_removed_from_it(tmp_path: Path):
-    words = [
-        sys.executable,
-        "-m",
-        "experiments.psro",
-        "--resume",
-        "--out",
-        str(tmp_path),
-    ]
+    start = [sys.executable, "-m", "experiments.psro"]
+    words = [*start, "--resume", "--out", str(tmp_path)]
     assert run(psro, "--iterations", 0, "--quiet", "--out", tmp_path) == 0
     with held(tmp_path):
         (tmp_path / ".lock").unlink()
@@ -156,17 +154,17 @@ def test_an_older_configuration_is_never_written_over_a_newer(
     copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     """Another run widens the folder after ours has read it, before it owns it."""
-    check, busy = psro_run.check, []
+    built, busy = psro_run.built, []
 
-    def late(config: psro.Config) -> None:
-        check(config)
+    def late(config: psro.Config) -> Arena:
         if not busy:
             busy.append(1)
             words = ["--iterations", "9", "--stop-gap", "1e-12"]
             start = [sys.executable, "-m", "experiments.psro", "--resume", "--quiet"]
             subprocess.run([*start, "--out", str(copy), *words], check=True)
+        return built(config)
 
-    monkeypatch.setattr(psro_run, "check", late)
+    monkeypatch.setattr(psro_run, "built", late)
     assert resume(copy, "--iterations", 10) == 2
     error = capsys.readouterr().err
     assert "config.json' must be as it was when this run began" in error
@@ -276,13 +274,11 @@ def test_states_that_make_way_are_whole_or_gone(
     def fails(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    from experiments.lab import checkpoints as _states
-
     with monkeypatch.context() as patch:
         patch.setattr(os, "rmdir", fails)
         patch.setattr(os, "unlink", fails)
         with pytest.raises(OSError, match="000099"):
-            _states.forget_later(newest)
+            checkpoints.forget_later(newest)
     assert states(room)[-1] == newest
     files.tidy(room)
     assert {p.name for p in newest.parent.iterdir()} == {"000007", "000008"}

@@ -14,8 +14,22 @@ def call(*words):
     return main(robust_check.page, config, [str(word) for word in words])
 
 
+def ensemble(actions, **fields):
+    fields = {"actions": actions, **fields}
+    return [word for k, v in fields.items() for word in (f"--ensemble.{k}", v)]
+
+
 def test_a_small_run(tmp_path, capsys):
-    words = ("--games", 3, "--actions", 4, "--steps", 400, "--width", 2)
+    words = (
+        "--games",
+        3,
+        "--ensemble.actions",
+        4,
+        "--steps",
+        400,
+        "--ensemble.width",
+        2,
+    )
     assert call(*words, "--out", tmp_path / "a", "--json") == 0
     summary = json.loads(capsys.readouterr().out)
     rows = summary["rows"]
@@ -49,27 +63,32 @@ def test_a_small_run(tmp_path, capsys):
 
 
 def test_one_game_has_no_standard_error(tmp_path, capsys):
-    words = ("--games", 1, "--actions", 2, "--members", 1, "--steps", 5)
+    words = (
+        "--games",
+        1,
+        "--ensemble.actions",
+        2,
+        "--ensemble.members",
+        1,
+        "--steps",
+        5,
+    )
     assert call(*words, "--out", tmp_path) == 0
     printed = capsys.readouterr().out
     assert "±" not in printed and "| upward-biased | R2D, centred |" in printed
 
 
-def test_members_are_as_said():
-    config = robust_check.Config(actions=40, members=200, width=2.0)
-    for bias in (0.0, 0.7):
-        rng = np.random.default_rng(0)
-        true, known = robust_check.draw(config, bias, rng)
-        assert true.symmetric and known.symmetric
-        errors = known.members[:, 0] - true.payoffs[0]
-        spread = errors.std(axis=(0, 2))  # of each strategy: its uncertainty
-        assert spread.min() > 0 and 1.8 < spread.max() < 2.1
-        slope = np.polyfit(spread, errors.mean(axis=(0, 2)), 1)[0]
-        assert slope == pytest.approx(bias, abs=0.05)
-
-
 def test_without_uncertainty_the_bound_is_the_true_regret(tmp_path):
-    words = ("--games", 2, "--actions", 3, "--width", 0, "--steps", 200)
+    words = (
+        "--games",
+        2,
+        "--ensemble.actions",
+        3,
+        "--ensemble.width",
+        0,
+        "--steps",
+        200,
+    )
     assert call(*words, "--out", tmp_path, "--quiet") == 0
     for row in json.loads((tmp_path / "summary.json").read_text())["rows"]:
         assert row["bound"] == pytest.approx(row["true_regret"], abs=1e-9)
@@ -79,9 +98,9 @@ def test_without_uncertainty_the_bound_is_the_true_regret(tmp_path):
     ("words", "sentence"),
     [
         (("--games", 0), "--games must be at least 1"),
-        (("--actions", 1), "--actions must be at least 2"),
-        (("--width", -1), "--width must be a number"),
-        (("--bias", "nan"), "--bias must be a number"),
+        (("--ensemble.actions", 1), "actions must be a number of at least 2"),
+        (("--ensemble.width", -1), "width must be a number"),
+        (("--ensemble.bias", "nan"), "bias must be a number"),
         (("--seed", -1), "--seed must be"),
     ],
 )

@@ -30,9 +30,11 @@ from psro import checkpoint
 ROOT = Path(__file__).parents[2]
 PSRO = ["--game", "kuhn_poker", "--iterations", "3", "--quiet"]
 NES = [
-    *("--most", "4", "--work", "256", "--fewest", "8", "--every", "5", "--games", "8"),
-    *("--payoff", "4", "--dual", "6", "--hidden", "8", "--unrolled", "1"),
-    *("--steps", "10", "--quiet"),
+    *("--recipe.games.most", "4", "--recipe.work", "256", "--recipe.fewest", "8"),
+    *("--recipe.architecture.payoff", "4", "--recipe.architecture.dual", "6"),
+    *("--recipe.architecture.hidden", "8", "--recipe.architecture.unrolled", "1"),
+    *("--every", "5", "--games", "8"),
+    *("--recipe.steps", "10", "--quiet"),
 ]
 TINY = Settings(ppo=PPO(batch=100, envs=2, width=8, steps=2))
 FAST = Mixing(kind="vdn", batch=100, envs=2, width=8, warm=50, capacity=200)
@@ -97,11 +99,16 @@ def edit(name: str, value: object) -> Damage:
 
 
 def edit_and_seal(name: str, value: object) -> Damage:
-    """As someone who knows the seal."""
+    """As someone who knows the seal; ``name`` is that of a flag."""
+    *groups, last = name.split(".")
 
     def damage(folder: Path) -> None:
         fields = files.read_sealed(folder / "config.json")
-        files.write_sealed(folder / "config.json", fields | {name: value})
+        group = fields
+        for inside in groups:
+            group = group[inside]
+        group[last] = value
+        files.write_sealed(folder / "config.json", fields)
 
     return damage
 
@@ -303,7 +310,7 @@ def test_a_training_is_bound_to_its_rows_and_fields(
     assert strict(whole) == 5
     ways: list[tuple[Damage, str]] = [
         (edit("seed", 9), "must be as this run wrote it"),
-        (edit_and_seal("seed", 9), "must hold a run of the same recipe"),
+        (edit_and_seal("recipe.seed", 9), "must hold a run of the same recipe"),
         (edit_and_seal("games", 9), "must belong to this run's configuration"),
         (lines(lambda x: [x[0].replace("5", "6", 1), x[1]]), "they were changed"),
         (lambda p: flip(newest(p) / STATE), "--resume-from previous goes on"),

@@ -73,6 +73,13 @@ def test_text_and_table(capsys):
     assert "nash_lp" in {one["solver"] for one in answers}
 
 
+def test_quiet_leaves_the_joint_and_the_lists(capsys):
+    assert call("--game", "chicken", "--quiet") == 0
+    assert np.sum(json.loads(capsys.readouterr().out)) == pytest.approx(1.0)
+    assert call("--game", "chicken", "--equilibria", "--quiet") == 0
+    assert capsys.readouterr().out.count("values") == 3
+
+
 def test_every_file_format_is_the_same_game(tmp_path):
     np.save(tmp_path / "g.npy", CHICKEN.payoffs)
     np.savez(tmp_path / "g.npz", payoffs=CHICKEN.payoffs)

@@ -8,6 +8,7 @@ from scipy import stats
 
 from experiments.bargaining.published import PUBLISHED
 from experiments.lab.statistics import (
+    Spread,
     holm,
     interval,
     mann_whitney,
@@ -196,3 +197,11 @@ def test_the_published_table():
     assert value["R2D", "OEF", "RD"][PUBLISHED.columns.index((1000, "PSRO"))] == 0.92
     # The 60 tests are uncorrected: after Holm's correction none is below .05.
     assert min(min(row) for row in holm(PUBLISHED.p)) > 0.05
+
+
+def test_a_spread_leaves_out_what_is_not_known():
+    spread = Spread.of([3.0, None, 1.0])
+    assert (spread.mean, spread.best, spread.worst) == (2.0, 1.0, 3.0)
+    assert spread.error == pytest.approx(1.0)
+    assert Spread.of([None]) == Spread()
+    assert Spread.of([2.0]).error is None

@@ -145,9 +145,9 @@ SOME = "rd prd r2d robust mwce mwcce mgce mgcce mece mecce nes fp rm alpharank"
 KUHN_3 = "--game kuhn_poker --players 3"
 GOOFSPIEL = "--game 'goofspiel(num_cards=3,imp_info=True,returns_type=total_points)'"
 BARGAINING = (
-    "bargaining --size tiny --decisions 300 --trajectories 40 --model-steps 60 "
-    "--clone-steps 60 --behaviour-iterations 1 --episodes 30 --screen 30 --fresh 60 "
-    "--fidelity-episodes 20 --out out --quiet"
+    "bargaining --size tiny --ddqn.decisions 300 --trajectories 40 "
+    "--training.steps 60 --cloning.steps 60 --behaviour-iterations 1 --episodes 30 "
+    "--screen 30 --fresh 60 --fidelity-episodes 20 --out out --quiet"
 )
 RUNS: tuple[Run, ...] = (
     _psro("kuhn-mgcce", "--game kuhn_poker --solver mgcce"),
@@ -231,20 +231,22 @@ RUNS: tuple[Run, ...] = (
     ),
     Run(
         name="nes",
-        words="nes_train --most 4 --work 256 --fewest 8 --every 5 --games 8 --payoff 4 "
-        "--dual 6 --hidden 8 --unrolled 1 --steps 10 --out out --quiet",
+        words="nes_train --recipe.games.most 4 --recipe.work 256 --recipe.fewest 8 "
+        "--recipe.architecture.payoff 4 --recipe.architecture.dual 6 "
+        "--recipe.architecture.hidden 8 --recipe.architecture.unrolled 1 "
+        "--recipe.steps 10 --every 5 --games 8 --out out --quiet",
         outputs=(METRICS, Output(name="weights", pattern="weights.safetensors")),
     ),
     Run(
         name="mechanism",
-        words="mechanism --steps 5 --games 2 --players 2 --resources 3 --out out "
+        words="mechanism --tolls.steps 5 --games 2 --players 2 --resources 3 --out out "
         "--quiet",
         outputs=(METRICS, Output(name="tolls", pattern="tolls.npz")),
     ),
     Run(
         name="robust",
-        words="robust_check --games 2 --actions 4 --steps 200 --width 2 --out out "
-        "--quiet",
+        words="robust_check --games 2 --ensemble.actions 4 --ensemble.width 2 "
+        "--steps 200 --out out --quiet",
         outputs=(SUMMARY, Output(name="games", pattern="games.json")),
         slow=True,
     ),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from meta_solvers import Game, Status, get, solve
+from meta_solvers.polytope import deviations, vertices
 from metaspiel.nfg.catalogue import catalogue, named
 from metaspiel.nfg.sample import sample
 
@@ -260,3 +261,14 @@ def test_thin_polytopes_of_larger_games_are_solved_too(family):
         for shape, spec in (((8, 8), "mgce"), ((5,), "approx_mgce")):
             game = sample(family, shape, np.random.default_rng([7, seed, *shape]))
             assert solve(get(spec), game, throw=False).status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("name", "corners"), [("prisoners_dilemma", 1), ("chicken", 5), ("stag_hunt", 5)]
+)
+def test_a_small_polytope_has_the_known_corners(name, corners):
+    rows, _ = deviations(named(name).game, "ce")
+    joints = vertices(rows)
+    assert len(joints) == corners
+    np.testing.assert_allclose(joints.sum(1), 1)
+    assert joints.min() > -1e-9 and (joints @ rows.T).max() < 1e-9

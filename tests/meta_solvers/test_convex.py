@@ -14,6 +14,7 @@ from meta_solvers import Game, Status, UserError, get, measure, solve
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import equilibria
 from meta_solvers.exact.build import build
+from meta_solvers.exact.conic import entropy_conic
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.implicit import equilibrium
 from meta_solvers.exact.linear import factorise
@@ -60,6 +61,18 @@ def reference(payoffs, concept, target, welfare, epsilon, width=None, rho=None):
         warnings.simplefilter("ignore")
         problem.solve(solver="CLARABEL", max_iter=200, **tight)
     return x.value.reshape(payoffs.shape[1:])
+
+
+@pytest.mark.parametrize("rho", [np.inf, 3.0])
+@pytest.mark.parametrize("concept", ["cce", "ce"])
+def test_a_conic_solver_finds_the_same_joint(concept, rho):
+    payoffs = normal((3, 4), np.random.default_rng(11))
+    dual = Dual(build(payoffs[None], concept)[0])
+    rows = [dual.deviations()[0][part] for part in dual.parts]
+    status, joint = entropy_conic(rows, rho, solver="CLARABEL")
+    assert status == "optimal"
+    exact = equilibria(payoffs[None], concept, rho=rho).joint
+    np.testing.assert_allclose(joint.reshape(1, 3, 4), exact, atol=2e-4)
 
 
 def normal(shape, rng):

@@ -15,9 +15,11 @@ from meta_solvers.exact.dual import Dual
 from meta_solvers.nes import store
 from meta_solvers.nes.data import Games, as_float32
 from meta_solvers.nes.layers import relations
+from meta_solvers.nes.measure import references
 from meta_solvers.nes.network import Architecture, Network, parameters
+from meta_solvers.nes.recipe import Recipe
 from meta_solvers.nes.solver import duals, neural_equilibria
-from meta_solvers.nes.train import Recipe, Training, references, train
+from meta_solvers.nes.train import Training, train
 
 SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}
 
@@ -164,10 +166,11 @@ def test_training_resumes_bit_for_bit(tmp_path):
 
 def test_training_learns_without_labels():
     training = Training(recipe(steps=240))
-    rows = list(train(training, 120, [(4, 4)], 64))
-    assert [row["step"] for row in rows] == [120, 240]
-    measured = rows[-1]["sizes"][0]
-    assert measured["solver_gap"] < 0.75 * measured["solver_gap_uniform"]
+    held = references(training.recipe, [(4, 4)], 64, seed=12345)
+    rows = list(train(training, 120, held))
+    assert [row.step for row in rows] == [120, 240]
+    measured = rows[-1].sizes[0]
+    assert measured.solver_gap < 0.75 * measured.solver_gap_uniform
 
 
 def test_a_run_that_explodes_says_so():
@@ -179,16 +182,16 @@ def test_a_run_that_explodes_says_so():
 
 @pytest.mark.parametrize("selects", ["entropy", "any"])
 def test_games_are_drawn_from_the_seed_and_normalised(selects):
-    games = Games(selects=selects, most=9)
+    games = Games(most=9)
     first, second = (
-        games.draw(64, games.sizes(rng), rng)
+        games.draw(64, games.sizes(2, rng), rng, selects=selects)
         for rng in (np.random.default_rng(3), np.random.default_rng(3))
     )
     assert first.payoffs.tobytes() == second.payoffs.tobytes()
     np.testing.assert_allclose(first.payoffs.mean((2, 3)), 0, atol=1e-12)
     np.testing.assert_allclose(first.payoffs.var((2, 3)), 1, atol=1e-9)
     assert np.isfinite(first.base).all()
-    sizes = {n for s in range(99) for n in games.sizes(np.random.default_rng(s))}
+    sizes = {n for s in range(99) for n in games.sizes(2, np.random.default_rng(s))}
     assert sizes == set(range(2, 10))
 
 
@@ -225,19 +228,19 @@ def test_shipped_weights_beat_the_published_network(n):
     made, stored, record = store.shipped("mecce2")
     assert parameters(made) < 60_000
     assert record["steps"] == stored.steps
-    row = references(stored.games, [(n, n)], 128, seed=2024)[0].row(made)
+    row = references(stored, [(n, n)], 128, seed=2024)[0].distance(made)
     gap, solver_gap = PUBLISHED[n]
-    assert row["gap"] <= gap
-    assert row["solver_gap"] <= solver_gap
+    assert row.gap <= gap
+    assert row.solver_gap <= solver_gap
 
 
 @pytest.mark.parametrize("name", store.SHIPPED.values())
 def test_every_shipped_network_is_far_better_than_uniform(name):
     made, stored, _ = store.shipped(name)
     size = (6,) * stored.architecture.players
-    row = references(stored.games, [size], 64, seed=7)[0].row(made)
-    assert row["solver_gap"] < 0.5 * row["solver_gap_uniform"]
-    assert row["gap"] < 0.2 * row["gap_uniform"]
+    row = references(stored, [size], 64, seed=7)[0].distance(made)
+    assert row.solver_gap < 0.5 * row.solver_gap_uniform
+    assert row.gap < 0.2 * row.gap_uniform
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (16, 16), (5, 9), (4, 4, 4)])
@@ -307,6 +310,24 @@ def test_a_ce_with_epsilon_counts_copies_as_the_exact_solver_does():
 def test_bad_fields_are_refused(spec):
     with pytest.raises(UserError, match=r"must|unknown"):
         get(spec)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Games(least=0),
+        lambda: Games(least=5, most=4),
+        lambda: Architecture(payoff=()),
+        lambda: Architecture(hidden=0),
+        lambda: Architecture(unrolled=-1),
+        lambda: recipe(steps=0),
+        lambda: recipe(rate=2.0),
+        lambda: recipe(seed=-1),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused(make):
+    with pytest.raises(UserError, match="must be"):
+        make()
 
 
 def test_no_network_fits():

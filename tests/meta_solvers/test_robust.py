@@ -8,8 +8,9 @@ import pytest
 from payoffs import expected
 
 from meta_solvers import Game, Status, UserError, get, solve
-from meta_solvers.robust import regret_bound
+from meta_solvers.robust import judge, regret_bound
 from metaspiel.nfg.catalogue import named
+from metaspiel.nfg.ensembles import Ensembles
 from metaspiel.nfg.sample import sample
 from metaspiel.nfg.simplex import project
 
@@ -259,3 +260,14 @@ def test_lower_bounds_drive_the_pessimist():
     )
     _, criterion = growth("rd_lower", SYMMETRIC, [MIXED, MIXED])
     assert criterion == pytest.approx(2 * (1 - 5 / 6))  # lo (1, 1, 0), base 5/6
+
+
+@pytest.mark.parametrize("spec", ["robust", "rrd:steps=2", "uniform"])
+def test_an_answer_is_judged_in_the_game_that_it_is_about(spec):
+    rng = np.random.default_rng(3)
+    sure, unsure = Ensembles(actions=3, width=0.0), Ensembles(actions=3, width=2.0)
+    games = [draw.draw(rng) for draw in (sure, unsure)]
+    certain, other = judge(get(spec), games, np.random.default_rng(0))
+    assert certain.bound == pytest.approx(certain.true_regret, abs=1e-9)
+    assert other.true_regret >= 0
+    assert certain.settled is (spec != "rrd:steps=2")

@@ -15,10 +15,12 @@ from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from offline.baselines import Cloning, clone, decisions
 from offline.coffee import Approach, setup
+from offline.costs import Pace, measure
 from offline.dynamics import train as fit
 from offline.ensemble import Training
 from offline.model import ModelSimulator
-from offline.record import collect
+from offline.profiles import behaviour, profile
+from offline.record import collect, verify
 from offline.regret import Judge, regrets
 from offline.starts import starts
 from psro.executor import InProcess
@@ -177,8 +179,8 @@ def test_the_loop_runs_on_a_model(model, name, exploration):
         seed=0,
         episodes=60,
     )
-    parts = list(run(parts, start(parts), 2))[-1], parts
-    state, made = parts
+    *_, before, state = run(parts, start(parts), 2)
+    made = parts
     assert state.table.values.shape == (3, 2, 3, 3)
     game = state.table.game(state.population, repeats=True)
     assert game.members is not None and game.symmetric
@@ -186,6 +188,61 @@ def test_the_loop_runs_on_a_model(model, name, exploration):
     assert made.oracle.penalty == (2.0 if name == "coffee" else 0.0)
     assert made.oracle.covering(0) == (0.5 if name == "coffee" else 0.0)
     assert made.oracle.scale == pytest.approx(float(model.learned.scales.reward[0]))
+    # What was responded to can be had again from the last state.
+    for one in (before, state):
+        again = profile(state, one.iteration, exploration, seed=0)
+        for mine, theirs in zip(again, one.train.marginals, strict=True):
+            assert len(mine) == 3
+            np.testing.assert_allclose(mine[: len(theirs)], theirs, atol=1e-5)
+    with pytest.raises(UserError, match="must have found as many policies"):
+        profile(replace(state, iteration=5), 1, exploration, seed=0)
+
+
+def test_plain_psro_in_the_game_plays_data_as_a_mixture():
+    game = Bargaining()
+    finals = []
+    for seed in (0, 1):
+        parts = setup(
+            game,
+            network(game),
+            Approach("oef"),
+            exploration="rd",
+            settings=TINY,
+            executor=InProcess(),
+            seed=seed,
+            episodes=40,
+        )
+        assert parts.oracle.scale == 5.0 and parts.oracle.covering(0) == 0.0
+        *_, last = run(parts, start(parts), 1)
+        finals.append(last)
+    act, mixture = behaviour(finals, network(game))
+    assert mixture.shape == (2, 2, 4)
+    for number, state in enumerate(finals):
+        own = slice(2 * number, 2 * number + 2)
+        np.testing.assert_array_equal(mixture[number, 0, own], state.train.marginals[0])
+        assert mixture[number].sum() == pytest.approx(2.0)
+    drawn = collect(game, 40, 0, act=act, mixture=mixture, behaviour="two runs")
+    verify(drawn, game)
+    assert not drawn.equals(collect(game, 40, 0))
+    assert drawn.equals(replace(drawn, behaviour="somebody else"))
+
+
+def test_costs_are_those_of_the_parts():
+    pace = Pace(1.0, 3.0, 0.5)
+    ddqn = replace(TINY, decisions=640, minimum=200)
+    assert pace.response(ddqn) == 200 + 440 * 3
+    # Two iterations: six profiles and two responses are played.
+    assert pace.loop(2, ddqn, 10) == 2 * pace.response(ddqn) + 8 * 10 * 0.5
+    speed = measure(
+        Bargaining(),
+        ddqn=TINY,
+        training=Training(width=20),
+        cloning=Cloning(width=20),
+        solvers=["rd"],
+        policies=1,
+    )
+    assert speed.game.busy >= speed.game.idle > 0 and speed.model.episode > 0
+    assert speed.imitating >= 1 and min(speed.training, speed.cloning) > 0
 
 
 def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):

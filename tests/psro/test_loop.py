@@ -14,7 +14,7 @@ from metaspiel.nfg.catalogue import named
 from psro import checkpoint
 from psro.exact import ExactEvaluator, ExactOracle, judge
 from psro.loop import respond, run, start, step
-from psro.metrics import row
+from psro.metrics import Row, row
 from psro.parts import Population, Table
 from psro.setup import Setup, Stage
 from psro.targets import targets
@@ -286,11 +286,12 @@ def test_a_solver_without_an_answer_stops_the_run():
 
 def test_metrics_row_has_the_gap_of_every_player():
     parts = setup("kuhn_poker(players=3)", evaluation="mwcce")
-    fields = row(step(parts, start(parts)), "cce")
-    assert len(fields["gap_per_player"]) == 3
-    assert fields["gap"] == pytest.approx(sum(fields["gap_per_player"]))
-    assert fields["unique_policies"] == [2, 2, 2]
-    assert set(fields["cpu_seconds"]) == {"respond", "evaluate", "solve"}
+    made = row(step(parts, start(parts)), "cce")
+    assert len(made.gap_per_player) == 3
+    assert made.gap == pytest.approx(sum(made.gap_per_player))
+    assert made.unique_policies == [2, 2, 2]
+    assert set(made.cpu_seconds) == {"respond", "evaluate", "solve"}
+    assert Row.read(made.flat) == made and "cce_gap" in made.flat
 
 
 def test_table_forgets_policies_whose_uid_is_gone():

@@ -220,10 +220,10 @@ def test_only_responses_that_may_join_are_learned(shared):
         assert counted.count == done * each
         assert (state.responses is None) == (state.iteration == 3)
         assert state.gaps["cce"] is state.gaps["ce"] is state.evaluation_gaps is None
-        fields = row(state, "ne")
-        assert fields["gap"] == state.gap("ne")
-        assert (fields["gap_error"] is None) == (state.iteration == 3)
-        assert fields["cce_gap"] is fields["ce_gap"] is fields["eval_gap"] is None
+        made = row(state, "ne")
+        assert made.gap == state.gap("ne")
+        assert (made.gap_error is None) == (state.iteration == 3)
+        assert made.gaps["cce"] is made.gaps["ce"] is made.eval_gap is None
     answered = respond(setup, state)
     assert counted.count == 4 * each
     assert answered.gap("ne") >= 0 and respond(setup, answered) is answered

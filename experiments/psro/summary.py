@@ -1,0 +1,83 @@
+"""What a PSRO run amounts to: of each trial, and of all of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from psro.metrics import Row
+
+_NUMBERS = (
+    "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
+    "eval_value_sum", "policies", "unique_policies", "support", "status",
+    "eval_status", "meta_gap", "gap_error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a trial amounts to.
+
+    Attributes:
+      last: its last row of metrics.
+      stopped: why it ended.
+      failed: that was an error.
+      cpu_seconds_of: what these were counted of.
+      facts: about its game and oracle.
+    """
+
+    game: str
+    solver: str
+    eval_solver: str
+    concept: str
+    seed: int
+    selection: str
+    last: Row
+    stopped: str | None
+    failed: bool
+    cpu_seconds_of: str
+    facts: Mapping[str, Any]
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """As one JSON object."""
+        return {
+            "game": self.game,
+            "solver": self.solver,
+            "eval_solver": self.eval_solver,
+            "concept": self.concept,
+            "seed": self.seed,
+            "iterations": self.last.iteration,
+            "stopped": self.stopped,
+            **{name: getattr(self.last, name) for name in _NUMBERS},
+            "cpu_seconds": sum(self.last.cpu_seconds.values()),
+            "cpu_seconds_per_stage": self.last.cpu_seconds,
+            "cpu_seconds_of": self.cpu_seconds_of,
+            "selection": self.selection,
+            **self.facts,
+            "failed": self.failed,
+        }
+
+
+def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The summary of all trials: of one its own, of more also their means.
+
+    A mean is None where a trial has no number.
+    """
+    if len(trials) == 1:
+        return dict(trials[0])
+    means: dict[str, Any] = {"trials": list(trials)}
+    for name in ("game", "solver", "eval_solver", "concept"):
+        means[name] = trials[0][name]
+    for name in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
+        listed = [one[name] for one in trials]
+        mean = error = None
+        if None not in listed:
+            mean = float(np.mean(listed))
+            error = float(np.std(listed, ddof=1) / np.sqrt(len(listed)))
+        means |= {name: mean, f"{name}_standard_error": error}
+    means["failed"] = any(one["failed"] for one in trials)
+    means["stopped"] = [one["stopped"] for one in trials]
+    means["seeds"] = [one["seed"] for one in trials]
+    return means

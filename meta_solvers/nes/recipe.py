@@ -1,0 +1,80 @@
+"""A recipe: everything that decides what a training computes, as one value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from meta_solvers.exact.problem import Problem
+from meta_solvers.nes.data import Games
+from meta_solvers.nes.network import Architecture
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a training run computes.
+
+    Attributes:
+      architecture: the network.
+      games: what it is trained on.
+      seed: of the weights and of the games.
+      steps: number of updates.
+      work: joint actions in a batch, which so has ``work / prod A`` games,
+      fewest: but at least so many, and at most 512.
+      rate: learning rate, reached after ``warm`` steps, then falling as a cosine.
+      warm: steps of warm-up.
+      decay: weight decay, on weights but not on biases.
+      deep: weight of the loss after each block but the last.
+      clip: largest norm of the gradient.
+      average: horizon of the exponential average of weights that is kept, in steps.
+    """
+
+    architecture: Architecture = field(default_factory=Architecture)
+    games: Games = field(default_factory=Games)
+    seed: int = 0
+    steps: int = 20_000
+    work: int = 16_384
+    fewest: int = 16
+    rate: float = 2e-3
+    warm: int = 300
+    decay: float = 1e-5
+    deep: float = 0.1
+    clip: float = 1.0
+    average: int = 500
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "work", "fewest", "average"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"Recipe(): {name} must be at least 1; got {getattr(self, name)}"
+                )
+        if not 0 <= self.seed < 2**63:
+            raise UserError(
+                f"Recipe(): seed must be from 0 to 2^63 - 1; got {self.seed}"
+            )
+        if not 0 < self.rate < 1:
+            raise UserError(f"Recipe(): rate must be between 0 and 1; got {self.rate}")
+
+    @staticmethod
+    def of(stored: Mapping[str, Any]) -> "Recipe":
+        """The recipe written as JSON."""
+        parts = dict(stored)
+        architecture = dict(parts.pop("architecture"))
+        architecture["payoff"] = tuple(architecture["payoff"])
+        # Shipped weights say of the games what their architecture says as well.
+        twice = ("concept", "players", "selects")
+        games = {k: v for k, v in parts.pop("games").items() if k not in twice}
+        return Recipe(
+            architecture=Architecture(**architecture), games=Games(**games), **parts
+        )
+
+    def problems(
+        self, batch: int, actions: tuple[int, ...], rng: np.random.Generator
+    ) -> Problem:
+        """Games of one size, with what the network is to select in them."""
+        kind = self.architecture
+        return self.games.draw(
+            batch, actions, rng, concept=kind.concept, selects=kind.selects
+        )

@@ -1,0 +1,166 @@
+"""What PSRO is played on: a game, and the oracle and evaluator that it needs.
+
+>>> from metaspiel.games.openspiel import sequence_form
+>>> from psro import InProcess, exact_arena
+>>> arena = exact_arena(sequence_form("kuhn_poker"), tie_break="first")
+>>> oracle, evaluator = arena.parts(0, InProcess())
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from meta_solvers.base import MetaSolver, Progress, check
+from metaspiel.games.sequence import SequenceForm
+from metaspiel.games.treeplex import TieBreak
+from metaspiel.learn.settings import DDQN
+from metaspiel.nfg.game import Game
+from psro.exact import ExactEvaluator, ExactOracle
+from psro.executor import Executor
+from psro.parts import Initial
+from psro.setup import Evaluator, Oracle
+
+if TYPE_CHECKING:  # what loads torch
+    from metaspiel.games.simulator import Simulator
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Arena:
+    """A game and how it is played.
+
+    Attributes:
+      name: of the game.
+      fingerprint: of all that a resumed run must find unchanged.
+      split: information states a player that were split to make recall perfect.
+      facts: what else there is to say about the game and its oracle, as JSON values.
+      probe: a small meta-game, so that a solver that must refuse does so at once.
+      parts: (seed, executor) -> oracle and evaluator.
+    """
+
+    name: str
+    fingerprint: str
+    split: tuple[int, ...] = ()
+    facts: Mapping[str, Any]
+    probe: Game
+    parts: Callable[[int, Executor], tuple[Oracle, Evaluator]]
+
+    def require(self, solver: MetaSolver, horizon: int | None = None) -> None:
+        """Refuses a meta-solver that could not take the meta-games of a run.
+
+        Args:
+          solver: it is asked before anything is trained or written.
+          horizon: how many iterations the loop will name to it.
+
+        Raises:
+          UserError: it refuses.
+        """
+        check(solver, self.probe, Progress(iteration=0, horizon=horizon))
+
+
+def exact_arena(
+    form: SequenceForm,
+    *,
+    tie_break: TieBreak = "random",
+    initial: Initial = "uniform",
+    shared: bool = False,
+) -> Arena:
+    """Exact best responses and payoffs, where the tree of a game fits in memory.
+
+    Args:
+      form: the game.
+      tie_break: which of several best actions a response takes; it changes results.
+      initial: the policies before the first iteration.
+      shared: one pool for all players.
+
+    Raises:
+      UserError: a shared pool in a game that is not symmetric.
+    """
+    rng = np.random.default_rng(0)
+    plans = [
+        tree.plan(np.stack([tree.uniform(), tree.random_deterministic(rng)]))
+        for tree in form.trees
+    ]
+    oracle = ExactOracle(
+        form, tie_break=tie_break, initial_policies=initial, shared=shared
+    )
+    return Arena(
+        name=form.name,
+        fingerprint=form.fingerprint,
+        split=form.split,
+        facts={
+            "oracle": "exact",
+            "tie_break": tie_break,
+            "initial": initial,
+            "infosets": [tree.infosets for tree in form.trees],
+            "terminals": int(form.ends.shape[1]),
+            "infostates_split": list(form.split),
+        },
+        probe=Game(form.tensor(plans)),
+        parts=lambda seed, executor: (oracle, ExactEvaluator(form)),
+    )
+
+
+def learned_arena(
+    game: "Simulator",
+    settings: DDQN,
+    *,
+    episodes: int = 1000,
+    every_instance: bool = False,
+) -> Arena:
+    """Best responses by Double DQN and sampled payoffs, on any batched simulator.
+
+    Symmetric games have one pool for all players.
+
+    Args:
+      game: where policies are learned and played.
+      settings: how they are learned, and on which device.
+      episodes: of each payoff.
+      every_instance: greedy policies play every instance of chance once instead of
+        random episodes, which is exact.
+
+    Raises:
+      UserError: chance has no short list of instances, where all are to be played.
+    """
+    from metaspiel.learn.evaluate import Instances
+    from metaspiel.learn.mlp import MLP
+    from psro.rl import LearnedOracle, SampledEvaluator
+
+    network = MLP.of(game)
+    instances = Instances.of(game) if every_instance else None
+
+    def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
+        oracle = LearnedOracle(
+            simulator=game,
+            network=network,
+            settings=settings,
+            executor=executor,
+            shared=game.symmetric,
+            episodes=episodes,
+        )
+        evaluator = SampledEvaluator(
+            simulator=game,
+            network=network,
+            executor=executor,
+            episodes=episodes,
+            seed=seed,
+            device=settings.device,
+            instances=instances,
+        )
+        return oracle, evaluator
+
+    size = (2,) * game.players
+    return Arena(
+        name=game.name,
+        fingerprint=game.name,
+        facts={
+            "oracle": "ddqn (gaps estimate lower bounds; noise pushes them up)",
+            "shared_pool": game.symmetric,
+            "decisions": settings.rounds * settings.games,
+            "episodes": episodes,
+            "longest_episode": game.longest,
+        },
+        probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
+        parts=parts,
+    )
