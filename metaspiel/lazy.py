@@ -9,7 +9,7 @@ from typing import Any
 
 
 def public(room: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a room (PEP 562); importing it loads little.
+    """``__getattr__`` and ``__dir__`` of a package whose names load lazily (PEP 562).
 
     Where each name lives stands once, in what the room imports ``if TYPE_CHECKING``.
 
