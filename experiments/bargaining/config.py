@@ -20,9 +20,10 @@ Size = Literal["paper", "reduced", "tiny"]
 
 @dataclass(frozen=True)
 class Budget:
-    """Decisions of a response, where they were given."""
+    """Decisions of a response and those before it learns, where they were given."""
 
     decisions: int | None = None
+    minimum: int | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,10 @@ class Config:
             )
         if asked.ddqn.decisions is not None:
             config = replace(config, ddqn=DDQN.budget(asked.ddqn.decisions))
+        if asked.ddqn.minimum is not None:
+            # Learning begins once the replay holds so many.
+            capacity = max(config.ddqn.capacity, asked.ddqn.minimum)
+            config = replace(config, ddqn=replace(config.ddqn, capacity=capacity))
         if asked.data is not None:
             size = load(asked.data).trajectories
             config = replace(config, behaviours=("file",), trajectories=(size,))

@@ -57,19 +57,46 @@ class Plan:
         return self.wall / self.parallel
 
     @property
+    def _costs(self) -> dict[str, list[float]]:
+        """CPU seconds of what is to do by kind, where there is or was anything."""
+        every = {
+            kind: [cost for unit, cost in self.cost.items() if unit.kind == kind]
+            for kind in get_args(Kind)
+        }
+        return {kind: one for kind, one in every.items() if one or self.done[kind]}
+
+    @property
+    def record(self) -> dict[str, object]:
+        """The plan as JSON: units done and to do, and CPU seconds, by kind."""
+        kinds = {
+            kind: {
+                "done": self.done[kind],
+                "to_do": len(costs),
+                "cpu_seconds": sum(costs),
+            }
+            for kind, costs in self._costs.items()
+        }
+        total = sum(self.cost.values())
+        return {
+            "kinds": kinds,
+            "to_do": len(self.cost),
+            "cpu_seconds": total,
+            "wall_seconds": total * self.seconds,
+            "jobs": self.parallel,
+        }
+
+    @property
     def lines(self) -> list[str]:
         """The plan as lines of text for people."""
         text = [
             f"{'units':<10} {'done':>5} {'to do':>6} {'CPU s each':>11} {'CPU s':>9}"
         ]
-        for kind in get_args(Kind):
-            costs = [cost for unit, cost in self.cost.items() if unit.kind == kind]
-            if costs or self.done[kind]:
-                each = np.mean(costs) if costs else 0
-                text.append(
-                    f"{kind:<10} {self.done[kind]:>5} {len(costs):>6} {each:>11.1f} "
-                    f"{sum(costs):>9.0f}"
-                )
+        for kind, costs in self._costs.items():
+            each = np.mean(costs) if costs else 0
+            text.append(
+                f"{kind:<10} {self.done[kind]:>5} {len(costs):>6} {each:>11.1f} "
+                f"{sum(costs):>9.0f}"
+            )
         total = sum(self.cost.values())
         text.append(
             f"{len(self.cost)} units to do: about {spell(total)} of CPU; "

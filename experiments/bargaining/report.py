@@ -32,6 +32,8 @@ from experiments.bargaining.results import (
     sort_out,
 )
 from experiments.bargaining.tables import (
+    KEYS,
+    Cell,
     RegretCell,
     comparisons,
     measures,
@@ -78,12 +80,15 @@ def write(
     said = [Table.of("The paper's claims", CLAIM, claims)]
     written = {
         "claims": (said, said[0].csv),
-        "regret_table": (regret_tables(cells, where), comma_separated(cells)),
+        "regret_table": (regret_tables(cells, where), _numbers(cells, "n", "k")),
         "p_values": (
             p_tables(same, against, where),
-            comma_separated([*same, *against]),
+            _numbers([*same, *against], "reference_evaluation"),
         ),
-        "tuning": (tuning_tables(weights, grid), comma_separated([*weights, *grid])),
+        "tuning": (
+            tuning_tables(weights, grid),
+            _numbers([*weights, *grid], "n", "k"),
+        ),
     }
     if models:
         written["model_and_clone"] = model_tables(models), comma_separated(models)
@@ -117,6 +122,13 @@ def write(
         }
     )
     return summary
+
+
+def _numbers(cells: Sequence[Cell], *first: str) -> str:
+    """Cells as CSV: the columns that say which it is, those named, and the others."""
+    rows = [asdict(cell) for cell in cells]
+    heads = (*KEYS, *first)
+    return comma_separated([{name: row[name] for name in heads} | row for row in rows])
 
 
 def _lead(

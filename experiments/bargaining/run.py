@@ -28,8 +28,10 @@ def run(config: Config) -> Answer:
     chosen = units(config)
     if config.plan:
         folder = config.run.out if config.run.resume else None
-        print("\n".join(plan.plan(config, chosen, folder).lines))
-        return Answer(summary={})
+        known = plan.plan(config, chosen, folder)
+        # Who asks for the plan alone gets it with --quiet too.
+        text = "\n".join(known.lines)
+        return Answer(summary=known.record, text=text, terse=text)
     if config.report and not config.run.resume:
         raise UserError("--report goes with --out FOLDER --resume")
     faults: list[work.Outcome] = []

@@ -26,6 +26,11 @@ from experiments.lab.strata import mean
 from experiments.lab.trials import Compared, Summary, compared, summary
 from experiments.lab.verdict import LEVEL
 
+KEYS = (
+    *("evaluation", "approach", "exploration", "behaviour", "trajectories"),
+    *("penalty", "coverage", "weight"),
+)
+"""Columns that say which cell it is; in files of numbers they go first."""
 SEED = 0  # of bootstrap resamples and drawn splits
 
 

@@ -82,8 +82,10 @@ class Tried:
     asked: int
 
     @property
-    def success(self) -> float:
-        """Share of the games begun that the solver calls optimal."""
+    def success(self) -> float | None:
+        """Share of the games begun that the solver calls optimal; None without any."""
+        if not self.status:
+            return None
         return self.status.count("optimal") / len(self.status)
 
 

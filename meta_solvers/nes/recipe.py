@@ -9,7 +9,7 @@ import numpy as np
 from meta_solvers.exact.problem import Problem
 from meta_solvers.nes.data import Games
 from meta_solvers.nes.network import Architecture
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, at_least, positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +45,9 @@ class Recipe:
     average: int = 500
 
     def __post_init__(self) -> None:
-        for name in ("steps", "work", "fewest", "average"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"Recipe(): {name} must be at least 1; got {getattr(self, name)}"
-                )
+        at_least(self, steps=1, work=1, fewest=1, average=1)
+        at_least(self, warm=0, decay=0, deep=0)
+        positive(self, "clip")
         if not 0 <= self.seed < 2**63:
             raise UserError(
                 f"Recipe(): seed must be from 0 to 2^63 - 1; got {self.seed}"

@@ -13,6 +13,7 @@ class Page:
       module: below ``experiments``.
       begin: the words of its run, but for --out.
       seed: of the run, and of another one whose files are foreign.
+      seed_flag: the flag that sets it.
       killed_at: the run is killed when it is about to rename something to a path that
         ends like this; None: it runs to its end, and its resume asks for more.
       time: at which such rename; the first is 1.
@@ -27,6 +28,7 @@ class Page:
     module: str
     begin: tuple[str, ...]
     seed: tuple[int, int] = (3, 4)
+    seed_flag: str = "--seed"
     killed_at: str | None
     time: int = 1
     resume: tuple[str, ...] = ()
@@ -147,6 +149,7 @@ PAGES = (
             "--recipe.architecture.hidden 8 --recipe.architecture.unrolled 1 "
             "--recipe.steps 20 --games 8"
         ),
+        seed_flag="--recipe.seed",
         killed_at=r"/checkpoint/\d+",
         time=3,
         fields=(("seed", 9), ("rate", 0.01), ("every", 10), ("steps", 30)),

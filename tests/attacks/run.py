@@ -80,7 +80,7 @@ def stage(page: Page, room: Path) -> Stage:
     for seed in page.seed:
         desk = room / f"seed {seed}"
         out = desk / "run"
-        words = [*page.begin, "--seed", str(seed), "--quiet", "--out", str(out)]
+        words = [*page.begin, page.seed_flag, str(seed), "--quiet", "--out", str(out)]
         ended = forks.end(forks.begin(page.module, words, desk, kill), desk, SECONDS)
         if ended.code != (0 if kill is None else -9):
             raise SystemExit(f"{page.name}: not half way; {ended.code} {ended.error}")

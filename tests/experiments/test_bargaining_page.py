@@ -320,4 +320,8 @@ def test_the_plan_says_what_there_is_to_do(
     assert again(whole, "--plan", "--trials", "3") == 0
     text = capsys.readouterr().out
     assert "judge         12      6" in text and "13 units to do" in text
+    assert again(whole, "--plan", "--trials", "3", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["to_do"] == 13 and told["cpu_seconds"] > 0
+    assert (told["kinds"]["judge"]["done"], told["kinds"]["judge"]["to_do"]) == (12, 6)
     assert json.loads((whole / "config.json").read_text("utf-8"))["trials"] == 2

@@ -28,6 +28,8 @@ from experiments.bargaining.notes import PAPER, Facts
 from experiments.bargaining.results import sort_out
 from experiments.bargaining.tables import comparisons, regret_cells, tuning_cells
 
+RESULTS = Path(__file__).parents[2] / "results" / "bargaining"
+
 
 def test_the_main_setting_has_most_rows_else_the_lowest_regret():
     sorted_out = sort_out(sweep(lambda p, c: 1 + abs(p - 4) + abs(c - 0.2)))
@@ -169,6 +171,10 @@ def test_a_whole_report(tmp_path):
         c for c in cells if c["approach"] == "oef" and c["evaluation"] == "r2d"
     )
     assert float(first["mean"]) == pytest.approx(2.0, abs=0.03) and first["k"] == "1"
+    for place in sorted(RESULTS.glob("*.csv")):
+        same = (place, tmp_path / place.name)
+        before, now = (one.read_text("utf-8").split("\n")[0] for one in same)
+        assert now == before, place.name
     text = (tmp_path / "regret_table.md").read_text()
     lowest = [line for line in text.splitlines() if " * |" in line]
     assert len(lowest) == 2  # COffeE with R2D thrice, OEF-BC on 500 uniform

@@ -203,6 +203,8 @@ def test_a_size_fills_in_what_is_not_given(tmp_path: Path):
     # The learner's schedule is in proportion to its decisions.
     config = asked("--size tiny --ddqn.decisions 400 --ddqn.rate 0.01")
     assert config.ddqn == replace(DDQN.budget(400), rate=0.01)
+    wide = {"minimum": 10_000, "capacity": 10_000}
+    assert asked("--ddqn.minimum 10000").ddqn == replace(DDQN.budget(30_000), **wide)
     assert config.training == Training(steps=300)
     # A file gives what words do not.
     (tmp_path / "some.yaml").write_text("{size: tiny, ddqn: {decisions: 800}, k: 2}")

@@ -6,8 +6,8 @@ import pytest
 
 from experiments.lab.page import main
 from experiments.lab.verdict import Verdict
+from experiments.nes import curves, numbers
 from experiments.nes import figures as nes_figures
-from experiments.nes import numbers
 from experiments.nes import tables as nes_tables
 from meta_solvers.nes import store
 from meta_solvers.nes.data import Games
@@ -107,16 +107,26 @@ def test_ecos_is_measured_as_it_answers(tmp_path, weights, monkeypatch):
     assert tables("--resume", "--out", out, "--quiet") == 0
 
 
-def test_claims_compare_the_published_decimals():
-    known = Measured(gap=[0.01234], solver_gap=[0.01234], seconds=[0.1], status=[0])
+def claims_of(gap, solver_gap):
+    """Claims of a row whose published network has 0.0123 and 0.0122 in Table 1."""
+    known = Measured(gap=gap, solver_gap=solver_gap, seconds=[0.1], status=[0])
     ours = Comparison(uniform=known, nes=known, refined=known, exact=known)
     row = nes_tables.Row(n=4, ours=ours, ecos={})
     published = {"gap nes": 0.0123, "solver_gap nes": 0.0122}
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(nes_tables.PUBLISHED, 4, published)
-        first, second, *rest = nes_tables.claims(row)
+        return nes_tables.claims(row)
+
+
+def test_claims_are_decided_by_intervals():
+    first, second, *rest = claims_of([0.01234] * 3, [0.01234, None, 0.01234])
     assert first.verdict is Verdict.HOLDS and "0.0123 against 0.0123" in first.evidence
     assert second.verdict is Verdict.FAILS and "against 0.0122" in second.evidence
+    assert (first.trials, second.trials) == (3, 2)
+    wide = [0.011, 0.0136]  # means above what was published, too few games to tell
+    assert [one.verdict for one in claims_of(wide, wide)[:2]] == [Verdict.UNDECIDED] * 2
+    (one, *_) = claims_of([0.5], [0.5])
+    assert one.judged == "undecided: one game has no interval"
     assert [one.verdict for one in rest] == [Verdict.NOT_TESTED] * 2
 
 
@@ -168,6 +178,16 @@ def test_figure_3_goes_on_where_it_was(tmp_path, capsys, monkeypatch):
     assert figures("--resume", "--out", broken, "--quiet") == 0
     assert "NES" not in (broken / "table.md").read_text()  # no ablation in panel b
     assert list((broken / "cells").iterdir()) == list((broken / "cells").glob("*.json"))
+
+
+def test_the_ablation_is_decided_by_seeds():
+    gaps = {"NES": [0.1, 0.11, 0.12], "uniform payoffs": [0.05, 0.06, 0.075]}
+    linear, uniform = curves.ablation(gaps | {"linear": [0.09, 0.12, 0.12]})
+    assert (linear.verdict, uniform.verdict) == (Verdict.UNDECIDED, Verdict.FAILS)
+    (higher, _) = curves.ablation(gaps | {"linear": [0.3, 0.3, 0.33]})
+    assert higher.verdict is Verdict.HOLDS and higher.trials == 3
+    (one, _) = curves.ablation({name: [0.1] for name in (*gaps, "linear")})
+    assert one.judged == "undecided: one seed has no interval"
 
 
 def test_figure_3_ablation(tmp_path, capsys):

@@ -14,7 +14,7 @@ from meta_solvers import Game, Status, UserError, get, measure, solve
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import equilibria
 from meta_solvers.exact.build import build
-from meta_solvers.exact.conic import entropy_conic
+from meta_solvers.exact.conic import Tried, entropy_conic
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.implicit import equilibrium
 from meta_solvers.exact.linear import factorise
@@ -73,6 +73,14 @@ def test_a_conic_solver_finds_the_same_joint(concept, rho):
     assert status == "optimal"
     exact = equilibria(payoffs[None], concept, rho=rho).joint
     np.testing.assert_allclose(joint.reshape(1, 3, 4), exact, atol=2e-4)
+
+
+def test_success_is_a_share_of_the_games_begun():
+    assert Tried(asked=3).success is None
+    begun = Tried(
+        status=["optimal", "error"], seconds=[1.0, 1.0], apart=[0.0, None], asked=3
+    )
+    assert begun.success == 0.5
 
 
 def normal(shape, rng):

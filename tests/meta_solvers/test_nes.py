@@ -323,6 +323,11 @@ def test_bad_fields_are_refused(spec):
         lambda: recipe(steps=0),
         lambda: recipe(rate=2.0),
         lambda: recipe(seed=-1),
+        lambda: recipe(warm=-1),
+        lambda: recipe(decay=-1e-5),
+        lambda: recipe(deep=-0.1),
+        lambda: recipe(clip=-1.0),
+        lambda: recipe(clip=0.0),
     ],
 )
 def test_a_training_that_cannot_be_is_refused(make):
