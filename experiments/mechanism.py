@@ -17,14 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from experiments.lab import charts, report
+from experiments.lab import report
 from experiments.lab.folder import claim, record
 from experiments.lab.metrics import Metrics
 from experiments.lab.options import Flat, Output, least
 from experiments.lab.page import Answer, main
-from meta_solvers.exact.tolls import Tolls, load_costs
+from meta_solvers.exact.settings import Tolls
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -70,6 +69,10 @@ def check(config: Config) -> None:
 
 def page(config: Config) -> Answer:
     """Designs the tolls."""
+    import torch
+
+    from meta_solvers.exact.tolls import descend, load_costs
+
     check(config)
     with claim(config.run, "mechanism") as folder:
         record(folder, config)
@@ -79,7 +82,7 @@ def page(config: Config) -> Answer:
         cost = torch.as_tensor(drawn)
         cheapest = cost.sum(1).flatten(1).amin(1).mean().item()
         best = float("inf")
-        for design in config.tolls.descend(cost):
+        for design in descend(config.tolls, cost):
             row = {"step": design.step, "cost": design.cost}
             metrics.add(row | {"least": cheapest})
             if design.cost < best:
@@ -103,6 +106,8 @@ def page(config: Config) -> Answer:
 
 
 def _report(folder: Path, config: Config, summary: Summary, metrics: Metrics) -> None:
+    from experiments.lab import charts
+
     steps, costs, cheapest = (
         [row[key] for row in metrics.rows] for key in ("step", "cost", "least")
     )

@@ -25,13 +25,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from experiments.lab import charts, report
+from experiments.lab import report
 from experiments.lab.folder import claim, record
 from experiments.lab.options import Flat, Output, least
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Table, markdown, number, percent
+from experiments.lab.report import Picture, Table, markdown, number, percent
 from experiments.lab.statistics import standard_error
 from meta_solvers import get
 from meta_solvers.replicator import ReplicatorDynamics
@@ -165,8 +164,10 @@ def _table(rows: Sequence[Row]) -> Table:
     return Table.of("Bound and true regret", columns, rows)
 
 
-def figure(rows: Sequence[Row]) -> Figure:
-    """True regret against the bound, one panel a block."""
+def figure(rows: Sequence[Row], png: Path) -> Picture:
+    """True regret against the bound, one panel a block; also as PNG."""
+    from experiments.lab import charts
+
     titles = [f"{block} means" for block in BLOCKS]
     across, label = "bound on the sum of regrets", "true regret"
     drawn, panels = charts.panels(titles, across, label, sharey=True)
@@ -183,18 +184,17 @@ def figure(rows: Sequence[Row]) -> Figure:
                 label=row.solver,
             )
     charts.legend(drawn, panels[0], columns=3)
-    return drawn
+    legend = (
+        "A solver may lower the bound and not the regret: the bound is the worst case "
+        "over all games within the intervals."
+    )
+    return charts.figure(drawn, "True regret against the bound", legend, png)
 
 
 def _report(folder: Path, config: Config, rows: Sequence[Row]) -> None:
     ensemble = config.ensemble
     specs = Table("Solvers", ["row", "spec"], list(SOLVERS.items()))
-    legend = (
-        "A solver may lower the bound and not the regret: the bound is the worst case "
-        "over all games within the intervals."
-    )
-    drawn, png = figure(rows), folder / "plots" / "regret.png"
-    picture = charts.figure(drawn, "True regret against the bound", legend, png)
+    picture = figure(rows, folder / "plots" / "regret.png")
     report.render(
         folder / "report.html",
         "Robust meta-solvers on games known up to intervals",

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
 
 from meta_solvers.base import Status
 
@@ -34,6 +33,8 @@ def minimise(
     Returns:
       x ``[V]`` or None, the status, and diagnostics.
     """
+    from scipy.optimize import linprog  # which takes its time to load
+
     bounds = np.full((len(cost), 2), np.inf)
     bounds[:, 0] = -np.inf
     bounds[:positive, 0] = 0.0

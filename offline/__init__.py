@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
-    from offline.baselines import Cloning, clone
+    from offline.baselines import clone
     from offline.coffee import Approach, setup
     from offline.data import Dataset
     from offline.dynamics import train
-    from offline.ensemble import Ensemble, Training
+    from offline.ensemble import Ensemble
     from offline.model import ModelSimulator
     from offline.profiles import behaviour, profile
     from offline.record import collect, replay, verify
     from offline.regret import Judge, Regret, regrets
+    from offline.settings import Cloning, Training
     from offline.starts import Starts
 
 __all__ = [

@@ -20,38 +20,17 @@ from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Habit
 from metaspiel.learn.random import generators
 from metaspiel.learn.update import Adam
-from metaspiel.nfg.errors import UserError, positive, share
+from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
+from offline.settings import Cloning
 from offline.tables import moves_made
 
 _MEASURED = ("trained", "held_out", "uniform")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cloning:
-    """Settings of behaviour cloning, which the paper leaves open.
-
-    Attributes:
-      width: units of both hidden layers.
-      rate: Adam's learning rate.
-      batch: decisions of a minibatch, drawn with replacement.
-      steps: Adam steps.
-      held_out: share of the episodes that only measures; 0 uses them all.
-    """
-
-    width: int = 250
-    rate: float = 3e-4
-    batch: int = 64
-    steps: int = 10_000
-    held_out: float = 0.1
-
-    def __post_init__(self) -> None:
-        positive(self, "width", "rate", "batch", "steps")
-        share(self, "held_out", below=True)
-
-    def network(self, inputs: int, actions: int) -> MLP:
-        """The network of a clone for these sizes of observations and actions."""
-        return MLP(inputs, self.width, actions)
+def network_of(cloning: Cloning, inputs: int, actions: int) -> MLP:
+    """The network of a clone for these sizes of observations and actions."""
+    return MLP(inputs, cloning.width, actions)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,7 +116,7 @@ def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
     if cloning.held_out:
         train, held = data.split(cloning.held_out, seed)
     inputs, legal, action = decisions(train)
-    network = cloning.network(inputs.shape[1], legal.shape[1])
+    network = network_of(cloning, inputs.shape[1], legal.shape[1])
     first, draws = generators((seed, 0), 2)
     net = Stack(network, 1, torch.device("cpu"))
     net.load([network.initial(first)])

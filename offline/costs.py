@@ -20,11 +20,11 @@ from metaspiel.learn.random import generators
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
 from offline import dynamics
-from offline.baselines import Cloning, clone
+from offline.baselines import clone
 from offline.coffee import solver_of
-from offline.ensemble import Training
 from offline.model import ModelSimulator
 from offline.record import collect
+from offline.settings import Cloning, Training
 from offline.starts import starts
 
 _DECISIONS = 1024  # of a measured response

@@ -24,7 +24,8 @@ from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
-from offline.ensemble import Ensemble, Scales, Training, networks_of
+from offline.ensemble import Ensemble, Scales, networks_of
+from offline.settings import Training
 from offline.tables import pools_of, scales_of, tables_of
 
 _relu_back = torch.ops.aten.threshold_backward

@@ -8,7 +8,7 @@ players see in a state and what the mover may do, all with two hidden ReLU layer
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float32
@@ -16,48 +16,11 @@ from torch import Tensor
 
 from metaspiel import files
 from metaspiel.learn.mlp import MLP, Stack
-from metaspiel.nfg.errors import UserError, positive, unknown
+from metaspiel.nfg.errors import UserError
 from offline.data import Sizes
+from offline.settings import Training
 
 FORMAT = 2
-Norm = Literal["scalar", "dimension"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """Training settings of an ensemble; the defaults are the authors'.
-
-    Attributes:
-      members: M.
-      width: units of each hidden layer.
-      rate: step size of Adam.
-      batch: transitions of a minibatch, drawn with replacement.
-      steps: gradient steps of f and h together, and again of g.
-      norm: mean and deviation over all entries of all vectors ("scalar") or entry by
-        entry ("dimension", where entries that never vary are only centred).
-      members_share_batches: members differ in their first weights only. Otherwise each
-        has minibatches of its own, from its own bootstrap of the episodes.
-      reward_scale_bug: payoffs are divided by their deviation over all moves, and
-        predictions multiplied by that over last moves: the error of the authors' code.
-
-    Raises:
-      UserError: a number is not positive or a name unknown.
-    """
-
-    members: int = 4
-    width: int = 250
-    rate: float = 3e-4
-    batch: int = 64
-    steps: int = 10_000
-    norm: Norm = "scalar"
-    members_share_batches: bool = True
-    reward_scale_bug: bool = False
-
-    def __post_init__(self) -> None:
-        positive(self, "members", "width", "rate")
-        positive(self, "batch", "steps")
-        if self.norm not in get_args(Norm):
-            raise unknown("Training()", "norm", self.norm, get_args(Norm))
 
 
 @dataclass(frozen=True, eq=False)

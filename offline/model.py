@@ -12,7 +12,7 @@ state. Players take turns. Episodes begin where a random trajectory of the data 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Bool, Float32, Int64
@@ -22,10 +22,9 @@ from torch.nn.functional import embedding
 from metaspiel.games.simulator import Moves, Position, Uniforms, Where, merge, own
 from metaspiel.nfg.errors import UserError, unknown
 from offline.ensemble import Ensemble, moved, only, same, together
-from offline.predict import Predictor, Uncertainty
+from offline.predict import Predictor
+from offline.settings import History, Uncertainty
 from offline.starts import Starts, joined, sliced
-
-History = Literal["predicted", "actual"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float32, Int64
@@ -11,9 +11,9 @@ from torch.nn.functional import embedding
 
 from metaspiel.learn.mlp import Stack, stacked_values
 from offline.ensemble import Ensemble
+from offline.settings import Uncertainty
 from offline.tables import TERMINAL
 
-Uncertainty = Literal["deviation", "pairwise"]
 _BLOCK = 8  # rows of a product
 _NEAR = 0.5  # mean distance from the terminal state at which an episode is over
 

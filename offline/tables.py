@@ -9,7 +9,8 @@ from numpy import ndarray
 
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
-from offline.ensemble import Norm, Scales, Training
+from offline.ensemble import Scales
+from offline.settings import Norm, Training
 
 TERMINAL = -1.0  # every entry of the state after the last move
 VARIES = 1e-6  # smaller deviations are rounding

@@ -8,6 +8,7 @@ import pytest
 
 from experiments import contents, solvers
 from experiments.lab import page as lab
+from experiments.lab.options import flag
 from experiments.lab.page import main
 from meta_solvers import registry
 
@@ -35,11 +36,15 @@ def test_examples_run(number, capsys, monkeypatch):
         assert "OK [4.235" in out
 
 
+def written() -> str:
+    """The text of the README, the docs and the results."""
+    tables = sorted((ROOT / "results").rglob("*.md"))
+    return "\n".join([*PAGES, *(table.read_text("utf-8") for table in tables)])
+
+
 def commands() -> list[list[str]]:
     """Words of all commands in the README, the docs and the results, pages first."""
-    tables = sorted((ROOT / "results").rglob("*.md"))
-    text = "\n".join([*PAGES, *(table.read_text("utf-8") for table in tables)])
-    text = text.replace("\\\n", " ")  # a command that goes on in the next line
+    text = written().replace("\\\n", " ")  # a command that goes on in the next line
     lines = re.findall(r"^    metaspiel +(\w.*)$", text, flags=re.MULTILINE)
     spans = re.findall(r"`metaspiel +([^`]+)`", text)
     return [shlex.split(one, comments=True) for one in [*lines, *spans]]
@@ -52,6 +57,18 @@ def test_every_command_is_one_that_its_page_takes():
         assert page in contents.pages(), page
         if "--help" not in flags:
             lab._cli(contents.module(page).Config, flags, "metaspiel", "")
+
+
+def test_every_flag_is_one_of_some_page():
+    known = {"--help", "--version", contents._COMPLETION}
+    for page in contents.pages():
+        for name in lab._fields(contents.module(page).Config()):
+            group, _, last = flag(name)[2:].rpartition(".")
+            known |= {flag(name), f"--{group}{'.' * bool(group)}no-{last}"}
+    spans = re.findall(r"`(--[^`]+)`", written())
+    flags = re.findall(r"(?<![\w-])--[a-z][\w.-]*", " ".join(spans))
+    assert len(set(flags)) > 40
+    assert not sorted({one for one in flags if one not in known})
 
 
 def test_every_solver_documents_itself(capsys):

@@ -8,6 +8,7 @@ from experiments.lab.folder import slug
 from experiments.lab.options import least
 from meta_solvers import Game, Progress
 from meta_solvers.base import check as capable
+from metaspiel.games.bargaining import Bargaining
 from metaspiel.nfg.errors import UserError
 from offline.coffee import Approach, solver_of
 from offline.data import load
@@ -39,7 +40,7 @@ def check(config: Config) -> None:
                     f"{only} or not given (a resumed run keeps its data); got "
                     f"{getattr(config, name)}"
                 )
-        verify(trajectories, config.game)
+        verify(trajectories, Bargaining.of(config.game))
         check_data(config, trajectories)
     elif "file" in config.behaviours:
         raise UserError("--behaviours file: the data set must be named with --data")

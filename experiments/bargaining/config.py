@@ -5,13 +5,10 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from experiments.lab.options import Flat, Parallel
-from metaspiel.games.bargaining import Bargaining
+from metaspiel.games.bargaining_rules import Terms
 from metaspiel.learn.settings import DDQN
-from offline.baselines import Cloning
 from offline.data import Mirror, load
-from offline.ensemble import Training
-from offline.model import History
-from offline.predict import Uncertainty
+from offline.settings import Cloning, History, Training, Uncertainty
 
 ApproachName = Literal["coffee", "oef", "oef-bc"]
 BehaviourName = Literal["uniform", "psro", "file"]
@@ -111,8 +108,8 @@ class Config:
     """True episodes on which it is measured."""
     fidelity_episodes: int = 1000
     """True episodes of each pure profile, for the model's errors."""
-    game: Bargaining = Bargaining()
-    """The true game."""
+    game: Terms = Terms()
+    """Terms of the true game."""
     dataset_mirror: Mirror = "counted"
     """Each episode is stored twice, players exchanged, and both count (the authors)."""
     history: History = "predicted"

@@ -11,6 +11,7 @@ import numpy as np
 from experiments.bargaining.config import Config
 from experiments.bargaining.units import Kind, Unit
 from experiments.lab.watch import spell
+from metaspiel.games.bargaining import Bargaining
 from offline.costs import Speed, measure
 
 
@@ -109,7 +110,7 @@ class Plan:
 def plan(config: Config, units: Sequence[Unit], folder: Path | None) -> Plan:
     """Measures the machine and adds up what is not done in the folder."""
     speed = measure(
-        config.game,
+        Bargaining.of(config.game),
         ddqn=config.ddqn,
         training=config.training,
         cloning=config.cloning,

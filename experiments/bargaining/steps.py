@@ -12,6 +12,7 @@ from experiments.bargaining.results import Fidelity, Judged
 from experiments.bargaining.store import Store
 from experiments.bargaining.units import STACKED, Kind, Unit
 from experiments.lab.work import Do, Outcome, Piece, attempt
+from metaspiel.games.bargaining import Bargaining
 from offline import baselines, dynamics, ensemble
 from offline import data as datasets
 from offline.agreement import agreement
@@ -145,7 +146,7 @@ def _draw(job: Job, executor: Executor) -> None:
     unit, store, config = job.unit, job.store, job.store.config
     if config.data is not None:
         drawn = datasets.load(config.data)
-        verify(drawn, config.game)
+        verify(drawn, Bargaining.of(config.game))
     else:
         drawn = _drawn(job, unit.trajectories, job.number, config.dataset_mirror)
     datasets.save(drawn, unit.place(store.folder), store.bound(unit.name))
@@ -157,7 +158,7 @@ def _drawn(job: Job, trajectories: int, seed: int, mirror: Mirror) -> Dataset:
     Nobody knows who played a user's data: uniform play stands for it.
     """
     unit, store = job.unit, job.store
-    game = store.config.game
+    game = Bargaining.of(store.config.game)
     if unit.behaviour != "psro":
         return collect(game, trajectories, seed, mirror=mirror)
     runs = unit.on_its_data("data").needs(store.config)
@@ -186,7 +187,7 @@ def _explore(job: Job, executor: Executor) -> None:
     unit, store, config = job.unit, job.store, job.store.config
     online = unit.kind == "behaviour"
     parts = setup(
-        config.game if online else store.model(unit),
+        Bargaining.of(config.game) if online else store.model(unit),
         store.network,
         Approach(
             "coffee" if unit.approach == "coffee" else "oef",
@@ -224,7 +225,7 @@ def _judge(job: Job, executor: Executor) -> Judged:
     if unit.weight is not None:
         imitation = store.clone(unit.on_its_data("clone")), unit.weight
     judged = regrets(
-        config.game,
+        Bargaining.of(config.game),
         store.network,
         executor,
         pools=pools_of(state.population),
@@ -263,7 +264,7 @@ def _look(job: Job, executor: Executor) -> Fidelity:
     unit, store, config = job.unit, job.store, job.store.config
     model, state = store.model(unit), store.state(unit.explored)
     agreed = agreement(
-        config.game,
+        Bargaining.of(config.game),
         model,
         store.network,
         policies=pools_of(state.population)[0],
@@ -279,7 +280,7 @@ def _look(job: Job, executor: Executor) -> Fidelity:
         uncertainty=float(agreed.uncertainty.mean()),
         utility_error=agreed.utility_error,
         utility_error_on_true=agreed.utility_error_on_true,
-        model=errors(model, config.game, fresh, episodes, seed),
+        model=errors(model, Bargaining.of(config.game), fresh, episodes, seed),
     )
 
 

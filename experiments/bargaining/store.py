@@ -15,6 +15,7 @@ from experiments.lab import checkpoints
 from experiments.lab.folder import binding, value_of
 from experiments.lab.work import Outcome
 from metaspiel import files
+from metaspiel.games.bargaining import Bargaining
 from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
 from offline import baselines, data, ensemble
@@ -109,8 +110,8 @@ class Store:
 
     def clone(self, unit: Unit) -> Clone:
         """The clone that a unit fitted."""
-        game, cloning = self.config.game, self.config.cloning
-        network = cloning.network(game.inputs, game.actions)
+        game, cloning = Bargaining.of(self.config.game), self.config.cloning
+        network = baselines.network_of(cloning, game.inputs, game.actions)
         return self._read(unit, lambda at, bound: baselines.load(at, network, bound))
 
     def model(self, unit: Unit) -> ModelSimulator:
@@ -128,7 +129,7 @@ class Store:
     @property
     def network(self) -> MLP:
         """The network of all policies, in the model and in the true game."""
-        return MLP.of(self.config.game)
+        return MLP.of(Bargaining.of(self.config.game))
 
     def _read(self, unit: Unit, read: Callable[[Path, dict[str, str]], T]) -> T:
         """What a unit wrote.

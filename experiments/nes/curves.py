@@ -20,9 +20,9 @@ from experiments.nes.config import PANELS, Config
 from experiments.nes.numbers import Made, filled, generator, number
 from experiments.nes.states import Kept
 from meta_solvers.exact.problem import Concept
+from meta_solvers.nes.architecture import Architecture, Selects
 from meta_solvers.nes.data import Games
 from meta_solvers.nes.measure import Reference
-from meta_solvers.nes.network import Architecture, Selects
 from meta_solvers.nes.recipe import Recipe
 from meta_solvers.nes.train import Training
 from metaspiel import files

@@ -17,29 +17,30 @@ report.html, plots, result.json, and a file a cell that --resume does not run ag
 
 import sys
 
-from experiments.lab.charts import figure
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer, main
 from experiments.lab.report import lay_out
-from experiments.nes.classes import classes
 from experiments.nes.config import Config, check
-from experiments.nes.curves import learning
-from experiments.nes.selections import three_games
 from metaspiel import files
 
-FIGURES = {
-    1: (three_games, "Figure 1: equilibria selected in three 2x2 games"),
-    3: (learning, "Figure 3: solver gap against training steps"),
-    4: (classes, "Figure 4: one network on classes of games"),
+TITLES = {
+    1: "Figure 1: equilibria selected in three 2x2 games",
+    3: "Figure 3: solver gap against training steps",
+    4: "Figure 4: one network on classes of games",
 }
 
 
 def page(config: Config) -> Answer:
     """Runs one figure and prints its tables."""
+    from experiments.lab.charts import figure
+    from experiments.nes.classes import classes
+    from experiments.nes.curves import learning
+    from experiments.nes.selections import three_games
+
     check(config)
+    make = {1: three_games, 3: learning, 4: classes}[config.figure]
     with claim(config.run, f"nes_figure{config.figure}") as folder:
         record(folder, config)
-        make, title = FIGURES[config.figure]
         result = make(config, folder)
         files.write_json(folder / "result.json", result.record)
         lead = [
@@ -51,7 +52,9 @@ def page(config: Config) -> Answer:
             figure(*drawing, folder / "plots" / f"{place}.png")
             for place, drawing in enumerate(result.drawings, 1)
         ]
-        text = lay_out(folder, title, lead, tables=result.tables, figures=pictures)
+        text = lay_out(
+            folder, TITLES[config.figure], lead, tables=result.tables, figures=pictures
+        )
     return Answer(summary=result.record, text="\n" + text.rstrip())
 
 

@@ -9,135 +9,17 @@ loads: ``neural_equilibria(..., network="weights.safetensors")``), a plot and
 report.html.
 """
 
-import platform
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
-import torch
-
-from experiments.lab import charts, report
-from experiments.lab.checkpoints import RUN
-from experiments.lab.folder import binding, claim, record
-from experiments.lab.options import Flat, Stateful, least
 from experiments.lab.page import Answer, main
-from experiments.lab.process import command
-from experiments.nes.states import Kept
-from meta_solvers.nes import store
-from meta_solvers.nes.measure import references
-from meta_solvers.nes.network import Architecture
-from meta_solvers.nes.recipe import Recipe
-from meta_solvers.nes.train import Evaluation, Training
-from metaspiel import files
-from metaspiel.learn.settings import check_device
-from metaspiel.nfg.errors import UserError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Fields of a training run."""
-
-    recipe: Recipe = Recipe(
-        architecture=Architecture(payoff=(8, 8), dual=16, unrolled=8),
-        steps=36_000,
-        rate=3e-3,
-    )
-    """What is trained, and how."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Torch device that trains."""
-    every: int = 1000
-    """Steps between evaluations and checkpoints."""
-    games: int = 64
-    """Games of each size in an evaluation."""
-    run: Flat[Stateful] = Stateful()
-
-
-def check(config: Config) -> None:
-    """Refuses what cannot be trained here."""
-    least(config, every=1, games=1)
-    players = config.recipe.architecture.players
-    if players > 5:
-        raise UserError(
-            f"--recipe.architecture.players must be from 1 to 5; got {players}"
-        )
-    check_device("nes_train", config.device)
-
-
-def sizes(recipe: Recipe) -> list[tuple[int, ...]]:
-    """Sizes of evaluations: powers of two in the trained range."""
-    kind, games = recipe.architecture, recipe.games
-    limit = {1: 64, 2: 64 if kind.concept == "cce" else 16}.get(kind.players, 8)
-    high = min(games.most, limit)
-    counts = [n for n in (4, 8, 16, 32, 64) if games.least <= n <= high]
-    return [(n,) * kind.players for n in counts or [games.least]]
+from experiments.nes.train_config import Config
 
 
 def page(config: Config) -> Answer:
     """Trains, and answers with the last evaluation."""
-    check(config)
-    recipe = config.recipe
-    with claim(config.run, "nes_train") as folder:
-        kept = Kept(
-            folder,
-            Training(recipe, config.device),
-            bound={"config": binding(config)},
-            every=config.every,
-            advice=RUN,
-            start=config.run.resume_from,
-        )
-        record(folder, config)
-        held = references(recipe, sizes(recipe), config.games, seed=12345)
-        for row in kept.train(held):
-            config.run.say(line(row, recipe.steps, kept.seconds))
-        _finish(folder, kept)
-        return Answer(summary=kept.metrics.rows[-1])
+    from experiments.nes.training import run
 
-
-def line(row: Evaluation, steps: int, seconds: float) -> str:
-    """One evaluation as a line of text for people."""
-    gaps = "  ".join(f"{s.size} {s.solver_gap:.4f}/{s.gap:.4f}" for s in row.sizes)
-    left = seconds * (steps - row.step) / row.step
-    return (
-        f"step {row.step:>7} of {steps}  loss {row.loss:+.5f}  "
-        f"solver gap/gap: {gaps}  {left / 60:.0f} min left"
-    )
-
-
-def _finish(folder: Path, kept: Kept) -> None:
-    """Writes the weights with their record, the summary, a plot and the report."""
-    rows, training, recipe = kept.metrics.rows, kept.training, kept.training.recipe
-    last = rows[-1]["sizes"]
-    summary = {
-        "command": command(),
-        "seconds": kept.seconds,
-        "device": str(training.device),
-        "machine": platform.processor() or platform.machine(),
-        "torch": torch.__version__,
-        "measured": last,
-    }
-    weights = folder / "weights.safetensors"
-    store.save(weights, training.averaged(), recipe, summary)
-    files.write_json(folder / "summary.json", summary)
-    at = [row["step"] for row in rows]
-    curves = {
-        size["size"]: (at, [row["sizes"][i]["solver_gap"] for row in rows])
-        for i, size in enumerate(last)
-    }
-    drawn = charts.curve(curves, "mean solver gap", log=True, across="training step")
-    png = folder / "plots" / "solver_gap.png"
-    cells = [list(size.values()) for size in last]
-    report.render(
-        folder / "report.html",
-        "Neural Equilibrium Solver: training",
-        [
-            f"{training.step} steps, seed {recipe.seed}. The solver gap is the total "
-            "variation to the exact joint; the gap adds up the largest gains of the "
-            "players, in standard deviations of payoff. Fresh games."
-        ],
-        [report.Table("Last evaluation", list(last[0]), cells)],
-        [charts.figure(drawn, "Solver gap", "By size of game.", png)],
-    )
+    return run(config)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from metaspiel.learn.speed import Updates, fresh, multiply_rate, shares
 from metaspiel.learn.tasks import Learned, Task
 from metaspiel.learn.update import operations
 from offline.dynamics import train as fit
-from offline.ensemble import Training
 from offline.model import ModelSimulator
 from offline.record import collect
+from offline.settings import Training
 from offline.starts import starts
 
 # What OpenSpiel's agent plays: our game, and its own in C++ with a larger network.

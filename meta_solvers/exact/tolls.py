@@ -1,7 +1,7 @@
 """Mechanism design through an equilibrium: tolls on the actions of a game.
 
     cost = load_costs(games=8, players=3, resources=4, rng=np.random.default_rng(0))
-    for design in Tolls(steps=150).descend(torch.as_tensor(cost)):
+    for design in descend(Tolls(steps=150), torch.as_tensor(cost)):
         print(design.step, design.cost)
 
 The equilibrium is solved exactly at every step and differentiated through its
@@ -18,8 +18,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from meta_solvers.exact.implicit import equilibrium
-from meta_solvers.exact.problem import Concept
-from metaspiel.nfg.errors import UserError
+from meta_solvers.exact.settings import Tolls
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,47 +36,25 @@ class Design:
     cost: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tolls:
-    """Gradient descent on tolls and subsidies that make an equilibrium cheap.
+def descend(settings: Tolls, cost: Float[Tensor, "games N *A"]) -> Iterator[Design]:
+    """Designs tolls for all games at once; yields each design, the first without.
 
-    Attributes:
-      concept: the maximum-entropy equilibrium that the players reach, "cce" or "ce".
-      budget: largest toll or subsidy of a player on an action.
-      steps: gradient steps.
-      rate: learning rate of Adam.
+    Args:
+      settings: how the tolls are found.
+      cost: of every player at every joint action; as many actions for each.
     """
-
-    concept: Concept = "cce"
-    budget: float = 1.0
-    steps: int = 150
-    rate: float = 0.05
-
-    def __post_init__(self) -> None:
-        if not (self.budget >= 0 and self.rate > 0 and self.steps >= 1):
-            raise UserError(
-                "Tolls(): budget must be at least 0, rate positive and steps at least "
-                f"1; got {self.budget}, {self.rate} and {self.steps}"
-            )
-
-    def descend(self, cost: Float[Tensor, "games N *A"]) -> Iterator[Design]:
-        """Designs tolls for all games at once; yields each design, the first without.
-
-        Args:
-          cost: of every player at every joint action; as many actions for each.
-        """
-        total = cost.sum(1)
-        free = torch.zeros(cost.shape[:3], dtype=torch.float64, requires_grad=True)
-        optimiser = torch.optim.Adam([free], lr=self.rate)
-        for step in range(self.steps + 1):
-            tolls = self.budget * torch.tanh(free)
-            joint = equilibrium(tolled(cost, tolls), self.concept)
-            loss = (joint * total).flatten(1).sum(1).mean()
-            yield Design(step=step, tolls=tolls.detach(), cost=loss.item())
-            if step < self.steps:
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
+    total = cost.sum(1)
+    free = torch.zeros(cost.shape[:3], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([free], lr=settings.rate)
+    for step in range(settings.steps + 1):
+        tolls = settings.budget * torch.tanh(free)
+        joint = equilibrium(tolled(cost, tolls), settings.concept)
+        loss = (joint * total).flatten(1).sum(1).mean()
+        yield Design(step=step, tolls=tolls.detach(), cost=loss.item())
+        if step < settings.steps:
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
 
 
 def tolled(

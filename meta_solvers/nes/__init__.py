@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
+    from meta_solvers.nes.architecture import Architecture
     from meta_solvers.nes.data import Games
-    from meta_solvers.nes.network import Architecture, Network
+    from meta_solvers.nes.network import Network
     from meta_solvers.nes.recipe import Recipe
     from meta_solvers.nes.solver import NeuralEquilibrium, neural_equilibria
 

@@ -9,11 +9,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy import ndarray
 
 from meta_solvers.exact.problem import Concept, Problem, normalise
-from meta_solvers.nes.network import Selects
+from meta_solvers.nes.architecture import Selects
 from metaspiel.nfg.errors import UserError
 
 
@@ -125,24 +124,3 @@ def _welfare(payoffs: ndarray, rng: np.random.Generator) -> ndarray:
     other = other - other.mean(axes, keepdims=True)
     weight = np.exp(rng.uniform(math.log(0.1), math.log(5.0), shape))
     return np.where(kind < 0.4, 0.0, np.where(kind < 0.7, total, other) * weight)
-
-
-def as_float32(problem: Problem, device: torch.device | str = "cpu") -> Problem:
-    """The problem as float32 tensors."""
-    return _tensors(problem, device, torch.float32)
-
-
-def as_float64(problem: Problem, device: torch.device | str = "cpu") -> Problem:
-    """The problem as float64 tensors."""
-    return _tensors(problem, device, torch.float64)
-
-
-def _tensors(
-    problem: Problem, device: torch.device | str, dtype: torch.dtype
-) -> Problem:
-    parts = {
-        name: torch.as_tensor(array).to(device, dtype)
-        for name, array in vars(problem).items()
-        if name != "concept"
-    }
-    return Problem(concept=problem.concept, **parts)

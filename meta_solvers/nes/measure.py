@@ -19,10 +19,10 @@ from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import SOLVED, solve
 from meta_solvers.exact.problem import Concept, Problem
 from meta_solvers.nes import store
-from meta_solvers.nes.data import as_float32, as_float64
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
 from meta_solvers.nes.solver import neural_equilibria
+from meta_solvers.nes.tensors import as_float32, as_float64
 
 REFINED = 2  # Newton steps of the exact solver after the network
 _AT_ONCE = 2**17  # joint actions in a batch, which bounds the memory of a network

@@ -9,14 +9,13 @@ learned preconditioner. ``unrolled=0`` is the paper's feed-forward network.
 
 import itertools
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from meta_solvers.exact.dual import Dual, Point
-from meta_solvers.exact.problem import Concept, Problem
+from meta_solvers.exact.problem import Problem
+from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.layers import (
     PayoffLinear,
     RealActions,
@@ -25,58 +24,9 @@ from meta_solvers.nes.layers import (
     swap_pools,
     unit,
 )
-from metaspiel.nfg.errors import UserError
 
-Selects = Literal["entropy", "any"]
 LEAST, MOST = -12.0, 13.0  # logarithm of a dual over its typical size
 FEATURES = 11
-
-
-@dataclass(frozen=True, kw_only=True)
-class Architecture:
-    """The architecture of a network: all but its weights.
-
-    Attributes:
-      concept: "cce" or "ce".
-      players: number of players; their numbers of actions are free.
-      selects: "entropy": uniform target, no welfare, epsilon 0; "any": the network
-        sees ``ln target + mu W`` and epsilon.
-      payoff: channels of the payoff layers.
-      dual: channels of the dual layers and blocks.
-      dual_layers: feed-forward dual layers.
-      unrolled: blocks that see the gradient.
-      hidden: hidden channels of a block.
-      norm: how feed-forward layers get unit variance: "root" over the channels of each
-        entry, "standard" over the entries of each channel (as batch normalisation does,
-        but of one game). Without blocks "standard" learns far better.
-      linear: payoff and dual layers without ReLU or products (the paper's ablation);
-        their scaling stays.
-    """
-
-    concept: Concept = "cce"
-    players: int = 2
-    selects: Selects = "entropy"
-    payoff: tuple[int, ...] = (12, 12)
-    dual: int = 24
-    dual_layers: int = 1
-    unrolled: int = 6
-    hidden: int = 48
-    norm: Literal["root", "standard"] = "root"
-    linear: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.payoff or min(self.payoff) < 1:
-            raise UserError(
-                "Architecture(): payoff must be channel counts of at least 1; got "
-                f"{self.payoff}"
-            )
-        lows = {"players": 1, "dual": 1, "hidden": 1, "dual_layers": 0, "unrolled": 0}
-        for name, low in lows.items():
-            if getattr(self, name) < low:
-                raise UserError(
-                    f"Architecture(): {name} must be at least {low}; got "
-                    f"{getattr(self, name)}"
-                )
 
 
 class Network(nn.Module):

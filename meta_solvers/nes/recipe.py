@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from meta_solvers.exact.problem import Problem
+from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.data import Games
-from meta_solvers.nes.network import Architecture
 from metaspiel.nfg.errors import UserError, at_least, positive
 
 

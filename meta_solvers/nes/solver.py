@@ -58,7 +58,7 @@ def neural_equilibria(
     """
     import torch
 
-    from meta_solvers.nes.data import as_float64
+    from meta_solvers.nes.tensors import as_float64
 
     _check_refine(refine, "neural_equilibria()")
     payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
@@ -109,7 +109,7 @@ def duals(network: Any, problem: Problem, refined: bool = False) -> Array:
     import torch
 
     from meta_solvers.nes import store
-    from meta_solvers.nes.data import as_float32
+    from meta_solvers.nes.tensors import as_float32
 
     if isinstance(network, str) and network in store.SHIPPED.values():
         network = store.shipped(network)[0]
@@ -176,7 +176,7 @@ class NeuralEquilibrium(EntropySolver):
         return self.equilibrium
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        from meta_solvers.nes.data import as_float64
+        from meta_solvers.nes.tensors import as_float64
 
         problem, unit = self.problem(game)
         name = fitting(problem)

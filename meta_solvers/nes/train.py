@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from meta_solvers.nes.data import as_float32
 from meta_solvers.nes.measure import Distance, Reference
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
+from meta_solvers.nes.tensors import as_float32
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 

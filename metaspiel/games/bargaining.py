@@ -5,16 +5,16 @@ Importing this also makes OpenSpiel know the game, as ``bargaining_generalized``
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 from torch.nn.functional import embedding
 
+import metaspiel.games.bargaining_openspiel  # noqa: F401  it registers the game
 from metaspiel.games import bargaining_rules as rules
-from metaspiel.games.bargaining_openspiel import SHORT_NAME
-from metaspiel.games.bargaining_rules import ACCEPT, ACTIONS, LONGEST, Exponent
+from metaspiel.games.bargaining_rules import ACCEPT, ACTIONS, LONGEST, Exponent, Terms
 from metaspiel.games.simulator import (
     Moves,
     Position,
@@ -24,7 +24,7 @@ from metaspiel.games.simulator import (
     merge,
     own,
 )
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError
 
 _POOLS = 31
 _FIRST = 2  # where a player's information begins to tell the pool
@@ -136,24 +136,13 @@ def sample_valuations(uniforms: Float64[Tensor, "*n 4"]) -> Float32[Tensor, "*n 
 
 
 @dataclass(frozen=True)
-class Bargaining(RealGame):
+class Bargaining(Terms, RealGame):
     """The generalised Bargaining game as a simulator.
 
     A player's information is, unscaled: agreed, offers made, the pool (3), its own
     valuation (3), all offers in order, padded with zeros to 11 x 3. Eleven offers
     without a deal pay (0, 0). Terms of the game: ``metaspiel.games.bargaining_rules``.
-
-    Attributes:
-      discount: gamma; payoffs of a deal are multiplied by gamma^t. In (0, 1].
-      exponent: t is the number of offers made at the deal ("offers"), or of those
-        before the accepted one ("offers_before").
-
-    Raises:
-      UserError: no such discount or exponent.
     """
-
-    discount: float = 0.99
-    exponent: Exponent = "offers"
 
     players = rules.PLAYERS
     actions = ACTIONS
@@ -162,19 +151,10 @@ class Bargaining(RealGame):
     longest = LONGEST
     symmetric = True
 
-    def __post_init__(self) -> None:
-        if not 0 < self.discount <= 1:
-            raise UserError(
-                f"Bargaining(): discount must be in (0, 1]; got {self.discount}"
-            )
-        if self.exponent not in get_args(Exponent):
-            raise unknown("Bargaining()", "exponent", self.exponent, get_args(Exponent))
-
-    @property
-    def name(self) -> str:
-        """The game as OpenSpiel writes it; ``pyspiel.load_game`` takes it."""
-        parts = f"discount={self.discount!r},exponent={self.exponent}"
-        return f"{SHORT_NAME}({parts})"
+    @classmethod
+    def of(cls, terms: Terms) -> "Bargaining":
+        """The game on given terms."""
+        return cls(discount=terms.discount, exponent=terms.exponent)
 
     def start(self, uniforms: Uniforms) -> BargainingPosition:
         """New episodes, on the device of the uniforms.

@@ -14,10 +14,16 @@ import numpy as np
 import pyspiel
 
 from metaspiel.games import bargaining_rules as rules
-from metaspiel.games.bargaining_rules import ACCEPT, ITEMS, PLAYERS, ROUNDS, Exponent
+from metaspiel.games.bargaining_rules import (
+    ACCEPT,
+    ITEMS,
+    PLAYERS,
+    ROUNDS,
+    SHORT_NAME,
+    Exponent,
+)
 from metaspiel.nfg.errors import UserError, unknown
 
-SHORT_NAME = "bargaining_generalized"
 _BASE, _DIGITS = 256, 3
 _UNIFORMS = 8  # behind the valuations: a sum and three shares for each player
 _CHANCE = 2 + _UNIFORMS * _DIGITS

@@ -7,13 +7,17 @@ and Wellman, "Conservative Equilibrium Discovery in Offline Game-Theoretic Multi
 Reinforcement Learning", AAMAS 2026, arXiv 2603.00374.
 """
 
+from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 from numpy import ndarray
 
+from metaspiel.nfg.errors import UserError, unknown
+
+SHORT_NAME = "bargaining_generalized"  # as OpenSpiel loads it
 PLAYERS = 2
 ITEMS = 3
 POOL_SUMS = (5, 7)  # items in a pool
@@ -27,6 +31,37 @@ INFORMATION = 41
 STATE = 15
 
 Exponent = Literal["offers", "offers_before"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Terms of the game: what a deal is worth.
+
+    Attributes:
+      discount: gamma; payoffs of a deal are multiplied by gamma^t. In (0, 1].
+      exponent: t is the number of offers made at the deal ("offers"), or of those
+        before the accepted one ("offers_before").
+
+    Raises:
+      UserError: no such discount or exponent.
+    """
+
+    discount: float = 0.99
+    exponent: Exponent = "offers"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.discount <= 1:
+            raise UserError(
+                f"Bargaining(): discount must be in (0, 1]; got {self.discount}"
+            )
+        if self.exponent not in get_args(Exponent):
+            raise unknown("Bargaining()", "exponent", self.exponent, get_args(Exponent))
+
+    @property
+    def name(self) -> str:
+        """The game as OpenSpiel writes it; ``pyspiel.load_game`` takes it."""
+        parts = f"discount={self.discount!r},exponent={self.exponent}"
+        return f"{SHORT_NAME}({parts})"
 
 
 def offers() -> Int64[ndarray, "108 3"]:

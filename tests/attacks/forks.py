@@ -25,7 +25,13 @@ _LATE = (
     *(
         "experiments.lab.report",
         "experiments.matrl.cells",
-        "experiments.bargaining.folder",
+        "experiments.bargaining.run",
+        "experiments.nes.classes",
+        "experiments.nes.curves",
+        "experiments.nes.published",
+        "experiments.nes.selections",
+        "experiments.nes.training",
+        "experiments.speed.accuracy",
     ),
 )
 

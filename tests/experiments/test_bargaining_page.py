@@ -304,7 +304,7 @@ def test_the_plan_says_what_there_is_to_do(
 ):
     tiny = SIZES["tiny"]
     speed = plan.measure(
-        tiny.game,
+        Bargaining.of(tiny.game),
         ddqn=tiny.ddqn,
         training=tiny.training,
         cloning=tiny.cloning,

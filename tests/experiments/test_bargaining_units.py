@@ -27,9 +27,8 @@ from metaspiel.games.bargaining import Bargaining
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from offline import baselines
-from offline.baselines import Cloning
-from offline.ensemble import Training
 from offline.record import collect
+from offline.settings import Cloning, Training
 
 TINY = shlex.split("--size tiny --ddqn.decisions 300 --trajectories 40 --quiet")
 

@@ -6,13 +6,13 @@ import pytest
 
 from experiments.lab.page import main
 from experiments.lab.verdict import Verdict
-from experiments.nes import curves, numbers
+from experiments.nes import curves, numbers, published
 from experiments.nes import figures as nes_figures
 from experiments.nes import tables as nes_tables
 from meta_solvers.nes import store
+from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.data import Games
 from meta_solvers.nes.measure import Comparison, Measured
-from meta_solvers.nes.network import Architecture
 from meta_solvers.nes.recipe import Recipe
 from meta_solvers.nes.train import Training
 
@@ -72,13 +72,13 @@ def test_tables_and_resume(tmp_path, capsys, weights, monkeypatch):
     monkeypatch.setattr(numbers, "compare", never)
     assert tables("--resume", "--out", out, "--quiet") == 0
     assert (out / "cells" / "8-ecos-hard.json").exists()
-    monkeypatch.setattr(nes_tables, "in_turn", never)
+    monkeypatch.setattr(published, "in_turn", never)
     assert tables("--resume", "--out", out, "--json") == 0
     assert json.loads(capsys.readouterr().out)[0] == four
 
 
 def test_tables_without_ecos(tmp_path, weights, monkeypatch):
-    monkeypatch.setattr(nes_tables, "find_spec", lambda name: None)
+    monkeypatch.setattr(published, "find_spec", lambda name: None)
     out = tmp_path / "r"
     small = ("--sizes", 3, "--games", 2, "--network", weights)
     assert tables(*small, "--out", out, "--quiet") == 0
@@ -88,22 +88,22 @@ def test_tables_without_ecos(tmp_path, weights, monkeypatch):
 
 
 def test_ecos_is_measured_as_it_answers(tmp_path, weights, monkeypatch):
-    in_turn = nes_tables.in_turn
-    monkeypatch.setattr(nes_tables, "find_spec", lambda name: True)
+    in_turn = published.in_turn
+    monkeypatch.setattr(published, "find_spec", lambda name: True)
     monkeypatch.setattr(
-        nes_tables, "in_turn", lambda *words: in_turn(*words, solver="CLARABEL")
+        published, "in_turn", lambda *words: in_turn(*words, solver="CLARABEL")
     )
     out = tmp_path / "r"
     small = ("--sizes", 4, "--games", 3, "--ecos-games", 2, "--network", weights)
     assert tables(*small, "--out", out, "--quiet") == 0
     (row,) = json.loads((out / "rows.json").read_text())
-    for form in nes_tables.FORMS:
+    for form in published.FORMS:
         assert row[f"ecos {form}"]["success"] == 1.0
         assert row[f"ecos {form}"]["games"] == row[f"ecos {form}"]["asked"] == 2
     assert row["ecos hard"]["apart"] < 1e-3  # two solvers, one answer
     assert row["ecos penalty"]["apart"] > row["ecos hard"]["apart"]
     assert "| 4 | 100 % | 100 % of 2 | 100 % of 2 |" in (out / "table.md").read_text()
-    monkeypatch.setattr(nes_tables, "in_turn", never)
+    monkeypatch.setattr(published, "in_turn", never)
     assert tables("--resume", "--out", out, "--quiet") == 0
 
 
@@ -111,11 +111,11 @@ def claims_of(gap, solver_gap):
     """Claims of a row whose published network has 0.0123 and 0.0122 in Table 1."""
     known = Measured(gap=gap, solver_gap=solver_gap, seconds=[0.1], status=[0])
     ours = Comparison(uniform=known, nes=known, refined=known, exact=known)
-    row = nes_tables.Row(n=4, ours=ours, ecos={})
-    published = {"gap nes": 0.0123, "solver_gap nes": 0.0122}
+    row = published.Row(n=4, ours=ours, ecos={})
+    theirs = {"gap nes": 0.0123, "solver_gap nes": 0.0122}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(nes_tables.PUBLISHED, 4, published)
-        return nes_tables.claims(row)
+        patch.setitem(published.PUBLISHED, 4, theirs)
+        return published.claims(row)
 
 
 def test_claims_are_decided_by_intervals():

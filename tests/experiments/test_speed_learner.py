@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from experiments.lab.page import main
-from experiments.speed import learner, our_learner
+from experiments.speed import learner, learning, our_learner
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
@@ -21,7 +21,7 @@ def call(*words):
 def test_the_page(tmp_path, capsys):
     pytest.importorskip("tree")
     out = tmp_path / "r"
-    parts = [p for p in learner.PARTS if p != "cuda"]
+    parts = [p for p in learning.PARTS if p != "cuda"]
     assert call("--quick", "--json", "--part", *parts, "--out", out) == 0
     rows = json.loads(capsys.readouterr().out)
     assert json.loads((out / "summary.json").read_text())["rows"] == rows
@@ -45,7 +45,7 @@ def test_the_page(tmp_path, capsys):
 
 
 def test_without_dm_tree_the_rest_is_measured(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(learner, "installed", lambda: False)
+    monkeypatch.setattr(learning, "installed", lambda: False)
     words = ("--quick", "--json", "--part", "openspiel", "payoffs", "--out", tmp_path)
     assert call(*words) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -56,7 +56,7 @@ def test_without_dm_tree_the_rest_is_measured(tmp_path, capsys, monkeypatch):
     again = json.loads(capsys.readouterr().out)
     assert [row["what"] for row in again] == [row["what"] for row in rows]
     lines = [row for row in rows if row["part"] == "openspiel"]
-    assert [row["note"] for row in lines] == [learner.NOTE]
+    assert [row["note"] for row in lines] == [learning.NOTE]
     assert {"update", "response", "payoffs"} <= {row["part"] for row in rows}
 
 

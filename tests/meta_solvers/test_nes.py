@@ -13,12 +13,14 @@ from meta_solvers.exact.batch import equilibria
 from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.nes import store
-from meta_solvers.nes.data import Games, as_float32
+from meta_solvers.nes.architecture import Architecture
+from meta_solvers.nes.data import Games
 from meta_solvers.nes.layers import relations
 from meta_solvers.nes.measure import references
-from meta_solvers.nes.network import Architecture, Network, parameters
+from meta_solvers.nes.network import Network, parameters
 from meta_solvers.nes.recipe import Recipe
 from meta_solvers.nes.solver import duals, neural_equilibria
+from meta_solvers.nes.tensors import as_float32
 from meta_solvers.nes.train import Training, train
 
 SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}

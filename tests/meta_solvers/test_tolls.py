@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from meta_solvers import UserError
-from meta_solvers.exact.tolls import Tolls, load_costs, tolled
+from meta_solvers.exact.settings import Tolls
+from meta_solvers.exact.tolls import descend, load_costs, tolled
 
 
 def test_costs_grow_with_the_load():
@@ -28,7 +29,7 @@ def test_a_toll_is_paid_for_the_own_action():
 
 def test_descent_lowers_the_cost_within_the_budget():
     cost = torch.as_tensor(load_costs(2, 2, 3, rng=np.random.default_rng(1)))
-    designs = list(Tolls(steps=8, budget=0.5, concept="ce").descend(cost))
+    designs = list(descend(Tolls(steps=8, budget=0.5, concept="ce"), cost))
     assert [one.step for one in designs] == list(range(9))
     assert not designs[0].tolls.any()
     assert designs[-1].cost <= designs[0].cost + 1e-9

@@ -12,9 +12,9 @@ from metaspiel.learn.policies import Pool
 from metaspiel.nfg.errors import UserError
 from offline.agreement import agreement
 from offline.dynamics import train
-from offline.ensemble import Training
 from offline.model import ModelSimulator
 from offline.record import collect
+from offline.settings import Training
 from offline.starts import starts
 
 GAME = Bargaining()

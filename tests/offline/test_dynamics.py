@@ -14,7 +14,7 @@ from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import drawn
 from metaspiel.nfg.errors import UserError
 from offline import dynamics, ensemble, fidelity, model, record, tables
-from offline.ensemble import Training
+from offline.settings import Training
 from offline.starts import starts
 
 GAME = Bargaining()

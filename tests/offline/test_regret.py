@@ -13,15 +13,15 @@ from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
-from offline.baselines import Cloning, clone, decisions
+from offline.baselines import clone, decisions
 from offline.coffee import Approach, setup
 from offline.costs import Pace, measure
 from offline.dynamics import train as fit
-from offline.ensemble import Training
 from offline.model import ModelSimulator
 from offline.profiles import behaviour, profile
 from offline.record import collect, verify
 from offline.regret import Judge, regrets
+from offline.settings import Cloning, Training
 from offline.starts import starts
 from psro.executor import InProcess
 from psro.loop import run, start

@@ -1,0 +1,70 @@
+"""Settings of learned models and of cloned behaviours, without torch."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from metaspiel.nfg.errors import positive, share, unknown
+
+Norm = Literal["scalar", "dimension"]
+History = Literal["predicted", "actual"]
+Uncertainty = Literal["deviation", "pairwise"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Training settings of an ensemble; the defaults are the authors'.
+
+    Attributes:
+      members: M.
+      width: units of each hidden layer.
+      rate: step size of Adam.
+      batch: transitions of a minibatch, drawn with replacement.
+      steps: gradient steps of f and h together, and again of g.
+      norm: mean and deviation over all entries of all vectors ("scalar") or entry by
+        entry ("dimension", where entries that never vary are only centred).
+      members_share_batches: members differ in their first weights only. Otherwise each
+        has minibatches of its own, from its own bootstrap of the episodes.
+      reward_scale_bug: payoffs are divided by their deviation over all moves, and
+        predictions multiplied by that over last moves: the error of the authors' code.
+
+    Raises:
+      UserError: a number is not positive or a name unknown.
+    """
+
+    members: int = 4
+    width: int = 250
+    rate: float = 3e-4
+    batch: int = 64
+    steps: int = 10_000
+    norm: Norm = "scalar"
+    members_share_batches: bool = True
+    reward_scale_bug: bool = False
+
+    def __post_init__(self) -> None:
+        positive(self, "members", "width", "rate")
+        positive(self, "batch", "steps")
+        if self.norm not in get_args(Norm):
+            raise unknown("Training()", "norm", self.norm, get_args(Norm))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cloning:
+    """Settings of behaviour cloning, which the paper leaves open.
+
+    Attributes:
+      width: units of both hidden layers.
+      rate: Adam's learning rate.
+      batch: decisions of a minibatch, drawn with replacement.
+      steps: Adam steps.
+      held_out: share of the episodes that only measures; 0 uses them all.
+    """
+
+    width: int = 250
+    rate: float = 3e-4
+    batch: int = 64
+    steps: int = 10_000
+    held_out: float = 0.1
+
+    def __post_init__(self) -> None:
+        positive(self, "width", "rate", "batch", "steps")
+        share(self, "held_out", below=True)
