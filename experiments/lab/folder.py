@@ -152,10 +152,10 @@ def widened(
         return config
     before = stored(folder)
     more: dict[str, Any] = {
-        name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
+        name: tuple(dict.fromkeys([*(before.get(name) or ()), *getattr(config, name)]))
         for name in lists
     }
-    more |= {name: max(before[name], getattr(config, name)) for name in most}
+    more |= {name: max(before.get(name) or 0, getattr(config, name)) for name in most}
     given: Any = config
     whole: Config = dataclasses.replace(given, **more)
     return whole
