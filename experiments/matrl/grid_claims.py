@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from experiments.lab.report import percent, span
 from experiments.lab.verdict import LEVEL, Claim, Verdict, within
-from experiments.matrl.grid_numbers import MethodLine, Pair, TaskResult, pair
+from experiments.matrl.grid_results import MethodLine, Pair, TaskResult, pair
 
 MEETS = 0.05  # mean rho from which the meta-game is said to hold steps back
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.lab import charts
-from experiments.matrl.grid_numbers import TaskResult
+from experiments.matrl.grid_results import TaskResult
 
 COLOURS = {
     "il": "#4477aa",

@@ -4,7 +4,7 @@ A state is a folder that is sealed with its cell, its iteration, and the rows be
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -218,6 +218,19 @@ def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
     path = room / "metrics.jsonl"
     made = metrics.read(path, end["iterations"], end["rows"], more=True)
     return list(made.rows[: cell.iterations])
+
+
+def completed(
+    cells: Sequence[Cell], folder: Path, label: str
+) -> dict[int, list[dict[str, Any]]]:
+    """Metrics of the finished cells of a label, by seed."""
+    own = [cell for cell in cells if cell.label == label]
+    return {one.seed: rows(one, folder) for one in own if finished(one, folder)}
+
+
+def cpu_seconds(rows: Sequence[Mapping[str, Any]]) -> float:
+    """CPU seconds of the phases of all iterations together."""
+    return float(sum(sum(row["seconds"].values()) for row in rows))
 
 
 def kept(cell: Cell, folder: Path) -> dict[int, Path]:

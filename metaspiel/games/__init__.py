@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from metaspiel.games.markov import MarkovGame
     from metaspiel.games.named import named_simulator
     from metaspiel.games.openspiel import matrix_game, sequence_form
-    from metaspiel.games.pace import steps_per_second, uniform_actions
+    from metaspiel.games.pace import (
+        steps_per_second,
+        uniform_actions,
+        uniform_returns,
+    )
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
 
@@ -32,6 +36,7 @@ __all__ = [
     "sequence_form",
     "steps_per_second",
     "uniform_actions",
+    "uniform_returns",
 ]
 __getattr__, __dir__ = public(
     __name__,
@@ -43,6 +48,6 @@ __getattr__, __dir__ = public(
         ".batched": ("OpenSpielSimulator",),
         ".named": ("named_simulator",),
         ".markov": ("MarkovGame",),
-        ".pace": ("steps_per_second", "uniform_actions"),
+        ".pace": ("steps_per_second", "uniform_actions", "uniform_returns"),
     },
 )

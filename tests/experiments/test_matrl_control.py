@@ -14,7 +14,7 @@ from refusals import refused
 
 from experiments.lab.estimates import estimate
 from experiments.lab.page import main, parse
-from experiments.matrl import control, control_results
+from experiments.matrl import control
 from experiments.matrl.control_config import Config
 from experiments.matrl.control_results import Line, ends_above, rises
 from metaspiel.games import extras, worlds
@@ -98,7 +98,7 @@ def stand_ins():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(worlds.WORLDS, "hopper", f"{__name__}:Slider")
         patch.setitem(worlds.WORLDS, "swimmer", f"{__name__}:Swing")
-        patch.setattr(control_results, "metadata", SimpleNamespace(version=str.upper))
+        patch.setattr(control, "metadata", SimpleNamespace(version=str.upper))
         yield
 
 
