@@ -56,16 +56,12 @@ class Slides:
 
 
 @dataclass(frozen=True)
-class Slider:
+class Slider(worlds.Named):
     """A robot that needs no extra: each agent is paid for holding its number at 0."""
 
     limit: int = 1000
     kind = "hopper"
     agents, inputs, draws, actions = 2, 1, 1, Continuous(1)
-
-    @property
-    def name(self):
-        return worlds.spell(self, self.kind)
 
     def start(self, uniforms):
         seen = np.repeat(2 * uniforms[:, None] - 1, 2, axis=1).astype(np.float32)
