@@ -27,15 +27,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import charts, verdict
+from experiments.lab import verdict
 from experiments.lab.folder import clock, plain
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Picture, Table, number, percent, publish, span
-from experiments.matrl import grid_figures as figures
+from experiments.lab.report import Table, number, percent, publish, span
 from experiments.matrl.cells import Failure, perform
-from experiments.matrl.grid_claims import claims
 from experiments.matrl.grid_config import REPLAYED, Config
-from experiments.matrl.grid_results import MethodLine, Pair, TaskResult, pairs
+from experiments.matrl.grid_figures import pictures
+from experiments.matrl.grid_results import MethodLine, Pair, TaskResult, claims, pairs
 from experiments.matrl.states import Cell, completed, last_good
 from matrl.history import History
 from metaspiel.games.worlds import load
@@ -103,7 +102,7 @@ def write(
         title="MATRL in grid worlds",
         lead=_lead(config, judged[: len(compared)]),  # those of pairs come first
         tables=tables,
-        figures=_figures(folder / "plots", tasks),
+        figures=pictures(folder / "plots", tasks),
     )
     return summary
 
@@ -122,10 +121,6 @@ def _two(value: float | None) -> str:
     return number(value, 2)
 
 
-def _own(line: MethodLine) -> str:
-    return "-" if line.mean.own is None else ", ".join(map(_two, line.mean.own))
-
-
 def _table(task: TaskResult, pairs: Mapping[str, Pair]) -> Table:
     def paired(read: Callable[[Pair], str]) -> Callable[[MethodLine], str]:
         return lambda line: read(pairs[line.method]) if line.method in pairs else "-"
@@ -136,7 +131,7 @@ def _table(task: TaskResult, pairs: Mapping[str, Pair]) -> Table:
         "failed": lambda line: line.failed or "-",
         "final return": lambda line: _two(line.mean.final),
         "95 %": lambda line: span(line.low, line.high, 2),
-        "own returns": _own,
+        "own returns": lambda line: ", ".join(map(_two, line.mean.own or ())) or "-",
         "mean return": lambda line: _two(line.mean.average),
         "mean rho": lambda line: number(line.mean.rho, 3),
         "rho inside": lambda line: percent(line.mean.rho_inside),
@@ -184,41 +179,6 @@ def _lead(config: Config, judged: Sequence[verdict.Claim]) -> list[str]:
             "task says."
         )
     return sentences
-
-
-def _figures(plots: Path, tasks: Sequence[TaskResult]) -> list[Picture]:
-    pictures = []
-    for task in tasks:
-        if not task.finished:
-            continue
-        stem = task.plan.name.replace("(", "-").replace(")", "").replace(",", "-")
-        pictures += [
-            charts.figure(
-                figures.curves(task),
-                f"Learning curves, {task.plan.name}",
-                "Mean over runs and 95 % interval (Student's), in blocks of "
-                "iterations; a band wider than the picture is cut.",
-                plots / f"{stem}.png",
-            ),
-            charts.figure(
-                figures.finals(task),
-                f"Final returns, {task.plan.name}",
-                "Points are runs, bars means and 95 % intervals.",
-                plots / f"{stem}-final.png",
-            ),
-        ]
-    drawn = figures.shares(tasks)
-    if drawn is not None:
-        pictures.append(
-            charts.figure(
-                drawn,
-                "How much the meta-game holds back",
-                "Mean over agents and runs of the share of its present policy that an "
-                "agent of matrl keeps; 0 is the trial step as it is.",
-                plots / "rho.png",
-            )
-        )
-    return pictures
 
 
 if __name__ == "__main__":

@@ -3,15 +3,11 @@
 Example: metaspiel matrl_pong --out runs/pong
 
 After Figure 5a of the MATRL paper (Wen et al.). Every method trains two agents by
-self-play, once a seed, and keeps checkpoints. Then
-
-- every checkpoint of the first method plays every checkpoint of the second of the same
-  seed, each method as agent 0 in half of the games (the score matrix);
-- the final agents of all methods and seeds play one another (the league), which says
-  how often a method wins, and gives the game in which one chooses a method: its
-  equilibrium and its alpha-rank;
-- every checkpoint plays against random play and, in mini_pong, against a script that
-  follows the ball.
+self-play, once a seed, and keeps checkpoints. In the score matrix every checkpoint of
+the first method plays every one of the second of the same seed, on either side. In the
+league the final agents of all methods and seeds play one another, which also gives the
+game in which one chooses a method: its equilibrium and its alpha-rank. Every checkpoint
+plays against random play and, in mini_pong, a script that follows the ball.
 
 A game's score is half the difference of both agents' returns: in mini_pong the points
 of the first side less those of the second, from -3 to 3. Two final agents of a run are

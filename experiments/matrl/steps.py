@@ -6,13 +6,11 @@ Every method learns a game of conflict (matching pennies by default, whose dista
 equilibrium is known exactly) with every rate of Adam and every clip. Nothing else holds
 steps back: no entropy bonus, no stop on divergence, and the best response's weights are
 not clipped unless --learner.br-clip says so. Trial step and best response take equal
-steps.
+steps. Methods are those of matrl_grid and two of ours: matrl-held-out judges by
+environments that the trial step has not seen and lowers moved profiles by two standard
+errors; matrl-distill fits the mixture of both policies instead of averaging weights.
 
-Methods are those of matrl_grid and two of ours: matrl-held-out judges by environments
-that the trial step has not seen and lowers moved profiles by two standard errors;
-matrl-distill fits the mixture of both policies instead of averaging their weights.
-
-Measured: exploitability, where the game tells it, else returns; the mean over the
+Exploitability is measured where the game tells it, else returns; the mean over the
 second half of a run. Writes cells/, summary.json, table.md, plots/steps.png and
 report.html; a killed run goes on with --out FOLDER --resume, to the same bits.
 """

@@ -18,9 +18,8 @@ from refusals import refused
 from experiments.lab import statistics
 from experiments.lab.page import main
 from experiments.matrl import grid, grid_config
-from experiments.matrl.grid_claims import claims
 from experiments.matrl.grid_config import Config
-from experiments.matrl.grid_results import MethodLine, TaskResult, pairs
+from experiments.matrl.grid_results import MethodLine, TaskResult, claims, pairs
 from matrl import loop
 from matrl.history import History
 from matrl.learners import LEARNERS

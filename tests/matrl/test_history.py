@@ -11,7 +11,7 @@ from metaspiel.learn.ppo import PPO
 
 
 def test_blocks_keep_every_iteration():
-    ends, means = blocks(list(range(120)))
+    ends, means = blocks([float(number) for number in range(120)])
     assert len(ends) <= 50 and ends[-1] == 120
     sizes = np.diff([0, *ends])
     assert means @ sizes == pytest.approx(sum(range(120)))
