@@ -28,18 +28,18 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
+from itertools import product
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy import ndarray
 
 from experiments.lab import charts, verdict
 from experiments.lab.estimates import Estimate, estimate, trailing
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Table, number, percent, publish
+from experiments.lab.report import Picture, Table, number, percent, publish
 from experiments.matrl.cells import Failure, perform
 from experiments.matrl.colours import COLOURS
 from experiments.matrl.control_config import TASKS, Config
@@ -54,7 +54,7 @@ Curves = Mapping[tuple[str, str], ndarray]
 
 
 def kinds(config: Config) -> list[Cell]:
-    """Every method on every task.
+    """The cells of every method on every task, with the first seed.
 
     Raises:
       UserError: the extra ``mujoco`` is not installed.
@@ -89,20 +89,17 @@ def write(
     curves: dict[tuple[str, str], ndarray] = {}
     lines: list[Line] = []
     arrays: dict[str, ndarray] = {}
-    for task in config.tasks:
-        for method in config.methods:
-            runs = completed(cells, folder, f"{task} {method}")
-            values = [[row["returns"] for row in run] for run in runs.values()]
-            curve = np.array(values, dtype=float).reshape(-1, config.iterations)
-            lines.append(
-                line(
-                    task, method, runs, curve=curve, random=random[task], config=config
-                )
-            )
-            curves[task, method] = curve
-            if runs:
-                arrays[f"{task}/{method}/returns"] = curve
-                arrays[f"{task}/{method}/seeds"] = np.array(list(runs))
+    for task, method in product(config.tasks, config.methods):
+        runs = completed(cells, folder, f"{task} {method}")
+        values = [[row["returns"] for row in run] for run in runs.values()]
+        curve = np.array(values, dtype=float).reshape(-1, config.iterations)
+        lines.append(
+            line(task, method, runs, curve=curve, random=random[task], config=config)
+        )
+        curves[task, method] = curve
+        if runs:
+            arrays[f"{task}/{method}/returns"] = curve
+            arrays[f"{task}/{method}/seeds"] = np.array(list(runs))
     files.write_arrays(folder / "curves.npz", arrays)
     judged = claims(config, lines)
     versions = {name: metadata.version(name) for name in ("gymnasium", "mujoco")}
@@ -116,15 +113,6 @@ def write(
         "claims": [one.record for one in judged],
         "versions": versions,
     }
-    band = "thin lines are seeds"
-    if config.seeds >= charts.ENOUGH:
-        band = "a band is the bootstrap 95 % interval of the mean"
-    figure = charts.figure(
-        _figure(config, curves, random),
-        "Learning curves",
-        f"Mean over seeds of the last {WINDOW} iterations' return; {band}.",
-        folder / "plots" / "curves.png",
-    )
     publish(
         folder,
         summary,
@@ -140,7 +128,7 @@ def write(
             "test over seeds has p of at most .05, and fails when the opposite has.",
         ],
         tables=[_table(config, lines), verdict.table(judged)],
-        figures=[figure],
+        figures=[_picture(folder, config, curves, random)],
     )
     return summary
 
@@ -175,7 +163,9 @@ def _table(config: Config, lines: Sequence[Line]) -> Table:
     )
 
 
-def _figure(config: Config, curves: Curves, random: Mapping[str, Estimate]) -> Figure:
+def _picture(
+    folder: Path, config: Config, curves: Curves, random: Mapping[str, Estimate]
+) -> Picture:
     """Returns over steps, one panel a task."""
     drawn, panels = charts.panels(config.tasks, "thousands of steps", "team return")
     x = np.arange(1, config.iterations + 1) * config.learner.ppo.batch / 1000
@@ -187,7 +177,12 @@ def _figure(config: Config, curves: Curves, random: Mapping[str, Estimate]) -> F
                 style = {"color": COLOURS[method], "label": method}
                 charts.learning(axes, x.tolist(), curve, seed=config.seed, **style)
     charts.legend(drawn, panels[0], columns=7)
-    return drawn
+    band = "thin lines are seeds"
+    if config.seeds >= charts.ENOUGH:
+        band = "a band is the bootstrap 95 % interval of the mean"
+    caption = f"Mean over seeds of the last {WINDOW} iterations' return; {band}."
+    png = folder / "plots" / "curves.png"
+    return charts.figure(drawn, "Learning curves", caption, png)
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def claims(config: Config, lines: Sequence[Line]) -> list[Claim]:
-    """That each method learns, and that MATRL ends above every other."""
+    """Claims that each method learns, and that MATRL ends above every other."""
     made = [rises(one) for one in lines]
     of = {(one.task, one.method): one for one in lines}
     for task in config.tasks:

@@ -39,7 +39,7 @@ class MethodLine:
     mean: History = History()
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Mapping[str, Any]:
         """The line as JSON holds it, without what the method does not have."""
         fields = asdict(self)
         means = fields.pop("mean")
@@ -100,7 +100,7 @@ class TaskResult:
         return {line.method: line for line in self.lines if line.n}
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> Mapping[str, Any]:
         """The task as JSON holds it."""
         ppo, known = self.plan.learner.ppo, self.reference
         return {

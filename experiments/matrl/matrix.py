@@ -59,7 +59,7 @@ def page(config: Config) -> Answer:
         arrays: Arrays = {}
         summary = measure(config, arrays)
         judged = claims(config, summary)
-        made = summary.record | {"claims": [one.record for one in judged]}
+        made = {**summary.record, "claims": [one.record for one in judged]}
         shown = tables(config, summary, judged)
         files.write_arrays(folder / "arrays.npz", arrays, compressed=True)
         report.publish(

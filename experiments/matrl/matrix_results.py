@@ -147,7 +147,7 @@ class Result:
         return SCRIPT.get((self.key, self.kind))
 
 
-def plain(row: Any) -> dict[str, Any]:
+def plain(row: Any) -> dict[str, object]:
     """A row as JSON holds it: flat, and its kind is its class."""
     values = asdict(row)
     if isinstance(row, Result):
@@ -304,7 +304,7 @@ class Summary:
         return [one for one in self.sweep if (one.kind, one.key) == (kind, key)]
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, list[dict[str, object]]]:
         """The results as JSON holds them."""
         made = {name: list(map(plain, rows)) for name, rows in vars(self).items()}
         table = zip(made["table"], self.table, strict=True)

@@ -48,7 +48,7 @@ from matrl.crossplay import Choice
 
 
 def kinds(config: Config) -> list[Cell]:
-    """Every method.
+    """The cells of every method, with the first seed.
 
     Raises:
       UserError: the game cannot be played.

@@ -15,6 +15,9 @@ from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
+Row = Mapping[str, Any]
+"""Metrics of an iteration."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -199,7 +202,7 @@ def all_rows(cell: Cell, room: Path) -> metrics.Rows:
         return metrics.Rows()
 
 
-def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
+def rows(cell: Cell, folder: Path) -> list[Row]:
     """Metrics of the iterations made so far; those of a cell that failed too.
 
     Rows are as ``done.json`` or ``failed.json`` remembers them, or else the newest
@@ -220,15 +223,13 @@ def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
     return list(made.rows[: cell.iterations])
 
 
-def completed(
-    cells: Sequence[Cell], folder: Path, label: str
-) -> dict[int, list[dict[str, Any]]]:
+def completed(cells: Sequence[Cell], folder: Path, label: str) -> dict[int, list[Row]]:
     """Metrics of the finished cells of a label, by seed."""
     own = [cell for cell in cells if cell.label == label]
     return {one.seed: rows(one, folder) for one in own if finished(one, folder)}
 
 
-def cpu_seconds(rows: Sequence[Mapping[str, Any]]) -> float:
+def cpu_seconds(rows: Sequence[Row]) -> float:
     """CPU seconds of the phases of all iterations together."""
     return float(sum(sum(row["seconds"].values()) for row in rows))
 
