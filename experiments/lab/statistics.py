@@ -160,6 +160,11 @@ def holm(table: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
     return corrected
 
 
+def mean(values: Sequence[float]) -> float:
+    """Mean of at least one value."""
+    return sum(values) / len(values)
+
+
 def standard_error(values: Sequence[float]) -> float | None:
     """Standard error of the mean; None for fewer than two values.
 
@@ -275,25 +280,6 @@ def t_test(values: Sequence[float]) -> float | None:
     if error == 0:
         return 1.0 if mean == 0 else 0.0
     return float(2 * t.sf(abs(mean) / error, size - 1))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Mean of a number over trials, its standard error and its range, where known."""
-
-    mean: float | None = None
-    error: float | None = None
-    best: float | None = None
-    worst: float | None = None
-
-    @classmethod
-    def of(cls, values: Sequence[float | None]) -> "Spread":
-        """The spread of the values that are not None; the best is the lowest."""
-        known = [value for value in values if value is not None]
-        if not known:
-            return cls()
-        error, ends = standard_error(known), {"best": min(known), "worst": max(known)}
-        return cls(mean=float(np.mean(known)), error=error, **ends)
 
 
 Ends = tuple[float | None, float | None]

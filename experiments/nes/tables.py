@@ -31,10 +31,9 @@ from experiments.lab.folder import claim, record
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.report import Table, lay_out, percent
-from experiments.lab.statistics import Spread
 from experiments.lab.verdict import Claim, Verdict
 from experiments.nes.config import check_weights
-from experiments.nes.numbers import compared, draw, filled, number, spreads
+from experiments.nes.numbers import Spread, compared, draw, filled, number, spreads
 from meta_solvers.exact.conic import Tried, in_turn
 from meta_solvers.nes.measure import REFINED, Comparison
 from metaspiel import files
