@@ -55,17 +55,4 @@ __all__ = [
     "time_iterations",
     "time_solving",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".loop": ("MATRLRun", "start", "step", "exploitability"),
-        ".methods": ("METHODS", "Method", "Settings", "method"),
-        ".dynamics": ("IGA", "LookAhead", "MATRL", "WoLF", "Race", "race"),
-        ".matrix_games": ("Games",),
-        ".meta_game": ("MetaGame",),
-        ".learners": ("LEARNERS", "Learner"),
-        ".timing": ("MethodTime", "SolvingTime", "time_iterations", "time_solving"),
-        ".counts": ("MetaGameCounts", "count_meta_games"),
-        ".crossplay": ("Arena", "League"),
-    },
-)
+__getattr__, __dir__ = public(__name__)

@@ -114,6 +114,7 @@ def choose(
     if solution.status is Status.NUMERICAL:
         raise SolverFailed(solution)
     facts = solution.diagnostics
-    rho = np.array([float(one[0]) for one in marginals(solution.joint)])
+    # A marginal is a sum, which may round above 1.
+    rho = np.array([min(1.0, float(one[0])) for one in marginals(solution.joint)])
     count = int(str(facts.get("equilibria", facts["pure"])))
     return Choice(rho, count, float(str(facts["regret"])), solution.status)

@@ -34,12 +34,18 @@ class Last(MetaSolver):
 
 
 @dataclass(frozen=True)
-class RandomJoint(MetaSolver):
-    """One joint action, drawn uniformly."""
+class _Random(MetaSolver):
+    """What is drawn without a look at the payoffs."""
 
     stochastic: ClassVar[bool] = True
-    maximises: ClassVar[str] = "nothing: one random joint action"
     source: ClassVar[str] = "Marris et al. 2021"
+
+
+@dataclass(frozen=True)
+class RandomJoint(_Random):
+    """One joint action, drawn uniformly."""
+
+    maximises: ClassVar[str] = "nothing: one random joint action"
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         joint = np.zeros(game.actions)
@@ -48,12 +54,10 @@ class RandomJoint(MetaSolver):
 
 
 @dataclass(frozen=True)
-class RandomDirichlet(MetaSolver):
+class RandomDirichlet(_Random):
     """A joint drawn from Dirichlet(1) over joint actions (OpenSpiel's ``rd``)."""
 
-    stochastic: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: a random joint, Dirichlet(1)"
-    source: ClassVar[str] = "Marris et al. 2021"
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         joint = rng.dirichlet(np.ones(game.profiles))

@@ -52,20 +52,4 @@ __all__ = [
     "start",
     "step",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        "meta_solvers": ("get", "names", "register", "solve"),
-        "meta_solvers.values": ("MetaSolution", "SolverFailed", "Status"),
-        "meta_solvers.base": ("MetaSolver",),
-        ".games.openspiel": ("sequence_form",),
-        ".nfg.errors": ("UserError",),
-        ".nfg.game": ("Game",),
-        ".nfg.gaps": ("Gaps", "measure"),
-        ".version": ("__version__",),
-        "psro.exact": ("ExactEvaluator", "ExactOracle"),
-        "psro.loop": ("run", "start", "step"),
-        "psro.parts": ("State",),
-        "psro.setup": ("Setup",),
-    },
-)
+__getattr__, __dir__ = public(__name__)

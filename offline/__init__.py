@@ -44,18 +44,4 @@ __all__ = [
     "train",
     "verify",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".coffee": ("Approach", "setup"),
-        ".data": ("Dataset",),
-        ".record": ("collect", "replay", "verify"),
-        ".dynamics": ("train",),
-        ".ensemble": ("Ensemble", "Training"),
-        ".model": ("ModelSimulator",),
-        ".profiles": ("behaviour", "profile"),
-        ".starts": ("Starts",),
-        ".baselines": ("Cloning", "clone"),
-        ".regret": ("Judge", "Regret", "regrets"),
-    },
-)
+__getattr__, __dir__ = public(__name__)

@@ -67,18 +67,4 @@ __all__ = [
     "step",
     "until",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".arena": ("Arena", "exact_arena", "learned_arena"),
-        ".loop": ("respond", "run", "start", "step"),
-        ".stopping": ("Stop", "until"),
-        ".setup": ("Evaluator", "Oracle", "Setup", "Stage"),
-        ".parts": ("Member", "Population", "Response", "State", "Table", "Target"),
-        ".exact": ("ExactEvaluator", "ExactOracle"),
-        ".rl": ("LearnedOracle", "SampledEvaluator"),
-        ".executor": ("Executor", "InProcess"),
-        ".workers": ("Processes",),
-        ".cluster": ("Ray",),
-    },
-)
+__getattr__, __dir__ = public(__name__)

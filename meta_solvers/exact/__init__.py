@@ -19,10 +19,4 @@ __all__ = [
     "equilibria",
     "equilibrium",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".batch": ("Equilibria", "equilibria"),
-        ".implicit": ("equilibrium",),
-    },
-)
+__getattr__, __dir__ = public(__name__)

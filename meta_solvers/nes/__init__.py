@@ -24,12 +24,4 @@ __all__ = [
     "Recipe",
     "neural_equilibria",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".solver": ("NeuralEquilibrium", "neural_equilibria"),
-        ".network": ("Architecture", "Network"),
-        ".recipe": ("Recipe",),
-        ".data": ("Games",),
-    },
-)
+__getattr__, __dir__ = public(__name__)

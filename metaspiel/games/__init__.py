@@ -33,16 +33,4 @@ __all__ = [
     "steps_per_second",
     "uniform_actions",
 ]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".openspiel": ("matrix_game", "sequence_form"),
-        ".sequence": ("SequenceForm",),
-        ".simulator": ("Simulator",),
-        ".bargaining": ("Bargaining",),
-        ".batched": ("OpenSpielSimulator",),
-        ".named": ("named_simulator",),
-        ".markov": ("MarkovGame",),
-        ".pace": ("steps_per_second", "uniform_actions"),
-    },
-)
+__getattr__, __dir__ = public(__name__)

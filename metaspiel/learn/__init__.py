@@ -17,12 +17,4 @@ if TYPE_CHECKING:
     from metaspiel.learn.tasks import Learned, Task
 
 __all__ = ["MADDPG", "PPO", "Learned", "Mixing", "Task"]
-__getattr__, __dir__ = public(
-    __name__,
-    {
-        ".ppo": ("PPO",),
-        ".tasks": ("Learned", "Task"),
-        ".mixing": ("Mixing",),
-        ".maddpg": ("MADDPG",),
-    },
-)
+__getattr__, __dir__ = public(__name__)

@@ -8,7 +8,6 @@ all agents are stacked, so a layer of all is one batched product.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,6 +71,9 @@ class MADDPG(Schedule):
             )
 
 
+save, load = replay_run.save, replay_run.load
+
+
 def start(game: MarkovGame, settings: MADDPG, seed: int) -> ReplayRun:
     """The state before the first iteration, with untrained agents."""
     weights = _Nets(game, settings).initial(seed)
@@ -93,11 +95,7 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    begin = partial(_Algorithm, nets, settings)
-    return offpolicy.iterate(game, settings, state, begin=begin, size=nets.size)
-
-
-save, load = replay_run.save, replay_run.load
+    return offpolicy.iterate(game, settings, state, nets=nets, begin=_Algorithm)
 
 
 class _Nets:

@@ -15,6 +15,9 @@ from torch.nn.functional import elu, one_hot
 
 Views = Sequence[Float32[Tensor, "_ _"]]
 Sizes = tuple[tuple[int, int], ...]
+States = Float32[Tensor, "b S"]
+Values = Float32[Tensor, " b"]
+"""The team's, of b steps."""
 
 
 def mlp(*widths: int) -> Sizes:
@@ -60,11 +63,8 @@ class Sum:
     sizes: Sizes = ()
 
     def total(
-        self,
-        parts: Views,
-        each: Float32[Tensor, "b N"],
-        state: Float32[Tensor, "b S"],
-    ) -> Float32[Tensor, " b"]:
+        self, parts: Views, each: Float32[Tensor, "b N"], state: States
+    ) -> Values:
         """The team's value, the sum of the agents'."""
         return each.sum(1)
 
@@ -96,11 +96,8 @@ class Monotone:
         return (*first, *second, *mlp(s, e), *mlp(s, e, 1))
 
     def total(
-        self,
-        parts: Views,
-        each: Float32[Tensor, "b N"],
-        state: Float32[Tensor, "b S"],
-    ) -> Float32[Tensor, " b"]:
+        self, parts: Views, each: Float32[Tensor, "b N"], state: States
+    ) -> Values:
         """The team's value, mixed from the agents'."""
         w1 = forward(parts[0:4], state).abs().view(len(each), self.agents, self.width)
         w2 = forward(parts[4:8], state).abs()
@@ -134,14 +131,12 @@ class Joint:
         return (*mlp(both, w, w, 1), *mlp(self.inputs, w, w, 1))
 
     def joint(
-        self, parts: Views, state: Float32[Tensor, "b S"], actions: Int64[Tensor, "N b"]
-    ) -> Float32[Tensor, " b"]:
+        self, parts: Views, state: States, actions: Int64[Tensor, "N b"]
+    ) -> Values:
         """Q_jt of the joint actions."""
         chosen = one_hot(actions.T, self.actions).float().flatten(1)
         return forward(parts[:6], torch.cat([state, chosen], 1))[:, 0]
 
-    def state(
-        self, parts: Views, state: Float32[Tensor, "b S"]
-    ) -> Float32[Tensor, " b"]:
+    def state(self, parts: Views, state: States) -> Values:
         """V_jt, what partial observation hides from the sum of the agents' values."""
         return forward(parts[6:], state)[:, 0]

@@ -6,7 +6,6 @@ towards the team's reward through a mixer, with Double-Q targets (van Hasselt et
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -74,6 +73,9 @@ class Mixing(Schedule):
             )
 
 
+save, load = replay_run.save, replay_run.load
+
+
 def start(game: MarkovGame, settings: Mixing, seed: int) -> ReplayRun:
     """The state before the first iteration, with untrained agents.
 
@@ -98,11 +100,7 @@ def step(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     nets = _Nets(game, settings)
-    begin = partial(_Algorithm, nets, settings)
-    return offpolicy.iterate(game, settings, state, begin=begin, size=nets.size)
-
-
-save, load = replay_run.save, replay_run.load
+    return offpolicy.iterate(game, settings, state, nets=nets, begin=_Algorithm)
 
 
 class _Nets:

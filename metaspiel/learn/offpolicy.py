@@ -8,7 +8,7 @@ comes from (seed, iteration, stage) alone.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -101,6 +101,14 @@ class Algorithm(Protocol):
         """Chance of a uniformly random action after so many environment steps."""
 
 
+@runtime_checkable
+class Sized(Protocol):
+    """Networks that lie in one vector of so many weights."""
+
+    size: int
+
+
+Nets = TypeVar("Nets", bound=Sized)
 Choose = Callable[[Float32[ndarray, "B N D"]], ndarray]
 
 
@@ -122,8 +130,8 @@ def iterate(
     settings: Schedule,
     state: ReplayRun,
     *,
-    begin: Callable[[ReplayRun], Algorithm],
-    size: int,
+    nets: Nets,
+    begin: Callable[[Nets, Any, ReplayRun], Algorithm],
 ) -> tuple[ReplayRun, dict[str, Any]]:
     """Plays, learns and measures.
 
@@ -131,15 +139,15 @@ def iterate(
       game: what is played.
       settings: how long.
       state: where to go on; it is not changed.
-      begin: the algorithm that changes the weights of a copy of the state.
-      size: weights that a state must have.
+      nets: the networks.
+      begin: their algorithm, which changes the weights of a copy of the state.
 
     Raises:
       UserError: the state is of another game or other settings.
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
-    state = copied(game, settings.capacity, state, size)
-    algorithm = begin(state)
+    state = copied(game, settings.capacity, state, nets.size)
+    algorithm = begin(nets, settings, state)
     play, pick, measure = (
         stream(state.seed, state.iteration + 1, stage)
         for stage in (_PLAY, _PICK, _MEASURE)

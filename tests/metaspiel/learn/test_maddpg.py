@@ -11,7 +11,6 @@ from metaspiel.learn import maddpg, replay_run
 from metaspiel.learn.maddpg import MADDPG
 from metaspiel.learn.memory import Sample
 from metaspiel.learn.mlp import layers
-from metaspiel.nfg.errors import UserError
 
 FAST = MADDPG(
     batch=400, envs=20, every=20, updates=4, minibatch=64, warm=400, width=32,
@@ -203,17 +202,3 @@ def test_until_it_learns_actions_are_uniformly_random():
     _, rows = run(Meet(), FAST, 2)
     assert [row["epsilon"] for row in rows] == [0.0, 0.0]
     assert rows[0]["updates"] == 4  # the last of 20 rounds is not warm any more
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: MADDPG(width=0), "width must be at least 1"),
-        (lambda: MADDPG(polyak=1.0), "polyak must be in"),
-        (lambda: MADDPG(temperature=0.0), "temperature positive"),
-        (lambda: MADDPG(updates=0), "updates must be at least 1"),
-    ],
-)
-def test_mistakes_are_named(make, words):
-    with pytest.raises(UserError, match=words):
-        make()

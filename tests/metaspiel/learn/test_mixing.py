@@ -337,22 +337,9 @@ class Numbers(Shaped):
     name, actions = "numbers", Continuous(2)
 
 
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: Mixing(width=0), "width must be at least 1"),
-        (lambda: Mixing(batch=2001), "multiple of envs"),
-        (lambda: Mixing(gamma=1.5), "gamma must be in"),
-        (lambda: Mixing(rate=0.0), "rate and clip positive"),
-        (lambda: Mixing(explore_last=2.0), "explore_last must be at most"),
-        (lambda: Mixing(reward="own"), "reward must be 'team'"),
-        (lambda: Mixing(minibatch=0), "minibatch must be at least 1"),
-        (lambda: mixing.start(Numbers(), Mixing(), 0), "must be discrete; got numbers"),
-    ],
-)
-def test_mistakes_are_named(make, words):
-    with pytest.raises(UserError, match=words):
-        make()
+def test_actions_must_be_discrete():
+    with pytest.raises(UserError, match="must be discrete; got numbers"):
+        mixing.start(Numbers(), Mixing(), 0)
 
 
 def test_a_state_of_another_game_or_size_is_refused():

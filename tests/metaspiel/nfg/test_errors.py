@@ -1,12 +1,21 @@
 """Errors that callers tell apart by type."""
 
 import pickle
+from dataclasses import dataclass
 
 import pytest
 
 from meta_solvers import get
 from metaspiel.games.openspiel import load, matrix_game
-from metaspiel.nfg.errors import UnknownGame, UnknownName, UserError, unknown
+from metaspiel.nfg.errors import (
+    UnknownGame,
+    UnknownName,
+    UserError,
+    at_least,
+    positive,
+    share,
+    unknown,
+)
 
 
 def test_an_unknown_name_is_an_error_of_its_own():
@@ -28,3 +37,36 @@ def test_an_unknown_game_is_not_an_unknown_parameter(ask):
     with pytest.raises(UnknownName, match="unknown parameter") as raised:
         ask("kuhn_poker(cards=3)")
     assert not isinstance(raised.value, UnknownGame)
+
+
+@dataclass(frozen=True)
+class Settings:
+    count: float = 1
+    part: float = 0.5
+
+
+@pytest.mark.parametrize(
+    ("settings", "check", "sentence"),
+    [
+        (
+            Settings(0),
+            lambda s: at_least(s, part=0, count=1),
+            "count must be at least 1",
+        ),
+        (Settings(0), lambda s: positive(s, "part", "count"), "count must be positive"),
+        (Settings(part=1.5), lambda s: share(s, "part"), "part must be in [0, 1]"),
+        (
+            Settings(part=1),
+            lambda s: share(s, "part", below=True),
+            "part must be in [0, 1)",
+        ),
+    ],
+)
+def test_a_field_that_does_not_fit_is_told_in_one_sentence(settings, check, sentence):
+    check(Settings())
+    with pytest.raises(UserError) as raised:
+        check(settings)
+    got = settings.count if "count" in sentence else settings.part
+    assert str(raised.value) == f"Settings(): {sentence}; got {got}"
+    with pytest.raises(UserError, match="; got nan"):
+        check(Settings(float("nan"), float("nan")))
