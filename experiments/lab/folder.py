@@ -118,12 +118,7 @@ def stored(folder: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise UserError(f"'{place}' must hold the fields of a run; it does not")
     if "seal" not in fields:
-        env = (
-            files.read_json(folder / "env.json")
-            if (folder / "env.json").is_file()
-            else {}
-        )
-        env = env if isinstance(env, dict) else {}
+        env = begun(folder) or {}
         versions = env.get("versions")
         known = versions.get("metaspiel") if isinstance(versions, dict) else None
         raise UserError(

@@ -275,13 +275,3 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
     return fields
-
-
-def shown(value: float | None, form: str) -> str:
-    """A number as text for people; it may not have been measured."""
-    return "not measured" if value is None else format(value, form)
-
-
-def rounded(value: float | None, form: str) -> str:
-    """As ``shown``, without rounding noise around zero."""
-    return shown(None if value is None else round(value, 12) + 0.0, form)

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from experiments.lab.process import end_with_parent
 from meta_solvers.values import SolverFailed
@@ -41,6 +41,8 @@ class Outcome:
 
 
 Do = Callable[[Sequence[Any]], list[Outcome]]
+Report = Callable[[Outcome], None]
+"""Is given every outcome, in the main thread."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,14 +69,6 @@ class Piece:
     kind: str = ""
     effort: float = 1.0
     made: Callable[[], float] | None = None
-
-
-@runtime_checkable
-class Report(Protocol):
-    """Callback that is given every outcome, in the main thread."""
-
-    def __call__(self, outcome: Outcome) -> None:
-        """Receives one outcome."""
 
 
 def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:

@@ -94,7 +94,9 @@ def _report(folder: Path, config: Config, rows: list[Row]) -> str:
     columns = {"method": lambda row: row.method, "seed": lambda row: row.seed}
     columns |= {"NE gap": lambda row: row.gap}
     tables = [verdict.table(claims), Table.of("Gaps", columns, rows)]
-    return report.lay_out(folder, "A toy", [], tables, [_curves(folder, gaps)])
+    return report.publish(
+        folder, title="A toy", lead=[], tables=tables, figures=[_curves(folder, gaps)]
+    )
 
 
 def _curves(folder: Path, gaps: Mapping[str, Mapping[int, float]]) -> report.Picture:
