@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy import ndarray
@@ -67,7 +68,7 @@ def panels(
 
 def legend(drawn: Figure, *axes: Axes, columns: int = 5, above: bool = False) -> None:
     """One legend for all panels, below or above, with the labels of some of them."""
-    named: dict[str, Any] = {}
+    named: dict[str, Artist] = {}
     for one in axes:
         handles, labels = one.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))

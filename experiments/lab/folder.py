@@ -145,15 +145,10 @@ def widened(
     """
     if not (folder / CONFIG).is_file():
         return config
-    before = stored(folder)
-    more: dict[str, Any] = {
-        name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
-        for name in lists
-    }
-    more |= {name: max(before[name], getattr(config, name)) for name in most}
-    given: Any = config
-    whole: Config = dataclasses.replace(given, **more)
-    return whole
+    before, given = stored(folder), vars(config)
+    more = {name: tuple(dict.fromkeys([*before[name], *given[name]])) for name in lists}
+    more |= {name: max(before[name], given[name]) for name in most}
+    return type(config)(**given | more)
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, TypeVar
@@ -157,7 +157,7 @@ def parse(
     return chosen
 
 
-def _usual(config: type[Any], words: Sequence[str], program: str) -> dict[str, Any]:
+def _usual(config: type[Any], words: Sequence[str], program: str) -> Mapping[str, Any]:
     """What fields are that no word gives, where that depends on others.
 
     A configuration with a class ``Asked`` of such others says it: ``usual(asked)``.
@@ -207,7 +207,7 @@ def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _flat(
-    values: dict[str, Any], known: dict[str, Any], where: str, prefix: str = ""
+    values: Mapping[str, object], known: Collection[str], where: str, prefix: str = ""
 ) -> dict[str, Any]:
     """Nested fields keyed by the name of their flags.
 
@@ -241,7 +241,10 @@ def _value(words: list[str], flag: str) -> str | None:
 
 
 def _as_words(
-    values: dict[str, Any], usual: dict[str, Any], words: list[str], where: str
+    values: Mapping[str, object],
+    usual: Mapping[str, object],
+    words: Sequence[str],
+    where: str,
 ) -> list[str]:
     """Stored fields as words of a command line, without those that are given."""
     given = {word.split("=")[0] for word in words}
@@ -264,7 +267,7 @@ def _as_words(
     return made
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> Mapping[str, object]:
     try:
         fields = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

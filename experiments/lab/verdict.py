@@ -52,7 +52,7 @@ class Claim:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """The claim as JSON, without empty fields."""
         return {k: v for k, v in asdict(self).items() if v not in ("", None, {})}
 
