@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 
@@ -17,7 +17,7 @@ from experiments.lab.options import Printing, flag
 from experiments.lab.process import module
 from meta_solvers.base import SolverFailed
 from metaspiel import files
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UnknownName, UserError, unknown
 
 Config = TypeVar("Config")
 
@@ -132,16 +132,22 @@ def parse(
                 f"--resume: '{out}' must be the folder of an earlier run; it has no "
                 "config.json"
             )
-        before = _flat(stored(Path(out)), unset, f"'{place}'")
+        try:
+            before = _flat(stored(Path(out)), unset, f"'{place}'")
+        except UnknownName as error:
+            raise UserError(
+                f"--resume: '{place}' must be of this metaspiel; another version made "
+                f"it, whose runs this one cannot continue ({error.args[0]})"
+            ) from None
         before = {name: value for name, value in before.items() if name in own}
-        more = _as_words(before, own, words, f"'{place}'")
+        more = _as_words(before, unset, words, f"'{place}'")
     elif file is not None:
         where = f"--config '{file}'"
         values = _flat(_read_yaml(Path(file)), unset, where)
         for name in ("resume", "config"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
-        more = _as_words(values, {k: v for k, (v, _) in unset.items()}, words, where)
+        more = _as_words(values, unset, words, where)
     more += words
     usual = _usual(config, more, program)
     chosen: Config = _cli(config, more, program, doc, **usual)
@@ -242,7 +248,7 @@ def _value(words: list[str], flag: str) -> str | None:
 
 def _as_words(
     values: Mapping[str, object],
-    usual: Mapping[str, object],
+    known: Mapping[str, tuple[Any, Any]],
     words: Sequence[str],
     where: str,
 ) -> list[str]:
@@ -250,21 +256,29 @@ def _as_words(
     given = {word.split("=")[0] for word in words}
     made: list[str] = []
     for name, value in values.items():
+        usual, holder = known[name]
         group, _, last = flag(name)[2:].rpartition(".")
         no = f"--{group}{'.' if group else ''}no-{last}"
-        if given & {flag(name), no} or value == [] or value is usual[name] is None:
+        nothing = value in ([], None) and plain(usual) == value
+        if nothing or given & {flag(name), no}:
             continue
-        if value is None:
-            value = "None"
-        if isinstance(value, bool) and isinstance(usual[name], bool):
+        if value is None and _takes_none(holder, name):
+            made += [flag(name), "None"]
+        elif isinstance(value, bool) and isinstance(usual, bool):
             made.append(flag(name) if value else no)
-        elif isinstance(value, list) and isinstance(usual[name], tuple):
+        elif isinstance(value, list) and isinstance(usual, tuple):
             made += [flag(name), *map(str, value)]
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
             made += [flag(name), str(value)]
         else:
             raise UserError(f"{where}: {name} cannot be {value!r}")
     return made
+
+
+def _takes_none(holder: Any, name: str) -> bool:
+    """Whether a field of this value may be None."""
+    hint = get_type_hints(type(holder))[name.rpartition(".")[2]]
+    return type(None) in get_args(hint)
 
 
 def _read_yaml(path: Path) -> Mapping[str, object]:
