@@ -5,7 +5,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -163,7 +163,7 @@ def parse(
     return chosen
 
 
-def _usual(config: type[Any], words: Sequence[str], program: str) -> dict[str, Any]:
+def _usual(config: type[Any], words: Sequence[str], program: str) -> Mapping[str, Any]:
     """What fields are that no word gives, where that depends on others.
 
     A configuration with a class ``Asked`` of such others says it: ``usual(asked)``.
@@ -213,7 +213,7 @@ def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _flat(
-    values: dict[str, Any], known: dict[str, Any], where: str, prefix: str = ""
+    values: Mapping[str, object], known: Collection[str], where: str, prefix: str = ""
 ) -> dict[str, Any]:
     """Nested fields keyed by the name of their flags.
 
@@ -247,9 +247,9 @@ def _value(words: list[str], flag: str) -> str | None:
 
 
 def _as_words(
-    values: dict[str, Any],
-    known: dict[str, tuple[Any, Any]],
-    words: list[str],
+    values: Mapping[str, object],
+    known: Mapping[str, tuple[Any, Any]],
+    words: Sequence[str],
     where: str,
 ) -> list[str]:
     """Stored fields as words of a command line, without those that are given."""
@@ -281,7 +281,7 @@ def _takes_none(holder: Any, name: str) -> bool:
     return type(None) in get_args(hint)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Path) -> Mapping[str, object]:
     try:
         fields = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -292,13 +292,3 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
     return fields
-
-
-def shown(value: float | None, form: str) -> str:
-    """A number as text for people; it may not have been measured."""
-    return "not measured" if value is None else format(value, form)
-
-
-def rounded(value: float | None, form: str) -> str:
-    """As ``shown``, without rounding noise around zero."""
-    return shown(None if value is None else round(value, 12) + 0.0, form)

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from experiments.lab.process import end_with_parent
 from meta_solvers.values import SolverFailed
@@ -44,6 +44,8 @@ class Outcome:
 
 
 Do = Callable[[Sequence[Any]], list[Outcome]]
+Report = Callable[[Outcome], None]
+"""Is given every outcome, in the main thread."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,14 +72,6 @@ class Piece:
     kind: str = ""
     effort: float = 1.0
     made: Callable[[], float] | None = None
-
-
-@runtime_checkable
-class Report(Protocol):
-    """Callback that is given every outcome, in the main thread."""
-
-    def __call__(self, outcome: Outcome) -> None:
-        """Receives one outcome."""
 
 
 def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
@@ -149,7 +143,7 @@ def run(
         return _Schedule(batches, report).run(_here, None)
     threads = ThreadPoolExecutor(jobs)  # they only wait for the processes
     try:
-        with Processes(jobs, on_loss=_say_lost) as executor:
+        with Processes(jobs, on_loss=say_lost) as executor:
 
             def elsewhere(batch: Sequence[Piece]) -> list[Outcome]:
                 request = (batch[0].do, [piece.what for piece in batch])
@@ -169,7 +163,8 @@ def run(
         threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _say_lost(loss: Loss) -> None:
+def say_lost(loss: Loss) -> None:
+    """Says that a worker died, and that its request goes to another."""
     print(f"lost with its worker, sent again: {loss['what']}", file=sys.stderr)
 
 

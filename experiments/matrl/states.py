@@ -117,10 +117,8 @@ def newest(cell: Cell, room: Path) -> Newest | None:
         path = room / "metrics.jsonl"
         return Newest(one, metrics.read(path, facts["iteration"], facts["rows"]))
 
-    again = "the cell is then trained again"
-    return checkpoints.sound(
-        places, read, checkpoints.removing(places[-1], room, again)
-    )
+    again = f"remove '{room}' and resume: the cell is then trained again"
+    return checkpoints.sound(places, read, again=again)
 
 
 def check_kept(cell: Cell, room: Path, made: int) -> None:

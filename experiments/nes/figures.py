@@ -20,7 +20,7 @@ import sys
 from experiments.lab.charts import figure
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer, main
-from experiments.lab.report import lay_out
+from experiments.lab.report import publish
 from experiments.nes.classes import classes
 from experiments.nes.config import Config, check
 from experiments.nes.curves import learning
@@ -51,7 +51,9 @@ def page(config: Config) -> Answer:
             figure(*drawing, folder / "plots" / f"{place}.png")
             for place, drawing in enumerate(result.drawings, 1)
         ]
-        text = lay_out(folder, title, lead, tables=result.tables, figures=pictures)
+        text = publish(
+            folder, title=title, lead=lead, tables=result.tables, figures=pictures
+        )
     return Answer(summary=result.record, text="\n" + text.rstrip())
 
 

@@ -30,11 +30,10 @@ from experiments.lab import verdict
 from experiments.lab.folder import claim, record
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Table, lay_out, percent
-from experiments.lab.statistics import Spread
+from experiments.lab.report import Table, percent, publish
 from experiments.lab.verdict import Claim, Verdict
 from experiments.nes.config import check_weights
-from experiments.nes.numbers import compared, draw, filled, number, spreads
+from experiments.nes.numbers import Spread, compared, draw, filled, number, spreads
 from meta_solvers.exact.conic import Tried, in_turn
 from meta_solvers.nes.measure import REFINED, Comparison
 from metaspiel import files
@@ -153,7 +152,7 @@ def page(config: Config) -> Answer:
         files.write_json(folder / "rows.json", records)
         lead = f"{LEAD} Weights: {config.network or 'the shipped ones'}."
         title = "Tables 1 and 2 of the Neural Equilibrium Solver"
-        text = lay_out(folder, title, [lead], tables(rows))
+        text = publish(folder, title=title, lead=[lead], tables=tables(rows))
     return Answer(summary=records, text="\n" + text.rstrip("\n"))
 
 

@@ -18,7 +18,6 @@ from typing import Literal
 import torch
 
 from experiments.lab import charts, report
-from experiments.lab.checkpoints import RUN
 from experiments.lab.folder import binding, claim, record
 from experiments.lab.options import Flat, Stateful, least
 from experiments.lab.page import Answer, main
@@ -83,7 +82,6 @@ def page(config: Config) -> Answer:
             Training(recipe, config.device),
             bound={"config": binding(config)},
             every=config.every,
-            advice=RUN,
             start=config.run.resume_from,
         )
         record(folder, config)

@@ -8,7 +8,6 @@ from scipy import stats
 
 from experiments.bargaining.published import PUBLISHED
 from experiments.lab.statistics import (
-    Spread,
     holm,
     interval,
     mann_whitney,
@@ -16,6 +15,7 @@ from experiments.lab.statistics import (
     sign_flips,
     standard_error,
 )
+from experiments.nes.numbers import Spread
 from metaspiel.nfg.errors import UserError
 
 
@@ -188,15 +188,18 @@ def test_intervals_of_few_values():
 
 
 def test_the_published_table():
-    assert len(PUBLISHED.rows) == len(PUBLISHED.p) == len(set(PUBLISHED.rows)) == 10
-    assert all(len(row) == len(PUBLISHED.columns) == 6 for row in PUBLISHED.p)
-    value = dict(zip(PUBLISHED.rows, PUBLISHED.p, strict=True))
-    assert PUBLISHED.columns[1] == (500, "uniform")
-    assert value["RD", "OEF-BC", "RD"][1] == 0.89
-    assert value["R2D", "COffeE", "RD"] == (0.17, 0.76, 0.26, 0.02, 0.01, 0.05)
-    assert value["R2D", "OEF", "RD"][PUBLISHED.columns.index((1000, "PSRO"))] == 0.92
+    keys = [*PUBLISHED]
+    assert len(keys) == 60 and len({key[:3] for key in keys}) == 10
+    assert {key[3:] for key in keys} == {
+        (size, who) for size in (500, 1000, 2000) for who in ("psro", "uniform")
+    }
+    assert keys[1][3:] == (500, "uniform")
+    assert PUBLISHED["rd", "oef-bc", "rd", 500, "uniform"] == 0.89
+    row = [p for key, p in PUBLISHED.items() if key[:3] == ("r2d", "coffee", "rd")]
+    assert row == [0.17, 0.76, 0.26, 0.02, 0.01, 0.05]
+    assert PUBLISHED["r2d", "oef", "rd", 1000, "psro"] == 0.92
     # The 60 tests are uncorrected: after Holm's correction none is below .05.
-    assert min(min(row) for row in holm(PUBLISHED.p)) > 0.05
+    assert min(holm([[*PUBLISHED.values()]])[0]) > 0.05
 
 
 def test_a_spread_leaves_out_what_is_not_known():
