@@ -146,12 +146,12 @@ def widened(
     if not (folder / CONFIG).is_file():
         return config
     before, given = stored(folder), vars(config)
-    more = {
-        name: tuple(dict.fromkeys([*(before.get(name) or ()), *given[name]]))
+    more: Mapping[str, Any] = {
+        name: tuple(dict.fromkeys([*before.get(name, ()), *given[name]]))
         for name in lists
     }
-    more |= {name: max(before.get(name) or 0, given[name]) for name in most}
-    return type(config)(**given | more)
+    larger = {n: max(before.get(n, given[n]), given[n]) for n in most}
+    return type(config)(**{**given, **more, **larger})
 
 
 def plain(value: Any) -> Any:
