@@ -146,11 +146,11 @@ def widened(
     if not (folder / CONFIG).is_file():
         return config
     before, given = stored(folder), vars(config)
-    more = {
+    more: dict[str, Any] = {
         name: tuple(dict.fromkeys([*(before.get(name) or ()), *given[name]]))
         for name in lists
     }
-    more |= {name: max(before.get(name) or 0, given[name]) for name in most}
+    more |= {name: max(given[name], before.get(name) or 0) for name in most}
     return type(config)(**given | more)
 
 
