@@ -30,7 +30,7 @@ from experiments.lab import report
 from experiments.lab.folder import claim, record
 from experiments.lab.options import Flat, Output, least
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Picture, Table, markdown, number, percent
+from experiments.lab.report import Picture, Table, number, percent
 from experiments.lab.statistics import standard_error
 from meta_solvers import get
 from meta_solvers.replicator import ReplicatorDynamics
@@ -139,12 +139,8 @@ def page(config: Config) -> Answer:
                     f"{row.true_regret:.2f}"
                 )
         summary = {"solvers": SOLVERS, "rows": [asdict(row) for row in rows]}
-        table = _table(rows)
-        text = markdown(table.columns, table.lines)
         files.write_json(folder / "games.json", kept)
-        files.write_json(folder / "summary.json", summary)
-        files.write_text(folder / "table.md", text)
-        _report(folder, config, rows)
+        text = _report(folder, config, rows, summary)
     return Answer(summary=summary, text=text.rstrip("\n"))
 
 
@@ -191,14 +187,15 @@ def figure(rows: Sequence[Row], png: Path) -> Picture:
     return charts.figure(drawn, "True regret against the bound", legend, png)
 
 
-def _report(folder: Path, config: Config, rows: Sequence[Row]) -> None:
+def _report(folder: Path, config: Config, rows: Sequence[Row], summary: object) -> str:
     ensemble = config.ensemble
     specs = Table("Solvers", ["row", "spec"], list(SOLVERS.items()))
     picture = figure(rows, folder / "plots" / "regret.png")
-    report.render(
-        folder / "report.html",
-        "Robust meta-solvers on games known up to intervals",
-        [
+    return report.publish(
+        folder,
+        summary,
+        title="Robust meta-solvers on games known up to intervals",
+        lead=[
             f"{config.games} random symmetric games of {ensemble.actions} strategies "
             f"in each block, {ensemble.members} members in an ensemble, strategies "
             f"unsure by up to {ensemble.width:g}; in the second block biased upward by "
@@ -208,8 +205,8 @@ def _report(folder: Path, config: Config, rows: Sequence[Row]) -> None:
             "The earlier figures are of a check whose generator was not recorded: only "
             "the order of rows can be compared.",
         ],
-        [_table(rows), specs],
-        [picture],
+        tables=[_table(rows), specs],
+        figures=[picture],
     )
 
 

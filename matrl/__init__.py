@@ -7,7 +7,7 @@ the step, is solved for an equilibrium, which decides what each agent keeps (Wen
 of learning through many 2 x 2 games at once, and ``count_meta_games`` looks at what
 they solve on the way. ``LEARNERS`` has learners from a replay as well, behind one
 interface; ``Arena`` and ``League`` play trained agents against each other, and
-``time_iterations`` measures what a method costs.
+``time_iterations`` measures what a method costs. ``History`` is what a run came to.
 
 Importing this package loads nothing heavy; torch comes with what is used.
 """
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matrl.counts import MetaGameCounts, count_meta_games
     from matrl.crossplay import Arena, League
     from matrl.dynamics import IGA, MATRL, LookAhead, Race, WoLF, race
+    from matrl.history import History
     from matrl.learners import LEARNERS, Learner
     from matrl.loop import MATRLRun, exploitability, start, step
     from matrl.matrix_games import Games
@@ -34,6 +35,7 @@ __all__ = [
     "METHODS",
     "Arena",
     "Games",
+    "History",
     "League",
     "Learner",
     "LookAhead",

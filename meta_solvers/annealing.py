@@ -36,7 +36,7 @@ class Annealed(MetaSolver):
         if self.over is None and progress.horizon is None:
             return (
                 "over must say in how many iterations the threshold falls to final; "
-                "got none, and the loop knows no horizon (name one)"
+                "got none, and the loop knows no horizon (--horizon names one)"
             )
         return None
 

@@ -93,7 +93,7 @@ def setup(
         anneal=approach.anneal,
         scale=scale,
     )
-    evaluator = oracle.evaluator(seed, episodes)
+    evaluator = oracle.evaluator(seed)
     return Setup(
         oracle=oracle,
         evaluator=evaluator,

@@ -125,7 +125,7 @@ def learned_arena(
     """
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.mlp import MLP
-    from psro.rl import LearnedOracle, SampledEvaluator
+    from psro.rl import LearnedOracle
 
     network = MLP.of(game)
     instances = Instances.of(game) if every_instance else None
@@ -139,16 +139,7 @@ def learned_arena(
             shared=game.symmetric,
             episodes=episodes,
         )
-        evaluator = SampledEvaluator(
-            simulator=game,
-            network=network,
-            executor=executor,
-            episodes=episodes,
-            seed=seed,
-            device=settings.device,
-            instances=instances,
-        )
-        return oracle, evaluator
+        return oracle, oracle.evaluator(seed, instances)
 
     size = (2,) * game.players
     return Arena(

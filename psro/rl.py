@@ -95,15 +95,18 @@ class LearnedOracle:
             return self.coverage
         return self.coverage * max(0.0, 1.0 - learned / self.anneal)
 
-    def evaluator(self, seed: int, episodes: int) -> "SampledEvaluator":
+    def evaluator(
+        self, seed: int, instances: Instances | None = None
+    ) -> "SampledEvaluator":
         """One that plays what is learned here, in the same game and the same place."""
         return SampledEvaluator(
             simulator=self.simulator,
             network=self.network,
             executor=self.executor,
-            episodes=episodes,
+            episodes=self.episodes,
             seed=seed,
             device=self.settings.device,
+            instances=instances,
         )
 
     def initial(self, rng: Generator) -> Population:

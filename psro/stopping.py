@@ -62,8 +62,8 @@ def until(
       state: where the run goes on; None for its start.
       final_gap: responses are trained for the gap of the last state too.
     """
-    begin = time.monotonic()
     state = start(setup) if state is None else state
+    begin = time.monotonic()
     while True:
         over = stop.reason(state, setup.concept, time.monotonic() - begin)
         if state.responses is None and (over is None or final_gap):

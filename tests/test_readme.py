@@ -56,7 +56,12 @@ def test_every_command_is_one_that_its_page_takes():
     for page, *flags in every:
         assert page in contents.pages(), page
         if "--help" not in flags:
-            lab._cli(contents.module(page).Config, flags, "metaspiel", "")
+            given = {flag.partition("=")[0] for flag in flags}
+            config = contents.module(page).Config
+            if given & {"--data", "--tyro-print-completion"}:  # of a user's own
+                lab._cli(config, flags, "metaspiel")
+            else:
+                lab.parse(config, flags, "metaspiel")
 
 
 def test_every_flag_is_one_of_some_page():

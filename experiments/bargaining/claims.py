@@ -2,7 +2,7 @@
 
 Trials of one number and seed share their data set and model, whatever the approach, so
 they are compared as pairs where both sides have the same trials, and as independent
-ones where they do not. See ``lab.rivals`` for what decides.
+ones where they do not. See ``rivals`` for what decides.
 """
 
 from collections import defaultdict
@@ -27,8 +27,9 @@ from experiments.bargaining.results import (
     setting_name,
     solver_name,
 )
-from experiments.lab.rivals import Strata, lower, related
-from experiments.lab.strata import Block, Stratum, correlated, mean
+from experiments.bargaining.rivals import correlates, lower
+from experiments.bargaining.strata import Block, Strata, Stratum, correlated
+from experiments.lab.statistics import mean
 from experiments.lab.verdict import Claim
 
 SMALL = 500  # trajectories of the paper's smallest data sets
@@ -246,12 +247,12 @@ def _uncertain(points: Sequence[Fidelity]) -> Claim:
     pooled = correlated([_block(points, lambda r: r.uncertainty)])
     extra = f". Blocks are {named}; {len(points)} runs pooled"
     extra += "" if pooled is None else f": rho {pooled.rho:+.3f}, no evidence alone"
-    return related(
+    return correlates(
         "Model uncertainty and utility error are positively related",
         {"uncertainty": blocks} if points else {},
         1,
-        f"needs runs of one block that differ in both; got {len(points)} runs",
-        extra,
+        why=f"needs runs of one block that differ in both; got {len(points)} runs",
+        extra=extra,
     )
 
 
@@ -262,15 +263,15 @@ def _conservative(fidelity: Iterable[Fidelity]) -> Claim:
     def block(row: Fidelity) -> Hashable:
         return row.exploration, row.pair
 
-    return related(
+    return correlates(
         "Larger λ and α lower the model's utility error",
         {
             "λ": _blocks(points, lambda r: r.penalty, block),
             "α": _blocks(points, lambda r: r.coverage, block),
         },
         -1,
-        "needs COffeE at several λ and α on one data set",
-        ". Blocks are the settings of one trial and exploration solver",
+        why="needs COffeE at several λ and α on one data set",
+        extra=". Blocks are the settings of one trial and exploration solver",
     )
 
 

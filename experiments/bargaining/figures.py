@@ -1,9 +1,11 @@
 """Figures 2, 3 and 5 of the COffeE paper (Nguyen & Wellman 2026), from our rows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments.bargaining.results import (
     Fidelity,
@@ -17,8 +19,7 @@ from experiments.bargaining.results import (
     setting_name,
     solver_name,
 )
-from experiments.lab.charts import figure
-from experiments.lab.panels import banded, colours, joined, legend_below, tiles
+from experiments.lab.charts import band, figure, legend, panels
 from experiments.lab.report import Picture
 
 Points = dict[str, dict[int, list[float]]]
@@ -43,7 +44,7 @@ def _fidelity(results: Results, png: Path) -> list[Picture]:
     regret = {
         _run(row): row.regret for row in results.final if row.evaluation == chosen
     }
-    drawn, (left, right) = tiles(2, 3.8)
+    drawn, (left, right) = panels(["a", "b"], "mean uncertainty", "utility error")
     known = [row for row in points if _run(row) in regret]
     plain = [row for row in points if _run(row) not in regret]
     left.scatter(*_plane(plain), s=18, color="0.7")
@@ -51,14 +52,10 @@ def _fidelity(results: Results, png: Path) -> list[Picture]:
         shown = left.scatter(*_plane(known), s=18, c=[regret[_run(r)] for r in known])
         drawn.colorbar(shown, ax=left, label="regret")
     kinds = sorted({row.tuned for row in points})
-    for kind, colour in zip(kinds, colours(len(kinds)), strict=True):
+    for kind, colour in _colours(kinds).items():
         own = [row for row in points if row.tuned == kind]
         right.scatter(*_plane(own), s=18, color=colour, label=kind)
-    for axes, title in ((left, "a"), (right, "b")):
-        axes.set_title(title, loc="left", fontsize=9)
-        axes.set_xlabel("mean uncertainty")
-    left.set_ylabel("utility error")
-    legend_below(drawn, [right])
+    legend(drawn, right, columns=4)
     sets = len({row.data for row in points})
     caption = (
         f"One point a run ({len(points)} runs on {sets} data sets), coloured by (a) "
@@ -67,6 +64,13 @@ def _fidelity(results: Results, png: Path) -> list[Picture]:
     )
     title = "Figure 2 (a, b): uncertainty and utility error"
     return [figure(drawn, title, caption, png)]
+
+
+def _colours(names: Sequence[str]) -> dict[str, object]:
+    """Colours that can be told apart; of a scale where there are more than ten."""
+    scale = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(names)))
+    few = [f"C{number}" for number in range(len(names))]
+    return dict(zip(names, few if len(names) <= 10 else scale, strict=True))
 
 
 def _run(row: Run) -> tuple[object, ...]:
@@ -90,14 +94,34 @@ def _explorations(results: Results, png: Path) -> list[Picture]:
     shown = {name: means for name, means in measured.items() if means}
     if not shown:
         return []
-    marks = {"rd": "explored with RD", "r2d": "explored with R2D"}
-    drawn = joined(shown, marks)
     caption = (
         "Means over trials; a line joins the same approach on the same data explored "
         f"with R2D and with RD. Regret under {solver_name(chosen)} as final solver."
     )
     title = "Figure 2 (c): effect of exploring with R2D"
-    return [figure(drawn, title, caption, png)]
+    return [figure(_joined(shown), title, caption, png)]
+
+
+def _joined(measured: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
+    """A panel a measure, a row an approach and data set: both solvers, joined."""
+    rows = sorted({label for values in measured.values() for label in values})
+    drawn, every = panels(
+        [""] * len(measured), "", "", height=1.4 + 0.25 * len(rows), sharey=True
+    )
+    for axes, (name, values) in zip(every, measured.items(), strict=True):
+        at = [rows.index(label) for label in values]
+        ends = {
+            solver: [both[solver] for both in values.values()]
+            for solver in ("rd", "r2d")
+        }
+        axes.hlines(at, ends["rd"], ends["r2d"], color="0.7", zorder=1)
+        for (solver, ends_of), marker in zip(ends.items(), "os", strict=True):
+            label = f"explored with {solver_name(solver)}"
+            axes.scatter(ends_of, at, marker=marker, s=20, label=label)
+        axes.set_yticks(range(len(rows)), rows, fontsize=7)
+        axes.set_xlabel(name)
+    legend(drawn, every[0])
+    return drawn
 
 
 def _by_exploration(
@@ -176,7 +200,7 @@ def _curves(
     """Mean and a band of one standard deviation over trials, a panel each."""
     if not curves:
         return []
-    drawn, depths = banded(curves, order, "regret"), sorted({row.k for row in rows})
+    depths = sorted({row.k for row in rows})
     depth = f"k = {depths[0]}."
     if len(depths) > 1:
         depth = f"k is one of {depths}: points with different k are not comparable."
@@ -193,4 +217,28 @@ def _curves(
         "for a single trial. Judged only at the marked iterations. "
         f"{depth}"
     )
-    return [figure(drawn, title, caption, png)]
+    return [figure(_banded(curves, order), title, caption, png)]
+
+
+def _banded(curves: Mapping[str, Points], order: Sequence[str]) -> Figure:
+    """Means of trials with a band, of no width for one trial; a panel each."""
+    drawn, every = panels([*curves], "iteration", "regret", most=2, height=3.2)
+    colours = _colours(order)
+    for axes, named in zip(every, curves.values(), strict=True):
+        for name in (known for known in order if known in named):
+            trials = dict(sorted(named[name].items()))
+            mean = np.array([np.mean(values) for values in trials.values()])
+            wide = [np.std(v, ddof=1) if len(v) > 1 else 0.0 for v in trials.values()]
+            band(
+                axes,
+                [*trials],
+                mean.tolist(),
+                low=(mean - wide).tolist(),
+                high=(mean + wide).tolist(),
+                marker="o",
+                ms=3,
+                color=colours[name],
+                label=name,
+            )
+    legend(drawn, *every, columns=4)
+    return drawn

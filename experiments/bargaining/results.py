@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
-from experiments.lab.strata import mean
+from experiments.lab.statistics import mean
 
 MAXIMUM = 22.2  # mean over instances of the largest total welfare, undiscounted
 APPROACHES = {"coffee": "COffeE", "oef": "OEF", "oef-bc": "OEF-BC"}

@@ -97,8 +97,8 @@ class Store:
                 )
             return state
 
-        advice = checkpoints.removing(places[-1], place, "it is then made again")
-        return checkpoints.sound(places, read, advice)
+        again = f"remove '{place}' and resume: it is then made again"
+        return checkpoints.sound(places, read, again=again)
 
     def data(self, unit: Unit) -> Dataset:
         """The data set that a unit made."""

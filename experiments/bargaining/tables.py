@@ -1,8 +1,9 @@
 """Numbers of the bargaining grid's tables: regret, p-values, models and tuning."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from experiments.bargaining.published import PUBLISHED
@@ -21,9 +22,16 @@ from experiments.bargaining.results import (
     lines,
     of_data,
 )
-from experiments.lab.statistics import holm
-from experiments.lab.strata import mean
-from experiments.lab.trials import Compared, Summary, compared, summary
+from experiments.lab.statistics import (
+    PValue,
+    holm,
+    interval,
+    mann_whitney,
+    mean,
+    permutation,
+    sign_flips,
+    standard_error,
+)
 from experiments.lab.verdict import LEVEL
 
 KEYS = (
@@ -42,16 +50,25 @@ class Cell(Subject):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegretCell(Cell, Summary):
+class RegretCell(Cell):
     """Regret of the trials of a cell, and what else was measured.
 
     Attributes:
+      n: trials.
+      mean, standard_error: of their regret.
+      low, high: a bootstrap interval of the mean; ``interval`` says how it was had.
       k: profiles that were responded to.
       estimation_error, screened, welfare: means over trials.
       welfare_share: of the largest welfare.
       best: the mean is the lowest of its data set.
     """
 
+    n: int
+    mean: float
+    standard_error: float | None
+    low: float | None
+    high: float | None
+    interval: str
     k: list[int]
     estimation_error: float | None
     screened: float | None
@@ -61,18 +78,38 @@ class RegretCell(Cell, Summary):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Cell, Compared):
+class Comparison(Cell):
     """A cell against COffeE that explored with R2D, on the same data set.
 
     Attributes:
+      n, n_reference: trials.
+      difference: their mean less that of the reference, which is claimed to be lower.
+      p_permutation, p_mann_whitney: one-sided, for trials that are independent;
+        ``p_smallest`` is the least that the first can be, ``test`` how it was had.
+      p_paired: of the sign flips of trials with one key, None where the sides have
+        different ones; ``p_paired_smallest`` likewise.
       reference_evaluation: evaluation solver of the reference.
       published: the paper's p-value, where there is one.
       p_holm: the first p-value, corrected over the table.
     """
 
+    n: int
+    n_reference: int
+    difference: float
+    p_permutation: float | None
+    p_mann_whitney: float | None
+    p_smallest: float | None
+    p_paired: float | None
+    p_paired_smallest: float | None
+    test: str
     reference_evaluation: str
     published: float | None
     p_holm: float | None = None
+
+    @property
+    def able(self) -> bool:
+        """The permutation test could have decided."""
+        return self.p_smallest is not None and self.p_smallest <= LEVEL
 
     @property
     def agrees(self) -> bool | None:
@@ -114,9 +151,16 @@ def regret_cells(rows: Sequence[Judged]) -> list[RegretCell]:
 
 def _regret_cell(rows: Sequence[Judged]) -> RegretCell:
     welfare = _mean(row.welfare for row in rows)
+    regret = [row.regret for row in rows]
+    ends = interval(regret, SEED)
     return RegretCell(
         **_about(rows[0]),
-        **vars(summary([row.regret for row in rows], SEED)),
+        n=len(rows),
+        mean=mean(regret),
+        standard_error=standard_error(regret),
+        low=ends.low,
+        high=ends.high,
+        interval=ends.note,
         k=sorted({row.k for row in rows}),
         estimation_error=_mean(row.error for row in rows),
         screened=_mean(row.screened for row in rows),
@@ -153,15 +197,43 @@ def comparisons(rows: Sequence[Judged], evaluation: str | None) -> list[Comparis
         if ours:
             theirs = by_trial(rows, cell.line, cell.evaluation, cell.data)
             place = (cell.evaluation, *cell.line, *cell.data[::-1])
-            one = Comparison(
-                **_about(cell),
-                **vars(compared(ours, theirs, SEED)),
-                reference_evaluation=against,
-                published=None if evaluation else PUBLISHED.get(place),
-            )
-            every.append(one)
+            published = None if evaluation else PUBLISHED.get(place)
+            every.append(_comparison(cell, against, ours, theirs, published=published))
     corrected = holm([[one.p_permutation for one in every]])[0]
     return [replace(one, p_holm=p) for one, p in zip(every, corrected, strict=True)]
+
+
+def _comparison(
+    cell: RegretCell,
+    against: str,
+    ours: Mapping[Trial, float],
+    theirs: Mapping[Trial, float],
+    *,
+    published: float | None,
+) -> Comparison:
+    lower, higher = tuple(ours.values()), tuple(theirs.values())
+    first, ranks = _tests(lower, higher)
+    matched = ours.keys() == theirs.keys()
+    paired = sign_flips([ours[t] - theirs[t] for t in ours if matched], SEED)
+    return Comparison(
+        **_about(cell),
+        n=len(higher),
+        n_reference=len(lower),
+        difference=mean(higher) - mean(lower),
+        p_permutation=first.p,
+        p_mann_whitney=ranks.p,
+        p_smallest=first.smallest,
+        p_paired=paired.p,
+        p_paired_smallest=paired.smallest,
+        test=first.note,
+        reference_evaluation=against,
+        published=published,
+    )
+
+
+@cache
+def _tests(lower: tuple[float, ...], other: tuple[float, ...]) -> tuple[PValue, PValue]:
+    return permutation(lower, other, SEED), mann_whitney(lower, other, SEED)
 
 
 def measures(fidelity: Sequence[Fidelity], rows: Sequence[Judged]) -> list[Measure]:

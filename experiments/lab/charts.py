@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from numpy import ndarray
 
 from experiments.lab import statistics
@@ -21,18 +21,13 @@ WIDTH = 7.5
 ENOUGH = 5  # runs from which on a bootstrap interval is drawn
 
 
-def write_png(drawn: Figure, path: Path) -> None:
-    """Writes a drawn figure as PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    packed = io.BytesIO()
-    drawn.savefig(packed, format="png", dpi=130, bbox_inches="tight")
-    files.write_bytes(path, packed.getvalue())
-
-
 def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> Picture:
     """A drawn figure as a ``Picture`` of a report, and as PNG where ``png`` says."""
     if png is not None:
-        write_png(drawn, png)
+        png.parent.mkdir(parents=True, exist_ok=True)
+        packed = io.BytesIO()
+        drawn.savefig(packed, format="png", dpi=130, bbox_inches="tight")
+        files.write_bytes(png, packed.getvalue())
     text = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     drawn.savefig(text, format="svg", bbox_inches="tight", metadata=nothing)
@@ -45,26 +40,41 @@ def panels(
     across: str,
     label: str,
     *,
+    most: int | None = None,
     width: float = 3.7,
     height: float = 3.6,
+    sharex: bool = False,
     sharey: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """A row of panels side by side, one a title, with the same axes."""
-    size = max(5.0, width * len(titles)), height
+    """Panels with the same axes, one a title: ``most`` in a row, or all.
+
+    ``width`` and ``height`` are a panel's, in inches.
+    """
+    columns = min(most or len(titles), len(titles))
+    rows = -(-len(titles) // columns)
+    size = max(5.0, width * columns), height * rows
     drawn = Figure(figsize=size, layout="constrained")
-    row = list(drawn.subplots(1, len(titles), sharey=sharey, squeeze=False)[0])
-    for axes, title in zip(row, titles, strict=True):
+    grid = drawn.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
+    for axes, title in zip(grid.flat, titles, strict=False):
         axes.set_title(title, fontsize=10)
         axes.set_xlabel(across)
         axes.grid(alpha=0.3)
-    row[0].set_ylabel(label)
-    return drawn, row
+    for axes in grid.flat[len(titles) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(label)
+    return drawn, list(grid.flat[: len(titles)])
 
 
-def legend(drawn: Figure, axes: Axes, columns: int = 5, *, above: bool = False) -> None:
-    """One legend for all panels, below or above, with the labels of one of them."""
+def legend(drawn: Figure, *axes: Axes, columns: int = 5, above: bool = False) -> None:
+    """One legend for all panels, below or above, with the labels of some of them."""
+    named: dict[str, Artist] = {}
+    for one in axes:
+        handles, labels = one.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
     drawn.legend(
-        *axes.get_legend_handles_labels(),
+        list(named.values()),
+        list(named),
         loc="outside upper center" if above else "outside lower center",
         ncols=columns,
         fontsize=8,
@@ -106,16 +116,12 @@ def curve(
     across: str = "iteration",
 ) -> Figure:
     """A chart of named lines over iterations, or over what ``across`` names."""
-    drawn = Figure(figsize=(WIDTH, 3.4))
-    axes = drawn.subplots()
+    drawn, (axes,) = panels([""], across, label, width=WIDTH, height=3.4)
     for name, (x, y) in lines.items():
         values = np.maximum(y, FLOOR) if log else np.asarray(y)
         axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
     if log:
         axes.set_yscale("log")
-    axes.set_xlabel(across)
-    axes.set_ylabel(label)
-    axes.grid(alpha=0.3)
     if lines:
         axes.legend(fontsize=8)
     return drawn
@@ -136,30 +142,3 @@ def band(
         bounds = np.array(low, dtype=float), np.array(high, dtype=float)
         colour = line.get_color()
         axes.fill_between(x, *bounds, color=colour, alpha=0.15, linewidth=0)
-
-
-def scatters(
-    points: Mapping[str, Mapping[str, tuple[float, float]]], across: str, up: str
-) -> Figure:
-    """Panels by name, at most three in a row, of named points on logarithmic axes."""
-    columns = min(3, max(1, len(points)))
-    rows = max(1, -(-len(points) // columns))
-    drawn = Figure(figsize=(3.2 * columns, 2.6 * rows + 0.6), layout="constrained")
-    grid = drawn.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat
-    names = list(dict.fromkeys(name for panel in points.values() for name in panel))
-    marks = {}
-    for axes, (title, panel) in zip(grid, points.items(), strict=False):
-        for name, (x, y) in panel.items():
-            look = {"color": f"C{names.index(name)}", "alpha": 0.7, "label": name}
-            marks[name] = axes.loglog([x], [y], "o", **look)[0]
-        axes.set_title(title, fontsize=9)
-        axes.grid(alpha=0.3)
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    for axes in grid[len(points) :]:
-        axes.set_visible(False)
-    drawn.supxlabel(across, fontsize=9)
-    drawn.supylabel(up, fontsize=9)
-    drawn.legend(
-        handles=list(marks.values()), loc="outside upper center", ncols=4, fontsize=8
-    )
-    return drawn

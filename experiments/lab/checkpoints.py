@@ -5,7 +5,6 @@ run, and the rows before it are there; what reads it says so.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,40 +14,15 @@ from metaspiel.nfg.errors import UserError
 
 KEPT = 2  # states of a run
 S = TypeVar("S")
-
-
-@dataclass(frozen=True)
-class Advice:
-    """Advice to a user whose newest state is damaged.
-
-    Attributes:
-      back: advice where the state before is sound.
-      anew: advice where no state is sound.
-    """
-
-    back: str
-    anew: str
-
-
-RUN = Advice(
-    "the one before is sound, and --resume-from previous goes on from it",
-    "no sound one is before it, so a new run must begin in another folder",
-)
-
-
-def removing(newest: Path, room: Path, what: str) -> Advice:
-    """Advice to remove a state or all of a folder; ``what`` says what happens then."""
-    return Advice(
-        f"the one before is sound: remove '{newest}' and resume, and it goes on from "
-        "there",
-        f"remove '{room}' and resume: {what}",
-    )
+_BACK = "the one before is sound, and --resume-from previous goes on from it"
+_ANEW = "no sound one is before it, so a new run must begin in another folder"
 
 
 def sound(
     places: Sequence[Path],
     read: Callable[[Path], S],
-    advice: Advice,
+    *,
+    again: str = "",
     start: From = "last",
 ) -> S:
     """The newest state, or, where it is damaged and ``start`` says so, the one before.
@@ -56,7 +30,7 @@ def sound(
     Args:
       places: folders of the states, oldest first; at least one.
       read: reads a state and holds it, and its rows, against the run.
-      advice: what the error advises.
+      again: advice how to begin anew; empty for the state of a whole run.
       start: "previous" goes back, but only from a state that is lost.
 
     Raises:
@@ -70,10 +44,12 @@ def sound(
                 raise UserError("there is none before it") from None
             before = read(places[-2])
         except UserError:
-            raise UserError(f"{error} ({advice.anew})") from None
+            raise UserError(f"{error} ({again or _ANEW})") from None
         if start == "previous":
             return before
-        raise UserError(f"{error} ({advice.back})") from None
+        removed = f"remove '{places[-1]}' and resume, and it goes on from there"
+        back = f"the one before is sound: {removed}" if again else _BACK
+        raise UserError(f"{error} ({back})") from None
 
 
 def forget_older(folder: Path) -> None:

@@ -9,27 +9,16 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from experiments.lab import report
-from experiments.lab.statistics import interval
+from experiments.lab.statistics import Interval, interval, mean
 
 _Z = 1.959963984540054  # 97.5th percentile of the standard normal
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """The mean of independent runs.
-
-    Attributes:
-      mean: None without runs.
-      low: lower end of its interval, None where there is none.
-      high: upper end, None likewise.
-      note: how the interval was computed, or why it was not.
-      values: of the runs.
-    """
+class Estimate(Interval):
+    """The mean of independent runs, None without any, with its interval."""
 
     mean: float | None
-    low: float | None
-    high: float | None
-    note: str
     values: list[float]
 
     def shown(self, digits: int = 1) -> str:
@@ -39,12 +28,9 @@ class Estimate:
 
 def estimate(values: Sequence[float], seed: int) -> Estimate:
     """Mean and bootstrap interval of independent runs, as ``interval`` has it."""
-    inside = interval(values, seed)
     return Estimate(
-        mean=sum(values) / len(values) if values else None,
-        low=inside.low,
-        high=inside.high,
-        note=inside.note,
+        **vars(interval(values, seed)),
+        mean=mean(values) if values else None,
         values=list(values),
     )
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -118,12 +118,7 @@ def stored(folder: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise UserError(f"'{place}' must hold the fields of a run; it does not")
     if "seal" not in fields:
-        env = (
-            files.read_json(folder / "env.json")
-            if (folder / "env.json").is_file()
-            else {}
-        )
-        env = env if isinstance(env, dict) else {}
+        env = begun(folder) or {}
         versions = env.get("versions")
         known = versions.get("metaspiel") if isinstance(versions, dict) else None
         raise UserError(
@@ -150,15 +145,13 @@ def widened(
     """
     if not (folder / CONFIG).is_file():
         return config
-    before = stored(folder)
-    more: dict[str, Any] = {
-        name: tuple(dict.fromkeys([*before[name], *getattr(config, name)]))
+    before, given = stored(folder), vars(config)
+    more: Mapping[str, Any] = {
+        name: tuple(dict.fromkeys([*before.get(name, ()), *given[name]]))
         for name in lists
     }
-    more |= {name: max(before[name], getattr(config, name)) for name in most}
-    given: Any = config
-    whole: Config = dataclasses.replace(given, **more)
-    return whole
+    larger = {n: max(before.get(n, given[n]), given[n]) for n in most}
+    return type(config)(**{**given, **more, **larger})
 
 
 def plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,14 +104,14 @@ class Metrics:
         """A hash of all rows but the last, which may still be amended."""
         return self._hash_before.hexdigest()
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: Mapping[str, object]) -> None:
         """Appends a row."""
         line = _line(row)
         files.append_text(self.path, line, self.durable)
         self._remember(line)
         self.rows.append(files.parse_json(line))
 
-    def amend(self, row: dict[str, Any]) -> None:
+    def amend(self, row: Mapping[str, object]) -> None:
         """Replaces the last row by one that knows more."""
         line = _line(row)
         lines = self.path.read_bytes().decode().splitlines(keepends=True)
@@ -129,5 +130,5 @@ class Metrics:
         files.flush(self.path)
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: Mapping[str, object]) -> str:
     return json.dumps(files.spelled(row), allow_nan=False) + "\n"

@@ -5,10 +5,10 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 
@@ -17,7 +17,7 @@ from experiments.lab.options import Printing, flag
 from experiments.lab.process import module
 from meta_solvers.base import SolverFailed
 from metaspiel import files
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UnknownName, UserError, unknown
 
 Config = TypeVar("Config")
 
@@ -132,16 +132,22 @@ def parse(
                 f"--resume: '{out}' must be the folder of an earlier run; it has no "
                 "config.json"
             )
-        before = _flat(stored(Path(out)), unset, f"'{place}'")
+        try:
+            before = _flat(stored(Path(out)), unset, f"'{place}'")
+        except UnknownName as error:
+            raise UserError(
+                f"--resume: '{place}' must be of this metaspiel; another version made "
+                f"it, whose runs this one cannot continue ({error.args[0]})"
+            ) from None
         before = {name: value for name, value in before.items() if name in own}
-        more = _as_words(before, own, words, f"'{place}'")
+        more = _as_words(before, unset, words, f"'{place}'")
     elif file is not None:
         where = f"--config '{file}'"
         values = _flat(_read_yaml(Path(file)), unset, where)
         for name in ("resume", "config"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
-        more = _as_words(values, {k: v for k, (v, _) in unset.items()}, words, where)
+        more = _as_words(values, unset, words, where)
     more += words
     usual = _usual(config, more, program)
     chosen: Config = _cli(config, more, program, doc, **usual)
@@ -157,7 +163,7 @@ def parse(
     return chosen
 
 
-def _usual(config: type[Any], words: Sequence[str], program: str) -> dict[str, Any]:
+def _usual(config: type[Any], words: Sequence[str], program: str) -> Mapping[str, Any]:
     """What fields are that no word gives, where that depends on others.
 
     A configuration with a class ``Asked`` of such others says it: ``usual(asked)``.
@@ -207,7 +213,7 @@ def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _flat(
-    values: dict[str, Any], known: dict[str, Any], where: str, prefix: str = ""
+    values: Mapping[str, object], known: Collection[str], where: str, prefix: str = ""
 ) -> dict[str, Any]:
     """Nested fields keyed by the name of their flags.
 
@@ -241,21 +247,26 @@ def _value(words: list[str], flag: str) -> str | None:
 
 
 def _as_words(
-    values: dict[str, Any], usual: dict[str, Any], words: list[str], where: str
+    values: Mapping[str, object],
+    known: Mapping[str, tuple[Any, Any]],
+    words: Sequence[str],
+    where: str,
 ) -> list[str]:
     """Stored fields as words of a command line, without those that are given."""
     given = {word.split("=")[0] for word in words}
     made: list[str] = []
     for name, value in values.items():
+        usual, holder = known[name]
         group, _, last = flag(name)[2:].rpartition(".")
         no = f"--{group}{'.' if group else ''}no-{last}"
-        if given & {flag(name), no} or value == [] or value is usual[name] is None:
+        nothing = value in ([], None) and plain(usual) == value
+        if nothing or given & {flag(name), no}:
             continue
-        if value is None:
-            value = "None"
-        if isinstance(value, bool) and isinstance(usual[name], bool):
+        if value is None and _takes_none(holder, name):
+            made += [flag(name), "None"]
+        elif isinstance(value, bool) and isinstance(usual, bool):
             made.append(flag(name) if value else no)
-        elif isinstance(value, list) and isinstance(usual[name], tuple):
+        elif isinstance(value, list) and isinstance(usual, tuple):
             made += [flag(name), *map(str, value)]
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
             made += [flag(name), str(value)]
@@ -264,7 +275,13 @@ def _as_words(
     return made
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _takes_none(holder: Any, name: str) -> bool:
+    """Whether a field of this value may be None."""
+    hint = get_type_hints(type(holder))[name.rpartition(".")[2]]
+    return type(None) in get_args(hint)
+
+
+def _read_yaml(path: Path) -> Mapping[str, object]:
     try:
         fields = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -275,13 +292,3 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
     return fields
-
-
-def shown(value: float | None, form: str) -> str:
-    """A number as text for people; it may not have been measured."""
-    return "not measured" if value is None else format(value, form)
-
-
-def rounded(value: float | None, form: str) -> str:
-    """As ``shown``, without rounding noise around zero."""
-    return shown(None if value is None else round(value, 12) + 0.0, form)

@@ -83,19 +83,6 @@ class Table:
         """The caption and the table, for table.md."""
         return f"{self.caption}\n\n{markdown(self.columns, self.lines)}"
 
-    @property
-    def csv(self) -> str:
-        """The numbers as they are, lists with spaces between."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(self.columns)
-        for row in self.rows:
-            writer.writerow(
-                " ".join(map(str, cell)) if isinstance(cell, list) else cell
-                for cell in row
-            )
-        return text.getvalue()
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -179,26 +166,20 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def publish(
     folder: Path,
-    summary: Any,
+    summary: Any = None,
     *,
-    title: str,
-    lead: Sequence[str],
-    tables: Sequence[Table],
-    figures: Sequence[Picture],
-) -> None:
-    """Writes summary.json, table.md and report.html of a run."""
-    files.write_json(folder / "summary.json", summary)
-    lay_out(folder, title, lead, tables=tables, figures=figures)
-
-
-def lay_out(
-    folder: Path,
     title: str,
     lead: Sequence[str],
     tables: Sequence[Table],
     figures: Sequence[Picture] = (),
 ) -> str:
-    """Writes table.md and report.html of a run; returns the tables as Markdown."""
+    """Writes table.md and report.html of a run, and summary.json where there is one.
+
+    Returns:
+      The tables as Markdown.
+    """
+    if summary is not None:
+        files.write_json(folder / "summary.json", summary)
     text = "\n".join(table.markdown for table in tables)
     files.write_text(folder / "table.md", text)
     render(folder / "report.html", title, lead, tables=tables, figures=figures)
@@ -206,12 +187,20 @@ def lay_out(
 
 
 def comma_separated(rows: Sequence[Any]) -> str:
-    """Rows (mappings or dataclasses) as CSV; every field that one has is a column."""
-    if not rows:
-        return ""
+    """Rows (mappings or dataclasses) as CSV: numbers as they are, lists with spaces.
+
+    Every field that one has is a column.
+    """
     plain = [row if isinstance(row, Mapping) else asdict(row) for row in rows]
-    heads = list(dict.fromkeys(name for row in plain for name in row))
-    return Table("", heads, [[row.get(head) for head in heads] for row in plain]).csv
+    heads = dict.fromkeys(name for row in plain for name in row)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, heads, lineterminator="\n")
+    if rows:
+        writer.writeheader()
+    for row in plain:
+        lists = {k: " ".join(map(str, v)) for k, v in row.items() if type(v) is list}
+        writer.writerow({**row, **lists})
+    return text.getvalue()
 
 
 def console(table: Any) -> str:

@@ -5,7 +5,7 @@ None beside the reason, and a test says the smallest p-value its sizes allow.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 
@@ -78,12 +78,12 @@ def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PV
         index = np.fromiter(picks, np.int64, splits * size).reshape(splits, size)
         share = float(np.mean(pooled[index].sum(axis=1) <= limit))
         return PValue(share, 1 / splits, f"exact, {splits} splits")
-    rng = np.random.default_rng(seed)
-    hits = 1
-    for _ in range(_DRAWS // _BLOCK):
+
+    def hits(rng: np.random.Generator) -> int:
         drawn = rng.permuted(np.tile(pooled, (_BLOCK, 1)), axis=1)[:, :size]
-        hits += int((drawn.sum(axis=1) <= limit).sum())
-    return PValue(hits / (_DRAWS + 1), 1 / (_DRAWS + 1), f"{_DRAWS} drawn splits")
+        return int((drawn.sum(axis=1) <= limit).sum())
+
+    return _drawn(hits, seed, "splits")
 
 
 def sign_flips(differences: Sequence[float], seed: int) -> PValue:
@@ -112,12 +112,19 @@ def sign_flips(differences: Sequence[float], seed: int) -> PValue:
             falls = np.add.outer(falls, [0.0, value]).ravel()
         share = float(np.mean(falls >= -slack))
         return PValue(share, 1 / 2**size, f"exact, {2**size} signs")
-    rng = np.random.default_rng(seed)
-    hits = 1
-    for _ in range(_DRAWS // _BLOCK):
+
+    def hits(rng: np.random.Generator) -> int:
         flipped = rng.random((_BLOCK, size)) < 0.5
-        hits += int((flipped @ values >= -slack).sum())
-    return PValue(hits / (_DRAWS + 1), 1 / (_DRAWS + 1), f"{_DRAWS} drawn signs")
+        return int((flipped @ values >= -slack).sum())
+
+    return _drawn(hits, seed, "signs")
+
+
+def _drawn(hits: Callable[[np.random.Generator], int], seed: int, what: str) -> PValue:
+    """The p-value of drawn blocks, the observed draw counted among them."""
+    rng = np.random.default_rng(seed)
+    every = 1 + sum(hits(rng) for _ in range(_DRAWS // _BLOCK))
+    return PValue(every / (_DRAWS + 1), 1 / (_DRAWS + 1), f"{_DRAWS} drawn {what}")
 
 
 def mann_whitney(lower: Sequence[float], other: Sequence[float], seed: int) -> PValue:
@@ -158,6 +165,11 @@ def holm(table: Sequence[Sequence[float | None]]) -> list[list[float | None]]:
         largest = max(largest, min(1.0, (len(tests) - number) * p))
         corrected[i][j] = largest
     return corrected
+
+
+def mean(values: Sequence[float]) -> float:
+    """Mean of at least one value."""
+    return sum(values) / len(values)
 
 
 def standard_error(values: Sequence[float]) -> float | None:
@@ -258,10 +270,9 @@ def t_interval(
 
     if len(values) < 2:
         return None, None
-    mean, size = float(np.mean(values)), len(values)
-    error = float(np.std(values, ddof=1)) / size**0.5
-    half = float(t.ppf((1 + level) / 2, size - 1)) * error
-    return mean - half, mean + half
+    middle, error = _moments(values)
+    half = float(t.ppf((1 + level) / 2, len(values) - 1)) * error
+    return middle - half, middle + half
 
 
 def t_test(values: Sequence[float]) -> float | None:
@@ -270,30 +281,15 @@ def t_test(values: Sequence[float]) -> float | None:
 
     if len(values) < 2:
         return None
-    mean, size = float(np.mean(values)), len(values)
-    error = float(np.std(values, ddof=1)) / size**0.5
+    middle, error = _moments(values)
     if error == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * t.sf(abs(mean) / error, size - 1))
+        return 1.0 if middle == 0 else 0.0
+    return float(2 * t.sf(abs(middle) / error, len(values) - 1))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spread:
-    """Mean of a number over trials, its standard error and its range, where known."""
-
-    mean: float | None = None
-    error: float | None = None
-    best: float | None = None
-    worst: float | None = None
-
-    @classmethod
-    def of(cls, values: Sequence[float | None]) -> "Spread":
-        """The spread of the values that are not None; the best is the lowest."""
-        known = [value for value in values if value is not None]
-        if not known:
-            return cls()
-        error, ends = standard_error(known), {"best": min(known), "worst": max(known)}
-        return cls(mean=float(np.mean(known)), error=error, **ends)
+def _moments(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) / len(values) ** 0.5
 
 
 Ends = tuple[float | None, float | None]

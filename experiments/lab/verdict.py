@@ -5,7 +5,7 @@ tell, and not tested when what it needs was not run. "Fails" says that the oppos
 shown, never that too little was seen; a remark says what qualifies a verdict.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -52,7 +52,7 @@ class Claim:
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, object]:
         """The claim as JSON, without empty fields."""
         return {k: v for k, v in asdict(self).items() if v not in ("", None, {})}
 
@@ -62,33 +62,15 @@ class Claim:
         return f"{self.verdict}: {self.remark}" if self.remark else str(self.verdict)
 
 
-def decide(
-    p: float | None,
-    reverse: float | None,
-    smallest: float | None,
-    level: float = LEVEL,
-) -> tuple[Verdict, str]:
-    """The verdict of a one-sided test and of its reverse, and a remark on it.
-
-    Args:
-      p: p-value of the claim; None without trials on both sides.
-      reverse: p-value of the opposite.
-      smallest: the least p that so few trials can have.
-      level: at most which a p decides.
-    """
-    if p is None or reverse is None or smallest is None:
-        return Verdict.NOT_TESTED, ""
-    if p <= level:
-        return Verdict.HOLDS, ""
-    if reverse <= level:
-        return Verdict.FAILS, ""
+def short_of(smallest: float) -> str:
+    """The remark that so few trials cannot decide; empty where they can."""
     few = f"too few trials: the least possible p is {smallest:.2g}"
-    return Verdict.UNDECIDED, few if smallest > level else ""
+    return few if smallest > LEVEL else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Higher:
-    """Permutation tests that one group of runs is higher than another, and lower.
+    """Tests that one group of runs is higher than another, and lower.
 
     Attributes:
       p: of the one-sided test that it is higher; None without runs on both sides.
@@ -102,15 +84,28 @@ class Higher:
 
     @classmethod
     def of(cls, ours: Sequence[float], theirs: Sequence[float], seed: int) -> "Higher":
-        """Tests the one group against the other."""
+        """Permutation tests of two groups of independent runs."""
         above = permutation(theirs, ours, seed)
         below = permutation(ours, theirs, seed)
+        return cls(p=above.p, p_reverse=below.p, smallest_p=above.smallest)
+
+    @classmethod
+    def paired(cls, pairs: Iterable[tuple[float, float]], seed: int) -> "Higher":
+        """Sign-flip tests of pairs: is the first higher?"""
+        gaps = [ours - theirs for ours, theirs in pairs]
+        above, below = sign_flips([-gap for gap in gaps], seed), sign_flips(gaps, seed)
         return cls(p=above.p, p_reverse=below.p, smallest_p=above.smallest)
 
     @property
     def decided(self) -> tuple[Verdict, str]:
         """The verdict on "higher", and a remark."""
-        return decide(self.p, self.p_reverse, self.smallest_p)
+        if self.p is None or self.p_reverse is None or self.smallest_p is None:
+            return Verdict.NOT_TESTED, ""
+        if self.p <= LEVEL:
+            return Verdict.HOLDS, ""
+        if self.p_reverse <= LEVEL:
+            return Verdict.FAILS, ""
+        return Verdict.UNDECIDED, short_of(self.smallest_p)
 
     @property
     def words(self) -> str:
@@ -132,44 +127,19 @@ def within(low: float | None, high: float | None, bar: float = 0.0) -> Verdict:
     return Verdict.FAILS if high < bar else Verdict.UNDECIDED
 
 
-def paired(text: str, differences: Sequence[float], seed: int = 0) -> Claim:
-    """A claim that the first of each pair is lower, by flips of the pairs' signs.
-
-    Args:
-      text: the claim.
-      differences: first less second of each pair.
-      seed: seed of the drawn flips, where there are too many pairs for all of them.
-    """
-    first = sign_flips(differences, seed)
-    reverse = sign_flips([-one for one in differences], seed)
-    verdict, remark = decide(first.p, reverse.p, first.smallest)
-    size, words = len(differences), "no pairs"
-    if first.p is not None:
-        mean = sum(differences) / size
-        words = f"difference {mean:+.3g}, p {first.p:.2g}, reverse p {reverse.p:.2g}"
-    return Claim(
-        text=text,
-        verdict=verdict,
-        evidence=words,
-        test="sign flips of pairs, one-sided",
-        trials=size,
-        remark=remark,
-    )
-
-
 def table(claims: Sequence[Claim], caption: str = "Claims") -> Table:
     """A table of claims for a report; columns that are empty for all are left out."""
-    columns: dict[str, list[Any]] = {
-        "about": [one.about for one in claims],
-        "claim": [one.text for one in claims],
-        "published": [one.published for one in claims],
-        "verdict": [one.judged for one in claims],
-        "evidence": [one.evidence for one in claims],
-        "test": [one.test for one in claims],
-        "trials": ["" if one.trials is None else one.trials for one in claims],
+    columns: dict[str, Callable[[Claim], object]] = {
+        "about": lambda one: one.about,
+        "claim": lambda one: one.text,
+        "published": lambda one: one.published,
+        "verdict": lambda one: one.judged,
+        "evidence": lambda one: one.evidence,
+        "test": lambda one: one.test,
+        "trials": lambda one: "" if one.trials is None else one.trials,
     }
-    kept = {head: cells for head, cells in columns.items() if any(map(bool, cells))}
-    return Table(caption, list(kept), list(zip(*kept.values(), strict=True)))
+    used = {k: read for k, read in columns.items() if any(map(read, claims))}
+    return Table.of(caption, used, claims)
 
 
 def counted(claims: Sequence[Claim]) -> str:

@@ -203,9 +203,8 @@ class Watch:
         """Estimated wall-clock seconds until all is done; None while unknown."""
         with self._lock:
             spent, gained = sum(self._spent.values()), sum(self._gained.values())
-            if (
-                self._planned is not None
-            ):  # the plan knows the kinds, the clock the rest
+            # The plan knows the kinds, the clock the rest.
+            if self._planned is not None:
                 total = sum(piece.effort for piece in self._pieces.values())
                 done = sum(self._made.values())
                 prior = _PRIOR * total

@@ -6,17 +6,18 @@ the number of processes, or on how often the run was killed and resumed. Whoever
 the pieces leaves out those whose results are there; that is all there is to a resume.
 """
 
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from experiments.lab.process import end_with_parent
 from meta_solvers.values import SolverFailed
 from metaspiel.nfg.errors import UserError
-from psro.executor import WorkerLost, WorkFailed
+from psro.executor import Loss, WorkerLost, WorkFailed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,7 @@ class Outcome:
       trace: where the fault arose.
       seconds: seconds of CPU that it took since it was last begun.
       lacks: a piece that it needs and that failed; then it was not begun.
+      lost: its worker process died, again and again.
     """
 
     name: str
@@ -38,9 +40,12 @@ class Outcome:
     trace: str = ""
     seconds: float = 0.0
     lacks: str | None = None
+    lost: bool = False
 
 
 Do = Callable[[Sequence[Any]], list[Outcome]]
+Report = Callable[[Outcome], None]
+"""Is given every outcome, in the main thread."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,14 +72,6 @@ class Piece:
     kind: str = ""
     effort: float = 1.0
     made: Callable[[], float] | None = None
-
-
-@runtime_checkable
-class Report(Protocol):
-    """Callback that is given every outcome, in the main thread."""
-
-    def __call__(self, outcome: Outcome) -> None:
-        """Receives one outcome."""
 
 
 def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
@@ -146,20 +143,29 @@ def run(
         return _Schedule(batches, report).run(_here, None)
     threads = ThreadPoolExecutor(jobs)  # they only wait for the processes
     try:
-        with Processes(jobs) as executor:
+        with Processes(jobs, on_loss=say_lost) as executor:
 
             def elsewhere(batch: Sequence[Piece]) -> list[Outcome]:
                 request = (batch[0].do, [piece.what for piece in batch])
                 try:
                     return executor.answer(_answered, [request])[0]
                 except (WorkerLost, WorkFailed) as error:
-                    trace = "\n".join(getattr(error, "__notes__", []))
-                    lost = Outcome(name="", fault=str(error), trace=trace)
-                    return [replace(lost, name=piece.name) for piece in batch]
+                    ended = Outcome(
+                        name="",
+                        fault=str(error),
+                        trace="\n".join(getattr(error, "__notes__", [])),
+                        lost=isinstance(error, WorkerLost),
+                    )
+                    return [replace(ended, name=piece.name) for piece in batch]
 
             return _Schedule(batches, report).run(elsewhere, threads, jobs)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
+
+
+def say_lost(loss: Loss) -> None:
+    """Says that a worker died, and that its request goes to another."""
+    print(f"lost with its worker, sent again: {loss['what']}", file=sys.stderr)
 
 
 def _here(batch: Sequence[Piece]) -> list[Outcome]:
@@ -271,5 +277,8 @@ def complaint(
     text = f"{first.name}: {first.fault}{hint}"
     if len(faults) > 1:
         text = f"{len(faults)} {what} failed, the others are kept; the first is {text}"
-    users = all(fault.user for fault in faults)
-    return UserError(text) if users else RuntimeError(text)
+    if all(fault.user for fault in faults):
+        return UserError(text)
+    own = [fault for fault in faults if fault.lacks is None]
+    gone = all(fault.lost for fault in own)
+    return WorkerLost(text) if gone else RuntimeError(text)

@@ -14,7 +14,7 @@ what it belongs to: the cell, its iteration, and the rows before it.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from experiments.lab import checkpoints, work
-from experiments.lab.folder import record
+from experiments.lab.folder import claim, record, widened
 from experiments.lab.metrics import Metrics
 from experiments.lab.options import Parallel, least
 from experiments.lab.page import Answer
@@ -33,35 +33,16 @@ from experiments.matrl.states import (
     all_rows,
     check_kept,
     finished,
-    kept,
     last_good,
     named,
     newest,
-    rows,
     save,
-    state,
 )
 from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import Diverged
 from metaspiel.nfg.errors import UserError, unknown
-
-__all__ = [
-    "Cell",
-    "Failure",
-    "attempt",
-    "check",
-    "complaint",
-    "conclude",
-    "finished",
-    "kept",
-    "last_good",
-    "perform",
-    "rows",
-    "state",
-    "train",
-]
 
 PAUSE = 30.0  # seconds between checkpoints; results do not depend on it
 
@@ -74,6 +55,52 @@ class Failure:
     outcome: Outcome
 
 
+def perform(
+    config: Any,
+    name: str,
+    kinds: Callable[[Any], Sequence[Cell]],
+    *,
+    write: Callable[[Path, Any, Sequence[Cell], Sequence[Failure]], Any],
+    remembers: Sequence[str] = (),
+) -> Answer:
+    """Trains what is missing and reports: all that a page with cells does.
+
+    Args:
+      config: of the page, with ``seed``, ``seeds`` and ``run``.
+      name: of the page.
+      kinds: the cells of a configuration with its first seed, or a sentence that says
+        why they cannot be made.
+      write: writes the report of folder, config, cells and failures, and returns the
+        summary.
+      remembers: lists of the configuration to which those of earlier runs of the
+        folder are added; then the most seeds count too.
+    """
+    cells = plan(config, kinds(config))
+    with claim(config.run, name) as folder:
+        if remembers:
+            config = widened(folder, config, lists=remembers, most=("seeds",))
+            cells = plan(config, kinds(config))
+        record(folder, config)
+        failures = train(cells, folder, config.run.jobs, config.run.silent)
+        summary = write(folder, config, cells, failures)
+    text = f"{(folder / 'table.md').read_text('utf-8')}\n-> {folder}"
+    return Answer(summary=summary, text=text, fault=complaint(failures, folder))
+
+
+def plan(config: Any, kinds: Sequence[Cell]) -> list[Cell]:
+    """All cells, seed by seed: a run that is cut short has some of everything.
+
+    Raises:
+      UserError: one cannot begin.
+    """
+    check(kinds)
+    return [
+        replace(kind, seed=config.seed + number)
+        for number in range(config.seeds)
+        for kind in kinds
+    ]
+
+
 def check(cells: Sequence[Cell]) -> None:
     """Refuses cells that cannot begin; call it before anything is written.
 
@@ -82,7 +109,6 @@ def check(cells: Sequence[Cell]) -> None:
         impossible, or two cells have the same folder.
     """
     seen: set[str] = set()
-    begun: set[tuple[Any, ...]] = set()
     for cell in cells:
         if cell.method not in LEARNERS:
             raise unknown("--methods", "method", cell.method, LEARNERS)
@@ -90,10 +116,7 @@ def check(cells: Sequence[Cell]) -> None:
         if cell.slug in seen:
             raise UserError(f"Cell(): every cell must be there once; got {cell.slug}")
         seen.add(cell.slug)
-        kind = cell.game, cell.method, cell.settings
-        if kind not in begun:
-            begun.add(kind)
-            LEARNERS[cell.method].start(load(cell.game), cell.settings, cell.seed)
+        LEARNERS[cell.method].start(load(cell.game), cell.settings, cell.seed)
 
 
 def train(
@@ -131,39 +154,15 @@ def train(
     return [Failure(todo[fault.name], fault) for fault in faults]
 
 
-def conclude(folder: Path, summary: Any, failures: Sequence[Failure]) -> Answer:
-    """What a page says at its end: its tables or its summary, then what failed."""
-    text = f"{(folder / 'table.md').read_text('utf-8')}\n-> {folder}"
-    return Answer(summary=summary, text=text, fault=complaint(failures, folder))
-
-
-def perform(
-    config: Any,
-    cells: Sequence[Cell],
-    folder: Path,
-    write: Callable[[Path, Any, Sequence[Cell], Sequence[Failure]], Any],
-) -> Answer:
-    """Trains what is missing and reports; faults are told at the end.
-
-    Args:
-      config: of the page.
-      cells: all that it asks for.
-      folder: of the run; held by this process.
-      write: writes the report of folder, config, cells and failures, and returns the
-        summary.
-    """
-    record(folder, config)
-    failures = train(cells, folder, config.run.jobs, config.run.silent)
-    return conclude(folder, write(folder, config, cells, failures), failures)
-
-
 def attempt(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
     """Trains cells here; faults are outcomes and raise nothing."""
-    outcomes: list[Outcome] = []
-    for cell, folder in asked:
-        learn = partial(_learn, cell, cell.room(folder))
-        outcomes += work.attempt([cell.title], learn)
-    return outcomes
+    return [
+        outcome
+        for cell, folder in asked
+        for outcome in work.attempt(
+            [cell.title], partial(_learn, cell, cell.room(folder))
+        )
+    ]
 
 
 def _learn(cell: Cell, room: Path) -> None:

@@ -11,15 +11,13 @@ extra: pip install .[mujoco]
 
 Settings are those of the paper's Table 5. Its coefficients of entropy and KL, .05 and
 .01, are used with 100 on the policy's loss, so they are .0005 and .0001 here (the
-authors' code has .001 for KL). The critic's loss is the paper's squared error, without
-the authors' clip of a value's change at .1: returns are in the hundreds here, and such
-a critic cannot follow them. target_kl is that of the authors' code, lambda is what ran
-there; a bound of the meta-game's ratios (.1, Ant .2) is in their configuration, but
-their code never reads it. A batch of 4000 steps is played by four robots for 1000 steps
-each: every iteration begins new episodes, and these are whole. An episode that only the
-time limit ends is worth what the critic says (--learner.ppo.no-bootstrap-limits for 0,
-as in the authors' code). One iteration takes 1 to 2 CPU seconds on Hopper and Swimmer,
-3 on Ant.
+authors' code has .001 for KL). The critic's loss is the squared error, without the
+authors' clip of a value's change at .1: with returns in the hundreds such a critic
+cannot follow. target_kl and lambda are what ran in the authors' code, which never reads
+its bound of the meta-game's ratios (.1, Ant .2). Four robots play 1000 steps each an
+iteration, whole episodes. One that only the time limit ends is worth what the critic
+says (--learner.ppo.no-bootstrap-limits for 0, as in the authors' code). An iteration
+takes 1 to 2 CPU seconds on Hopper and Swimmer, 3 on Ant.
 
 Writes summary.json, curves.npz, table.md, plots, report.html and cells/ with metrics
 and checkpoints. A killed run goes on with --out FOLDER --resume, which also extends one
@@ -27,47 +25,164 @@ by tasks, methods, seeds or iterations.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import metadata
+from itertools import product
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
-from experiments.lab.folder import claim
+from experiments.lab import charts, verdict
+from experiments.lab.estimates import Estimate, estimate, trailing
 from experiments.lab.page import Answer, main
-from experiments.matrl.cells import Cell, check, perform
-from experiments.matrl.control_config import Config
-from experiments.matrl.control_report import write
+from experiments.lab.report import Picture, Table, number, percent, publish
+from experiments.matrl.cells import Failure, perform
+from experiments.matrl.colours import COLOURS
+from experiments.matrl.control_config import TASKS, Config
+from experiments.matrl.control_results import WINDOW, Line, claims, line
+from experiments.matrl.states import Cell, completed
+from metaspiel import files
+from metaspiel.games.pace import uniform_returns
+from metaspiel.learn.random import stream
+
+Curves = Mapping[tuple[str, str], ndarray]
+"""Mean team returns [seeds, iterations] of the finished cells, by task and method."""
 
 
-def plan(config: Config) -> list[Cell]:
-    """Every cell, seed by seed: a run that is cut short has some of everything.
+def kinds(config: Config) -> list[Cell]:
+    """The cells of every method on every task, with the first seed.
 
     Raises:
-      UserError: a cell cannot begin, or the extra ``mujoco`` is not installed.
+      UserError: the extra ``mujoco`` is not installed.
     """
     games = {task: config.game(task) for task in config.tasks}
-    cells = [
-        Cell(
-            label=f"{task} {method}",
-            game=games[task].name,
-            method=method,
-            settings=config.learner,
-            seed=config.seed + number,
-            iterations=config.iterations,
-        )
-        for number in range(config.seeds)
-        for task in config.tasks
-        for method in config.methods
-    ]
-    check(cells)
     for game in games.values():
         game.start(np.zeros((1, game.draws)))
-    return cells
+    return [
+        Cell(
+            label=f"{task} {method}",
+            game=game.name,
+            method=method,
+            settings=config.learner,
+            seed=config.seed,
+            iterations=config.iterations,
+        )
+        for task, game in games.items()
+        for method in config.methods
+    ]
 
 
 def page(config: Config) -> Answer:
     """Trains what is missing, judges and reports."""
-    cells = plan(config)
-    with claim(config.run, "matrl_control") as folder:
-        return perform(config, cells, folder, write)
+    return perform(config, "matrl_control", kinds, write=write)
+
+
+def write(
+    folder: Path, config: Config, cells: Sequence[Cell], failures: Sequence[Failure]
+) -> dict[str, Any]:
+    """Writes all that the page reports of what is finished; returns the summary."""
+    random = {task: _random(config, task) for task in config.tasks}
+    curves: dict[tuple[str, str], ndarray] = {}
+    lines: list[Line] = []
+    arrays: dict[str, ndarray] = {}
+    for task, method in product(config.tasks, config.methods):
+        runs = completed(cells, folder, f"{task} {method}")
+        values = [[row["returns"] for row in run] for run in runs.values()]
+        curve = np.array(values, dtype=float).reshape(-1, config.iterations)
+        lines.append(
+            line(task, method, runs, curve=curve, random=random[task], config=config)
+        )
+        curves[task, method] = curve
+        if runs:
+            arrays[f"{task}/{method}/returns"] = curve
+            arrays[f"{task}/{method}/seeds"] = np.array(list(runs))
+    files.write_arrays(folder / "curves.npz", arrays)
+    judged = claims(config, lines)
+    versions = {name: metadata.version(name) for name in ("gymnasium", "mujoco")}
+    summary = {
+        "tasks": {task: TASKS[task] for task in config.tasks},
+        "iterations": config.iterations,
+        "env_steps": config.iterations * config.learner.ppo.batch,
+        "seeds": config.seeds,
+        "random": {task: asdict(one) for task, one in random.items()},
+        "table": [asdict(one) for one in lines],
+        "claims": [one.record for one in judged],
+        "versions": versions,
+    }
+    publish(
+        folder,
+        summary,
+        title="MATRL on robots moved by several agents",
+        lead=[
+            f"{config.iterations} iterations of {config.learner.ppo.batch} steps "
+            f"({summary['env_steps']:,} in all), {config.seeds} seeds; "
+            f"{', '.join(f'{name} {one}' for name, one in versions.items())}. "
+            "Returns are those of the whole team in the first episode of every robot; "
+            "the paper gives curves without numbers, of an older version of the "
+            "robots.",
+            "That one method ends above another holds when a one-sided permutation "
+            "test over seeds has p of at most .05, and fails when the opposite has.",
+        ],
+        tables=[_table(config, lines), verdict.table(judged)],
+        figures=[_picture(folder, config, curves, random)],
+    )
+    return summary
+
+
+def _random(config: Config, task: str) -> Estimate:
+    rng = stream(config.seed, sorted(TASKS).index(task))
+    returns = uniform_returns(config.game(task), config.random_episodes, rng)
+    return estimate(returns.tolist(), 0)
+
+
+def _table(config: Config, lines: Sequence[Line]) -> Table:
+    seeds = config.seeds
+    few = f" {seeds} seeds are few: such intervals are too narrow."
+    return Table.of(
+        f"Team returns, means over {seeds} seeds with bootstrap 95 % intervals; "
+        f"{config.iterations} iterations, "
+        f"{config.iterations * config.learner.ppo.batch:,} steps."
+        f"{few if seeds < charts.ENOUGH else ''}",
+        {
+            "task": attrgetter("task"),
+            "method": attrgetter("method"),
+            "seeds": lambda line: len(line.seeds),
+            "random": lambda line: number(line.random),
+            "first ten": lambda line: line.first.shown(),
+            "last ten": lambda line: line.last.shown(),
+            "best ten": lambda line: line.best.shown(),
+            "mean ρ": lambda line: number(line.rho, 3),
+            "pure": lambda line: percent(line.pure, 0),
+            "CPU s a cell": lambda line: number(line.cpu_seconds, 0),
+        },
+        lines,
+    )
+
+
+def _picture(
+    folder: Path, config: Config, curves: Curves, random: Mapping[str, Estimate]
+) -> Picture:
+    """Returns over steps, one panel a task."""
+    drawn, panels = charts.panels(config.tasks, "thousands of steps", "team return")
+    x = np.arange(1, config.iterations + 1) * config.learner.ppo.batch / 1000
+    for axes, task in zip(panels, config.tasks, strict=True):
+        level = float(np.mean(random[task].values))
+        axes.axhline(level, color="0.4", linestyle=":", label="random actions")
+        for method in config.methods:
+            if len(curve := trailing(curves[task, method], WINDOW)):
+                style = {"color": COLOURS[method], "label": method}
+                charts.learning(axes, x.tolist(), curve, seed=config.seed, **style)
+    charts.legend(drawn, panels[0], columns=7)
+    band = "thin lines are seeds"
+    if config.seeds >= charts.ENOUGH:
+        band = "a band is the bootstrap 95 % interval of the mean"
+    caption = f"Mean over seeds of the last {WINDOW} iterations' return; {band}."
+    png = folder / "plots" / "curves.png"
+    return charts.figure(drawn, "Learning curves", caption, png)
 
 
 if __name__ == "__main__":

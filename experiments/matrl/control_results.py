@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +10,9 @@ from numpy import ndarray
 from experiments.lab.estimates import Estimate, estimate, trailing
 from experiments.lab.statistics import apart
 from experiments.lab.verdict import Claim, Higher, Verdict
-from experiments.matrl.cells import Cell, finished, rows
 from experiments.matrl.control_config import TASKS, Config
+from experiments.matrl.states import cpu_seconds
 from matrl.methods import METHODS
-from metaspiel.learn.random import stream
-from metaspiel.learn.rollout import uniform_returns
 
 WINDOW = 10  # iterations that "first", "last" and "best" are means of
 RIVALS = {
@@ -27,9 +23,6 @@ RIVALS = {
     "random-rho": "a control: a random gate",
 }
 """What MATRL is compared with, and why."""
-
-Curves = Mapping[tuple[str, str], ndarray]
-"""Mean team returns [seeds, iterations] of the finished cells, by task and method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,88 +45,38 @@ class Line:
     pure: float | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """All that is reported but the curves."""
-
-    tasks: dict[str, str]
-    iterations: int
-    env_steps: int
-    seeds: int
-    random: dict[str, Estimate]
-    table: list[Line]
-    claims: list[Claim]
-    versions: dict[str, str]
-
-    @property
-    def record(self) -> dict[str, Any]:
-        """The summary as JSON holds it."""
-        return asdict(self) | {"claims": [claim.record for claim in self.claims]}
-
-
-def measure(
-    config: Config, cells: Sequence[Cell], folder: Path
-) -> tuple[Summary, Curves]:
-    """The table, the claims and what they are of; and the curves."""
-    random = {}
-    for task in config.tasks:
-        rng = stream(config.seed, sorted(TASKS).index(task))
-        returns = uniform_returns(config.game(task), config.random_episodes, rng)
-        random[task] = estimate(returns.tolist(), 0)
-    lines: dict[tuple[str, str], Line] = {}
-    curves: dict[tuple[str, str], ndarray] = {}
-    for task in config.tasks:
-        for method in config.methods:
-            own = [cell for cell in cells if cell.label == f"{task} {method}"]
-            runs = {c.seed: rows(c, folder) for c in own if finished(c, folder)}
-            values = [[row["returns"] for row in run] for run in runs.values()]
-            curve = np.array(values, dtype=float).reshape(-1, config.iterations)
-            curves[task, method] = curve
-            lines[task, method] = _line(
-                task, method, runs, curve=curve, random=random[task], seed=config.seed
-            )
-    claims = [rises(line) for line in lines.values()]
-    for task in config.tasks:
-        for rival in RIVALS:
-            if {"matrl", rival} <= {*config.methods}:
-                pair = lines[task, "matrl"], lines[task, rival]
-                claims.append(ends_above(*pair, seed=config.seed))
-    summary = Summary(
-        tasks={task: TASKS[task] for task in config.tasks},
-        iterations=config.iterations,
-        env_steps=config.iterations * config.learner.ppo.batch,
-        seeds=config.seeds,
-        random=random,
-        table=list(lines.values()),
-        claims=claims,
-        versions={name: metadata.version(name) for name in ("gymnasium", "mujoco")},
-    )
-    return summary, curves
-
-
-def _line(
+def line(
     task: str,
     method: str,
     runs: Mapping[int, Sequence[Mapping[str, Any]]],
     *,
     curve: ndarray,
     random: Estimate,
-    seed: int,
+    config: Config,
 ) -> Line:
+    """What the finished runs of a method on a task came to.
+
+    Args:
+      task: name of the robot.
+      method: of all runs.
+      runs: metrics by seed.
+      curve: mean team returns [seeds, iterations].
+      random: team returns of uniform actions.
+      config: of the page.
+    """
     every = [row for run in runs.values() for row in run]
     gated = every if METHODS[method].gate == "nash" else []
     last = curve[:, -WINDOW:].mean(1).tolist()
     best = trailing(curve, WINDOW)[:, WINDOW - 1 :]
-    cpu = [sum(sum(row["seconds"].values()) for row in run) for run in runs.values()]
     return Line(
         task=task,
         method=method,
         seeds=list(runs),
         random=sum(random.values) / len(random.values),
-        first=estimate(curve[:, :WINDOW].mean(1).tolist(), seed),
-        last=estimate(last, seed),
-        best=estimate(best.max(1).tolist() if best.size else last, seed),
-        cpu_seconds=_mean(cpu),
+        first=estimate(curve[:, :WINDOW].mean(1).tolist(), config.seed),
+        last=estimate(last, config.seed),
+        best=estimate(best.max(1).tolist() if best.size else last, config.seed),
+        cpu_seconds=_mean([cpu_seconds(run) for run in runs.values()]),
         rho=_mean([float(np.mean(row["rho"])) for row in gated]),
         pure=_mean([float({*row["rho"]} <= {0.0, 1.0}) for row in gated]),
     )
@@ -141,6 +84,18 @@ def _line(
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
+
+
+def claims(config: Config, lines: Sequence[Line]) -> list[Claim]:
+    """Claims that each method learns, and that MATRL ends above every other."""
+    made = [rises(one) for one in lines]
+    of = {(one.task, one.method): one for one in lines}
+    for task in config.tasks:
+        for rival in RIVALS:
+            if {"matrl", rival} <= {*config.methods}:
+                pair = of[task, "matrl"], of[task, rival]
+                made.append(ends_above(*pair, seed=config.seed))
+    return made
 
 
 def rises(line: Line) -> Claim:

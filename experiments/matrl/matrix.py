@@ -4,18 +4,14 @@ Example: metaspiel matrl_matrix --out runs/matrl_matrix
 
 Table 1 of Wen et al., MATRL: three classes of random games, one game a seed, from
 (0.9, 0.2). A game has converged at the first step at which both probabilities are
-within 0.05 of a Nash equilibrium's; it stays when they then never leave. Beside the
-paper's rows stand controls: plain gradient ascent (IGA) with the step of MATRL's best
-response and with both of its steps, look-ahead (IGA-LA) with its steps, and a random
-gate. The sweep gives every rule one step size for all of its steps.
-
-Figure 3: the rotational differential game, all methods at one rate. Figure 7:
-trajectories on named games. Claims are judged by paired comparisons on the same games.
-
-It takes about 35 CPU seconds at the default size, so there is nothing to resume.
+within 0.05 of a Nash equilibrium's; it stays when they then never leave. Controls:
+plain gradient ascent (IGA) with the step of MATRL's best response and with both of its
+steps, look-ahead (IGA-LA) with its steps, and a random gate. The sweep gives every rule
+one step size for all of its steps. Figure 3: the rotational game, all methods at one
+rate. Figure 7: paths on named games. Claims are judged by pairs on the same games.
 
 Writes summary.json, arrays.npz (steps of every game, points of the figures), table.md,
-plots and report.html.
+plots and report.html. It takes about 35 CPU seconds, so there is nothing to resume.
 """
 
 import sys
@@ -63,7 +59,7 @@ def page(config: Config) -> Answer:
         arrays: Arrays = {}
         summary = measure(config, arrays)
         judged = claims(config, summary)
-        made = summary.record | {"claims": [one.record for one in judged]}
+        made = {**summary.record, "claims": [one.record for one in judged]}
         shown = tables(config, summary, judged)
         files.write_arrays(folder / "arrays.npz", arrays, compressed=True)
         report.publish(
@@ -114,8 +110,8 @@ def _table(
         races[entrant.key] = played
         arrays[f"first/{kind}/{entrant.key}"] = played.first
         arrays[f"settled/{kind}/{entrant.key}"] = played.settled
-        steps, seconds = report.number(result.steps), result.cpu_seconds
-        text = f"{result.rate:5.1f} % in {steps} steps  {seconds:.2f} CPU s"
+        steps, seconds = report.number(result.first.steps), result.cpu_seconds
+        text = f"{result.first.rate:5.1f} % in {steps} steps  {seconds:.2f} CPU s"
         config.run.say(f"{kind:<18} {entrant.label:<28} {text}")
         yield result
     for key in COMPARED:
@@ -132,7 +128,7 @@ def _sweep(
             result, played = run(entrant, games, config, kind=kind, step=size)
             arrays[f"sweep/{kind}/{size:g}/{entrant.key}"] = played.settled
             if entrant.key in ("iga", "la", "matrl"):
-                rates.append(f"{entrant.label} {result.stays_rate:.1f} %")
+                rates.append(f"{entrant.label} {result.stays.rate:.1f} %")
             yield result
         config.run.say(f"{kind:<18} step {size:<5g} stays: {', '.join(rates)}")
 

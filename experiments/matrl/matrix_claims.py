@@ -6,7 +6,7 @@ from experiments.lab import report
 from experiments.lab.statistics import apart
 from experiments.lab.verdict import LEVEL, Claim, Verdict, within
 from experiments.matrl.matrix_config import Config
-from experiments.matrl.matrix_results import COMPARED, Paired, Result, Summary
+from experiments.matrl.matrix_results import COMPARED, Paired, Result, Summary, title
 
 _RIVALS = ("iga", "iga-matched", "la", "la-projected", "random-rho", "matrl-wo-br")
 
@@ -50,16 +50,12 @@ def _controlled(summary: Summary, kind: str) -> Iterator[Claim]:
     }
     for rival, (text, published, (verdict, remark)) in judged.items():
         yield Claim(
-            text=f"{_title(kind)}: {text}",
+            text=f"{title(kind)}: {text}",
             published=published,
             evidence=_evidence(summary, kind, rival),
             verdict=verdict,
             remark=remark,
         )
-
-
-def _title(kind: str) -> str:
-    return kind.replace("_c", "-c")
 
 
 def _published(summary: Summary, kind: str, rival: str) -> str:
@@ -83,7 +79,7 @@ def _rates(pair: Paired) -> str:
 
 def _evidence(summary: Summary, kind: str, rival: str) -> str:
     pair = summary.pair(kind, rival)
-    rates = [summary.result(kind, key) for key in ("matrl", rival)]
+    rates = [summary.result(kind, key).first for key in ("matrl", rival)]
     both = [f"{one.rate:.1f} % / {report.number(one.steps)}" for one in rates]
     difference = f"{pair.difference:.1f} steps"
     if pair.low is not None:
@@ -185,8 +181,8 @@ def _pennies(config: Config, summary: Summary) -> Claim:
 def _more_stay(text: str, results: Sequence[Result], evidence: Sequence[str]) -> Claim:
     """Whether MATRL's interval, the first, is above those of all rivals."""
     ours, *rivals = results
-    below = [one for one in rivals if one.stays_rate_high < ours.stays_rate_low]
-    above = [one for one in rivals if one.stays_rate_low > ours.stays_rate_high]
+    below = [one for one in rivals if one.stays.rate_high < ours.stays.rate_low]
+    above = [one for one in rivals if one.stays.rate_low > ours.stays.rate_high]
     verdict = Verdict.FAILS if above else Verdict.UNDECIDED
     remarks = [
         f"{word} {'; '.join(one.label for one in some)}"
@@ -204,23 +200,23 @@ def _more_stay(text: str, results: Sequence[Result], evidence: Sequence[str]) ->
 
 
 def _stays(one: Result) -> str:
-    return f"{one.label} {one.stays_rate:.1f} %"
+    return f"{one.label} {one.stays.rate:.1f} %"
 
 
 def _robust(summary: Summary, kind: str) -> Claim:
     keys = ("matrl", *_RIVALS)
     at = [one for key in keys for one in summary.swept(kind, key) if one.step == 1]
     text = "(ours): with step 1 for all, MATRL stays converged more often"
-    return _more_stay(f"{_title(kind)} {text}", at, list(map(_stays, at)))
+    return _more_stay(f"{title(kind)} {text}", at, list(map(_stays, at)))
 
 
 def _best(summary: Summary, kind: str) -> Claim:
     best = [
-        max(summary.swept(kind, key), key=lambda one: one.stays_rate)
+        max(summary.swept(kind, key), key=lambda one: one.stays.rate)
         for key in ("matrl", *_RIVALS)
     ]
     return _more_stay(
-        f"{_title(kind)} (ours): with everyone at its best step of the sweep, MATRL "
+        f"{title(kind)} (ours): with everyone at its best step of the sweep, MATRL "
         "stays converged more often",
         best,
         [f"{_stays(one)} (step {one.step:g})" for one in best],
@@ -235,13 +231,13 @@ def _open(summary: Summary, kind: str) -> Claim:
     )
     for one, two in pairs:
         ours, theirs = (
-            (rule.stays_rate_low, rule.stays_rate_high) for rule in (one, two)
+            (rule.stays.rate_low, rule.stays.rate_high) for rule in (one, two)
         )
         if apart(ours, theirs):
-            rates = f"{one.stays_rate:.1f} % against {two.stays_rate:.1f} %"
+            rates = f"{one.stays.rate:.1f} % against {two.stays.rate:.1f} %"
             differ.append(f"step {one.step:g}: {rates}")
     return Claim(
-        text=f"{_title(kind)} (ours): the gate changes how many games stay, compared "
+        text=f"{title(kind)} (ours): the gate changes how many games stay, compared "
         "with always switching (projected look-ahead)",
         published="no such control",
         evidence="; ".join(differ) or "intervals overlap at every step",

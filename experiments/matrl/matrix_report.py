@@ -1,7 +1,9 @@
 """Tables and plots of the page on 2 x 2 games."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,7 +13,7 @@ from experiments.lab import charts, report, verdict
 from experiments.lab.report import Picture, Table, number
 from experiments.lab.verdict import Claim
 from experiments.matrl.matrix_config import Config
-from experiments.matrl.matrix_results import Result, Summary
+from experiments.matrl.matrix_results import Result, Share, Summary, title
 from matrl.matrix_games import NAMED, START
 
 _SWEPT = ("iga", "la", "random-rho", "matrl", "la-projected")
@@ -25,45 +27,68 @@ _NAMES = {
 }
 
 
-def title(kind: str) -> str:
-    """A class as text."""
-    return kind.replace("_", "-")
-
-
 def tables(config: Config, summary: Summary, claims: Sequence[Claim]) -> list[Table]:
     """Every table of the report."""
     made = [verdict.table(claims, "Claims, judged on the same games")]
     made += [_main(summary), _paired(summary)]
     if config.sweep:
         made.append(_sweep(summary))
-    return [*made, _meta_games(summary), _rotation(summary), _pennies(config, summary)]
+    never = f"> {config.pennies_steps}"
+    return [
+        *made,
+        _meta_games(summary),
+        Table.of(
+            "Figure 3: the rotational game from (1, 1)",
+            {
+                "method": lambda one: _NAMES[one.method],
+                "factor of the norm, first step": lambda one: f"{one.factor:.5f}",
+                "steps to norm < 0.01": lambda one: one.steps or "> 1000",
+                "both switch": lambda one: report.percent(one.both_switch, 0),
+            },
+            summary.rotation,
+        ),
+        Table.of(
+            "Matching pennies: steps until it stays",
+            {
+                "rule": attrgetter("label"),
+                "step": attrgetter("step"),
+                "steps": lambda one: never if one.stays is None else one.stays,
+            },
+            summary.pennies,
+        ),
+    ]
+
+
+def _kind(row: Any) -> str:
+    return title(row.kind)
 
 
 def _main(summary: Summary) -> Table:
     return Table.of(
         "Table 1: per cent converged / steps over those that did",
         {
-            "class": lambda one: title(one.kind),
-            "rule": lambda one: one.label,
+            "class": _kind,
+            "rule": attrgetter("label"),
             "paper": lambda one: one.paper and "{:g} / {:g} ± {:g}".format(*one.paper),
             "authors' script, 200 seeds": lambda one: (
                 one.script and "{:g} / {:g}".format(*one.script)
             ),
             "rate % [95 %]": lambda one: report.estimate(
-                one.rate, one.rate_low, one.rate_high
+                one.first.rate, one.first.rate_low, one.first.rate_high
             ),
-            "steps ± sd [95 % of mean]": _steps,
-            "stays %": lambda one: number(one.stays_rate),
+            "steps ± sd [95 % of mean]": lambda one: _steps(one.first),
+            "stays %": lambda one: number(one.stays.rate),
             "CPU s": lambda one: number(one.cpu_seconds, 2),
         },
         summary.table,
     )
 
 
-def _steps(one: Result) -> str:
-    inside = report.span(one.steps_low, one.steps_high)
+def _steps(one: Share) -> str:
     text = f"{number(one.steps)} ± {number(one.steps_sd, 0)}"
-    return text if inside == "-" else f"{text} {inside}"
+    if one.steps_low is None:
+        return text
+    return f"{text} {report.span(one.steps_low, one.steps_high)}"
 
 
 def _paired(summary: Summary) -> Table:
@@ -71,15 +96,15 @@ def _paired(summary: Summary) -> Table:
     return Table.of(
         "MATRL against the others, game by game",
         {
-            "class": lambda pair: title(pair.kind),
+            "class": _kind,
             "MATRL less": lambda pair: labels[pair.other],
             "steps, never = all [95 %]": lambda pair: report.estimate(
                 pair.difference, pair.low, pair.high
             ),
-            "sooner": lambda pair: pair.sooner,
-            "later": lambda pair: pair.later,
-            "only MATRL": lambda pair: pair.only_matrl,
-            "only the other": lambda pair: pair.only_other,
+            "sooner": attrgetter("sooner"),
+            "later": attrgetter("later"),
+            "only MATRL": attrgetter("only_matrl"),
+            "only the other": attrgetter("only_other"),
             "p": lambda pair: f"{pair.p:.2g}",
             "p (Holm)": lambda pair: f"{pair.p_holm:.2g}",
         },
@@ -88,18 +113,13 @@ def _paired(summary: Summary) -> Table:
 
 
 def _sweep(summary: Summary) -> Table:
-    cells: dict[tuple[str, float | None], dict[str, str]] = {}
-    for one in summary.sweep:
-        text = f"{number(one.stays_rate)} / {number(one.stays_steps, 0)}"
-        cells.setdefault((one.kind, one.step), {})[one.label] = text
-    labels = list(dict.fromkeys(one.label for one in summary.sweep))
-    return Table(
+    return Table.pivot(
         "Equal steps: per cent that stay / steps until then",
-        ["class", "step", *labels],
-        [
-            [title(kind), f"{size:g}", *(texts[label] for label in labels)]
-            for (kind, size), texts in cells.items()
-        ],
+        summary.sweep,
+        heads={"class": _kind, "step": lambda one: f"{one.step:g}"},
+        column=attrgetter("label"),
+        columns=list(dict.fromkeys(one.label for one in summary.sweep)),
+        show=lambda one: f"{number(one.stays.rate)} / {number(one.stays.steps, 0)}",
     )
 
 
@@ -108,10 +128,10 @@ def _meta_games(summary: Summary) -> Table:
         "Meta-games of MATRL before convergence, first "
         f"{summary.meta_games[0].games} games",
         {
-            "class": lambda one: title(one.kind),
+            "class": _kind,
             "alpha": lambda one: f"{one.alpha:g}",
             "beta": lambda one: f"{one.beta:g}",
-            "meta-games": lambda one: one.meta_games,
+            "meta-games": attrgetter("meta_games"),
             "a pure NE %": lambda one: number(one.pure, 2),
             "several NE %": lambda one: number(one.several, 2),
             "mixing %": lambda one: number(one.mixed, 2),
@@ -120,32 +140,6 @@ def _meta_games(summary: Summary) -> Table:
             "largest regret": lambda one: f"{one.regret:.1g}",
         },
         summary.meta_games,
-    )
-
-
-def _rotation(summary: Summary) -> Table:
-    return Table.of(
-        "Figure 3: the rotational game from (1, 1)",
-        {
-            "method": lambda one: _NAMES[one.method],
-            "factor of the norm, first step": lambda one: f"{one.factor:.5f}",
-            "steps to norm < 0.01": lambda one: one.steps or "> 1000",
-            "both switch": lambda one: report.percent(one.both_switch, 0),
-        },
-        summary.rotation,
-    )
-
-
-def _pennies(config: Config, summary: Summary) -> Table:
-    never = f"> {config.pennies_steps}"
-    return Table.of(
-        "Matching pennies: steps until it stays",
-        {
-            "rule": lambda one: one.label,
-            "step": lambda one: one.step,
-            "steps": lambda one: never if one.stays is None else one.stays,
-        },
-        summary.pennies,
     )
 
 
@@ -202,9 +196,9 @@ def sweep(config: Config, summary: Summary) -> Figure:
             charts.band(
                 axes,
                 [one.step or 0.0 for one in own],
-                [one.stays_rate for one in own],
-                low=[one.stays_rate_low for one in own],
-                high=[one.stays_rate_high for one in own],
+                [one.stays.rate for one in own],
+                low=[one.stays.rate_low for one in own],
+                high=[one.stays.rate_high for one in own],
                 linestyle="--" if key in _DASHED else "-",
                 marker="o",
                 markersize=3,

@@ -89,17 +89,13 @@ def sweepers(config: Config, size: float) -> list[Entrant]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """A rule on the games of a class: how many converged, how many stay, and when.
+class Share:
+    """Share of games that got somewhere, in per cent, with Wilson's interval.
 
-    Rates are in per cent with Wilson intervals. Steps are those of the games that did,
-    with a bootstrap interval of the mean in Table 1, which has no ``step``.
+    Steps until then are of those games: mean, deviation, bootstrap interval of the mean
+    unless it is not asked for.
     """
 
-    kind: str
-    key: str
-    label: str
-    step: float | None
     rate: float
     rate_low: float
     rate_high: float
@@ -107,34 +103,56 @@ class Result:
     steps_sd: float | None
     steps_low: float | None
     steps_high: float | None
-    stays_rate: float
-    stays_rate_low: float
-    stays_rate_high: float
-    stays_steps: float | None
-    stays_steps_sd: float | None
-    stays_steps_low: float | None
-    stays_steps_high: float | None
+
+    @classmethod
+    def of(cls, when: Int64[ndarray, " B"], seed: int, *, brief: bool) -> "Share":
+        """The share of B games, from the step at which each got there, or -1."""
+        done = when[when >= 0]
+        low, high = wilson(len(done), len(when))
+        inside = interval([] if brief else done.tolist(), seed, draws=_DRAWS)
+        return cls(
+            rate=100 * len(done) / len(when),
+            rate_low=low,
+            rate_high=high,
+            steps=float(done.mean()) if len(done) else None,
+            steps_sd=float(done.std()) if len(done) else None,
+            steps_low=inside.low,
+            steps_high=inside.high,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A rule on the games of a class: how many converged, how many stay, and when.
+
+    The sweep has its ``step``, and no intervals of steps.
+    """
+
+    kind: str
+    key: str
+    label: str
+    step: float | None
+    first: Share
+    stays: Share
     cpu_seconds: float
 
     @property
     def paper(self) -> tuple[float, float, float] | None:
-        """What the paper has."""
+        """The paper's numbers."""
         return PAPER.get((self.key, self.kind))
 
     @property
     def script(self) -> tuple[float, float] | None:
-        """What the authors' script gave."""
+        """The numbers of the authors' script."""
         return SCRIPT.get((self.key, self.kind))
-
-    @property
-    def record(self) -> dict[str, object]:
-        """The result as JSON holds it."""
-        return plain(self) | {"paper": self.paper, "script": self.script}
 
 
 def plain(row: Any) -> dict[str, object]:
-    """A row as JSON holds it, where its kind is its class."""
+    """A row as JSON holds it: flat, and its kind is its class."""
     values = asdict(row)
+    if isinstance(row, Result):
+        stays = values.pop("stays").items()
+        values |= values.pop("first") | {f"stays_{name}": one for name, one in stays}
     return {"class": values.pop("kind"), **values} if "kind" in values else values
 
 
@@ -144,34 +162,22 @@ def run(
     """The race of a rule on the games of a class."""
     begin = time.process_time()
     played = race(entrant.rule, games, config.steps, config.seed)
+    seconds, brief = time.process_time() - begin, step is not None
     result = Result(
         kind=kind,
         key=entrant.key,
         label=entrant.label,
         step=step,
-        cpu_seconds=time.process_time() - begin,
-        **_share("", played.first, config.seed, brief=step is not None),
-        **_share("stays_", played.settled, config.seed, brief=step is not None),
+        first=Share.of(played.first, config.seed, brief=brief),
+        stays=Share.of(played.settled, config.seed, brief=brief),
+        cpu_seconds=seconds,
     )
     return result, played
 
 
-def _share(
-    name: str, when: Int64[ndarray, " B"], seed: int, *, brief: bool
-) -> Mapping[str, Any]:
-    """Share of B games that did it, from the step at which each did, or -1."""
-    done = when[when >= 0]
-    low, high = wilson(len(done), len(when))
-    inside = interval([] if brief else done.tolist(), seed, draws=_DRAWS)
-    return {
-        f"{name}rate": 100 * len(done) / len(when),
-        f"{name}rate_low": low,
-        f"{name}rate_high": high,
-        f"{name}steps": float(done.mean()) if len(done) else None,
-        f"{name}steps_sd": float(done.std()) if len(done) else None,
-        f"{name}steps_low": inside.low,
-        f"{name}steps_high": inside.high,
-    }
+def title(kind: str) -> str:
+    """A class as text."""
+    return kind.replace("_", "-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -298,9 +304,11 @@ class Summary:
         return [one for one in self.sweep if (one.kind, one.key) == (kind, key)]
 
     @property
-    def record(self) -> dict[str, object]:
+    def record(self) -> dict[str, list[dict[str, object]]]:
         """The results as JSON holds them."""
-        made: dict[str, object] = {
-            name: list(map(plain, rows)) for name, rows in vars(self).items()
-        }
-        return made | {"table": [one.record for one in self.table]}
+        made = {name: list(map(plain, rows)) for name, rows in vars(self).items()}
+        table = zip(made["table"], self.table, strict=True)
+        published = [
+            row | {"paper": one.paper, "script": one.script} for row, one in table
+        ]
+        return made | {"table": published}

@@ -3,15 +3,11 @@
 Example: metaspiel matrl_pong --out runs/pong
 
 After Figure 5a of the MATRL paper (Wen et al.). Every method trains two agents by
-self-play, once a seed, and keeps checkpoints. Then
-
-- every checkpoint of the first method plays every checkpoint of the second of the same
-  seed, each method as agent 0 in half of the games (the score matrix);
-- the final agents of all methods and seeds play one another (the league), which says
-  how often a method wins, and gives the game in which one chooses a method: its
-  equilibrium and its alpha-rank;
-- every checkpoint plays against random play and, in mini_pong, against a script that
-  follows the ball.
+self-play, once a seed, and keeps checkpoints. In the score matrix every checkpoint of
+the first method plays every one of the second of the same seed, on either side. In the
+league the final agents of all methods and seeds play one another, which also gives the
+game in which one chooses a method: its equilibrium and its alpha-rank. Every checkpoint
+plays against random play and, in mini_pong, a script that follows the ball.
 
 A game's score is half the difference of both agents' returns: in mini_pong the points
 of the first side less those of the second, from -3 to 3. Two final agents of a run are
@@ -23,9 +19,8 @@ paper's is the Atari game, with --game "atari_pong" after pip install .[atari] (
 is in metaspiel.games.atari). Settings are those of the paper's Table 6, whose
 coefficients of entropy and KL, .05 and .01, go with 10 on the policy's loss, so they
 are .005 and .001 here; the number of steps is ours. lambda is what ran in the authors'
-code, which also clips a value's change at .1 and lets an agent rest; a bound of the
-meta-game's ratios (.1) is in their configuration, but their code never reads it. The
-paper plays 20 games a pair; the default is 200.
+code, which also clips a value's change at .1, lets an agent rest, and never reads its
+bound of the meta-game's ratios (.1). The paper plays 20 games a pair; we play 200.
 
 Writes summary.json, scores.npz, table.md, plots, report.html, cells/ with metrics and
 checkpoints, and matches/. A killed run goes on with --out FOLDER --resume, which also
@@ -33,52 +28,196 @@ adds methods and seeds.
 """
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-from experiments.lab.folder import claim, record
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.lab import charts, report, verdict
 from experiments.lab.page import Answer, main
-from experiments.matrl.cells import Cell, check, complaint, conclude, train
+from experiments.lab.report import Table, publish
+from experiments.matrl.cells import Failure, complaint, perform
+from experiments.matrl.colours import COLOURS
 from experiments.matrl.pong_config import Config, check_game
-from experiments.matrl.pong_matches import played
-from experiments.matrl.pong_report import write
-from experiments.matrl.pong_results import summarise
+from experiments.matrl.pong_matches import Scores, played
+from experiments.matrl.pong_results import TITLES, Summary, summarise
+from experiments.matrl.states import Cell
+from matrl.crossplay import Choice
 
 
-def plan(config: Config) -> list[Cell]:
-    """Every run, seed by seed.
+def kinds(config: Config) -> list[Cell]:
+    """The cells of every method, with the first seed.
 
     Raises:
-      UserError: the game cannot be played, or a run cannot begin.
+      UserError: the game cannot be played.
     """
     check_game(config.game)
-    cells = [
+    return [
         Cell(
             label=method,
             game=config.game,
             method=method,
             settings=config.learner,
-            seed=config.seed + number,
+            seed=config.seed,
             iterations=config.iterations,
             keep=config.iterations // config.checkpoints,
         )
-        for number in range(config.seeds)
         for method in config.methods
     ]
-    check(cells)
-    return cells
 
 
 def page(config: Config) -> Answer:
     """Trains and plays what is missing, judges and reports."""
-    cells = plan(config)
-    with claim(config.run, "matrl_pong") as folder:
-        record(folder, config)
-        failures = train(cells, folder, config.run.jobs, config.run.silent)
-        if (fault := complaint(failures, folder)) is not None:
-            raise fault
-        scores = played(config, cells, folder)
-        summary = summarise(config, scores, cells, folder=folder)
-        write(folder, config, summary, scores=scores)
-        return conclude(folder, summary.record, failures)
+    return perform(config, "matrl_pong", kinds, write=write)
+
+
+def write(
+    folder: Path, config: Config, cells: Sequence[Cell], failures: Sequence[Failure]
+) -> dict[str, Any]:
+    """Plays what is missing and writes all that the page reports.
+
+    Raises:
+      UserError: a run or a match failed.
+    """
+    if (fault := complaint(failures, folder)) is not None:
+        raise fault
+    scores = played(config, cells, folder)
+    scores.save(folder / "scores.npz")
+    summary = summarise(config, scores, cells, folder=folder)
+    record = summary.record
+    publish(
+        folder,
+        record,
+        title=f"MATRL and independent learners in {config.game}",
+        lead=[
+            f"{config.game}: {config.iterations} iterations, {summary.env_steps:,} "
+            f"steps, {config.seeds} seeds, {config.games} games a pair.",
+            "A score is half the difference of both agents' returns in a game. "
+            "Intervals and p-values of duels resample and divide the runs of both "
+            "methods; those against scripts are over runs.",
+        ],
+        tables=_tables(summary),
+        figures=[
+            charts.figure(
+                _matrix_figure(config, summary),
+                "Cross-play of checkpoints",
+                "Mean score over seeds and both sides, ± standard error over seeds "
+                "(over games with one seed).",
+                folder / "plots" / "matrix.png",
+            ),
+            charts.figure(
+                _script_figure(config, scores),
+                "Against opponents that do not learn",
+                "Mean over runs and sides; thin lines are runs.",
+                folder / "plots" / "scripts.png",
+            ),
+        ],
+    )
+    return record
+
+
+def _tables(summary: Summary) -> list[Table]:
+    """The matrix at a glance, duels, scripts, the choice of a method, and claims."""
+    first, second = summary.matrix.first, summary.matrix.second
+    return [
+        Table.of(
+            f"Score of {first} against {second}, checkpoints against checkpoints",
+            {
+                "all pairs": lambda one: f"{one.mean:+.3f}",
+                "the same age": lambda one: f"{one.same_age:+.3f}",
+                "ahead by two standard errors": lambda one: report.percent(
+                    one.ahead, 0
+                ),
+                "behind": lambda one: report.percent(one.behind, 0),
+            },
+            [summary.matrix],
+        ),
+        Table.of(
+            "Final agents against final agents",
+            {
+                "final agents": lambda one: f"{one.first} against {one.second}",
+                "score": lambda one: report.estimate(
+                    one.score, one.low, one.high, digits=2
+                ),
+                "won": lambda one: report.percent(one.won),
+                "drawn": lambda one: report.percent(one.drawn),
+                "p": lambda one: f"{one.p:.3g}",
+                "reverse p": lambda one: f"{one.p_reverse:.3g}",
+            },
+            summary.duels,
+        ),
+        _scripts(summary),
+        _choice(summary.choice),
+        verdict.table(summary.claims),
+    ]
+
+
+def _scripts(summary: Summary) -> Table:
+    heads, rows = ["final agents"], []
+    for name in summary.scripts[summary.matrix.first]:
+        heads += [f"score against {name}", "won"]
+    for method, own in summary.scripts.items():
+        shown = [(one.shown(2), report.percent(one.won, 0)) for one in own.values()]
+        cpu = report.number(summary.cpu_seconds[method], 0)
+        rows.append([method, *(cell for pair in shown for cell in pair), cpu])
+    title = "Against opponents that do not learn"
+    return Table(title, [*heads, "CPU s a run"], rows)
+
+
+def _choice(choice: Choice) -> Table:
+    lines = zip(
+        choice.methods, choice.payoff, choice.nash_lp, choice.alpharank, strict=True
+    )
+    return Table(
+        "The choice of a method as a game",
+        ["mean score against", *choice.methods, "equilibrium", "alpha-rank"],
+        [
+            [method, *(f"{v:+.2f}" for v in payoff), f"{nash:.2f}", f"{rank:.2f}"]
+            for method, payoff, nash, rank in lines
+        ],
+    )
+
+
+def _matrix_figure(config: Config, summary: Summary) -> Figure:
+    """The score matrix with standard errors."""
+    matrix, batch = summary.matrix, config.learner.ppo.batch
+    score, error = np.array(matrix.score), np.array(matrix.error)
+    ages = [f"{number * batch / 1000:.3g}" for number in summary.checkpoints]
+    drawn = Figure(figsize=(7.4, 6.0), layout="constrained")
+    axes = drawn.subplots()
+    most = max(float(np.abs(score).max()), 1e-9)
+    shown = axes.imshow(score, cmap="RdBu", vmin=-most, vmax=most, origin="lower")
+    for i, j in np.ndindex(*score.shape):
+        colour = "white" if abs(score[i, j]) > 0.6 * most else "black"
+        label = f"{score[i, j]:+.2f}\n±{error[i, j]:.2f}"
+        axes.text(j, i, label, ha="center", va="center", fontsize=6.5, color=colour)
+    axes.set_xticks(range(len(ages)), ages, fontsize=8)
+    axes.set_yticks(range(len(ages)), ages, fontsize=8)
+    axes.set_xlabel(f"{matrix.second}: thousands of steps trained")
+    axes.set_ylabel(f"{matrix.first}: thousands of steps trained")
+    bar = drawn.colorbar(shown, ax=axes, shrink=0.85)
+    bar.set_label(f"score of {matrix.first}")
+    return drawn
+
+
+def _script_figure(config: Config, scores: Scores) -> Figure:
+    """Score against opponents that do not learn, over training."""
+    drawn, panels = charts.panels(
+        [f"against {TITLES[name]}" for name in scores.opponents],
+        "thousands of steps trained",
+        "score",
+        sharey=True,
+    )
+    ages = [number * config.learner.ppo.batch / 1000 for number in scores.checkpoints]
+    for number, axes in enumerate(panels):
+        for method in config.methods:
+            own = scores.script[scores.of(method), :, number, :, 0].mean(2)
+            charts.learning(axes, ages, own, color=COLOURS[method], label=method)
+        axes.axhline(0, color="0.5", linewidth=0.8)
+    charts.legend(drawn, panels[0], columns=6)
+    return drawn
 
 
 if __name__ == "__main__":

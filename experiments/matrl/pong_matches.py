@@ -20,8 +20,8 @@ from torch import Tensor
 from experiments.lab import work
 from experiments.lab.watch import carry_out
 from experiments.lab.work import Outcome, Piece
-from experiments.matrl.cells import Cell, kept, state
 from experiments.matrl.pong_config import Config
+from experiments.matrl.states import Cell, kept, state
 from matrl.crossplay import Arena, League, opponents, tally
 from metaspiel import files
 from metaspiel.games.worlds import load

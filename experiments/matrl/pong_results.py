@@ -10,9 +10,9 @@ import numpy as np
 from experiments.lab import report
 from experiments.lab.estimates import Estimate, estimate
 from experiments.lab.verdict import Claim, Higher, Verdict
-from experiments.matrl.cells import Cell, rows
 from experiments.matrl.pong_config import Config
 from experiments.matrl.pong_matches import Scores
+from experiments.matrl.states import Cell, completed, cpu_seconds
 from matrl.crossplay import Ages, Choice, resampled
 
 TITLES = {"random": "random play", "tracker": "the tracker"}
@@ -173,8 +173,8 @@ def summarise(
 
 def _cpu(cells: Sequence[Cell], folder: Path, method: str) -> float:
     """Mean CPU seconds of a method's training."""
-    own = [rows(cell, folder) for cell in cells if cell.method == method]
-    return sum(sum(row["seconds"].values()) for run in own for row in run) / len(own)
+    own = completed(cells, folder, method).values()
+    return sum(map(cpu_seconds, own)) / len(own)
 
 
 def beats(config: Config, one: Duel) -> Claim:

@@ -4,7 +4,7 @@ A state is a folder that is sealed with its cell, its iteration, and the rows be
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,9 @@ from experiments.lab import checkpoints, metrics
 from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
+
+Row = Mapping[str, Any]
+"""Metrics of an iteration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,10 +117,8 @@ def newest(cell: Cell, room: Path) -> Newest | None:
         path = room / "metrics.jsonl"
         return Newest(one, metrics.read(path, facts["iteration"], facts["rows"]))
 
-    again = "the cell is then trained again"
-    return checkpoints.sound(
-        places, read, checkpoints.removing(places[-1], room, again)
-    )
+    again = f"remove '{room}' and resume: the cell is then trained again"
+    return checkpoints.sound(places, read, again=again)
 
 
 def check_kept(cell: Cell, room: Path, made: int) -> None:
@@ -199,7 +200,7 @@ def all_rows(cell: Cell, room: Path) -> metrics.Rows:
         return metrics.Rows()
 
 
-def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
+def rows(cell: Cell, folder: Path) -> list[Row]:
     """Metrics of the iterations made so far; those of a cell that failed too.
 
     Rows are as ``done.json`` or ``failed.json`` remembers them, or else the newest
@@ -218,6 +219,17 @@ def rows(cell: Cell, folder: Path) -> list[dict[str, Any]]:
     path = room / "metrics.jsonl"
     made = metrics.read(path, end["iterations"], end["rows"], more=True)
     return list(made.rows[: cell.iterations])
+
+
+def completed(cells: Sequence[Cell], folder: Path, label: str) -> dict[int, list[Row]]:
+    """Metrics of the finished cells of a label, by seed."""
+    own = [cell for cell in cells if cell.label == label]
+    return {one.seed: rows(one, folder) for one in own if finished(one, folder)}
+
+
+def cpu_seconds(rows: Sequence[Row]) -> float:
+    """CPU seconds of the phases of all iterations together."""
+    return float(sum(sum(row["seconds"].values()) for row in rows))
 
 
 def kept(cell: Cell, folder: Path) -> dict[int, Path]:

@@ -10,9 +10,16 @@ from matplotlib.figure import Figure
 
 from experiments.lab.charts import panels
 from experiments.lab.report import Table
-from experiments.lab.statistics import Spread
 from experiments.nes.config import Config
-from experiments.nes.numbers import Made, compared, extent, filled, number, spreads
+from experiments.nes.numbers import (
+    Made,
+    Spread,
+    compared,
+    extent,
+    filled,
+    number,
+    spreads,
+)
 from meta_solvers.nes.measure import REFINED, Comparison
 
 HEADS = {

@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.lab.charts import panels
-from experiments.lab.checkpoints import Advice
 from experiments.lab.folder import binding
 from experiments.lab.options import shape
 from experiments.lab.report import Table
@@ -169,16 +168,12 @@ def trained(
     training, folder = Training(recipe), room / f"{curve.name}-{seed}"
     start = asdict(games.distance(training.averaged()))
     folder.mkdir(exist_ok=True)
-    advice = Advice(
-        "the one before is sound: remove this one and resume",
-        f"remove '{folder}' and resume: it is then trained again",
-    )
     kept = Kept(
         folder,
         training,
         bound={"config": binding(config)},
         every=math.ceil(recipe.steps / POINTS),
-        advice=advice,
+        again=f"remove '{folder}' and resume: it is then trained again",
     )
     kept.run([games])
     rows = [(0, start), *((row["step"], row["sizes"][0]) for row in kept.metrics.rows)]

@@ -19,7 +19,7 @@ import sys
 
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer, main
-from experiments.lab.report import lay_out
+from experiments.lab.report import publish
 from experiments.nes.config import Config, check
 from metaspiel import files
 
@@ -52,8 +52,12 @@ def page(config: Config) -> Answer:
             figure(*drawing, folder / "plots" / f"{place}.png")
             for place, drawing in enumerate(result.drawings, 1)
         ]
-        text = lay_out(
-            folder, TITLES[config.figure], lead, tables=result.tables, figures=pictures
+        text = publish(
+            folder,
+            title=TITLES[config.figure],
+            lead=lead,
+            tables=result.tables,
+            figures=pictures,
         )
     return Answer(summary=result.record, text="\n" + text.rstrip())
 

@@ -1,7 +1,7 @@
 """Games that the pages measure solvers on, and the numbers that come of it."""
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from experiments.lab.grid import fill
 from experiments.lab.report import Table
-from experiments.lab.statistics import Spread
+from experiments.lab.statistics import standard_error
 from experiments.lab.work import complaint
 from meta_solvers.exact.problem import Concept
 from meta_solvers.nes.measure import Comparison, compare
@@ -28,6 +28,25 @@ class Made:
     record: Mapping[str, object]
     tables: list[Table]
     drawings: list[tuple[Figure, str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Mean of a number over trials, its standard error and its range, where known."""
+
+    mean: float | None = None
+    error: float | None = None
+    best: float | None = None
+    worst: float | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> "Spread":
+        """The spread of the values that are not None; the best is the lowest."""
+        known = [value for value in values if value is not None]
+        if not known:
+            return cls()
+        error, ends = standard_error(known), {"best": min(known), "worst": max(known)}
+        return cls(mean=float(np.mean(known)), error=error, **ends)
 
 
 def generator(seed: int, name: str) -> np.random.Generator:

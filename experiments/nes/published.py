@@ -13,10 +13,10 @@ from numpy import ndarray
 from experiments.lab import verdict
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, lay_out, percent
-from experiments.lab.statistics import Spread, t_interval
+from experiments.lab.report import Table, percent, publish
+from experiments.lab.statistics import t_interval
 from experiments.lab.verdict import Claim, Verdict
-from experiments.nes.numbers import compared, draw, filled, number, spreads
+from experiments.nes.numbers import Spread, compared, draw, filled, number, spreads
 from experiments.nes.tables_config import Config, check
 from meta_solvers.exact.conic import Tried, in_turn
 from meta_solvers.nes.measure import REFINED, Comparison
@@ -102,7 +102,7 @@ def run(config: Config) -> Answer:
         files.write_json(folder / "rows.json", records)
         lead = f"{LEAD} Weights: {config.network or 'the shipped ones'}."
         title = "Tables 1 and 2 of the Neural Equilibrium Solver"
-        text = lay_out(folder, title, [lead], tables(rows))
+        text = publish(folder, title=title, lead=[lead], tables=tables(rows))
     return Answer(summary=records, text="\n" + text.rstrip("\n"))
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from time import perf_counter
 
 from experiments.lab import checkpoints, metrics
-from experiments.lab.checkpoints import Advice
 from experiments.lab.metrics import Metrics, Rows
 from experiments.lab.options import From
 from meta_solvers.nes.measure import Reference
@@ -23,7 +22,7 @@ class Kept:
       training: at its start; the folder's state is loaded into it.
       bound: what the state belongs to.
       every: steps between states.
-      advice: for a user whose newest state is lost.
+      again: advice how to begin anew, as ``checkpoints.sound`` has it.
       start: the state to go on from.
 
     Raises:
@@ -37,7 +36,7 @@ class Kept:
         *,
         bound: dict[str, str],
         every: int,
-        advice: Advice,
+        again: str = "",
         start: From = "last",
     ) -> None:
         self.room, self.training = folder / "checkpoint", training
@@ -58,7 +57,7 @@ class Kept:
         if not places:
             self.metrics = Metrics(path, metrics.read(path, 0))
             return
-        place, rows = checkpoints.sound(places, read, advice, start)
+        place, rows = checkpoints.sound(places, read, again=again, start=start)
         self.metrics = Metrics(path, rows)
         checkpoints.forget_later(place)
 

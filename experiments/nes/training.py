@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from experiments.lab import charts, report
-from experiments.lab.checkpoints import RUN
 from experiments.lab.folder import binding, claim, record
 from experiments.lab.page import Answer
 from experiments.lab.process import command
@@ -38,7 +37,6 @@ def run(config: Config) -> Answer:
             Training(recipe, config.device),
             bound={"config": binding(config)},
             every=config.every,
-            advice=RUN,
             start=config.run.resume_from,
         )
         record(folder, config)

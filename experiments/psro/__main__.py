@@ -9,8 +9,9 @@ that a killed run resumes from bit for bit, the meta-game, plots and report.html
 
 import sys
 
-from experiments.lab.page import Answer, main, rounded, shown
+from experiments.lab.page import Answer, main
 from experiments.psro.config import Config
+from experiments.psro.summary import rounded, shown
 from metaspiel.nfg.errors import UserError
 
 

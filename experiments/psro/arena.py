@@ -34,7 +34,7 @@ def built(config: Config) -> Arena:
     torch.set_num_threads(1)
     return learned_arena(
         named_simulator(config.game, config.players),
-        config.ddqn.scaled(config.decisions),
+        config.learner,
         episodes=config.episodes,
         every_instance=config.all_instances,
     )
@@ -46,7 +46,7 @@ def _sequence_form(config: Config) -> SequenceForm:
         if game.members is not None or game.repeats is not None:
             raise UserError(
                 "--payoffs: PSRO plays one game, without an ensemble or repeats; solve "
-                "them with experiments.solve"
+                "them with metaspiel solve"
             )
         return from_normal_form(game, config.payoffs.name)
     from rich.console import Console

@@ -82,7 +82,7 @@ def begun(config: Config, folder: Path, fingerprint: str) -> Begun:
         metrics.read(trial.metrics, 0)
         return trial
     way = config.run.resume_from
-    trial = checkpoints.sound(places, partial(_read, trial), checkpoints.RUN, way)
+    trial = checkpoints.sound(places, partial(_read, trial), start=way)
     if trial.state is not None and trial.state.iteration > config.iterations:
         raise UserError(
             f"--iterations must be at least the {trial.state.iteration} that "

@@ -1,8 +1,9 @@
 """What a PSRO run is asked for."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from experiments.lab.options import Flat, Parallel, Stateful, flag, least
 from metaspiel.games.treeplex import TieBreak
@@ -46,7 +47,8 @@ class Learned:
     decisions: int = 20_000
     """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
     ddqn: DDQN = DDQN()
-    """How responses are learned, before the schedule is scaled to --decisions."""
+    """How responses are learned; what is not given of the schedule is in proportion to
+    --decisions."""
     episodes: int = 1000
     """Learned oracle: episodes of each payoff."""
     all_instances: bool = False
@@ -57,6 +59,16 @@ class Learned:
     executor: str = "inprocess"
     """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
     ray:address=..."""
+
+
+def _differing(values: Any, usual: Any) -> Iterator[str]:
+    """Fields that are not as usual, by the name of their flags."""
+    for field in fields(usual):
+        one, other = getattr(values, field.name), getattr(usual, field.name)
+        if one != other and is_dataclass(other):
+            yield from (f"{field.name}.{name}" for name in _differing(one, other))
+        elif one != other:
+            yield field.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +123,16 @@ class Config(Learned, Exact):
     """Stop after this much wall time (the one rule that depends on the machine)."""
 
     @property
+    def learner(self) -> DDQN:
+        """Settings of a response: the usual schedule in proportion, or as given."""
+        usual = DDQN()
+        schedule = ("games", "capacity", "minimum", "explore_decisions")
+        names = [n for n in _differing(self.ddqn, usual) if n in schedule]
+        given = {name: getattr(self.ddqn, name) for name in names}
+        whole = replace(self.ddqn, **{name: getattr(usual, name) for name in names})
+        return replace(whole.scaled(self.decisions), **given)
+
+    @property
     def side_by_side(self) -> int:
         """How many trials share this process and learn in one stack."""
         alone = self.oracle == "exact" or self.run.jobs > 1
@@ -125,12 +147,12 @@ class Config(Learned, Exact):
             raise UserError(f"--memory-gb must be positive; got {self.memory_gb}")
         if self.payoffs is not None and self.players is not None:
             raise UserError("--players goes with --game; a file has its own players")
-        for field in fields(Learned if self.oracle == "exact" else Exact):
-            if getattr(self, field.name) != field.default:
-                raise UserError(
-                    f"{flag(field.name)}: it must go with another --oracle; "
-                    f"'{self.oracle}' does not use it"
-                )
+        other = Learned() if self.oracle == "exact" else Exact()
+        for name in _differing(self, other):
+            raise UserError(
+                f"{flag(name)}: it must go with another --oracle; '{self.oracle}' does "
+                "not use it"
+            )
         if self.ddqn.decisions != DDQN().decisions:
             raise UserError("--ddqn.decisions: --decisions is the budget of a response")
         if self.run.jobs > 1 and self.executor != "inprocess":

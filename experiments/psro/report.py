@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from experiments.lab.charts import FLOOR, WIDTH, curve, figure
-from experiments.lab.page import shown
 from experiments.lab.report import Picture, Table, render
-from experiments.psro.summary import Summary
+from experiments.psro.summary import Summary, shown
 from psro.metrics import Row
 
 

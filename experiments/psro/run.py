@@ -1,6 +1,5 @@
 """All trials of a PSRO run: one after the other, side by side, or in processes."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,7 @@ from experiments.psro.trial import play
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
-from psro.executor import Executor, InProcess, Loss, parse
+from psro.executor import Executor, InProcess, parse
 from psro.together import together
 
 
@@ -26,7 +25,7 @@ def run(config: Config) -> dict[str, Any]:
     """Runs all trials; returns the summary that is also written."""
     arena = built(config)
     name = f"psro-{slug(arena.name)}-{slug(config.solver)}"
-    with parse(config.executor, None, _say_lost) as executor:
+    with parse(config.executor, None, work.say_lost) as executor:
         concept = assembled(config, arena, executor).concept
         with claim(config.run, name) as folder:
             trials = _begun(config, arena, folder)
@@ -42,10 +41,6 @@ def run(config: Config) -> dict[str, Any]:
             if len(trials) > 1:
                 write_result(folder / "summary.json", whole, config)
             return whole
-
-
-def _say_lost(loss: Loss) -> None:
-    print(f"lost with its worker, sent again: {loss['what']}", file=sys.stderr)
 
 
 def _begun(config: Config, arena: Arena, folder: Path) -> list[Begun]:

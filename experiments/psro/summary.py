@@ -81,3 +81,13 @@ def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     means["stopped"] = [one["stopped"] for one in trials]
     means["seeds"] = [one["seed"] for one in trials]
     return means
+
+
+def shown(value: float | None, form: str) -> str:
+    """A number as text for people; it may not have been measured."""
+    return "not measured" if value is None else format(value, form)
+
+
+def rounded(value: float | None, form: str) -> str:
+    """As ``shown``, without rounding noise around zero."""
+    return shown(None if value is None else round(value, 12) + 0.0, form)

@@ -3,11 +3,10 @@
 import numpy as np
 
 from experiments.lab.folder import write_result
-from experiments.lab.page import rounded, shown
 from experiments.psro.arena import assembled
 from experiments.psro.checkpoint import Begun
 from experiments.psro.config import Config
-from experiments.psro.summary import Summary
+from experiments.psro.summary import Summary, rounded, shown
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.nfg.errors import UserError

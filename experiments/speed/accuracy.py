@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from numpy import ndarray
 
 from experiments.lab import charts
@@ -104,17 +105,9 @@ def run(config: Config) -> Answer:
             for key, (size, name) in pairs.items()
         ]
         rows = summaries(cells)
-        panels: dict[str, dict[str, tuple[float, float]]] = {}
-        for row in rows:
-            if row.mean_gap is not None and row.ms is not None:
-                points = panels.setdefault(row.size, {})
-                points[row.solver] = row.ms, max(row.mean_gap, FLOOR)
         concept = config.concept.upper()
-        drawn = charts.scatters(
-            panels, "CPU milliseconds a game", f"mean {concept} gap"
-        )
         plot = charts.figure(
-            drawn,
+            plotted(rows, solvers, f"mean {concept} gap"),
             "Accuracy against time",
             f"Lower left is better. Mean gaps below {FLOOR:g} are drawn there.",
             folder / "plots" / "speed.png",
@@ -195,6 +188,26 @@ def answers(
             break
     joints, optimal = zip(*made, strict=True)
     return np.concatenate(joints), np.concatenate(optimal), spent
+
+
+def plotted(rows: Sequence[Row], solvers: Sequence[str], label: str) -> Figure:
+    """Gaps over time on logarithmic axes, a panel a size and a colour a solver."""
+    sizes = list(dict.fromkeys(row.size for row in rows if row.mean_gap is not None))
+    drawn, panels = charts.panels(
+        sizes or [""], "CPU ms a game", label, most=3, sharex=True, sharey=True
+    )
+    for row in rows:
+        if row.mean_gap is not None and row.ms is not None:
+            panels[sizes.index(row.size)].loglog(
+                [row.ms],
+                [max(row.mean_gap, FLOOR)],
+                "o",
+                color=f"C{solvers.index(row.solver)}",
+                alpha=0.7,
+                label=row.solver,
+            )
+    charts.legend(drawn, *panels, columns=4, above=True)
+    return drawn
 
 
 def summaries(cells: Sequence[Cell]) -> list[Row]:

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from metaspiel.games.markov import MarkovGame
     from metaspiel.games.named import named_simulator
     from metaspiel.games.openspiel import matrix_game, sequence_form
-    from metaspiel.games.pace import steps_per_second, uniform_actions
+    from metaspiel.games.pace import (
+        steps_per_second,
+        uniform_actions,
+        uniform_returns,
+    )
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
 
@@ -32,5 +36,6 @@ __all__ = [
     "sequence_form",
     "steps_per_second",
     "uniform_actions",
+    "uniform_returns",
 ]
 __getattr__, __dir__ = public(__name__)

@@ -1,10 +1,10 @@
-"""How fast a Markov game is played with random actions."""
+"""Random play of a Markov game: its returns, and how fast it goes."""
 
 import statistics
 import time
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float64, Shaped
 from numpy import ndarray
 
 from metaspiel.games.markov import Discrete, MarkovGame
@@ -19,6 +19,24 @@ def uniform_actions(
         return rng.integers(0, space.size, (envs, game.agents))
     shape = (envs, game.agents, space.size)
     return rng.uniform(-1, 1, shape).astype(np.float32)
+
+
+def uniform_returns(
+    game: MarkovGame, episodes: int, rng: np.random.Generator
+) -> Float64[ndarray, " M"]:
+    """Team returns of M episodes of uniform actions, to compare learners with.
+
+    Args:
+      game: what is played, each episode to its end.
+      episodes: M.
+      rng: of chance and actions.
+    """
+    scene = game.start(rng.random((episodes, game.draws)))
+    total: ndarray = scene.rewards.sum(1)
+    while not scene.over.all():
+        scene = game.step(scene, uniform_actions(game, episodes, rng))
+        total = total + scene.rewards.sum(1)
+    return total
 
 
 def steps_per_second(

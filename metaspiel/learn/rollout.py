@@ -206,22 +206,3 @@ def play(
         scene = game.step(scene, actions)
         returns += scene.rewards
     return returns, lengths
-
-
-def uniform_returns(
-    game: MarkovGame, episodes: int, rng: np.random.Generator
-) -> Float64[ndarray, " M"]:
-    """Team returns of M episodes of uniform actions, to compare learners with.
-
-    Args:
-      game: of continuous actions.
-      episodes: M.
-      rng: of episodes and actions.
-    """
-    scene = game.start(rng.random((episodes, game.draws)))
-    total: ndarray = scene.rewards.sum(1)
-    while not scene.over.all():
-        shape = (episodes, game.agents, game.actions.size)
-        scene = game.step(scene, rng.uniform(-1, 1, shape).astype("float32"))
-        total = total + scene.rewards.sum(1)
-    return total

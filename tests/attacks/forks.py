@@ -123,10 +123,10 @@ def _called(module: str, words: list[str]) -> int:
 
 def _kill_at(pattern: str, time: int) -> None:
     """Kills this process before it renames something to such a path once more."""
-    from experiments.matrl import cells as _cells
+    from experiments.matrl import cells
 
-    if hasattr(_cells, "PAUSE"):
-        _cells.PAUSE = 0.0  # every state is written, which changes no result
+    if hasattr(cells, "PAUSE"):
+        cells.PAUSE = 0.0  # every state is written, which changes no result
     ends, left = re.compile(f"(?:{pattern})$"), [time]
 
     def hear(event: str, given: tuple[Any, ...]) -> None:

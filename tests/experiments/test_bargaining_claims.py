@@ -19,8 +19,8 @@ from bargaining_worlds import (
 
 from experiments.bargaining.claims import judge
 from experiments.bargaining.results import sort_out
+from experiments.bargaining.rivals import lower
 from experiments.bargaining.tables import comparisons
-from experiments.lab.rivals import lower
 
 CLAIMS = (
     "lowest", "consistent", "margin", "small", "large", "online", "final", "uncertain",

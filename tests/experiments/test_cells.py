@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.matrl import cells
-from experiments.matrl.cells import Cell
+from experiments.matrl import cells, states
+from experiments.matrl.states import Cell
 from matrl import loop
 from matrl.methods import Settings
 from metaspiel import files
@@ -56,12 +56,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_cell_has_rows_states_and_a_mark(whole: Path):
     for cell in CELLS:
-        rows = cells.rows(cell, whole)
+        rows = states.rows(cell, whole)
         assert [row["iteration"] for row in rows] == [1, 2, 3, 4, 5, 6]
-        assert list(cells.kept(cell, whole)) == [2, 4, 6]
-        assert cells.finished(cell, whole)
-        assert not cells.finished(replace(cell, iterations=7), whole)
-        good = cells.last_good(cell, whole)
+        assert list(states.kept(cell, whole)) == [2, 4, 6]
+        assert states.finished(cell, whole)
+        assert not states.finished(replace(cell, iterations=7), whole)
+        good = states.last_good(cell, whole)
         assert good is not None and good["iteration"] == 6
     assert {p.name for p in (whole / "cells").iterdir()} == {"a-il-s3", "a-matrl-s3"}
 
@@ -107,8 +107,8 @@ def test_a_killed_run_ends_with_the_same_bits(
     hit = CELLS[at > 6]
     made = (hit.room(tmp_path) / "metrics.jsonl").read_text().splitlines()
     assert len(made) == rows  # of which only those before a checkpoint are vouched for
-    assert len(cells.rows(hit, tmp_path)) == (rows if pause == 0 else 0)
-    assert not cells.finished(hit, tmp_path)
+    assert len(states.rows(hit, tmp_path)) == (rows if pause == 0 else 0)
+    assert not states.finished(hit, tmp_path)
     (hit.room(tmp_path) / ".writing-1").mkdir()  # as a writer may leave behind
     assert cells.train(CELLS, tmp_path) == []
     assert results(tmp_path) == results(whole)
@@ -132,7 +132,7 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
     failed = files.read_json(room / "failed.json")
     assert failed["fault"] == "PPO: it must not do this" and "step" in failed["trace"]
     assert failed["last_good"]["iteration"] == 4
-    assert len(cells.rows(FAST, tmp_path)) == 4
+    assert len(states.rows(FAST, tmp_path)) == 4
     with pytest.raises(UserError) as caught:
         raise cells.complaint(faults, tmp_path)
     assert str(caught.value) == (
@@ -191,7 +191,7 @@ def test_rows_of_a_failed_cell_are_what_it_made(
     monkeypatch.setattr(loop, "step", broken)
     (fault,) = cells.train([FAST], tmp_path)
     assert fault.outcome.fault == "ZeroDivisionError: " and not fault.outcome.user
-    made = cells.rows(FAST, tmp_path)
+    made = states.rows(FAST, tmp_path)
     assert [row["iteration"] for row in made] == [1, 2, 3]
     place = FAST.room(tmp_path) / "metrics.jsonl"
     text = place.read_text()
@@ -200,12 +200,12 @@ def test_rows_of_a_failed_cell_are_what_it_made(
     for changed in ([*lines[:-1], edited], [*lines[:-1], "[1]\n"], lines[:-1]):
         place.write_text("".join(changed))
         with pytest.raises(UserError, match=r"metrics\.jsonl' must hold"):
-            cells.rows(FAST, tmp_path)
+            states.rows(FAST, tmp_path)
     place.write_text(text)
     failed = place.with_name("failed.json")
     failed.write_text(failed.read_text().replace('"iterations": 3', '"iterations": 2'))
     with pytest.raises(UserError, match="it was changed"):
-        cells.rows(FAST, tmp_path)
+        states.rows(FAST, tmp_path)
 
 
 def test_a_folder_of_another_cell_is_refused(whole: Path):

@@ -10,6 +10,7 @@ import pytest
 from experiments.lab.folder import binding, claim, record, stored
 from experiments.lab.options import Flat, Parallel, Stateful
 from experiments.lab.page import Answer, main
+from metaspiel import files
 from metaspiel.learn.ppo import PPO
 from metaspiel.nfg.errors import UserError
 
@@ -86,6 +87,8 @@ def test_yaml_nests_as_flags_do(call: Callable[..., str], tmp_path: Path):
         ("ppo: 3\n", "unknown field 'ppo'"),
         ("resume: true\n", "must not set resume"),
         ("inner:\n  rate: [1]\n", "inner.rate cannot be [1]"),
+        ("seeds: null\n", "seeds cannot be None"),
+        ("ppo:\n  batch: null\n", "ppo.batch cannot be None"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_group(
@@ -120,3 +123,22 @@ def test_a_state_is_chosen_for_a_resumed_run_only():
     with pytest.raises(UserError, match="goes with --out FOLDER --resume"):
         Stateful(resume_from="previous")
     assert Stateful(resume_from="previous", resume=True).resumes
+
+
+def test_an_empty_list_is_a_list(call: Callable[..., str], tmp_path: Path):
+    file = tmp_path / "fields.yaml"
+    file.write_text("inner:\n  sizes: []\n  rate: null\n")
+    call("--config", str(file))
+    assert stored(tmp_path / "run")["inner"] == {"sizes": [], "rate": None}
+    call("--resume")
+    assert stored(tmp_path / "run")["inner"] == {"sizes": [], "rate": None}
+
+
+def test_a_run_of_another_version_is_refused_as_such(
+    call: Callable[..., str], tmp_path: Path
+):
+    call()
+    fields = stored(tmp_path / "run") | {"device": "cpu"}
+    files.write_sealed(tmp_path / "run" / "config.json", fields)
+    error = call("--resume", code=2)
+    assert "another version made it" in error and error.count("\n") == 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from experiments.lab.watch import Watch, spell
 from experiments.lab.work import Outcome, Piece, complaint, run
 from metaspiel.nfg.errors import UserError
+from psro.executor import WorkerLost
 
 sys.path.insert(0, str(Path(__file__).parent))  # worker processes find it too
 from lab_pieces import write
@@ -65,10 +66,12 @@ def test_a_bug_is_not_the_users_fault(tmp_path: Path):
     assert complaint([]) is None
 
 
-def test_a_lost_worker_costs_its_piece(tmp_path: Path):
+def test_a_lost_worker_costs_its_piece(tmp_path: Path, capsys):
     pieces = [piece("a", tmp_path, "die"), piece("b", tmp_path), piece("c", tmp_path)]
     faults, _ = told(pieces, jobs=2)
     assert [fault.name for fault in faults] == ["a"] and not faults[0].user
+    assert isinstance(complaint(faults), WorkerLost)  # a sentence, exit code 1
+    assert "lost with its worker, sent again" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "c"]
 
 

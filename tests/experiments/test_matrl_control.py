@@ -14,7 +14,7 @@ from refusals import refused
 
 from experiments.lab.estimates import estimate
 from experiments.lab.page import main, parse
-from experiments.matrl import control, control_results
+from experiments.matrl import control
 from experiments.matrl.control_config import Config
 from experiments.matrl.control_results import Line, ends_above, rises
 from metaspiel.games import extras, worlds
@@ -56,16 +56,12 @@ class Slides:
 
 
 @dataclass(frozen=True)
-class Slider:
+class Slider(worlds.Named):
     """A robot that needs no extra: each agent is paid for holding its number at 0."""
 
     limit: int = 1000
     kind = "hopper"
     agents, inputs, draws, actions = 2, 1, 1, Continuous(1)
-
-    @property
-    def name(self):
-        return worlds.spell(self, self.kind)
 
     def start(self, uniforms):
         seen = np.repeat(2 * uniforms[:, None] - 1, 2, axis=1).astype(np.float32)
@@ -98,7 +94,7 @@ def stand_ins():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(worlds.WORLDS, "hopper", f"{__name__}:Slider")
         patch.setitem(worlds.WORLDS, "swimmer", f"{__name__}:Swing")
-        patch.setattr(control_results, "metadata", SimpleNamespace(version=str.upper))
+        patch.setattr(control, "metadata", SimpleNamespace(version=str.upper))
         yield
 
 

@@ -15,7 +15,6 @@ from refusals import refused
 
 from experiments.lab.page import main
 from experiments.matrl import cost
-from experiments.matrl import cost_report as report
 from experiments.matrl.cost_config import Config
 from experiments.matrl.cost_measures import Iteration
 from matrl.timing import PHASES, MethodTime
@@ -70,9 +69,9 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 def test_goals_are_of_matrl():
     times = dict(phases={}, seconds=3.0, least=3.0, samples_per_second=1.0)
     methods = {"matrl": MethodTime(**times, ratio=3.0)}
-    (goal,) = report.goals([Iteration(game="switch", agents=2, methods=methods)])
-    assert goal == report.Goal("switch: matrl at most 1.3 times il", 3.0, False)
-    assert not report.goals([Iteration(game="switch", agents=5, methods=methods)])
+    (goal,) = cost.goals([Iteration(game="switch", agents=2, methods=methods)])
+    assert goal == cost.Goal("switch: matrl at most 1.3 times il", 3.0, False)
+    assert not cost.goals([Iteration(game="switch", agents=5, methods=methods)])
 
 
 KILL = """

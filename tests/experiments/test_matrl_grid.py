@@ -18,10 +18,10 @@ from refusals import refused
 from experiments.lab import statistics
 from experiments.lab.page import main
 from experiments.matrl import grid, grid_config
-from experiments.matrl import grid_numbers as numbers
-from experiments.matrl.grid_claims import claims
 from experiments.matrl.grid_config import Config
+from experiments.matrl.grid_results import MethodLine, TaskResult, claims, pairs
 from matrl import loop
+from matrl.history import History
 from matrl.learners import LEARNERS
 from matrl.methods import METHODS, Settings
 from metaspiel.games.worlds import load
@@ -108,6 +108,7 @@ import os, signal, sys
 from experiments.lab.page import main
 from experiments.matrl import cells, grid
 from matrl import loop
+from matrl.history import History
 real, calls = loop.step, []
 def step(*given):
     calls.append(1)
@@ -240,18 +241,11 @@ def test_students_interval_and_test():
     assert statistics.t_test([2.0, 2.0]) == 0.0 and statistics.t_test([0.0, 0.0]) == 1.0
 
 
-def test_blocks_keep_every_iteration():
-    ends, means = numbers.blocks(list(range(120)))
-    assert len(ends) <= 50 and ends[-1] == 120
-    sizes = np.diff([0, *ends])
-    assert means @ sizes == pytest.approx(sum(range(120)))
-
-
-def made(method: str, finals: list[float]) -> numbers.MethodLine:
-    facts = numbers.Facts(rho=0.2, rho_inside=0.1, rho_any=0.3)
+def made(method: str, finals: list[float]) -> MethodLine:
+    facts = History(rho=0.2, rho_inside=0.1, rho_any=0.3)
     facts = replace(facts, equilibria=1.0, several=0.0, own=[1.0, 0.0])
     runs = {seed: replace(facts, final=value) for seed, value in enumerate(finals)}
-    return numbers.of_method(method, runs, 0)
+    return MethodLine.of(method, runs, 0)
 
 
 @pytest.mark.parametrize(
@@ -271,8 +265,8 @@ def test_claims_follow_their_rule(
     mine = made("matrl", [5.0, 5.1, 5.0, 5.2, 5.1])
     third = made("il-la", [5.0, 5.1, 5.0, 5.2, 5.1])
     plan = replace(Config().plan("pennies"), published=(("matrl", 5.1), ("il", -2.0)))
-    task = numbers.TaskResult(plan, load("pennies"), [mine, made("il", others), third])
-    compared = numbers.pairs([task])
+    task = TaskResult(plan, load("pennies"), [mine, made("il", others), third])
+    compared = pairs([task])
     assert compared[0].apart is apart and compared[1].same == 5
     judged = {one.text: one.judged for one in claims([task], compared)}
     assert judged["matrl ends above il"] == verdict

@@ -21,6 +21,7 @@ from experiments.matrl.matrix_results import (
     Paired,
     Pennies,
     Result,
+    Share,
     Summary,
     Turned,
     corrected,
@@ -97,12 +98,12 @@ def test_without_a_sweep_and_with_one_game(tmp_path, capsys):
     assert not (tmp_path / "plots" / "sweep.png").exists()
 
 
-def result(key, label):
-    row = dict.fromkeys(field.name for field in fields(Result))
-    row |= {"rate": 90.0, "rate_low": 88.0, "rate_high": 92.0, "steps": 100.0}
-    row |= {f"stays_{name}": row[name] for name in ("rate", "rate_low", "rate_high")}
-    row |= {"kind": "cyclic", "key": key, "label": label, "cpu_seconds": 1.0}
-    return Result(**row)
+def result(key, label, low=88.0, high=92.0):
+    share = dict.fromkeys(field.name for field in fields(Share))
+    share |= {"rate": 90.0, "rate_low": low, "rate_high": high, "steps": 100.0}
+    both = {"first": Share(**share), "stays": Share(**share)}
+    named = {"kind": "cyclic", "key": key, "label": label}
+    return Result(**named, **both, step=1.0, cpu_seconds=1.0)
 
 
 def pair(difference, low, high, only=(0, 0), p=1.0):
@@ -205,22 +206,13 @@ def test_staying_more_often_is_a_matter_of_intervals():
     table = [result(one.key, one.label) for one in entrants(config)]
 
     def verdicts(**rivals):
-        swept = [
-            replace(result(one.key, one.key), step=1.0) for one in sweepers(config, 1.0)
-        ]
-        bounds = dict.fromkeys((one.key for one in swept), (10.0, 20.0))
+        swept = [one.key for one in sweepers(config, 1.0)]
+        bounds = dict.fromkeys(swept, (10.0, 20.0))
         bounds |= {"matrl": (60.0, 70.0)} | rivals
         summary = Summary(
             table=table,
             paired=[replace(pair(0.0, -1.0, 1.0), other=key) for key in COMPARED],
-            sweep=[
-                replace(
-                    one,
-                    stays_rate_low=bounds[one.key][0],
-                    stays_rate_high=bounds[one.key][1],
-                )
-                for one in swept
-            ],
+            sweep=[result(key, key, *bounds[key]) for key in swept],
             meta_games=[],
             rotation=[Turned(m, 1.0, None, None) for m in METHODS],
             pennies=[Pennies(name, 0.1, 3) for name in ("IGA", "IGA-LA", "MATRL")],

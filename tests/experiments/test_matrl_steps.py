@@ -15,7 +15,7 @@ from experiments.lab.page import main
 from experiments.matrl import steps
 from experiments.matrl.steps import page
 from experiments.matrl.steps_config import Config
-from experiments.matrl.steps_report import Point, beats_all, better, compare
+from experiments.matrl.steps_results import Point, beats_all, better, compare
 
 SMALL = [
     *("--rates", "4e-3", "--clips", ".3", "--seeds", "2", "--iterations", "6"),

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from experiments import contents
 from experiments.lab.page import main
 from experiments.psro import __main__ as psro
+from metaspiel.learn.settings import DDQN
 
 GAME = "goofspiel(num_cards=3,returns_type=total_points)"
 
@@ -180,7 +182,7 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--trials", 0), "--trials must be at least 1"),
         (("--horizon", 0), "--horizon must be at least 1"),
         (("--jobs", 2), "--trials 2 asks for more"),
-        (("--ddqn.rate", 0.1), "--ddqn: it must go with another --oracle"),
+        (("--ddqn.rate", 0.1), "--ddqn.rate: it must go with another --oracle"),
         (("--final-gap",), "--final-gap: it must go with another --oracle"),
         (("--prune", 2), "--prune must be in [0, 1)"),
         (("--memory-gb", 0), "--memory-gb must be positive"),
@@ -196,8 +198,14 @@ def test_yaml_defaults(tmp_path, capsys):
             "must be zero-sum",
         ),
         (("--solver", "nash_lp", "--players", 3), "exactly 2 players; got 3\n"),
-        (("--solver", "rrd:final=0"), "the loop knows no horizon (name one)"),
-        (("--eval-solver", "mix(rrd:final=0)"), "the loop knows no horizon (name one)"),
+        (
+            ("--solver", "rrd:final=0"),
+            "the loop knows no horizon (--horizon names one)",
+        ),
+        (
+            ("--eval-solver", "mix(rrd:final=0)"),
+            "the loop knows no horizon (--horizon names one)",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_code_2(
@@ -442,3 +450,11 @@ def test_stacked_trials_are_single_trials(tmp_path):
 def test_impossible_learned_runs_are_refused(tmp_path, capsys, words, sentence):
     assert learned(tmp_path / "run", *words) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_what_is_given_of_the_schedule_is_not_scaled():
+    config = psro.Config(oracle="ddqn", decisions=20_000)
+    assert config.learner == DDQN.budget(20_000)
+    given = replace(DDQN(), minimum=500, rate=1e-3)
+    learner = psro.Config(oracle="ddqn", decisions=20_000, ddqn=given).learner
+    assert learner == replace(DDQN.budget(20_000), minimum=500, rate=1e-3)

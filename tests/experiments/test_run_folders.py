@@ -17,8 +17,8 @@ from experiments import contents
 from experiments.lab.lock import held
 from experiments.lab.options import Output
 from experiments.lab.page import main
-from experiments.matrl import cells as _cells
-from experiments.matrl.cells import Cell
+from experiments.matrl import cells, states
+from experiments.matrl.states import Cell
 from experiments.nes import train as nes_train
 from experiments.psro import __main__ as psro
 from matrl.methods import Settings
@@ -331,7 +331,7 @@ def test_a_training_is_bound_to_its_rows_and_fields(
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cells")
-    assert _cells.train(CELLS, folder) == []
+    assert cells.train(CELLS, folder) == []
     assert strict(folder) == 17  # 6 rows, 6 seals, 2 of each other kind, the clock
     return folder
 
@@ -352,8 +352,8 @@ def test_a_changed_cell_is_not_finished(
 ):
     copy = Path(shutil.copytree(trained, tmp_path / "copy"))
     damage(cell.room(copy))
-    assert not _cells.finished(cell, copy)
-    (fault,) = _cells.train(CELLS, copy)
+    assert not states.finished(cell, copy)
+    (fault,) = cells.train(CELLS, copy)
     assert fault.cell == cell and fault.outcome.user
     assert sentence in (fault.outcome.fault or "")
 
@@ -363,14 +363,14 @@ def test_a_cell_goes_back_or_begins_again(trained: Path, tmp_path: Path, cell: C
     copy = Path(shutil.copytree(trained, tmp_path / "copy"))
     room = cell.room(copy)
     wanted = [
-        {**row, "seconds": None, "cpu": None} for row in _cells.rows(cell, trained)
+        {**row, "seconds": None, "cpu": None} for row in states.rows(cell, trained)
     ]
     shutil.rmtree(newest(room))
-    assert not _cells.finished(cell, copy)
-    assert _cells.train(CELLS, copy) == []
+    assert not states.finished(cell, copy)
+    assert cells.train(CELLS, copy) == []
     shutil.rmtree(room)
-    assert _cells.train(CELLS, copy) == []
-    made = [{**row, "seconds": None, "cpu": None} for row in _cells.rows(cell, copy)]
+    assert cells.train(CELLS, copy) == []
+    made = [{**row, "seconds": None, "cpu": None} for row in states.rows(cell, copy)]
     assert made == wanted
     for place in (cell.room(trained) / "checkpoint").rglob("*.safetensors"):
         assert place.read_bytes() == (copy / place.relative_to(trained)).read_bytes()
@@ -382,7 +382,7 @@ def test_states_do_not_change_places(trained: Path, tmp_path: Path):
     kept = cell.room(copy) / "kept"
     shutil.rmtree(kept / "000004")
     shutil.copytree(kept / "000002", kept / "000004")
-    (fault,) = _cells.train(CELLS, copy)
+    (fault,) = cells.train(CELLS, copy)
     assert fault.outcome.user and "must be a state of this cell" in str(
         fault.outcome.fault
     )
@@ -394,7 +394,7 @@ def test_a_cell_of_an_earlier_format_says_so(trained: Path, tmp_path: Path):
     shutil.rmtree(place)
     place.mkdir()
     (place / "state.json").write_text('{"format": 1, "iteration": 4, "seed": 3}')
-    (fault,) = _cells.train(CELLS, copy)
+    (fault,) = cells.train(CELLS, copy)
     assert fault.outcome.user and "an earlier metaspiel wrote it" in str(
         fault.outcome.fault
     )

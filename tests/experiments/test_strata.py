@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from experiments.bargaining.strata import compared, correlated
 from experiments.lab.statistics import permutation
-from experiments.lab.strata import correlated, stratified
 
 
 def numbered(values, first=0):
@@ -14,38 +14,43 @@ def numbered(values, first=0):
 def test_stratified_tests():
     rng = np.random.default_rng(0)
     one, two = rng.normal(size=4).tolist(), rng.normal(1, 1, 5).tolist()
-    alone = stratified([(numbered(one), numbered(two))])
+    alone = compared({"one": (numbered(one), numbered(two))})
     assert not alone.paired
     assert alone.p == pytest.approx(permutation(one, two, 0).p)
     assert alone.p_reverse == pytest.approx(permutation(two, one, 0).p)
     assert alone.p_smallest == pytest.approx(1 / 126)
     # Shifts of whole strata change nothing; many splits are drawn.
-    shifted = [
-        (numbered([v + s for v in one]), numbered([v + s for v in two]))
+    shifted = {
+        str(s): (numbered([v + s for v in one]), numbered([v + s for v in two]))
         for s in (0, 100)
-    ]
-    twice = stratified(shifted)
+    }
+    twice = compared(shifted)
     assert twice.difference == pytest.approx(alone.difference)
     assert twice.p < alone.p
-    many = stratified([(numbered([0.0] * 10), numbered([1.0] * 10, 10))] * 2)
+    many = compared(
+        dict.fromkeys("ab", (numbered([0.0] * 10), numbered([1.0] * 10, 10)))
+    )
     assert many.p == many.p_smallest == pytest.approx(1 / 20001)
 
 
 def test_stratified_pairs():
     # Differences -3, -1 and 2 / 2, 4 / 2 of a second stratum: sums of all signs.
-    strata = [
-        (numbered([0.0]), numbered([4.0])),
-        (numbered([0.0, 4.0]), numbered([2.0, 0.0])),
-    ]
+    strata = {
+        "a": (numbered([0.0]), numbered([4.0])),
+        "b": (numbered([0.0, 4.0]), numbered([2.0, 0.0])),
+    }
     sums = [a + b + c for a in (-4, 4) for b in (-1, 1) for c in (-2, 2)]
-    result = stratified(strata)
+    result = compared(strata)
     assert result.paired and result.difference == (-4 - 1 + 2) / 2
     assert result.p == np.mean([s <= -3 for s in sums])
     assert result.p_reverse == np.mean([s >= -3 for s in sums])
     assert result.p_smallest == 1 / 8
     # The same numbers of trials with other names are no pairs.
-    others = [(a, {key + 9: v for key, v in b.items()}) for a, b in strata]
-    assert not stratified(others).paired
+    others = {
+        name: (a, {key + 9: v for key, v in b.items()})
+        for name, (a, b) in strata.items()
+    }
+    assert not compared(others).paired
 
 
 def test_rank_correlation_is_scipys():

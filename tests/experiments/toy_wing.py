@@ -22,7 +22,6 @@ from experiments.lab.page import Answer
 from experiments.lab.report import Table
 from experiments.lab.work import complaint
 from meta_solvers import get, solve
-from metaspiel import files
 from metaspiel.nfg.sample import sample
 
 
@@ -82,20 +81,22 @@ def _report(folder: Path, config: Config, rows: list[Row]) -> str:
         for method in config.methods
     }
     first, *others = config.methods
-    claims = [
-        verdict.paired(
-            f"{first} has a smaller gap than {other}",
-            [gaps[first][s] - g for s, g in gaps[other].items() if s in gaps[first]],
+    claims = []
+    for other in others:
+        both = gaps[first].keys() & gaps[other].keys()
+        pairs = [(gaps[other][seed], gaps[first][seed]) for seed in both]
+        test = verdict.Higher.paired(pairs, 0)
+        word, remark = test.decided
+        text = f"{first} has a smaller gap than {other}"
+        claims.append(
+            verdict.Claim(text=text, verdict=word, remark=remark, evidence=test.words)
         )
-        for other in others
-    ]
     columns = {"method": lambda row: row.method, "seed": lambda row: row.seed}
     columns |= {"NE gap": lambda row: row.gap}
     tables = [verdict.table(claims), Table.of("Gaps", columns, rows)]
-    report.render(folder / "report.html", "A toy", [], tables, [_curves(folder, gaps)])
-    text = "\n".join(table.markdown for table in tables)
-    files.write_text(folder / "table.md", text)
-    return text
+    return report.publish(
+        folder, title="A toy", lead=[], tables=tables, figures=[_curves(folder, gaps)]
+    )
 
 
 def _curves(folder: Path, gaps: Mapping[str, Mapping[int, float]]) -> report.Picture:

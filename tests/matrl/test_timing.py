@@ -4,7 +4,7 @@ import pytest
 
 from matrl import loop, timing
 from matrl.methods import Settings
-from metaspiel.games.pace import steps_per_second, uniform_actions
+from metaspiel.games.pace import steps_per_second, uniform_actions, uniform_returns
 from metaspiel.games.worlds import load
 from metaspiel.learn.ppo import PPO, whole_episodes
 from metaspiel.learn.random import stream
@@ -52,6 +52,14 @@ def test_games_are_played_at_some_pace(name: str):
     assert steps_per_second(load(name), 4, steps=20, rounds=3) > 0
     actions = uniform_actions(load(name), 50, stream(0))
     assert actions.shape == (50, 2) and set(actions.ravel()) <= set(range(5))
+
+
+def test_random_play_returns_what_is_known_of_it():
+    game = load("switch")
+    returns = uniform_returns(game, 2000, stream(0))
+    assert returns.shape == (2000,)
+    error = returns.std() / 2000**0.5
+    assert returns.mean() == pytest.approx(game.reference.uniform, abs=4 * error)
 
 
 @pytest.mark.parametrize(

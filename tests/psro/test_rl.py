@@ -41,7 +41,7 @@ def parts(simulator, shared, seed=0, executor=None, settings=TINY, width=16, **m
         episodes=200,
         **more,
     )
-    evaluator = oracle.evaluator(seed, episodes=100)
+    evaluator = replace(oracle.evaluator(seed), episodes=100)
     return Setup(
         oracle=oracle, evaluator=evaluator, solver=get("rd"), concept="ne", seed=seed
     )

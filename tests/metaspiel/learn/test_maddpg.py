@@ -1,7 +1,9 @@
 """MADDPG against games whose answers are known."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
+import learners
 import numpy as np
 import pytest
 import torch
@@ -55,12 +57,7 @@ class Meet:
         return Scene(scene.observations, np.stack([pays, 0 * pays], 1), yes, ~yes)
 
 
-def run(game, given, iterations, seed=0):
-    state, rows = maddpg.start(game, given, seed), []
-    for _ in range(iterations):
-        state, row = maddpg.step(game, given, state)
-        rows.append(row)
-    return state, rows
+run = partial(learners.run, maddpg)
 
 
 def test_it_learns_a_continuous_team_game():

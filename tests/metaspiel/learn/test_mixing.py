@@ -1,7 +1,9 @@
 """VDN, QMIX and QTRAN-base against games whose answers are known."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
+import learners
 import numpy as np
 import pytest
 import torch
@@ -87,12 +89,7 @@ class TwoSteps:
         return Scene(seen, shares, over, np.zeros(len(at), bool))
 
 
-def run(game, given, iterations, seed=0):
-    state, rows = mixing.start(game, given, seed), []
-    for _ in range(iterations):
-        state, row = mixing.step(game, given, state)
-        rows.append(row)
-    return state, rows
+run = partial(learners.run, mixing)
 
 
 def totals(game, given, state):

@@ -1,66 +1,26 @@
-"""Numbers of the grid-world page: of runs, of methods, and of pairs of methods."""
+"""Results of the grid-world page: methods, tasks, pairs of methods, and claims."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float64
-from numpy import ndarray
 
+from experiments.lab.report import percent, span
 from experiments.lab.statistics import apart, holm, sign_flips, t_interval, t_test
+from experiments.lab.verdict import LEVEL, Claim, Verdict, within
 from experiments.matrl.grid_config import Plan
+from matrl.history import Curve, History
 from metaspiel.games.grids import Reference
 from metaspiel.games.markov import MarkovGame
 
+MEETS = 0.05  # mean rho from which the meta-game is said to hold steps back
 _KNOWN = {
     "exact optimum": "optimum",
     "attained without more sight (lower bound)": "attained",
     "random play": "uniform",
     "nobody moves": "waiting",
 }
-_POINTS = 50  # of a curve at most; iterations beyond are averaged in blocks
-Row = Mapping[str, Any]  # metrics of an iteration
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """Team returns by block of iterations, with Student's interval over runs."""
-
-    steps: list[float]
-    mean: list[float]
-    low: Sequence[float | None] = ()
-    high: Sequence[float | None] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """Facts of a run, or means over runs; None where a method has no such thing.
-
-    ``final`` is the mean team return of the last iterations, ``own`` that of each
-    agent, ``length`` that of episodes; ``average`` is of all iterations, ``best`` of
-    the blocks of iterations. ``rho`` is the share of its present policy that an agent
-    keeps, ``rho_inside`` the share of iterations in which that of some agent is in
-    (0, 1), ``rho_any`` above 0. ``equilibria`` are found in a meta-game, ``several`` is
-    the share of those with more than one, ``meta_regret`` the largest of all runs and
-    ``approximate`` the number of inexact ones in all of them.
-    """
-
-    final: float | None = None
-    own: list[float] | None = None
-    length: float | None = None
-    average: float | None = None
-    best: float | None = None
-    cpu_seconds: float | None = None
-    curve: Curve | None = None
-    rho: float | None = None
-    rho_inside: float | None = None
-    rho_any: float | None = None
-    rho_curve: list[float] | None = None
-    equilibria: float | None = None
-    several: float | None = None
-    meta_regret: float | None = None
-    approximate: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +36,32 @@ class MethodLine:
     finals: Mapping[str, float] = field(default_factory=dict)
     low: float | None = None
     high: float | None = None
-    mean: Facts = Facts()
+    mean: History = History()
 
     @property
-    def record(self) -> Row:
+    def record(self) -> Mapping[str, Any]:
         """The line as JSON holds it, without what the method does not have."""
         fields = asdict(self)
         means = fields.pop("mean")
         return fields | {k: v for k, v in means.items() if v is not None}
+
+    @classmethod
+    def of(cls, method: str, runs: Mapping[int, History], failed: int) -> "MethodLine":
+        """A line of a task's table, from its finished runs by seed."""
+        every = dict(sorted(runs.items()))
+        finals = {
+            str(seed): run.final for seed, run in every.items() if run.final is not None
+        }
+        low, high = t_interval(list(finals.values()))
+        return cls(
+            method=method,
+            n=len(every),
+            failed=failed,
+            finals=finals,
+            low=low,
+            high=high,
+            mean=_mean(list(every.values())) if every else History(),
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +100,7 @@ class TaskResult:
         return {line.method: line for line in self.lines if line.n}
 
     @property
-    def record(self) -> Row:
+    def record(self) -> Mapping[str, Any]:
         """The task as JSON holds it."""
         ppo, known = self.plan.learner.ppo, self.reference
         return {
@@ -162,79 +140,11 @@ class Pair:
     apart: bool | None
 
 
-def blocks(values: Sequence[float]) -> tuple[Float64[ndarray, " P"], ...]:
-    """Means of blocks of iterations, and the last iteration of each block."""
-    size = max(1, -(-len(values) // _POINTS))
-    starts = range(0, len(values), size)
-    means = [float(np.mean(values[at : at + size])) for at in starts]
-    ends = [min(at + size, len(values)) for at in starts]
-    return np.array(ends, dtype=float), np.array(means)
-
-
-def of_run(rows: Sequence[Row], last: int) -> Facts:
-    """What one run came to.
-
-    Args:
-      rows: of its iterations, at least one.
-      last: iterations at the end that make up its final return.
-    """
-    end = rows[-last:]
-    returns = [row["returns"] for row in rows]
-    ends, means = blocks(returns)
-    steps = (ends * rows[0]["env_steps"]).tolist()
-    facts = Facts(
-        final=float(np.mean(returns[-last:])),
-        own=np.mean([row["returns_own"] for row in end], 0).tolist(),
-        length=float(np.mean([row["length"] for row in end])),
-        average=float(np.mean(returns)),
-        best=float(np.max(means)),
-        cpu_seconds=float(sum(sum(row["seconds"].values()) for row in rows)),
-        curve=Curve(steps=steps, mean=means.tolist()),
-    )
-    if "rho" in rows[0]:
-        rho = np.array([row["rho"] for row in rows], dtype=float)
-        facts = replace(
-            facts,
-            rho=float(rho.mean()),
-            rho_inside=float(((rho > 0) & (rho < 1)).any(1).mean()),
-            rho_any=float((rho > 0).any(1).mean()),
-            rho_curve=blocks(rho.mean(1).tolist())[1].tolist(),
-        )
-    if "equilibria" in rows[0]:
-        count = np.array([row["equilibria"] for row in rows])
-        facts = replace(
-            facts,
-            equilibria=float(count.mean()),
-            several=float((count > 1).mean()),
-            meta_regret=float(max(row["meta_regret"] for row in rows)),
-            approximate=sum(row["meta_status"] != "OK" for row in rows),
-        )
-    return facts
-
-
-def of_method(name: str, runs: Mapping[int, Facts], failed: int) -> MethodLine:
-    """A line of a task's table, from its finished runs by seed."""
-    every = dict(sorted(runs.items()))
-    finals = {
-        str(seed): run.final for seed, run in every.items() if run.final is not None
-    }
-    low, high = t_interval(list(finals.values()))
-    return MethodLine(
-        method=name,
-        n=len(every),
-        failed=failed,
-        finals=finals,
-        low=low,
-        high=high,
-        mean=_mean(list(every.values())) if every else Facts(),
-    )
-
-
-def _mean(runs: Sequence[Facts]) -> Facts:
+def _mean(runs: Sequence[History]) -> History:
     """The mean over runs of one method."""
     over: Mapping[str, Any] = {"meta_regret": np.max, "approximate": np.sum}
     facts: dict[str, Any] = {}
-    for name in (one.name for one in fields(Facts)):
+    for name in (one.name for one in fields(History)):
         values = [getattr(run, name) for run in runs]
         if isinstance(values[0], Curve):
             curves = np.array([curve.mean for curve in values])
@@ -244,7 +154,7 @@ def _mean(runs: Sequence[Facts]) -> Facts:
             facts[name] = replace(values[0], mean=mean, low=low, high=high)
         elif values[0] is not None:
             facts[name] = over.get(name, np.mean)(values, 0).tolist()
-    return Facts(**facts)
+    return History(**facts)
 
 
 def pair(task: str, first: MethodLine, second: MethodLine) -> Pair:
@@ -277,3 +187,94 @@ def pairs(tasks: Sequence[TaskResult]) -> list[Pair]:
             made += [pair(task.plan.name, matrl, other) for other in methods.values()]
     corrected = holm([[one.p for one in made]])[0]
     return [replace(one, p_holm=p) for one, p in zip(made, corrected, strict=True)]
+
+
+def claims(tasks: Sequence[TaskResult], compared: Sequence[Pair]) -> list[Claim]:
+    """Which of the paper's claims these runs bear out, by the rules in each claim."""
+    judged = [_better(one) for one in compared]
+    for task in tasks:
+        methods = task.finished
+        for name, value in task.plan.published:
+            if name in methods:
+                judged.append(_published(task.plan.name, methods[name], value))
+        if "il" in methods and "il-six-rows" in methods:
+            judged.append(_six(task.plan.name, methods["il"], methods["il-six-rows"]))
+        if "matrl" in methods:
+            judged.append(_gate(task.plan.name, methods["matrl"]))
+    return judged
+
+
+def _better(one: Pair) -> Claim:
+    verdict, remark = within(one.low, one.high), ""
+    if one.low is None:
+        verdict = Verdict.UNDECIDED if one.n else Verdict.NOT_TESTED
+        remark = "fewer than two pairs of runs"
+    elif one.p_holm is not None and one.p_holm >= LEVEL:
+        if verdict != Verdict.UNDECIDED:
+            remark = f"{verdict} before correction only"
+        verdict = Verdict.UNDECIDED
+    facts = "no pairs"
+    if one.difference is not None:
+        facts = f"difference {one.difference:+.2f} {span(one.low, one.high, 2)}"
+        facts += f", n = {one.n}"
+    if one.same:
+        facts += f", {one.same} of them the same number"
+    if one.p is not None:
+        facts += f", p {one.p:.2g}, corrected {one.p_holm:.2g}"
+        facts += f"; intervals of the two {'apart' if one.apart else 'overlap'}"
+    return Claim(
+        text=f"{one.first} ends above {one.second}",
+        about=one.task,
+        verdict=verdict,
+        remark=remark,
+        evidence=facts,
+    )
+
+
+def _published(task: str, line: MethodLine, value: float) -> Claim:
+    """Whether the figure's final return lies in our interval."""
+    verdict, remark = Verdict.UNDECIDED, "one run"
+    if line.low is not None and line.high is not None:
+        verdict, remark = Verdict.HOLDS, ""
+        if not line.low <= value <= line.high:
+            verdict = Verdict.FAILS
+            remark = f"ours is {'higher' if line.low > value else 'lower'}"
+    return Claim(
+        text=f"{line.method} ends at {value:g}, as the figure shows",
+        about=task,
+        verdict=verdict,
+        remark=remark,
+        evidence=f"ours {_final(line)}, n = {line.n}",
+    )
+
+
+def _six(task: str, whole: MethodLine, six: MethodLine) -> Claim:
+    """Whether updates on six samples explain a low independent learner."""
+    compared = pair(task, whole, six)
+    return Claim(
+        text="il is held down by updates that see six samples (not of the paper)",
+        about=task,
+        verdict=within(compared.low, compared.high),
+        remark="fewer than two pairs of runs" if compared.low is None else "",
+        evidence=f"six samples {_final(six)}, all of them {_final(whole)}",
+    )
+
+
+def _final(line: MethodLine) -> str:
+    return f"{line.mean.final:.2f} {span(line.low, line.high, 2)}"
+
+
+def _gate(task: str, line: MethodLine) -> Claim:
+    """Whether the meta-game keeps anything of the trial step back."""
+    facts = line.mean
+    held = facts.rho is not None and facts.rho >= MEETS
+    return Claim(
+        text=f"the meta-game holds steps back (mean rho at least {MEETS:g})",
+        about=task,
+        verdict=Verdict.HOLDS if held else Verdict.FAILS,
+        remark="" if held else "it lets nearly every step pass",
+        evidence=f"mean rho {facts.rho:.3f}; above 0 for some agent in "
+        f"{percent(facts.rho_any)} of iterations, inside (0, 1) in "
+        f"{percent(facts.rho_inside)}; {facts.equilibria:.2f} equilibria found on "
+        f"average, several in {percent(facts.several)}",
+    )

@@ -15,61 +15,21 @@ Its numbers say besides where the means lean, whatever their p-values: "for", "a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 
+from experiments.bargaining.strata import (
+    Block,
+    Compared,
+    Related,
+    Rival,
+    Strata,
+    compared,
+    related,
+)
 from experiments.lab.statistics import holm
-from experiments.lab.strata import Block, Stratum, apart, correlated, stratified
-from experiments.lab.verdict import LEVEL, Claim, Verdict
-
-Strata = Mapping[str, Stratum]
-"""The trials of a comparison, by the name of the data set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rival:
-    """A test against one rival; below 0 is what is claimed.
-
-    Attributes:
-      difference: over all data sets.
-      differences: of each data set.
-      missing: data sets without trials.
-      p, p_reverse, p_smallest: of the claim, of its opposite, and the least possible.
-    """
-
-    difference: float
-    differences: dict[str, float]
-    missing: list[str]
-    p: float
-    p_reverse: float
-    p_smallest: float
-
-    def said(self, sign: int = 1) -> str:
-        """The p-value, and what each data set says where there are several."""
-        reverse = self.difference > 0
-        p = f"reverse p {self.p_reverse:.2g}" if reverse else f"p {self.p:.2g}"
-        parts = [f"{w} {sign * d:+.3f}" for w, d in self.differences.items()]
-        each = parts if len(parts) > 1 else []
-        gone = [f"none on {where}" for where in self.missing]
-        return f" ({'; '.join([p, ', '.join([*each, *gone])]).rstrip('; ')})"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Compared(Rival):
-    """A test of regrets; ``trials`` of both sides by data set."""
-
-    paired: bool
-    trials: dict[str, list[int]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Related(Rival):
-    """A test of a rank correlation within blocks of runs."""
-
-    rho: float
-    n: int
-    blocks: int
+from experiments.lab.verdict import LEVEL, Claim, Verdict, short_of
 
 
 def lower(
@@ -85,18 +45,8 @@ def lower(
       extra: begins the evidence.
       how: said of the test, after its name.
     """
-    tests: dict[str, Compared] = {}
-    whole = 0
-    for name, strata in rivals.items():
-        there = {where: s for where, s in strata.items() if s[0] and s[1]}
-        whole += bool(strata) and len(there) == len(strata)
-        if there:
-            tests[name] = Compared(
-                **asdict(stratified([*there.values()])),
-                differences={where: apart(s) for where, s in there.items()},
-                trials={where: [len(a), len(b)] for where, (a, b) in there.items()},
-                missing=[where for where in strata if where not in there],
-            )
+    every = {name: compared(strata) for name, strata in rivals.items()}
+    tests = {name: test for name, test in every.items() if test is not None}
     sentences = [
         f"{name} {test.difference:+.3f}{test.said()}" for name, test in tests.items()
     ]
@@ -106,21 +56,21 @@ def lower(
     )
     return _decided(
         text,
-        tests,
-        (whole, len(rivals)),
+        every,
         evidence=f"{extra}{'; '.join(sentences)}. {_sizes(tests)}" if tests else why,
         test=f"{each}, within data sets, one-sided; largest p of rivals{how}",
     )
 
 
-def related(
+def correlates(
     text: str,
     measures: Mapping[str, Mapping[str, Sequence[Block]]],
     sign: int,
+    *,
     why: str,
     extra: str = "",
 ) -> Claim:
-    """A claim that two measures are related, one test for each entry of ``measures``.
+    """A claim that two measures rise together, or against each other, within blocks.
 
     Args:
       text: the claim.
@@ -129,58 +79,39 @@ def related(
       why: what the claim needs, said where no block has two different runs.
       extra: ends the evidence.
     """
-    tests: dict[str, Related] = {}
-    whole = 0
-    for name, parts in measures.items():
-        pooled = correlated([block for blocks in parts.values() for block in blocks])
-        alone = {where: correlated(blocks) for where, blocks in parts.items()}
-        whole += bool(alone) and None not in alone.values()
-        if pooled is None:
-            continue
-        rising, falling = pooled.p, pooled.p_reverse
-        tests[name] = Related(
-            rho=pooled.rho,
-            n=pooled.n,
-            blocks=pooled.blocks,
-            p=rising if sign > 0 else falling,
-            p_reverse=falling if sign > 0 else rising,
-            p_smallest=pooled.p_smallest,
-            difference=-sign * pooled.rho,
-            differences={w: -sign * one.rho for w, one in alone.items() if one},
-            missing=[where for where, one in alone.items() if one is None],
-        )
+    every = {name: related(parts, sign) for name, parts in measures.items()}
     sentences = [
         f"{name} rho {test.rho:+.3f} within {test.blocks} blocks of {test.n} "
         f"runs{test.said(-sign)}"
-        for name, test in tests.items()
+        for name, test in every.items()
+        if test is not None
     ]
     return _decided(
         text,
-        tests,
-        (whole, len(measures)),
-        evidence=f"{'; '.join(sentences)}{extra}" if tests else why,
+        every,
+        evidence=f"{'; '.join(sentences)}{extra}" if sentences else why,
         test="Spearman within blocks, drawn permutations, one-sided",
     )
 
 
 def _decided(
     text: str,
-    tests: Mapping[str, Rival],
-    counts: tuple[int, int],
+    every: Mapping[str, Compared | None] | Mapping[str, Related | None],
     *,
     evidence: str,
     test: str,
 ) -> Claim:
-    """The claim; ``counts`` are rivals with all trials, and all rivals."""
+    """The claim; a rival is None where nothing tells of it."""
+    tests: dict[str, Rival] = {name: one for name, one in every.items() if one}
+    whole = sum(not one.missing for one in tests.values())
     verdict, remark, leaning = Verdict.NOT_TESTED, "", "none"
     if tests:
         verdict, remark = _verdict([*tests.values()])
         signs = {np.sign(d) for t in tests.values() for d in t.differences.values()}
         ways = [{-1.0: "for", 1.0: "against"}.get(sign, "none") for sign in signs]
         leaning = "mixed" if len(ways) > 1 else ways[0]
-        if counts[0] < counts[1]:
-            verdict = Verdict.NOT_TESTED
-            remark = f"{counts[0]} of {counts[1]} rivals"
+        if whole < len(every):
+            verdict, remark = Verdict.NOT_TESTED, f"{whole} of {len(every)} rivals"
     return Claim(
         text=text,
         verdict=verdict,
@@ -209,8 +140,7 @@ def _verdict(tests: Sequence[Rival]) -> tuple[Verdict, str]:
     if above:
         return (Verdict.FAILS, "") if any(above) else (Verdict.UNDECIDED, disagree)
     least = max(test.p_smallest for test in tests)
-    few = f"too few trials: the least possible p is {least:.2g}"
-    return Verdict.UNDECIDED, few if least > LEVEL else ""
+    return Verdict.UNDECIDED, short_of(least)
 
 
 def _sizes(tests: Mapping[str, Compared]) -> str:
