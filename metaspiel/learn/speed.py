@@ -113,6 +113,9 @@ def shares(given: Task) -> dict[str, float]:
     for (file, _, name), values in profile.stats.items():
         key = (Path(file).name, name)
         spent[key] = max(values[3], spent.get(key, 0.0))
+        if key[0] == game:  # what the game calls itself is in it already
+            callers = values[4].items()
+            spent[key] = sum(v[3] for by, v in callers if Path(by[0]).name != game)
     whole = spent["ddqn.py", "train"]
     parts = {
         "updates": spent["ddqn.py", "_learn"],
