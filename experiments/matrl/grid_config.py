@@ -6,10 +6,13 @@ from typing import ClassVar, Literal
 from experiments.lab.options import Flat, Parallel, each_once, least
 from matrl.methods import METHODS, Settings
 from metaspiel.games.worlds import WORLDS, load
-from metaspiel.learn.maddpg import MADDPG
-from metaspiel.learn.mixing import Mixing
-from metaspiel.learn.offpolicy import Schedule
-from metaspiel.learn.ppo import PPO, whole_episodes
+from metaspiel.learn.markov_settings import (
+    MADDPG,
+    PPO,
+    Mixing,
+    Schedule,
+    whole_episodes,
+)
 from metaspiel.nfg.errors import unknown
 
 REPLAYED: dict[str, Schedule] = {
