@@ -1,15 +1,16 @@
-"""Every learner of Markov games by the name of its method: one interface for all."""
+"""Every learner of Markov games by the name of its method: one interface for all.
+
+What a learner calls is imported when it is called: names cost no torch.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from matrl import checkpoint, loop
 from matrl.methods import METHODS, Method
 from metaspiel.games.markov import MarkovGame
-from metaspiel.learn import maddpg, mixing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,33 +32,43 @@ class Learner:
     pure: bool
 
 
-def _step(method: Method, game: MarkovGame, settings: Any, state: Any) -> Any:
-    return loop.step(game, method, settings, state)
+def _later(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module that is imported when the function is called."""
+
+    def called(*args: Any) -> Any:
+        return getattr(import_module(module), name)(*args)
+
+    return called
 
 
 def _gated(method: Method) -> Learner:
+    def step(game: MarkovGame, settings: Any, state: Any) -> Any:
+        from matrl import loop
+
+        return loop.step(game, method, settings, state)
+
     return Learner(
-        start=loop.start,
-        step=partial(_step, method),
-        save=checkpoint.save,
-        load=checkpoint.load,
+        start=_later("matrl.loop", "start"),
+        step=step,
+        save=_later("matrl.checkpoint", "save"),
+        load=_later("matrl.checkpoint", "load"),
         pure=True,
     )
 
 
-def _replayed(module: Any) -> Learner:
+def _replayed(module: str) -> Learner:
     return Learner(
-        start=module.start,
-        step=module.step,
-        save=module.save,
-        load=module.load,
+        start=_later(module, "start"),
+        step=_later(module, "step"),
+        save=_later(module, "save"),
+        load=_later(module, "load"),
         pure=False,
     )
 
 
 LEARNERS = {
     **{name: _gated(method) for name, method in METHODS.items()},
-    **dict.fromkeys(("vdn", "qmix", "qtran"), _replayed(mixing)),
-    "maddpg": _replayed(maddpg),
+    **dict.fromkeys(("vdn", "qmix", "qtran"), _replayed("metaspiel.learn.mixing")),
+    "maddpg": _replayed("metaspiel.learn.maddpg"),
 }
 """MATRL's methods and controls, and learners from a replay."""

@@ -8,7 +8,7 @@ answer the others' choice with a best response.
 from dataclasses import dataclass, field
 from typing import Literal
 
-from metaspiel.learn.ppo import PPO
+from metaspiel.learn.markov_settings import PPO
 from metaspiel.nfg.errors import UserError, at_least, positive, share, unknown
 
 Gate = Literal["predicted", "current", "nash", "random"]

@@ -25,164 +25,16 @@ by tasks, methods, seeds or iterations.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from importlib import metadata
-from itertools import product
-from operator import attrgetter
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy import ndarray
-
-from experiments.lab import charts, verdict
-from experiments.lab.estimates import Estimate, estimate, trailing
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Picture, Table, number, percent, publish
-from experiments.matrl.cells import Failure, perform
-from experiments.matrl.colours import COLOURS
-from experiments.matrl.control_config import TASKS, Config
-from experiments.matrl.control_results import WINDOW, Line, claims, line
-from experiments.matrl.states import Cell, completed
-from metaspiel import files
-from metaspiel.games.pace import uniform_returns
-from metaspiel.learn.random import stream
-
-Curves = Mapping[tuple[str, str], ndarray]
-"""Mean team returns [seeds, iterations] of the finished cells, by task and method."""
-
-
-def kinds(config: Config) -> list[Cell]:
-    """The cells of every method on every task, with the first seed.
-
-    Raises:
-      UserError: the extra ``mujoco`` is not installed.
-    """
-    games = {task: config.game(task) for task in config.tasks}
-    for game in games.values():
-        game.start(np.zeros((1, game.draws)))
-    return [
-        Cell(
-            label=f"{task} {method}",
-            game=game.name,
-            method=method,
-            settings=config.learner,
-            seed=config.seed,
-            iterations=config.iterations,
-        )
-        for task, game in games.items()
-        for method in config.methods
-    ]
+from experiments.matrl.control_config import Config
 
 
 def page(config: Config) -> Answer:
     """Trains what is missing, judges and reports."""
-    return perform(config, "matrl_control", kinds, write=write)
+    from experiments.matrl.control_run import run
 
-
-def write(
-    folder: Path, config: Config, cells: Sequence[Cell], failures: Sequence[Failure]
-) -> dict[str, Any]:
-    """Writes all that the page reports of what is finished; returns the summary."""
-    random = {task: _random(config, task) for task in config.tasks}
-    curves: dict[tuple[str, str], ndarray] = {}
-    lines: list[Line] = []
-    arrays: dict[str, ndarray] = {}
-    for task, method in product(config.tasks, config.methods):
-        runs = completed(cells, folder, f"{task} {method}")
-        values = [[row["returns"] for row in run] for run in runs.values()]
-        curve = np.array(values, dtype=float).reshape(-1, config.iterations)
-        lines.append(
-            line(task, method, runs, curve=curve, random=random[task], config=config)
-        )
-        curves[task, method] = curve
-        if runs:
-            arrays[f"{task}/{method}/returns"] = curve
-            arrays[f"{task}/{method}/seeds"] = np.array(list(runs))
-    files.write_arrays(folder / "curves.npz", arrays)
-    judged = claims(config, lines)
-    versions = {name: metadata.version(name) for name in ("gymnasium", "mujoco")}
-    summary = {
-        "tasks": {task: TASKS[task] for task in config.tasks},
-        "iterations": config.iterations,
-        "env_steps": config.iterations * config.learner.ppo.batch,
-        "seeds": config.seeds,
-        "random": {task: asdict(one) for task, one in random.items()},
-        "table": [asdict(one) for one in lines],
-        "claims": [one.record for one in judged],
-        "versions": versions,
-    }
-    publish(
-        folder,
-        summary,
-        title="MATRL on robots moved by several agents",
-        lead=[
-            f"{config.iterations} iterations of {config.learner.ppo.batch} steps "
-            f"({summary['env_steps']:,} in all), {config.seeds} seeds; "
-            f"{', '.join(f'{name} {one}' for name, one in versions.items())}. "
-            "Returns are those of the whole team in the first episode of every robot; "
-            "the paper gives curves without numbers, of an older version of the "
-            "robots.",
-            "That one method ends above another holds when a one-sided permutation "
-            "test over seeds has p of at most .05, and fails when the opposite has.",
-        ],
-        tables=[_table(config, lines), verdict.table(judged)],
-        figures=[_picture(folder, config, curves, random)],
-    )
-    return summary
-
-
-def _random(config: Config, task: str) -> Estimate:
-    rng = stream(config.seed, sorted(TASKS).index(task))
-    returns = uniform_returns(config.game(task), config.random_episodes, rng)
-    return estimate(returns.tolist(), 0)
-
-
-def _table(config: Config, lines: Sequence[Line]) -> Table:
-    seeds = config.seeds
-    few = f" {seeds} seeds are few: such intervals are too narrow."
-    return Table.of(
-        f"Team returns, means over {seeds} seeds with bootstrap 95 % intervals; "
-        f"{config.iterations} iterations, "
-        f"{config.iterations * config.learner.ppo.batch:,} steps."
-        f"{few if seeds < charts.ENOUGH else ''}",
-        {
-            "task": attrgetter("task"),
-            "method": attrgetter("method"),
-            "seeds": lambda line: len(line.seeds),
-            "random": lambda line: number(line.random),
-            "first ten": lambda line: line.first.shown(),
-            "last ten": lambda line: line.last.shown(),
-            "best ten": lambda line: line.best.shown(),
-            "mean ρ": lambda line: number(line.rho, 3),
-            "pure": lambda line: percent(line.pure, 0),
-            "CPU s a cell": lambda line: number(line.cpu_seconds, 0),
-        },
-        lines,
-    )
-
-
-def _picture(
-    folder: Path, config: Config, curves: Curves, random: Mapping[str, Estimate]
-) -> Picture:
-    """Returns over steps, one panel a task."""
-    drawn, panels = charts.panels(config.tasks, "thousands of steps", "team return")
-    x = np.arange(1, config.iterations + 1) * config.learner.ppo.batch / 1000
-    for axes, task in zip(panels, config.tasks, strict=True):
-        level = float(np.mean(random[task].values))
-        axes.axhline(level, color="0.4", linestyle=":", label="random actions")
-        for method in config.methods:
-            if len(curve := trailing(curves[task, method], WINDOW)):
-                style = {"color": COLOURS[method], "label": method}
-                charts.learning(axes, x.tolist(), curve, seed=config.seed, **style)
-    charts.legend(drawn, panels[0], columns=7)
-    band = "thin lines are seeds"
-    if config.seeds >= charts.ENOUGH:
-        band = "a band is the bootstrap 95 % interval of the mean"
-    caption = f"Mean over seeds of the last {WINDOW} iterations' return; {band}."
-    png = folder / "plots" / "curves.png"
-    return charts.figure(drawn, "Learning curves", caption, png)
+    return run(config)
 
 
 if __name__ == "__main__":

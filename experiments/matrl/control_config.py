@@ -7,7 +7,7 @@ from experiments.lab.options import Flat, Parallel, each_once, least
 from matrl.methods import METHODS, Settings
 from metaspiel.games.markov import MarkovGame
 from metaspiel.games.worlds import load
-from metaspiel.learn.ppo import PPO
+from metaspiel.learn.markov_settings import PPO
 
 TASKS = {"hopper": "Figure 4c", "ant": "Figure 8", "swimmer": "Figure 8"}
 """Robots, and where the paper draws them."""

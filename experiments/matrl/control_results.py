@@ -8,8 +8,8 @@ import numpy as np
 from numpy import ndarray
 
 from experiments.lab.estimates import Estimate, estimate, trailing
-from experiments.lab.statistics import apart
-from experiments.lab.verdict import Claim, Higher, Verdict
+from experiments.lab.statistics import apart, t_interval
+from experiments.lab.verdict import Claim, Higher, Verdict, within
 from experiments.matrl.control_config import TASKS, Config
 from experiments.matrl.states import cpu_seconds
 from matrl.methods import METHODS
@@ -99,12 +99,18 @@ def claims(config: Config, lines: Sequence[Line]) -> list[Claim]:
 
 
 def rises(line: Line) -> Claim:
-    """Whether a method learns at all."""
+    """Whether a method learns at all.
+
+    It fails where Student's interval of what is gained, over seeds, is below 0.
+    """
     pairs = zip(line.last.values, line.first.values, strict=True)
-    higher = [last > max(first, line.random) for last, first in pairs]
+    gained = [last - max(first, line.random) for last, first in pairs]
     verdict, evidence = Verdict.NOT_TESTED, "no finished seed"
-    if higher:
-        verdict = Verdict.HOLDS if all(higher) else Verdict.FAILS
+    if gained:
+        higher = [gain > 0 for gain in gained]
+        below = within(*t_interval(gained)) is Verdict.FAILS
+        verdict = Verdict.FAILS if below else Verdict.UNDECIDED
+        verdict = Verdict.HOLDS if all(higher) else verdict
         evidence = f"{sum(higher)} of {len(higher)} seeds; first {line.first.shown()}, "
         evidence += f"last {line.last.shown()}, random {line.random:.1f}"
     return Claim(

@@ -7,7 +7,7 @@ from experiments.lab.options import Flat, Resumable, each_once, least
 from matrl.methods import METHODS as KNOWN
 from matrl.methods import Settings
 from metaspiel.games.markov import MarkovGame
-from metaspiel.learn.ppo import PPO, whole_episodes
+from metaspiel.learn.markov_settings import PPO, whole_episodes
 from metaspiel.nfg.errors import UserError
 
 Part = Literal["iteration", "simulator", "nash"]

@@ -6,11 +6,16 @@ from typing import ClassVar, Literal
 from experiments.lab.options import Flat, Parallel, each_once, least
 from matrl.methods import METHODS, Settings
 from metaspiel.games.worlds import WORLDS, load
-from metaspiel.learn.maddpg import MADDPG
-from metaspiel.learn.mixing import Mixing
-from metaspiel.learn.offpolicy import Schedule
-from metaspiel.learn.ppo import PPO, whole_episodes
+from metaspiel.learn.markov_settings import (
+    MADDPG,
+    PPO,
+    Mixing,
+    Schedule,
+    whole_episodes,
+)
 from metaspiel.nfg.errors import unknown
+
+_MOST = 200  # environments, where none are asked for
 
 REPLAYED: dict[str, Schedule] = {
     "vdn": Mixing(kind="vdn"),
@@ -104,12 +109,13 @@ class Config:
     published)."""
     last: int = 10
     """Iterations at the end whose mean is a run's final return."""
-    learner: Settings = Settings(ppo=PPO(envs=200))
+    learner: Settings = Settings(ppo=PPO(envs=_MOST))
     """Settings of MATRL and of independent learners, where br_rate does not follow
     ppo.rate; learners from a replay take batch, envs and gamma of it."""
-    whole_episodes: bool = True
-    """At most --learner.ppo.envs environments, so many that each has time for one whole
-    episode an iteration (20 in Checkers, 40 in Switch)."""
+    whole_episodes: Literal["unless-given", "always", "never"] = "unless-given"
+    """When to play fewer environments than --learner.ppo.envs, so many that each has
+    time for one whole episode an iteration (20 in Checkers, 40 in Switch). unless-
+    given: where that flag is left at its 200; any other number is obeyed."""
     run: Flat[Parallel] = Parallel()
 
     def __post_init__(self) -> None:
@@ -135,7 +141,8 @@ class Config:
         game, ppo = task.game.format(rules), self.learner.ppo
         if task.team:
             ppo = replace(ppo, reward="team")
-        if self.whole_episodes:
+        fewer = ("always",) if ppo.envs != _MOST else ("always", "unless-given")
+        if self.whole_episodes in fewer:
             ppo = whole_episodes(ppo, load(game).limit)
         iterations = self.iterations
         if iterations is None:

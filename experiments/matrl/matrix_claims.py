@@ -91,23 +91,32 @@ def _evidence(summary: Summary, kind: str, rival: str) -> str:
 
 
 def _step_size(pair: Paired, whole: Paired) -> tuple[Verdict, str]:
-    """How much of the saving is left against IGA with the best response's step."""
+    """How much of the saving is left against IGA with the best response's step.
+
+    The ends of its interval are the least ratio and the greatest that the intervals of
+    both differences allow.
+    """
     verdict = _earlier(pair)
-    if verdict is not Verdict.HOLDS:
+    if verdict is not Verdict.HOLDS or pair.low is None or pair.high is None:
         return verdict, ""
-    if whole.difference >= 0:
-        return Verdict.UNDECIDED, "nothing is saved against IGA"
+    if whole.low is None or whole.high is None or whole.high >= 0:
+        return Verdict.UNDECIDED, "no saving against IGA is shown"
     share = 100 * pair.difference / whole.difference
-    left = f"{share:.0f} % of the saving is left"
-    if share >= 50:
-        return Verdict.HOLDS, left
-    return Verdict.FAILS, f"{left}, mostly it is the longer step"
+    low, high = 100 * pair.high / whole.low, 100 * pair.low / whole.high
+    left, verdict = f"{share:.0f} % of the saving is left", within(low, high, 50)
+    if verdict is Verdict.FAILS:
+        return verdict, f"{left}, mostly it is the longer step"
+    between = f", perhaps {low:.0f} to {high:.0f} %"
+    return verdict, left if verdict is Verdict.HOLDS else left + between
 
 
 def _look_ahead(pair: Paired) -> tuple[Verdict, str]:
     verdict, rates = _earlier(pair), _rates(pair)
     if rates == "fewer games":
-        return Verdict.FAILS, "look-ahead converges in more games"
+        more = "look-ahead converges in more games"
+        if verdict is Verdict.HOLDS:
+            return Verdict.UNDECIDED, f"sooner, but {more}"
+        return Verdict.FAILS, more
     if verdict is Verdict.HOLDS:
         return verdict, ""
     mixed = rates == "more games"
@@ -115,13 +124,13 @@ def _look_ahead(pair: Paired) -> tuple[Verdict, str]:
 
 
 def _gate(pair: Paired) -> tuple[Verdict, str]:
+    """What steps and rates say together; undecided where they contradict each other."""
     verdict, rates = _earlier(pair), _rates(pair)
-    sooner = "sooner" if verdict is Verdict.HOLDS else "not sooner"
-    if rates == "more games":
-        verdict = Verdict.HOLDS
-    elif rates == "fewer games" and verdict is not Verdict.HOLDS:
-        verdict = Verdict.FAILS
-    return verdict, f"{sooner}, {rates}"
+    words = {Verdict.HOLDS: "sooner", Verdict.FAILS: "later"}
+    by_rate = {"more games": Verdict.HOLDS, "fewer games": Verdict.FAILS}
+    shown = {verdict, by_rate.get(rates, Verdict.UNDECIDED)} - {Verdict.UNDECIDED}
+    both = shown.pop() if len(shown) == 1 else Verdict.UNDECIDED
+    return both, f"{words.get(verdict, 'not sooner')}, {rates}"
 
 
 def _pure(summary: Summary) -> Claim:
@@ -189,13 +198,14 @@ def _more_stay(text: str, results: Sequence[Result], evidence: Sequence[str]) ->
         for word, some in (("above", below), ("below", above))
         if some
     ]
+    remark = f"MATRL is {' and '.join(remarks)}" if remarks else ""
     everyone = len(below) == len(rivals)
     return Claim(
         text=text,
         published="not tried",
         evidence="; ".join(evidence),
         verdict=Verdict.HOLDS if everyone else verdict,
-        remark="against every control" if everyone else ", ".join(remarks),
+        remark="against every control" if everyone else remark,
     )
 
 

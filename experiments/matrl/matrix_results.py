@@ -156,7 +156,7 @@ def plain(row: Any) -> dict[str, object]:
     return {"class": values.pop("kind"), **values} if "kind" in values else values
 
 
-def run(
+def run_rule(
     entrant: Entrant, games: Games, config: Config, *, kind: str, step: float | None
 ) -> tuple[Result, Race]:
     """The race of a rule on the games of a class."""

@@ -9,7 +9,7 @@ from experiments.lab.options import Flat, Parallel, each_once, least
 from matrl.methods import METHODS, Settings
 from metaspiel.games.markov import Discrete
 from metaspiel.games.worlds import load
-from metaspiel.learn.ppo import PPO
+from metaspiel.learn.markov_settings import PPO
 from metaspiel.nfg.errors import UserError
 
 

@@ -194,11 +194,11 @@ def beats(config: Config, one: Duel) -> Claim:
 
 
 def learns(method: str, opponent: str, score: Against) -> Claim:
-    """Whether every run's final agents beat who does not learn."""
+    """Whether every run's final agents beat who does not learn; or every run's lose."""
     pairs = list(zip(score.values, score.errors, strict=True))
     above = [value > 2 * error for value, error in pairs]
     below = [value < -2 * error for value, error in pairs]
-    verdict = Verdict.FAILS if any(below) else Verdict.UNDECIDED
+    verdict = Verdict.FAILS if all(below) else Verdict.UNDECIDED
     return Claim(
         text=f"the final agents of {method} beat {TITLES[opponent]} (above 0 by two "
         "standard errors, every run)",

@@ -8,7 +8,7 @@ from experiments.lab.options import Flat, Parallel, each_once, least
 from matrl.methods import Settings
 from metaspiel.games.markov import Judged
 from metaspiel.games.worlds import load
-from metaspiel.learn.ppo import PPO
+from metaspiel.learn.markov_settings import PPO
 from metaspiel.nfg.errors import UserError
 
 VARIANTS: dict[str, Mapping[str, Any]] = {

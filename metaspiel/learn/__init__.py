@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
-    from metaspiel.learn.maddpg import MADDPG
-    from metaspiel.learn.mixing import Mixing
-    from metaspiel.learn.ppo import PPO
+    from metaspiel.learn.markov_settings import MADDPG, PPO, Mixing
     from metaspiel.learn.tasks import Learned, Task
 
 __all__ = ["MADDPG", "PPO", "Learned", "Mixing", "Task"]

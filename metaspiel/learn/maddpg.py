@@ -7,7 +7,6 @@ differentiated by the straight-through Gumbel-softmax (Jang et al. 2017). Networ
 all agents are stacked, so a layer of all is one batched product.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,57 +18,12 @@ from torch.nn.functional import one_hot
 
 from metaspiel.games.markov import Discrete, MarkovGame
 from metaspiel.learn import offpolicy, replay_run
+from metaspiel.learn.markov_settings import MADDPG as MADDPG
 from metaspiel.learn.memory import Sample, joined
 from metaspiel.learn.mlp import MLP, layers, stacked_values
-from metaspiel.learn.offpolicy import Schedule, adam, shorten
+from metaspiel.learn.offpolicy import adam, shorten
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay_run import ReplayRun
-from metaspiel.nfg.errors import UserError, at_least, share
-
-
-@dataclass(frozen=True, kw_only=True)
-class MADDPG(Schedule):
-    """Hyper-parameters of MADDPG; defaults as far as known are MATRL's baseline.
-
-    MATRL says two layers of 300 units, rate 0.001, minibatches of 100, 10 000 steps
-    before learning and an update every 100 steps. Lowe et al. make one gradient step
-    then; the default here is more, since one learns little in the budgets of these
-    games. The rest is not said.
-
-    Attributes:
-      every: as in ``Schedule``.
-      updates: as in ``Schedule``.
-      minibatch: as in ``Schedule``.
-      warm: see ``Schedule``; until then actions are uniformly random.
-      rate: Adam's learning rate of actors and critics.
-      width: units of both hidden layers of all networks.
-      polyak: share of the target networks that stays in an update.
-      noise: deviation of exploration, for continuous actions.
-      temperature: temperature of the softmax, for discrete actions.
-      shrink: weight of the squared outputs of actors, which keeps them from saturating.
-    """
-
-    every: int = 100
-    updates: int = 5
-    minibatch: int = 100
-    warm: int = 10_000
-    rate: float = 1e-3
-    width: int = 300
-    polyak: float = 0.99
-    noise: float = 0.1
-    temperature: float = 1.0
-    shrink: float = 1e-3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least(self, width=1)
-        share(self, "polyak", below=True)
-        if not (self.noise >= 0 and self.temperature > 0 and self.shrink >= 0):
-            raise UserError(
-                "MADDPG(): noise and shrink must be at least 0 and temperature "
-                f"positive; got {self.noise}, {self.shrink} and {self.temperature}"
-            )
-
 
 save, load = replay_run.save, replay_run.load
 

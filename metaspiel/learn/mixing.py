@@ -5,8 +5,7 @@ towards the team's reward through a mixer, with Double-Q targets (van Hasselt et
 2016). The agents' networks are stacked, so a layer of all is one batched product.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,62 +15,13 @@ from torch import Tensor
 
 from metaspiel.games.markov import Discrete, MarkovGame
 from metaspiel.learn import mixers, offpolicy, replay_run
+from metaspiel.learn.markov_settings import Mixing as Mixing
 from metaspiel.learn.memory import Sample, joined
 from metaspiel.learn.mlp import MLP, layers, stacked_values
-from metaspiel.learn.offpolicy import Schedule, adam
+from metaspiel.learn.offpolicy import adam
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay_run import ReplayRun
-from metaspiel.nfg.errors import UserError, at_least, unknown
-
-Kind = Literal["vdn", "qmix", "qtran"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mixing(Schedule):
-    """Hyper-parameters of value mixing; some defaults are those of MATRL's baselines.
-
-    MATRL does not say the rest; two updates every 40 environment steps, from a
-    replay that holds 50 iterations, are a compromise with speed. Agents have no memory,
-    so where an observation leaves out what matters (in Switch, where the others are)
-    values are averages over situations, and greedy play may stand still for good.
-
-    Attributes:
-      kind: "vdn", "qmix" or "qtran".
-      width: units of both hidden layers of an agent's network.
-      mixing: units of the mixing network's hidden layer, or of both hidden layers of
-        QTRAN's networks.
-      hyper: units of the hidden layers of QMIX's hypernetworks.
-      target_every: updates between copies of the target networks.
-      explore: epsilon, an agent's chance of a uniformly random action, at the start.
-      explore_last: at the end.
-      anneal: environment steps over which epsilon falls linearly.
-    """
-
-    kind: Kind = "qmix"
-    width: int = 128
-    mixing: int = 128
-    hyper: int = 64
-    target_every: int = 200
-    explore: float = 1.0
-    explore_last: float = 0.05
-    anneal: int = 100_000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kind not in get_args(Kind):
-            raise unknown("Mixing()", "kind", self.kind, get_args(Kind))
-        at_least(self, width=1, mixing=1, hyper=1, target_every=1, anneal=1)
-        if not 0 <= self.explore_last <= self.explore <= 1:
-            raise UserError(
-                "Mixing(): explore_last must be at most explore, both in [0, 1]; got "
-                f"{self.explore_last} and {self.explore}"
-            )
-        if self.reward != "team":
-            raise UserError(
-                f"Mixing(): reward must be 'team', the value that is decomposed; got "
-                f"'{self.reward}'"
-            )
-
+from metaspiel.nfg.errors import UserError
 
 save, load = replay_run.save, replay_run.load
 

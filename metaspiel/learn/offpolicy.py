@@ -7,8 +7,7 @@ comes from (seed, iteration, stage) alone.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,69 +16,14 @@ from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.games.markov import MarkovGame
+from metaspiel.learn.markov_settings import Schedule
 from metaspiel.learn.memory import Moves, Sample
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from metaspiel.learn.replay_run import ReplayRun, copied
 from metaspiel.learn.update import Adam
-from metaspiel.nfg.errors import UserError, at_least, share
 
 _PLAY, _PICK, _MEASURE = 1, 2, 3  # stages of an iteration
-Reward = Literal["team", "own"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Settings that all learners from replay share.
-
-    Attributes:
-      batch: environment steps of an iteration, over all environments.
-      envs: B, environments side by side. A new episode begins in each at the start of
-        an iteration, so an episode is cut after ``batch / envs`` steps.
-      every: environment steps between rounds of updates.
-      updates: gradient steps of such a round.
-      minibatch: steps in an update.
-      capacity: steps that the replay holds.
-      warm: environment steps before learning begins.
-      rate: Adam's learning rate.
-      gamma: discount a step.
-      clip: largest norm of a gradient; a longer one is shortened to it.
-      reward: "team" learns from the sum over agents, "own" from each agent's own.
-      episodes: that measure the policy (one, where the game has no chance).
-    """
-
-    batch: int = 2000
-    envs: int = 40
-    every: int = 40
-    updates: int = 2
-    minibatch: int = 128
-    capacity: int = 100_000
-    warm: int = 2000
-    rate: float = 5e-4
-    gamma: float = 0.99
-    clip: float = 10.0
-    reward: Reward = "team"
-    episodes: int = 20
-
-    def __post_init__(self) -> None:
-        where = f"{type(self).__name__}()"
-        at_least(self, batch=1, envs=1, every=1, updates=1, minibatch=1)
-        at_least(self, capacity=1, episodes=1)
-        if self.batch % self.envs or self.capacity < self.envs:
-            raise UserError(
-                f"{where}: batch must be a multiple of envs and capacity at least "
-                f"envs; got {self.batch}, {self.envs} and {self.capacity}"
-            )
-        if not (self.warm >= 0 and self.rate > 0 and self.clip > 0):
-            raise UserError(
-                f"{where}: warm must be at least 0, rate and clip positive; got "
-                f"{self.warm}, {self.rate} and {self.clip}"
-            )
-        share(self, "gamma")
-        if self.reward not in ("team", "own"):
-            raise UserError(
-                f"{where}: reward must be 'team' or 'own'; got '{self.reward}'"
-            )
 
 
 @runtime_checkable

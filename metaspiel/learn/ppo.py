@@ -7,8 +7,8 @@ batch, and entropy and KL divergence are the true ones.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,100 +19,17 @@ from metaspiel.games.markov import MarkovGame
 from metaspiel.learn.actors import Policies
 from metaspiel.learn.agents import Agents, Trainable
 from metaspiel.learn.batches import Batch, pooled, prepare
+from metaspiel.learn.markov_settings import PPO as PPO
+from metaspiel.learn.markov_settings import whole_episodes as whole_episodes
 from metaspiel.learn.mlp import LeakyMLP
 from metaspiel.learn.random import stream
 from metaspiel.learn.rollout import Rollout, collect
 from metaspiel.learn.students import Students
-from metaspiel.nfg.errors import UserError, at_least, positive, share
+from metaspiel.nfg.errors import UserError
 
 
 class Diverged(UserError):
     """An error: learning gave numbers that are not finite or left the trust region."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PPO:
-    """Hyper-parameters of PPO; the defaults are those of MATRL's grid worlds.
-
-    Actor and critic are separate networks with optimisers of their own, so a
-    coefficient of the critic's loss would only rescale it, which Adam does not see.
-    Coefficients of entropy and KL are relative to that of the policy's loss.
-
-    Attributes:
-      batch: environment steps an iteration, over all environments.
-      envs: environments played side by side; ``batch`` must be a multiple.
-      rate: Adam's learning rate.
-      steps: K, full-batch steps of actor and critic an iteration.
-      clip: epsilon, by which the ratio of an action's probabilities may leave 1.
-      entropy: c_H, coefficient of the entropy bonus.
-      kl: c_KL, coefficient of the divergence from the policy that played.
-      gamma: discount factor.
-      lam: lambda of generalised advantage estimation.
-      target_kl: an agent's actor rests for the iteration once its estimated
-        divergence exceeds 1.5 of this; ``inf`` for never.
-      value_clip: how far a value may move in an iteration without being held back;
-        ``inf`` for as far as it likes.
-      value_target: the critic's aim: "to_go", the discounted rewards to come, or "gae",
-        advantage plus value.
-      bootstrap_limits: an episode cut by the time limit is worth what the critic says
-        of its last observation, not 0. The end of a batch is always bootstrapped.
-      reward: "own", or "team" for the sum over agents.
-      width: H, units of each hidden layer.
-      share: one network for all agents, who are told their number.
-      rows: samples, the first of one environment, that updates see; 0 for all. 6 is
-        what the authors' independent learner trained on, and why it failed.
-    """
-
-    batch: int = 2000
-    envs: int = 40
-    rate: float = 2e-3
-    steps: int = 10
-    clip: float = 0.1
-    entropy: float = 0.05
-    kl: float = 1e-3
-    gamma: float = 0.99
-    lam: float = 0.95
-    target_kl: float = 0.1
-    value_clip: float = 0.1
-    value_target: Literal["to_go", "gae"] = "to_go"
-    bootstrap_limits: bool = False
-    reward: Literal["own", "team"] = "own"
-    width: int = 128
-    share: bool = False
-    rows: int = 0
-
-    def __post_init__(self) -> None:
-        at_least(self, batch=1, envs=1, steps=1, width=1)
-        if self.batch % self.envs:
-            raise UserError(
-                f"PPO(): batch must be a multiple of envs, {self.envs}; "
-                f"got {self.batch}"
-            )
-        positive(self, "rate", "clip", "target_kl", "value_clip")
-        share(self, "gamma", "lam")
-        for name in ("entropy", "kl"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(
-                    f"PPO(): {name} must be a number of at least 0; "
-                    f"got {getattr(self, name)}"
-                )
-        if not 0 <= self.rows <= self.batch // self.envs:
-            raise UserError(
-                "PPO(): rows must be from 0 to the steps of one environment, "
-                f"{self.batch // self.envs}; got {self.rows}"
-            )
-
-
-def whole_episodes(settings: PPO, limit: int) -> PPO:
-    """The same with so many environments that each has time for a whole episode.
-
-    Args:
-      settings: whose environments share the batch; they do not become more.
-      limit: steps of the longest episode.
-    """
-    most = min(settings.envs, max(1, settings.batch // limit))
-    envs = next(n for n in range(most, 0, -1) if settings.batch % n == 0)
-    return replace(settings, envs=envs)
 
 
 def students(game: MarkovGame, settings: PPO) -> Students:

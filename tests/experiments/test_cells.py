@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments import contents
 from experiments.matrl import cells, states
 from experiments.matrl.states import Cell
 from matrl import loop
@@ -64,6 +65,24 @@ def test_a_cell_has_rows_states_and_a_mark(whole: Path):
         good = states.last_good(cell, whole)
         assert good is not None and good["iteration"] == 6
     assert {p.name for p in (whole / "cells").iterdir()} == {"a-il-s3", "a-matrl-s3"}
+
+
+@pytest.mark.parametrize(
+    "page", [name for name in contents.pages() if name.startswith("matrl_")]
+)
+def test_the_help_of_a_page_loads_nothing_heavy(page: str):
+    heavy = ("torch", "scipy", "cvxpy", "pyspiel", "matplotlib", "joblib", "ray")
+    code = (
+        "import sys\nfrom experiments import contents\n"
+        f"contents.module({page!r}).Config()\nimport matrl.learners\n"
+        f"try: contents.main('metaspiel', [{page!r}, '--help'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        f"print('loaded', [name for name in {heavy} if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"usage: metaspiel {page}" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded []"
 
 
 def test_processes_change_nothing(whole: Path, tmp_path: Path):

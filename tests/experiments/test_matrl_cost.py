@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from refusals import refused
 
 from experiments.lab.page import main
-from experiments.matrl import cost
+from experiments.matrl import cost, cost_run
 from experiments.matrl.cost_config import Config
 from experiments.matrl.cost_measures import Iteration
 from matrl.timing import PHASES, MethodTime
@@ -69,9 +69,9 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 def test_goals_are_of_matrl():
     times = dict(phases={}, seconds=3.0, least=3.0, samples_per_second=1.0)
     methods = {"matrl": MethodTime(**times, ratio=3.0)}
-    (goal,) = cost.goals([Iteration(game="switch", agents=2, methods=methods)])
-    assert goal == cost.Goal("switch: matrl at most 1.3 times il", 3.0, False)
-    assert not cost.goals([Iteration(game="switch", agents=5, methods=methods)])
+    (goal,) = cost_run.goals([Iteration(game="switch", agents=2, methods=methods)])
+    assert goal == cost_run.Goal("switch: matrl at most 1.3 times il", 3.0, False)
+    assert not cost_run.goals([Iteration(game="switch", agents=5, methods=methods)])
 
 
 KILL = """

@@ -30,7 +30,7 @@ from metaspiel.learn.ppo import PPO, Diverged
 TINY = shlex.split(
     "--games switch2 pennies --methods matrl il il-la qmix il-six-rows --seeds 2 "
     "--iterations 4 --last 2 --learner.ppo.batch 100 --learner.ppo.envs 10 "
-    "--learner.ppo.width 8 --learner.ppo.steps 2 --quiet"
+    "--learner.ppo.width 8 --learner.ppo.steps 2 --whole-episodes always --quiet"
 )
 ROOT = Path(__file__).parents[2]
 
@@ -198,7 +198,11 @@ def test_a_task_is_trained_as_the_learner_says():
     settings = config.plan("checkers").settings("matrl")
     assert settings == Settings(ppo=PPO(rate=0.5, envs=20))
     assert config.plan("switch4").learner.ppo.envs == 40
-    assert replace(config, whole_episodes=False).plan("switch4").learner == (
+    given = Config(learner=Settings(ppo=PPO(envs=100)))  # as it was asked for
+    assert given.plan("checkers").learner.ppo.envs == 100
+    most = replace(given, whole_episodes="always")
+    assert most.plan("checkers").settings("vdn").envs == 20
+    assert replace(config, whole_episodes="never").plan("switch4").learner == (
         config.learner
     )
     team = config.plan("checkers-team-modern")
@@ -241,10 +245,13 @@ def test_students_interval_and_test():
     assert statistics.t_test([2.0, 2.0]) == 0.0 and statistics.t_test([0.0, 0.0]) == 1.0
 
 
-def made(method: str, finals: list[float]) -> MethodLine:
-    facts = History(rho=0.2, rho_inside=0.1, rho_any=0.3)
+def made(method: str, finals: list[float], kept: float = 0.2) -> MethodLine:
+    facts = History(rho_inside=0.1, rho_any=0.3)
     facts = replace(facts, equilibria=1.0, several=0.0, own=[1.0, 0.0])
-    runs = {seed: replace(facts, final=value) for seed, value in enumerate(finals)}
+    runs = {
+        seed: replace(facts, final=value, rho=kept * (1 + seed / 100))
+        for seed, value in enumerate(finals)
+    }
     return MethodLine.of(method, runs, 0)
 
 
@@ -278,6 +285,25 @@ def test_claims_follow_their_rule(
     assert judged["the meta-game holds steps back (mean rho at least 0.05)"] == "holds"
 
 
+@pytest.mark.parametrize(
+    ("kept", "runs", "judged"),
+    [
+        (0.06, 3, "holds"),
+        (0.03, 3, "fails: it lets nearly every step pass"),
+        (0.0495, 3, "undecided"),
+        (0.0, 3, "fails: it lets nearly every step pass"),
+        (0.06, 1, "undecided: one run"),
+    ],
+)
+def test_the_gate_is_judged_by_an_interval(kept: float, runs: int, judged: str):
+    task = TaskResult(
+        Config().plan("pennies"), load("pennies"), [made("matrl", [5.0] * runs, kept)]
+    )
+    (claim,) = claims([task], [])
+    assert claim.judged == judged
+    assert claim.evidence.startswith(f"mean rho {kept * (1 + (runs - 1) / 200):.3f} ")
+
+
 def test_what_a_method_does_not_have_is_left_out():
     line = made("matrl", [5.0])
     assert {"mean", "curve", "length"}.isdisjoint(line.record)
@@ -289,4 +315,6 @@ def test_what_a_method_does_not_have_is_left_out():
         "finals": {},
         "low": None,
         "high": None,
+        "rho_low": None,
+        "rho_high": None,
     }

@@ -179,7 +179,7 @@ def test_claims_follow_the_numbers():
         pure=99.0,
     ) == [
         "undecided",
-        "holds: 80 % of the saving is left",
+        "undecided: no saving against IGA is shown",
         "holds",
         "holds: not sooner, more games",
         "fails: for two players",
@@ -197,7 +197,32 @@ def test_claims_follow_the_numbers():
         "fails",
         "undecided",
         "fails: no difference in rates, not sooner",
-        "fails: not sooner, fewer games",
+        "fails: later, fewer games",
+    ]
+    assert verdicts(
+        pair(-50.0, -55.0, -45.0),
+        pair(-40.0, -44.0, -36.0),
+        pair(-9.0, -12.0, -5.0, (0, 30), 0.001),
+        pair(9.0, 5.0, 12.0, (30, 0), 0.001),
+        slow,
+        {"IGA": None, "IGA-LA": 3, "MATRL": 3},
+    )[:4] == [
+        "holds",
+        "holds: 80 % of the saving is left",
+        "undecided: sooner, but look-ahead converges in more games",
+        "undecided: later, more games",
+    ]
+    assert verdicts(
+        pair(-50.0, -60.0, -40.0),
+        pair(-24.5, -30.0, -18.0),
+        pair(-9.0, -12.0, -5.0),
+        pair(-9.0, -12.0, -5.0, (0, 30), 0.001),
+        slow,
+        {"IGA": None, "IGA-LA": 3, "MATRL": 3},
+    )[1:4] == [
+        "undecided: 49 % of the saving is left, perhaps 30 to 75 %",
+        "holds",
+        "undecided: sooner, fewer games",
     ]
 
 
@@ -230,9 +255,9 @@ def test_staying_more_often_is_a_matter_of_intervals():
     ]
     some = verdicts(iga=(65.0, 75.0), **{"la-projected": (60.0, 70.0)})
     assert some[1] == "undecided"
-    assert some[0].startswith("undecided: above iga-matched; la; random-rho")
-    assert verdicts(iga=(80.0, 90.0))[2].endswith("matrl-wo-br, below iga")
-    assert verdicts(iga=(80.0, 90.0))[2].startswith("fails: above")
+    assert some[0].startswith("undecided: MATRL is above iga-matched; la; random-rho")
+    assert verdicts(iga=(80.0, 90.0))[2].endswith("matrl-wo-br and below iga")
+    assert verdicts(iga=(80.0, 90.0))[2].startswith("fails: MATRL is above")
 
 
 def test_pairs_by_hand():

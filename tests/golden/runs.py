@@ -209,7 +209,8 @@ RUNS: tuple[Run, ...] = (
         words="matrl_grid --games switch2 pennies --methods matrl il il-la qmix "
         "il-six-rows "
         "--seeds 1 --iterations 3 --last 2 --learner.ppo.batch 100 --learner.ppo.envs "
-        "10 --learner.ppo.width 8 --learner.ppo.steps 2 --out out --quiet",
+        "10 --learner.ppo.width 8 --learner.ppo.steps 2 --whole-episodes always "
+        "--out out --quiet",
         outputs=(CELLS, _agents(3), _team(3), SUMMARY),
     ),
     Run(

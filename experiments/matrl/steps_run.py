@@ -1,0 +1,144 @@
+"""Trains and reports step sizes of sampled learners: cells, tables, plot."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from operator import attrgetter
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.lab import charts
+from experiments.lab.page import Answer
+from experiments.lab.report import Table, number, percent, publish
+from experiments.matrl.cells import Failure, perform
+from experiments.matrl.colours import COLOURS
+from experiments.matrl.states import Cell
+from experiments.matrl.steps_config import VARIANTS, Config
+from experiments.matrl.steps_results import (
+    Comparison,
+    Point,
+    beats_all,
+    compare,
+    point,
+)
+
+
+def kinds(config: Config) -> list[Cell]:
+    """Every method at every step size."""
+    return [
+        Cell(
+            label=size.label,
+            game=config.game,
+            method="matrl" if size.method in VARIANTS else size.method,
+            settings=config.settings(size),
+            seed=config.seed,
+            iterations=config.iterations,
+        )
+        for size in config.sizes
+    ]
+
+
+def run(config: Config) -> Answer:
+    """Trains what is missing and reports; faults are told at the end."""
+    return perform(config, "matrl_steps", kinds, write=write)
+
+
+def write(
+    folder: Path, config: Config, cells: Sequence[Cell], failures: Sequence[Failure]
+) -> dict[str, Any]:
+    """summary.json, table.md, plots and report.html; returns the summary."""
+    measure = config.measure
+    points = [
+        point(size, [c for c in cells if c.label == size.label], folder, measure)
+        for size in config.sizes
+    ]
+    lower = measure == "exploitability"
+    compared, beaten = compare(points, lower), beats_all(points, lower)
+    summary = {
+        "game": config.game,
+        "measure": measure,
+        "rows": [asdict(one) for one in points],
+        "claims": [asdict(one) for one in compared],
+        "beats_all": beaten,
+        "failed": [one.outcome.fault for one in failures],
+    }
+    picture = charts.figure(
+        _figure(points, measure),
+        "Step size",
+        "Bands are 95 % intervals over seeds.",
+        folder / "plots" / "steps.png",
+    )
+    publish(
+        folder,
+        summary,
+        title=f"Step sizes with sampled learners: {config.game}",
+        lead=[
+            f"{config.seeds} runs of {config.iterations} iterations of "
+            f"{config.learner.ppo.batch} steps for every method and step size. The "
+            f"{measure} of the policies that play is averaged over the second half of "
+            f"a run; {'lower' if lower else 'higher'} is better. Intervals are "
+            "Student's, over seeds; better and worse mean that they do not overlap.",
+        ],
+        tables=_tables(points, compared, beaten),
+        figures=[picture],
+    )
+    return summary
+
+
+def _tables(
+    points: Sequence[Point], compared: Sequence[Comparison], beaten: Sequence[str]
+) -> list[Table]:
+    runs: dict[str, Callable[[Point], Any]] = {
+        "clip": lambda p: f"{p.clip:g}",
+        "rate": lambda p: f"{p.rate:g}",
+        "method": attrgetter("method"),
+        "mean": lambda p: number(p.mean, 3),
+        "95 % interval": lambda p: (
+            "-" if p.low is None else f"{p.low:.3f} to {p.high:.3f}"
+        ),
+        "runs": lambda p: f"{p.n}{f' ({p.diverged} diverged)' if p.diverged else ''}",
+        "rho": lambda p: f"{p.rho:.2f}",
+        "rho inside": lambda p: percent(p.inside, 0),
+    }
+    methods: dict[str, Callable[[Comparison], Any]] = {
+        "method": attrgetter("method"),
+        "against": attrgetter("against"),
+        "better at": lambda one: "; ".join(one.better) or "-",
+        "worse at": lambda one: "; ".join(one.worse) or "-",
+        "undecided": attrgetter("undecided"),
+    }
+    return [
+        Table.of("Every step size", runs, points),
+        Table.of("Comparisons", methods, compared),
+        Table("Better than all without a meta-game", ["at"], [[one] for one in beaten]),
+    ]
+
+
+def _figure(points: Sequence[Point], measure: str) -> Figure:
+    """The measure against the rate: a panel for each clip, a line for each method."""
+    clips = sorted({p.clip for p in points})
+    drawn, panels = charts.panels(
+        [f"clip {clip:g}" for clip in clips],
+        "rate of Adam",
+        f"{measure}, second half of the run",
+        sharey=True,
+    )
+    for axes, clip in zip(panels, clips, strict=True):
+        for method in dict.fromkeys(p.method for p in points):
+            mine = [p for p in points if (p.clip, p.method) == (clip, method)]
+            known = sorted((p for p in mine if p.n), key=lambda p: p.rate)
+            charts.band(
+                axes,
+                [p.rate for p in known],
+                [p.mean for p in known if p.mean is not None],
+                low=[p.low for p in known],
+                high=[p.high for p in known],
+                marker="o",
+                ms=3,
+                color=COLOURS[method],
+                label=method,
+            )
+        axes.set_xscale("log")
+    charts.legend(drawn, panels[0])
+    return drawn
