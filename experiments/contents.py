@@ -58,7 +58,10 @@ def _is_page(path: Path) -> bool:
 
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"))
+    try:
+        return ast.parse(path.read_text("utf-8"))
+    except (SyntaxError, UnicodeDecodeError):  # someone is writing it
+        return ast.parse("")
 
 
 def module(name: str) -> ModuleType | None:

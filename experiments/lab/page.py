@@ -72,7 +72,7 @@ def main(
             asked = parse(config, words, usage, doc)
             answer = page(asked)
             if answer is not None:
-                answer.tell(asked.run)
+                answer.tell(getattr(asked, "run", Printing()))
 
     return guarded(begin, "resume" in _fields(config()))
 
@@ -224,6 +224,10 @@ def _flat(
     for key, value in values.items():
         name = prefix + str(key).replace("-", "_")
         inside = [one for one in known if one.startswith(f"{name}.")]
+        if value is None and inside:  # a group in which nothing is set
+            continue
+        if (inside or name == "run") and not isinstance(value, dict):
+            raise UserError(f"{where}: {name} must hold fields; got {value!r}")
         if isinstance(value, dict) and (inside or name == "run"):
             flat |= _flat(value, known, where, "" if name == "run" else f"{name}.")
         elif name not in known:

@@ -48,6 +48,10 @@ def page(config: Config) -> Answer:
     return Answer(summary=asdict(config), text=f"batch {config.ppo.batch}")
 
 
+def plain_page(config: Inner) -> Answer:
+    return Answer(summary=asdict(config), text=f"rate {config.rate}")
+
+
 @pytest.fixture
 def call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """The page with these words, in a folder; what it says, errors included."""
@@ -84,7 +88,8 @@ def test_yaml_nests_as_flags_do(call: Callable[..., str], tmp_path: Path):
     ("text", "sentence"),
     [
         ("ppo:\n  btach: 3\n", "did you mean 'ppo.batch'"),
-        ("ppo: 3\n", "unknown field 'ppo'"),
+        ("ppo: 3\n", "ppo must hold fields; got 3"),
+        ("run: 3\n", "run must hold fields; got 3"),
         ("resume: true\n", "must not set resume"),
         ("inner:\n  rate: [1]\n", "inner.rate cannot be [1]"),
         ("seeds: null\n", "seeds cannot be None"),
@@ -142,3 +147,8 @@ def test_a_run_of_another_version_is_refused_as_such(
     files.write_sealed(tmp_path / "run" / "config.json", fields)
     error = call("--resume", code=2)
     assert "another version made it" in error and error.count("\n") == 1
+
+
+def test_a_page_without_options_prints_its_answer(capsys: pytest.CaptureFixture[str]):
+    assert main(plain_page, Inner, ["--rate", "2"]) == 0
+    assert capsys.readouterr().out == "rate 2.0\n"
