@@ -56,16 +56,17 @@ def _imports(path: Path) -> set[str]:
 
 def circles() -> list[list[str]]:
     """Modules that import each other, directly or through others."""
-    reached = {name: _reached(name) for name in modules()}
+    beyond = {name: reached(name) for name in modules()}
     rings = {
-        tuple(sorted(o for o in reached[name] if name in reached[o]))
+        tuple(sorted(o for o in beyond[name] if name in beyond[o]))
         for name in modules()
-        if name in reached[name]
+        if name in beyond[name]
     }
     return [list(ring) for ring in sorted(rings)]
 
 
-def _reached(name: str) -> set[str]:
+def reached(name: str) -> set[str]:
+    """Modules that a module imports, directly or through others."""
     seen: set[str] = set()
     todo = list(imports()[name])
     while todo:
