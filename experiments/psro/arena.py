@@ -34,7 +34,7 @@ def built(config: Config) -> Arena:
     torch.set_num_threads(1)
     return learned_arena(
         named_simulator(config.game, config.players),
-        config.learner,
+        config.ddqn,
         episodes=config.episodes,
         every_instance=config.all_instances,
     )

@@ -1,7 +1,7 @@
 """What a PSRO run is asked for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -46,7 +46,7 @@ class Learned:
 
     decisions: int = 20_000
     """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
-    ddqn: DDQN = DDQN()
+    ddqn: DDQN = DDQN.budget(20_000)
     """How responses are learned; what is not given of the schedule is in proportion to
     --decisions."""
     episodes: int = 1000
@@ -72,9 +72,21 @@ def _differing(values: Any, usual: Any) -> Iterator[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The words that decide what is not given of a learner's schedule."""
+
+    oracle: Literal["exact", "ddqn"] = "exact"
+    decisions: int = Learned.decisions
+
+    def __post_init__(self) -> None:
+        least(self, decisions=2)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config(Learned, Exact):
     """Fields of a PSRO run."""
 
+    Asked: ClassVar[type[Budget]] = Budget
     may_change: ClassVar[tuple[str, ...]] = (
         "iterations", "stop_gap", "stop_no_novel", "max_seconds", "memory_gb",
         "final_gap",
@@ -122,15 +134,13 @@ class Config(Learned, Exact):
     max_seconds: float | None = None
     """Stop after this much wall time (the one rule that depends on the machine)."""
 
-    @property
-    def learner(self) -> DDQN:
-        """Settings of a response: the usual schedule in proportion, or as given."""
-        usual = DDQN()
-        schedule = ("games", "capacity", "minimum", "explore_decisions")
-        names = [n for n in _differing(self.ddqn, usual) if n in schedule]
-        given = {name: getattr(self.ddqn, name) for name in names}
-        whole = replace(self.ddqn, **{name: getattr(usual, name) for name in names})
-        return replace(whole.scaled(self.decisions), **given)
+    @classmethod
+    def usual(cls, asked: Budget) -> "Config":
+        """The configuration when nothing but this is asked."""
+        if asked.oracle == "exact":  # which refuses a budget
+            return cls(decisions=asked.decisions)
+        schedule = DDQN.budget(asked.decisions)
+        return cls(oracle="ddqn", decisions=asked.decisions, ddqn=schedule)
 
     @property
     def side_by_side(self) -> int:
@@ -153,7 +163,7 @@ class Config(Learned, Exact):
                 f"{flag(name)}: it must go with another --oracle; '{self.oracle}' does "
                 "not use it"
             )
-        if self.ddqn.decisions != DDQN().decisions:
+        if self.ddqn.decisions != self.decisions:
             raise UserError("--ddqn.decisions: --decisions is the budget of a response")
         if self.run.jobs > 1 and self.executor != "inprocess":
             raise UserError("--jobs: an executor shares out the work itself; drop one")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from experiments import contents
-from experiments.lab.page import main
+from experiments.lab.page import main, parse
 from experiments.psro import __main__ as psro
 from metaspiel.learn.settings import DDQN
 
@@ -453,8 +453,13 @@ def test_impossible_learned_runs_are_refused(tmp_path, capsys, words, sentence):
 
 
 def test_what_is_given_of_the_schedule_is_not_scaled():
-    config = psro.Config(oracle="ddqn", decisions=20_000)
-    assert config.learner == DDQN.budget(20_000)
-    given = replace(DDQN(), minimum=500, rate=1e-3)
-    learner = psro.Config(oracle="ddqn", decisions=20_000, ddqn=given).learner
-    assert learner == replace(DDQN.budget(20_000), minimum=500, rate=1e-3)
+    def asked(*words: str) -> DDQN:
+        return parse(psro.Config, ["--oracle", "ddqn", *words], "psro").ddqn
+
+    usual = DDQN.budget(20_000)
+    assert asked() == asked("--decisions", "20000") == usual
+    given = asked("--ddqn.minimum", "500", "--ddqn.rate", "1e-3")
+    assert given == replace(usual, minimum=500, rate=1e-3)
+    assert asked("--decisions", "1000").capacity == 250
+    # The published value is given as well as any other.
+    assert asked("--decisions", "1000", "--ddqn.capacity", "50000").capacity == 50_000
