@@ -114,22 +114,19 @@ class DDQN:
         Learning begins after a quarter of them, the replay holds as many, and epsilon
         falls over four fifths; with 200,000 these are the published settings.
         """
-        return cls(device=device).scaled(decisions)
-
-    def scaled(self, decisions: int) -> "DDQN":
-        """These settings with so many decisions, and their schedule in proportion."""
+        published = cls(device=device)
 
         def part(count: int) -> int:
-            return count * decisions // self.decisions
+            return count * decisions // published.decisions
 
-        minimum = max(1, part(self.minimum))
+        minimum = max(1, part(published.minimum))
         return replace(
-            self,
+            published,
             decisions=decisions,
-            games=min(self.games, minimum),
-            capacity=max(minimum, part(self.capacity)),
+            games=min(published.games, minimum),
+            capacity=max(minimum, part(published.capacity)),
             minimum=minimum,
-            explore_decisions=part(self.explore_decisions),
+            explore_decisions=part(published.explore_decisions),
         )
 
     def part(self, fraction: float) -> "DDQN":
