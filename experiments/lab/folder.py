@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -188,17 +188,6 @@ def read_result(place: Path, config: Any) -> Any:
         raise UserError(
             f"{error} (remove the file and resume: it is then made again)"
         ) from None
-
-
-def piece(place: Path, config: Any, make: Callable[..., Any]) -> Any:
-    """A finished piece of a run's results, or a new one that ``make`` gives.
-
-    Raises:
-      UserError: as ``read_result``.
-    """
-    if not place.exists():
-        write_result(place, make(), config)
-    return read_result(place, config)
 
 
 def record(folder: Path, config: Any) -> None:

@@ -58,14 +58,14 @@ def fill(
         name: _Cell(name, place / f"{name}.json", config, make)
         for name, make in cells.items()
     }
-    missing = [cell for cell in every.values() if not cell.place.exists()]
-    for cell in every.values():
-        if cell not in missing:
-            read_result(cell.place, config)  # refused before anything is made
-    pieces = [Piece(name=cell.name, what=cell, do=_fill) for cell in missing]
+    missing = {name: cell for name, cell in every.items() if not cell.place.exists()}
+    # What is there is refused, if at all, before anything is made.
+    ready = {n: read_result(every[n].place, config) for n in every if n not in missing}
+    pieces = [Piece(name=name, what=cell, do=_fill) for name, cell in missing.items()]
     faults = carry_out(pieces, folder, config.run)
-    there = {name: cell.place for name, cell in every.items() if cell.place.exists()}
-    return {name: read_result(place, config) for name, place in there.items()}, faults
+    made = {n: c.place for n, c in missing.items() if c.place.exists()}
+    results = ready | {name: read_result(made[name], config) for name in made}
+    return {name: results[name] for name in every if name in results}, faults
 
 
 def _fill(cells: Sequence[_Cell]) -> list[Outcome]:

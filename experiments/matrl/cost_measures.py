@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -65,8 +65,8 @@ def read(fields: Mapping[str, Any]) -> Cost:
     return Simulator(**fields) if fields["part"] == "simulator" else Solving(**fields)
 
 
-def works(config: Config) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Every measurement, as JSON has it, and the name of its file."""
+def works(config: Config) -> Iterator[tuple[str, Callable[[], Cost]]]:
+    """Every measurement and the name of its file."""
     several: list[tuple[str, Callable[..., Cost], Sequence[Any]]] = [
         ("iteration", iteration, config.games),
         ("simulator", simulator, list(MA_GYM)),
@@ -75,11 +75,7 @@ def works(config: Config) -> Iterator[tuple[str, Callable[[], Any]]]:
     for part, measure, subjects in several:
         for subject in subjects if part in config.parts else ():
             named = re.sub(r"[^A-Za-z0-9.]+", "-", f"{part}-{subject}").strip("-")
-            yield named, partial(_json, measure, config, subject)
-
-
-def _json(measure: Callable[..., Cost], config: Config, subject: Any) -> Any:
-    return asdict(measure(config, subject))
+            yield named, partial(measure, config, subject)
 
 
 def iteration(config: Config, name: str) -> Iteration:

@@ -12,9 +12,11 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments.lab import charts
-from experiments.lab.folder import claim, piece, plain, record
+from experiments.lab.folder import claim, plain, record
+from experiments.lab.grid import fill
 from experiments.lab.page import Answer
 from experiments.lab.report import Table, number, publish
+from experiments.lab.work import complaint
 from experiments.matrl.colours import COLOURS
 from experiments.matrl.cost_config import Config
 from experiments.matrl.cost_measures import (
@@ -54,27 +56,12 @@ def run(config: Config) -> Answer:
     torch.set_num_threads(1)
     with claim(config.run, "matrl_cost") as folder:
         record(folder, config)
-        (folder / "parts").mkdir(exist_ok=True)
-        costs = []
-        for name, measure in works(config):
-            place = folder / "parts" / f"{name}.json"
-            costs.append(read(piece(place, config, measure)))
-            config.run.say(_line(costs[-1]))
-        summary = write(folder, config, costs)
+        results, faults = fill(dict(works(config)), folder, config, room="parts")
+        if (fault := complaint(faults, what="parts")) is not None:
+            raise fault
+        summary = write(folder, config, [read(one) for one in results.values()])
     table = (folder / "table.md").read_text("utf-8")
     return Answer(summary=summary, text=f"{table}\n-> {folder}")
-
-
-def _line(cost: Cost) -> str:
-    """A measurement in one line."""
-    if isinstance(cost, Iteration):
-        each = [f"{k} {1e3 * one.seconds:.0f} ms" for k, one in cost.methods.items()]
-        return f"{cost.game}: {', '.join(each)}"
-    if isinstance(cost, Simulator):
-        return (
-            f"{cost.game}: {cost.usual:,.0f} steps a second at {SIDES[0]} environments"
-        )
-    return f"{cost.agents} agents: all equilibria in {cost.all:.2f} ms"
 
 
 def write(folder: Path, config: Config, costs: Sequence[Cost]) -> dict[str, Any]:
