@@ -11,7 +11,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ from numpy import ndarray
 from meta_solvers.base import Answer, MetaSolution, MetaSolver, Status, fact, failure
 from meta_solvers.registry import get
 from meta_solvers.solving import solve
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, positive, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
 from psro.openspiel_calls import (
@@ -31,6 +31,7 @@ from psro.openspiel_calls import (
     LP_SOLVERS,
     PSRO_V2,
     globally_seeded,
+    limited,
     linear_programs_by,
     module,
 )
@@ -172,6 +173,10 @@ def register_in_jpsro(
     return tuple(functions)
 
 
+# Payoff ranges that OpenSpiel's convex programs, whose tolerances are absolute, can do.
+_RANGES = (1e-3, 1e3)
+
+
 @dataclass(frozen=True)
 class _OpenSpielSolver(MetaSolver):
     """Base class of the wrappers of OpenSpiel's solvers."""
@@ -209,37 +214,56 @@ class _OpenSpielSolver(MetaSolver):
     def _linear(self) -> bool:
         return self.name in (*LINEAR, "nash")
 
+    def _payoffs(self, game: Game) -> tuple[Float64[ndarray, "N *A"], float]:
+        """The payoffs for OpenSpiel, and the power of two they were multiplied by.
+
+        It is 1 unless a convex program would meet a range that its absolute tolerances
+        do not fit.
+        """
+        largest = float(game.scale.max())
+        convex = self._linear or "mgc" in self.name
+        if not convex or largest == 0 or _RANGES[0] <= largest <= _RANGES[1]:
+            return np.array(game.payoffs), 1.0
+        factor = 2.0 ** min(-math.floor(math.log2(largest)), 1000)
+        return game.payoffs * factor, factor
+
     def _ask(
-        self, game: Game, rng: np.random.Generator, call: Callable[[], ndarray]
+        self,
+        game: Game,
+        rng: np.random.Generator,
+        call: Callable[[Float64[ndarray, "N *A"]], ndarray],
     ) -> Answer:
         """Calls OpenSpiel; its errors, warnings and prints go to diagnostics."""
-        lp, printed = self.lp or "CLARABEL", io.StringIO()
+        payoffs, factor = self._payoffs(game)
         diagnostics: dict[str, Any] = {"openspiel": self.name}
-        if self._linear:
-            diagnostics["lp"] = lp
-        with (
-            linear_programs_by(lp) if self._linear else nullcontext(),
-            globally_seeded(int(rng.integers(2**32)))
-            if self.stochastic
-            else nullcontext(),
-            warnings.catch_warnings(record=True) as warned,
-            redirect_stdout(printed),
-        ):
+        if factor != 1:
+            diagnostics["factor"] = factor
+        printed, joint = io.StringIO(), None
+        with ExitStack() as inside:
+            if self._linear:
+                diagnostics["lp"] = self.lp or "CLARABEL"
+                inside.enter_context(linear_programs_by(diagnostics["lp"]))
+            if self.stochastic:
+                inside.enter_context(globally_seeded(int(rng.integers(2**32))))
+            warned = inside.enter_context(warnings.catch_warnings(record=True))
+            inside.enter_context(redirect_stdout(printed))
             warnings.simplefilter("always")
             for upkeep in (FutureWarning, DeprecationWarning):  # not about the answer
                 warnings.simplefilter("ignore", upkeep)
             try:
-                joint = np.asarray(call(), dtype=np.float64).reshape(game.actions)
+                joint = np.asarray(call(payoffs), np.float64).reshape(game.actions)
             except Exception as error:  # noqa: BLE001  foreign code may throw anything
                 diagnostics["reason"] = f"{type(error).__name__}: {error}"
-                joint = None
         if warned:
             diagnostics["warnings"] = sorted({str(w.message) for w in warned})
         if printed.getvalue():
             diagnostics["printed"] = printed.getvalue().strip()
         if joint is None:
             return failure(game, Status.NUMERICAL, **diagnostics)
-        return Answer(joint, diagnostics=diagnostics)
+        # so cvxpy says that a program ended at a limit, or short of its tolerances
+        early = any("may be inaccurate" in str(w.message) for w in warned)
+        status = Status.MAX_STEPS if early else Status.OK
+        return Answer(joint, status, diagnostics=diagnostics)
 
 
 @dataclass(frozen=True)
@@ -249,12 +273,20 @@ class JPSROSolver(_OpenSpielSolver):
     Attributes:
       name: one of ``JPSRO_CONCEPTS``; the names mean what OpenSpiel means by them.
       lp: cvxpy's solver for the linear programs (mw*, rmw*, rv*); None is Clarabel.
+      seconds: time after which a quadratic program (mg*) gives up; OpenSpiel's own
+        limit is a thousand million steps. Where it ends one, the status is not OK.
     """
 
     name: str = "mgcce"
+    lp: str | None = None
+    seconds: float = 60.0
     concepts: ClassVar[dict[str, Concept]] = JPSRO_CONCEPTS
     maximises: ClassVar[str] = "what OpenSpiel's jpsro meta-solver of that name does"
     source: ClassVar[str] = "Marris et al. 2021 (OpenSpiel)"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive(self, "seconds")
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         table = module(JPSRO, "JPSROSolver()").FLAG_TO_FUNC
@@ -263,7 +295,8 @@ class JPSROSolver(_OpenSpielSolver):
             np.ones(size, dtype=np.int64) for size in game.actions
         ]
         repeats = [own.tolist() for own in counts]
-        return self._ask(game, rng, lambda: theirs(np.array(game.payoffs), repeats)[0])
+        with limited(self.seconds):
+            return self._ask(game, rng, lambda payoffs: theirs(payoffs, repeats)[0])
 
 
 @dataclass(frozen=True)
@@ -309,10 +342,15 @@ class PSROv2Solver(_OpenSpielSolver):
             theirs = methods.META_STRATEGY_METHODS[self.name]
         option = "prd_iterations" if self.name == "prd" else "iterations"
         options = {} if self.steps is None else {option: self.steps}
-        trainer = SimpleNamespace(  # all that they read of a PSROSolver
-            symmetric_game=False,
-            get_meta_game=lambda: [np.array(own) for own in game.payoffs],
-            get_policies=lambda: [list(range(size)) for size in game.actions],
-            get_kwargs=lambda: options,
-        )
-        return self._ask(game, rng, lambda: theirs(trainer, return_joint=True)[1])
+
+        def call(payoffs: Float64[ndarray, "N *A"]) -> ndarray:
+            trainer = SimpleNamespace(  # all that they read of a PSROSolver
+                symmetric_game=False,
+                get_meta_game=lambda: list(payoffs),
+                get_policies=lambda: [list(range(size)) for size in game.actions],
+                get_kwargs=lambda: options,
+            )
+            joint: ndarray = theirs(trainer, return_joint=True)[1]
+            return joint
+
+        return self._ask(game, rng, call)
