@@ -220,7 +220,7 @@ def test_a_name_that_openspiel_has_is_refused(table):
 
 
 def test_overwriting_leaves_the_wrapper_its_own_solver(table, monkeypatch):
-    monkeypatch.setattr("psro.openspiel._overwritten", {})
+    monkeypatch.setattr("psro.openspiel.overwritten", {})
     theirs = solve(JPSROSolver("uni"), tensor(0, 3, 3)).joint
     register_in_jpsro("rd", overwrite=True)
     assert table["rd"].__module__ == "psro.openspiel"
@@ -313,7 +313,7 @@ def test_openspiels_programs_get_payoffs_of_a_scale_that_they_can_do(name, scale
 
 
 def test_a_program_of_openspiel_that_does_not_end_is_ended(monkeypatch):
-    monkeypatch.setattr("psro.openspiel._RANGES", (0, np.inf))
+    monkeypatch.setattr("psro.openspiel_solvers._RANGES", (0, np.inf))
     begin = time.process_time()
     solution = solve(JPSROSolver("mgcce", seconds=0.3), Game(SMALL), throw=False)
     assert time.process_time() - begin < 10
