@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -219,8 +220,8 @@ def test_a_name_that_openspiel_has_is_refused(table):
     assert "x_mgce" not in table
 
 
-def test_overwriting_leaves_the_wrapper_its_own_solver(table, monkeypatch):
-    monkeypatch.setattr("psro.openspiel.overwritten", {})
+@patch.dict("psro.openspiel_solvers.overwritten", clear=True)
+def test_overwriting_leaves_the_wrapper_its_own_solver(table):
     theirs = solve(JPSROSolver("uni"), tensor(0, 3, 3)).joint
     register_in_jpsro("rd", overwrite=True)
     assert table["rd"].__module__ == "psro.openspiel"
