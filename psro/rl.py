@@ -18,10 +18,10 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, Scores, play, pure
 from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import Pool
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN, check_objective
 from metaspiel.learn.tasks import Task
 from metaspiel.learn.update import check_written

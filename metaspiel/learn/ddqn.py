@@ -18,25 +18,15 @@ from metaspiel.learn.graphs import Captured
 from metaspiel.learn.policies import drawn
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
+from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Learned, Task
 from metaspiel.learn.turns import Turns
 from metaspiel.learn.update import StackedDDQN
 
 
-def train(tasks: Sequence[Task]) -> list[Learned]:
-    """Learns all responses; equal networks and settings on equal games are stacked."""
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for number, task in enumerate(tasks):
-        sim = task.simulator
-        game = type(sim), sim.name, sim.inputs, sim.actions
-        key = (game, task.network, task.settings)
-        groups.setdefault(key, []).append(number)
-    answers: dict[int, Learned] = {}
-    with torch.no_grad():
-        for numbers in groups.values():
-            learned = _Training([tasks[n] for n in numbers]).run()
-            answers.update(zip(numbers, learned, strict=True))
-    return [answers[n] for n in range(len(tasks))]
+def learn(tasks: Sequence[Task]) -> list[Learned]:
+    """Learns all responses; the tasks have one network, one game and one settings."""
+    return _Training(tasks).run()
 
 
 class _Training:
@@ -44,10 +34,11 @@ class _Training:
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         first = tasks[0]
-        self.tasks, self.settings = tasks, first.settings
+        assert isinstance(first.settings, DDQN)  # ``responses.train`` sees to it
+        self.settings = first.settings
         self.network = first.network
-        self.stacked, self.games = len(tasks), first.settings.games
-        self.device = torch.device(first.settings.device)
+        self.stacked, self.games = len(tasks), self.settings.games
+        self.device = torch.device(self.settings.device)
         settings = self.settings
         made = [generators(t.seed, 3) for t in tasks]
         self.pick = [g[2] for g in made]
@@ -71,7 +62,14 @@ class _Training:
         cuda = self.device.type == "cuda"
         if cuda and settings.graph and settings.engine == "written":
             self.update = Captured(self.learner).learn
-        self.learner.online.load([self.network.initial(g[0]) for g in made])
+        self.learner.online.load(
+            [
+                self.network.initial(g[0])
+                if task.initial is None
+                else torch.from_numpy(task.initial)
+                for task, g in zip(tasks, made, strict=True)
+            ]
+        )
         self.learner.copy_target()
         self.replay = Replay(
             self.stacked, settings.capacity, sim.inputs, sim.actions, self.device

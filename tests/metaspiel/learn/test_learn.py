@@ -13,12 +13,13 @@ from responses import task as respond
 from metaspiel.games import bargaining_rules as rules
 from metaspiel.games.bargaining import Bargaining, sample_valuations
 from metaspiel.games.batched import OpenSpielSimulator
-from metaspiel.learn.ddqn import _Training, train
+from metaspiel.learn.ddqn import _Training
 from metaspiel.learn.evaluate import Matches, play, pure
 from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Bank, Habit, Pool, drawn, sampled
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
 from metaspiel.learn.turns import Turns
