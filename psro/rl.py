@@ -10,7 +10,7 @@ payoffs, cut off at 0, so its noise pushes it up.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -22,15 +22,18 @@ from metaspiel.learn.evaluate import Instances, Matches, Scores, play, pure
 from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.responses import train
-from metaspiel.learn.settings import DDQN, check_objective
+from metaspiel.learn.settings import DDQN, PPOResponse, check_objective
 from metaspiel.learn.tasks import Task
 from metaspiel.learn.update import check_written
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, unknown
 from psro.executor import Executor
 from psro.parts import Population, Response, Table, Target
 from psro.setup import Stage
 
 _SCORING = 1  # episodes that score a response, beside those it learned from
+_STARTING = 2  # which policy a response begins with
+Start = Literal["scratch", "last", "mixture"]
+STARTS: tuple[Start, ...] = get_args(Start)
 
 
 def pools_of(population: Population) -> tuple[Pool, ...]:
@@ -47,12 +50,12 @@ def pools_of(population: Population) -> tuple[Pool, ...]:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LearnedOracle:
-    """Best responses by Double DQN.
+    """Best responses by Double DQN or PPO.
 
     Attributes:
       simulator: the game in which responses are learned.
-      network: network of all policies; an ``MLP``.
-      settings: hyper-parameters of the responses.
+      network: network of all policies; an ``MLP`` for Double DQN.
+      settings: hyper-parameters of the responses, which name the learner.
       executor: where the learning runs.
       shared: one pool for all players of a symmetric game; player 0 learns for all.
       episodes: played to measure what a response earns.
@@ -61,11 +64,14 @@ class LearnedOracle:
         the uncertainty only (Eq. 4).
       anneal: coverage falls linearly to 0 over so many responses; 0 keeps it.
       scale: payoffs are divided by this while learning.
+      start: weights that learning begins with: fresh ones ("scratch"), those of the
+        player's newest policy ("last"), or of one drawn from what it plays in the
+        meta-strategy ("mixture"). The uniform policy has none, so there it is fresh.
     """
 
     simulator: Simulator
     network: Network
-    settings: DDQN
+    settings: DDQN | PPOResponse
     executor: Executor
     shared: bool = False
     episodes: int = 1000
@@ -73,10 +79,14 @@ class LearnedOracle:
     coverage: float = 0.0
     anneal: int = 10
     scale: float = 5.0
+    start: Start = "scratch"
 
     def __post_init__(self) -> None:
         check_network("LearnedOracle()", self.network, self.simulator)
-        check_written("LearnedOracle()", self.network)
+        if isinstance(self.settings, DDQN):
+            check_written("LearnedOracle()", self.network)
+        if self.start not in STARTS:
+            raise unknown("LearnedOracle()", "start", self.start, STARTS)
         if self.shared and not self.simulator.symmetric:
             raise UserError(
                 f"LearnedOracle(): a shared pool needs a symmetric game; got "
@@ -139,6 +149,7 @@ class LearnedOracle:
                 penalty=self.penalty,
                 coverage=self.covering(len(pools[target.player]) - 1),
                 scale=self.scale,
+                initial=self._initial(pools[target.player], target, seed),
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
@@ -161,7 +172,7 @@ class LearnedOracle:
                     value=value,
                     gain=gain,
                     error=float(error),
-                    play="greedy",
+                    play=self.settings.play,
                 )
             )
         return answers
@@ -171,6 +182,18 @@ class LearnedOracle:
     ) -> list[Response] | None:
         """None, as the gain of a learned response is not known before training."""
         return None
+
+    def _initial(
+        self, own: Pool, target: Target, seed: tuple[int, ...]
+    ) -> ndarray | None:
+        """The weights that a response begins with; None for fresh ones."""
+        if self.start == "scratch":
+            return None
+        chosen = len(own) - 1
+        if self.start == "mixture":
+            rng = np.random.default_rng((*seed, _STARTING))
+            chosen = int(rng.choice(len(own), p=target.own / target.own.sum()))
+        return None if own.plays[chosen] == "uniform" else own.weights[chosen]
 
     def _distinct(self, targets: Sequence[Target]) -> tuple[list[Target], list[int]]:
         """Distinct targets, and the index of each target among them."""
@@ -208,7 +231,7 @@ class LearnedOracle:
         return Matches(
             simulator=self.simulator,
             network=self.network,
-            pools=(*before, Pool.of(policy[None]), *after),
+            pools=(*before, Pool.of(policy[None], self.settings.play), *after),
             profiles=profiles[None].astype(np.int64),
             seed=(*seed, _SCORING),
             device=self.settings.device,

@@ -77,6 +77,7 @@ class DDQN:
     device: Literal["cpu", "cuda"] = "cpu"
     graph: bool = True
 
+    name: ClassVar[str] = "ddqn"
     play: ClassVar[str] = "greedy"
 
     def __post_init__(self) -> None:
@@ -156,6 +157,11 @@ class DDQN:
             silent * self.games * self.updates
         )
 
+    @property
+    def budgeted(self) -> dict[str, int]:
+        """What a response may spend, by name."""
+        return {"decisions": self.rounds * self.games}
+
     def epsilon(self, made: int) -> float:
         """Chance of a random action after ``made`` decisions."""
         part = (
@@ -204,6 +210,7 @@ class PPOResponse:
     width: int = 128
     device: Literal["cpu", "cuda"] = "cpu"
 
+    name: ClassVar[str] = "ppo"
     play: ClassVar[str] = "sampled"
 
     def __post_init__(self) -> None:
@@ -227,3 +234,11 @@ class PPOResponse:
         if self.episodes is None:
             return decisions / self.decisions
         return episodes / self.episodes
+
+    @property
+    def budgeted(self) -> dict[str, int]:
+        """What a response may spend, by name; it finishes its last batch."""
+        if self.episodes is not None:
+            return {"learning_episodes": self.episodes}
+        batch = self.games * self.rounds
+        return {"decisions": -(-self.decisions // batch) * batch}
