@@ -17,6 +17,7 @@ from experiments.lab.folder import claim, read_result, record, slug, stored
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.report import Table, percent, render
+from experiments.lab.trust import SolverSpec
 from experiments.psro import config as psro
 from meta_solvers import get
 from metaspiel import files
@@ -43,9 +44,9 @@ SOLVED = 1e-6  # a full-game gap below this counts as an equilibrium
 class Config:
     """Fields of the demo."""
 
-    solvers: tuple[str, ...] = ("mgcce", "mwcce", "prd")
+    solvers: tuple[SolverSpec, ...] = ("mgcce", "mwcce", "prd")
     """Meta-solvers to compare."""
-    evaluation: str = "mwcce"
+    evaluation: SolverSpec = "mwcce"
     """Measured on every population: the most welfare an equilibrium there offers."""
     iterations: int | None = None
     """Iterations a run (default: 25 to 40, by game)."""

@@ -19,7 +19,8 @@ from experiments.lab.process import environment
 from experiments.lab.watch import carry_out
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
-from psro.executor import Executor, parse
+from psro.executor import Executor
+from psro.executor_specs import parse
 
 
 def run(config: Config) -> Answer:

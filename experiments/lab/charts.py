@@ -114,12 +114,23 @@ def curve(
     label: str,
     log: bool,
     across: str = "iteration",
+    errors: Mapping[str, Sequence[float]] | None = None,
 ) -> Figure:
-    """A chart of named lines over iterations, or over what ``across`` names."""
+    """A chart of named lines over iterations, or over what ``across`` names.
+
+    Args:
+      lines: x and y of each.
+      label: of the y axis.
+      log: the y axis is logarithmic.
+      across: of the x axis.
+      errors: standard errors of some lines, drawn as bars.
+    """
     drawn, (axes,) = panels([""], across, label, width=WIDTH, height=3.4)
     for name, (x, y) in lines.items():
         values = np.maximum(y, FLOOR) if log else np.asarray(y)
-        axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
+        bars = None if errors is None else errors.get(name)
+        style: dict[str, Any] = {"markersize": 3, "linewidth": 1.2, "label": name}
+        axes.errorbar(x, values, yerr=bars, fmt="-o", capsize=2, **style)
     if log:
         axes.set_yscale("log")
     if lines:

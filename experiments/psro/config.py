@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from experiments.lab.options import Flat, Parallel, Stateful, flag, least
+from experiments.lab.trust import ExecutorSpec, SolverSpec
 from metaspiel.games.treeplex import TieBreak
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from psro.parts import Initial
 from psro.selection import Selection, Update
+
+EXACT, LEARNED = "exact", "learned, lower bound"
+"""What a gap is: over all policies of the game, or what learned responses gained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +60,7 @@ class Learned:
     acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
     final_gap: bool = False
     """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
-    executor: str = "inprocess"
+    executor: ExecutorSpec = "inprocess"
     """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
     ray:address=..."""
 
@@ -101,9 +105,9 @@ class Config(Learned, Exact):
     """Exact best responses, or learned ones (Double DQN) with sampled payoffs; then
     gaps are lower bounds, measured where a response is learned: for what is responded
     to, under the run's concept, in all iterations but the last."""
-    solver: str = "mgcce"
+    solver: SolverSpec = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
-    eval_solver: str | None = None
+    eval_solver: SolverSpec | None = None
     """Meta-solver only measured, under the run's concept (default: the same). A learned
     oracle knows its values, but no full-game gap of it: that would take responses of
     its own."""
@@ -141,6 +145,11 @@ class Config(Learned, Exact):
             return cls(decisions=asked.decisions)
         schedule = DDQN.budget(asked.decisions)
         return cls(oracle="ddqn", decisions=asked.decisions, ddqn=schedule)
+
+    @property
+    def gap_is(self) -> str:
+        """Whether the gaps of the run are exact or learned."""
+        return EXACT if self.oracle == "exact" else LEARNED
 
     @property
     def side_by_side(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from meta_solvers.exact.problem import Problem
 from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.data import Games
-from metaspiel.nfg.errors import UserError, at_least, positive
+from metaspiel.nfg.errors import BadField, at_least, positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +49,13 @@ class Recipe:
         at_least(self, warm=0, decay=0, deep=0)
         positive(self, "clip")
         if not 0 <= self.seed < 2**63:
-            raise UserError(
-                f"Recipe(): seed must be from 0 to 2^63 - 1; got {self.seed}"
+            raise BadField(
+                type(self), "seed", f"must be from 0 to 2^63 - 1; got {self.seed}"
             )
         if not 0 < self.rate < 1:
-            raise UserError(f"Recipe(): rate must be between 0 and 1; got {self.rate}")
+            raise BadField(
+                type(self), "rate", f"must be between 0 and 1; got {self.rate}"
+            )
 
     @staticmethod
     def of(stored: Mapping[str, Any]) -> "Recipe":

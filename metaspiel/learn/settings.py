@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import BadField, UserError, unknown
 
 Engine = Literal["written", "autograd"]
 _WHOLE = dict.fromkeys(
@@ -81,25 +81,30 @@ class DDQN:
         for name, low in _WHOLE.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < low:
-                raise UserError(
-                    f"DDQN(): {name} must be a whole number of at least {low}; "
-                    f"got {value}"
+                raise BadField(
+                    type(self),
+                    name,
+                    f"must be a whole number of at least {low}; got {value}",
                 )
         for name, high in _REAL.items():
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value <= high):
-                raise UserError(
-                    f"DDQN(): {name} must be a number in [0, {high:g}]; got {value}"
+                raise BadField(
+                    type(self), name, f"must be a number in [0, {high:g}]; got {value}"
                 )
         if not self.games <= self.capacity >= self.minimum:
-            raise UserError(
-                "DDQN(): the replay's capacity must be at least games and minimum; "
-                f"got {self.capacity} for {self.games} games and {self.minimum}"
+            raise BadField(
+                type(self),
+                "capacity",
+                "must be at least games and minimum; got "
+                f"{self.capacity} for {self.games} games and {self.minimum}",
             )
         if self.minimum > self.rounds * self.games and self.updates:
-            raise UserError(
-                f"DDQN(): minimum must be at most the {self.decisions} decisions, "
-                f"or nothing is learned; got {self.minimum}"
+            raise BadField(
+                type(self),
+                "minimum",
+                f"must be at most the {self.decisions} decisions, or nothing is "
+                f"learned; got {self.minimum}",
             )
         known = {"engine": ("written", "autograd"), "device": ("cpu", "cuda")}
         for name, words in known.items():

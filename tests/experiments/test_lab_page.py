@@ -71,7 +71,7 @@ def test_a_group_has_flags_with_a_dot(call: Callable[..., str]):
 
 def test_the_groups_own_check_is_the_sentence(call: Callable[..., str]):
     error = call("--ppo.batch", "0", code=2)
-    assert error == "error: PPO(): batch must be at least 1; got 0\n"
+    assert error == "error: --ppo.batch must be at least 1; got 0\n"
     assert call("--jobs", "0", code=2).startswith("error: --jobs must be at least 1")
 
 
@@ -91,9 +91,9 @@ def test_yaml_nests_as_flags_do(call: Callable[..., str], tmp_path: Path):
         ("ppo: 3\n", "ppo must hold fields; got 3"),
         ("run: 3\n", "run must hold fields; got 3"),
         ("resume: true\n", "must not set resume"),
-        ("inner:\n  rate: [1]\n", "inner.rate cannot be [1]"),
-        ("seeds: null\n", "seeds cannot be None"),
-        ("ppo:\n  batch: null\n", "ppo.batch cannot be None"),
+        ("inner:\n  rate: [1]\n", "inner.rate must be a number or None; got [1]"),
+        ("seeds: null\n", "seeds must be a whole number; got None"),
+        ("ppo:\n  batch: null\n", "ppo.batch must be a whole number; got None"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_group(
