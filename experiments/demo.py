@@ -1,6 +1,6 @@
 """The demo: three meta-solvers, swapped by name, in PSRO on three OpenSpiel games.
 
-Example: python -m experiments.demo
+Example: metaspiel demo
 
 Writes a run folder for each run and one report.html that shows them side by side. One
 seed ranks nothing: with --seeds 6 or more, runs are compared by a test, with intervals.

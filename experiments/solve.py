@@ -1,7 +1,7 @@
 """Solves one normal-form game with one meta-solver, or compares all that apply.
 
-Example: python -m experiments.solve --payoffs game.npy --solver mgcce
-         python -m experiments.solve --game matrix_pd --solver all
+Example: metaspiel solve --payoffs game.npy --solver mgcce
+         metaspiel solve --game matrix_pd --solver all
 
 Prints the joint, the marginals, the values, the measured gaps, the status and the time.
 Exits with 3 where the status is not OK (with "all": where no solver's is).

@@ -1,7 +1,7 @@
 """Lists every meta-solver that is known by name here, other packages' included.
 
-Example: python -m experiments.solvers
-         python -m experiments.solvers --name r2d
+Example: metaspiel solvers
+         metaspiel solvers --name r2d
 """
 
 import dataclasses

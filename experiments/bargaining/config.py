@@ -38,7 +38,7 @@ class Sizing:
 class Config:
     """Fields of the page; these values are those of one trial of the reduced size."""
 
-    Asked: ClassVar[type[Sizing]] = Sizing
+    Deciding: ClassVar[type[Sizing]] = Sizing
     may_change: ClassVar[tuple[str, ...]] = (
         "grid", "approaches", "explorations", "evaluations", "behaviours",
         "trajectories", "trials", "penalties", "coverages", "weights", "curve",

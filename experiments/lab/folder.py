@@ -103,10 +103,12 @@ def _check_empty(folder: Path, resume: bool) -> None:
         names = (inside.name for inside in folder.iterdir())
         if all(n == LOCK or n.startswith(files.ASIDE) for n in names):
             return
-    raise UserError(
-        f"--out: '{folder}' must be new or empty; it holds something (continue a "
-        "run with --resume, or choose another folder)"
-    )
+        raise UserError(
+            f"--out: '{folder}' must be new or empty; it holds something (continue a "
+            "run with --resume, or choose another folder)"
+        )
+    what = "a link that leads nowhere" if folder.is_symlink() else "a file"
+    raise UserError(f"--out: '{folder}' must be a folder, new or empty; it is {what}")
 
 
 def page_of(config: type[Any]) -> str:

@@ -150,12 +150,12 @@ def _usable(
 def _usual(config: type[Any], given: Sequence[str], program: str) -> Mapping[str, Any]:
     """What fields are that no word gives, where that depends on others.
 
-    A configuration with a class ``Asked`` of such others says it: ``usual(asked)``.
+    A configuration with a class ``Deciding`` of such others says it: ``usual(asked)``.
     """
-    if not hasattr(config, "Asked"):
+    if not hasattr(config, "Deciding"):
         return {}
     kept = [word for word in given if word not in ("-h", "--help")]
-    asked, _ = _cli(config.Asked, kept, program, return_unknown_args=True)
+    asked, _ = _cli(config.Deciding, kept, program, return_unknown_args=True)
     return {"default": config.usual(asked)}
 
 

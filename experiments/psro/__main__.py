@@ -1,7 +1,7 @@
 """PSRO and JPSRO with any meta-solver: exact on tabular games, learned elsewhere.
 
-Example: python -m experiments.psro --game kuhn_poker --players 3 --solver mgcce
-         python -m experiments.psro --game bargaining --oracle ddqn --solver rd
+Example: metaspiel psro --game kuhn_poker --players 3 --solver mgcce
+         metaspiel psro --game bargaining --oracle ddqn --solver rd
 
 Writes a run folder: config, environment, one row of metrics an iteration, a checkpoint
 that a killed run resumes from bit for bit, the meta-game, plots and report.html.

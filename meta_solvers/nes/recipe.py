@@ -19,10 +19,10 @@ class Recipe:
     Attributes:
       architecture: the network.
       games: what it is trained on.
-      seed: of the weights and of the games.
+      seed: seed of the weights and of the games.
       steps: number of updates.
-      work: joint actions in a batch, which so has ``work / prod A`` games,
-      fewest: but at least so many, and at most 512.
+      work: joint actions in a batch, which so has ``work / prod A`` games.
+      fewest: games in a batch at least; at most there are 512.
       rate: learning rate, reached after ``warm`` steps, then falling as a cosine.
       warm: steps of warm-up.
       decay: weight decay, on weights but not on biases.

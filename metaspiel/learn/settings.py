@@ -1,7 +1,7 @@
 """Hyper-parameters of Double DQN best responses, and checks of them."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
@@ -45,17 +45,17 @@ class DDQN:
 
     Attributes:
       decisions: decisions of the learner in all.
-      games: played side by side; 1 is the strict schedule.
+      games: games played side by side; 1 is the strict schedule.
       rate: Adam's learning rate.
       batch: transitions in an update.
       discount: discount factor of a decision.
       capacity: capacity of the replay.
       minimum: transitions before learning begins.
-      updates: a decision, once learning has begun.
+      updates: updates a decision, once learning has begun.
       target_every: updates between copies of the target network (made between rounds).
       explore: epsilon at the start.
       explore_last: epsilon at the end.
-      explore_decisions: over which epsilon falls linearly.
+      explore_decisions: decisions over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
       device: torch device.
       graph: on a CUDA device, updates are recorded once and replayed (written engine).
@@ -113,7 +113,7 @@ class DDQN:
         check_device("DDQN()", self.device)
 
     @classmethod
-    def budget(cls, decisions: int, device: Literal["cpu", "cuda"] = "cpu") -> "DDQN":
+    def budget(cls, decisions: int, device: Literal["cpu", "cuda"] = "cpu") -> Self:
         """The published schedule in proportion to a budget of decisions.
 
         Learning begins after a quarter of them, the replay holds as many, and epsilon

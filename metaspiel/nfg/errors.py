@@ -60,7 +60,7 @@ def unknown(
       error: the type of error.
       listing: the command that lists them all.
     """
-    names, text = sorted(known), str(name)
+    names, text = sorted(set(known)), str(name)
     text = text if len(text) <= _LONG else f"{text[:_LONG]}..."
     close = difflib.get_close_matches(text, names, n=_NEAR, cutoff=0.5)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
