@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
 from experiments.lab.escaping import one_line
@@ -28,9 +28,10 @@ def guarded(action: Callable[[], None], resumes: bool = False) -> int:
       action: what may fail.
       resumes: whether an interrupted user can be told to go on with ``--resume``.
     """
-    with _patient():
+    with _own_output(), _patient():
         try:
             action()
+            sys.stdout.flush()
         except (SolverFailed, NotOK) as error:
             return _said(NOT_OK, f"error: {error}")
         except UserError as error:
@@ -72,11 +73,40 @@ def _patient() -> Iterator[None]:
     """
     out, err = _Patient(sys.stdout, "output"), _Patient(sys.stderr, "errors")
     with redirect_stdout(out), redirect_stderr(err):
-        try:
+        yield
+        with suppress(OSError):  # it was said already
+            out.flush()
+
+
+@contextmanager
+def _own_output() -> Iterator[None]:
+    """Context in which what libraries print past Python goes to the errors.
+
+    HiGHS prints a banner that would stand before the JSON of a page.
+    """
+    out = sys.stdout
+    try:
+        ours = (out.fileno(), sys.stderr.fileno()) == (1, 2)
+    except (AttributeError, OSError, ValueError):  # closed, or no files at all
+        ours = False
+    if not ours:
+        yield
+        return
+    out.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with (
+            suppress(OSError),  # at closing; said already
+            open(
+                kept, "w", encoding=out.encoding, errors=out.errors, closefd=False
+            ) as stream,
+            redirect_stdout(stream),
+        ):
             yield
-        finally:
-            with out.kept():
-                sys.stdout.flush()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class _Patient:

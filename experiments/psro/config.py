@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -93,11 +93,14 @@ class Exact:
     this."""
 
 
+_SET = "set by --decisions."
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule(DDQN):
     """The settings of DDQN under a budget that is a flag of its own, --decisions."""
 
-    decisions: tyro.conf.Suppress[int] = DDQN.decisions
+    decisions: Annotated[int, tyro.conf.arg(help=_SET)] = DDQN.decisions
 
 
 @dataclass(frozen=True, kw_only=True)
