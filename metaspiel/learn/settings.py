@@ -1,7 +1,7 @@
 """Hyper-parameters of Double DQN best responses, and checks of them."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,9 @@ def check_objective(where: str, penalty: float, coverage: float, scale: float) -
             f"{where}: penalty must be at least 0, coverage in [0, 1] and scale "
             f"positive; got {penalty}, {coverage} and {scale}"
         )
+
+
+Settings = TypeVar("Settings", bound="DDQN")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +116,9 @@ class DDQN:
         check_device("DDQN()", self.device)
 
     @classmethod
-    def budget(cls, decisions: int, device: Literal["cpu", "cuda"] = "cpu") -> Self:
+    def budget(
+        cls: type[Settings], decisions: int, device: Literal["cpu", "cuda"] = "cpu"
+    ) -> Settings:
         """The published schedule in proportion to a budget of decisions.
 
         Learning begins after a quarter of them, the replay holds as many, and epsilon

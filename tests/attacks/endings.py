@@ -5,8 +5,8 @@ Example: python tests/attacks/endings.py --out endings.md --page psro
 A run is ended as it is about to make one of its files whole, the first, a middle or
 the last one: by kill -9, by Ctrl-C, by SIGTERM, or by a disk that is full from then on.
 What is right is an exit code (-9, 130, 130, 2) with one sentence that names what
-happened, and a resume, or a new run in the same folder where nothing was begun yet, that
-ends with the results of a run that was left alone.
+happened, and a resume, or a new run in the same folder where nothing was begun yet,
+that ends with the results of a run that was left alone.
 """
 
 import argparse
@@ -67,6 +67,7 @@ def watch(out: Path, way: Way | None, at: int) -> Callable[[], None]:
 
     def install() -> None:
         forks.write_every_state()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # in background jobs
         made, counter = [0], out.parent / "count"
 
         def hear(event: str, given: tuple[Any, ...]) -> None:
@@ -148,10 +149,8 @@ def text(rows: list[dict[str, Any]]) -> str:
             bad = sum(bool(row["wrong"]) for row in own)
             cells.append(f"{len(own) - bad} right" + (f", **{bad} wrong**" * bool(bad)))
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += [
-        "",
-        *("- {page}, {way}, {at}: {wrong}".format(**r) for r in rows if r["wrong"]),
-    ]
+    wrong = [row for row in rows if row["wrong"]]
+    lines += ["", *("- {page}, {way}, {at}: {wrong}".format(**row) for row in wrong)]
     return "\n".join(lines) + "\n"
 
 
