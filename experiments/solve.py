@@ -10,7 +10,7 @@ Exits with 3 where the status is not OK (with "all": where no solver's is).
 import json
 import sys
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Config:
     """Gap allowed beyond the solver's epsilon, as a fraction of the payoff range."""
     equilibria: bool = False
     """List every Nash equilibrium instead (two players, or two actions each)."""
+    symmetric: bool = False
+    """Declare the game symmetric; it is checked (alpharank:populations=single)."""
     run: Flat[Printing] = Printing()
 
 
@@ -89,10 +91,13 @@ def load(config: Config) -> Game:
         raise UserError(
             "--players goes with OpenSpiel's games; files and named games have none"
         )
-    if config.payoffs is not None:
-        return nfg.load(config.payoffs)
+    game = nfg.load(config.payoffs) if config.payoffs is not None else _named(config)
+    return replace(game, symmetric=True) if config.symmetric else game
+
+
+def _named(config: Config) -> Game:
     name = str(config.game)
-    if own:
+    if name in catalogue():
         return catalogue()[name].game
     from metaspiel.games.openspiel import matrix_game
 
