@@ -22,6 +22,27 @@ class UnknownGame(UnknownName):
     """The name of a game that is not known."""
 
 
+def shown(text: object, most: int = 60) -> str:
+    """A stranger's text for a sentence: one printable line of at most ``most`` signs.
+
+    What cannot be printed (line ends, control codes, bytes of a file name that are no
+    UTF-8) is escaped.
+    """
+    whole = str(text)
+    line = escaped(whole[: most + 1])
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def escaped(text: str) -> str:
+    """``text`` with an escape for each character that cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )
+
+
 def unknown(
     where: str,
     kind: str,
