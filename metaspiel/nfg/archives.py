@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -101,7 +101,7 @@ def _most(memory_gb: float, size: int) -> int:
 
 
 def _arrays(
-    file: IO[bytes], size: int, wanted: Collection[str] | None, memory_gb: float
+    file: io.BufferedIOBase, size: int, wanted: Collection[str] | None, memory_gb: float
 ) -> dict[str, ndarray]:
     if file.read(6) == b"\x93NUMPY":
         raise ValueError("it is one array (.npy), not an archive of several")
