@@ -95,9 +95,9 @@ def unreadable(path: Path, error: BaseException) -> UserError:
     return UserError(f"it must be a readable {path.suffix} file; {reason}")
 
 
-def _most(memory_gb: float, size: int) -> int:
+def _most(memory_gb: float, size: int) -> float:
     """Bytes that a file of ``size`` bytes may unpack to."""
-    return max(int(memory_gb * 1e9), size)
+    return max(memory_gb * 1e9, float(size))
 
 
 def _arrays(
@@ -114,16 +114,17 @@ def _arrays(
             members[name] = info
         chosen = {n: i for n, i in members.items() if wanted is None or n in wanted}
         declared = sum(info.file_size for info in chosen.values())
-        _check_size(declared, _most(memory_gb, size), "it")
+        most = _most(memory_gb, size)
+        _check_size(declared, most, "it")
         arrays = {}
         for name, info in chosen.items():
             what = f"'{shown(name)}'"
             with archive.open(info) as member:
-                arrays[name] = _array(member, info.file_size, info.file_size, what)
+                arrays[name] = _array(member, info.file_size, most, what)
         return arrays
 
 
-def _check_size(size: int, most: int, what: str) -> None:
+def _check_size(size: int, most: float, what: str) -> None:
     if size > most:
         raise ValueError(
             f"{what} would unpack to {size / 1e9:.3g} GB, and memory_gb allows "
@@ -131,7 +132,7 @@ def _check_size(size: int, most: int, what: str) -> None:
         )
 
 
-def _array(stream: Any, size: int, most: int, what: str) -> ndarray:
+def _array(stream: Any, size: int, most: float, what: str) -> ndarray:
     """An array, after its header was held against the ``size`` bytes that there are."""
     version = np.lib.format.read_magic(stream)
     headers = {
