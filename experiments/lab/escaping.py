@@ -2,6 +2,8 @@
 
 import re
 
+from metaspiel.nfg.errors import escaped
+
 _KEPT = "\n\t"
 # What Markdown takes for HTML or for the target of a link.
 _MARKUP = re.compile(r"<(?=[A-Za-z/!?])|(?<=])(?=\()")
@@ -14,7 +16,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in _KEPT else _spelled(c) for c in text)
+    return "".join(c if c in _KEPT else escaped(c) for c in text)
 
 
 def one_line(text: str) -> str:
@@ -25,7 +27,3 @@ def one_line(text: str) -> str:
 def markdown_cell(text: str) -> str:
     """Text as a cell of a table in Markdown: no other cell, line, link or HTML."""
     return _MARKUP.sub(r"\\\g<0>", one_line(text).replace("|", r"\|"))
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")

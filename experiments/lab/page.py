@@ -9,14 +9,13 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from experiments.lab import trust, words
 from experiments.lab.ending import guarded
 from experiments.lab.escaping import printable
 from experiments.lab.folder import page_of, plain, read_from, stored
 from experiments.lab.options import Printing, flag
 from experiments.lab.process import module
+from experiments.lab.yaml_file import read_fields
 from metaspiel import files
 from metaspiel.nfg.errors import BadField, UnknownName, UserError, unknown
 
@@ -89,7 +88,7 @@ def parse(
         more = _usable(before, given, known, where)
     elif (file := words.value_of(given, "--config")) is not None:
         where = f"--config '{file}'"
-        values = _flat(_read_yaml(Path(file)), known, where)
+        values = _flat(read_fields(Path(file)), known, where)
         for name in ("resume", "config", "trust"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
@@ -219,16 +218,3 @@ def _flat(
         else:
             flat[name] = value
     return flat
-
-
-def _read_yaml(path: Path) -> Mapping[str, object]:
-    try:
-        fields = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        text = str(error).splitlines()[0]
-        raise UserError(
-            f"--config: '{path}' must be a readable YAML file; {text}"
-        ) from None
-    if not isinstance(fields, dict):
-        raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
-    return fields

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from experiments.lab.options import Printing, flag
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, shown, unknown
 
 Known = Mapping[str, tuple[Any, Any]]
 """Fields by the name of their flags: the usual value, and the group that has them."""
@@ -67,6 +67,8 @@ def as_words(values: Mapping[str, object], known: Known, where: str) -> list[str
         if not _fits(hint(known, name), value):
             wanted = f"{name} must be {_named(hint(known, name))}"
             raise UserError(f"{where}: {wanted}; got {_short(value)}")
+        if isinstance(value, str) and "\0" in value:
+            raise UserError(f"{where}: {name} must hold no NUL; got {_short(value)}")
         if isinstance(value, bool):
             made.append(flag(name) if value else no(name))
         elif isinstance(value, list):
@@ -174,5 +176,4 @@ def _same(usual: Any, value: object) -> bool:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}..."
+    return shown(repr(value))

@@ -39,7 +39,10 @@ def run(config: Config) -> dict[str, Any]:
                     "split by their owner's past actions"
                 )
             _work(config, trials, partial(_here, arena, executor))
-            results = [read_result(t.folder / "summary.json", t.config) for t in trials]
+            results = [
+                read_result(t.folder / "summary.json", t.config, summary.SHAPE)
+                for t in trials
+            ]
             whole = summary.together(results) | {"folder": str(folder)}
             if len(trials) > 1:
                 write_result(folder / "summary.json", whole, config)

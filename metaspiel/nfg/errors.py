@@ -6,7 +6,6 @@ from typing import Any
 
 _LISTED = 16  # longer lists help nobody
 _NEAR = 5
-_LONG = 80  # characters of a name that are said
 
 
 class UserError(ValueError):
@@ -41,6 +40,27 @@ class UnknownGame(UnknownName):
     """The name of a game that is not known."""
 
 
+def shown(text: object, most: int = 60) -> str:
+    """A stranger's text for a sentence: one printable line of at most ``most`` signs.
+
+    What cannot be printed (line ends, control codes, bytes of a file name that are no
+    UTF-8) is escaped.
+    """
+    whole = str(text)
+    line = escaped(whole[: most + 1])
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def escaped(text: str) -> str:
+    """``text`` with an escape for each character that cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )
+
+
 def unknown(
     where: str,
     kind: str,
@@ -60,8 +80,7 @@ def unknown(
       error: the type of error.
       listing: the command that lists them all.
     """
-    names, text = sorted(set(known)), str(name)
-    text = text if len(text) <= _LONG else f"{text[:_LONG]}..."
+    names, text = sorted(set(known)), shown(name)
     close = difflib.get_close_matches(text, names, n=_NEAR, cutoff=0.5)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     listed = ", ".join(names) if names else "none"
