@@ -10,8 +10,8 @@ At lambda = 0 the one solution is ``x = prior``; further on the regret is below
 an equilibrium, however degenerate the game is. This is the logarithmic tracing
 procedure (Harsanyi 1975) with the logarithms alone at its start; Herings & Peeters
 (2010) survey such homotopies. In the logarithms of x and 1 + lambda the path ends in a
-straight line, so steps grow, and Newton's method on the actions with ``x > s`` ends at
-the equilibrium to rounding.
+straight line, so steps grow, and Newton's method on the actions whose probability
+exceeds their loss ends at the equilibrium to rounding.
 """
 
 import itertools
@@ -27,8 +27,8 @@ from meta_solvers.mixing import Mixing, polished
 from metaspiel.nfg.game import Game
 
 ENOUGH = 1e-12  # a regret that need not be improved
-LONGEST = 3_000  # steps of one path
-_FIRST, _SHORTEST, _LONGEST = 0.1, 1e-7, 4.0  # lengths of steps, in logarithms
+LONGEST = 1_000  # steps of one path
+_FIRST, _SHORTEST, _LONGEST = 0.1, 1e-4, 4.0  # lengths of steps, in logarithms
 _CLOSE = 1e-2  # residual at which a point is on the path, as a fraction of the prior
 _ROUNDING = 1e-14  # of payoffs, which lambda multiplies
 _END = 28.0  # log(1 + lambda) at which the path's own regret is about ENOUGH
@@ -164,8 +164,10 @@ def _profiles(mixing: Mixing, path: _Path) -> Iterator[tuple[ndarray, float]]:
         x = mixing.normalised(point.x)
         regret = mixing.regret(x, mixing.values(x)[0])
         grown = float(point.at[-1])
-        # On the path s = prior / x, so that x > s where x**2 > prior.
-        played = x > 0.5 * np.exp(-grown / 2)
+        # On the path the loss is prior / (x * lambda); it is compared with 4 * x.
+        played = 4.0 * x * x * np.exp(grown) > path.prior
+        for part in mixing.parts:
+            played[part] |= x[part] == x[part].max()
         # the same support again only when lambda has grown a lot
         if grown > 3.0 and grown > polished_at.get(played.tobytes(), 0.0) + 2.0:
             polished_at[played.tobytes()] = grown
