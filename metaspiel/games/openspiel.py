@@ -4,7 +4,8 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 from open_spiel.python import policy as openspiel_policy
 
+from metaspiel.games.information import information
 from metaspiel.games.sequence import SequenceForm
-from metaspiel.games.walk import MEMORY_GB, walk
+from metaspiel.games.walk import MEMORY_GB, Progress, walk
 from metaspiel.nfg.errors import UnknownGame, UserError, unknown
 from metaspiel.nfg.game import Game
 
@@ -29,12 +31,17 @@ def load(name: str, players: int | None = None) -> Any:
     Raises:
       UserError: the game or a parameter is unknown or impossible.
     """
-    game = _loaded(name, players)
+    return _turn_based(_loaded(name, players))
+
+
+def _turn_based(game: Any) -> Any:
+    """A game in which simultaneous moves are made one after the other, hidden."""
     if game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
         game = pyspiel.convert_to_turn_based(game)
     if game.get_type().dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
         raise UserError(
-            f"load(): the game must be turn-based or simultaneous; got '{name}'"
+            "load(): the game must be turn-based or simultaneous; got "
+            f"'{game.get_type().short_name}'"
         )
     return game
 
@@ -78,7 +85,7 @@ def _loaded(name: str, players: int | None) -> Any:
     try:
         with _silenced():
             return pyspiel.load_game(short, parameters)
-    except (pyspiel.SpielError, RuntimeError) as error:
+    except (pyspiel.SpielError, RuntimeError, LookupError, ValueError) as error:
         raise UserError(
             f"{where}: OpenSpiel must accept '{name}'"
             f"{f' with players={players}' if players is not None else ''}; "
@@ -110,25 +117,48 @@ def sequence_form(
     game: Any,
     players: int | None = None,
     memory_gb: float = MEMORY_GB,
-    progress: Callable[[int], None] | None = None,
+    *,
+    progress: Progress | None = None,
+    observations: bool = False,
 ) -> SequenceForm:
     """The sequence form of a game given by name or as a ``pyspiel.Game``.
 
     Simultaneous games are played turn by turn with hidden moves.
 
+    Args:
+      game: OpenSpiel's name, parameters included, or the game.
+      players: sets the game's own ``players`` parameter; None leaves it.
+      memory_gb: refuse a game whose tree makes the process grow by more than this.
+      progress: told now and then how many states were seen, and of about how many.
+      observations: players know their observations instead of their information states.
+        That may be another game, for games that have no information states.
+
     Raises:
-      UserError: the game is unknown or its terminals do not fit in ``memory_gb``.
+      UserError: the game is unknown, does not fit, hides its chances, or does not say
+        what players know.
     """
-    if isinstance(game, str):
-        game = load(game, players)
-    elif game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
-        game = pyspiel.convert_to_turn_based(game)
-    if not game.get_type().provides_information_state_string:
+    asked = _loaded(game, players) if isinstance(game, str) else game
+    played = _turn_based(asked)
+    short = asked.get_type().short_name
+    if asked.get_type().chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
         raise UserError(
-            f"sequence_form(): '{game.get_type().short_name}' must provide information "
-            "state strings"
+            "sequence_form(): the game must tell the distribution of its chance "
+            f"events; '{short}' only samples them"
         )
-    return walk(game, memory_gb, progress)
+    perfect = pyspiel.GameType.Information.PERFECT_INFORMATION
+    try:
+        names = information(
+            played,
+            perfect=asked.get_type().information == perfect,
+            observations=observations,
+        )
+        form = walk(played, memory_gb=memory_gb, progress=progress, names=names)
+    except (pyspiel.SpielError, RuntimeError) as error:
+        raise UserError(
+            f"sequence_form(): OpenSpiel must be able to walk '{short}'; it says: "
+            f"{_reason(error)}"
+        ) from None
+    return replace(form, observations=observations)
 
 
 def matrix_game(name: str, players: int | None = None) -> Game:
