@@ -36,7 +36,8 @@ class Config:
     """Fields of one solve."""
 
     payoffs: Path | None = None
-    """The game: .npy [N, A1, ..., AN], .npz, .csv or Gambit .nfg."""
+    """The game: .npy [N, A1, ..., AN], .npz, .csv, Gambit's .nfg, or the reduced normal
+    form of Gambit's .efg."""
     game: str | None = None
     """Or a one-shot OpenSpiel game ("matrix_pd") or a named game ("chicken")."""
     players: int | None = None
@@ -79,6 +80,8 @@ def load(config: Config) -> Game:
         raise UserError(
             "--players goes with OpenSpiel's games; files and named games have none"
         )
+    if config.payoffs is not None and config.payoffs.suffix.lower() == ".efg":
+        return tree(config)
     if config.payoffs is not None:
         return nfg.load(config.payoffs)
     name = str(config.game)
@@ -93,6 +96,24 @@ def load(config: Config) -> Game:
             f"solve: --game must be one of OpenSpiel's one-shot games or one of "
             f"{', '.join(catalogue())}; got '{name}'"
         ) from None
+
+
+def tree(config: Config) -> Game:
+    """The reduced normal form of a game tree; says what it is."""
+    from metaspiel.games import efg
+    from metaspiel.games.strategies import normal_form
+
+    form = efg.from_file(Path(str(config.payoffs)))
+    game = normal_form(form)
+    sizes = "x".join(map(str, game.actions))
+    config.run.say(f"{form.name}: its reduced normal form, {sizes} pure strategies")
+    if any(form.absent_minded):
+        config.run.say(
+            f"absent-mindedness: {sum(form.absent_minded)} information states are met "
+            "twice on one path; one pure strategy plays alike there, and mixtures of "
+            "pure strategies may get less than behaviour strategies, which draw anew"
+        )
+    return game
 
 
 def solved(config: Config, solver: MetaSolver, game: Game) -> MetaSolution:

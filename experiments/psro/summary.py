@@ -68,7 +68,7 @@ def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(trials) == 1:
         return dict(trials[0])
     means: dict[str, Any] = {"trials": list(trials)}
-    for name in ("game", "solver", "eval_solver", "concept"):
+    for name in ("game", "played", "caveats", "solver", "eval_solver", "concept"):
         means[name] = trials[0][name]
     for name in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
         listed = [one[name] for one in trials]

@@ -18,7 +18,7 @@ from metaspiel.nfg.gambit_tokens import Tokens
 
 CHANCE, END = -1, -2
 _PLAYERS = 1000
-_DEEPEST = 2000  # moves; the sequence form does some work for each depth
+_DEEPEST = 1000  # moves; the sequence form does some work for each depth
 _ROUNDING = 1e-9  # by which decimals of chance probabilities may miss one
 
 
@@ -176,7 +176,8 @@ def from_file(
     Raises:
       UserError: the file is no game, or its tree does not fit in ``memory_gb``.
     """
-    return walk(load(path), memory_gb=memory_gb, progress=progress)
+    game = load(path)
+    return walk(game, memory_gb=memory_gb, progress=progress, states=len(game.nodes))
 
 
 def parse(text: str, name: str = "efg") -> ExtensiveGame:

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-_PROBES = 20
-_STATES = 10_000  # that all probes look at together, about
+_PROBES = 20  # of a round
+_STATES = 10_000  # that a round looks at, at most about
 _WIDEST = 256
-_SECONDS = 2.0  # slow games are probed less often
-_RISK = 1e-3  # that the lower bound is above the truth
+_SECONDS = 1.0  # after which no wider round begins
+_RISK = 1e-3  # that the lower bound of a round is above the truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class TreeSize:
       states: mean over the probes, all nodes counted.
       ends: mean over the probes of the terminal histories.
       spread: standard error of ``states``; it is too low where the tree is skewed.
-      least_ends: with probability 0.999 there are no fewer terminal histories.
+      least_ends: with probability 0.99 there are no fewer terminal histories.
     """
 
     states: float
@@ -39,28 +39,34 @@ class TreeSize:
     least_ends: float
 
 
-def estimate(game: Any, *, enough: float, seed: int = 0) -> TreeSize:
+def estimate(game: Any, *, fits: float, seed: int = 0) -> TreeSize:
     """The size of a game's tree, without walking it; the same for the same seed.
 
-    Only the clock of a very slow game changes it: there fewer probes are made.
+    Rounds of probes are four times as wide each time, until one is sure that the tree
+    does not fit or a few thousand states were looked at. Only the clock of a very slow
+    game can end them earlier.
 
     Args:
       game: with ``new_initial_state``, as ``walk`` takes it.
-      enough: a probe that counts more terminal histories than this goes no deeper.
+      fits: how many terminal histories are too many to count closely.
       seed: of what the probes draw.
     """
     rng, begun = np.random.default_rng(seed), time.monotonic()
-    levels = max(_probe(game, 2, enough, rng)[2] for _ in range(4))
-    width = max(2, min(_WIDEST, _STATES // (_PROBES * levels)))
-    probes = []
-    while len(probes) < _PROBES and time.monotonic() - begun < _SECONDS:
-        probes.append(_probe(game, width, enough, rng)[:2])
-    states, ends = np.array(probes or [(1.0, 1.0)]).T
+    width = 2
+    while True:
+        probes = [_probe(game, width, 1e3 * fits, rng) for _ in range(_PROBES)]
+        states, ends, levels = np.array(probes).T
+        least = _at_least(ends)
+        wider = min(4 * width, _WIDEST)
+        over = time.monotonic() - begun > _SECONDS
+        if least > fits or wider == width or over or wider * levels.sum() > _STATES:
+            break
+        width = wider
     return TreeSize(
         states=float(states.mean()),
         ends=float(ends.mean()),
-        spread=float(states.std() / math.sqrt(max(1, len(states) - 1))),
-        least_ends=_at_least(ends) if probes else 1.0,
+        spread=float(states.std(ddof=1) / math.sqrt(_PROBES)),
+        least_ends=least,
     )
 
 
@@ -75,7 +81,7 @@ def _at_least(counts: np.ndarray) -> float:
     # Risk of half the r-th smallest: that all but r of them are twice the average.
     risk = np.cumsum(chances[::-1])[::-1][total - np.arange(total)]
     safe = np.flatnonzero(risk <= _RISK)
-    return float(np.sort(counts)[safe[-1]]) / 2 if len(safe) else 1.0
+    return float(np.sort(counts)[safe[-1]]) / 2
 
 
 def _probe(
@@ -97,11 +103,11 @@ def _probe(
         moves = [(state, action) for state in inner for action in actions(state)]
         if not moves:
             break
-        drawn = range(len(moves))
         if len(moves) > width:
+            weight *= len(moves) / width
             drawn = rng.choice(len(moves), size=width, replace=False)
-        weight *= len(moves) / len(drawn)
-        level = [moves[i][0].child(moves[i][1]) for i in drawn]
+            moves = [moves[i] for i in drawn]
+        level = [state.child(action) for state, action in moves]
     return states, ends, depth
 
 

@@ -1,10 +1,18 @@
-"""What a player of an OpenSpiel game knows at a state, as a string."""
+"""What OpenSpiel's games show their players, and how they fail."""
 
-from collections.abc import Callable
+import contextlib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import pyspiel
 
 from metaspiel.games.walk import Names
 from metaspiel.nfg.errors import UserError
+
+_TRIED = 30  # states
 
 
 def information(game: Any, *, perfect: bool, observations: bool) -> Names:
@@ -31,7 +39,8 @@ def information(game: Any, *, perfect: bool, observations: bool) -> Names:
                 "none"
             )
         return _observed
-    if _works(_informed, state):
+    denied = not game.get_type().provides_information_state_string
+    if _works(_informed, state) and not (denied and observed and _forgets(state)):
         return _informed
     if perfect:
         return _history
@@ -50,9 +59,28 @@ def _works(names: Callable[[Any, int], object], state: Any) -> bool:
     if state.is_terminal():
         return True
     try:
-        return isinstance(names(state, state.current_player()), str)
+        with silenced():
+            return isinstance(names(state, state.current_player()), str)
     except (RuntimeError, TypeError, ValueError, NotImplementedError):
         return False
+
+
+def _forgets(state: Any) -> bool:
+    """Whether information states are only observations on the path of first moves.
+
+    Yacht's are, whose type says that it has none.
+    """
+    for _ in range(_TRIED):
+        if state.is_terminal():
+            break
+        if state.is_chance_node():
+            state = state.child(state.chance_outcomes()[0][0])
+            continue
+        player = state.current_player()
+        if _informed(state, player) != _observed(state, player):
+            return False
+        state = state.child(state.legal_actions()[0])
+    return True
 
 
 def _informed(state: Any, player: int) -> str:
@@ -69,3 +97,40 @@ def _history(state: Any, player: int) -> str:
     """All moves so far, without those that are made at this very moment."""
     inner = getattr(state, "simultaneous_game_state", None)
     return " ".join(map(str, (state if inner is None else inner()).history()))
+
+
+def has_tensors(kind: Any) -> bool:
+    """Whether a game of this ``pyspiel.GameType`` can be played in batches."""
+    tensors = kind.provides_information_state_tensor or kind.provides_observation_tensor
+    hidden = pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC
+    field = pyspiel.GameType.Dynamics.MEAN_FIELD
+    return tensors and kind.chance_mode != hidden and kind.dynamics != field
+
+
+def with_tensors() -> list[str]:
+    """OpenSpiel's games that can be played in batches, by name.
+
+    Those that need a parameter are left out.
+    """
+    kinds = pyspiel.registered_games()
+    return sorted(k.short_name for k in kinds if k.default_loadable and has_tensors(k))
+
+
+def reason(error: Exception) -> str:
+    """OpenSpiel's own words in one line, without the path of its source file."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"^/\S+ ", "", text)
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Context without the messages that OpenSpiel's C++ prints besides its errors."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,10 +1,6 @@
 """OpenSpiel games by name, and policies to and from OpenSpiel's classes."""
 
-import contextlib
-import os
-import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +10,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from open_spiel.python import policy as openspiel_policy
 
-from metaspiel.games.information import information
+from metaspiel.games.information import information, reason, silenced
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.walk import MEMORY_GB, Progress, walk
 from metaspiel.nfg.errors import UnknownGame, UserError, unknown
@@ -54,12 +50,12 @@ def _loaded(name: str, players: int | None) -> Any:
     if short not in known:
         raise unknown(where, "game", short, known, error=UnknownGame)
     try:
-        with _silenced():
+        with silenced():
             parameters = pyspiel.game_parameters_from_string(name)
     except (pyspiel.SpielError, RuntimeError) as error:
         raise UserError(
             f"{where}: a game must be written name(parameter=value,...); "
-            f"got '{name}' ({_reason(error)})"
+            f"got '{name}' ({reason(error)})"
         ) from None
     parameters.pop("name", None)
     if players is not None:
@@ -83,34 +79,14 @@ def _loaded(name: str, players: int | None) -> Any:
             f"got {parameters['players']}"
         )
     try:
-        with _silenced():
+        with silenced():
             return pyspiel.load_game(short, parameters)
     except (pyspiel.SpielError, RuntimeError, LookupError, ValueError) as error:
         raise UserError(
             f"{where}: OpenSpiel must accept '{name}'"
             f"{f' with players={players}' if players is not None else ''}; "
-            f"it says: {_reason(error)}"
+            f"it says: {reason(error)}"
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    """OpenSpiel's own words in one line, without the path of its source file."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return re.sub(r"^/\S+ ", "", text)
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Context without the messages that OpenSpiel's C++ prints besides its errors."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def sequence_form(
@@ -156,7 +132,7 @@ def sequence_form(
     except (pyspiel.SpielError, RuntimeError) as error:
         raise UserError(
             f"sequence_form(): OpenSpiel must be able to walk '{short}'; it says: "
-            f"{_reason(error)}"
+            f"{reason(error)}"
         ) from None
     return replace(form, observations=observations)
 

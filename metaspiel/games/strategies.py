@@ -32,11 +32,12 @@ def normal_form(form: SequenceForm) -> Game:
     """
     plans = []
     for player, tree in enumerate(form.trees):
-        strategies = _pure(tree)
+        most = min(_STRATEGIES, _NUMBERS // tree.sequences)
+        strategies = _pure(tree, most)
         if strategies is None:
             raise UserError(
-                f"normal_form(): '{form.name}' must have at most {_STRATEGIES} reduced "
-                f"strategies a player; player {player} has more (PSRO plays the tree)"
+                f"normal_form(): '{form.name}' must have at most {most} reduced "
+                f"strategies of player {player}; it has more (PSRO plays the tree)"
             )
         plans.append(strategies)
     sizes = [len(pool) for pool in plans]
@@ -49,10 +50,10 @@ def normal_form(form: SequenceForm) -> Game:
     return Game(form.tensor(plans))
 
 
-def _pure(tree: Treeplex) -> Float64[ndarray, "K S"] | None:
-    """Realisation plans of the reduced pure strategies; None where they are too many."""
-    count = sum(1 for _ in islice(_strategies(tree), _STRATEGIES + 1))
-    if count > _STRATEGIES or count * tree.sequences > _NUMBERS:
+def _pure(tree: Treeplex, most: int) -> Float64[ndarray, "K S"] | None:
+    """Realisation plans of the reduced pure strategies; None if there are too many."""
+    count = sum(1 for _ in islice(_strategies(tree), most + 1))
+    if count > most:
         return None
     plans = np.zeros((count, tree.sequences))
     plans[:, 0] = 1.0

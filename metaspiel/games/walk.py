@@ -1,5 +1,6 @@
 """Walks a game tree once and keeps what the sequence form needs."""
 
+import math
 import resource
 import sys
 from array import array
@@ -21,7 +22,6 @@ Names = Callable[[Any, int], str]
 """What a player knows at a state, as a string."""
 
 _SMALL = 2000  # states; a smaller tree is walked before it could be estimated
-_ADVICE = "(raise memory_gb, or use a learned oracle)"
 
 
 class TreeTooBig(UserError):
@@ -97,6 +97,7 @@ def walk(
     memory_gb: float = MEMORY_GB,
     progress: Progress | None = None,
     names: Names | None = None,
+    states: int | None = None,
 ) -> SequenceForm:
     """The sequence form of a turn-based game.
 
@@ -108,6 +109,7 @@ def walk(
         when an estimate says that it will.
       progress: told now and then how many states were seen, and of about how many.
       names: of information states; what the states call them if it is not given.
+      states: how many there are, where that is known; else it is estimated.
 
     Raises:
       TreeTooBig: the game does not fit, or is not a game of finite depth.
@@ -117,6 +119,7 @@ def walk(
     ends, payoffs = array("l"), array("d")
     named = names or _own_name
     visited, watch = 0, _Watch(game, memory_gb, progress)
+    watch.states = states
     # What is still to visit: a state, an action to take there (None: stay), last own
     # sequences and chance after it.
     stack: list[tuple[Any, int | None, tuple[int, ...], float]] = [
@@ -157,7 +160,8 @@ class _Watch:
 
     def __init__(self, game: Any, memory_gb: float, progress: Progress | None) -> None:
         self._game, self._gb, self._progress = game, memory_gb, progress
-        self._begin, self._states = _resident(), 0.0
+        self.states: float | None = None
+        self._begin = _resident()
         players = game.num_players()
         self._kept = 16 * players  # bytes of a terminal history while it is kept
         self._merged = 8 * players + 40  # and so many more while it is merged
@@ -168,24 +172,26 @@ class _Watch:
         Raises:
           TreeTooBig: they take too much memory, or all are sure to.
         """
-        if visited == _SMALL:
-            self._states = self._estimated()
+        if visited == _SMALL and self.states is None:
+            self.states = self._estimated()
         need = _resident() - self._begin + ends * self._merged
         if need > self._gb * 1e9:
             raise TreeTooBig(
-                f"{self._must} but its tree took more after {visited} states {_ADVICE}"
+                f"{self._must} but its tree took more after {visited} states"
             )
-        if self._progress is not None and self._states:
-            self._progress(visited, max(self._states, visited))
+        if self._progress is not None and self.states is not None:
+            self._progress(visited, max(self.states, visited))
 
     def _estimated(self) -> float:
         """How many states there may be; refuses where a lower bound is too much."""
         fits = self._gb * 1e9 / (self._kept + self._merged)
-        size = estimate(self._game, enough=1e3 * fits)
+        size = estimate(self._game, fits=fits)
         if size.least_ends > fits:
+            digits = math.floor(math.log10(size.least_ends))
+            least = math.floor(size.least_ends / 10**digits) * 10.0**digits
             raise TreeTooBig(
                 f"{self._must} where {fits:.2g} terminal histories fit; its tree is "
-                f"estimated to have more than {size.least_ends:.1g} {_ADVICE}"
+                f"estimated to have more than {least:.0e}"
             )
         return size.states
 
