@@ -4,6 +4,7 @@ A checkpoint is written beside its place, flushed to disk and renamed, so a dire
 with a checkpoint's name is always complete. Its JSON holds a checksum of its arrays.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from numpy import ndarray
 
 from meta_solvers.base import MetaSolution, Status
 from metaspiel import files
+from metaspiel.nfg.archives import read_archive
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gaps import Gaps
 from psro.parts import Member, Population, Response, State, Table
@@ -94,8 +96,7 @@ def read(place: Path) -> tuple[State, dict[str, str]]:
         )
     try:
         bound = {str(key): str(value) for key, value in text["bound"].items()}
-        with np.load(place / "arrays.npz", allow_pickle=False) as arrays:
-            state = _from_json(text, dict(arrays))
+        state = _from_json(text, read_archive(place / "arrays.npz"))
     except files.UNREADABLE as error:
         raise UserError(
             f"{where}: state.json and arrays.npz must describe one state; {error!r}"
@@ -175,6 +176,8 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
         )
     )
     if text["shared"]:
+        if text["players"] != arrays["train_joint"].ndim:
+            raise ValueError("it counts its players in two ways")
         pools = pools * text["players"]
     population = Population(
         pools, text["shared"], text["next_uid"], common=arrays.get("common")
@@ -237,6 +240,8 @@ def _put_sparse(name: str, joint: ndarray, arrays: dict[str, ndarray]) -> None:
 
 
 def _sparse(name: str, shape: list[int], arrays: dict[str, ndarray]) -> ndarray:
+    if math.prod(shape) > arrays["train_joint"].size:  # joints only grow
+        raise ValueError(f"a joint of the past has shape {shape}, too large a one")
     joint = np.zeros(shape)
     joint.reshape(-1)[arrays[f"{name}_indices"]] = arrays[f"{name}_probabilities"]
     joint.flags.writeable = False

@@ -4,8 +4,8 @@ from experiments.psro.config import Config
 from experiments.psro.walking import walking
 from meta_solvers import get
 from metaspiel.games.sequence import SequenceForm, from_normal_form
-from metaspiel.nfg import load
 from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.reading import read
 from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor
 from psro.parts import CONCEPTS
@@ -41,7 +41,10 @@ def built(config: Config) -> Arena:
 
 def _sequence_form(config: Config) -> SequenceForm:
     if config.payoffs is not None:
-        game = load(config.payoffs)
+        reading = read(config.payoffs, config.memory_gb)
+        game = reading.game
+        if reading.assumed:
+            config.run.say(f"'{config.payoffs}': {reading.assumed}")
         if game.members is not None or game.repeats is not None:
             raise UserError(
                 "--payoffs: PSRO plays one game, without an ensemble or repeats; solve "

@@ -15,6 +15,7 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.walk import MEMORY_GB, Progress, walk
 from metaspiel.nfg.errors import UserError, shown
 from metaspiel.nfg.gambit_tokens import Tokens
+from metaspiel.nfg.texts import read_text
 
 CHANCE, END = -1, -2
 _PLAYERS = 1000
@@ -147,20 +148,18 @@ class Place:
         return actions[::-1]
 
 
-def load(path: Path) -> ExtensiveGame:
+def load(path: Path, memory_gb: float = MEMORY_GB) -> ExtensiveGame:
     """A game from a file; it is called as the file is.
+
+    Args:
+      path: of the file.
+      memory_gb: a larger file is refused.
 
     Raises:
       UserError: the file is not there, not readable, or not a game.
     """
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"'{path}' must be a readable .efg file; {error.__class__.__name__}"
-        ) from None
-    try:
-        return parse(text, path.name)
+        return parse(read_text(path, memory_gb), path.name)
     except UserError as error:
         raise UserError(f"'{path}': {error}") from None
 
@@ -176,7 +175,7 @@ def from_file(
     Raises:
       UserError: the file is no game, or its tree does not fit in ``memory_gb``.
     """
-    game = load(path)
+    game = load(path, memory_gb)
     return walk(game, memory_gb=memory_gb, progress=progress, states=len(game.nodes))
 
 

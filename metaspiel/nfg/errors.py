@@ -51,14 +51,14 @@ def unknown(
     error: type[UnknownName] = UnknownName,
 ) -> UnknownName:
     """An error that lists the known names and suggests the nearest one."""
-    names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=5, cutoff=0.5)
+    names, text = sorted(known), shown(name)
+    close = difflib.get_close_matches(text, names, n=5, cutoff=0.5)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     listed = ", ".join(names) if names else "none"
     if len(names) > _LISTED:
         near = close or names[:5]
         listed = f"{', '.join(near)} and {len(names) - len(near)} others"
-    return error(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")
+    return error(f"{where}: unknown {kind} '{text}'{hint}; known: {listed}")
 
 
 def at_least(settings: object, **least: int) -> None:

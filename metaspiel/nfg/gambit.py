@@ -14,7 +14,16 @@ _MOST = 63  # players; numpy's arrays have at most 64 axes
 
 
 def parse(text: str) -> Game:
-    """Reads a game; the first player's strategy varies fastest, as the format says.
+    """Reads a game.
+
+    Raises:
+      UserError: the text is not a strategic-form game.
+    """
+    return Game(payoffs(text))
+
+
+def payoffs(text: str) -> Float64[ndarray, "N *A"]:
+    """Reads payoffs; the first player's strategy varies fastest, as the format says.
 
     Raises:
       UserError: the text is not a strategic-form game.
@@ -36,7 +45,7 @@ def parse(text: str) -> Game:
         rows = _outcomes(tokens, players, total)
     else:
         rows = tokens.numbers(total * players, "payoffs").reshape(total, players)
-    return Game(np.moveaxis(rows.reshape(*sizes, players, order="F"), -1, 0))
+    return np.moveaxis(rows.reshape(*sizes, players, order="F"), -1, 0)
 
 
 def _names(tokens: Tokens) -> list[str]:
@@ -74,18 +83,7 @@ def _outcomes(
 ) -> Float64[ndarray, "total players"]:
     """Payoffs of each profile from a list of outcomes and one index a profile."""
     tokens.open()
-    table = [[0.0] * players]
-    while not tokens.closes():
-        tokens.open()
-        tokens.text("an outcome's name")
-        table.append([tokens.number("a payoff") for _ in range(players)])
-        tokens.close()
-    if total > tokens.left:
-        raise UserError(
-            f"a .nfg must name an outcome for each of its {total} profiles; it is too "
-            "short"
-        )
-    most = len(table) - 1
-    indices = [tokens.whole("an outcome", most=most) for _ in range(total)]
-    tokens.end()
-    return np.array(table)[indices]
+    nothing = np.zeros((1, players))
+    table = np.concatenate([nothing, tokens.rows(players, "an outcome")])
+    profiles = tokens.wholes(total, "outcomes of profiles", most=len(table) - 1)
+    return table[profiles]

@@ -18,28 +18,26 @@
 A comma counts as a space. A text ends at the first quote that follows no backslash, as
 Gambit reads it. A number is ASCII: whole, decimal, with an exponent, or a fraction of
 whole numbers. ``tokens.start`` is the position of the next token in the text, and every
-sentence names its line. ``tokens.numbers(count, ...)`` reads a long table of numbers in
+sentence names its line. ``numbers``, ``wholes`` and ``rows`` read long tables in
 pieces, fast and with little memory.
 """
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from metaspiel.nfg.errors import UserError, shown
+from metaspiel.nfg.number_text import number, numbers_in, rows_in, wholes_in
 
 Kind = Literal["text", "mark", "word", "end"]
 
 _AHEAD = re.compile(r'[\s,]*([{}"]|[^\s{}",]+|)', re.ASCII)
 _STOP = re.compile(r'[\s{}",]', re.ASCII)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_FRACTION = re.compile(r"([+-]?\d+)/(\d+)", re.ASCII)
-_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-# Of a piece with no other characters, ``float`` takes what ``_NUMBER`` does.
-_PLAIN = re.compile(r"[-+.\deE\s,]*", re.ASCII)
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
 _PIECE = 1 << 19  # characters that are read at once
 
 
@@ -170,8 +168,8 @@ class Tokens:
         Raises:
           UserError: the next token is none, or no float holds it.
         """
-        value = _value(self.next.value) if self.next.kind == "word" else np.inf
-        if not np.isfinite(value):
+        value = number(self.next.value) if self.next.kind == "word" else None
+        if value is None:
             line, got = self._line(self.start), self._shown()
             raise UserError(
                 f"{self._what} must hold numbers; got {got} for {wanted} in line {line}"
@@ -198,50 +196,96 @@ class Tokens:
         Raises:
           UserError: there are fewer or more tokens, or one is no number.
         """
+        one = f"one of {count} {wanted}"
+        return self._series(count, wanted, numbers_in, lambda: self.number(one))
+
+    def wholes(self, count: int, wanted: str, most: int) -> Int64[ndarray, " count"]:
+        """Takes ``count`` whole numbers from 0 to ``most``, up to the end of the text.
+
+        Raises:
+          UserError: there are fewer or more tokens, or one is no such number.
+        """
+        one = f"one of {count} {wanted}"
+        values = self._series(
+            count,
+            wanted,
+            lambda piece: wholes_in(piece, most),
+            lambda: self.whole(one, most=most),
+        )
+        return values.astype(np.int64)
+
+    def _series(
+        self,
+        count: int,
+        wanted: str,
+        fast: Callable[[str], ndarray | None],
+        careful: Callable[[], float],
+    ) -> Float64[ndarray, " count"]:
+        """``count`` numbers to the end: pieces at once, odd ones token by token."""
         if count > self.left // 2 + 1:  # a digit and a space each, but for the last
             raise UserError(f"{self._what} must hold {count} {wanted}; it is too short")
         values, done = np.empty(count), 0
-        start, end = self.start, len(self._text)
-        while start < end:
-            stop = _STOP.search(self._text, min(start + _PIECE, end))
-            behind = stop.start() if stop else end
-            piece = self._piece(start, behind, wanted)
+        while self.next.kind != "end":
+            start, stop = self.start, self._stop()
+            piece = fast(self._text[start:stop])
+            if piece is None:
+                piece = np.array([careful() for _ in self._until(stop)])
+            else:
+                self._move(stop)
             if done + len(piece) > count:
+                self._move(start)
+                for _ in range(count - done):
+                    self.take()
                 raise UserError(
                     f"{self._what} must hold {count} {wanted}; got more, the first in "
-                    f"line {self._line_of_word(start, count - done)}"
+                    f"line {self._line(self.start)}"
                 )
             values[done : done + len(piece)] = piece
-            done, start = done + len(piece), behind
+            done += len(piece)
         if done < count:
             raise UserError(f"{self._what} must hold {count} {wanted}; got {done}")
-        self._behind = end
-        self._read()
         return values
 
-    def _piece(self, start: int, end: int, wanted: str) -> list[float]:
-        """The numbers from one position to another."""
-        if _PLAIN.fullmatch(self._text, start, end):
-            words = self._text[start:end].replace(",", " ").split()
-            try:
-                values = list(map(float, words))
-            except ValueError:
-                pass  # which one it is, is said below
-            else:
-                if np.isfinite(values).all():
-                    return values
-        values, self._behind = [], start
-        self._read()
-        while self.next.kind != "end" and self.start < end:
-            values.append(self.number(wanted))
-        return values
+    def rows(self, width: int, wanted: str) -> Float64[ndarray, "k {width}"]:
+        """Takes rows ``{ "name" 1 2 }`` of ``width`` numbers, and the brace behind.
 
-    def _line_of_word(self, start: int, number: int) -> int:
-        self._behind = start
+        Raises:
+          UserError: a row is otherwise.
+        """
+        every = [np.empty((0, width))]
+        while not self.closes():
+            start, stop = self.start, self._stop()
+            piece = rows_in(self._text[start:stop], width)
+            if piece is not None:
+                every.append(piece[0])
+                self._move(start + piece[1])
+                continue
+            for _ in self._until(stop):
+                if self.next[:2] == ("mark", "}"):
+                    break
+                every.append(self._row(width, wanted))
+        return np.concatenate(every)
+
+    def _row(self, width: int, wanted: str) -> Float64[ndarray, "1 {width}"]:
+        self.open()
+        self.text(f"the name of {wanted}")
+        row = [self.number(f"a payoff of {wanted}") for _ in range(width)]
+        self.close()
+        return np.array([row])
+
+    def _stop(self) -> int:
+        """The end of a word, about a piece behind the next token."""
+        stop = _STOP.search(self._text, min(self.start + _PIECE, len(self._text)))
+        return stop.start() if stop else len(self._text)
+
+    def _move(self, position: int) -> None:
+        self._behind = position
         self._read()
-        for _ in range(number):
-            self.take()
-        return self._line(self.start)
+
+    def _until(self, stop: int) -> Iterator[None]:
+        """One turn for each time that a token before ``stop`` is next."""
+        while self.next.kind != "end" and self.start < stop:
+            yield
 
     def end(self) -> None:
         """Refuses anything that follows.
@@ -263,14 +307,3 @@ class Tokens:
 
     def _line(self, position: int) -> int:
         return self._text.count("\n", 0, position) + 1
-
-
-def _value(word: str) -> float:
-    """The number that a word is; infinite where it is none, or none that a float is."""
-    fraction = _FRACTION.fullmatch(word)
-    try:
-        if fraction:
-            return int(fraction[1]) / int(fraction[2])
-        return float(word) if _NUMBER.fullmatch(word) else np.inf
-    except (ValueError, OverflowError, ZeroDivisionError):
-        return np.inf  # too many digits, or a denominator of 0

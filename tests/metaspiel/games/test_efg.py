@@ -308,7 +308,7 @@ def test_deep_files_end_soon():
 
 
 def test_files_that_are_not_there(tmp_path):
-    with pytest.raises(UserError, match="must be a readable"):
+    with pytest.raises(UserError, match="must exist; it does not"):
         efg.load(tmp_path / "no.efg")
     place = tmp_path / "bad.efg"
     place.write_bytes(b"\xff\xfe\x00\xd8")
