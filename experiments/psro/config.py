@@ -165,9 +165,14 @@ class Config(Learned, Exact):
         if not self.memory_gb > 0:
             raise UserError(f"--memory-gb must be positive; got {self.memory_gb}")
         if self.players is not None and (self.payoffs is not None or self.tree):
-            raise UserError("--players: a file has its own players; drop it")
+            raise UserError(
+                "--players goes with OpenSpiel's games; a file has its own players"
+            )
         if self.observations and (self.payoffs is not None or self.tree):
-            raise UserError("--observations goes with games of OpenSpiel; drop it")
+            raise UserError(
+                "--observations goes with OpenSpiel's games; a file has its own "
+                "information sets"
+            )
         if self.oracle == "ddqn" and self.tree is not None:
             raise UserError(
                 "--oracle: a .efg is played with exact best responses; it shows no "
