@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 _PROBES = 20  # of a round
-_STATES = 10_000  # that a round looks at, at most about
-_WIDEST = 256
-_SECONDS = 1.0  # after which no wider round begins
+_WIDTHS = (2, 8, 32, 128, 512)  # states a level, of the rounds
+_SURE = 32  # a round of this width is enough where the tree is far from too big
+_SECONDS = 2.5  # a round is not begun that would go on for longer
+_DEEPEST = 10_000  # levels that a probe goes down
 _RISK = 1e-3  # that the lower bound of a round is above the truth
 
 
@@ -42,9 +43,8 @@ class TreeSize:
 def estimate(game: Any, *, fits: float, seed: int = 0) -> TreeSize:
     """The size of a game's tree, without walking it; the same for the same seed.
 
-    Rounds of probes are four times as wide each time, until one is sure that the tree
-    does not fit or a few thousand states were looked at. Only the clock of a very slow
-    game can end them earlier.
+    Rounds of probes are four times as wide each time, until it is sure that the tree
+    fits or that it does not. Only the clock of a slow game can end them earlier.
 
     Args:
       game: with ``new_initial_state``, as ``walk`` takes it.
@@ -52,16 +52,18 @@ def estimate(game: Any, *, fits: float, seed: int = 0) -> TreeSize:
       seed: of what the probes draw.
     """
     rng, begun = np.random.default_rng(seed), time.monotonic()
-    width = 2
-    while True:
+    for width in _WIDTHS:
         probes = [_probe(game, width, 1e3 * fits, rng) for _ in range(_PROBES)]
-        states, ends, levels = np.array(probes).T
+        states, ends = np.array(probes).T
         least = _at_least(ends)
-        wider = min(4 * width, _WIDEST)
-        over = time.monotonic() - begun > _SECONDS
-        if least > fits or wider == width or over or wider * levels.sum() > _STATES:
+        most = ends.mean() + 10 * ends.std() / math.sqrt(_PROBES)
+        spent = time.monotonic() - begun
+        if (
+            least > fits
+            or (width >= _SURE and most < fits / 10)
+            or 4 * spent > _SECONDS
+        ):
             break
-        width = wider
     return TreeSize(
         states=float(states.mean()),
         ends=float(ends.mean()),
@@ -79,23 +81,20 @@ def _at_least(counts: np.ndarray) -> float:
     total = len(counts)
     chances = np.array([math.comb(total, k) for k in range(total + 1)]) / 2.0**total
     # Risk of half the r-th smallest: that all but r of them are twice the average.
-    risk = np.cumsum(chances[::-1])[::-1][total - np.arange(total)]
-    safe = np.flatnonzero(risk <= _RISK)
+    safe = np.flatnonzero(np.cumsum(chances[::-1]) <= _RISK)
     return float(np.sort(counts)[safe[-1]]) / 2
 
 
 def _probe(
     game: Any, width: int, enough: float, rng: np.random.Generator
-) -> tuple[float, float, int]:
-    """Estimates of states and terminal histories, and how deep the probe went."""
+) -> tuple[float, float]:
+    """Estimates of states and terminal histories."""
     level, weight = [game.new_initial_state()], 1.0
     states = ends = 0.0
-    depth = 0
-    while level:
+    for _ in range(_DEEPEST):
         inner = [state for state in level if not state.is_terminal()]
         states += weight * len(level)
         ends += weight * (len(level) - len(inner))
-        depth += 1
         # Each state of this level has an end of its own below it.
         if ends + weight * len(inner) > enough:
             ends += weight * len(inner)
@@ -108,7 +107,7 @@ def _probe(
             drawn = rng.choice(len(moves), size=width, replace=False)
             moves = [moves[i] for i in drawn]
         level = [state.child(action) for state, action in moves]
-    return states, ends, depth
+    return states, ends
 
 
 def actions(state: Any) -> list[int]:

@@ -4,15 +4,18 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyspiel
 
+from metaspiel.games.estimate import actions
 from metaspiel.games.walk import Names
 from metaspiel.nfg.errors import UserError
 
-_TRIED = 30  # states
+_TRIED = 1000  # states of a random path
+_ENOUGH = 20  # decisions on it
 
 
 def information(game: Any, *, perfect: bool, observations: bool) -> Names:
@@ -27,10 +30,8 @@ def information(game: Any, *, perfect: bool, observations: bool) -> Names:
     Raises:
       UserError: the game shows its players no such string.
     """
-    state = game.new_initial_state()
-    while state.is_chance_node():
-        state = state.child(state.chance_outcomes()[0][0])
-    observed = _works(_observed, state)
+    states = _decisions(game)
+    observed = _works(_observed, states)
     short = game.get_type().short_name
     if observations:
         if not observed:
@@ -40,7 +41,11 @@ def information(game: Any, *, perfect: bool, observations: bool) -> Names:
             )
         return _observed
     denied = not game.get_type().provides_information_state_string
-    if _works(_informed, state) and not (denied and observed and _forgets(state)):
+    if _works(_informed, states) and not (
+        denied
+        and observed
+        and all(_informed(*where) == _observed(*where) for where in states)
+    ):  # Yacht's information states, which its type denies, are its observations
         return _informed
     if perfect:
         return _history
@@ -54,33 +59,26 @@ def information(game: Any, *, perfect: bool, observations: bool) -> Names:
     )
 
 
-def _works(names: Callable[[Any, int], object], state: Any) -> bool:
-    """Whether a state has such a string; OpenSpiel's games fail in many ways."""
-    if state.is_terminal():
-        return True
+def _decisions(game: Any) -> list[tuple[Any, int]]:
+    """Decisions on one random path, the same each time, and who makes them."""
+    rng, state = np.random.default_rng(0), game.new_initial_state()
+    made: list[tuple[Any, int]] = []
+    for _ in range(_TRIED):
+        if state.is_terminal() or len(made) == _ENOUGH:
+            break
+        if not state.is_chance_node():
+            made.append((state, state.current_player()))
+        state = state.child(int(rng.choice(actions(state))))
+    return made
+
+
+def _works(names: Names, states: list[tuple[Any, int]]) -> bool:
+    """Whether states have such strings; OpenSpiel's games fail in many ways."""
     try:
         with silenced():
-            return isinstance(names(state, state.current_player()), str)
+            return all(isinstance(names(*where), str) for where in states)
     except (RuntimeError, TypeError, ValueError, NotImplementedError):
         return False
-
-
-def _forgets(state: Any) -> bool:
-    """Whether information states are only observations on the path of first moves.
-
-    Yacht's are, whose type says that it has none.
-    """
-    for _ in range(_TRIED):
-        if state.is_terminal():
-            break
-        if state.is_chance_node():
-            state = state.child(state.chance_outcomes()[0][0])
-            continue
-        player = state.current_player()
-        if _informed(state, player) != _observed(state, player):
-            return False
-        state = state.child(state.legal_actions()[0])
-    return True
 
 
 def _informed(state: Any, player: int) -> str:

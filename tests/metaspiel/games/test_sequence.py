@@ -237,6 +237,8 @@ def test_nash_conv_takes_one_policy_of_each_player():
         ("kuhn_poker(players=3", None, "must be written"),
         ("sheriff(num_rounds=one)", None, "OpenSpiel must accept"),
         ("coin_game", None, "information state strings; it has observations"),
+        ("crazy_eights", None, "information state strings; it has observations"),
+        ("morpion_solitaire", None, "whose states can be copied"),
         ("tarok", None, "'tarok' only samples them"),
         ("nfg_game", None, "OpenSpiel must accept 'nfg_game'"),
     ],
