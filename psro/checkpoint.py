@@ -7,7 +7,7 @@ with a checkpoint's name is always complete. Its JSON holds a checksum of its ar
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy import ndarray
@@ -21,6 +21,32 @@ from psro.parts import Member, Population, Response, State, Table
 
 FORMAT = 3
 KEPT = 2
+_SOLUTION = {
+    "status": Literal[tuple(Status.__members__)],
+    "diagnostics": dict[str, Any],
+    "solver": dict[str, Any],
+    "seconds": float,
+    "values": list[float],
+    "gaps": {name: list[float] for name in ("ce", "cce", "ne")},
+}
+_STATE = {
+    "bound": dict[str, str],
+    "iteration": int,
+    "novel": int,
+    "cpu": dict[str, float],
+    "shared": bool,
+    "players": int,
+    "next_uid": int,
+    "uids": list[list[int]],
+    "repeats": list[list[int]],
+    "plays": list[list[str]],
+    "responses": list[list[Any]] | None,
+    "gaps": dict[str, list[float] | None],
+    "evaluation_gaps": list[float] | None,
+    "past": list[list[int]],
+    "train": _SOLUTION,
+    "evaluation": dict[str, Any] | None,
+}
 
 
 def save(state: State, folder: Path, bound: Mapping[str, str] | None = None) -> Path:
@@ -94,6 +120,7 @@ def read(place: Path) -> tuple[State, dict[str, str]]:
             f"{where}: arrays.npz and state.json must have the checksum recorded with "
             "them; one was changed or only partly written"
         )
+    files.check_shape(where, text, _STATE)
     try:
         bound = {str(key): str(value) for key, value in text["bound"].items()}
         state = _from_json(text, read_archive(place / "arrays.npz"))
@@ -200,6 +227,7 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     train = _solution("train", text["train"], arrays)
     evaluation = train
     if text["evaluation"] is not None:
+        files.check_shape("evaluation", text["evaluation"], _SOLUTION)
         evaluation = _solution("evaluation", text["evaluation"], arrays)
     return State(
         iteration=text["iteration"],

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -21,7 +21,6 @@ class _Plain(yaml.SafeLoader):
     date or for a merge of mappings is text.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -52,6 +51,7 @@ def _refused(problem: str, where: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=where.start_mark)
 
 
+_Plain.yaml_implicit_resolvers = {}
 for _kind, _pattern, _first in (
     ("bool", r"(?:yes|no|true|false|on|off)\Z", "yYnNtTfFoO"),
     ("int", r"[-+]?(?:0|[1-9][0-9]*)\Z", "-+0123456789"),

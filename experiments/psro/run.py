@@ -33,7 +33,10 @@ def run(config: Config) -> dict[str, Any]:
             for caveat in arena.caveats:
                 config.run.say(caveat)
             _work(config, trials, partial(_here, arena, executor))
-            results = [read_result(t.folder / "summary.json", t.config) for t in trials]
+            results = [
+                read_result(t.folder / "summary.json", t.config, summary.SHAPE)
+                for t in trials
+            ]
             whole = summary.together(results) | {"folder": str(folder)}
             if len(trials) > 1:
                 write_result(folder / "summary.json", whole, config)

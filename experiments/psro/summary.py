@@ -8,6 +8,16 @@ import numpy as np
 
 from psro.metrics import Row
 
+# Of what ``Summary.flat`` gives, what is read again.
+SHAPE: Mapping[str, Any] = {
+    **dict.fromkeys(("game", "solver", "eval_solver", "concept"), str),
+    **dict.fromkeys(("gap", "eval_gap", "meta_gap"), float | None),
+    **dict.fromkeys(("value_sum", "eval_value_sum", "cpu_seconds"), float),
+    "unique_policies": list[int],
+    "seed": int,
+    "stopped": str | None,
+    "failed": bool,
+}
 _NUMBERS = (
     "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
     "eval_value_sum", "policies", "unique_policies", "support", "status",

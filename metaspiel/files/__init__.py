@@ -15,6 +15,7 @@ run's, is refused in one sentence.
 """
 
 from metaspiel.files.arrays import npz, read_arrays, write_arrays
+from metaspiel.files.shape import check_shape
 from metaspiel.files.strict import (
     Bound,
     checksum,
@@ -48,6 +49,7 @@ __all__ = [
     "UNREADABLE",
     "Bound",
     "append_text",
+    "check_shape",
     "checksum",
     "digest",
     "flush",

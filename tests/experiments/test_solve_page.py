@@ -21,8 +21,9 @@ def call(*words):
 def test_json_is_one_object_with_the_promised_keys(capsys):
     assert call("--game", "chicken", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"solver", "status", "joint", "marginals", "values", "gaps",
-                          "seconds", "diagnostics"}  # fmt: skip
+    assert set(answer) == {"solver", "reading", "status", "joint", "marginals",
+                          "values", "gaps", "seconds", "diagnostics"}  # fmt: skip
+    assert answer["reading"] is None
     assert set(answer["gaps"]) == {"ne", "cce", "ce"}
     assert answer["status"] == "OK"
     assert np.sum(answer["joint"]) == pytest.approx(1.0)
