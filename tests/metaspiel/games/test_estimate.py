@@ -34,7 +34,7 @@ def test_narrow_trees_are_counted(name, ends):
         ("leduc_poker", 9457, 5520),
         ("tic_tac_toe", 549946, 255168),
         ("liars_dice", 294883, 147420),
-        ("goofspiel(num_cards=4)", 32037, 13824),
+        ("goofspiel(num_cards=4)", 26773, 13824),
     ],
 )
 def test_estimates_are_near_the_truth(name, states, ends):
