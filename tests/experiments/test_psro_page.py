@@ -190,6 +190,14 @@ def test_a_tree_from_a_file_and_what_is_said_of_it(tmp_path, capsys):
     assert "on the split game" in report and "absent-mindedness" in report
 
 
+def test_a_game_of_observations_is_said_to_be_one(tmp_path, capsys):
+    words = ("--game", "deep_sea(size=3)", "--iterations", 1, "--out", tmp_path / "r")
+    assert call(*words, "--observations") == 0
+    said = capsys.readouterr().out
+    assert "that may merge histories" in said and "observed game: gap 0" in said
+    assert "that may merge histories" in (tmp_path / "r/report.html").read_text()
+
+
 def test_a_long_walk_says_how_far_it_is(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(walking, "_FIRST", 0.0)
     words = ("--game", "leduc_poker", "--iterations", 0)

@@ -1,5 +1,6 @@
 """Gambit's .efg: games written by hand, by a random writer, and from OpenSpiel."""
 
+import random
 import time
 
 import efg_files as files
@@ -296,6 +297,35 @@ def test_other_files_get_a_sentence(text, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         efg.parse(text)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+ODD = [
+    "{", "}", '"', '\\"', "0", "-1", "1e309", "nan", "1/0", "1/3", "9" * 5000, "4²",
+    "1_000", "c", "p", "t", '""', ",", "\x00", "é", "{" * 500, "-", ".", '"\\', "２",
+    'p "" 1 1 "" { "x" } 0 ' * 50, 't "" 0 ' * 20,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [200, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_damaged_files_are_games_or_sentences(count):
+    rng = random.Random(count)
+    texts = [text for name, text in vars(files).items() if name.isupper()]
+    refused, slowest = 0, 0.0
+    for _ in range(count):
+        text = rng.choice(texts)
+        for _ in range(rng.choice([1, 1, 2, 8])):
+            i = rng.randrange(len(text) + 1)
+            j = i + rng.choice([0, 1, 5, 100])
+            more = rng.choice(["", rng.choice(ODD), text[i:j] * rng.choice([2, 50])])
+            text = text[:i] + more + text[j:]
+        begun = time.process_time()
+        try:
+            normal_form(form_of(text))
+        except UserError as error:
+            assert "\n" not in str(error) and len(str(error)) < 600
+            refused += 1
+        slowest = max(slowest, time.process_time() - begun)
+    assert count / 2 < refused < count and slowest < 2
 
 
 def test_deep_files_end_soon():
