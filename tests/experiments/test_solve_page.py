@@ -2,6 +2,7 @@
 
 import json
 
+import efg_files
 import numpy as np
 import pytest
 
@@ -20,8 +21,9 @@ def call(*words):
 def test_json_is_one_object_with_the_promised_keys(capsys):
     assert call("--game", "chicken", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"solver", "status", "joint", "marginals", "values", "gaps",
-                          "seconds", "diagnostics"}  # fmt: skip
+    assert set(answer) == {"solver", "reading", "status", "joint", "marginals",
+                          "values", "gaps", "seconds", "diagnostics"}  # fmt: skip
+    assert answer["reading"] is None
     assert set(answer["gaps"]) == {"ne", "cce", "ce"}
     assert answer["status"] == "OK"
     assert np.sum(answer["joint"]) == pytest.approx(1.0)
@@ -109,6 +111,22 @@ def test_every_file_format_is_the_same_game(tmp_path):
     )
     for name in ("g.npy", "g.npz", "g.csv", "g.nfg", "h.nfg"):
         assert load(tmp_path / name).payoffs.tolist() == CHICKEN.payoffs.tolist()
+
+
+def test_a_tree_is_solved_as_its_reduced_normal_form(tmp_path, capsys):
+    path = tmp_path / "tree.efg"
+    path.write_text(efg_files.CARDS)
+    assert call("--payoffs", path, "--solver", "nash_lp", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["values"] == pytest.approx([1 / 3, -1 / 3])
+    assert "reduced normal form of 4x2 strategies" in answer["reading"]
+    path.write_text(efg_files.DRIVER)
+    assert call("--payoffs", path) == 0
+    said = capsys.readouterr().out
+    assert "absent-mindedness" in said and "values     [1. 0.]" in said
+    path.write_text("EFG 2 R")
+    assert call("--payoffs", path) == 2
+    assert "a title in quotes" in capsys.readouterr().err
 
 
 def test_an_ensemble_and_repeats_from_npz(tmp_path):
