@@ -42,7 +42,8 @@ class Config:
     """Fields of one solve."""
 
     payoffs: Path | None = None
-    """The game: .npy [N, A1, ..., AN], .npz, .csv or Gambit .nfg."""
+    """The game: .npy [N, A1, ..., AN], .npz, .csv, Gambit's .nfg, or the reduced normal
+    form of Gambit's .efg."""
     memory_gb: float = MEMORY_GB
     """Refuse files that take, or unpack to, more than this."""
     game: str | None = None
@@ -97,7 +98,9 @@ def load(config: Config) -> Reading:
         raise UserError(
             "--players goes with OpenSpiel's games; files and named games have none"
         )
-    if config.payoffs is not None:
+    if config.payoffs is not None and config.payoffs.suffix.lower() == ".efg":
+        reading = tree(config.payoffs, config.memory_gb)
+    elif config.payoffs is not None:
         reading = read(config.payoffs, config.memory_gb)
     else:
         reading = Reading(_named(config))
@@ -124,6 +127,24 @@ def _named(config: Config) -> Game:
             f"solve: --game must be one of OpenSpiel's one-shot games or one of "
             f"{', '.join(catalogue())}; got '{name}'"
         ) from None
+
+
+def tree(path: Path, memory_gb: float) -> Reading:
+    """The reduced normal form of a game tree, and that it is that."""
+    from metaspiel.games import efg
+    from metaspiel.games.strategies import normal_form
+
+    form = efg.from_file(path, memory_gb=memory_gb)
+    game = normal_form(form)
+    sizes = "x".join(map(str, game.actions))
+    assumed = f"a game tree, solved as its reduced normal form of {sizes} strategies"
+    if any(form.absent_minded):
+        assumed += (
+            "; absent-mindedness: an information set is met twice on one path, and "
+            "behaviour strategies, which draw anew each time, can get more than any "
+            "mixture of these strategies"
+        )
+    return Reading(game, assumed)
 
 
 def solved(config: Config, solver: MetaSolver, game: Game) -> MetaSolution:

@@ -200,7 +200,7 @@ class ZeroSumNash(MetaSolver):
         if spread > 1e-9 * float(game.scale.max()):
             return (
                 "the game must be zero-sum (or constant-sum); got sums of payoffs that "
-                f"differ by {spread:.3g}; known for general games: nash, two_action"
+                f"differ by {spread:.3g}; known for general games: nash"
             )
         return None
 

@@ -28,12 +28,13 @@ def write_report(
     """``plots/*.png`` and ``report.html`` of one trial."""
     last, facts = summary.last, summary.flat
     del facts["cpu_seconds_per_stage"]
+    caveats = facts.pop("caveats")
     learned = summary.gap_is != EXACT
     gap = gap_value(summary.gap_is, last.gap, last.gap_error)
     exact = f" (evaluation solver: {shown(last.eval_gap, '.3g')})"
     evaluation = "" if learned else exact
     lead = (
-        f"After {last.iteration} iterations the "
+        f"After {last.iteration} iterations on {facts['played']} the "
         f"{gap_name(summary.gap_is, summary.concept)} is {gap}{evaluation} "
         "and the value sum "
         f"{last.value_sum:.5g} (evaluation: {last.eval_value_sum:.5g}); "
@@ -48,7 +49,7 @@ def write_report(
     render(
         folder / "report.html",
         f"PSRO on {summary.game} with {summary.solver}",
-        [lead],
+        [lead, *caveats],
         [
             Table("Result", ["", "value"], list(facts.items())),
             Table("CPU seconds", ["stage", "seconds"], list(last.cpu_seconds.items())),
@@ -169,7 +170,7 @@ def write_whole(
     render(
         folder / "report.html",
         f"PSRO on {summary['game']} with {summary['solver']}: {len(rows)} trials",
-        [f"{outcome(summary).capitalize()}."],
+        [outcome(summary), *summary["caveats"]],
         [Table.of("Trials", columns, summary["trials"])],
         [figure(drawn, "Gap of every trial", caption, folder / "plots" / "gaps.png")],
     )

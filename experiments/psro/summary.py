@@ -91,10 +91,12 @@ def outcome(summary: Mapping[str, Any]) -> str:
     """A line for people on what a run amounts to; of several trials their means."""
     gap = gap_value(summary["gap_is"], summary["gap"], summary.get("gap_error"))
     sums, head = rounded(summary["value_sum"], ".6g"), ""
+    if summary["played"] != "the game itself":
+        head = f"of {summary['played']}: "
     if "trials" in summary:
         gap = _mean_of(summary, "gap")
         sums = _mean_of(summary, "value_sum")
-        head = f"mean of {len(summary['trials'])} trials +- standard error: "
+        head += f"mean of {len(summary['trials'])} trials +- standard error: "
     return (
         f"{head}{gap_name(summary['gap_is'])} {gap}  value sum {sums}  "
         f"cpu {summary['cpu_seconds']:.2f} s"
@@ -115,7 +117,8 @@ def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(trials) == 1:
         return dict(trials[0])
     means: dict[str, Any] = {"trials": list(trials)}
-    for name in ("game", "solver", "eval_solver", "concept", "gap_is"):
+    shared = ("game", "played", "caveats", "solver", "eval_solver", "concept", "gap_is")
+    for name in shared:
         means[name] = trials[0][name]
     for name in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
         listed = [one[name] for one in trials]

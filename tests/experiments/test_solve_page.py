@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 
+import efg_files
 import numpy as np
 import pytest
 
@@ -119,6 +120,17 @@ def test_text_and_table(capsys):
     assert "nash_lp" in {one["solver"] for one in answers}
 
 
+def test_nash_is_among_all_solvers_with_three_players(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("experiments.solve.names", lambda: ["nash_lp", "nash"])
+    path = tmp_path / "three.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(3, 3, 2, 4)))
+    assert call("--payoffs", str(path), "--solver", "all", "--json") == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert (answer["solver"], answer["status"]) == ("nash", "OK")
+    assert answer["diagnostics"]["used"] == "tracing"
+    assert max(answer["gaps"]["ne"]) < 1e-9
+
+
 def test_quiet_leaves_the_joint_and_the_lists(capsys):
     assert call("--game", "chicken", "--quiet") == 0
     assert np.sum(json.loads(capsys.readouterr().out)) == pytest.approx(1.0)
@@ -144,6 +156,22 @@ def test_every_file_format_is_the_same_game(tmp_path):
     )
     for name in ("g.npy", "g.npz", "g.csv", "g.nfg", "h.nfg"):
         assert load(tmp_path / name).payoffs.tolist() == CHICKEN.payoffs.tolist()
+
+
+def test_a_tree_is_solved_as_its_reduced_normal_form(tmp_path, capsys):
+    path = tmp_path / "tree.efg"
+    path.write_text(efg_files.CARDS)
+    assert call("--payoffs", path, "--solver", "nash_lp", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["values"] == pytest.approx([1 / 3, -1 / 3])
+    assert "reduced normal form of 4x2 strategies" in answer["reading"]
+    path.write_text(efg_files.DRIVER)
+    assert call("--payoffs", path) == 0
+    said = capsys.readouterr().out
+    assert "absent-mindedness" in said and "values     [1. 0.]" in said
+    path.write_text("EFG 2 R")
+    assert call("--payoffs", path) == 2
+    assert "a title in quotes" in capsys.readouterr().err
 
 
 def test_an_ensemble_and_repeats_from_npz(tmp_path):
