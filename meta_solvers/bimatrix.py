@@ -1,7 +1,7 @@
 """Two-player Nash equilibria by pivoting, by listing vertices, and by integer programs.
 
 Everything works on positive matrices ``row`` and ``column`` ``[M, N]`` (payoffs moved
-and scaled to [1, 2]) and on the best-response polytopes (von Stengel 2007, sec. 3.3)::
+and scaled to [1, 2]; to list vertices, to whole numbers) and on the best-response polytopes (von Stengel 2007, sec. 3.3)::
 
     P = {x >= 0, column' x <= 1}    label i < M: x_i = 0,  label M + j: row j tight
     Q = {y >= 0, row y <= 1}        label i < M: row i tight,  label M + j: y_j = 0
@@ -9,21 +9,20 @@ and scaled to [1, 2]) and on the best-response polytopes (von Stengel 2007, sec.
 A pair of vertices that carries every label, other than (0, 0), is an equilibrium.
 """
 
-import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from meta_solvers.vertices import enumerate_vertices
 from metaspiel.nfg.game import Game
 
 # Entries this small are not pivoted on; ratios this close are tied, and the next column
 # decides. The second pair is for long doubles.
 _PIVOT, _TIE = (1e-10, 1e-13), (1e-11, 1e-14)
 _REFRESH = 40  # pivots between two recomputations of the tableau from the payoffs
-_LABEL = 1e-9  # a constraint this close to equality is tight
+_BLOCK = 1024  # vertices of one player that are paired with the other's at once
 
 
 def positive(game: Game) -> tuple[ndarray, ndarray]:
@@ -160,58 +159,48 @@ def _normalised(x: ndarray, y: ndarray) -> tuple[ndarray, ndarray]:
     return x / max(x.sum(), 1e-300), y / max(y.sum(), 1e-300)
 
 
-def bases(m: int, n: int) -> int:
-    """Bases listed by ``extreme``: C(M + N, M) for each of the two polytopes."""
-    return math.comb(m + n, m)
-
-
-def extreme(row: ndarray, column: ndarray) -> list[tuple[ndarray, ndarray]]:
+def extreme(
+    row: ndarray, column: ndarray, budget: int
+) -> tuple[list[tuple[ndarray, ndarray]], bool]:
     """Every extreme equilibrium: all completely labelled pairs of vertices.
 
     In a nondegenerate game these are all equilibria; in a degenerate one every
-    equilibrium is a mixture of them (Avis et al. 2010). Sorted by sizes of supports,
-    then lexicographically by supports.
+    equilibrium is a mixture of them (Avis et al. 2010). Nothing is rounded until the
+    last division. Sorted by sizes of supports, then lexicographically by supports.
+
+    Args:
+      row: row player's payoffs ``[M, N]``, whole numbers from 1 up, as objects.
+      column: column player's payoffs ``[M, N]``, likewise.
+      budget: table entries that may be computed for each player's polytope.
+
+    Returns:
+      The equilibria, and whether the budget was enough for all of them.
     """
-    x, tight_x = _vertices(column.T)  # labels: zero rows, then tight columns
-    y, tight_y = _vertices(row)
-    labels_x = np.hstack([x == 0, tight_x])
-    labels_y = np.hstack([tight_y, y == 0])
-    missing = (~labels_x).astype(np.int64) @ (~labels_y).astype(np.int64).T
-    profiles = []
-    for i, j in np.argwhere(missing == 0):
-        if x[i].any() and y[j].any():
-            profiles.append(_normalised(x[i], y[j]))
-    return sorted(profiles, key=_order)
+    first = enumerate_vertices(column.T, budget)  # labels: zero rows, tight columns
+    second = enumerate_vertices(row, budget)
+    labels = np.roll(second.tight, len(row), axis=1)
+    open_x, open_y = (~first.tight).astype(np.float32), (~labels).astype(np.float32)
+    pairs = []
+    for start in range(0, len(open_x), _BLOCK):
+        met = np.argwhere(open_x[start : start + _BLOCK] @ open_y.T == 0)
+        pairs += [(start + i, j) for i, j in met.tolist()]
+    shares = [(_shares(first.points[i]), _shares(second.points[j])) for i, j in pairs]
+    profiles = [(x, y) for x, y in shares if x is not None and y is not None]
+    return sorted(profiles, key=_order), first.complete and second.complete
+
+
+def _shares(point: ndarray) -> ndarray | None:
+    """Whole numbers as a distribution, each entry rounded once; None for the origin."""
+    total = point.sum()
+    if not total:
+        return None
+    return np.array([part / total for part in point.tolist()])
 
 
 def _order(profile: tuple[ndarray, ndarray]) -> tuple:
     supports = [tuple(np.flatnonzero(s > 0).tolist()) for s in profile]
     sizes = [len(s) for s in supports]
     return (sum(sizes), abs(sizes[0] - sizes[1]), *supports, *map(tuple, profile))
-
-
-def _vertices(matrix: ndarray) -> tuple[ndarray, ndarray]:
-    """Vertices ``[V, A]`` of ``{z >= 0, matrix z <= 1}`` and tight rows ``[V, R]``."""
-    rows, actions = matrix.shape
-    points = [np.zeros((1, actions))]
-    for size in range(1, min(rows, actions) + 1):
-        chosen = np.array(list(itertools.combinations(range(rows), size)))
-        for support in itertools.combinations(range(actions), size):
-            square = matrix[chosen][:, :, list(support)]
-            regular = np.abs(np.linalg.det(square)) > 1e-13
-            values = np.linalg.solve(
-                square[regular], np.ones((int(regular.sum()), size, 1))
-            )[..., 0]
-            values = values[np.all(values >= -_LABEL, axis=1)]
-            point = np.zeros((len(values), actions))
-            point[:, list(support)] = np.where(values > _LABEL, values, 0.0)
-            inside = np.all(point @ matrix.T <= 1 + _LABEL, axis=1)
-            points.append(point[inside])
-    vertices = np.concatenate(points)
-    tight = vertices @ matrix.T >= 1 - _LABEL
-    # A vertex is the only point with its set of tight constraints.
-    _, first = np.unique(np.hstack([vertices == 0, tight]), axis=0, return_index=True)
-    return vertices[first], tight[first]
 
 
 def integer_program(

@@ -8,13 +8,16 @@ from numpy import ndarray
 
 from meta_solvers import bimatrix
 from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.integers import whole_numbers
+from meta_solvers.listing import Listing
 from metaspiel.nfg.errors import UserError, positive
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import product
 
-MOST_BASES = 200_000  # 10 x 10 has 184756
+MOST_ENTRIES = 4_000_000  # table entries for each polytope; 12 x 12 is within
 _TOLERANCE = 1e-9
+_SAME = 1e-7  # profiles this close are one
 
 Profile = tuple[ndarray, ndarray]
 
@@ -22,35 +25,58 @@ Profile = tuple[ndarray, ndarray]
 def equilibria(game: Game) -> list[Profile]:
     """Every extreme Nash equilibrium of a two-player game, as pairs ``([M], [N])``.
 
-    All equilibria of a nondegenerate game; in a degenerate one, the vertices of its
-    continua of equilibria. Fewest actions in support first, then lexicographic.
+    As ``listing``, where the list is complete.
 
     Raises:
-      UserError: not two players, or more than ``MOST_BASES`` bases (10 x 10 is within).
+      UserError: not two players, or the game is too large for a complete list.
+    """
+    return [(x, y) for x, y in listing(game).require()]
+
+
+def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
+    """Every extreme Nash equilibrium of a two-player game, and whether these are all.
+
+    All equilibria of a nondegenerate game; in a degenerate one, the vertices of its
+    continua of equilibria. Fewest actions in support first, then lexicographic. Payoffs
+    become the simplest whole numbers within rounding, and those are solved exactly: the
+    unit of payoff decides nothing, and no equilibrium is lost to a tolerance.
+
+    Args:
+      game: a game of two players.
+      budget: table entries that may be computed for each player's polytope. Where it
+        is exhausted, equilibria at the ends of Lemke-Howson paths join the list.
+
+    Raises:
+      UserError: not two players.
     """
     if game.players != 2:
         raise UserError(
             f"equilibria(): the game must have exactly 2 players; got {game.players}"
         )
-    reason = _too_large(game)
-    if reason:
-        raise UserError(f"equilibria(): {reason}")
     row, column = bimatrix.positive(game)
-    return [
-        profile
-        for profile in bimatrix.extreme(row, column)
-        if bimatrix.regret(row, column, *profile) <= _TOLERANCE
+    # Payoffs that are constant but for rounding are constant here as well.
+    whole = [
+        whole_numbers(payoff if unit.any() else unit) + 1
+        for payoff, unit in zip(game.payoffs, game.normalised, strict=True)
     ]
+    profiles, complete = bimatrix.extreme(whole[0], whole[1], budget)
+    missing = ""
+    if not complete:
+        m, n = game.actions
+        missing = (
+            f"some may be missing: listing the equilibria of {m} x {n} actions takes "
+            f"more than {budget} table entries"
+        )
+        every = Nash(select="max_welfare")
+        for profile in every.paths(row, column, np.arange(m + n), {"tried": []}):
+            if not any(_same(profile, other) for other in profiles):
+                profiles.append(profile)
+    regrets = [bimatrix.regret(row, column, *profile) for profile in profiles]
+    return Listing(profiles, np.array(regrets, dtype=np.float64), missing)
 
 
-def _too_large(game: Game) -> str | None:
-    m, n = game.actions
-    if bimatrix.bases(m, n) <= MOST_BASES:
-        return None
-    return (
-        f"a game whose equilibria are all listed must have at most {MOST_BASES} bases "
-        f"(10 x 10 has 184756); got {m} x {n} with {bimatrix.bases(m, n)}"
-    )
+def _same(one: Profile, other: Profile) -> bool:
+    return all(np.abs(a - b).max() <= _SAME for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +90,11 @@ class Nash(MetaSolver):
     Attributes:
       method: "lemke_howson": candidates are the equilibria at the ends of the paths,
         one per action of either player (games up to hundreds of actions); "support":
-        candidates are all extreme equilibria (up to about 10 x 10, else refused).
+        candidates are all extreme equilibria (up to about 12 x 12; beyond, the status
+        is INCOMPLETE).
       select: "first": the first candidate, by label or by size of support;
-        "max_welfare": the one with the largest sum of payoffs, which computes all;
+        "max_welfare": the one with the largest sum of payoffs, which computes all: OK
+        with method "support"; ends of paths are seldom all equilibria, so INCOMPLETE;
         "random": a candidate drawn uniformly (of labels, or of equilibria).
       tolerance: largest regret called a solution, as a fraction of payoff range.
       steps: pivots allowed on one path.
@@ -88,19 +116,21 @@ class Nash(MetaSolver):
     def __post_init__(self) -> None:
         positive(self, "tolerance", "steps", "seconds")
 
-    def refuses(self, game: Game) -> str | None:
-        return _too_large(game) if self.method == "support" else None
-
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         row, column = bimatrix.positive(game)
         facts: dict[str, Any] = {"used": self.method, "tried": []}
+        missing = ""
         if self.method == "support":
-            listed = equilibria(game)
-            facts["equilibria"] = len(listed)
-            if self.select == "random" and listed:
-                listed = [listed[rng.integers(len(listed))]]
+            listed, missing = self._list(game, rng, facts)
         else:
-            listed = self._paths(row, column, rng, facts)
+            labels = np.arange(sum(row.shape))
+            if self.select == "random":
+                labels = rng.permutation(labels)
+            listed = self.paths(row, column, labels, facts)
+            if self.select == "max_welfare":
+                missing = "only ends of paths were compared; method=support lists all"
+        if missing:
+            facts["missing"] = missing
         if not listed:
             facts["used"] = "integer_program"
             last = bimatrix.integer_program(row, column, self.seconds)
@@ -112,20 +142,30 @@ class Nash(MetaSolver):
             listed = [_best(game, listed)]
         regret = bimatrix.regret(row, column, *listed[0])
         facts["regret"] = regret
-        status = Status.OK if regret <= self.tolerance else Status.INACCURATE
+        status = Status.INCOMPLETE if missing else Status.OK
+        if regret > self.tolerance:
+            status = Status.INACCURATE
         return Answer(product(listed[0]), status, diagnostics=facts)
 
-    def _paths(
+    def _list(
+        self, game: Game, rng: np.random.Generator, facts: dict[str, Any]
+    ) -> tuple[list[Profile], str]:
+        """All extreme equilibria, or the one that is drawn; and why some are missing."""
+        every = listing(game)
+        facts["equilibria"] = len(every.profiles)
+        profiles = [(x, y) for x, y in every.profiles]
+        if self.select == "random" and profiles:
+            profiles = [profiles[rng.integers(len(profiles))]]
+        return profiles, every.missing
+
+    def paths(
         self,
         row: ndarray,
         column: ndarray,
-        rng: np.random.Generator,
+        labels: ndarray,
         facts: dict[str, Any],
     ) -> list[Profile]:
         """Equilibria at the ends of paths; only the first unless all are wanted."""
-        labels = np.arange(sum(row.shape))
-        if self.select == "random":
-            labels = rng.permutation(labels)
         profiles: list[Profile] = []
         facts["pivots"] = 0
         attempts = [
