@@ -1,7 +1,8 @@
 """Two-player Nash equilibria by pivoting, by listing vertices, and by integer programs.
 
 Everything works on positive matrices ``row`` and ``column`` ``[M, N]`` (payoffs moved
-and scaled to [1, 2]; to list vertices, to whole numbers) and on the best-response polytopes (von Stengel 2007, sec. 3.3)::
+and scaled to [1, 2], or to whole numbers where vertices are listed) and on the
+best-response polytopes (von Stengel 2007, sec. 3.3)::
 
     P = {x >= 0, column' x <= 1}    label i < M: x_i = 0,  label M + j: row j tight
     Q = {y >= 0, row y <= 1}        label i < M: row i tight,  label M + j: y_j = 0
@@ -15,14 +16,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.vertices import enumerate_vertices
+from meta_solvers.vertices import Vertices, balanced, enumerate_vertices
 from metaspiel.nfg.game import Game
 
 # Entries this small are not pivoted on; ratios this close are tied, and the next column
 # decides. The second pair is for long doubles.
 _PIVOT, _TIE = (1e-10, 1e-13), (1e-11, 1e-14)
 _REFRESH = 40  # pivots between two recomputations of the tableau from the payoffs
-_BLOCK = 1024  # vertices of one player that are paired with the other's at once
 
 
 def positive(game: Game) -> tuple[ndarray, ndarray]:
@@ -171,29 +171,71 @@ def extreme(
     Args:
       row: row player's payoffs ``[M, N]``, whole numbers from 1 up, as objects.
       column: column player's payoffs ``[M, N]``, likewise.
-      budget: table entries that may be computed for each player's polytope.
+      budget: table entries that may be computed.
 
     Returns:
       The equilibria, and whether the budget was enough for all of them.
     """
-    first = enumerate_vertices(column.T, budget)  # labels: zero rows, tight columns
-    second = enumerate_vertices(row, budget)
-    labels = np.roll(second.tight, len(row), axis=1)
-    open_x, open_y = (~first.tight).astype(np.float32), (~labels).astype(np.float32)
-    pairs = []
-    for start in range(0, len(open_x), _BLOCK):
-        met = np.argwhere(open_x[start : start + _BLOCK] @ open_y.T == 0)
-        pairs += [(start + i, j) for i, j in met.tolist()]
-    shares = [(_shares(first.points[i]), _shares(second.points[j])) for i, j in pairs]
-    profiles = [(x, y) for x, y in shares if x is not None and y is not None]
-    return sorted(profiles, key=_order), first.complete and second.complete
+    if len(row) > len(row.T):  # the fewer actions a player has, the fewer vertices
+        swapped, complete = extreme(column.T, row.T, budget)
+        return sorted(((x, y) for y, x in swapped), key=_order), complete
+    walked = enumerate_vertices(column.T, budget // 2)
+    replies = _Replies(row, budget - walked.spent)
+    profiles = []
+    for point, best in zip(walked.points, walked.tight, strict=True):
+        if not point.any():
+            continue
+        for reply in replies.to(point > 0, best):
+            profiles.append((_shares(point), _shares(reply)))
+    return sorted(profiles, key=_order), walked.complete and replies.left >= 0
 
 
-def _shares(point: ndarray) -> ndarray | None:
-    """Whole numbers as a distribution, each entry rounded once; None for the origin."""
+class _Replies:
+    """The vertices of Q that complete a vertex of P, out of a budget that is shared."""
+
+    def __init__(self, row: ndarray, left: int) -> None:
+        self.row = row
+        self.left = left
+        self.walks: dict[bytes, Vertices] = {}
+
+    def to(self, played: ndarray, best: ndarray) -> list[ndarray]:
+        """Numerators ``[N]`` of all y on ``best`` that make ``played`` best replies.
+
+        Args:
+          played: rows ``[M]`` that x plays.
+          best: columns ``[N]`` that reply best to x.
+        """
+        if played.sum() == best.sum():
+            size = int(best.sum())
+            self.left -= size**3
+            if self.left < 0:
+                return []
+            solved = balanced(self.row[played][:, best])
+            if solved is not None:
+                shares, total = solved
+                inside = min(shares) >= 0 and max(self.row[:, best] @ shares) <= total
+                return [self._whole(shares, best)] if inside else []
+        walk = self._walk(best)
+        fit = walk.tight[:, played].all(axis=1)
+        return [self._whole(shares, best) for shares in walk.points[fit]]
+
+    def _walk(self, best: ndarray) -> Vertices:
+        """The vertices of Q that play ``best`` only; the same to every x."""
+        key = best.tobytes()
+        if key not in self.walks:
+            self.walks[key] = enumerate_vertices(self.row[:, best], self.left)
+            self.left -= self.walks[key].spent
+        return self.walks[key]
+
+    def _whole(self, shares: ndarray, best: ndarray) -> ndarray:
+        point = np.full(len(best), 0, dtype=object)
+        point[best] = shares
+        return point
+
+
+def _shares(point: ndarray) -> ndarray:
+    """Whole numbers as a distribution, each entry rounded once."""
     total = point.sum()
-    if not total:
-        return None
     return np.array([part / total for part in point.tolist()])
 
 

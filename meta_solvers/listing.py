@@ -41,6 +41,6 @@ class Listing:
         if self.missing:
             raise UserError(
                 "equilibria(): the list must be complete (listing() gives the part "
-                f"there is); got {len(self.profiles)} of which {self.missing}"
+                f"there is); got {len(self.profiles)} profiles: {self.missing}"
             )
         return list(self.profiles)

@@ -15,8 +15,9 @@ from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import product
 
-MOST_ENTRIES = 4_000_000  # table entries for each polytope; 12 x 12 is within
+MOST_ENTRIES = 10_000_000  # table entries computed; enough for about 12 x 12
 _TOLERANCE = 1e-9
+_MOST_PATHS = 40  # followed where not all equilibria can be listed
 _SAME = 1e-7  # profiles this close are one
 
 Profile = tuple[ndarray, ndarray]
@@ -43,8 +44,8 @@ def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
 
     Args:
       game: a game of two players.
-      budget: table entries that may be computed for each player's polytope. Where it
-        is exhausted, equilibria at the ends of Lemke-Howson paths join the list.
+      budget: table entries that may be computed. Where it is exhausted, equilibria at
+        the ends of Lemke-Howson paths join the list.
 
     Raises:
       UserError: not two players.
@@ -64,11 +65,12 @@ def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
     if not complete:
         m, n = game.actions
         missing = (
-            f"some may be missing: listing the equilibria of {m} x {n} actions takes "
-            f"more than {budget} table entries"
+            f"to list all equilibria of these {m} x {n} actions takes more than "
+            f"{budget} table entries"
         )
+        labels = np.arange(min(m + n, _MOST_PATHS))
         every = Nash(select="max_welfare")
-        for profile in every.paths(row, column, np.arange(m + n), {"tried": []}):
+        for profile in every._paths(row, column, labels, {"tried": []}):
             if not any(_same(profile, other) for other in profiles):
                 profiles.append(profile)
     regrets = [bimatrix.regret(row, column, *profile) for profile in profiles]
@@ -126,7 +128,7 @@ class Nash(MetaSolver):
             labels = np.arange(sum(row.shape))
             if self.select == "random":
                 labels = rng.permutation(labels)
-            listed = self.paths(row, column, labels, facts)
+            listed = self._paths(row, column, labels, facts)
             if self.select == "max_welfare":
                 missing = "only ends of paths were compared; method=support lists all"
         if missing:
@@ -150,15 +152,15 @@ class Nash(MetaSolver):
     def _list(
         self, game: Game, rng: np.random.Generator, facts: dict[str, Any]
     ) -> tuple[list[Profile], str]:
-        """All extreme equilibria, or the one that is drawn; and why some are missing."""
-        every = listing(game)
+        """All extreme equilibria, or the one drawn; and why some may be missing."""
+        every = listing(game, MOST_ENTRIES)
         facts["equilibria"] = len(every.profiles)
         profiles = [(x, y) for x, y in every.profiles]
         if self.select == "random" and profiles:
             profiles = [profiles[rng.integers(len(profiles))]]
         return profiles, every.missing
 
-    def paths(
+    def _paths(
         self,
         row: ndarray,
         column: ndarray,

@@ -10,24 +10,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool
 from numpy import ndarray
 
-_WORD = 512  # a multiplication of numbers twice as long as this many bits takes twice
+_WORD = 512  # bits; entries twice as long count twice
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Vertices:
     """Vertices of ``{z >= 0, matrix z <= 1}``, ``matrix`` ``[R, A]``.
 
     Attributes:
       points: ``[V, A]`` numerators, whole numbers as objects; each row has a
         denominator of its own, which is left out.
-      tight: ``[V, A + R]`` the constraints that hold with equality: first ``z = 0``.
+      tight: ``[V, R]`` the rows of the matrix that hold with equality.
+      spent: table entries that were computed.
       complete: the budget was enough for all.
     """
 
     points: ndarray
-    tight: ndarray
+    tight: Bool[ndarray, "V R"]
+    spent: int
     complete: bool
 
 
@@ -113,15 +116,17 @@ def enumerate_vertices(matrix: ndarray, budget: int) -> Vertices:
         spent += matrix.size * (1 + dictionary.scale.bit_length() // _WORD)
         if spent > budget:
             break
-    chosen = np.arange(actions + rows)
     whole = np.empty((len(points), actions), dtype=object)
     whole[:] = list(points.values())
-    bits = [[bool(tight >> int(k) & 1) for k in chosen] for tight in points]
-    return Vertices(whole, np.array(bits), spent <= budget)
+    slacks = range(actions, actions + rows)
+    bits = [[bool(tight >> slack & 1) for slack in slacks] for tight in points]
+    return Vertices(
+        points=whole, tight=np.array(bits), spent=spent, complete=spent <= budget
+    )
 
 
 def _bases(matrix: ndarray) -> Iterator[_Dictionary]:
-    """Every lexicographically feasible basis, depth first, in one table that changes."""
+    """Every lexicographically feasible basis, depth first: one table, which changes."""
     dictionary = _Dictionary(matrix)
     here = (1 << matrix.shape[1]) - 1  # the idle variables as bits
     seen = {here}
@@ -149,3 +154,27 @@ def _bases(matrix: ndarray) -> Iterator[_Dictionary]:
             column += 1
         else:
             return
+
+
+def balanced(matrix: ndarray) -> tuple[ndarray, int] | None:
+    """The one solution of ``matrix z = 1`` as numerators ``[A]`` and a denominator > 0.
+
+    Args:
+      matrix: ``[A, A]`` whole numbers as Python's; None where it is singular.
+    """
+    dictionary = _Dictionary(matrix)
+    for column in range(len(matrix)):
+        row = next(
+            (
+                row
+                for row, entry in enumerate(dictionary.table[:, column].tolist())
+                if entry and dictionary.basic[row] >= len(matrix)
+            ),
+            None,
+        )
+        if row is None:
+            return None
+        dictionary.pivot(row, column)
+    sign = 1 if dictionary.scale > 0 else -1
+    order = np.argsort(dictionary.basic)
+    return sign * dictionary.table[order, -1], sign * dictionary.scale
