@@ -8,7 +8,7 @@ Prints the joint, the marginals, the values, the measured gaps, the status and t
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class Config:
     equilibria: bool = False
     """List every Nash equilibrium instead (two players, or two actions each); of a
     continuum its vertices."""
+    symmetric: bool = False
+    """Declare the game symmetric; it is checked (alpharank:populations=single)."""
     run: Flat[Printing] = Printing()
 
 
@@ -81,10 +83,13 @@ def load(config: Config) -> Game:
         raise UserError(
             "--players goes with OpenSpiel's games; files and named games have none"
         )
-    if config.payoffs is not None:
-        return nfg.load(config.payoffs)
+    game = nfg.load(config.payoffs) if config.payoffs is not None else _named(config)
+    return replace(game, symmetric=True) if config.symmetric else game
+
+
+def _named(config: Config) -> Game:
     name = str(config.game)
-    if own:
+    if name in catalogue():
         return catalogue()[name].game
     from metaspiel.games.openspiel import matrix_game
 

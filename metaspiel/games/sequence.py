@@ -7,9 +7,10 @@ NashConv and values (von Stengel 1996; Marris et al. 2021, section 3).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -17,6 +18,7 @@ from numpy import ndarray
 from scipy import sparse
 
 from metaspiel.games.treeplex import TieBreak, Treeplex
+from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 
 Plans = Sequence[ndarray]
@@ -174,13 +176,31 @@ class SequenceForm:
         out[np.abs(out) < self.noise] = 0.0
         return np.moveaxis(np.moveaxis(out, 0, 1), 1, 1 + lead)
 
-    def nash_conv(self, behaviours: Sequence[ndarray]) -> Float64[ndarray, " N"]:
+    def nash_conv(self, behaviours: Iterable[Any]) -> Float64[ndarray, " N"]:
         """What each player gains by a best response to one policy of each co-player.
 
         The sum is NashConv; ``behaviours`` holds one ``[S_p]`` array a player.
+
+        Raises:
+          UserError: there is not one policy a player, or one is of another shape or no
+            probabilities.
         """
-        pairs = zip(self.trees, behaviours, strict=True)
-        plans = [tree.plan(b)[None] for tree, b in pairs]
+        policies = [np.asarray(own, dtype=np.float64) for own in behaviours]
+        wanted, got = [(t.sequences,) for t in self.trees], [p.shape for p in policies]
+        if got != wanted:
+            shapes = ", ".join(map(str, got[:4])) + (", ..." if len(got) > 4 else "")
+            raise UserError(
+                f"nash_conv(): behaviours must hold one policy for each of "
+                f"{self.players} players, of shapes {', '.join(map(str, wanted))}; "
+                f"got {len(got)} of shapes {shapes}"
+            )
+        for player, (tree, own) in enumerate(zip(self.trees, policies, strict=True)):
+            if not tree.is_behaviour(own):
+                raise UserError(
+                    "nash_conv(): a policy must be probabilities that sum to 1 in "
+                    f"every information set; got another for player {player}"
+                )
+        plans = [t.plan(b)[None] for t, b in zip(self.trees, policies, strict=True)]
         return self.cce_gap(plans, np.ones((1,) * self.players))
 
     def cce_gap(

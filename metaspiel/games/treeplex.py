@@ -71,6 +71,11 @@ class Treeplex:
         sizes = np.diff(self.first)
         return np.concatenate([[1.0], np.repeat(1.0 / sizes, sizes)])
 
+    def is_behaviour(self, behaviour: Float64[ndarray, " S"]) -> bool:
+        """Whether it holds probabilities that sum to one in every information set."""
+        sums = np.add.reduceat(behaviour, np.append(0, self.first[:-1]))
+        return bool(np.all(behaviour >= 0) and np.all(np.abs(sums - 1) <= 1e-9))
+
     def random_deterministic(self, rng: np.random.Generator) -> Float64[ndarray, " S"]:
         """A behaviour with one action, drawn uniformly, at each information set."""
         behaviour = np.zeros(self.sequences)

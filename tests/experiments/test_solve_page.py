@@ -191,3 +191,14 @@ def test_bad_files_are_one_sentence(tmp_path, capsys, write, sentence):
 def test_bad_words(capsys, words, sentence):
     assert call(*words) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_game_can_be_declared_symmetric(capsys):
+    spec = "alpharank:populations=single"
+    assert call("--game", "matrix_pd", "--solver", spec) == 2
+    assert "--symmetric" in capsys.readouterr().err
+    assert call("--game", "matrix_pd", "--solver", spec, "--symmetric", "--json") == 0
+    joint = json.loads(capsys.readouterr().out)["joint"]
+    assert joint[1][1] == pytest.approx(1, abs=1e-5)  # defection takes over
+    assert call("--game", "matrix_mp", "--solver", spec, "--symmetric") == 2
+    assert "must look the same after exchanging players" in capsys.readouterr().err

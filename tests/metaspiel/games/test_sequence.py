@@ -216,6 +216,17 @@ def test_simultaneous_game_is_played_turn_by_turn():
     assert form.nash_conv([t.uniform() for t in form.trees]) == pytest.approx([0, 0])
 
 
+def test_nash_conv_takes_one_policy_of_each_player():
+    form = sequence_form("kuhn_poker")
+    one, two = (tree.uniform() for tree in form.trees)
+    for wrong in (one, [one], [one, two, two], [one, two[:-1]], [one[None], two]):
+        with pytest.raises(UserError, match=r"one policy for each of 2 players, of"):
+            form.nash_conv(wrong)
+    for off in (-two, two * 0.9, two * np.nan, np.ones_like(two)):
+        with pytest.raises(UserError, match=r"probabilities .* for player 1$"):
+            form.nash_conv([one, off])
+
+
 @pytest.mark.parametrize(
     ("name", "players", "sentence"),
     [
