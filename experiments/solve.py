@@ -62,7 +62,7 @@ def page(config: Config) -> Answer:
     if not 0 <= config.tolerance < 1:
         raise UserError(f"--tolerance must be in [0, 1); got {config.tolerance}")
     if config.equilibria:
-        return every_equilibrium(load(config))
+        return every_equilibrium(load(config), config.tolerance)
     if config.solver == "all":
         return compared(config, load(config))
     solver = get(config.solver)
@@ -145,7 +145,7 @@ def as_text(spec: str, solution: MetaSolution) -> str:
     return "\n".join(lines)
 
 
-def every_equilibrium(game: Game) -> Answer:
+def every_equilibrium(game: Game, tolerance: float) -> Answer:
     """Every Nash equilibrium: extreme ones where there is a continuum."""
     from meta_solvers import nash, two_action
 
@@ -170,8 +170,12 @@ def every_equilibrium(game: Game) -> Answer:
             shown = "  ".join(map(str, profile))
             lines.append(f"{number:3d}  values {value}  {shown}")
     lines.append(counted(listing))
+    status = Status.OK if listing.complete else Status.INCOMPLETE
+    if listing.regrets.max(initial=0.0) > tolerance:
+        status = Status.INACCURATE
+        lines.append(f"the largest regret is {listing.regrets.max():.3g} of the range")
     summary = {
-        "status": (Status.OK if listing.complete else Status.INCOMPLETE).name,
+        "status": status.name,
         "missing": listing.missing,
         "count": len(each),
         "equilibria": each,

@@ -98,6 +98,16 @@ def test_equilibria_are_counted(capsys, monkeypatch):
     assert strict(capsys.readouterr().out)["status"] == "INCOMPLETE"
 
 
+def test_equilibria_that_rounding_has_moved_are_not_called_ok(tmp_path, capsys):
+    row = 1e9 + np.array([[0, 0.7, -0.3], [-0.6, 0, 0.9], [0.2, -0.5, 0]])
+    np.save(tmp_path / "far.npy", [row, -row])  # seven digits are left
+    words = ("--payoffs", tmp_path / "far.npy", "--equilibria", "--tolerance", 1e-12)
+    assert call(*words) in (0, 3)
+    assert "the largest regret is" in capsys.readouterr().out
+    assert call(*words, "--json") in (0, 3)
+    assert strict(capsys.readouterr().out)["status"] == "INACCURATE"
+
+
 def test_every_file_format_is_the_same_game(tmp_path):
     np.save(tmp_path / "g.npy", CHICKEN.payoffs)
     np.savez(tmp_path / "g.npz", payoffs=CHICKEN.payoffs)
