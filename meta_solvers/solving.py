@@ -172,7 +172,8 @@ def _measured(
     allowed = np.asarray(answer.epsilon) + tolerance * game.scale
     excess = gaps.of(solver.concept) - allowed
     wrong = diagnostics["mended"] > max(tolerance, 1e-6)
-    if status is Status.OK and (np.any(excess > 0) or wrong):
+    believed = status in (Status.OK, Status.INCOMPLETE)
+    if believed and (np.any(excess > 0) or wrong):
         status = Status.INACCURATE
     if np.any(np.asarray(answer.epsilon) != 0):
         diagnostics["epsilon"] = np.broadcast_to(answer.epsilon, game.players).tolist()

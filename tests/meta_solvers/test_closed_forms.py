@@ -272,3 +272,5 @@ def test_a_small_polytope_has_the_known_corners(name, corners):
     assert len(joints) == corners
     np.testing.assert_allclose(joints.sum(1), 1)
     assert joints.min() > -1e-9 and (joints @ rows.T).max() < 1e-9
+    unit = 10.0 ** -np.arange(len(rows))[:, None] * 1e-4
+    np.testing.assert_allclose(vertices(unit * rows), joints, atol=1e-9)
