@@ -218,7 +218,7 @@ def every_equilibrium(reading: Reading, tolerance: float) -> Answer:
         "missing": listing.missing,
         "count": len(each),
         "equilibria": each,
-        "reading": reading.assumed,
+        "reading": reading.assumed or None,
     }
     text = "\n".join(lines)
     return Answer(summary=summary, text=said(reading) + text, terse=text)

@@ -228,9 +228,13 @@ def test_nothing_chosen_from_a_part_of_the_list_is_called_solved(select, monkeyp
 
 def test_the_best_end_of_a_path_is_not_called_the_best():
     game = named("chicken").game  # its paths reach two of three equilibria
-    solution = solve(Nash(select="max_welfare"), game, throw=False)
+    paths = Nash(method="lemke_howson", select="max_welfare")
+    solution = solve(paths, game, throw=False)
     assert solution.status is Status.INCOMPLETE
     assert "method=support" in solution.diagnostics["missing"]
+    by_itself = solve(Nash(select="max_welfare"), game)
+    assert by_itself.diagnostics["used"] == "support"
+    assert by_itself.diagnostics["equilibria"] == 3
 
 
 def test_games_with_few_actions_of_one_player_are_listed_whatever_the_other_has():
