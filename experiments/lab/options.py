@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, escaped, unknown
 
 Group = TypeVar("Group")
 Flat = Annotated[Group, tyro.conf.arg(name="")]
@@ -40,7 +40,7 @@ class Printing:
     def say(self, text: str) -> None:
         """Prints a line of progress, unless the user wants none."""
         if not self.silent:
-            print(text, flush=True)
+            print(escaped(text, "\n\t"), flush=True)
 
 
 @dataclass(frozen=True, kw_only=True)

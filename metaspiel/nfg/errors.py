@@ -33,12 +33,14 @@ def shown(text: object, most: int = 60) -> str:
     return line if len(line) <= most else line[: most - 3] + "..."
 
 
-def escaped(text: str) -> str:
-    """``text`` with an escape for each character that cannot be printed."""
+def escaped(text: str, kept: str = "") -> str:
+    """``text`` with an escape for each character that cannot be printed, or is kept."""
     if text.isprintable():
         return text
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii")
+        one
+        if one.isprintable() or one in kept
+        else one.encode("unicode_escape").decode("ascii")
         for one in text
     )
 
