@@ -35,6 +35,7 @@ attacks: $(STAMP)
 	mkdir -p runs
 	$(BIN)/python tests/attacks/fuzz_readers.py
 	$(BIN)/python tests/attacks/run.py --out runs/attacks.md
+	$(BIN)/python tests/attacks/endings.py --out runs/endings.md
 
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'

@@ -1,24 +1,28 @@
 """Solves one normal-form game with one meta-solver, or compares all that apply.
 
-Example: python -m experiments.solve --payoffs game.npy --solver mgcce
-         python -m experiments.solve --game matrix_pd --solver all
+Example: metaspiel solve --payoffs game.npy --solver mgcce
+         metaspiel solve --game matrix_pd --solver all
 
 Prints the joint, the marginals, the values, the measured gaps, the status and the time.
+Exits with 3 where the status is not OK (with "all": where no solver's is).
 """
 
 import json
 import sys
+import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.lab.ending import NotOK
 from experiments.lab.options import Flat, Printing, least
 from experiments.lab.page import Answer, main
 from experiments.lab.report import console
+from experiments.lab.trust import SolverSpec
 from meta_solvers import Game, MetaSolution, MetaSolver, get, names, solve
-from meta_solvers.base import check
+from meta_solvers.base import SolverFailed, Status, check
 from meta_solvers.registry import solver_class, takes_solvers
 from metaspiel import files, nfg
 from metaspiel.nfg.archives import MEMORY_GB
@@ -45,7 +49,7 @@ class Config:
     """Or a one-shot OpenSpiel game ("matrix_pd") or a named game ("chicken")."""
     players: int | None = None
     """Number of players, where the OpenSpiel game has that parameter."""
-    solver: str = "mgcce"
+    solver: SolverSpec = "mgcce"
     """Meta-solver, as a name or spec; "all" compares every one that applies."""
     seed: int = 0
     """Seed of stochastic solvers."""
@@ -74,8 +78,14 @@ def page(config: Config) -> Answer:
     return Answer(
         summary=as_json(config.solver, solution, reading),
         text=said(reading) + as_text(config.solver, solution),
-        terse=json.dumps(files.spelled(solution.joint.tolist())),
+        terse=short_lines(json.dumps(files.spelled(solution.joint.tolist()))),
+        fault=None if solution.status is Status.OK else SolverFailed(solution),
     )
+
+
+def short_lines(text: str) -> str:
+    """JSON without strings in lines that a terminal can show."""
+    return "\n".join(textwrap.wrap(text, 88, break_on_hyphens=False))
 
 
 def load(config: Config) -> Reading:
@@ -210,7 +220,9 @@ def compared(config: Config, reading: Reading) -> Answer:
         numbers = (f"{solution.values.sum():.5g}", values, f"{solution.seconds:.4f}")
         table.add_row(name, solver.concept, solution.status.name, *gaps, *numbers)
     text = said(reading) + "\n".join([console(table), *refused])
-    return Answer(summary=answers, text=text, terse=text)
+    solved_by = [one["solver"] for one in answers if one["status"] == "OK"]
+    fault = None if solved_by else NotOK("--solver all: no solver's answer is OK")
+    return Answer(summary=answers, text=text, terse=text, fault=fault)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ A spec string selects and configures a solver at any edge::
 """
 
 import dataclasses
+import re
 import types
 import typing
 from functools import cache
@@ -116,7 +117,7 @@ def solver_class(name: str) -> type[MetaSolver]:
     """The class of a solver by name.
 
     Raises:
-      UserError: the name is unknown (lists the known ones), or the package behind it
+      UserError: the name is unknown (says the nearest), or the package behind it
         cannot be imported (says which).
     """
     if name in _REGISTERED:
@@ -125,7 +126,7 @@ def solver_class(name: str) -> type[MetaSolver]:
     if target is None and name in _entry_points():
         target = _entry_points()[name].value
     if target is None:
-        raise unknown("meta-solver", "name", name, names())
+        raise unknown("meta-solver", "name", name, names(), listing="metaspiel solvers")
     module, _, attribute = target.partition(":")
     try:
         cls = getattr(import_module(module), attribute)
@@ -152,12 +153,41 @@ def get(spec: str) -> MetaSolver:
       UserError: a name or field is unknown, a value does not fit, or the text does
         not parse.
     """
-    solver, rest = _parse(spec.strip(), shown(spec))
-    if rest:
+    whole = shown(spec)
+    if len(spec) > _LONGEST:
         raise UserError(
-            f"meta-solver spec '{shown(spec)}': cannot read '{shown(rest)}'"
+            f"meta-solver spec '{whole}': a spec must have at most {_LONGEST} "
+            f"characters; got {len(spec)}"
         )
+    solver, rest = _parse(spec.strip(), whole)
+    if rest:
+        raise UserError(f"meta-solver spec '{whole}': cannot read '{shown(rest)}'")
     return solver
+
+
+def reaches(spec: str) -> tuple[str, ...]:
+    """What the solver of a spec imports or connects to beyond this package, in words.
+
+    Nothing of that is imported here. A spec that does not parse reaches nothing.
+    """
+    words = {word.strip() for word in re.split(r"[(:,)]", spec)}
+    plugged = [
+        f"import the module '{point.module}' of the plug-in '{name}'"
+        for name, point in _entry_points().items()
+        if name in words - {*_BUILTIN, *_REGISTERED} and not _ours(point)
+    ]
+    if plugged:
+        return tuple(plugged)
+    try:
+        return get(spec).reaches
+    except UserError:  # said where the spec is used
+        return ()
+
+
+def _ours(point: metadata.EntryPoint) -> bool:
+    """Whether this package itself brings an entry point."""
+    dist = getattr(point, "dist", None)
+    return dist is not None and dist.name == "metaspiel"
 
 
 def _parse(text: str, whole: str, depth: int = 0) -> tuple[MetaSolver, str]:

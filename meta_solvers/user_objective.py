@@ -108,6 +108,13 @@ class UserObjective(MetaSolver):
     def concept(self) -> Concept:
         return self.equilibrium
 
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        if not isinstance(self.objective, str) or self.objective in _OBJECTIVES:
+            return ()
+        module, _, name = self.objective.partition(":")
+        return (f"import the module '{module}' and call its '{name}'",)
+
     def refuses(self, game: Game) -> str | None:
         try:
             cp = _cvxpy()

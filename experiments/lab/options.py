@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
-from metaspiel.nfg.errors import UserError, escaped, unknown
+from experiments.lab.escaping import printable
+from metaspiel.nfg.errors import UserError, unknown
 
 Group = TypeVar("Group")
 Flat = Annotated[Group, tyro.conf.arg(name="")]
@@ -28,6 +29,8 @@ class Printing:
     """Print the summary as one JSON object and nothing else on stdout."""
     quiet: bool = False
     """Print no progress."""
+    trust: bool = False
+    """Let what --config or --resume reads name code to import or a cluster to join."""
 
     def __post_init__(self) -> None:
         """Raises a ``UserError`` in subclasses whose fields are impossible."""
@@ -40,7 +43,7 @@ class Printing:
     def say(self, text: str) -> None:
         """Prints a line of progress, unless the user wants none."""
         if not self.silent:
-            print(escaped(text, "\n\t"), flush=True)
+            print(printable(text), flush=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,11 @@ class Begun:
         """The file of its rows."""
         return self.folder / "metrics.jsonl"
 
+    @property
+    def written(self) -> list[Row]:
+        """All rows that the trial has written."""
+        return [Row.read(one) for one in metrics.read(self.metrics, None).rows]
+
     def open(self, concept: TargetConcept) -> Metrics:
         """The rows that the trial adds to.
 

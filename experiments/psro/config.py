@@ -3,14 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+import tyro
 
 from experiments.lab.options import Flat, Parallel, Stateful, flag, least
+from experiments.lab.trust import ExecutorSpec, SolverSpec
 from metaspiel.games.treeplex import TieBreak
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from psro.parts import Initial
 from psro.selection import Selection, Update
+
+EXACT, LEARNED = "exact", "learned, lower bound"
+"""What a gap is: over all policies of the game, or what learned responses gained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,78 +25,8 @@ class Run(Stateful, Parallel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exact:
-    """What only exact best responses need to know."""
-
-    payoffs: Path | None = None
-    """A normal-form game instead (.npy, .npz, .csv or Gambit .nfg)."""
-    initial: Initial = "uniform"
-    """Exact oracle: policies before the first iteration."""
-    tie_break: TieBreak = "random"
-    """Exact oracle: which of several best actions a response takes; it changes
-    results."""
-    symmetric: bool = False
-    """Exact oracle: one shared population; the game is checked to be symmetric. A
-    learned oracle shares one wherever its game is known to be symmetric."""
-    gaps: Literal["concept", "all"] = "concept"
-    """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
-    CE."""
-    memory_gb: float = 4.0
-    """Exact oracle: refuse games whose tree makes the process grow by more than
-    this."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Learned:
-    """What only learned best responses need to know."""
-
-    decisions: int = 20_000
-    """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
-    ddqn: DDQN = DDQN.budget(20_000)
-    """How responses are learned; what is not given of the schedule is in proportion to
-    --decisions."""
-    episodes: int = 1000
-    """Learned oracle: episodes of each payoff."""
-    all_instances: bool = False
-    """Learned oracle: play every instance once instead of random episodes, where chance
-    acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
-    final_gap: bool = False
-    """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
-    executor: str = "inprocess"
-    """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
-    ray:address=..."""
-
-
-def _differing(values: Any, usual: Any) -> Iterator[str]:
-    """Fields that are not as usual, by the name of their flags."""
-    for field in fields(usual):
-        one, other = getattr(values, field.name), getattr(usual, field.name)
-        if one != other and is_dataclass(other):
-            yield from (f"{field.name}.{name}" for name in _differing(one, other))
-        elif one != other:
-            yield field.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Budget:
-    """The words that decide what is not given of a learner's schedule."""
-
-    oracle: Literal["exact", "ddqn"] = "exact"
-    decisions: int = Learned.decisions
-
-    def __post_init__(self) -> None:
-        least(self, decisions=2)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config(Learned, Exact):
-    """Fields of a PSRO run."""
-
-    Asked: ClassVar[type[Budget]] = Budget
-    may_change: ClassVar[tuple[str, ...]] = (
-        "iterations", "stop_gap", "stop_no_novel", "max_seconds", "memory_gb",
-        "final_gap",
-    )  # fmt: skip
+class Asked:
+    """What every run is asked: a game, solvers, a concept, and when it ends."""
 
     game: str = "kuhn_poker"
     """OpenSpiel game, parameters included: "kuhn_poker(players=3)". With --oracle ddqn
@@ -101,9 +37,9 @@ class Config(Learned, Exact):
     """Exact best responses, or learned ones (Double DQN) with sampled payoffs; then
     gaps are lower bounds, measured where a response is learned: for what is responded
     to, under the run's concept, in all iterations but the last."""
-    solver: str = "mgcce"
+    solver: SolverSpec = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
-    eval_solver: str | None = None
+    eval_solver: SolverSpec | None = None
     """Meta-solver only measured, under the run's concept (default: the same). A learned
     oracle knows its values, but no full-game gap of it: that would take responses of
     its own."""
@@ -134,13 +70,103 @@ class Config(Learned, Exact):
     max_seconds: float | None = None
     """Stop after this much wall time (the one rule that depends on the machine)."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """What only exact best responses need to know."""
+
+    payoffs: Path | None = None
+    """A normal-form game instead (.npy, .npz, .csv or Gambit .nfg)."""
+    initial: Initial = "uniform"
+    """Exact oracle: policies before the first iteration."""
+    tie_break: TieBreak = "random"
+    """Exact oracle: which of several best actions a response takes; it changes
+    results."""
+    symmetric: bool = False
+    """Exact oracle: one shared population; the game is checked to be symmetric. A
+    learned oracle shares one wherever its game is known to be symmetric."""
+    gaps: Literal["concept", "all"] = "concept"
+    """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
+    CE."""
+    memory_gb: float = 4.0
+    """Exact oracle: refuse games whose tree makes the process grow by more than
+    this."""
+
+
+_SET = "set by --decisions."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(DDQN):
+    """The settings of DDQN under a budget that is a flag of its own, --decisions."""
+
+    decisions: Annotated[int, tyro.conf.arg(help=_SET)] = DDQN.decisions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What only learned best responses need to know."""
+
+    decisions: int = 20_000
+    """Learned oracle: decisions a response; the published budget is 200000 (1 min)."""
+    ddqn: Schedule = Schedule.budget(20_000)
+    """How responses are learned; what is not given of the schedule is in proportion to
+    --decisions."""
+    episodes: int = 1000
+    """Learned oracle: episodes of each payoff."""
+    all_instances: bool = False
+    """Learned oracle: play every instance once instead of random episodes, where chance
+    acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
+    final_gap: bool = False
+    """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
+    executor: ExecutorSpec = "inprocess"
+    """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
+    ray:address=..."""
+
+
+def _differing(values: Any, usual: Any) -> Iterator[str]:
+    """Fields that are not as usual, by the name of their flags."""
+    for field in fields(usual):
+        one, other = getattr(values, field.name), getattr(usual, field.name)
+        if one != other and is_dataclass(other):
+            yield from (f"{field.name}.{name}" for name in _differing(one, other))
+        elif one != other:
+            yield field.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """The words that decide what is not given of a learner's schedule."""
+
+    oracle: Literal["exact", "ddqn"] = "exact"
+    decisions: int = Learned.decisions
+
+    def __post_init__(self) -> None:
+        least(self, decisions=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Learned, Exact, Asked):
+    """Fields of a PSRO run."""
+
+    Deciding: ClassVar[type[Budget]] = Budget
+    may_change: ClassVar[tuple[str, ...]] = (
+        "iterations", "stop_gap", "stop_no_novel", "max_seconds", "memory_gb",
+        "final_gap",
+    )  # fmt: skip
+
     @classmethod
     def usual(cls, asked: Budget) -> "Config":
         """The configuration when nothing but this is asked."""
         if asked.oracle == "exact":  # which refuses a budget
             return cls(decisions=asked.decisions)
-        schedule = DDQN.budget(asked.decisions)
+        schedule = Schedule.budget(asked.decisions)
         return cls(oracle="ddqn", decisions=asked.decisions, ddqn=schedule)
+
+    @property
+    def gap_is(self) -> str:
+        """Whether the gaps of the run are exact or learned."""
+        return EXACT if self.oracle == "exact" else LEARNED
 
     @property
     def side_by_side(self) -> int:

@@ -17,12 +17,15 @@ from experiments.psro.trial import play
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
-from psro.executor import Executor, InProcess, parse
+from psro.executor import Executor, InProcess
+from psro.executor_specs import parse
 from psro.together import together
 
 
 def run(config: Config) -> dict[str, Any]:
     """Runs all trials; returns the summary that is also written."""
+    from experiments.psro.report import write_whole  # it loads matplotlib
+
     arena = built(config)
     name = f"psro-{slug(arena.name)}-{slug(config.solver)}"
     with parse(config.executor, None, work.say_lost) as executor:
@@ -43,6 +46,7 @@ def run(config: Config) -> dict[str, Any]:
             whole = summary.together(results) | {"folder": str(folder)}
             if len(trials) > 1:
                 write_result(folder / "summary.json", whole, config)
+                write_whole(folder, whole, {t.config.seed: t.written for t in trials})
             return whole
 
 

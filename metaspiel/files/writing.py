@@ -34,10 +34,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes text as UTF-8, whole or not at all.
-
-    What UTF-8 has no bytes for (of a file name that is no text) is escaped.
-    """
+    """Writes text as UTF-8, whole or not at all; lone surrogates are spelled out."""
     write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 

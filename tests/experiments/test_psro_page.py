@@ -223,11 +223,31 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("words", [("--iterationz", "1"), ("--iterations", "ten")])
-def test_bad_flags_exit_with_code_2(words):
-    with pytest.raises(SystemExit) as caught:
-        call(*words)
-    assert caught.value.code == 2
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--iterationz", "1"), "unknown flag '--iterationz' (did you mean '--iterat"),
+        (("--iterations", "ten"), "--iterations must be a whole number; got 'ten'"),
+        (("--iterations",), "--iterations must be a whole number; got nothing"),
+        (("--iterations", "1", "2"), "must be a whole number; got '1 2'"),
+        (("--players", "two"), "--players must be a whole number or None; got 'two'"),
+        (
+            ("--concept", "nash"),
+            "--concept must be one of auto, ne, cce, ce; got 'nash'",
+        ),
+        (("--repeats", "yes"), "--repeats must stand alone; got 'yes'"),
+        (("--no-repeats=1",), "--no-repeats must stand alone; got '1'"),
+        (("kuhn_poker",), "flags begin with --; got 'kuhn_poker'"),
+        (
+            ("--ddqn.rate", "-1", "--oracle", "ddqn"),
+            "error: --ddqn.rate must be a number in [0, 1]",
+        ),
+    ],
+)
+def test_bad_flags_are_one_sentence(words, sentence, capsys):
+    assert call(*words) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1 and len(error) < 400
 
 
 def test_a_used_folder_is_never_written_to(tmp_path, capsys):
@@ -277,7 +297,7 @@ def test_help_loads_nothing_heavy():
 
 def test_a_solver_without_an_answer_ends_the_run_and_keeps_it(tmp_path, capsys):
     out = tmp_path / "r"
-    assert call("--solver", "mgcce:epsilon=-1", "--out", out, "--quiet") == 2
+    assert call("--solver", "mgcce:epsilon=-1", "--out", out, "--quiet") == 3
     error = capsys.readouterr().err
     assert "ended early" in error and "no joint distribution" in error
     summary = json.loads((out / "summary.json").read_text())
@@ -380,10 +400,14 @@ def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
     assert [row["gap"] is None for row in before] == [False, True]
     for row in before:
         assert row["eval_gap"] is None
-    assert "gap is not measured" in (first / "report.html").read_text()
+    report = (first / "report.html").read_text()
+    assert "gap (learned, lower bound) is not measured" in report
+    assert "is an exact" not in report and "full-game" not in report
     again = ["--out", str(first), "--resume", "--final-gap"]
     assert main(psro.page, psro.Config, again) == 0
-    assert "gap not measured" not in capsys.readouterr().out.replace("eval", "")
+    said = capsys.readouterr().out
+    assert "not measured" not in said and " +- " in said
+    assert said.count("gap ") == said.count("gap (learned, lower bound)") > 0
     assert learned(second, *words, "--eval-solver", "uniform", "--final-gap") == 0
     assert rows(first) == rows(second)
     assert rows(first)[0] == before[0] and rows(first)[1]["gap"] >= 0
@@ -404,7 +428,11 @@ def test_trials_without_a_last_gap_have_no_mean_of_it(tmp_path, capsys):
     words = ["--game", "bargaining", "--iterations", "1", "--trials", "2"]
     arguments = [*LEARNED, *words, "--out", str(tmp_path / "r")]
     assert main(psro.page, psro.Config, arguments) == 0
-    assert "gap not measured  value sum" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "mean of 2 trials +- standard error: gap (learned, lower bound) not" in said
+    assert "not measured  value sum" in said
+    report = (tmp_path / "r/report.html").read_text()
+    assert "2 trials" in report and report.count("<svg") == 1
     summary = json.loads((tmp_path / "r/summary.json").read_text())
     assert summary["gap"] is summary["gap_standard_error"] is None
     assert summary["value_sum_standard_error"] >= 0
@@ -446,7 +474,7 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
         (["--game", "kuhn_poker)"], "brackets must be closed"),
         (["--ddqn.device", "cuda"], "torch finds none"),
-        (["--ddqn.rate", "2"], "DDQN(): rate must be a number in [0, 1]; got 2.0"),
+        (["--ddqn.rate", "2"], "--ddqn.rate must be a number in [0, 1]; got 2.0"),
         (["--ddqn.decisions", "100000"], "--decisions is the budget"),
     ],
 )

@@ -1,12 +1,14 @@
 """One-shot solving from files and names."""
 
 import json
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from experiments import solve, solvers
 from experiments.lab.page import main
+from meta_solvers import MetaSolver, registry
 from metaspiel.nfg import load
 from metaspiel.nfg.catalogue import named
 
@@ -39,7 +41,6 @@ def strict(text):
         ("--game", "chicken", "--solver", "all"),
         ("--game", "chicken", "--solver", "mecce:rho=inf"),
         ("--game", "chicken", "--solver", "best(mecce,uniform):by=entropy"),
-        ("--game", "matrix_pd", "--solver", "mgcce:epsilon=-99"),
         ("--game", "chicken", "--equilibria"),
     ],
 )
@@ -54,11 +55,55 @@ def test_the_json_of_the_list_of_solvers_is_strict(words, capsys):
     assert strict(capsys.readouterr().out)
 
 
-def test_an_infeasible_solve_is_still_json(capsys):
-    assert call("--game", "matrix_pd", "--solver", "mgcce:epsilon=-99", "--json") == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert answer["status"] == "INFEASIBLE"
+@dataclass(frozen=True)
+class Broken(MetaSolver):
+    """A solver whose method breaks down."""
+
+    def distribution(self, game, rng):
+        raise np.linalg.LinAlgError("it is singular")
+
+
+@pytest.mark.parametrize(
+    ("spec", "status"),
+    [("mgcce:epsilon=-99", "INFEASIBLE"), ("broken", "NUMERICAL")],
+)
+def test_an_answer_that_is_not_ok_is_said_and_exits_with_3(
+    spec, status, capsys, monkeypatch
+):
+    monkeypatch.setattr(registry, "_REGISTERED", {"broken": Broken})
+    assert call("--game", "matrix_pd", "--solver", spec, "--json") == 3
+    said = capsys.readouterr()
+    answer = strict(said.out)
+    assert answer["status"] == status and answer["values"] == [None, None]
     assert answer["joint"] == [[None, None], [None, None]]
+    assert said.err.startswith("error: ") and said.err.count("\n") == 1
+    assert call("--game", "matrix_pd", "--solver", spec) == 3
+    assert f"status     {status}" in capsys.readouterr().out
+
+
+def test_a_step_limit_is_not_ok_either(capsys):
+    assert call("--game", "matrix_pd", "--solver", "rd:steps=1", "--json") == 3
+    assert strict(capsys.readouterr().out)["status"] == "MAX_STEPS"
+
+
+def test_comparing_all_is_ok_where_one_is(capsys, monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {"broken": Broken})
+    assert call("--game", "matrix_mp", "--solver", "all", "--json") == 0
+    answers = strict(capsys.readouterr().out)
+    assert {one["status"] for one in answers} >= {"OK", "NUMERICAL"}
+    monkeypatch.setattr(solve, "names", lambda: ["broken", "nash_lp"])
+    assert call("--game", "matrix_pd", "--solver", "all", "--json") == 3
+    said = capsys.readouterr()
+    assert len(strict(said.out)) == 1 and "no solver's answer is OK" in said.err
+
+
+def test_a_large_answer_is_not_one_line(tmp_path, capsys):
+    np.save(tmp_path / "game.npy", np.zeros((2, 40, 40)))
+    words = ("--payoffs", tmp_path / "game.npy", "--solver", "uniform")
+    assert call(*words, "--quiet") == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= 88
+    assert np.shape(json.loads(text)) == (40, 40)
 
 
 def test_text_and_table(capsys):
