@@ -18,17 +18,22 @@ import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
+from safetensors.numpy import save
 
 from experiments.lab import metrics, yaml_file
 from experiments.lab.folder import begun, clock, stored
 from meta_solvers import get, solve
+from meta_solvers.nes import store
+from meta_solvers.nes.architecture import Architecture
+from meta_solvers.nes.network import Network
+from meta_solvers.nes.recipe import Recipe
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.reading import read
@@ -221,6 +226,19 @@ def trajectories(content: bytes, room: Path) -> object:
     return data.load(room)
 
 
+def weights(content: bytes, room: Path) -> object:
+    (room / "w.safetensors").write_bytes(content)
+    return store.load(room / "w.safetensors")
+
+
+def network() -> bytes:
+    """Weights of a small network, without a check sum, as some ship."""
+    kind = Architecture(payoff=(2,), dual=2, unrolled=1, hidden=2)
+    about = json.dumps(asdict(Recipe(architecture=kind)))
+    arrays = {n: p.detach().numpy() for n, p in Network(kind).named_parameters()}
+    return save(arrays, {"recipe": about, "record": "{}"})
+
+
 @cache
 def _dataset() -> tuple[bytes, bytes]:
     """Manifest and arrays of a small data set."""
@@ -298,6 +316,7 @@ def readers() -> tuple[Reader, ...]:
         Reader("npz", (packed(npy(PAYOFFS)), packed(fortran, "x")), text("game.npz")),
         Reader("npz, inside", (npy(PAYOFFS), fortran, objects), inner),
         Reader("csv", CSV, text("game.CSV")),
+        Reader("weights", (network(),), weights),
         Reader("YAML", YAML, fields),
         Reader("spec", SPECS, spec),
         Reader("config.json", (CONFIG,), sealed("config.json", stored)),
