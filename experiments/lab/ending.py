@@ -1,5 +1,6 @@
 """How a run ends: its exit code, and one sentence for what went wrong."""
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -96,17 +97,22 @@ def _own_output() -> Iterator[None]:
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        with (
-            suppress(OSError),  # at closing; said already
-            open(
-                kept, "w", encoding=out.encoding, errors=out.errors, closefd=False
-            ) as stream,
-            redirect_stdout(stream),
-        ):
+        stream = _stream(kept, like=out)
+        with suppress(OSError), stream, redirect_stdout(stream):  # it was said already
             yield
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+
+
+def _stream(handle: int, like: Any) -> io.TextIOWrapper:
+    """Text to an open descriptor, written as another stream writes."""
+    return io.TextIOWrapper(
+        io.BufferedWriter(io.FileIO(handle, "w", closefd=False)),
+        encoding=like.encoding,
+        errors=like.errors,
+        line_buffering=like.line_buffering,
+    )
 
 
 class _Patient:
