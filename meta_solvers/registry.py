@@ -153,11 +153,15 @@ def get(spec: str) -> MetaSolver:
       UserError: a name or field is unknown, a value does not fit, or the text does
         not parse.
     """
-    solver, rest = _parse(spec.strip(), shown(spec))
-    if rest:
+    whole = shown(spec)
+    if len(spec) > _LONGEST:
         raise UserError(
-            f"meta-solver spec '{shown(spec)}': cannot read '{shown(rest)}'"
+            f"meta-solver spec '{whole}': a spec must have at most {_LONGEST} "
+            f"characters; got {len(spec)}"
         )
+    solver, rest = _parse(spec.strip(), whole)
+    if rest:
+        raise UserError(f"meta-solver spec '{whole}': cannot read '{shown(rest)}'")
     return solver
 
 

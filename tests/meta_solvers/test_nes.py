@@ -1,6 +1,7 @@
 """The neural solver: symmetries, padding, training, shipped weights, statuses."""
 
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from meta_solvers.nes.recipe import Recipe
 from meta_solvers.nes.solver import duals, neural_equilibria
 from meta_solvers.nes.tensors import as_float32
 from meta_solvers.nes.train import Training, train
+from metaspiel import files
 
 SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}
 
@@ -354,3 +356,22 @@ def test_the_network_is_the_same_network_in_any_batch():
     torch.testing.assert_close(whole[:3], part, atol=1e-5, rtol=1e-4)
     smaller = replace(made.architecture, dual=4)
     assert parameters(Network(smaller)) < parameters(made)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"unrolled": 10**9}, {"dual_layers": 10**9}, {"dual": 10**9}, {"hidden": 10**12},
+     {"payoff": [10**9]}, {"players": 10**9}, {"dual": "24"}, {"hidden": 3}],
+)  # fmt: skip
+def test_an_architecture_that_does_not_fit_its_file_is_not_built(tmp_path, changes):
+    kind = Architecture(payoff=(2,), dual=2, unrolled=1, hidden=2)
+    facts = {"recipe": asdict(Recipe(architecture=kind)), "record": {}}
+    arrays = {n: p.detach().numpy() for n, p in Network(kind).named_parameters()}
+    files.write_arrays(tmp_path / "w.safetensors", arrays, facts)
+    assert store.load(tmp_path / "w.safetensors")[0] is not None
+    facts["recipe"]["architecture"] |= changes
+    files.write_arrays(tmp_path / "w.safetensors", arrays, facts)
+    begin = time.process_time()
+    with pytest.raises(UserError, match="must hold the weights of a network"):
+        store.load(tmp_path / "w.safetensors")
+    assert time.process_time() - begin < 2
