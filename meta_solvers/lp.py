@@ -1,8 +1,9 @@
-"""One call to HiGHS (Huangfu & Hall 2018) through SciPy."""
+"""Linear programs by HiGHS (Huangfu & Hall 2018), certified by duality."""
 
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from meta_solvers.base import Status
 
@@ -20,6 +21,8 @@ _OPTIONS = {
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
 }
+_Attempt = tuple[Any, Status, dict[str, Any]]
+CERTAIN = 1e-6  # distance from the optimum up to which an answer is OK
 
 
 def minimise(
@@ -27,20 +30,83 @@ def minimise(
 ) -> tuple[Any, Status, dict[str, Any]]:
     """``min cost . x`` with ``below @ x <= below_to`` and ``equal @ x = equal_to``.
 
-    The first ``positive`` variables must not be negative, the others are free. Rows may
-    be dense or sparse.
+    The first ``positive`` variables must not be negative and sum to 1; the others are
+    free, and between -1 and 1 at every solution. Rows may be dense or sparse.
+
+    HiGHS is not believed: its multipliers bound the optimum, whatever they are (weak
+    duality). An answer farther from the bound than ``CERTAIN`` is asked for again with
+    every row scaled to size 1, then by an interior point as well: payoffs of sizes 1e-6
+    to 1e6 in one game need that. What is uncertain then is INACCURATE.
 
     Returns:
-      x ``[V]`` or None, the status, and diagnostics.
+      x ``[V]`` or None, the status, and diagnostics: "optimality_gap" is the distance
+      between the answer and the bound, "tried" what became of other attempts.
     """
+    cost, size = np.asarray(cost, dtype=np.float64), _sizes(below)
+    scaled = (_divided(below, size), below_to / size)
+    attempts: list[_Attempt] = []
+    for method, (rows, to) in (
+        ("highs", (below, below_to)),
+        ("highs-ds", scaled),
+        ("highs-ipm", scaled),
+    ):
+        program = {"A_ub": rows, "b_ub": to, "A_eq": equal, "b_eq": equal_to}
+        attempts.append(_attempt(cost, program, method, positive))
+        if attempts[-1][1] is Status.OK:
+            break
+    # The first that is OK, otherwise the first that has an answer at all.
+    best = min(attempts, key=lambda a: (a[1] is not Status.OK, a[0] is None))
+    others = [f"{a[1].name}: {a[2]['reason']}" for a in attempts if a is not best]
+    diagnostics = {**best[2], "tried": others} if others else best[2]
+    return best[0], best[1], diagnostics
+
+
+def _attempt(
+    cost: ndarray, program: dict[str, Any], method: str, positive: int
+) -> _Attempt:
     from scipy.optimize import linprog  # which takes its time to load
 
     bounds = np.full((len(cost), 2), np.inf)
     bounds[:, 0] = -np.inf
     bounds[:positive, 0] = 0.0
-    rows = {"A_ub": below, "b_ub": below_to, "A_eq": equal, "b_eq": equal_to}
-    optimum = linprog(cost, **rows, bounds=bounds, options=_OPTIONS)
+    options = {**_OPTIONS, "presolve": method == "highs-ipm"}
+    optimum = linprog(cost, **program, bounds=bounds, method=method, options=options)
+    status = _STATUS[optimum.status]
     diagnostics = {"method": "HiGHS", "iterations": int(optimum.nit)}
-    if optimum.status != 0:
-        diagnostics["reason"] = str(optimum.message)
-    return optimum.x, _STATUS[optimum.status], diagnostics
+    if status is not Status.OK:
+        return None, status, {**diagnostics, "reason": str(optimum.message)}
+    gap = float(cost @ optimum.x) - _bound(cost, program, optimum, positive)
+    diagnostics["optimality_gap"] = gap
+    if gap <= CERTAIN:
+        return optimum.x, Status.OK, diagnostics
+    reason = f"known to be optimal only up to {gap:.3g}"
+    return optimum.x, Status.INACCURATE, {**diagnostics, "reason": reason}
+
+
+def _sizes(rows: Any) -> ndarray:
+    """Largest entry of each row in size, 1 where there is none: ``[R]``."""
+    size = abs(rows).max(axis=1) if rows.shape[0] else np.ones(0)
+    size = np.ravel(size.toarray() if hasattr(size, "toarray") else size)
+    return np.where(size > 0, size, 1.0)
+
+
+def _divided(rows: Any, size: ndarray) -> Any:
+    if isinstance(rows, ndarray):
+        return rows / size[:, None]
+    from scipy import sparse
+
+    return (sparse.diags_array(1 / size) @ rows).tocsr()
+
+
+def _bound(cost: Any, rows: dict[str, Any], optimum: Any, positive: int) -> float:
+    """A value that no solution is below, from multipliers of any quality.
+
+    The cost that they leave to a variable counts with the most that it can be: positive
+    variables share 1, free ones are at most 1 in size.
+    """
+    mine = np.minimum(optimum.ineqlin.marginals, 0.0)
+    theirs = optimum.eqlin.marginals
+    left = cost - rows["A_ub"].T @ mine - rows["A_eq"].T @ theirs
+    value = float(rows["b_ub"] @ mine + rows["b_eq"] @ theirs)
+    worst = min(float(left[:positive].min(initial=0.0)), 0.0)
+    return value + worst - float(np.abs(left[positive:]).sum())

@@ -150,6 +150,8 @@ def get(spec: str) -> MetaSolver:
       UserError: a name or field is unknown, a value does not fit, or the text does
         not parse.
     """
+    if not isinstance(spec, str):
+        raise UserError(f"get(): spec must be text such as 'mgcce'; got {spec!r}")
     solver, rest = _parse(spec.strip(), spec)
     if rest:
         raise UserError(f"meta-solver spec '{spec}': cannot read '{rest}'")

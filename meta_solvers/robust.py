@@ -199,7 +199,7 @@ def _linear_step(game: Game, profile: Profile, player: int) -> Float64[ndarray, 
     scale = float(game.scale.max())
     stacked = np.concatenate(rows)
     stacked[:, :size] /= scale
-    values, status, _ = minimise(
+    values, _, _ = minimise(
         np.append(cost / scale, np.ones(len(others))),
         stacked,
         np.concatenate(caps),
@@ -207,7 +207,7 @@ def _linear_step(game: Game, profile: Profile, player: int) -> Float64[ndarray, 
         equal_to=np.ones(1),
         positive=size,
     )
-    if status is not Status.OK:
+    if values is None:
         return profile[player]
     mixture = np.maximum(values[:size], 0.0)
     return mixture / mixture.sum()

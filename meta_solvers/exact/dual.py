@@ -75,6 +75,17 @@ class Dual:
         self.mask = xp.concatenate(masks, 1)
 
     @cached_property
+    def hopeless(self) -> Array:
+        """Games ``[B]`` in which a player without deviations must lose by one.
+
+        Epsilon is hard and below 0 there, and their own action gains them nothing.
+        """
+        xp, problem = self.xp, self.problem
+        idle = xp.stack([xp.sum(self.mask[:, part], 1) == 0 for part in self.parts], 1)
+        lose = (problem.softness == 0) & (problem.epsilon < 0)
+        return xp.any(idle & lose, 1)
+
+    @cached_property
     def least(self) -> Array:
         """A dual value ``[B]`` that proves that no joint satisfies the constraints.
 

@@ -6,7 +6,6 @@ the game is solved, and that is the default.
 """
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
