@@ -219,7 +219,7 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
         first = self.nearest_uniform(game, least * unit)
         if first.status is Status.OK:
             return first
-        for more in (1e-10, 1e-9, 1e-8):
+        for more in (1e-12, 1e-11, 1e-10, 1e-9, 1e-8):
             answer = self.nearest_uniform(game, min(least + more, 0.0) * unit)
             if answer.status is Status.OK:
                 tried = f"at the least gain: {first.status.name}"

@@ -169,11 +169,14 @@ def report(
         joint, before = mixed, after
         violation = xp.clip(-after, 0.0, None)
     rounding = 1e-15 * (1 + total)
+    # The soft epsilon of a player without deviations is free, and their gain is 0.
+    free = dual.idle & (problem.softness > 0) & (point.epsilon < 0)
+    epsilon = xp.where(free, 0 * point.epsilon, point.epsilon)
     bound = xp.sqrt(xp.clip(gap + rounding, 0.0, None) / 2)
     return Equilibria(
         joint=joint,
         alpha=point.alpha,
-        epsilon=point.epsilon * unit,
+        epsilon=epsilon * unit,
         status=solved.status,
         steps=solved.steps,
         residual=solved.residual,

@@ -75,15 +75,19 @@ class Dual:
         self.mask = xp.concatenate(masks, 1)
 
     @cached_property
+    def idle(self) -> Array:
+        """Players ``[B, N]`` without deviations."""
+        none = [self.xp.sum(self.mask[:, part], 1) == 0 for part in self.parts]
+        return self.xp.stack(none, 1)
+
+    @cached_property
     def hopeless(self) -> Array:
         """Games ``[B]`` in which a player without deviations must lose by one.
 
         Epsilon is hard and below 0 there, and their own action gains them nothing.
         """
-        xp, problem = self.xp, self.problem
-        idle = xp.stack([xp.sum(self.mask[:, part], 1) == 0 for part in self.parts], 1)
-        lose = (problem.softness == 0) & (problem.epsilon < 0)
-        return xp.any(idle & lose, 1)
+        lose = (self.problem.softness == 0) & (self.problem.epsilon < 0)
+        return self.xp.any(self.idle & lose, 1)
 
     @cached_property
     def least(self) -> Array:
