@@ -193,7 +193,7 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
         column = sparse.csr_array(-(unit / game.scale[shape.player])[:, None])
         rows = sparse.hstack([shape.below, column])
         last = sparse.csr_array(([1.0], ([0], [shape.variables])))  # it is at most 0
-        values, status, diagnostics = minimise(
+        least = minimise(
             np.append(np.zeros(shape.variables), 1.0),
             sparse.vstack([rows, last]).tocsr(),
             np.zeros(shape.player.size + 1),
@@ -203,29 +203,22 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
             equal_to=shape.equal_to,
             positive=shape.profiles,
         )
-        if values is None:
-            return failure(game, status, **diagnostics)
-        answer = self._at(game, float(values[-1]), unit)
-        if status is Status.OK or answer.status is not Status.OK:
+        if least.values is None:
+            return failure(game, least.status, **least.diagnostics)
+        epsilon = float(least.values[-1]) * unit
+        answer = self.nearest_uniform(game, epsilon)
+        if answer.status is not Status.OK:
+            # At the least gain there may be a single joint, which rounding hides. What
+            # binds in every solution is then held as an equation.
+            tried = [f"{answer.diagnostics['method']}: {answer.status.name}"]
+            other = by_clarabel(game, self.kind, shape, epsilon, face=least)
+            if other.status is Status.OK:
+                notes = {**other.diagnostics, "tried": tried}
+                answer = replace(other, diagnostics=notes)
+        if least.status is Status.OK or answer.status is not Status.OK:
             return answer
-        reason = {"reason": diagnostics["reason"], **answer.diagnostics}
-        return replace(answer, status=status, diagnostics=reason)
-
-    def _at(self, game: Game, least: float, unit: float) -> Answer:
-        """The answer at the least gain, in ``unit``, or at most 1e-8 above it.
-
-        At the least gain itself there may be a single joint, which rounding can hide.
-        """
-        first = self.nearest_uniform(game, least * unit)
-        if first.status is Status.OK:
-            return first
-        for more in (1e-12, 1e-11, 1e-10, 1e-9, 1e-8):
-            answer = self.nearest_uniform(game, min(least + more, 0.0) * unit)
-            if answer.status is Status.OK:
-                tried = f"at the least gain: {first.status.name}"
-                notes = {**answer.diagnostics, "raised": more * unit, "tried": [tried]}
-                return replace(answer, diagnostics=notes)
-        return first
+        reason = {"reason": least.diagnostics["reason"], **answer.diagnostics}
+        return replace(answer, status=least.status, diagnostics=reason)
 
 
 @dataclass(frozen=True)

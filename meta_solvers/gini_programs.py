@@ -12,6 +12,7 @@ from numpy import ndarray
 from scipy import sparse
 
 from meta_solvers.base import Answer, Status, failure, summands
+from meta_solvers.lp import Optimum
 from meta_solvers.polytope import Polytope, deviations
 from meta_solvers.projection import project_onto_cone
 from metaspiel.nfg.game import Game
@@ -77,8 +78,12 @@ def by_clarabel(
     shape: Polytope,
     epsilon: float,
     reward: float | None = None,
+    face: Optimum | None = None,
 ) -> Answer:
     """The answer by Clarabel, which keeps the constraints sparse.
+
+    With ``face``, the optimum of ``epsilon`` itself, what binds in all its solutions is
+    an equation.
 
     With ``reward`` the allowed gain is a variable, at most 0, and the objective is
     ``1 - sum x^2 - reward * gain``; ``epsilon`` is then not used.
@@ -88,6 +93,11 @@ def by_clarabel(
     per_row = unit / game.scale[shape.player]
     equal, below = shape.equal, shape.below
     below_to = np.full(below.shape[0], epsilon / unit) * per_row
+    equal_to = shape.equal_to
+    if face is not None:
+        equal, equal_to, below, below_to = _held(
+            face, equal, equal_to, below=below, below_to=below_to
+        )
     quadratic = np.zeros(shape.variables)
     quadratic[: shape.profiles] = 2.0 / game.copies.ravel()
     linear = np.zeros(shape.variables)
@@ -106,9 +116,11 @@ def by_clarabel(
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = 1e-10
+    if face is not None:  # known to rounding of the linear program only
+        settings.tol_feas = 1e-9
     settings.max_iter = 200
     rows = sparse.csc_matrix(sparse.vstack([equal, below, -positive]))
-    sides = np.concatenate([shape.equal_to, below_to, np.zeros(shape.profiles)])
+    sides = np.concatenate([equal_to, below_to, np.zeros(shape.profiles)])
     program = (sparse.csc_matrix(sparse.diags_array(quadratic)), linear, rows, sides)
     optimum = clarabel.DefaultSolver(*program, cones, settings).solve()
     status = _STATUS.get(str(optimum.status), Status.NUMERICAL)
@@ -128,3 +140,19 @@ def by_clarabel(
     return _answer(
         game, kind, joint, status=status, epsilon=allowed, diagnostics=diagnostics
     )
+
+
+def _held(
+    face: Optimum,
+    equal: sparse.csr_array,
+    equal_to: Float64[ndarray, " R"],
+    below: sparse.csr_array,
+    below_to: Float64[ndarray, " D"],
+) -> tuple[sparse.csr_array, ndarray, sparse.csr_array, ndarray]:
+    """Rows of which those that bind in every solution of ``face`` are equations."""
+    variables = equal.shape[1]
+    tight, zero = face.tight[: below.shape[0]], face.zero[:variables]
+    none = sparse.csr_array(sparse.eye_array(variables))[zero]
+    held = np.concatenate([equal_to, below_to[tight], np.zeros(none.shape[0])])
+    equal = sparse.vstack([equal, below[tight], none]).tocsr()
+    return equal, held, below[~tight], below_to[~tight]

@@ -1,5 +1,6 @@
 """Linear programs by HiGHS (Huangfu & Hall 2018), certified by duality."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,35 @@ _OPTIONS = {
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
 }
-_Attempt = tuple[Any, Status, dict[str, Any]]
 CERTAIN = 1e-6  # distance from the optimum up to which an answer is OK
+
+
+BINDS = 1e-9  # multiplier from which a constraint counts as binding
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Optimum:
+    """What became of a linear program.
+
+    Attributes:
+      values: x ``[V]``, or None where there is none.
+      status: OK where the optimum is certain.
+      diagnostics: "optimality_gap" is the distance between the answer and the bound,
+        "tried" what became of other attempts.
+      tight: rows ``[R]`` of ``below`` that bind in every solution.
+      zero: variables ``[V]`` that are 0 in every solution.
+    """
+
+    values: Any
+    status: Status
+    diagnostics: dict[str, Any]
+    tight: Any = None
+    zero: Any = None
 
 
 def minimise(
     cost: Any, below: Any, below_to: Any, equal: Any, equal_to: Any, positive: int
-) -> tuple[Any, Status, dict[str, Any]]:
+) -> Optimum:
     """``min cost . x`` with ``below @ x <= below_to`` and ``equal @ x = equal_to``.
 
     The first ``positive`` variables must not be negative and sum to 1; the others are
@@ -37,14 +60,10 @@ def minimise(
     duality). An answer farther from the bound than ``CERTAIN`` is asked for again with
     every row scaled to size 1, then by an interior point as well: payoffs of sizes 1e-6
     to 1e6 in one game need that. What is uncertain then is INACCURATE.
-
-    Returns:
-      x ``[V]`` or None, the status, and diagnostics: "optimality_gap" is the distance
-      between the answer and the bound, "tried" what became of other attempts.
     """
     cost, size = np.asarray(cost, dtype=np.float64), _sizes(below)
     scaled = (_divided(below, size), below_to / size)
-    attempts: list[_Attempt] = []
+    attempts: list[Optimum] = []
     for method, (rows, to) in (
         ("highs", (below, below_to)),
         ("highs-ds", scaled),
@@ -52,18 +71,21 @@ def minimise(
     ):
         program = {"A_ub": rows, "b_ub": to, "A_eq": equal, "b_eq": equal_to}
         attempts.append(_attempt(cost, program, method, positive))
-        if attempts[-1][1] is Status.OK:
+        if attempts[-1].status is Status.OK:
             break
     # The first that is OK, otherwise the first that has an answer at all.
-    best = min(attempts, key=lambda a: (a[1] is not Status.OK, a[0] is None))
-    others = [f"{a[1].name}: {a[2]['reason']}" for a in attempts if a is not best]
-    diagnostics = {**best[2], "tried": others} if others else best[2]
-    return best[0], best[1], diagnostics
+    best = min(attempts, key=lambda a: (a.status is not Status.OK, a.values is None))
+    others = [
+        f"{a.status.name}: {a.diagnostics['reason']}" for a in attempts if a is not best
+    ]
+    if not others:
+        return best
+    return replace(best, diagnostics={**best.diagnostics, "tried": others})
 
 
 def _attempt(
     cost: ndarray, program: dict[str, Any], method: str, positive: int
-) -> _Attempt:
+) -> Optimum:
     from scipy.optimize import linprog  # which takes its time to load
 
     bounds = np.full((len(cost), 2), np.inf)
@@ -74,13 +96,30 @@ def _attempt(
     status = _STATUS[optimum.status]
     diagnostics = {"method": "HiGHS", "iterations": int(optimum.nit)}
     if status is not Status.OK:
-        return None, status, {**diagnostics, "reason": str(optimum.message)}
-    gap = float(cost @ optimum.x) - _bound(cost, program, optimum, positive)
+        diagnostics["reason"] = str(optimum.message)
+        return Optimum(values=None, status=status, diagnostics=diagnostics)
+    mine = np.minimum(optimum.ineqlin.marginals, 0.0)
+    theirs = optimum.eqlin.marginals
+    left = cost - program["A_ub"].T @ mine - program["A_eq"].T @ theirs
+    # Whatever the multipliers are no solution is below this: positive variables share
+    # 1, free ones are at most 1 in size.
+    bound = float(program["b_ub"] @ mine + program["b_eq"] @ theirs)
+    bound += min(float(left[:positive].min(initial=0.0)), 0.0)
+    bound -= float(np.abs(left[positive:]).sum())
+    gap = float(cost @ optimum.x) - bound
     diagnostics["optimality_gap"] = gap
-    if gap <= CERTAIN:
-        return optimum.x, Status.OK, diagnostics
-    reason = f"known to be optimal only up to {gap:.3g}"
-    return optimum.x, Status.INACCURATE, {**diagnostics, "reason": reason}
+    if not gap <= CERTAIN:
+        status = Status.INACCURATE
+        diagnostics["reason"] = f"known to be optimal only up to {gap:.3g}"
+    zero = left > BINDS
+    zero[positive:] = False
+    return Optimum(
+        values=optimum.x,
+        status=status,
+        diagnostics=diagnostics,
+        tight=mine < -BINDS,
+        zero=zero,
+    )
 
 
 def _sizes(rows: Any) -> ndarray:
@@ -96,17 +135,3 @@ def _divided(rows: Any, size: ndarray) -> Any:
     from scipy import sparse
 
     return (sparse.diags_array(1 / size) @ rows).tocsr()
-
-
-def _bound(cost: Any, rows: dict[str, Any], optimum: Any, positive: int) -> float:
-    """A value that no solution is below, from multipliers of any quality.
-
-    The cost that they leave to a variable counts with the most that it can be: positive
-    variables share 1, free ones are at most 1 in size.
-    """
-    mine = np.minimum(optimum.ineqlin.marginals, 0.0)
-    theirs = optimum.eqlin.marginals
-    left = cost - rows["A_ub"].T @ mine - rows["A_eq"].T @ theirs
-    value = float(rows["b_ub"] @ mine + rows["b_eq"] @ theirs)
-    worst = min(float(left[:positive].min(initial=0.0)), 0.0)
-    return value + worst - float(np.abs(left[positive:]).sum())

@@ -29,7 +29,7 @@ class Status(Enum):
         if self is Status.OK and concept == "none":
             return (
                 "answered: the joint is a distribution and the solver's own rule was "
-                "met; no equilibrium is promised, so no gap was held against a tolerance"
+                "met; no equilibrium is promised, so no gap was held to a tolerance"
             )
         return str(self.value)
 

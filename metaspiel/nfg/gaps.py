@@ -39,8 +39,8 @@ class Gaps:
         return chosen
 
 
-def expected(game: Game, joint: Float64[ndarray, "*A"]) -> Float64[ndarray, " N"]:
-    """Each player's expected payoff under ``joint``.
+def expected(game: Game, joint: Any) -> Float64[ndarray, " N"]:
+    """Each player's expected payoff under ``joint`` ``[A1, ..., AN]``.
 
     Raises:
       UserError: the joint is no array of the game's shape.
@@ -62,7 +62,7 @@ def against(
     return result
 
 
-def measure(game: Game, joint: Float64[ndarray, "*A"]) -> Gaps:
+def measure(game: Game, joint: Any) -> Gaps:
     """CE, CCE and NE gaps of any joint ``[A1, ..., AN]``, exact up to rounding.
 
     Raises:

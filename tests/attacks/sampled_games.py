@@ -149,9 +149,9 @@ def sampled(count: int, seed: int = 0) -> Iterator[tuple[str, ndarray]]:
 
 
 def gains(raw: ndarray, joint: ndarray, concept: str) -> list[ndarray]:
-    """Gains of each player's deviations ``[told, played]``, in extended precision.
+    """Gains of each player's deviations ``[advice, played]``, in extended precision.
 
-    For CCE one row: what is played instead of whatever is told. For Nash that row
+    For CCE one row: what is played instead of is advised. For Nash that row
     against the product of the marginals.
     """
     wide = np.asarray(joint, dtype=np.longdouble)
@@ -218,7 +218,7 @@ def rows(raw: ndarray, concept: str) -> tuple[ndarray, ndarray]:
 
     Those that change nothing anywhere are left out.
     """
-    shape, found = raw.shape[1:], []
+    shape, each = raw.shape[1:], []
     joint = np.indices(shape)
     for player, size in enumerate(shape):
         mine = raw[player] - raw[player].min()
@@ -227,11 +227,11 @@ def rows(raw: ndarray, concept: str) -> tuple[ndarray, ndarray]:
             where[player] = np.full(shape, played)
             gain = mine[tuple(where)] - mine
             if concept == "cce":
-                found.append(gain)
+                each.append(gain)
                 continue
-            for told in set(range(size)) - {played}:
-                found.append(np.where(joint[player] == told, gain, 0.0))
-    flat = np.array(found).reshape(-1, raw[0].size)
+            for advice in set(range(size)) - {played}:
+                each.append(np.where(joint[player] == advice, gain, 0.0))
+    flat = np.array(each).reshape(-1, raw[0].size)
     size = np.abs(flat).max(axis=1, initial=0.0)
     return flat[size > 0] / size[size > 0, None], size[size > 0]
 

@@ -204,3 +204,9 @@ print(spent)
         for _ in range(5)
     ]
     assert min(float(run.stdout) for run in runs) < 0.2
+
+
+@pytest.mark.parametrize("spec", [None, 3, ["mgcce"], b"mgcce", get("mgcce")])
+def test_a_spec_is_text(spec):
+    with pytest.raises(UserError, match="spec must be text"):
+        get(spec)
