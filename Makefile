@@ -33,6 +33,7 @@ golden: $(STAMP)
 
 attacks: $(STAMP)
 	mkdir -p runs
+	$(BIN)/python tests/attacks/sampled_games.py
 	$(BIN)/python tests/attacks/run.py --out runs/attacks.md
 
 ray: $(STAMP)
