@@ -34,6 +34,7 @@ golden: $(STAMP)
 attacks: $(STAMP)
 	mkdir -p runs
 	$(BIN)/python tests/attacks/fuzz_readers.py
+	$(BIN)/python tests/attacks/sampled_games.py
 	$(BIN)/python tests/attacks/run.py --out runs/attacks.md
 	$(BIN)/python tests/attacks/endings.py --out runs/endings.md
 

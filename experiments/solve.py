@@ -175,9 +175,10 @@ def as_json(spec: str, solution: MetaSolution, reading: Reading) -> dict[str, An
 
 def as_text(spec: str, solution: MetaSolution) -> str:
     """The solution for people."""
+    status = solution.status
     lines = [
         f"solver     {spec}",
-        f"status     {solution.status.name}: {solution.status.value}",
+        f"status     {status.name}: {status.sentence(get(spec).concept)}",
         f"seconds    {solution.seconds:.4f}",
     ]
     with np.printoptions(precision=6, suppress=True, threshold=200):

@@ -346,6 +346,56 @@ def test_no_network_fits():
         store.shipped("mecce9")
 
 
+# What neural_equilibria can be asked: concept, players, a welfare for every other game.
+ASKED = [("cce", 2, False), ("ce", 2, False), ("cce", 3, False), ("cce", 2, True)]
+
+
+def apart(one, other):
+    """Total variation between joints, of one game each."""
+    return 0.5 * float((one - other).abs().sum())
+
+
+@pytest.mark.parametrize("refine", [0, 2, None])
+@pytest.mark.parametrize(("concept", "players", "mixed"), ASKED)
+def test_a_game_is_answered_in_any_batch_as_alone(concept, players, mixed, refine):
+    rng = np.random.default_rng([players, mixed])
+    most = 9 if players == 2 else 5
+    shapes = [tuple(rng.integers(1, most, players)) for _ in range(6)]
+    shapes += [(4,) * players, (most,) * players, (most,) * players]
+    games = [rng.normal(size=(players, *shape)) for shape in shapes]
+    welfare = None
+    if mixed:
+        welfare = [(i % 2) * g.sum(0) for i, g in enumerate(games)]
+    asked = {"concept": concept, "refine": refine}
+    answers = neural_equilibria(games, welfare=welfare, **asked).joint
+    for i, shape in enumerate(shapes):
+        own = None if welfare is None else welfare[i][None]
+        alone = neural_equilibria(games[i][None], welfare=own, **asked).joint[0]
+        part = answers[i][tuple(slice(size) for size in shape)]
+        assert apart(alone, part) <= 1e-9
+        assert float(part.sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_order_and_padding_of_a_batch_change_no_answer():
+    rng = np.random.default_rng(3)
+    games = [rng.normal(size=(2, *rng.integers(1, 7, 2))) for _ in range(8)]
+    for concept in ("cce", "ce"):
+        usual = neural_equilibria(games, concept, refine=1).joint
+        turned = neural_equilibria(games[::-1], concept, refine=1).joint
+        assert max(map(apart, usual, turned.flip(0))) <= 1e-9
+        wide = np.pad(games[0], [(0, 0), (0, 3), (0, 5)], constant_values=7.0)
+        sizes = [games[0].shape[1:]]
+        padded = neural_equilibria(wide[None], concept, actions=sizes).joint[0]
+        alone = neural_equilibria(games[0][None], concept).joint[0]
+        assert apart(padded[tuple(map(slice, *sizes))], alone) <= 1e-9
+
+
+def test_weights_of_the_caller_stay_as_they_are():
+    made = store.shipped("mecce2")[0]
+    neural_equilibria(np.zeros((1, 2, 2, 2)), network=made)
+    assert next(made.parameters()).dtype == torch.float32
+
+
 def test_the_network_is_the_same_network_in_any_batch():
     made = store.shipped("mecce2")[0]
     payoffs = torch.randn(40, 2, 5, 5, dtype=torch.float64)

@@ -236,3 +236,9 @@ def test_a_hostile_spec_is_one_short_sentence_at_once(spec, sentence):
 def test_an_objective_that_is_no_name_is_a_sentence(path):
     with pytest.raises(UserError, match="no names of Python"):
         solve(get(f"cvx:objective={path}"), np.eye(2))
+
+
+@pytest.mark.parametrize("spec", [None, 3, ["mgcce"], b"mgcce", get("mgcce")])
+def test_a_spec_is_text(spec):
+    with pytest.raises(UserError, match="spec must be text"):
+        get(spec)
