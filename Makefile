@@ -33,6 +33,8 @@ golden: $(STAMP)
 
 attacks: $(STAMP)
 	mkdir -p runs
+	$(BIN)/python tests/attacks/fuzz_readers.py
+	$(BIN)/python tests/attacks/sampled_games.py
 	$(BIN)/python tests/attacks/run.py --out runs/attacks.md
 	$(BIN)/python tests/attacks/endings.py --out runs/endings.md
 

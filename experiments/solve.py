@@ -23,6 +23,7 @@ from experiments.lab.report import console
 from experiments.lab.trust import SolverSpec
 from meta_solvers import Game, MetaSolution, MetaSolver, get, names, solve
 from meta_solvers.base import SolverFailed, Status, check
+from meta_solvers.listing import Listing
 from meta_solvers.registry import solver_class, takes_solvers
 from metaspiel import files, nfg
 from metaspiel.nfg.archives import MEMORY_GB
@@ -57,7 +58,8 @@ class Config:
     tolerance: float = 1e-6
     """Gap allowed beyond the solver's epsilon, as a fraction of the payoff range."""
     equilibria: bool = False
-    """List every Nash equilibrium instead (two players, or two actions each)."""
+    """List every Nash equilibrium instead (two players, or two actions each); of a
+    continuum its vertices."""
     symmetric: bool = False
     """Declare the game symmetric; it is checked (alpharank:populations=single)."""
     run: Flat[Printing] = Printing()
@@ -71,7 +73,7 @@ def page(config: Config) -> Answer:
     if not config.memory_gb > 0:
         raise UserError(f"--memory-gb must be positive; got {config.memory_gb}")
     if config.equilibria:
-        return every_equilibrium(load(config))
+        return every_equilibrium(load(config), config.tolerance)
     if config.solver == "all":
         return compared(config, load(config))
     solver, reading = get(config.solver), load(config)
@@ -173,9 +175,10 @@ def as_json(spec: str, solution: MetaSolution, reading: Reading) -> dict[str, An
 
 def as_text(spec: str, solution: MetaSolution) -> str:
     """The solution for people."""
+    status = solution.status
     lines = [
         f"solver     {spec}",
-        f"status     {solution.status.name}: {solution.status.value}",
+        f"status     {status.name}: {status.sentence(get(spec).concept)}",
         f"seconds    {solution.seconds:.4f}",
     ]
     with np.printoptions(precision=6, suppress=True, threshold=200):
@@ -191,30 +194,57 @@ def as_text(spec: str, solution: MetaSolution) -> str:
     return "\n".join(lines)
 
 
-def every_equilibrium(reading: Reading) -> Answer:
+def every_equilibrium(reading: Reading, tolerance: float) -> Answer:
     """Every Nash equilibrium: extreme ones where there is a continuum."""
     from meta_solvers import nash, two_action
 
     game = reading.game
-    if set(game.actions) == {2}:
-        profiles = [list(profile) for profile in two_action.equilibria(game)]
-    elif game.players == 2:
-        profiles = [list(profile) for profile in nash.equilibria(game)]
+    if game.players == 2:
+        listing = nash.listing(game, nash.MOST_ENTRIES)
+    elif set(game.actions) == {2}:
+        listing = two_action.listing(game)
     else:
         raise UserError(
             "--equilibria: the game must have two players, or two actions each; got "
             f"actions {list(game.actions)}"
         )
-    pairs, lines = [], []
+    each, lines = [], []
     with np.printoptions(precision=6, suppress=True):
-        for number, profile in enumerate(profiles):
+        for number, profile in enumerate(listing.profiles):
             value = nfg.expected(game, nfg.product(profile))
+            regret = float(listing.regrets[number])
             marginals = [own.tolist() for own in profile]
-            pairs.append({"marginals": marginals, "values": value.tolist()})
+            each.append(
+                {"marginals": marginals, "values": value.tolist(), "regret": regret}
+            )
             shown = "  ".join(map(str, profile))
             lines.append(f"{number:3d}  values {value}  {shown}")
+    lines.append(counted(listing))
+    status = Status.OK if listing.complete else Status.INCOMPLETE
+    if listing.regrets.max(initial=0.0) > tolerance:
+        status = Status.INACCURATE
+        lines.append(f"the largest regret is {listing.regrets.max():.3g} of the range")
+    summary = {
+        "status": status.name,
+        "missing": listing.missing,
+        "count": len(each),
+        "equilibria": each,
+        "reading": reading.assumed or None,
+    }
     text = "\n".join(lines)
-    return Answer(summary=pairs, text=said(reading) + text, terse=text)
+    fault = None
+    if status is not Status.OK:
+        fault = NotOK(f"--equilibria: the list is {status.name}; {lines[-1]}")
+    return Answer(summary=summary, text=said(reading) + text, terse=text, fault=fault)
+
+
+def counted(listing: Listing) -> str:
+    """How many equilibria are listed, and whether these are all, as a sentence."""
+    count = len(listing.profiles)
+    noun = "equilibrium" if count == 1 else "equilibria"
+    if listing.complete:
+        return f"{count} {noun}; of a continuum the vertices are listed"
+    return f"{count} {noun}, and there may be more: {listing.missing}"
 
 
 def compared(config: Config, reading: Reading) -> Answer:

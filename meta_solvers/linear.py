@@ -2,7 +2,8 @@
 
 The simplex code is HiGHS (Huangfu & Hall 2018) through SciPy; the rows are those of
 ``meta_solvers.polytope``. HiGHS may leave gains of about 1e-9 of the payoff range;
-the gap that is reported is always measured on the answer.
+the gap that is reported is always measured on the answer, and that no better one
+exists is certified by duality (``meta_solvers.lp``).
 """
 
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answe
         below_to = np.concatenate([below_to, np.zeros(len(unit))])
         cost = np.zeros(shape.variables + 1)
         cost[-1] = -1.0
-    values, status, diagnostics = minimise(
+    optimum = minimise(
         cost,
         below,
         below_to,
@@ -67,10 +68,10 @@ def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answe
         equal_to=shape.equal_to,
         positive=shape.profiles,
     )
-    if values is None:
-        return failure(game, status, **diagnostics)
-    joint = values[: shape.profiles].reshape(game.actions)
-    return Answer(joint, status, 0.0, diagnostics)
+    if optimum.values is None:
+        return failure(game, optimum.status, **optimum.diagnostics)
+    joint = optimum.values[: shape.profiles].reshape(game.actions)
+    return Answer(joint, optimum.status, 0.0, optimum.diagnostics)
 
 
 @dataclass(frozen=True)
@@ -216,16 +217,17 @@ class ZeroSumNash(MetaSolver):
 def _guarantee(payoff: Float64[ndarray, "A B"]) -> tuple[ndarray, float, bool]:
     """Maximises ``min_b (x @ payoff)[b]``; returns x, the value, whether it worked."""
     own, other = payoff.shape
-    values, status, _ = minimise(
+    values = minimise(
         np.append(np.zeros(own), -1.0),
         np.hstack([-payoff.T, np.ones((other, 1))]),
         np.zeros(other),
         equal=np.append(np.ones(own), 0.0)[None],
         equal_to=np.ones(1),
         positive=own,
-    )
-    if status is not Status.OK:
+    ).values
+    if values is None:
         return np.full(own, np.nan), np.nan, False
+    # Whether it is optimal the measured gap says.
     x = np.maximum(values[:-1], 0.0)
     return x / x.sum(), float(values[-1]), True
 

@@ -15,13 +15,17 @@ from numpy import ndarray
 
 from meta_solvers import bimatrix, tracing, two_action
 from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.integers import whole_numbers
+from meta_solvers.listing import Listing
 from metaspiel.nfg.errors import UserError, at_least, positive
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import product
 
-MOST_BASES = 200_000  # 10 x 10 has 184756
+MOST_ENTRIES = 10_000_000  # table entries computed; enough for about 12 x 12
 _TOLERANCE = 1e-9
+_MOST_PATHS = 40  # followed where not all equilibria can be listed
+_SAME = 1e-7  # profiles this close are one
 
 Profile = tuple[ndarray, ndarray]
 
@@ -29,35 +33,59 @@ Profile = tuple[ndarray, ndarray]
 def equilibria(game: Game) -> list[Profile]:
     """Every extreme Nash equilibrium of a two-player game, as pairs ``([M], [N])``.
 
-    All equilibria of a nondegenerate game; in a degenerate one, the vertices of its
-    continua of equilibria. Fewest actions in support first, then lexicographic.
+    As ``listing``, where the list is complete.
 
     Raises:
-      UserError: not two players, or more than ``MOST_BASES`` bases (10 x 10 is within).
+      UserError: not two players, or the game is too large for a complete list.
+    """
+    return [(x, y) for x, y in listing(game).require()]
+
+
+def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
+    """Every extreme Nash equilibrium of a two-player game, and whether these are all.
+
+    All equilibria of a nondegenerate game; in a degenerate one, the vertices of its
+    continua of equilibria. Fewest actions in support first, then lexicographic. Payoffs
+    become the simplest whole numbers within rounding, and those are solved exactly: the
+    unit of payoff decides nothing, and no equilibrium is lost to a tolerance.
+
+    Args:
+      game: a game of two players.
+      budget: table entries that may be computed. Where it is exhausted, equilibria at
+        the ends of Lemke-Howson paths join the list.
+
+    Raises:
+      UserError: not two players.
     """
     if game.players != 2:
         raise UserError(
             f"equilibria(): the game must have exactly 2 players; got {game.players}"
         )
-    reason = _too_large(game)
-    if reason:
-        raise UserError(f"equilibria(): {reason}")
     row, column = bimatrix.positive(game)
-    return [
-        profile
-        for profile in bimatrix.extreme(row, column)
-        if bimatrix.regret(row, column, *profile) <= _TOLERANCE
+    # Payoffs that are constant but for rounding are constant here as well.
+    whole = [
+        whole_numbers(payoff if unit.any() else unit) + 1
+        for payoff, unit in zip(game.payoffs, game.normalised, strict=True)
     ]
+    profiles, complete = bimatrix.extreme(whole[0], whole[1], budget)
+    missing = ""
+    if not complete:
+        m, n = game.actions
+        missing = (
+            f"to list all equilibria of these {m} x {n} actions takes more than "
+            f"{budget} table entries"
+        )
+        labels = np.arange(min(m + n, _MOST_PATHS))
+        every = Nash(select="max_welfare")
+        for profile in every._paths(row, column, labels, {"tried": []}):
+            if not any(_same(profile, other) for other in profiles):
+                profiles.append(profile)
+    regrets = [bimatrix.regret(row, column, *profile) for profile in profiles]
+    return Listing(profiles, np.array(regrets, dtype=np.float64), missing)
 
 
-def _too_large(game: Game) -> str | None:
-    m, n = game.actions
-    if bimatrix.bases(m, n) <= MOST_BASES:
-        return None
-    return (
-        f"a game whose equilibria are all listed must have at most {MOST_BASES} bases "
-        f"(10 x 10 has 184756); got {m} x {n} with {bimatrix.bases(m, n)}"
-    )
+def _same(one: Profile, other: Profile) -> bool:
+    return all(np.abs(a - b).max() <= _SAME for a, b in zip(one, other, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +102,12 @@ class Nash(MetaSolver):
       method: "auto": as above; "lemke_howson" (two players): candidates are the
         equilibria at the ends of the paths, one per action of either player (games up
         to hundreds of actions); "support" (two players): candidates are all extreme
-        equilibria (up to about 10 x 10, else refused); "tracing": a path, also where
-        there are two players or two actions each.
+        equilibria (up to about 12 x 12; beyond, the status is INCOMPLETE); "tracing": a
+        path, also where there are two players or two actions each.
       select: "first": the first candidate, by label, by size of support, or at the end
         of the path from uniform play; "max_welfare": the one with the largest sum of
-        payoffs, which computes all (not with tracing); "random": a candidate drawn
+        payoffs, which computes all ("auto" is "support" then, and tracing cannot); ends
+        of paths are seldom all equilibria, so INCOMPLETE; "random": a candidate drawn
         uniformly (of labels, or of equilibria), or the path from random play.
       tolerance: largest regret called a solution, as a fraction of payoff range.
       steps: pivots allowed on one path of Lemke-Howson, or steps on all of tracing.
@@ -117,14 +146,14 @@ class Nash(MetaSolver):
                 f"or up to {two_action.MOST_PLAYERS} with two actions each, and no "
                 f"method=tracing; got actions {list(game.actions)}"
             )
-        return _too_large(game) if self.method == "support" else None
+        return None
 
     def _method(self, game: Game) -> str:
         """The method that "auto" stands for."""
         if self.method != "auto":
             return self.method
         if game.players == 2:
-            return "lemke_howson"
+            return "support" if self.select == "max_welfare" else "lemke_howson"
         few = game.players <= two_action.MOST_PLAYERS
         return "two_action" if few and set(game.actions) == {2} else "tracing"
 
@@ -176,13 +205,18 @@ class Nash(MetaSolver):
     def _pivoted(self, game: Game, rng: np.random.Generator, method: str) -> Answer:
         row, column = bimatrix.positive(game)
         facts: dict[str, Any] = {"used": method, "tried": []}
+        missing = ""
         if method == "support":
-            listed = equilibria(game)
-            facts["equilibria"] = len(listed)
-            if self.select == "random" and listed:
-                listed = [listed[rng.integers(len(listed))]]
+            listed, missing = self._list(game, rng, facts)
         else:
-            listed = self._paths(row, column, rng, facts)
+            labels = np.arange(sum(row.shape))
+            if self.select == "random":
+                labels = rng.permutation(labels)
+            listed = self._paths(row, column, labels, facts)
+            if self.select == "max_welfare":
+                missing = "only ends of paths were compared; method=support lists all"
+        if missing:
+            facts["missing"] = missing
         if not listed:
             facts["used"] = "integer_program"
             last = bimatrix.integer_program(row, column, self.seconds)
@@ -194,20 +228,30 @@ class Nash(MetaSolver):
             listed = [_best(game, listed)]
         regret = bimatrix.regret(row, column, *listed[0])
         facts["regret"] = regret
-        status = Status.OK if regret <= self.tolerance else Status.INACCURATE
+        status = Status.INCOMPLETE if missing else Status.OK
+        if regret > self.tolerance:
+            status = Status.INACCURATE
         return Answer(product(listed[0]), status, diagnostics=facts)
+
+    def _list(
+        self, game: Game, rng: np.random.Generator, facts: dict[str, Any]
+    ) -> tuple[list[Profile], str]:
+        """All extreme equilibria, or the one drawn; and why some may be missing."""
+        every = listing(game, MOST_ENTRIES)
+        facts["equilibria"] = len(every.profiles)
+        profiles = [(x, y) for x, y in every.profiles]
+        if self.select == "random" and profiles:
+            profiles = [profiles[rng.integers(len(profiles))]]
+        return profiles, every.missing
 
     def _paths(
         self,
         row: ndarray,
         column: ndarray,
-        rng: np.random.Generator,
+        labels: ndarray,
         facts: dict[str, Any],
     ) -> list[Profile]:
         """Equilibria at the ends of paths; only the first unless all are wanted."""
-        labels = np.arange(sum(row.shape))
-        if self.select == "random":
-            labels = rng.permutation(labels)
         profiles: list[Profile] = []
         facts["pivots"] = 0
         attempts = [

@@ -189,12 +189,13 @@ def vertices(below: Float64[ndarray, "D P"]) -> Float64[ndarray, "V P"]:
         and P must be small, as in a 2x2 game.
     """
     size = below.shape[1]
-    live = below[np.abs(below).max(axis=1, initial=0.0) > 0]
+    height = np.abs(below).max(axis=1, keepdims=True, initial=0.0)
+    live = (below / np.where(height > 0, height, 1.0))[height[:, 0] > 0]
     limits = np.concatenate([live, -np.eye(size)])
     corners: list[ndarray] = []
     for tight in itertools.combinations(limits, size - 1):
         system = np.stack([*tight, np.ones(size)])
-        if abs(np.linalg.det(system)) <= 1e-9:
+        if abs(np.linalg.det(system)) <= 1e-12:  # rows of about 1: only dependent ones
             continue
         joint = np.linalg.solve(system, np.eye(size)[-1])
         new = all(np.abs(joint - old).max() > 1e-9 for old in corners)

@@ -146,18 +146,24 @@ def solver_class(name: str) -> type[MetaSolver]:
     return cls
 
 
-def get(spec: str) -> MetaSolver:
+def get(spec: Any) -> MetaSolver:
     """The solver that a spec string stands for; see the module for the grammar.
 
     Raises:
-      UserError: a name or field is unknown, a value does not fit, or the text does
-        not parse.
+      UserError: a name or field is unknown, a value does not fit, the text does not
+        parse, or it is no text.
     """
-    solver, rest = _parse(spec.strip(), shown(spec))
-    if rest:
+    if not isinstance(spec, str):
+        raise UserError(f"get(): spec must be text such as 'mgcce'; got {spec!r}")
+    whole = shown(spec)
+    if len(spec) > _LONGEST:
         raise UserError(
-            f"meta-solver spec '{shown(spec)}': cannot read '{shown(rest)}'"
+            f"meta-solver spec '{whole}': a spec must have at most {_LONGEST} "
+            f"characters; got {len(spec)}"
         )
+    solver, rest = _parse(spec.strip(), whole)
+    if rest:
+        raise UserError(f"meta-solver spec '{whole}': cannot read '{shown(rest)}'")
     return solver
 
 

@@ -22,7 +22,7 @@ from numpy import ndarray
 
 from metaspiel import files
 from metaspiel.nfg.archives import MEMORY_GB, read_archive
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, shown
 from offline import validate
 
 FORMAT = 1
@@ -110,7 +110,7 @@ class Dataset:
     returns: Float32[ndarray, "n N"]
 
     def __post_init__(self) -> None:
-        where = f"Dataset('{self.game}')"
+        where = f"Dataset('{shown(self.game)}')"
         check_mirror(where, self.mirror)
         arrays = {name: getattr(self, name) for name in validate.AXES}
         validate.check(where, arrays, self.head, self.mirror == "counted")
@@ -195,7 +195,9 @@ class Dataset:
 def check_mirror(where: str, mirror: str) -> None:
     """Raises a ``UserError`` that begins with ``where`` unless ``mirror`` is known."""
     if mirror not in get_args(Mirror):
-        raise UserError(f"{where}: mirror must be 'counted' or 'none'; got '{mirror}'")
+        raise UserError(
+            f"{where}: mirror must be 'counted' or 'none'; got '{shown(mirror)}'"
+        )
 
 
 def save(
@@ -258,7 +260,9 @@ def load(
     check_mirror(where, manifest["mirror"])
     arrays = _arrays(folder, where, manifest["sha256"], memory_gb)
     if game is not None and manifest["game"] != game:
-        raise UserError(f"{where}: the game must be {game}; got {manifest['game']}")
+        raise UserError(
+            f"{where}: the game must be {game}; got {shown(manifest['game'])}"
+        )
     validate.check(where, arrays, manifest["head"], manifest["mirror"] == "counted")
     stated = manifest.pop("trajectories")
     if stated != len(arrays["length"]):
@@ -295,17 +299,18 @@ def _manifest(folder: Path, where: str) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     if not isinstance(read, dict):
-        raise UserError(f"{where}: manifest.json must be an object; got {read!r}")
+        raise UserError(f"{where}: manifest.json must be an object; got {shown(read)}")
     if read.get("format") != FORMAT:
         got = read.get("format")
-        raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
+        raise UserError(f"{where}: the format must be {FORMAT}; got {shown(got)}")
     for name, kinds in _FIELDS.items():
         if name not in read:
             raise UserError(f"{where}: the manifest must have '{name}'; it is missing")
         if type(read[name]) not in kinds:
             names = " or ".join(kind.__name__ for kind in kinds)
             raise UserError(
-                f"{where}: '{name}' in the manifest must be {names}; got {read[name]!r}"
+                f"{where}: '{name}' in the manifest must be {names}; got "
+                f"{shown(repr(read[name]))}"
             )
     return {name: read[name] for name in _FIELDS}
 
@@ -323,7 +328,7 @@ def _arrays(
     if checksum != recorded:
         raise UserError(
             f"{where}: arrays.npz must have the checksum in the manifest (it was cut "
-            f"short or changed); got {checksum[:12]} instead of {recorded[:12]}"
+            f"short or changed); got {checksum[:12]} instead of {shown(recorded[:12])}"
         )
     try:
         arrays = read_archive(place, validate.AXES, memory_gb)

@@ -10,6 +10,7 @@ import lzma
 import math
 import struct
 import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Collection
@@ -141,7 +142,9 @@ def _array(stream: Any, size: int, most: float, what: str) -> ndarray:
     }
     if version not in headers:
         raise ValueError(f"{what} has a header of an unknown version")
-    shape, fortran, dtype = headers[version](stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that Python 2 wrote
+        shape, fortran, dtype = headers[version](stream)
     if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise ValueError(f"{what} must hold numbers; got {dtype} of shape {shape}")
     needed = math.prod(shape) * dtype.itemsize

@@ -57,7 +57,7 @@ def _rows(text: str) -> Rows:
     except csv.Error as error:
         raise UserError(
             f"a .csv must hold cells between '{shown(between)}'; line "
-            f"{lines.line_num}: {error}"
+            f"{lines.line_num}: {shown(error, 200)}"
         ) from None
     return _with_points(rows) if any("," in c for row in rows for c in row) else rows
 

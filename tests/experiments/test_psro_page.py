@@ -1,5 +1,6 @@
 """The main page as a user runs it: small real runs through its command line."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,9 @@ from experiments.lab.page import main, parse
 from experiments.psro import __main__ as psro
 from experiments.psro import walking
 from experiments.psro.config import Schedule
+from metaspiel import files
 from metaspiel.learn.settings import DDQN
+from psro import checkpoint
 
 GAME = "goofspiel(num_cards=3,returns_type=total_points)"
 
@@ -550,3 +553,68 @@ def test_what_is_given_of_the_schedule_is_not_scaled():
     assert asked("--decisions", "1000").capacity == 250
     # The published value is given as well as any other.
     assert asked("--decisions", "1000", "--ddqn.capacity", "50000").capacity == 50_000
+
+
+def edited(out, change):
+    """Rows of a run changed, and its last checkpoint made to fit them."""
+    place = out / "metrics.jsonl"
+    changed = [json.loads(line) for line in place.read_text().splitlines()]
+    change(changed)
+    text = "".join(json.dumps(one) + "\n" for one in changed)
+    place.write_text(text)
+    last = sorted((out / "checkpoint").iterdir())[-1]
+    state = json.loads((last / "state.json").read_text())
+    del state["sha256"]
+    state["bound"]["rows"] = hashlib.sha256(text.encode()).hexdigest()
+    state["sha256"] = checkpoint._checksum(files.restored(state), last / "arrays.npz")
+    (last / "state.json").write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda rows: rows[1].pop("gap"), "must hold 'gap'; it is missing"),
+        (lambda rows: rows[0].update(gap="1"), "'gap' must be a number; got '1'"),
+        (lambda rows: rows[2].update(values=[1, None]), "'values'[1] must be a number"),
+        (lambda rows: rows[2].update(novel=2**70), "'novel' must be a whole number"),
+    ],
+)
+def test_rows_without_what_readers_need_are_one_sentence(
+    tmp_path, capsys, change, sentence
+):
+    out = tmp_path / "run"
+    run = ("--game", "kuhn_poker", "--out", out, "--quiet")
+    assert call(*run, "--iterations", 2) == 0
+    edited(out, change)
+    assert call(*run, "--iterations", 3, "--resume") == 2
+    said = capsys.readouterr().err.strip()
+    assert sentence in said and "\n" not in said
+
+
+def test_damage_behind_the_rows_of_a_checkpoint_costs_nothing(tmp_path):
+    out = tmp_path / "run"
+    run = ("--game", "kuhn_poker", "--out", out, "--quiet")
+    assert call(*run, "--iterations", 2) == 0
+    with open(out / "metrics.jsonl", "ab") as file:
+        file.write(b"\xff\xfe half a row\n[[[[\n")
+    assert call(*run, "--iterations", 3, "--resume") == 0
+    assert [r["iteration"] for r in rows(out)] == [0, 1, 2, 3]
+
+
+def test_a_file_name_that_is_no_text_is_escaped(tmp_path, capsys):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/g\xff<b>.csv")
+    try:
+        with open(name, "w") as file:
+            file.write("1,-1\n-1,1\n")
+    except OSError:
+        return  # this file system has only names that are text
+    out = tmp_path / "run"
+    assert call("--payoffs", name, "--iterations", 2, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "read as zero-sum" in said
+    assert "<b>" not in (out / "report.html").read_text("utf-8")
+    assert call("--payoffs", name, "--out", out, "--resume", "--iterations", 3) == 0
+    with open(name, "w") as file:
+        file.write("x\n")
+    assert call("--payoffs", name) == 2
+    assert "must hold numbers" in capsys.readouterr().err

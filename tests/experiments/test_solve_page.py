@@ -9,7 +9,7 @@ import pytest
 
 from experiments import solve, solvers
 from experiments.lab.page import main
-from meta_solvers import MetaSolver, registry
+from meta_solvers import MetaSolver, nash, registry
 from metaspiel.nfg import load
 from metaspiel.nfg.catalogue import named
 
@@ -136,6 +136,33 @@ def test_quiet_leaves_the_joint_and_the_lists(capsys):
     assert np.sum(json.loads(capsys.readouterr().out)) == pytest.approx(1.0)
     assert call("--game", "chicken", "--equilibria", "--quiet") == 0
     assert capsys.readouterr().out.count("values") == 3
+
+
+def test_equilibria_are_counted(capsys, monkeypatch):
+    assert call("--game", "chicken", "--equilibria") == 0
+    assert capsys.readouterr().out.endswith(
+        "\n3 equilibria; of a continuum the vertices are listed\n"
+    )
+    assert call("--game", "matrix_pd", "--equilibria", "--json") == 0
+    answer = strict(capsys.readouterr().out)
+    assert (answer["count"], answer["status"], answer["missing"]) == (1, "OK", "")
+    assert answer["equilibria"][0]["marginals"] == [[0, 1], [0, 1]]
+    assert answer["equilibria"][0]["regret"] == 0
+    monkeypatch.setattr(nash, "MOST_ENTRIES", 4)
+    assert call("--game", "chicken", "--equilibria") == 3
+    assert "and there may be more: to list all equilibria" in capsys.readouterr().out
+    assert call("--game", "chicken", "--equilibria", "--json") == 3
+    assert strict(capsys.readouterr().out)["status"] == "INCOMPLETE"
+
+
+def test_equilibria_that_rounding_has_moved_are_not_called_ok(tmp_path, capsys):
+    row = 1e9 + np.array([[0, 0.7, -0.3], [-0.6, 0, 0.9], [0.2, -0.5, 0]])
+    np.save(tmp_path / "far.npy", [row, -row])  # seven digits are left
+    words = ("--payoffs", tmp_path / "far.npy", "--equilibria", "--tolerance", 1e-12)
+    assert call(*words) == 3
+    assert "the largest regret is" in capsys.readouterr().out
+    assert call(*words, "--json") == 3
+    assert strict(capsys.readouterr().out)["status"] == "INACCURATE"
 
 
 def test_every_file_format_is_the_same_game(tmp_path):

@@ -428,3 +428,31 @@ def test_a_save_that_is_cut_short_leaves_no_whole_data_set(some, tmp_path, monke
     assert (tmp_path / "arrays.npz").read_bytes() == before
     with pytest.raises(UserError, match=r"must hold manifest\.json"):
         data.load(tmp_path)
+
+
+def test_a_data_set_that_unpacks_to_gigabytes_is_refused_unpacked(some, tmp_path):
+    data.save(some, tmp_path)
+    place = tmp_path / "arrays.npz"
+    whole = bytearray(place.read_bytes())
+    at = whole.rindex(b"states.npy") - 46  # its entry in the archive's directory
+    assert whole[at : at + 4] == b"PK\x01\x02"
+    whole[at + 24 : at + 28] = (1_400_000_000).to_bytes(4, "little")
+    place.write_bytes(whole)
+    spoil(tmp_path, sha256=data._checksum(place))
+    with pytest.raises(UserError, match=r"would unpack to 1\.4 GB, and memory_gb"):
+        data.load(tmp_path)
+
+
+def test_hostile_names_in_a_manifest_are_shown_as_one_short_line(some, tmp_path):
+    data.save(some, tmp_path)
+    for changes in (
+        {"game": "<script>\n\x1b[2J\ud800" + "x" * 5000},
+        {"mirror": "\x00" * 5000},
+        {"sha256": "\n" * 64},
+        {"head": "\ud800" * 5000},
+    ):
+        data.save(some, tmp_path)
+        spoil(tmp_path, **changes)
+        with pytest.raises(UserError) as caught:
+            data.load(tmp_path, game="bargaining")
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 600
