@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from experiments.lab.page import main, parse
 from experiments.psro import __main__ as psro
 from experiments.psro import walking
 from experiments.psro.config import Schedule
+from meta_solvers import Answer, MetaSolver, registry
 from metaspiel import files
 from metaspiel.learn.settings import DDQN
 from psro import checkpoint
@@ -354,11 +355,26 @@ def test_help_loads_nothing_heavy():
         assert f"usage: metaspiel {page}" in done.stdout
 
 
-def test_a_solver_without_an_answer_ends_the_run_and_keeps_it(tmp_path, capsys):
+@dataclass(frozen=True)
+class Tired(MetaSolver):
+    """A solver whose method breaks down once there is something to choose."""
+
+    def distribution(self, game, rng):
+        if game.payoffs[0].size > 1:
+            raise np.linalg.LinAlgError("it is singular")
+        return Answer(np.ones(game.actions))
+
+
+def test_a_solver_without_an_answer_ends_the_run_and_keeps_it(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(registry, "_REGISTERED", {"tired": Tired})
     out = tmp_path / "r"
-    assert call("--solver", "mgcce:epsilon=-1", "--out", out, "--quiet") == 3
+    assert call("--solver", "tired", "--out", out, "--quiet") == 3
     error = capsys.readouterr().err
-    assert "ended early" in error and "no joint distribution" in error
+    assert "ended early" in error and "the numerical method broke down" in error
+    assert call("--solver", "mgcce:epsilon=-1", "--quiet", "--out", tmp_path / "s") == 3
+    assert "no joint distribution" in capsys.readouterr().err
     summary = json.loads((out / "summary.json").read_text())
     assert summary["failed"] and (out / "report.html").exists()
 
