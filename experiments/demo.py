@@ -119,6 +119,7 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> Result:
     """One run, made or read, as a row of the comparison."""
     from experiments.psro.checkpoint import finished
     from experiments.psro.run import run as run_psro
+    from experiments.psro.summary import SHAPE
 
     game, iterations = GAMES[title]
     place = folder / f"{slug(game)}-{slug(solver)}"
@@ -141,7 +142,7 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> Result:
         files.read_arrays(place / "meta_game.npz")
     else:
         run_psro(run)
-    return _result(title, read_result(done, run), finished(run, place))
+    return _result(title, read_result(done, run, SHAPE), finished(run, place))
 
 
 def _result(title: str, summary: Mapping[str, Any], rows: Sequence[Row]) -> Result:

@@ -8,7 +8,7 @@ Prints the joint, the marginals, the values, the measured gaps, the status and t
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from meta_solvers import Game, MetaSolution, MetaSolver, get, names, solve
 from meta_solvers.base import check
 from meta_solvers.registry import solver_class, takes_solvers
 from metaspiel import files, nfg
+from metaspiel.nfg.archives import MEMORY_GB
 from metaspiel.nfg.catalogue import catalogue
 from metaspiel.nfg.errors import UnknownGame, UserError
+from metaspiel.nfg.reading import Reading, read
 
 GAPS = {
     "ne": "product of the marginals",
@@ -36,7 +38,10 @@ class Config:
     """Fields of one solve."""
 
     payoffs: Path | None = None
-    """The game: .npy [N, A1, ..., AN], .npz, .csv or Gambit .nfg."""
+    """The game: .npy [N, A1, ..., AN], .npz, .csv, Gambit's .nfg, or the reduced normal
+    form of Gambit's .efg."""
+    memory_gb: float = MEMORY_GB
+    """Refuse files that take, or unpack to, more than this."""
     game: str | None = None
     """Or a one-shot OpenSpiel game ("matrix_pd") or a named game ("chicken")."""
     players: int | None = None
@@ -49,6 +54,8 @@ class Config:
     """Gap allowed beyond the solver's epsilon, as a fraction of the payoff range."""
     equilibria: bool = False
     """List every Nash equilibrium instead (two players, or two actions each)."""
+    symmetric: bool = False
+    """Declare the game symmetric; it is checked (alpharank:populations=single)."""
     run: Flat[Printing] = Printing()
 
 
@@ -57,21 +64,23 @@ def page(config: Config) -> Answer:
     least(config, seed=0)
     if not 0 <= config.tolerance < 1:
         raise UserError(f"--tolerance must be in [0, 1); got {config.tolerance}")
+    if not config.memory_gb > 0:
+        raise UserError(f"--memory-gb must be positive; got {config.memory_gb}")
     if config.equilibria:
         return every_equilibrium(load(config))
     if config.solver == "all":
         return compared(config, load(config))
-    solver = get(config.solver)
-    solution = solved(config, solver, load(config))
+    solver, reading = get(config.solver), load(config)
+    solution = solved(config, solver, reading.game)
     return Answer(
-        summary=as_json(config.solver, solution),
-        text=as_text(config.solver, solution),
+        summary=as_json(config.solver, solution, reading),
+        text=said(reading) + as_text(config.solver, solution),
         terse=json.dumps(files.spelled(solution.joint.tolist())),
     )
 
 
-def load(config: Config) -> Game:
-    """The game that the configuration names."""
+def load(config: Config) -> Reading:
+    """The game that the configuration names, and what its reader assumed."""
     if (config.payoffs is None) == (config.game is None):
         raise UserError("solve: exactly one of --payoffs and --game must be given")
     own = config.payoffs is not None or config.game in catalogue()
@@ -79,10 +88,25 @@ def load(config: Config) -> Game:
         raise UserError(
             "--players goes with OpenSpiel's games; files and named games have none"
         )
-    if config.payoffs is not None:
-        return nfg.load(config.payoffs)
+    if config.payoffs is not None and config.payoffs.suffix.lower() == ".efg":
+        reading = tree(config.payoffs, config.memory_gb)
+    elif config.payoffs is not None:
+        reading = read(config.payoffs, config.memory_gb)
+    else:
+        reading = Reading(_named(config))
+    if not config.symmetric:
+        return reading
+    return replace(reading, game=replace(reading.game, symmetric=True))
+
+
+def said(reading: Reading) -> str:
+    """A line about what the reader of a file assumed, where it did."""
+    return f"reading    {reading.assumed}\n" if reading.assumed else ""
+
+
+def _named(config: Config) -> Game:
     name = str(config.game)
-    if own:
+    if name in catalogue():
         return catalogue()[name].game
     from metaspiel.games.openspiel import matrix_game
 
@@ -95,17 +119,36 @@ def load(config: Config) -> Game:
         ) from None
 
 
+def tree(path: Path, memory_gb: float) -> Reading:
+    """The reduced normal form of a game tree, and that it is that."""
+    from metaspiel.games import efg
+    from metaspiel.games.strategies import normal_form
+
+    form = efg.from_file(path, memory_gb=memory_gb)
+    game = normal_form(form)
+    sizes = "x".join(map(str, game.actions))
+    assumed = f"a game tree, solved as its reduced normal form of {sizes} strategies"
+    if any(form.absent_minded):
+        assumed += (
+            "; absent-mindedness: an information set is met twice on one path, and "
+            "behaviour strategies, which draw anew each time, can get more than any "
+            "mixture of these strategies"
+        )
+    return Reading(game, assumed)
+
+
 def solved(config: Config, solver: MetaSolver, game: Game) -> MetaSolution:
     """The solution of one solver, whatever its status."""
     tolerance = config.tolerance
     return solve(solver, game, config.seed, throw=False, tolerance=tolerance)
 
 
-def as_json(spec: str, solution: MetaSolution) -> dict[str, Any]:
+def as_json(spec: str, solution: MetaSolution, reading: Reading) -> dict[str, Any]:
     """The solution as plain values; NaN becomes None."""
     fields: dict[str, Any] = files.spelled(
         {
             "solver": spec,
+            "reading": reading.assumed or None,
             "status": solution.status.name,
             "joint": solution.joint.tolist(),
             "marginals": [m.tolist() for m in solution.marginals],
@@ -139,10 +182,11 @@ def as_text(spec: str, solution: MetaSolution) -> str:
     return "\n".join(lines)
 
 
-def every_equilibrium(game: Game) -> Answer:
+def every_equilibrium(reading: Reading) -> Answer:
     """Every Nash equilibrium: extreme ones where there is a continuum."""
     from meta_solvers import nash, two_action
 
+    game = reading.game
     if set(game.actions) == {2}:
         profiles = [list(profile) for profile in two_action.equilibria(game)]
     elif game.players == 2:
@@ -161,17 +205,17 @@ def every_equilibrium(game: Game) -> Answer:
             shown = "  ".join(map(str, profile))
             lines.append(f"{number:3d}  values {value}  {shown}")
     text = "\n".join(lines)
-    return Answer(summary=pairs, text=text, terse=text)
+    return Answer(summary=pairs, text=said(reading) + text, terse=text)
 
 
-def compared(config: Config, game: Game) -> Answer:
+def compared(config: Config, reading: Reading) -> Answer:
     """Every solver that applies to the game, and why the others do not."""
     from rich.table import Table
 
     table = Table("solver", "concept", "status", *(f"{name} gap" for name in GAPS))
     for column in ("value sum", "values", "seconds"):
         table.add_column(column, justify="right")
-    answers, refused = [], []
+    game, answers, refused = reading.game, [], []
     for name in names():
         try:
             if takes_solvers(solver_class(name)):
@@ -182,12 +226,12 @@ def compared(config: Config, game: Game) -> Answer:
             refused.append(f"not applicable: {name}: {error}")
             continue
         solution = solved(config, solver, game)
-        answers.append(as_json(name, solution))
+        answers.append(as_json(name, solution, reading))
         gaps = [f"{getattr(solution.gaps, gap).sum():.2g}" for gap in GAPS]
         values = " ".join(f"{v:.4g}" for v in solution.values)
         numbers = (f"{solution.values.sum():.5g}", values, f"{solution.seconds:.4f}")
         table.add_row(name, solver.concept, solution.status.name, *gaps, *numbers)
-    text = "\n".join([console(table), *refused])
+    text = said(reading) + "\n".join([console(table), *refused])
     return Answer(summary=answers, text=text, terse=text)
 
 

@@ -77,7 +77,7 @@ class AlphaRank(MetaSolver):
             if game.players != 2 or not game.symmetric:
                 return (
                     "populations='single' needs a two-player game declared "
-                    "symmetric (Game(..., symmetric=True)); "
+                    "symmetric (Game(..., symmetric=True), --symmetric); "
                     f"got {game.players} players, symmetric={game.symmetric}"
                 )
             counts = game.repeats

@@ -17,9 +17,11 @@ from importlib import import_module, metadata
 from typing import Any
 
 from meta_solvers.base import MetaSolver
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, shown, unknown
 
 ENTRY_POINTS = "metaspiel.meta_solvers"
+_DEEPEST = 20  # solvers in solvers
+_LONGEST = 4000  # characters of a spec
 
 # Name -> "module:Class". Nothing is imported before it is asked for.
 _BUILTIN = {
@@ -152,21 +154,28 @@ def get(spec: Any) -> MetaSolver:
     """
     if not isinstance(spec, str):
         raise UserError(f"get(): spec must be text such as 'mgcce'; got {spec!r}")
-    solver, rest = _parse(spec.strip(), spec)
+    solver, rest = _parse(spec.strip(), shown(spec))
     if rest:
-        raise UserError(f"meta-solver spec '{spec}': cannot read '{rest}'")
+        raise UserError(
+            f"meta-solver spec '{shown(spec)}': cannot read '{shown(rest)}'"
+        )
     return solver
 
 
-def _parse(text: str, whole: str) -> tuple[MetaSolver, str]:
+def _parse(text: str, whole: str, depth: int = 0) -> tuple[MetaSolver, str]:
     """Reads one solver from the front of ``text``; returns it and what is left."""
+    if depth > _DEEPEST:
+        raise UserError(
+            f"meta-solver spec '{whole}': solvers must be nested at most {_DEEPEST} "
+            "deep"
+        )
     name, rest = _until(text, "(:,)")
     cls = solver_class(name.strip())
     inner: list[MetaSolver] = []
     if rest.startswith("("):
         rest = "," + rest[1:]
         while rest.startswith(","):
-            solver, rest = _parse(rest[1:].strip(), whole)
+            solver, rest = _parse(rest[1:].strip(), whole, depth + 1)
             inner.append(solver)
         if not rest.startswith(")"):
             raise UserError(f"meta-solver spec '{whole}': '(' is never closed")
@@ -181,13 +190,14 @@ def _parse(text: str, whole: str) -> tuple[MetaSolver, str]:
             key, _, value = pair.partition("=")
             if key.strip() in values:
                 raise UserError(
-                    f"meta-solver spec '{whole}': '{key.strip()}' must be given once"
+                    f"meta-solver spec '{whole}': '{shown(key.strip())}' must be given "
+                    "once"
                 )
             values[key.strip()] = value.strip()
         if not values:
             raise UserError(
                 f"meta-solver spec '{whole}': fields must be written key=value; "
-                f"got '{_until(rest.lstrip(','), ')')[0]}'"
+                f"got '{shown(_until(rest.lstrip(','), ')')[0])}'"
             )
     return _build(name.strip(), cls, inner, values), rest
 
@@ -247,11 +257,16 @@ def _convert(text: str, hint: Any, where: str) -> Any:
     if hint is bool:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        raise UserError(f"{where} must be true or false; got '{text}'")
+        raise UserError(f"{where} must be true or false; got '{shown(text)}'")
     if hint in (int, float):
         try:
-            return hint(text)
+            if not text.isascii() or "_" in text:
+                raise ValueError
+            value = hint(text)
+            if hint is int and abs(value) >= 2**63:
+                raise ValueError
+            return value
         except ValueError:
             kind = "a whole number" if hint is int else "a number"
-            raise UserError(f"{where} must be {kind}; got '{text}'") from None
+            raise UserError(f"{where} must be {kind}; got '{shown(text)}'") from None
     return text

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray
 
 from metaspiel import files
+from metaspiel.nfg.archives import MEMORY_GB, read_archive
 from metaspiel.nfg.errors import UserError
 from offline import validate
 
@@ -234,6 +235,8 @@ def load(
     game: str | None = None,
     sizes: Sizes | None = None,
     bound: Mapping[str, str] | None = None,
+    *,
+    memory_gb: float = MEMORY_GB,
 ) -> Dataset:
     """Reads a data set and checks all of it.
 
@@ -242,17 +245,18 @@ def load(
       game: the game it must be of.
       sizes: the sizes it must have.
       bound: what it must have been saved with.
+      memory_gb: what its arrays may unpack to.
 
     Raises:
-      UserError: it is incomplete, damaged, of another game or format, or a trajectory
-        is impossible.
+      UserError: it is incomplete, damaged, of another game or format, unpacks to too
+        much, or a trajectory is impossible.
     """
     where = f"data set '{folder}'"
     manifest = _manifest(folder, where)
     if bound is not None:
         files.read_sealed(folder / "manifest.json", bound)
     check_mirror(where, manifest["mirror"])
-    arrays = _arrays(folder, where, manifest["sha256"])
+    arrays = _arrays(folder, where, manifest["sha256"], memory_gb)
     if game is not None and manifest["game"] != game:
         raise UserError(f"{where}: the game must be {game}; got {manifest['game']}")
     validate.check(where, arrays, manifest["head"], manifest["mirror"] == "counted")
@@ -306,7 +310,9 @@ def _manifest(folder: Path, where: str) -> dict[str, Any]:
     return {name: read[name] for name in _FIELDS}
 
 
-def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
+def _arrays(
+    folder: Path, where: str, recorded: str, memory_gb: float
+) -> dict[str, Any]:
     place = folder / "arrays.npz"
     if not place.is_file():
         raise UserError(f"{where}: it must hold arrays.npz; it does not")
@@ -320,18 +326,12 @@ def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
             f"short or changed); got {checksum[:12]} instead of {recorded[:12]}"
         )
     try:
-        with open(place, "rb") as raw:
-            file = np.load(raw, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is one array, not an archive of several")
-            arrays = {name: file[name] for name in validate.AXES if name in file}
-    except files.UNREADABLE as error:
-        raise UserError(f"{where}: arrays.npz must be readable; {error}") from None
+        arrays = read_archive(place, validate.AXES, memory_gb)
+    except UserError as error:
+        raise UserError(f"{where}: arrays.npz: {error}") from None
     for name in validate.AXES:
-        if not isinstance(arrays.get(name), np.ndarray):
-            raise UserError(
-                f"{where}: arrays.npz must hold '{name}'; it is missing or no array"
-            )
+        if name not in arrays:
+            raise UserError(f"{where}: arrays.npz must hold '{name}'; it is missing")
     return arrays
 
 

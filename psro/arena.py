@@ -33,7 +33,7 @@ class Arena:
     Attributes:
       name: of the game.
       fingerprint: of all that a resumed run must find unchanged.
-      split: information states a player that were split to make recall perfect.
+      caveats: sentences on how what is played differs from the game of that name.
       facts: what else there is to say about the game and its oracle, as JSON values.
       probe: a small meta-game, so that a solver that must refuse does so at once.
       parts: (seed, executor) -> oracle and evaluator.
@@ -41,7 +41,7 @@ class Arena:
 
     name: str
     fingerprint: str
-    split: tuple[int, ...] = ()
+    caveats: tuple[str, ...] = ()
     facts: Mapping[str, Any]
     probe: Game
     parts: Callable[[int, Executor], tuple[Oracle, Evaluator]]
@@ -88,7 +88,7 @@ def exact_arena(
     return Arena(
         name=form.name,
         fingerprint=form.fingerprint,
-        split=form.split,
+        caveats=form.caveats,
         facts={
             "oracle": "exact",
             "tie_break": tie_break,
@@ -96,6 +96,9 @@ def exact_arena(
             "infosets": [tree.infosets for tree in form.trees],
             "terminals": int(form.ends.shape[1]),
             "infostates_split": list(form.split),
+            "absent_minded": list(form.absent_minded),
+            "played": form.played,
+            "caveats": list(form.caveats),
         },
         probe=Game(form.tensor(plans)),
         parts=lambda seed, executor: (oracle, ExactEvaluator(form)),
@@ -151,6 +154,8 @@ def learned_arena(
             "decisions": settings.rounds * settings.games,
             "episodes": episodes,
             "longest_episode": game.longest,
+            "played": "the game itself",
+            "caveats": [],
         },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,

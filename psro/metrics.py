@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
+from metaspiel import files
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import entropy, marginals, support
 from psro.parts import CONCEPTS, State, TargetConcept
@@ -76,8 +77,19 @@ class Row:
         return every
 
     @classmethod
+    def shape(cls) -> dict[str, Any]:
+        """The fields of every row as JSON has it, and their types."""
+        hints = get_type_hints(cls)
+        return {f.name: hints[f.name] for f in fields(cls) if f.name != "gaps"}
+
+    @classmethod
     def read(cls, flat: Mapping[str, Any]) -> "Row":
-        """The row that ``flat`` was made of."""
+        """The row that ``flat`` was made of.
+
+        Raises:
+          UserError: it is none: a field is missing, or of another type.
+        """
+        files.check_shape("a row of metrics", flat, cls.shape())
         known = {f.name: flat[f.name] for f in fields(cls) if f.name != "gaps"}
         gaps: dict[str, float | None] = {
             concept: flat[f"{concept}_gap"]

@@ -6,33 +6,26 @@ Nothing of OpenSpiel is copied: ``as_psro_v2`` makes a ``meta_strategy_method`` 
 what it needs, is imported only when it is used.
 """
 
-import io
 import itertools
-import math
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, redirect_stdout
-from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import Answer, MetaSolution, MetaSolver, Status, fact, failure
+from meta_solvers.base import MetaSolution, MetaSolver
 from meta_solvers.registry import get
 from meta_solvers.solving import solve
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.gaps import Concept
-from psro.openspiel_calls import (
-    JPSRO,
-    LP_SOLVERS,
-    PSRO_V2,
-    globally_seeded,
-    linear_programs_by,
-    module,
+from psro.openspiel_calls import JPSRO, LP_SOLVERS, linear_programs_by, module
+from psro.openspiel_solvers import (
+    JPSRO_CONCEPTS,
+    PSRO_V2_CONCEPTS,
+    JPSROSolver,
+    PSROv2Solver,
+    overwritten,
 )
 
 __all__ = [
@@ -47,30 +40,6 @@ __all__ = [
     "linear_programs_by",
     "register_in_jpsro",
 ]
-
-# What OpenSpiel's meta-solvers promise, by OpenSpiel's names ("approx_*" is left out of
-# the CE and CCE, for it allows gains that depend on the game).
-JPSRO_CONCEPTS: dict[str, Concept] = {
-    **dict.fromkeys(("uni", "undominated_uni", "rj", "undominated_rj"), "none"),
-    **dict.fromkeys(("rd", "undominated_rd", "alpharank"), "none"),
-    **dict.fromkeys(("approx_mgce", "approx_mgcce"), "none"),
-    "prd": "ne",
-    **dict.fromkeys(("mgce", "min_epsilon_mgce", "rmwce", "mwce", "rvce"), "ce"),
-    **dict.fromkeys(("mgcce", "min_epsilon_mgcce"), "cce"),
-    **dict.fromkeys(("rmwcce", "mwcce", "rvcce"), "cce"),
-}
-PSRO_V2_CONCEPTS: dict[str, Concept] = {
-    **dict.fromkeys(("uniform", "uniform_biased", "alpharank"), "none"),
-    **dict.fromkeys(("nash", "prd"), "ne"),
-    "rm": "cce",
-}
-LINEAR = ("rmwce", "mwce", "rvce", "rmwcce", "mwcce", "rvcce")
-RANDOM = {"rj", "rd", "undominated_rj", "undominated_rd", *LINEAR} - {"mwce", "mwcce"}
-_PLAYERS = {"nash": (2, 2), "alpharank": (2, math.inf)}
-
-
-# What ``register_in_jpsro(overwrite=True)`` has put aside.
-_overwritten: dict[str, Callable[..., Any]] = {}
 
 
 class PSROv2Method:
@@ -167,152 +136,6 @@ def register_in_jpsro(
         )
     for name in taken:
         if name in JPSRO_CONCEPTS:
-            _overwritten.setdefault(name, table[name])
+            overwritten.setdefault(name, table[name])
     table.update(functions)
     return tuple(functions)
-
-
-@dataclass(frozen=True)
-class _OpenSpielSolver(MetaSolver):
-    """Base class of the wrappers of OpenSpiel's solvers."""
-
-    name: str = "prd"
-    lp: str | None = None
-    concepts: ClassVar[dict[str, Concept]] = {}
-    source: ClassVar[str] = "Lanctot et al. 2019 (OpenSpiel)"
-
-    def __post_init__(self) -> None:
-        where = f"{type(self).__name__}()"
-        if self.name not in self.concepts:
-            raise unknown(where, "meta-solver of OpenSpiel", self.name, self.concepts)
-        if self.lp is not None and not self._linear:
-            raise UserError(
-                f"{where}: lp must be left out, for '{self.name}' solves no linear "
-                f"program; got {self.lp!r}"
-            )
-        if self.lp is not None and self.lp not in LP_SOLVERS:
-            raise unknown(where, "LP solver", self.lp, LP_SOLVERS)
-
-    @fact
-    def concept(self) -> Concept:
-        return self.concepts[self.name]
-
-    @fact
-    def stochastic(self) -> bool:
-        return self.name in RANDOM
-
-    @fact
-    def players(self) -> tuple[int, int | float]:
-        return _PLAYERS.get(self.name, (1, math.inf))
-
-    @property
-    def _linear(self) -> bool:
-        return self.name in (*LINEAR, "nash")
-
-    def _ask(
-        self, game: Game, rng: np.random.Generator, call: Callable[[], ndarray]
-    ) -> Answer:
-        """Calls OpenSpiel; its errors, warnings and prints go to diagnostics."""
-        lp, printed = self.lp or "CLARABEL", io.StringIO()
-        diagnostics: dict[str, Any] = {"openspiel": self.name}
-        if self._linear:
-            diagnostics["lp"] = lp
-        with (
-            linear_programs_by(lp) if self._linear else nullcontext(),
-            globally_seeded(int(rng.integers(2**32)))
-            if self.stochastic
-            else nullcontext(),
-            warnings.catch_warnings(record=True) as warned,
-            redirect_stdout(printed),
-        ):
-            warnings.simplefilter("always")
-            for upkeep in (FutureWarning, DeprecationWarning):  # not about the answer
-                warnings.simplefilter("ignore", upkeep)
-            try:
-                joint = np.asarray(call(), dtype=np.float64).reshape(game.actions)
-            except Exception as error:  # noqa: BLE001  foreign code may throw anything
-                diagnostics["reason"] = f"{type(error).__name__}: {error}"
-                joint = None
-        if warned:
-            diagnostics["warnings"] = sorted({str(w.message) for w in warned})
-        if printed.getvalue():
-            diagnostics["printed"] = printed.getvalue().strip()
-        if joint is None:
-            return failure(game, Status.NUMERICAL, **diagnostics)
-        return Answer(joint, diagnostics=diagnostics)
-
-
-@dataclass(frozen=True)
-class JPSROSolver(_OpenSpielSolver):
-    """A meta-solver of OpenSpiel's ``jpsro``, for comparison.
-
-    Attributes:
-      name: one of ``JPSRO_CONCEPTS``; the names mean what OpenSpiel means by them.
-      lp: cvxpy's solver for the linear programs (mw*, rmw*, rv*); None is Clarabel.
-    """
-
-    name: str = "mgcce"
-    concepts: ClassVar[dict[str, Concept]] = JPSRO_CONCEPTS
-    maximises: ClassVar[str] = "what OpenSpiel's jpsro meta-solver of that name does"
-    source: ClassVar[str] = "Marris et al. 2021 (OpenSpiel)"
-
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        table = module(JPSRO, "JPSROSolver()").FLAG_TO_FUNC
-        theirs = _overwritten.get(self.name, table[self.name])
-        counts = game.repeats or [
-            np.ones(size, dtype=np.int64) for size in game.actions
-        ]
-        repeats = [own.tolist() for own in counts]
-        return self._ask(game, rng, lambda: theirs(np.array(game.payoffs), repeats)[0])
-
-
-@dataclass(frozen=True)
-class PSROv2Solver(_OpenSpielSolver):
-    """A meta-solver of OpenSpiel's ``psro_v2``, for comparison.
-
-    Attributes:
-      name: one of ``PSRO_V2_CONCEPTS``.
-      lp: cvxpy's solver for the linear programs of "nash"; None is Clarabel.
-      steps: steps of "prd" and "rm"; None is OpenSpiel's 100 000.
-    """
-
-    steps: int | None = None
-    concepts: ClassVar[dict[str, Concept]] = PSRO_V2_CONCEPTS
-    expands_repeats: ClassVar[bool] = True  # psro_v2 pools hold copies
-    maximises: ClassVar[str] = "what OpenSpiel's psro_v2 meta-solver of that name does"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.steps is not None and not (
-            self.name in ("prd", "rm") and self.steps > 0
-        ):
-            raise UserError(
-                "PSROv2Solver(): steps must be positive, and only 'prd' and 'rm' take "
-                f"steps; got {self.steps} with '{self.name}'"
-            )
-
-    def refuses(self, game: Game) -> str | None:
-        worst = float(np.abs(game.payoffs.sum(axis=0)).max())
-        if self.name == "nash" and worst > 1e-9 * float(game.scale.max()):
-            return (
-                "OpenSpiel's nash needs a zero-sum game; got sums of payoffs up to "
-                f"{worst:.3g}; known for general games: nash, two_action"
-            )
-        return None
-
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        where = "PSROv2Solver()"
-        if self.name == "alpharank":
-            theirs = module(f"{PSRO_V2}.utils", where).alpharank_strategy
-        else:
-            methods = module(f"{PSRO_V2}.meta_strategies", where)
-            theirs = methods.META_STRATEGY_METHODS[self.name]
-        option = "prd_iterations" if self.name == "prd" else "iterations"
-        options = {} if self.steps is None else {option: self.steps}
-        trainer = SimpleNamespace(  # all that they read of a PSROSolver
-            symmetric_game=False,
-            get_meta_game=lambda: [np.array(own) for own in game.payoffs],
-            get_policies=lambda: [list(range(size)) for size in game.actions],
-            get_kwargs=lambda: options,
-        )
-        return self._ask(game, rng, lambda: theirs(trainer, return_joint=True)[1])

@@ -63,6 +63,20 @@ def linear_programs_by(solver: str) -> Iterator[None]:
 
 
 @contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Context in which each program of OpenSpiel's jpsro ends after so many seconds.
+
+    OpenSpiel allows a thousand million steps; on badly scaled payoffs it takes them.
+    """
+    options = module(JPSRO, "limited()").DEFAULT_OSQP_SOLVER_KWARGS
+    options["time_limit"] = seconds
+    try:
+        yield
+    finally:
+        del options["time_limit"]
+
+
+@contextmanager
 def globally_seeded(seed: int) -> Iterator[None]:
     """Inside, the two global generators that OpenSpiel draws from follow a seed."""
     before = random.getstate(), np.random.get_state()  # noqa: NPY002

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from experiments.lab.lock import LOCK, held
 from experiments.lab.options import Output, Printing
@@ -176,14 +176,21 @@ def write_result(place: Path, value: Any, config: Any) -> None:
     files.write_sealed(place, files.nan_as_none(value), {"config": binding(config)})
 
 
-def read_result(place: Path, config: Any) -> Any:
+def read_result(place: Path, config: Any, like: Any = Any) -> Any:
     """Reads what ``write_result`` wrote with the same configuration.
+
+    Args:
+      place: where.
+      config: the configuration.
+      like: the types of its fields by name.
 
     Raises:
       UserError: it is damaged, was changed, or is that of another run.
     """
     try:
-        return files.read_sealed(place, {"config": binding(config)})
+        value = files.read_sealed(place, {"config": binding(config)})
+        files.check_shape(f"'{place}'", value, like)
+        return value
     except UserError as error:
         raise UserError(
             f"{error} (remove the file and resume: it is then made again)"
@@ -228,7 +235,7 @@ def begun(folder: Path) -> dict[str, Any] | None:
 def commits(env: dict[str, Any]) -> list[str]:
     """Commits whose code worked on the folder, in order."""
     every = [env, *env.get("resumed", [])]
-    return list(dict.fromkeys(one.get("commit", "unknown") for one in every))
+    return list(dict.fromkeys(str(one.get("commit", "unknown")) for one in every))
 
 
 def clock(folder: Path, seconds: float = 0.0) -> float:
@@ -237,7 +244,9 @@ def clock(folder: Path, seconds: float = 0.0) -> float:
     before = 0.0
     if place.exists():
         try:
-            before = files.read_sealed(place)["wall_seconds"]
+            stored = files.read_sealed(place)
+            files.check_shape(f"'{place}'", stored, {"wall_seconds": float})
+            before = stored["wall_seconds"]
         except UserError as error:
             raise UserError(
                 f"{error} (it may be removed: it only adds up the time)"
@@ -266,10 +275,13 @@ def value_of(kind: type[Value], stored: Any, place: Path) -> Value:
     """
     if not isinstance(stored, dict):
         raise UserError(f"'{place}' must hold an object; it does not")
-    values = {}
+    values, hints = {}, get_type_hints(kind)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name in stored:
-            value = stored[field.name]
+            value, hint = stored[field.name], hints[field.name]
+            if hint in (bool, int, float, str):
+                nothing = {field.name: hint | None}
+                files.check_shape(f"'{place}'", stored, nothing)
             number = value is None and field.default is not None
             values[field.name] = math.nan if number else value
         elif field.default is dataclasses.MISSING:

@@ -10,11 +10,10 @@ from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
-import yaml
-
 from experiments.lab.folder import plain, read_from, stored
 from experiments.lab.options import Printing, flag
 from experiments.lab.process import module
+from experiments.lab.yaml_file import read_fields
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.nfg.errors import UnknownName, UserError, unknown
@@ -143,7 +142,7 @@ def parse(
         more = _as_words(before, unset, words, f"'{place}'")
     elif file is not None:
         where = f"--config '{file}'"
-        values = _flat(_read_yaml(Path(file)), unset, where)
+        values = _flat(read_fields(Path(file)), unset, where)
         for name in ("resume", "config"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
@@ -272,6 +271,8 @@ def _as_words(
             made.append(flag(name) if value else no)
         elif isinstance(value, list) and isinstance(usual, tuple):
             made += [flag(name), *map(str, value)]
+        elif isinstance(value, str) and "\0" in value:
+            raise UserError(f"{where}: {name} must hold no NUL; got {value!r}")
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
             made += [flag(name), str(value)]
         else:
@@ -283,16 +284,3 @@ def _takes_none(holder: Any, name: str) -> bool:
     """Whether a field of this value may be None."""
     hint = get_type_hints(type(holder))[name.rpartition(".")[2]]
     return type(None) in get_args(hint)
-
-
-def _read_yaml(path: Path) -> Mapping[str, object]:
-    try:
-        fields = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        text = str(error).splitlines()[0]
-        raise UserError(
-            f"--config: '{path}' must be a readable YAML file; {text}"
-        ) from None
-    if not isinstance(fields, dict):
-        raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
-    return fields

@@ -26,7 +26,9 @@ def page(config: Config) -> Answer:
             f"{summary['stopped']}"
         )
         return Answer(summary=summary, fault=fault)
+    itself = summary["played"] == "the game itself"
     text = (
+        f"{'' if itself else 'of ' + summary['played'] + ': '}"
         f"gap {shown(summary['gap'], '.6g')}  "
         f"value sum {rounded(summary['value_sum'], '.6g')}  "
         f"cpu {summary['cpu_seconds']:.2f} s  -> {summary['folder']}"

@@ -104,13 +104,15 @@ def _read(trial: Begun, place: Path) -> Begun:
         )
     count = state.iteration + 1
     try:
-        rows = metrics.read(trial.metrics, count, seal)
+        rows = metrics.read(trial.metrics, count, seal, like=Row.shape())
     except UserError:
         if state.responses is not None:
             raise
         # Its row may be written anew, with the gap that was measured later; a kill
         # can leave that row with the checkpoint before it.
-        rows = metrics.read(trial.metrics, count - 1, seal_before, more=True)
+        rows = metrics.read(
+            trial.metrics, count - 1, seal_before, more=True, like=Row.shape()
+        )
     return replace(trial, place=place, state=state, rows=rows)
 
 
@@ -124,6 +126,7 @@ def finished(config: Config, folder: Path) -> list[Row]:
     if not places:
         raise UserError(f"'{folder}' must hold the checkpoint of its run; it does not")
     game = files.read_sealed(folder / "game.json")
+    files.check_shape(f"'{folder / 'game.json'}'", game, {"fingerprint": str})
     bound = {"config": binding(config), "game": game["fingerprint"]}
     trial = Begun(config=config, folder=folder, bound=bound)
     return [Row.read(one) for one in _read(trial, places[-1]).rows.rows]

@@ -36,8 +36,11 @@ class Exact:
     """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
     CE."""
     memory_gb: float = 4.0
-    """Exact oracle: refuse games whose tree makes the process grow by more than
-    this."""
+    """Exact oracle: refuse games whose tree makes the process grow by more than this;
+    it is estimated before it is walked."""
+    observations: bool = False
+    """Exact oracle: players know their observations and own moves, for OpenSpiel games
+    without information states. That may be another game, and the run says so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +96,9 @@ class Config(Learned, Exact):
     )  # fmt: skip
 
     game: str = "kuhn_poker"
-    """OpenSpiel game, parameters included: "kuhn_poker(players=3)". With --oracle ddqn
-    "bargaining" is the generalised game, OpenSpiel's own is "openspiel/bargaining"."""
+    """OpenSpiel game, parameters included: "kuhn_poker(players=3)", or a tree in
+    Gambit's format, "game.efg". With --oracle ddqn "bargaining" is the generalised
+    game, OpenSpiel's own is "openspiel/bargaining"."""
     players: int | None = None
     """Number of players, where the game has that parameter."""
     oracle: Literal["exact", "ddqn"] = "exact"
@@ -148,6 +152,11 @@ class Config(Learned, Exact):
         alone = self.oracle == "exact" or self.run.jobs > 1
         return 1 if alone else self.trials
 
+    @property
+    def tree(self) -> Path | None:
+        """Gambit's file that is played; None where ``game`` is a name."""
+        return Path(self.game) if self.game.lower().endswith(".efg") else None
+
     def __post_init__(self) -> None:
         least(self, iterations=0, trials=1, seed=0, decisions=2, episodes=2, horizon=1)
         least(self, stop_gap=0, max_seconds=0)
@@ -155,8 +164,25 @@ class Config(Learned, Exact):
             raise UserError(f"--prune must be in [0, 1); got {self.prune}")
         if not self.memory_gb > 0:
             raise UserError(f"--memory-gb must be positive; got {self.memory_gb}")
-        if self.payoffs is not None and self.players is not None:
-            raise UserError("--players goes with --game; a file has its own players")
+        if self.players is not None and (self.payoffs is not None or self.tree):
+            raise UserError(
+                "--players goes with OpenSpiel's games; a file has its own players"
+            )
+        if self.observations and (self.payoffs is not None or self.tree):
+            raise UserError(
+                "--observations goes with OpenSpiel's games; a file has its own "
+                "information sets"
+            )
+        if self.oracle == "ddqn" and self.tree is not None:
+            raise UserError(
+                "--oracle: a .efg is played with exact best responses; it shows no "
+                "tensors to learn from"
+            )
+        if self.payoffs is not None and self.payoffs.suffix.lower() == ".efg":
+            raise UserError(
+                f"--payoffs must be a normal-form game; --game {self.payoffs} plays "
+                "the tree"
+            )
         other = Learned() if self.oracle == "exact" else Exact()
         for name in _differing(self, other):
             raise UserError(

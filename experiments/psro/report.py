@@ -20,17 +20,18 @@ def write_report(
     """``plots/*.png`` and ``report.html`` of one trial."""
     last, facts = summary.last, summary.flat
     del facts["cpu_seconds_per_stage"]
+    caveats = facts.pop("caveats")
     lead = (
-        f"After {last.iteration} iterations the full-game {summary.concept.upper()} "
-        f"gap is {shown(last.gap, '.3g')} (evaluation solver: "
-        f"{shown(last.eval_gap, '.3g')}) and the value sum "
+        f"After {last.iteration} iterations on {facts['played']} the full-game "
+        f"{summary.concept.upper()} gap is {shown(last.gap, '.3g')} (evaluation "
+        f"solver: {shown(last.eval_gap, '.3g')}) and the value sum "
         f"{last.value_sum:.5g} (evaluation: {last.eval_value_sum:.5g}); "
         f"{sum(last.unique_policies)} policies in all. Meta-solver: {last.status}."
     )
     render(
         folder / "report.html",
         f"PSRO on {summary.game} with {summary.solver}",
-        [lead],
+        [lead, *caveats],
         [
             Table("Result", ["", "value"], list(facts.items())),
             Table("CPU seconds", ["stage", "seconds"], list(last.cpu_seconds.items())),

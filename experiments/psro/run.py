@@ -30,13 +30,13 @@ def run(config: Config) -> dict[str, Any]:
         with claim(config.run, name) as folder:
             trials = _begun(config, arena, folder)
             config.run.say(f"{arena.name} | {config.solver} | {concept}")
-            if any(arena.split):
-                config.run.say(
-                    f"imperfect recall: {sum(arena.split)} information states were "
-                    "split by their owner's past actions"
-                )
+            for caveat in arena.caveats:
+                config.run.say(caveat)
             _work(config, trials, partial(_here, arena, executor))
-            results = [read_result(t.folder / "summary.json", t.config) for t in trials]
+            results = [
+                read_result(t.folder / "summary.json", t.config, summary.SHAPE)
+                for t in trials
+            ]
             whole = summary.together(results) | {"folder": str(folder)}
             if len(trials) > 1:
                 write_result(folder / "summary.json", whole, config)

@@ -8,6 +8,16 @@ import numpy as np
 
 from psro.metrics import Row
 
+# Of what ``Summary.flat`` gives, what is read again.
+SHAPE: Mapping[str, Any] = {
+    **dict.fromkeys(("game", "solver", "eval_solver", "concept"), str),
+    **dict.fromkeys(("gap", "eval_gap", "meta_gap"), float | None),
+    **dict.fromkeys(("value_sum", "eval_value_sum", "cpu_seconds"), float),
+    "unique_policies": list[int],
+    "seed": int,
+    "stopped": str | None,
+    "failed": bool,
+}
 _NUMBERS = (
     "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
     "eval_value_sum", "policies", "unique_policies", "support", "status",
@@ -68,7 +78,7 @@ def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(trials) == 1:
         return dict(trials[0])
     means: dict[str, Any] = {"trials": list(trials)}
-    for name in ("game", "solver", "eval_solver", "concept"):
+    for name in ("game", "played", "caveats", "solver", "eval_solver", "concept"):
         means[name] = trials[0][name]
     for name in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
         listed = [one[name] for one in trials]

@@ -7,9 +7,10 @@ NashConv and values (von Stengel 1996; Marris et al. 2021, section 3).
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -17,6 +18,7 @@ from numpy import ndarray
 from scipy import sparse
 
 from metaspiel.games.treeplex import TieBreak, Treeplex
+from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 
 Plans = Sequence[ndarray]
@@ -34,6 +36,9 @@ class SequenceForm:
       payoffs: ``[N, Z]`` expected payoff times chance probability.
       split: for each player, how many information states of the original game had to
         be split because their string does not recall the player's own actions.
+      absent_minded: for each player, how many of them can be met twice on one path.
+      observations: information states are the game's observations, which may be alike
+        where a player could tell histories apart.
       histories: number of terminal histories that were merged.
     """
 
@@ -42,7 +47,40 @@ class SequenceForm:
     ends: Int64[ndarray, "N Z"]
     payoffs: Float64[ndarray, "N Z"]
     split: tuple[int, ...]
+    absent_minded: tuple[int, ...] = ()
+    observations: bool = False
     histories: int
+
+    @property
+    def played(self) -> str:
+        """Which game this is the form of: the game itself, or one made of it."""
+        made = ["split"] * any(self.split) + ["observed"] * self.observations
+        return f"the {' and '.join(made)} game" if made else "the game itself"
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """A sentence on each way in which this is another game than its name says."""
+        said = []
+        if any(self.split):
+            said.append(
+                f"imperfect recall: {_states(sum(self.split))} split by the owner's "
+                "past actions, so that nobody forgets; results are of the split game, "
+                "which is another game"
+            )
+        if any(self.absent_minded):
+            said.append(
+                f"absent-mindedness: {_states(sum(self.absent_minded))} met twice on "
+                "one path; in the split game the owner can tell the first time from "
+                "the next, so its values and equilibria need not be those of the game "
+                "itself"
+            )
+        if self.observations:
+            said.append(
+                "observations: players know what they observe where they move, and "
+                "their own past moves; that may merge histories which they could tell "
+                "apart, so results are of the observed game, which is another game"
+            )
+        return tuple(said)
 
     @property
     def players(self) -> int:
@@ -174,13 +212,31 @@ class SequenceForm:
         out[np.abs(out) < self.noise] = 0.0
         return np.moveaxis(np.moveaxis(out, 0, 1), 1, 1 + lead)
 
-    def nash_conv(self, behaviours: Sequence[ndarray]) -> Float64[ndarray, " N"]:
+    def nash_conv(self, behaviours: Iterable[Any]) -> Float64[ndarray, " N"]:
         """What each player gains by a best response to one policy of each co-player.
 
         The sum is NashConv; ``behaviours`` holds one ``[S_p]`` array a player.
+
+        Raises:
+          UserError: there is not one policy a player, or one is of another shape or no
+            probabilities.
         """
-        pairs = zip(self.trees, behaviours, strict=True)
-        plans = [tree.plan(b)[None] for tree, b in pairs]
+        policies = [np.asarray(own, dtype=np.float64) for own in behaviours]
+        wanted, got = [(t.sequences,) for t in self.trees], [p.shape for p in policies]
+        if got != wanted:
+            shapes = ", ".join(map(str, got[:4])) + (", ..." if len(got) > 4 else "")
+            raise UserError(
+                f"nash_conv(): behaviours must hold one policy for each of "
+                f"{self.players} players, of shapes {', '.join(map(str, wanted))}; "
+                f"got {len(got)} of shapes {shapes}"
+            )
+        for player, (tree, own) in enumerate(zip(self.trees, policies, strict=True)):
+            if not tree.is_behaviour(own):
+                raise UserError(
+                    "nash_conv(): a policy must be probabilities that sum to 1 in "
+                    f"every information set; got another for player {player}"
+                )
+        plans = [t.plan(b)[None] for t, b in zip(self.trees, policies, strict=True)]
         return self.cce_gap(plans, np.ones((1,) * self.players))
 
     def cce_gap(
@@ -194,6 +250,10 @@ class SequenceForm:
             best, _ = self.best_responses(player, plans, co_play)
             gaps[player] = best[0] - np.sum(payoffs[player] * joint)
         return np.maximum(gaps, 0.0)
+
+
+def _states(count: int) -> str:
+    return f"{count} information state{' was' if count == 1 else 's were'}"
 
 
 def group(

@@ -30,9 +30,10 @@ class Treeplex:
       parent: ``[I]`` the sequence that leads to each information set.
       first: ``[I + 1]`` where its sequences start; the last entry is S.
       levels: ``[D + 1]`` where the information sets of each depth start; ends with I.
-      names: OpenSpiel's information state string of each information set. Equal names
-        mean that the string alone does not recall the player's own actions.
-      action: ``[S]`` OpenSpiel's action of each sequence (-1 for the empty one).
+      names: OpenSpiel's information state string of each information set, or a file's
+        number and label. Equal names mean parts of one set that was split, since its
+        name alone does not recall the player's own actions.
+      action: ``[S]`` the game's own action of each sequence (-1 for the empty one).
       histories: for each information set the actions, chance included, of one history
         that passes through it.
     """
@@ -70,6 +71,11 @@ class Treeplex:
         """The behaviour that plays all legal actions with equal probability."""
         sizes = np.diff(self.first)
         return np.concatenate([[1.0], np.repeat(1.0 / sizes, sizes)])
+
+    def is_behaviour(self, behaviour: Float64[ndarray, " S"]) -> bool:
+        """Whether it holds probabilities that sum to one in every information set."""
+        sums = np.add.reduceat(behaviour, np.append(0, self.first[:-1]))
+        return bool(np.all(behaviour >= 0) and np.all(np.abs(sums - 1) <= 1e-9))
 
     def random_deterministic(self, rng: np.random.Generator) -> Float64[ndarray, " S"]:
         """A behaviour with one action, drawn uniformly, at each information set."""

@@ -22,6 +22,27 @@ class UnknownGame(UnknownName):
     """The name of a game that is not known."""
 
 
+def shown(text: object, most: int = 60) -> str:
+    """A stranger's text for a sentence: one printable line of at most ``most`` signs.
+
+    What cannot be printed (line ends, control codes, bytes of a file name that are no
+    UTF-8) is escaped.
+    """
+    whole = str(text)
+    line = escaped(whole[: most + 1])
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def escaped(text: str) -> str:
+    """``text`` with an escape for each character that cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )
+
+
 def unknown(
     where: str,
     kind: str,
@@ -30,14 +51,14 @@ def unknown(
     error: type[UnknownName] = UnknownName,
 ) -> UnknownName:
     """An error that lists the known names and suggests the nearest one."""
-    names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=5, cutoff=0.5)
+    names, text = sorted(known), shown(name)
+    close = difflib.get_close_matches(text, names, n=5, cutoff=0.5)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     listed = ", ".join(names) if names else "none"
     if len(names) > _LISTED:
         near = close or names[:5]
         listed = f"{', '.join(near)} and {len(names) - len(near)} others"
-    return error(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")
+    return error(f"{where}: unknown {kind} '{text}'{hint}; known: {listed}")
 
 
 def at_least(settings: object, **least: int) -> None:

@@ -11,10 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from efg_files import CARDS, DRIVER
 
 from experiments import contents
 from experiments.lab.page import main, parse
 from experiments.psro import __main__ as psro
+from experiments.psro import walking
 from metaspiel.learn.settings import DDQN
 
 GAME = "goofspiel(num_cards=3,returns_type=total_points)"
@@ -162,6 +164,51 @@ def test_normal_form_game_and_shared_population(tmp_path, capsys):
     assert summary["gap"] == pytest.approx(0, abs=1e-9)
 
 
+def test_a_tree_from_a_file_and_what_is_said_of_it(tmp_path, capsys):
+    """Whoever forgets is said to, in the run, the summary and the report."""
+    place = tmp_path / "cards.EFG"
+    place.write_text(CARDS, "utf-16")
+    words = ("--game", place, "--solver", "nash", "--iterations", 4)
+    assert call(*words, "--json", "--out", tmp_path / "cards") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["gap"] == pytest.approx(0, abs=1e-9)
+    assert summary["values"] == pytest.approx([1 / 3, -1 / 3])
+    assert (summary["played"], summary["caveats"]) == ("the game itself", [])
+    assert "split game" not in (tmp_path / "cards/report.html").read_text()
+    place = tmp_path / "driver.efg"
+    place.write_text(DRIVER)
+    out, trials = tmp_path / "driver", ("--trials", 2, "--iterations", 1)
+    assert call("--game", place, *trials, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "absent-mindedness: 1 information state" in said
+    assert "\nof the split game: gap 0" in said
+    for folder in (out, out / "trial_1"):
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["played"] == "the split game"
+        assert "absent-mindedness" in summary["caveats"][1]
+    report = (out / "trial_0/report.html").read_text()
+    assert "on the split game" in report and "absent-mindedness" in report
+
+
+def test_a_game_of_observations_is_said_to_be_one(tmp_path, capsys):
+    words = ("--game", "deep_sea(size=3)", "--iterations", 1, "--out", tmp_path / "r")
+    assert call(*words, "--observations") == 0
+    said = capsys.readouterr().out
+    assert "that may merge histories" in said and "observed game: gap 0" in said
+    assert "that may merge histories" in (tmp_path / "r/report.html").read_text()
+
+
+def test_a_long_walk_says_how_far_it_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(walking, "_FIRST", 0.0)
+    words = ("--game", "leduc_poker", "--iterations", 0)
+    assert call(*words, "--out", tmp_path / "loud") == 0
+    said = capsys.readouterr().out
+    assert "walking the tree of leduc_poker: 2,000 of about" in said
+    assert said.count("left") == 1  # the next line would come after ten seconds
+    assert call(*words, "--quiet", "--out", tmp_path / "quiet") == 0
+    assert "walking" not in capsys.readouterr().out
+
+
 def test_yaml_defaults(tmp_path, capsys):
     file = tmp_path / "run.yaml"
     file.write_text("game: kuhn_poker\niterations: 1\neval-solver: mwcce\njson: true\n")
@@ -188,7 +235,18 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--memory-gb", 0), "--memory-gb must be positive"),
         (("--symmetric",), "exchanging players"),
         (("--payoffs", "nowhere.npy"), "must exist"),
-        (("--payoffs", "nowhere.npy", "--players", 3), "--players goes with --game"),
+        (("--payoffs", "nowhere.npy", "--players", 3), "--players goes with OpenSpiel"),
+        (("--game", "nowhere.efg", "--players", 3), "--players goes with OpenSpiel"),
+        (("--game", "nowhere.efg", "--observations"), "its own information sets"),
+        (("--game", "nowhere.efg"), "must exist"),
+        (("--game", "nowhere.efg", "--oracle", "ddqn"), "no tensors to learn from"),
+        (("--payoffs", "tree.efg"), "--game tree.efg plays the tree"),
+        (
+            ("--game", "go", "--memory-gb", 2),
+            "--memory-gb sets the limit, --oracle ddqn learns without the tree",
+        ),
+        (("--game", "coin_game"), "--observations"),
+        (("--game", "coin_game", "--oracle", "ddqn"), "leduc_poker, liars_dice"),
         (("--payoffs", "nowhere.txt"), "must end in one of"),
         (("--resume",), "must be named with --out"),
         (("--resume", "--out", "nowhere"), "must be the folder of an earlier run"),

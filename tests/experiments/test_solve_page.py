@@ -2,6 +2,7 @@
 
 import json
 
+import efg_files
 import numpy as np
 import pytest
 
@@ -20,8 +21,9 @@ def call(*words):
 def test_json_is_one_object_with_the_promised_keys(capsys):
     assert call("--game", "chicken", "--json") == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"solver", "status", "joint", "marginals", "values", "gaps",
-                          "seconds", "diagnostics"}  # fmt: skip
+    assert set(answer) == {"solver", "reading", "status", "joint", "marginals",
+                          "values", "gaps", "seconds", "diagnostics"}  # fmt: skip
+    assert answer["reading"] is None
     assert set(answer["gaps"]) == {"ne", "cce", "ce"}
     assert answer["status"] == "OK"
     assert np.sum(answer["joint"]) == pytest.approx(1.0)
@@ -73,6 +75,17 @@ def test_text_and_table(capsys):
     assert "nash_lp" in {one["solver"] for one in answers}
 
 
+def test_nash_is_among_all_solvers_with_three_players(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("experiments.solve.names", lambda: ["nash_lp", "nash"])
+    path = tmp_path / "three.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(3, 3, 2, 4)))
+    assert call("--payoffs", str(path), "--solver", "all", "--json") == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert (answer["solver"], answer["status"]) == ("nash", "OK")
+    assert answer["diagnostics"]["used"] == "tracing"
+    assert max(answer["gaps"]["ne"]) < 1e-9
+
+
 def test_quiet_leaves_the_joint_and_the_lists(capsys):
     assert call("--game", "chicken", "--quiet") == 0
     assert np.sum(json.loads(capsys.readouterr().out)) == pytest.approx(1.0)
@@ -98,6 +111,22 @@ def test_every_file_format_is_the_same_game(tmp_path):
     )
     for name in ("g.npy", "g.npz", "g.csv", "g.nfg", "h.nfg"):
         assert load(tmp_path / name).payoffs.tolist() == CHICKEN.payoffs.tolist()
+
+
+def test_a_tree_is_solved_as_its_reduced_normal_form(tmp_path, capsys):
+    path = tmp_path / "tree.efg"
+    path.write_text(efg_files.CARDS)
+    assert call("--payoffs", path, "--solver", "nash_lp", "--json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["values"] == pytest.approx([1 / 3, -1 / 3])
+    assert "reduced normal form of 4x2 strategies" in answer["reading"]
+    path.write_text(efg_files.DRIVER)
+    assert call("--payoffs", path) == 0
+    said = capsys.readouterr().out
+    assert "absent-mindedness" in said and "values     [1. 0.]" in said
+    path.write_text("EFG 2 R")
+    assert call("--payoffs", path) == 2
+    assert "a title in quotes" in capsys.readouterr().err
 
 
 def test_an_ensemble_and_repeats_from_npz(tmp_path):
@@ -173,3 +202,14 @@ def test_bad_files_are_one_sentence(tmp_path, capsys, write, sentence):
 def test_bad_words(capsys, words, sentence):
     assert call(*words) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_a_game_can_be_declared_symmetric(capsys):
+    spec = "alpharank:populations=single"
+    assert call("--game", "matrix_pd", "--solver", spec) == 2
+    assert "--symmetric" in capsys.readouterr().err
+    assert call("--game", "matrix_pd", "--solver", spec, "--symmetric", "--json") == 0
+    joint = json.loads(capsys.readouterr().out)["joint"]
+    assert joint[1][1] == pytest.approx(1, abs=1e-5)  # defection takes over
+    assert call("--game", "matrix_mp", "--solver", spec, "--symmetric") == 2
+    assert "must look the same after exchanging players" in capsys.readouterr().err

@@ -246,8 +246,6 @@ def test_same_seed_same_bits():
 
 
 def test_refusals():
-    with pytest.raises(UserError, match="exactly 2 players; got 3"):
-        solve(Nash(), np.zeros((3, 2, 2, 2)))
     with pytest.raises(UserError, match="exactly 2 players; got 1"):
         equilibria(Game(np.zeros((1, 2))))
     big = Game(np.zeros((2, 12, 12)))

@@ -197,7 +197,7 @@ def test_a_damaged_folder_is_refused(some, tmp_path):
     with pytest.raises(UserError, match="checksum in the manifest"):
         data.load(folder)
     spoil(folder, sha256=data._checksum(folder / "arrays.npz"))
-    with pytest.raises(UserError, match=r"arrays\.npz must be readable"):
+    with pytest.raises(UserError, match=r"arrays\.npz: it must be a readable"):
         data.load(folder)
 
     folder = fresh("format")
@@ -394,19 +394,19 @@ def test_a_damaged_archive_with_its_checksum_is_refused(some, tmp_path):
             data.load(tmp_path)
 
     place.write_bytes(b"")
-    refused(r"arrays\.npz must be readable")
+    refused(r"arrays\.npz: it must be a readable")
     with open(place, "wb") as file:
         np.save(file, some.returns)
-    refused(r"arrays\.npz must be readable; it is one array")
+    refused(r"it is one array \(\.npy\), not an archive of several")
     # Within the largest member: the archive's own directory stays whole.
     at = whole.index(b"states.npy") + 200
     place.write_bytes(whole[:at] + bytes(64) + whole[at + 64 :])
-    refused(r"arrays\.npz must be readable")
+    refused(r"arrays\.npz: it must be a readable")
     arrays = {name: getattr(some, name) for name in validate.AXES if name != "states"}
     np.savez(place, **arrays)
     with zipfile.ZipFile(place, "a") as archive:
         archive.writestr("states", b"no array")
-    refused("must hold 'states'; it is missing or no array")
+    refused("it holds 'states' twice, or as no array")
     manifest = tmp_path / "manifest.json"
     manifest.unlink()
     manifest.mkdir()

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import textwrap
+import time
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -218,8 +220,8 @@ def test_a_name_that_openspiel_has_is_refused(table):
     assert "x_mgce" not in table
 
 
-def test_overwriting_leaves_the_wrapper_its_own_solver(table, monkeypatch):
-    monkeypatch.setattr("psro.openspiel._overwritten", {})
+@patch.dict("psro.openspiel_solvers.overwritten", clear=True)
+def test_overwriting_leaves_the_wrapper_its_own_solver(table):
     theirs = solve(JPSROSolver("uni"), tensor(0, 3, 3)).joint
     register_in_jpsro("rd", overwrite=True)
     assert table["rd"].__module__ == "psro.openspiel"
@@ -293,6 +295,31 @@ def test_every_solver_of_openspiel_answers_validly(solver):
 
 def solve_7(solver, game):
     return solve(solver, game, 7, throw=False).joint
+
+
+SMALL = np.array([[[0.0, 7.0], [2.0, 6.0]], [[0.0, 2.0], [7.0, 6.0]]]) * 1e-6
+
+
+@pytest.mark.parametrize("name", ["mgce", "mgcce", "mwce", "min_epsilon_mgcce"])
+@pytest.mark.parametrize("scale", [1.0, 1e-12, 1e13, 1e-290])
+def test_openspiels_programs_get_payoffs_of_a_scale_that_they_can_do(name, scale):
+    usual = solve(JPSROSolver(name), Game(SMALL * 1e6), throw=False)
+    assert "factor" not in usual.diagnostics
+    solution = solve(JPSROSolver(name), Game(SMALL * scale), throw=False)
+    assert solution.status is Status.OK
+    exponent = np.log2(solution.diagnostics["factor"])
+    assert exponent == round(exponent)
+    if name.startswith("mgc"):  # the others have a continuum of answers
+        np.testing.assert_allclose(solution.joint, usual.joint, atol=1e-5)
+
+
+def test_a_program_of_openspiel_that_does_not_end_is_ended(monkeypatch):
+    monkeypatch.setattr("psro.openspiel_solvers._RANGES", (0, np.inf))
+    begin = time.process_time()
+    solution = solve(JPSROSolver("mgcce", seconds=0.3), Game(SMALL), throw=False)
+    assert time.process_time() - begin < 10
+    assert solution.status is Status.MAX_STEPS
+    assert "may be inaccurate" in solution.diagnostics["warnings"][0]
 
 
 def test_numpys_global_generator_is_left_alone():
@@ -376,6 +403,7 @@ def test_wrong_names_and_fields_are_one_sentence():
 def test_specs_reach_the_wrappers():
     assert get("openspiel_jpsro") == JPSROSolver()
     assert get("openspiel_jpsro:name=mwce,lp=HIGHS") == JPSROSolver("mwce", "HIGHS")
+    assert get("openspiel_jpsro:seconds=2") == JPSROSolver(seconds=2.0)
     assert get("openspiel_psro_v2:name=rm,steps=9") == PSROv2Solver("rm", steps=9)
 
 
