@@ -292,7 +292,10 @@ def worse_than_highs(raw: ndarray, solution: MetaSolution, goal: str) -> str | N
     """By how much HiGHS finds a better linear objective, in units of its range."""
     limits, _ = rows(raw, of_class(solution))
     worth = raw.reshape(len(raw), -1)
-    worth = worth if goal == "egal" else worth.sum(axis=0)[None]
+    if goal != "egal":  # a constant of each player changes nothing
+        wide = worth.astype(np.longdouble)
+        total = (wide - wide.min(axis=1)[:, None]).sum(axis=0)[None]
+        worth = (total - total.min()).astype(float)
     worth = -worth if goal == "minw" else worth
     low, spread = worth.min(), np.ptp(worth)
     if not 0 < spread < np.inf:
