@@ -18,6 +18,7 @@ from experiments import contents
 from experiments.lab.page import main, parse
 from experiments.psro import __main__ as psro
 from experiments.psro import walking
+from experiments.psro.config import Schedule
 from metaspiel import files
 from metaspiel.learn.settings import DDQN
 from psro import checkpoint
@@ -184,7 +185,7 @@ def test_a_tree_from_a_file_and_what_is_said_of_it(tmp_path, capsys):
     assert call("--game", place, *trials, "--out", out) == 0
     said = capsys.readouterr().out
     assert "absent-mindedness: 1 information state" in said
-    assert "\nof the split game: gap 0" in said
+    assert "\nof the split game: mean of 2 trials +- standard error: gap 0" in said
     for folder in (out, out / "trial_1"):
         summary = json.loads((folder / "summary.json").read_text())
         assert summary["played"] == "the split game"
@@ -545,7 +546,7 @@ def test_what_is_given_of_the_schedule_is_not_scaled():
     def asked(*words: str) -> DDQN:
         return parse(psro.Config, ["--oracle", "ddqn", *words], "psro").ddqn
 
-    usual = DDQN.budget(20_000)
+    usual = Schedule.budget(20_000)
     assert asked() == asked("--decisions", "20000") == usual
     given = asked("--ddqn.minimum", "500", "--ddqn.rate", "1e-3")
     assert given == replace(usual, minimum=500, rate=1e-3)
