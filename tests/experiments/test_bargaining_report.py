@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from bargaining_worlds import (
     DATA,
@@ -26,6 +26,7 @@ from experiments.bargaining import report
 from experiments.bargaining.config import Config
 from experiments.bargaining.notes import PAPER, Facts
 from experiments.bargaining.results import sort_out
+from experiments.bargaining.run import _told
 from experiments.bargaining.tables import comparisons, regret_cells, tuning_cells
 
 RESULTS = Path(__file__).parents[2] / "results" / "bargaining"
@@ -337,3 +338,14 @@ def test_matplotlib_waits_until_it_is_needed():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_run_says_its_regrets_and_not_only_its_folder():
+    cells = regret_cells(sort_out([row(1.0 + t, trial=t) for t in range(5)]).main)
+    claims = [{"verdict": "holds"}, {"verdict": "undecided"}, {"verdict": "holds"}]
+    said = _told({"regret": [asdict(cell) for cell in cells], "claims": claims})
+    assert said.startswith(
+        "regret (lower bound) of coffee with r2d, evaluated with r2d"
+    )
+    assert "on uniform 1000: 3.00 [" in said and "trials 5" in said
+    assert said.endswith("claims of the paper: 2 holds, 1 undecided\n")
