@@ -62,11 +62,7 @@ def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
             f"equilibria(): the game must have exactly 2 players; got {game.players}"
         )
     row, column = bimatrix.positive(game)
-    # Payoffs that are constant but for rounding are constant here as well.
-    whole = [
-        whole_numbers(payoff if unit.any() else unit) + 1
-        for payoff, unit in zip(game.payoffs, game.normalised, strict=True)
-    ]
+    whole = [whole_numbers(payoff) + 1 for payoff in game.moved]
     profiles, complete = bimatrix.extreme(whole[0], whole[1], budget)
     missing = ""
     if not complete:
