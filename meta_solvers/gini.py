@@ -16,7 +16,7 @@ from scipy import sparse
 from meta_solvers.base import Answer, MetaSolver, Status, failure
 from meta_solvers.gini_programs import by_clarabel, by_projection, smallest_range
 from meta_solvers.lp import minimise
-from meta_solvers.polytope import polytope
+from meta_solvers.polytope import polytope, somebody_idles
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
@@ -54,7 +54,7 @@ class GiniSolver(MetaSolver):
 
     def allowing(self, game: Game, epsilon: float) -> Answer:
         """``nearest_uniform``, if nobody must lose who cannot."""
-        if epsilon < 0 and _somebody_idles(game, self.kind):
+        if epsilon < 0 and somebody_idles(game, self.kind):
             reason = "with a negative epsilon every player must have what to lose by"
             return failure(game, Status.INFEASIBLE, reason=reason, allowed_gain=epsilon)
         return self.nearest_uniform(game, epsilon)
@@ -226,18 +226,6 @@ class MinEpsilonMaxGiniCE(MinEpsilonMaxGiniCCE):
     """Maximum-Gini CE at the smallest epsilon <= 0: deviations lose most."""
 
     concept: ClassVar[Concept] = "ce"
-
-
-def _somebody_idles(game: Game, kind: Literal["ce", "cce"]) -> bool:
-    """Whether a player has no deviation, or one that changes nothing anywhere."""
-    if min(game.actions) == 1:
-        return True
-    for player, actions in enumerate(game.actions):
-        payoff = game.own_first(player)
-        classes = len(np.unique(payoff, axis=0))
-        if classes == 1 or (kind == "ce" and classes < actions):
-            return True
-    return False
 
 
 def _uniform_gain(game: Game, kind: Literal["ce", "cce"]) -> float:
