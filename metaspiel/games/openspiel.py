@@ -163,7 +163,7 @@ def matrix_game(name: str, players: int | None = None) -> Game:
     if (game.get_type().information, game.get_type().dynamics) != one_shot:
         raise UserError(
             "matrix_game(): the game must be one-shot with simultaneous moves; "
-            f"got '{name}' (play it with experiments.psro instead)"
+            f"got '{name}' (metaspiel psro plays it)"
         )
     state = game.new_initial_state()
     legal = [state.legal_actions(p) for p in range(game.num_players())]
