@@ -47,7 +47,8 @@ def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
     All equilibria of a nondegenerate game; in a degenerate one, the vertices of its
     continua of equilibria. Fewest actions in support first, then lexicographic. Payoffs
     become the simplest whole numbers within rounding, and those are solved exactly: the
-    unit of payoff decides nothing, and no equilibrium is lost to a tolerance.
+    unit of payoff decides nothing, and no equilibrium is lost to a tolerance. Rounding
+    is that of ``game.moved``: payoffs close together and far from 0 count as they are.
 
     Args:
       game: a game of two players.

@@ -199,7 +199,7 @@ def test_numbers_that_are_multiples_of_nothing_are_kept_as_they_are():
     shares = np.array([part / max(whole) for part in whole])
     low, spread = values.min(), np.ptp(values)
     np.testing.assert_allclose(shares, (values - low) / spread, rtol=1e-15, atol=1e-16)
-    close = np.append(values, values * (1 + 1e-16))
+    close = np.append(values, np.nextafter(values, np.inf))
     assert (whole_numbers(close)[:50] == whole_numbers(close)[50:]).all()
 
 
