@@ -4,7 +4,8 @@ Example: metaspiel solve --payoffs game.npy --solver mgcce
          metaspiel solve --game matrix_pd --solver all
 
 Prints the joint, the marginals, the values, the measured gaps, the status and the time.
-Exits with 3 where the status is not OK (with "all": where no solver's is).
+Exits with 3 where the status is not OK (with "all": where no solver's is; with
+--equilibria: where some may be missing or are none).
 """
 
 import json
@@ -232,7 +233,8 @@ def every_equilibrium(reading: Reading, tolerance: float) -> Answer:
         "reading": reading.assumed or None,
     }
     text = "\n".join(lines)
-    return Answer(summary=summary, text=said(reading) + text, terse=text)
+    fault = None if status is Status.OK else NotOK(f"--equilibria: {lines[-1]}")
+    return Answer(summary=summary, text=said(reading) + text, terse=text, fault=fault)
 
 
 def counted(listing: Listing) -> str:

@@ -21,7 +21,7 @@ from meta_solvers.gini_programs import (
     smallest_range,
 )
 from meta_solvers.lp import Optimum, minimise
-from meta_solvers.polytope import Polytope, polytope
+from meta_solvers.polytope import Polytope, polytope, somebody_idles
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
@@ -61,7 +61,7 @@ class GiniSolver(MetaSolver):
         """``nearest_uniform``, where everybody can lose what they have to."""
         if epsilon >= 0:
             return self.nearest_uniform(game, epsilon)
-        if _somebody_idles(game, self.kind):
+        if somebody_idles(game, self.kind):
             reason = "with a negative epsilon every player must have what to lose by"
             return failure(game, Status.INFEASIBLE, reason=reason, allowed_gain=epsilon)
         shape = polytope(game, self.kind)
@@ -249,18 +249,6 @@ class MinEpsilonMaxGiniCE(MinEpsilonMaxGiniCCE):
     """Maximum-Gini CE at the smallest epsilon <= 0: deviations lose most."""
 
     concept: ClassVar[Concept] = "ce"
-
-
-def _somebody_idles(game: Game, kind: Literal["ce", "cce"]) -> bool:
-    """Whether a player has no deviation, or one that changes nothing anywhere."""
-    if min(game.actions) == 1:
-        return True
-    for player, actions in enumerate(game.actions):
-        payoff = game.own_first(player)
-        classes = len(np.unique(payoff, axis=0))
-        if classes == 1 or (kind == "ce" and classes < actions):
-            return True
-    return False
 
 
 def _uniform_gain(game: Game, kind: Literal["ce", "cce"]) -> float:

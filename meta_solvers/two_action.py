@@ -95,9 +95,7 @@ def equilibria_2x2(
     """
     low = payoffs.min(axis=(2, 3), keepdims=True)
     high = payoffs.max(axis=(2, 3), keepdims=True)
-    size = np.maximum(np.abs(low), np.abs(high))
-    live = high - low > 1e-13 * size
-    unit = np.where(live, (payoffs - low) / np.where(live, high - low, 1.0), 0.0)
+    unit = (payoffs - low) / np.where(high > low, high - low, 1.0)
     row = unit[:, 0, 1] - unit[:, 0, 0]  # gain of row's action 1, at each column
     column = unit[:, 1, :, 1] - unit[:, 1, :, 0]
     x, mask = equilibria_of_gains(np.stack([row, column], axis=1), tolerance)

@@ -290,6 +290,13 @@ def test_the_batch_is_exact_at_every_scale(seed, scale):
             assert (measure(game, product(list(profile))).ne <= 1e-9 * game.scale).all()
 
 
+def test_the_batch_counts_payoffs_that_differ_in_their_last_digits():
+    stag_hunt = named("stag_hunt").game.payoffs
+    wanted = equilibria_2x2(stag_hunt[None])[1]
+    close = equilibria_2x2(1.0 + 2.0**-50 * stag_hunt[None])[1]
+    assert (close == wanted).all() and wanted.sum() == 3
+
+
 def test_selection_on_the_stag_hunt():
     game = named("stag_hunt").game
     first = solve(TwoActionNash(), game)
