@@ -34,12 +34,13 @@ _INSIDE = 1e-12  # nearer than this to 0 or 1 is pure
 def equilibria(game: Game) -> list[Float64[ndarray, "N 2"]]:
     """Every Nash equilibrium of an N-player two-action game, N <= 6.
 
-    The profiles of ``listing``, which also says whether some may be missing.
+    As ``listing``, where the list is complete.
 
     Raises:
-      UserError: a player does not have two actions, or there are too many players.
+      UserError: a player does not have two actions, there are too many players, or
+        equilibria may be missing.
     """
-    return [np.stack(profile) for profile in listing(game).profiles]
+    return [np.stack(profile) for profile in listing(game).require()]
 
 
 def listing(game: Game) -> Listing:

@@ -22,7 +22,8 @@ from numpy import ndarray
 
 from metaspiel.nfg.errors import UserError, first_line, shown
 
-MEMORY_GB = 1.0  # what a file may unpack to; one that is larger itself, to its own size
+MEMORY_GB = 1.0  # what a file may unpack to; a larger one, to _DENSEST times its size
+_DENSEST = 50  # what compresses better than this is not data that we write
 _PIECE = 1 << 24  # bytes that are read at once
 # What numpy, zipfile and the packers raise at damaged archives.
 UNREADABLE = (
@@ -96,7 +97,7 @@ def unreadable(path: Path, error: BaseException) -> UserError:
 
 def _most(memory_gb: float, size: int) -> float:
     """Bytes that a file of ``size`` bytes may unpack to."""
-    return max(memory_gb * 1e9, float(size))
+    return max(memory_gb * 1e9, float(_DENSEST * size))
 
 
 def _arrays(

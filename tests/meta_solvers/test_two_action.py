@@ -33,7 +33,7 @@ def random_game(players: int, seed: int) -> Game:
 
 def ones(game: Game) -> np.ndarray:
     """All equilibria as probabilities of action 1, ``[E, N]``."""
-    listed = equilibria(game)
+    listed = listing(game).profiles
     return np.array([[s[1] for s in profile] for profile in listed])
 
 
@@ -234,6 +234,8 @@ def test_a_double_root_is_an_equilibrium_of_its_own():
     wanted = np.array([[0, 0, 1], [1, 1, 1], [0.5, 0.5, 0.5]])
     assert same_set(ones(Game(payoffs)), wanted)
     assert not listing(Game(payoffs)).complete
+    with pytest.raises(UserError, match="the list must be complete .*; got 3 profiles"):
+        equilibria(Game(payoffs))
 
 
 def test_the_best_beside_a_continuum_is_ok_only_where_nothing_is_better():
