@@ -234,7 +234,9 @@ def test_a_double_root_is_an_equilibrium_of_its_own():
     wanted = np.array([[0, 0, 1], [1, 1, 1], [0.5, 0.5, 0.5]])
     assert same_set(ones(Game(payoffs)), wanted)
     assert not listing(Game(payoffs)).complete
-    with pytest.raises(UserError, match="the list must be complete .*; got 3 profiles"):
+    with pytest.raises(
+        UserError, match=r"the list must be complete .*; got 3 profiles"
+    ):
         equilibria(Game(payoffs))
 
 

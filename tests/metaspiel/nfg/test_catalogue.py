@@ -81,7 +81,7 @@ def test_stag_hunt_risk_dominance():
 
 
 def test_an_unknown_name_gets_the_nearest():
-    with pytest.raises(UserError, match="did you mean 'chicken'.*and 19 others"):
+    with pytest.raises(UserError, match=r"did you mean 'chicken'.*and 19 others"):
         named("chickn")
 
 
