@@ -233,7 +233,9 @@ def every_equilibrium(reading: Reading, tolerance: float) -> Answer:
         "reading": reading.assumed or None,
     }
     text = "\n".join(lines)
-    fault = None if status is Status.OK else NotOK(f"--equilibria: {lines[-1]}")
+    fault = None
+    if status is not Status.OK:
+        fault = NotOK(f"--equilibria: the list is {status.name}; {lines[-1]}")
     return Answer(summary=summary, text=said(reading) + text, terse=text, fault=fault)
 
 
