@@ -4,7 +4,8 @@ Example: metaspiel solve --payoffs game.npy --solver mgcce
          metaspiel solve --game matrix_pd --solver all
 
 Prints the joint, the marginals, the values, the measured gaps, the status and the time.
-Exits with 3 where the status is not OK (with "all": where no solver's is).
+Exits with 3 where the status is not OK (with "all": where no solver's is; with
+--equilibria: where some may be missing or are none).
 """
 
 import json

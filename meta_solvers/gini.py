@@ -14,9 +14,14 @@ import numpy as np
 from scipy import sparse
 
 from meta_solvers.base import Answer, MetaSolver, Status, failure
-from meta_solvers.gini_programs import by_clarabel, by_projection, smallest_range
-from meta_solvers.lp import minimise
-from meta_solvers.polytope import polytope
+from meta_solvers.gini_programs import (
+    FINE,
+    by_clarabel,
+    by_projection,
+    smallest_range,
+)
+from meta_solvers.lp import Optimum, minimise
+from meta_solvers.polytope import Polytope, polytope, somebody_idles
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
@@ -53,11 +58,42 @@ class GiniSolver(MetaSolver):
         return "ce" if self.concept == "ce" else "cce"
 
     def allowing(self, game: Game, epsilon: float) -> Answer:
-        """``nearest_uniform``, if nobody must lose who cannot."""
-        if epsilon < 0 and _somebody_idles(game, self.kind):
+        """``nearest_uniform``, where everybody can lose what they have to."""
+        if epsilon >= 0:
+            return self.nearest_uniform(game, epsilon)
+        if somebody_idles(game, self.kind):
             reason = "with a negative epsilon every player must have what to lose by"
             return failure(game, Status.INFEASIBLE, reason=reason, allowed_gain=epsilon)
+        shape = polytope(game, self.kind)
+        unit = smallest_range(game, shape)
+        least = self.least_gain(game, shape, unit)
+        if least.values is None:
+            return failure(game, least.status, **least.diagnostics)
+        lowest = float(least.values[-1]) * unit
+        if epsilon < lowest - FINE * unit:
+            return failure(
+                game, Status.INFEASIBLE, allowed_gain=epsilon, least_gain=lowest
+            )
         return self.nearest_uniform(game, epsilon)
+
+    def least_gain(self, game: Game, shape: Polytope, unit: float) -> Optimum:
+        """The least gain <= 0 that all deviations can keep: the last of its values.
+
+        It is in ``unit``; the others are the joint and what the polytope lifts.
+        """
+        column = sparse.csr_array(-(unit / game.scale[shape.player])[:, None])
+        rows = sparse.hstack([shape.below, column])
+        last = sparse.csr_array(([1.0], ([0], [shape.variables])))  # it is at most 0
+        return minimise(
+            np.append(np.zeros(shape.variables), 1.0),
+            sparse.vstack([rows, last]).tocsr(),
+            np.zeros(shape.player.size + 1),
+            equal=sparse.hstack(
+                [shape.equal, sparse.csr_array((shape.equal.shape[0], 1))]
+            ),
+            equal_to=shape.equal_to,
+            positive=shape.profiles,
+        )
 
     def nearest_uniform(self, game: Game, epsilon: float) -> Answer:
         """Maximises Gini impurity with deviations gaining at most ``epsilon``.
@@ -188,21 +224,8 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
             return Answer(game.copies / game.copies.sum())
         if self.reward is not None:
             return by_clarabel(game, self.kind, shape, 0.0, self.reward)
-        # One more variable, the gain every row may keep.
         unit = smallest_range(game, shape)
-        column = sparse.csr_array(-(unit / game.scale[shape.player])[:, None])
-        rows = sparse.hstack([shape.below, column])
-        last = sparse.csr_array(([1.0], ([0], [shape.variables])))  # it is at most 0
-        least = minimise(
-            np.append(np.zeros(shape.variables), 1.0),
-            sparse.vstack([rows, last]).tocsr(),
-            np.zeros(shape.player.size + 1),
-            equal=sparse.hstack(
-                [shape.equal, sparse.csr_array((shape.equal.shape[0], 1))]
-            ),
-            equal_to=shape.equal_to,
-            positive=shape.profiles,
-        )
+        least = self.least_gain(game, shape, unit)
         if least.values is None:
             return failure(game, least.status, **least.diagnostics)
         epsilon = float(least.values[-1]) * unit
@@ -226,18 +249,6 @@ class MinEpsilonMaxGiniCE(MinEpsilonMaxGiniCCE):
     """Maximum-Gini CE at the smallest epsilon <= 0: deviations lose most."""
 
     concept: ClassVar[Concept] = "ce"
-
-
-def _somebody_idles(game: Game, kind: Literal["ce", "cce"]) -> bool:
-    """Whether a player has no deviation, or one that changes nothing anywhere."""
-    if min(game.actions) == 1:
-        return True
-    for player, actions in enumerate(game.actions):
-        payoff = game.own_first(player)
-        classes = len(np.unique(payoff, axis=0))
-        if classes == 1 or (kind == "ce" and classes < actions):
-            return True
-    return False
 
 
 def _uniform_gain(game: Game, kind: Literal["ce", "cce"]) -> float:

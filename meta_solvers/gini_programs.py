@@ -27,6 +27,9 @@ _STATUS = {
 }
 
 
+FINE = 1e-9  # of a payoff range: what tells two gains apart
+
+
 def smallest_range(game: Game, shape: Polytope) -> float:
     """The smallest payoff range of those who have deviations: a unit for gains.
 
@@ -54,9 +57,25 @@ def by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> Ans
         return failure(game, Status.INFEASIBLE, **diagnostics)
     joint = (root * projected.point / mass).reshape(game.actions)
     status = Status.OK if projected.converged else Status.MAX_STEPS
+    beyond = float((rows @ joint.ravel()).max(initial=0.0))
     return _answer(
-        game, kind, joint, status=status, epsilon=epsilon, diagnostics=diagnostics
+        game,
+        kind,
+        joint,
+        status=_trusted(status, epsilon, beyond),
+        epsilon=epsilon,
+        diagnostics=diagnostics,
     )
+
+
+def _trusted(status: Status, epsilon: float, beyond: float) -> Status:
+    """INACCURATE where deviations that must lose lose too little.
+
+    ``beyond``, the largest gain above a negative epsilon, is a fraction of the payoff
+    range; gaps, which are never negative, cannot tell.
+    """
+    wrong = status is Status.OK and epsilon < 0 and beyond > 10 * FINE
+    return Status.INACCURATE if wrong else status
 
 
 def _answer(
@@ -113,12 +132,7 @@ def by_clarabel(
         clarabel.ZeroConeT(equal.shape[0]),
         clarabel.NonnegativeConeT(below.shape[0] + shape.profiles),
     ]
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = 1e-10
-    if face is not None:  # known to rounding of the linear program only
-        settings.tol_feas = 1e-9
-    settings.max_iter = 200
+    settings = _settings(1e-10 if face is None else 1e-9)  # it is a rounded optimum's
     rows = sparse.csc_matrix(sparse.vstack([equal, below, -positive]))
     sides = np.concatenate([equal_to, below_to, np.zeros(shape.profiles)])
     program = (sparse.csc_matrix(sparse.diags_array(quadratic)), linear, rows, sides)
@@ -136,6 +150,8 @@ def by_clarabel(
     values = np.asarray(optimum.x)
     joint = values[: shape.profiles].reshape(game.actions)
     allowed = epsilon if reward is None else float(values[-1]) * unit
+    beyond = float((rows @ values - sides)[equal.shape[0] :].max(initial=0.0))
+    status = _trusted(status, allowed, beyond)
     diagnostics["allowed_gain"] = allowed
     return _answer(
         game, kind, joint, status=status, epsilon=allowed, diagnostics=diagnostics
@@ -156,3 +172,12 @@ def _held(
     held = np.concatenate([equal_to, below_to[tight], np.zeros(none.shape[0])])
     equal = sparse.vstack([equal, below[tight], none]).tocsr()
     return equal, held, below[~tight], below_to[~tight]
+
+
+def _settings(feasible: float) -> clarabel.DefaultSettings:
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = 1e-10
+    settings.tol_feas = feasible
+    settings.max_iter = 200
+    return settings

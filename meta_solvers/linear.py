@@ -84,7 +84,7 @@ class MaxWelfareCCE(Corner):
     def objective(
         self, game: Game, rng: np.random.Generator
     ) -> Float64[ndarray, " profiles"]:
-        return game.payoffs.sum(axis=0).ravel()
+        return game.moved.sum(axis=0).ravel()
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class MinWelfareCCE(Corner):
     def objective(
         self, game: Game, rng: np.random.Generator
     ) -> Float64[ndarray, " profiles"]:
-        return -game.payoffs.sum(axis=0).ravel()
+        return -game.moved.sum(axis=0).ravel()
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,11 @@ class RandomMaxWelfareCCE(Corner):
     def objective(
         self, game: Game, rng: np.random.Generator
     ) -> Float64[ndarray, " profiles"]:
-        welfare = game.payoffs.sum(axis=0).ravel()
+        welfare = game.moved.sum(axis=0).ravel()
         spread = float(np.ptp(welfare)) or 1.0
-        return welfare / spread + self.noise * rng.normal(size=welfare.size)
+        return (welfare - welfare.min()) / spread + self.noise * rng.normal(
+            size=welfare.size
+        )
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
     All equilibria of a nondegenerate game; in a degenerate one, the vertices of its
     continua of equilibria. Fewest actions in support first, then lexicographic. Payoffs
     become the simplest whole numbers within rounding, and those are solved exactly: the
-    unit of payoff decides nothing, and no equilibrium is lost to a tolerance.
+    unit of payoff decides nothing, and no equilibrium is lost to a tolerance. Rounding
+    is that of ``game.moved``: payoffs close together and far from 0 count as they are.
 
     Args:
       game: a game of two players.
@@ -62,11 +63,7 @@ def listing(game: Game, budget: int = MOST_ENTRIES) -> Listing:
             f"equilibria(): the game must have exactly 2 players; got {game.players}"
         )
     row, column = bimatrix.positive(game)
-    # Payoffs that are constant but for rounding are constant here as well.
-    whole = [
-        whole_numbers(payoff if unit.any() else unit) + 1
-        for payoff, unit in zip(game.payoffs, game.normalised, strict=True)
-    ]
+    whole = [whole_numbers(payoff) + 1 for payoff in game.moved]
     profiles, complete = bimatrix.extreme(whole[0], whole[1], budget)
     missing = ""
     if not complete:

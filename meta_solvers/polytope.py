@@ -181,6 +181,21 @@ def deviations(
     return np.concatenate(blocks), np.concatenate(owner)
 
 
+def somebody_idles(game: Game, concept: Literal["ce", "cce"]) -> bool:
+    """Whether a player has no deviation, or one that changes nothing anywhere.
+
+    These are the ones that the polytope leaves out.
+    """
+    for player, actions in enumerate(game.actions):
+        payoff = _unit_payoff(game, player)
+        if actions == 1 or np.ptp(payoff, axis=0).max() <= _IDLE:
+            return True
+        pairs = itertools.combinations(payoff, 2) if concept == "ce" else ()
+        if any(np.abs(one - other).max() <= _IDLE for one, other in pairs):
+            return True
+    return False
+
+
 def vertices(below: Float64[ndarray, "D P"]) -> Float64[ndarray, "V P"]:
     """Corners of the joints at which no row is above 0, by brute force.
 

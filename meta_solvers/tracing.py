@@ -193,16 +193,16 @@ def equilibrium(game: Game, limits: Limits, priors: Iterator[list[ndarray]]) -> 
     for prior in itertools.islice(priors, limits.starts):
         paths += 1
         path = _Path(mixing, np.concatenate(prior))
-        allowed = min(LONGEST, limits.steps - steps)
+        allowed, own = min(LONGEST, limits.steps - steps), np.inf
         for x, regret in itertools.islice(_profiles(mixing, path), allowed):
-            steps += 1
+            steps, own = steps + 1, min(own, regret)
             if regret < least:
                 best, least = x, regret
             if least <= ENOUGH or time.monotonic() > deadline:
                 break
         if least <= limits.tolerance:
             break
-        failed.append(f"path {paths}: regret {least:.3g} after {steps} steps")
+        failed.append(f"path {paths}: regret {own:.3g}, {steps} steps so far")
         late = time.monotonic() > deadline
         if late or steps >= limits.steps:
             limit = f"{limits.seconds:g} s" if late else f"{limits.steps} steps"

@@ -34,12 +34,13 @@ _INSIDE = 1e-12  # nearer than this to 0 or 1 is pure
 def equilibria(game: Game) -> list[Float64[ndarray, "N 2"]]:
     """Every Nash equilibrium of an N-player two-action game, N <= 6.
 
-    The profiles of ``listing``, which also says whether some may be missing.
+    As ``listing``, where the list is complete.
 
     Raises:
-      UserError: a player does not have two actions, or there are too many players.
+      UserError: a player does not have two actions, there are too many players, or
+        equilibria may be missing.
     """
-    return [np.stack(profile) for profile in listing(game).profiles]
+    return [np.stack(profile) for profile in listing(game).require()]
 
 
 def listing(game: Game) -> Listing:
@@ -95,9 +96,7 @@ def equilibria_2x2(
     """
     low = payoffs.min(axis=(2, 3), keepdims=True)
     high = payoffs.max(axis=(2, 3), keepdims=True)
-    size = np.maximum(np.abs(low), np.abs(high))
-    live = high - low > 1e-13 * size
-    unit = np.where(live, (payoffs - low) / np.where(live, high - low, 1.0), 0.0)
+    unit = (payoffs - low) / np.where(high > low, high - low, 1.0)
     row = unit[:, 0, 1] - unit[:, 0, 0]  # gain of row's action 1, at each column
     column = unit[:, 1, :, 1] - unit[:, 1, :, 0]
     x, mask = equilibria_of_gains(np.stack([row, column], axis=1), tolerance)

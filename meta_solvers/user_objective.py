@@ -113,7 +113,7 @@ class UserObjective(MetaSolver):
         if not isinstance(self.objective, str) or self.objective in _OBJECTIVES:
             return ()
         module, _, name = self.objective.partition(":")
-        return (f"import the module '{module}' and call its '{name}'",)
+        return (f"import the module '{shown(module)}' and call its '{shown(name)}'",)
 
     def refuses(self, game: Game) -> str | None:
         try:

@@ -20,7 +20,7 @@ class Status(Enum):
     OK = "solved: the stopping rule was met and the measured gap is within tolerance"
     INACCURATE = "finished, but the measured gap is above the tolerance"
     MAX_STEPS = "stopped at the step limit before its stopping rule was met"
-    INCOMPLETE = "an equilibrium, but the best of a list that may lack a better one"
+    INCOMPLETE = "an equilibrium, but chosen from a list that may lack a better one"
     OUTSIDE = "answered as asked, but the game is outside what the solver was made for"
     INFEASIBLE = "no joint distribution satisfies the constraints"
     NUMERICAL = "the numerical method broke down and has no answer"

@@ -33,7 +33,8 @@ class Arena:
     Attributes:
       name: of the game.
       fingerprint: of all that a resumed run must find unchanged.
-      caveats: sentences on how what is played differs from the game of that name.
+      caveats: sentences on how what is played differs from the game of that name, and
+        on what the reader of its file assumed.
       facts: what else there is to say about the game and its oracle, as JSON values.
       probe: a small meta-game, so that a solver that must refuse does so at once.
       parts: (seed, executor) -> oracle and evaluator.
@@ -65,6 +66,7 @@ def exact_arena(
     tie_break: TieBreak = "random",
     initial: Initial = "uniform",
     shared: bool = False,
+    assumed: str = "",
 ) -> Arena:
     """Exact best responses and payoffs, where the tree of a game fits in memory.
 
@@ -73,6 +75,7 @@ def exact_arena(
       tie_break: which of several best actions a response takes; it changes results.
       initial: the policies before the first iteration.
       shared: one pool for all players.
+      assumed: what the reader of the game's file took for granted, a caveat as well.
 
     Raises:
       UserError: a shared pool in a game that is not symmetric.
@@ -85,10 +88,11 @@ def exact_arena(
     oracle = ExactOracle(
         form, tie_break=tie_break, initial_policies=initial, shared=shared
     )
+    caveats = (*form.caveats, assumed) if assumed else form.caveats
     return Arena(
         name=form.name,
         fingerprint=form.fingerprint,
-        caveats=form.caveats,
+        caveats=caveats,
         facts={
             "oracle": "exact",
             "tie_break": tie_break,
@@ -98,7 +102,7 @@ def exact_arena(
             "infostates_split": list(form.split),
             "absent_minded": list(form.absent_minded),
             "played": form.played,
-            "caveats": list(form.caveats),
+            "caveats": list(caveats),
         },
         probe=Game(form.tensor(plans)),
         parts=lambda seed, executor: (oracle, ExactEvaluator(form)),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, shown, unknown
 from psro.executor import Executor, Loss, Progress
 
 # Name -> class and the fields a spec string may set. Nothing is imported before.
@@ -60,7 +60,9 @@ def reaches(spec: str) -> tuple[str, ...]:
     except UserError:  # said where the spec is used
         return ()
     address = values.get(_ADDRESS)
-    return () if address is None else (f"connect to the cluster at '{address}'",)
+    if address is None:
+        return ()
+    return (f"connect to the cluster at '{shown(address)}'",)
 
 
 def _read(spec: str) -> tuple[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 from experiments.lab.options import flag
 from meta_solvers import registry
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, shown
 from psro import executor_specs
 
 
@@ -54,7 +54,7 @@ def check(
                 for deed in mark.of(text) if isinstance(text, str) else ():
                     raise UserError(
                         f"{where}: {flag(name)} must be trusted to {deed} (--trust "
-                        f"allows what the file says); got '{text}'"
+                        f"allows what the file says); got '{shown(text)}'"
                     )
 
 

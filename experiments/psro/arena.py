@@ -19,12 +19,13 @@ def built(config: Config) -> Arena:
       UserError: no such game, or one that the oracle cannot play.
     """
     if config.oracle == "exact":
-        form = _sequence_form(config)
+        form, assumed = _sequence_form(config)
         return exact_arena(
             form,
             tie_break=config.tie_break,
             initial=config.initial,
             shared=config.symmetric,
+            assumed=assumed,
         )
     import torch
 
@@ -39,22 +40,21 @@ def built(config: Config) -> Arena:
     )
 
 
-def _sequence_form(config: Config) -> SequenceForm:
+def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
+    """The game, and what the reader of its file assumed."""
     if config.payoffs is not None:
         reading = read(config.payoffs, config.memory_gb)
         game = reading.game
-        if reading.assumed:
-            config.run.say(f"'{config.payoffs}': {reading.assumed}")
         if game.members is not None or game.repeats is not None:
             raise UserError(
                 "--payoffs: PSRO plays one game, without an ensemble or repeats; solve "
                 "them with metaspiel solve"
             )
-        return from_normal_form(game, config.payoffs.name)
+        return from_normal_form(game, config.payoffs.name), reading.assumed
     from metaspiel.games.walk import TreeTooBig
 
     try:
-        return _walked(config)
+        return _walked(config), ""
     except TreeTooBig as error:
         learn = ", --oracle ddqn learns without the tree" if _can_learn(config) else ""
         raise TreeTooBig(f"{error}; --memory-gb sets the limit{learn}") from None

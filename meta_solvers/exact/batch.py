@@ -106,10 +106,9 @@ def equilibria(
     if steps < 0 or not tolerance > 0:
         got = f"got {steps} and {tolerance}"
         raise UserError(f"equilibria(): steps must be >= 0 and tolerance > 0; {got}")
-    payoffs = payoffs.detach() if arrays.is_tensor(payoffs) else payoffs
     asked: tuple[Any, ...] = (target, welfare, epsilon, upper, rho, actions)
-    rest = [value.detach() if arrays.is_tensor(value) else value for value in asked]
-    problem, unit = build(payoffs, concept, *rest)
+    rest = map(arrays.detached, asked)
+    problem, unit = build(arrays.detached(payoffs), concept, *rest)
     start = None if start is None else _start(problem, start)
     solved = interior.solve(problem, start, steps, tolerance)
     return report(problem, unit, solved, interior_of(problem) if feasible else None)

@@ -21,7 +21,7 @@ from meta_solvers.exact.batch import Equilibria, report
 from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Array, Concept, Problem, namespace
-from metaspiel.nfg import gaps
+from metaspiel.nfg import arrays, gaps
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 
@@ -63,7 +63,8 @@ def neural_equilibria(
     from meta_solvers.nes.tensors import as_float64
 
     _check_refine(refine, "neural_equilibria()")
-    payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
+    given = (payoffs, target, welfare, epsilon)
+    payoffs, target, welfare, epsilon = map(arrays.detached, given)
     problem, unit = build(payoffs, concept, target, welfare, epsilon, actions=actions)
     if isinstance(problem.payoffs, np.ndarray):
         problem, unit = as_float64(problem), torch.as_tensor(unit)

@@ -14,7 +14,7 @@ from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
 from metaspiel import files
-from metaspiel.nfg.errors import UserError, shown, unknown
+from metaspiel.nfg.errors import UserError, first_line, unknown
 
 # What ships, by concept, players and what the network selects.
 SHIPPED: Mapping[tuple[str, int, str], str] = {
@@ -55,10 +55,9 @@ def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:
         network.load_state_dict(averaged or tensors)
         record = _value(facts.get("record", {}))
     except files.UNREADABLE as error:
-        text = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"'{path}' must hold the weights of a network of this library; "
-            f"{shown(text, 200)}"
+            f"{first_line(error)}"
         ) from None
     return network.eval(), recipe, record
 

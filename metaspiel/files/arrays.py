@@ -14,7 +14,6 @@ from numpy import ndarray
 from metaspiel.files.strict import (
     Bound,
     digest,
-    first_line,
     parsed,
     refuse_words,
     restored,
@@ -22,7 +21,7 @@ from metaspiel.files.strict import (
 )
 from metaspiel.files.writing import write_bytes
 from metaspiel.nfg.archives import UNREADABLE, read_archive
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, first_line
 
 _SUM = "sha256"  # the fact that is the checksum of all others
 # Where facts are, and what numpy's and safetensors' own writers take.
@@ -96,6 +95,8 @@ def read_arrays(
     """
     kind = "npz" if path.suffix == ".npz" else "safetensors"
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise ValueError("there is no such file")
         data = path.read_bytes()
         whole = _tensors(data) if kind == "safetensors" else _archive(path, data)
     except UserError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from metaspiel.files.writing import write_text
-from metaspiel.nfg.errors import UserError, shown
+from metaspiel.nfg.errors import UserError, first_line
 from metaspiel.nfg.texts import read_text
 
 Bound = Mapping[str, Any]
@@ -209,9 +209,3 @@ def _seal(path: Path, whole: Any, bound: Bound | None) -> str:
 def checksum(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type where there is none."""
-    lines = str(error).splitlines()
-    return shown(lines[0], 200) if lines else type(error).__name__

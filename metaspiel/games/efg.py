@@ -148,7 +148,7 @@ class Place:
         return actions[::-1]
 
 
-def load(path: Path, memory_gb: float = MEMORY_GB) -> ExtensiveGame:
+def load(path: Path | str, memory_gb: float = MEMORY_GB) -> ExtensiveGame:
     """A game from a file; it is called as the file is.
 
     Args:
@@ -158,6 +158,7 @@ def load(path: Path, memory_gb: float = MEMORY_GB) -> ExtensiveGame:
     Raises:
       UserError: the file is not there, not readable, or not a game.
     """
+    path = Path(path)
     try:
         return parse(read_text(path, memory_gb), path.name)
     except UserError as error:
@@ -165,7 +166,7 @@ def load(path: Path, memory_gb: float = MEMORY_GB) -> ExtensiveGame:
 
 
 def from_file(
-    path: Path,
+    path: Path | str,
     *,
     memory_gb: float = MEMORY_GB,
     progress: Progress | None = None,

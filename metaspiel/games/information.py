@@ -18,7 +18,9 @@ _TRIED = 1000  # states of a random path
 _ENOUGH = 20  # decisions on it
 
 
-def information(game: Any, *, perfect: bool, observations: bool) -> Names:
+def information(
+    game: Any, *, perfect: bool, observations: bool, name: str = ""
+) -> Names:
     """How to read what players know: tried at a state, since a game's type may deny it.
 
     Args:
@@ -26,13 +28,14 @@ def information(game: Any, *, perfect: bool, observations: bool) -> Names:
       perfect: of perfect information (of a game that was simultaneous: before it was
         played turn by turn), so that the history is an information state.
       observations: read observations instead.
+      name: what sentences call the game, where that is not its own short name.
 
     Raises:
       UserError: the game shows its players no such string.
     """
     states = _decisions(game)
     observed = _works(_observed, states)
-    short = game.get_type().short_name
+    short = name or game.get_type().short_name
     if observations:
         if not observed:
             raise UserError(

@@ -134,6 +134,7 @@ def sequence_form(
             played,
             perfect=asked.get_type().information == perfect,
             observations=observations,
+            name=short,
         )
         form = walk(played, memory_gb=memory_gb, progress=progress, names=names)
     except (pyspiel.SpielError, RuntimeError) as error:
@@ -162,7 +163,7 @@ def matrix_game(name: str, players: int | None = None) -> Game:
     if (game.get_type().information, game.get_type().dynamics) != one_shot:
         raise UserError(
             "matrix_game(): the game must be one-shot with simultaneous moves; "
-            f"got '{name}' (play it with experiments.psro instead)"
+            f"got '{name}' (metaspiel psro plays it)"
         )
     state = game.new_initial_state()
     legal = [state.legal_actions(p) for p in range(game.num_players())]
@@ -186,6 +187,8 @@ class SequencePolicy(openspiel_policy.Policy):
     ) -> None:
         super().__init__(game, list(range(form.players)))
         self._form, self._behaviours = form, behaviours
+        # Where a game does not say what players know, it has a form if they know all.
+        self._names = information(game, perfect=True, observations=form.observations)
         self._place = [
             {
                 (int(tree.parent[i]), name): (
@@ -215,7 +218,7 @@ class SequencePolicy(openspiel_policy.Policy):
         return {int(a): float(p) for a, p in zip(actions, chances, strict=True)}
 
     def _find(self, state: Any, player: int, own: int) -> tuple[int, int]:
-        return self._place[player][(own, state.information_state_string(player))]
+        return self._place[player][(own, self._names(state, player))]
 
 
 def to_tabular(

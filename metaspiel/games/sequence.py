@@ -18,6 +18,7 @@ from numpy import ndarray
 from scipy import sparse
 
 from metaspiel.games.treeplex import TieBreak, Treeplex
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 
@@ -221,7 +222,7 @@ class SequenceForm:
           UserError: there is not one policy a player, or one is of another shape or no
             probabilities.
         """
-        policies = [np.asarray(own, dtype=np.float64) for own in behaviours]
+        policies = [arrays.real(own, "nash_conv()", "a policy") for own in behaviours]
         wanted, got = [(t.sequences,) for t in self.trees], [p.shape for p in policies]
         if got != wanted:
             shapes = ", ".join(map(str, got[:4])) + (", ..." if len(got) > 4 else "")

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from metaspiel.nfg.errors import UserError, shown
+from metaspiel.nfg.errors import UserError, first_line, shown
 
-MEMORY_GB = 1.0  # what a file may unpack to; one that is larger itself, to its own size
+MEMORY_GB = 1.0  # what a file may unpack to; a larger one, to _DENSEST times its size
+_DENSEST = 50  # what compresses better than this is not data that we write
 _PIECE = 1 << 24  # bytes that are read at once
 # What numpy, zipfile and the packers raise at damaged archives.
 UNREADABLE = (
@@ -91,14 +92,12 @@ def unreadable(path: Path, error: BaseException) -> UserError:
     """The sentence for what reading a file raised; a ``UserError`` stays as it is."""
     if isinstance(error, UserError):
         return error
-    lines = str(error).splitlines()
-    reason = shown(lines[0], 200) if lines else type(error).__name__
-    return UserError(f"it must be a readable {path.suffix} file; {reason}")
+    return UserError(f"it must be a readable {path.suffix} file; {first_line(error)}")
 
 
 def _most(memory_gb: float, size: int) -> float:
     """Bytes that a file of ``size`` bytes may unpack to."""
-    return max(memory_gb * 1e9, float(size))
+    return max(memory_gb * 1e9, float(_DENSEST * size))
 
 
 def _arrays(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, first_line
 
 LARGEST = 1e150  # differences and squares of larger payoffs do not exist
 # What the conversion to an array may raise: wrong types and shapes, integers beyond
@@ -59,9 +59,9 @@ def real(values: Any, where: str, what: str) -> ndarray:
             raise TypeError("text")
         array = np.asarray(array, dtype=np.float64)
     except _TROUBLE as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
-            f"{where}: {what} must be a rectangular array of real numbers; got {first}"
+            f"{where}: {what} must be a rectangular array of real numbers; got "
+            f"{first_line(error)}"
         ) from None
     return array
 
@@ -114,6 +114,11 @@ def _odd(values: Any) -> str | None:
     if values.is_quantized:
         return "a quantised tensor: use dequantize()"
     return "a tensor without memory" if values.is_meta else None
+
+
+def detached(values: Any) -> Any:
+    """A tensor without its gradients; anything else as it is."""
+    return values.detach() if is_tensor(values) else values
 
 
 def is_tensor(values: Any) -> bool:

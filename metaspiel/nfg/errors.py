@@ -51,6 +51,12 @@ def shown(text: object, most: int = 60) -> str:
     return line if len(line) <= most else line[: most - 3] + "..."
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type where there is none."""
+    lines = str(error).splitlines()
+    return shown(lines[0], 200) if lines else type(error).__name__
+
+
 def escaped(text: str) -> str:
     """``text`` with an escape for each character that cannot be printed."""
     if text.isprintable():

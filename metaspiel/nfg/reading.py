@@ -32,12 +32,12 @@ class Reading:
     assumed: str = ""
 
 
-def load(path: Path, memory_gb: float = MEMORY_GB) -> Game:
+def load(path: Path | str, memory_gb: float = MEMORY_GB) -> Game:
     """A game from a file; see ``read``."""
     return read(path, memory_gb).game
 
 
-def read(path: Path, memory_gb: float = MEMORY_GB) -> Reading:
+def read(path: Path | str, memory_gb: float = MEMORY_GB) -> Reading:
     """A game from a file, whose ending may be in capitals, and what was assumed.
 
     .npy: payoffs ``[N, A1, ..., AN]``. .npz: the same under ``payoffs`` (or the only
@@ -52,6 +52,7 @@ def read(path: Path, memory_gb: float = MEMORY_GB) -> Reading:
     Raises:
       UserError: the file is not there, not readable, or not a game.
     """
+    path = Path(path)
     ending = path.suffix.lower()
     if ending not in _ENDINGS:
         raise UserError(

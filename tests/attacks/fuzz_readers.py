@@ -35,6 +35,7 @@ from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
 from metaspiel import files
+from metaspiel.games import efg
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.reading import read
 from offline import data, validate
@@ -137,6 +138,12 @@ def text(name: str) -> Read:
         return read(room / name)
 
     return game
+
+
+def tree(content: bytes, room: Path) -> object:
+    """Reads a game tree, and walks it."""
+    (room / "game.efg").write_bytes(content)
+    return efg.from_file(room / "game.efg")
 
 
 def inner(content: bytes, room: Path) -> object:
@@ -287,6 +294,12 @@ NFG = (
     b'NFG 1 D "t" { "a" "b" } { { "x" "y" } { "x" "y" } } "c"\n'
     b'{ { "o\\"1" 1/2, 1 } { "" .5 2e0 } }\n1 2 0 1\n',
 )
+EFG = (
+    b'EFG 2 R "t" { "a" "b" } "c"\nc "" 1 "" { "x" 1/2 "y" .5 } 0\n'
+    b'p "" 1 1 "i" { "l" "r" } 1 "" { 1, -1 }\nt "" 2 "" { 2 0 }\nt "" 0\n'
+    b'p "" 1 1 0\np "" 2 1 "j" { "u" } 0\nt "" 3 "" { 0 1e1 }\nt "" 2\n',
+    b'EFG 2 D "a \\"q\\"" { "a" }\nt "" 1 "o" { 1.5 }\n',
+)
 CSV = (
     b"1,2\n3,4\n", b"1,2\r\n \r\n3,4\r\n", b'"";"L";"R"\n"U";1,5;2\n"D";3;4,25\n',
     b"1\t2\t\n1/3\t4\t\n", "L,R\n1,2\n".encode("utf-16"),
@@ -312,6 +325,7 @@ def readers() -> tuple[Reader, ...]:
     fortran = npy(np.asfortranarray(PAYOFFS))
     return (
         Reader("nfg", NFG, text("game.nfg")),
+        Reader("efg", EFG, tree),
         Reader("npy", (npy(PAYOFFS), fortran, objects), text("game.npy")),
         Reader("npz", (packed(npy(PAYOFFS)), packed(fortran, "x")), text("game.npz")),
         Reader("npz, inside", (npy(PAYOFFS), fortran, objects), inner),

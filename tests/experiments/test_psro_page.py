@@ -628,6 +628,8 @@ def test_a_file_name_that_is_no_text_is_escaped(tmp_path, capsys):
     assert call("--payoffs", name, "--iterations", 2, "--out", out) == 0
     said = capsys.readouterr().out
     assert "read as zero-sum" in said
+    (caveat,) = json.loads((out / "summary.json").read_text("utf-8"))["caveats"]
+    assert "read as zero-sum" in caveat
     assert "<b>" not in (out / "report.html").read_text("utf-8")
     assert call("--payoffs", name, "--out", out, "--resume", "--iterations", 3) == 0
     with open(name, "w") as file:

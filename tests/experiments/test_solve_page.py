@@ -152,16 +152,23 @@ def test_equilibria_are_counted(capsys, monkeypatch):
     assert call("--game", "chicken", "--equilibria") == 3
     assert "and there may be more: to list all equilibria" in capsys.readouterr().out
     assert call("--game", "chicken", "--equilibria", "--json") == 3
-    assert strict(capsys.readouterr().out)["status"] == "INCOMPLETE"
+    printed = capsys.readouterr()
+    assert strict(printed.out)["status"] == "INCOMPLETE"
+    assert printed.err.startswith("error: --equilibria: ")
+    assert printed.err.count("\n") == 1
 
 
-def test_equilibria_that_rounding_has_moved_are_not_called_ok(tmp_path, capsys):
+def test_equilibria_with_more_regret_than_is_asked_for_are_not_called_ok(
+    tmp_path, capsys
+):
     row = 1e9 + np.array([[0, 0.7, -0.3], [-0.6, 0, 0.9], [0.2, -0.5, 0]])
     np.save(tmp_path / "far.npy", [row, -row])  # seven digits are left
-    words = ("--payoffs", tmp_path / "far.npy", "--equilibria", "--tolerance", 1e-12)
-    assert call(*words) == 3
+    words = ("--payoffs", tmp_path / "far.npy", "--equilibria", "--tolerance")
+    assert call(*words, 1e-12) == 0
+    assert "the largest regret" not in capsys.readouterr().out
+    assert call(*words, 0) == 3
     assert "the largest regret is" in capsys.readouterr().out
-    assert call(*words, "--json") == 3
+    assert call(*words, 0, "--json") == 3
     assert strict(capsys.readouterr().out)["status"] == "INACCURATE"
 
 

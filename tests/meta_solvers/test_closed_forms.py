@@ -307,6 +307,39 @@ def test_the_least_gain_may_be_met_by_one_joint_alone():
     assert solution.diagnostics["gini"] == pytest.approx(0.834356, abs=1e-5)
 
 
+@pytest.mark.parametrize("concept", ["ce", "cce"])
+def test_small_losses_that_nobody_can_be_asked_for_are_infeasible(concept):
+    rng = np.random.default_rng(5)
+    answers = set()
+    for _ in range(12):
+        game = Game(rng.integers(-10_000, 10_001, (2, 3, 3)))
+        least = solve(f"min_epsilon_mg{concept}", game).diagnostics["allowed_gain"]
+        for epsilon in (least - 0.01, 0.5 * least - 0.005):
+            spec = f"mg{concept}:epsilon={epsilon!r}"
+            solution = solve(spec, game, throw=False)
+            if epsilon < least - 1e-3:
+                assert solution.status is Status.INFEASIBLE
+                continue
+            assert solution.status is Status.OK
+            gains = flat_rows(game, concept) @ solution.joint.ravel()
+            assert gains.max() <= epsilon + 1e-8 * game.scale.max()
+            answers.add(solution.status)
+    assert answers or concept == "ce"
+
+
+def test_welfare_of_payoffs_close_together_is_not_lost_in_them():
+    rng = np.random.default_rng(9)
+    drawn = rng.normal(size=(2, 3, 3))
+    for level in (1.0, -1e7):
+        game = Game(level + np.abs(level) * 1e-11 * np.round(drawn * 64) / 64)
+        small = Game(game.moved)
+        for name in ("mwcce", "rmwcce", "minwce"):
+            here, there = solve(name, game).joint, solve(name, small).joint
+            welfare = small.payoffs.sum(axis=0)
+            apart = abs(float((welfare * (here - there)).sum()))
+            assert apart <= 1e-5 * np.ptp(welfare)
+
+
 # What a linear program is worth is bounded by its own multipliers.
 
 

@@ -525,6 +525,16 @@ def test_who_cannot_lose_cannot_be_asked_to(shape, concept):
     assert min(strength.diagnostics.get("allowed_gain", [0.0])) >= -1e-6
 
 
+@pytest.mark.parametrize("concept", ["cce", "ce"])
+@pytest.mark.parametrize("method", ["projection", "clarabel"])
+def test_nor_who_gains_by_rounding_only(method, concept):
+    coordination = np.eye(2)
+    payoffs = np.stack([[[0.0, 1.0], [1e-16, 1.0]], coordination])
+    spec = f"mg{concept}:epsilon=-0.01,method={method}"
+    assert solve(spec, payoffs, throw=False).status is Status.INFEASIBLE
+    assert solve(spec, np.stack([coordination] * 2)).diagnostics["allowed_gain"] < 0
+
+
 @pytest.mark.parametrize("least", [1e-16, 1e-15, 1e-14, 1e-12, 1e-9])
 @pytest.mark.parametrize("level", [1.0, -1e7, 3e-9])
 def test_payoffs_that_differ_in_their_last_digits_differ(least, level):

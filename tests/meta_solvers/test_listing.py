@@ -199,8 +199,20 @@ def test_numbers_that_are_multiples_of_nothing_are_kept_as_they_are():
     shares = np.array([part / max(whole) for part in whole])
     low, spread = values.min(), np.ptp(values)
     np.testing.assert_allclose(shares, (values - low) / spread, rtol=1e-15, atol=1e-16)
-    close = np.append(values, values * (1 + 1e-16))
+    close = np.append(values, np.nextafter(values, np.inf))
     assert (whole_numbers(close)[:50] == whole_numbers(close)[50:]).all()
+
+
+@pytest.mark.parametrize("unit", [2.0**-50, 2.0**-40, 2.0**-30])
+def test_payoffs_that_differ_in_their_last_digits_count_as_they_are(unit):
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        payoffs = rng.integers(-3, 4, (2, 3, 3)).astype(float)
+        wanted = listing(Game(payoffs))
+        payoffs[0] = 1.0 + unit * payoffs[0]
+        close = listing(Game(payoffs))
+        assert close.complete and close.regrets.max() <= 1e-12
+        assert same(flat(close.profiles), flat(wanted.profiles))
 
 
 def test_a_list_that_is_not_finished_says_so():

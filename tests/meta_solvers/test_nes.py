@@ -376,6 +376,14 @@ def test_a_game_is_answered_in_any_batch_as_alone(concept, players, mixed, refin
         assert float(part.sum()) == pytest.approx(1, abs=1e-12)
 
 
+def test_gradients_of_arguments_end_before_the_network():
+    payoffs = torch.eye(2, dtype=torch.float64).repeat(1, 2, 1, 1).requires_grad_()
+    welfare = torch.zeros(1, 2, 2, dtype=torch.float64, requires_grad=True)
+    epsilon = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
+    solved = neural_equilibria(payoffs, welfare=welfare, epsilon=epsilon)
+    assert not solved.joint.requires_grad
+
+
 def test_order_and_padding_of_a_batch_change_no_answer():
     rng = np.random.default_rng(3)
     games = [rng.normal(size=(2, *rng.integers(1, 7, 2))) for _ in range(8)]

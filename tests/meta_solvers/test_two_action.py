@@ -33,7 +33,7 @@ def random_game(players: int, seed: int) -> Game:
 
 def ones(game: Game) -> np.ndarray:
     """All equilibria as probabilities of action 1, ``[E, N]``."""
-    listed = equilibria(game)
+    listed = listing(game).profiles
     return np.array([[s[1] for s in profile] for profile in listed])
 
 
@@ -234,6 +234,10 @@ def test_a_double_root_is_an_equilibrium_of_its_own():
     wanted = np.array([[0, 0, 1], [1, 1, 1], [0.5, 0.5, 0.5]])
     assert same_set(ones(Game(payoffs)), wanted)
     assert not listing(Game(payoffs)).complete
+    with pytest.raises(
+        UserError, match=r"the list must be complete .*; got 3 profiles"
+    ):
+        equilibria(Game(payoffs))
 
 
 def test_the_best_beside_a_continuum_is_ok_only_where_nothing_is_better():
@@ -288,6 +292,13 @@ def test_the_batch_is_exact_at_every_scale(seed, scale):
         assert len(listed)
         for profile in listed:
             assert (measure(game, product(list(profile))).ne <= 1e-9 * game.scale).all()
+
+
+def test_the_batch_counts_payoffs_that_differ_in_their_last_digits():
+    stag_hunt = named("stag_hunt").game.payoffs
+    wanted = equilibria_2x2(stag_hunt[None])[1]
+    close = equilibria_2x2(1.0 + 2.0**-50 * stag_hunt[None])[1]
+    assert (close == wanted).all() and wanted.sum() == 3
 
 
 def test_selection_on_the_stag_hunt():

@@ -338,6 +338,8 @@ def test_deep_files_end_soon():
 
 
 def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(UserError, match="it must exist"):
+        efg.from_file(str(tmp_path / "none.efg"))
     with pytest.raises(UserError, match="must exist; it does not"):
         efg.load(tmp_path / "no.efg")
     place = tmp_path / "bad.efg"

@@ -211,6 +211,27 @@ def test_imperfect_recall_needs_the_replaying_policy():
     assert again == pytest.approx(behaviours[0])
 
 
+@pytest.mark.parametrize(
+    ("name", "observations"),
+    [
+        ("python_iterated_prisoners_dilemma(max_game_length=2)", False),
+        ("kuhn_poker", True),
+    ],
+)
+def test_the_replaying_policy_knows_what_players_know(name, observations):
+    game, form = load(name), sequence_form(name, observations=observations)
+    rng = np.random.default_rng(6)
+    behaviours = [random_behaviour(tree, rng) for tree in form.trees]
+    policy = SequencePolicy(game, form, behaviours)
+    again = from_openspiel(form, game, policy, 1)
+    assert again == pytest.approx(behaviours[1])
+
+
+def test_a_game_that_is_refused_is_called_by_its_own_name():
+    with pytest.raises(UserError, match="'coop_box_pushing' must provide information"):
+        sequence_form("coop_box_pushing(horizon=1)")
+
+
 def test_simultaneous_game_is_played_turn_by_turn():
     form = sequence_form("matrix_rps")
     assert form.nash_conv([t.uniform() for t in form.trees]) == pytest.approx([0, 0])
@@ -222,6 +243,8 @@ def test_nash_conv_takes_one_policy_of_each_player():
     for wrong in (one, [one], [one, two, two], [one, two[:-1]], [one[None], two]):
         with pytest.raises(UserError, match=r"one policy for each of 2 players, of"):
             form.nash_conv(wrong)
+    with pytest.raises(UserError, match="masked"):
+        form.nash_conv([one, np.ma.masked_less(two, 2.0)])
     for off in (-two, two * 0.9, two * np.nan, np.ones_like(two)):
         with pytest.raises(UserError, match=r"probabilities .* for player 1$"):
             form.nash_conv([one, off])

@@ -297,3 +297,8 @@ def test_folders_pipes_and_names_that_are_no_text(tmp_path):
     (tmp_path / "folder.npy").mkdir()
     assert "must be a file" in refused(load, tmp_path / "folder.npy")
     assert "must exist" in refused(load, tmp_path / "none.nfg")
+
+
+def test_a_path_may_be_text(tmp_path):
+    path = written(tmp_path / "g.csv", "1,2\n3,4\n")
+    assert (load(str(path)).payoffs == load(path).payoffs).all()
