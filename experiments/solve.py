@@ -74,6 +74,10 @@ def page(config: Config) -> Answer:
     if not config.memory_gb > 0:
         raise UserError(f"--memory-gb must be positive; got {config.memory_gb}")
     if config.equilibria:
+        if config.solver != Config.solver:
+            raise UserError(
+                f"--equilibria lists without a solver; got --solver {config.solver}"
+            )
         return every_equilibrium(load(config), config.tolerance)
     if config.solver == "all":
         return compared(config, load(config))

@@ -112,16 +112,22 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+_TOO_LARGE = 2**62
+
+
 def least(config: Any, **lows: float) -> None:
     """Raises a ``UserError`` for fields below their bounds; None is left alone.
 
     Raises:
-      UserError: a field is below, or not a number.
+      UserError: a field is below, not a number, or a whole number that files of a run
+        (64 bits, and more is counted from it) cannot hold.
     """
     for name, low in lows.items():
         value = getattr(config, name)
         if value is not None and not value >= low:
             raise UserError(f"{flag(name)} must be at least {low}; got {value}")
+        if isinstance(value, int) and value >= _TOO_LARGE:
+            raise UserError(f"{flag(name)} must be below 2^62; got {value}")
 
 
 def shape(text: str) -> tuple[int, ...]:

@@ -194,6 +194,8 @@ class Config(Learned, Exact, Asked):
             raise UserError(
                 "--players goes with OpenSpiel's games; a file has its own players"
             )
+        if self.payoffs is not None and self.game != Asked.game:
+            raise UserError("--payoffs: one game is played, a file or --game; got both")
         if self.observations and (self.payoffs is not None or self.tree):
             raise UserError(
                 "--observations goes with OpenSpiel's games; a file has its own "

@@ -88,7 +88,10 @@ def _whose(config: Config) -> str:
     if config.executor != "inprocess":
         return "this process only, workers not counted"
     if config.side_by_side > 1:
-        return f"all {config.trials} trials, which learned side by side"
+        return (
+            "this process while the trial worked or waited for answers, in which all "
+            f"{config.trials} trials learned side by side"
+        )
     return "this trial"
 
 

@@ -240,6 +240,7 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--memory-gb", 0), "--memory-gb must be positive"),
         (("--symmetric",), "exchanging players"),
         (("--payoffs", "nowhere.npy"), "must exist"),
+        (("--payoffs", "nowhere.npy", "--game", "leduc_poker"), "got both"),
         (("--payoffs", "nowhere.npy", "--players", 3), "--players goes with OpenSpiel"),
         (("--game", "nowhere.efg", "--players", 3), "--players goes with OpenSpiel"),
         (("--game", "nowhere.efg", "--observations"), "its own information sets"),

@@ -292,3 +292,11 @@ def test_a_game_can_be_declared_symmetric(capsys):
     assert joint[1][1] == pytest.approx(1, abs=1e-5)  # defection takes over
     assert call("--game", "matrix_mp", "--solver", spec, "--symmetric") == 2
     assert "must look the same after exchanging players" in capsys.readouterr().err
+
+
+def test_what_would_be_ignored_is_refused(capsys):
+    assert call("--game", "chicken", "--equilibria", "--solver", "mgcce") == 0
+    assert call("--game", "chicken", "--equilibria", "--solver", "mwce") == 2
+    assert "--equilibria lists without a solver" in capsys.readouterr().err
+    assert call("--game", "chicken", "--seed", 2**62) == 2
+    assert "--seed must be below 2^62" in capsys.readouterr().err
