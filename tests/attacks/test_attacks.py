@@ -52,9 +52,7 @@ def test_every_page_that_is_ended_goes_on(name: str, tmp_path: Path):
 
 
 def test_one_mutation_of_every_kind(tmp_path: Path):
-    names = ("psro", "nes_train")  # the other pages are slow
-    pages = [word for name in names for word in ("--page", name)]
-    assert not wrong(tmp_path, *pages, "--once")
+    assert not wrong(tmp_path, "--page", "psro", "--once")  # the other pages are slow
 
 
 @pytest.mark.slow
