@@ -37,6 +37,7 @@ GAPS = {
     "cce": "joint, deviations before being told",
     "ce": "joint, deviations after being told",
 }
+_LINE = 200  # characters that one line of an array may take
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +87,17 @@ def page(config: Config) -> Answer:
     return Answer(
         summary=as_json(config.solver, solution, reading),
         text=said(reading) + as_text(config.solver, solution),
-        terse=short_lines(json.dumps(files.spelled(solution.joint.tolist()))),
+        terse=short_lines(files.spelled(solution.joint.tolist())),
         fault=None if solution.status is Status.OK else SolverFailed(solution),
     )
 
 
-def short_lines(text: str) -> str:
-    """JSON without strings in lines that a terminal can show."""
-    return "\n".join(textwrap.wrap(text, 88, break_on_hyphens=False))
+def short_lines(values: list[Any]) -> str:
+    """An array as JSON: on one line if that is short, else its rows apart."""
+    text = json.dumps(values)
+    if len(text) > _LINE and isinstance(values[0], list):
+        return f"[{(',' + chr(10)).join(map(short_lines, values))}]"
+    return "\n".join(textwrap.wrap(text, _LINE, break_on_hyphens=False))
 
 
 def load(config: Config) -> Reading:

@@ -45,7 +45,7 @@ class Stop:
             if all(find(r.player, r.policy) is not None for r in state.responses):
                 return "no novel policy"
         if state.iteration >= self.iterations:
-            return f"{self.iterations} iterations"
+            return f"{self.iterations} iteration{'s' * (self.iterations != 1)}"
         if self.seconds is not None and passed > self.seconds:
             return f"{self.seconds:g} seconds"
         return None

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, TypeVar
@@ -196,14 +196,25 @@ def _with_flag(config: type[Any], error: BadField) -> str:
 
 
 def _flat(
-    values: Mapping[str, object], known: Collection[str], where: str, prefix: str = ""
+    values: Mapping[str, object], known: Collection[str], where: str
 ) -> dict[str, Any]:
     """Nested fields keyed by the name of their flags.
 
     Raises:
-      UserError: there is no such field.
+      UserError: there is no such field, or one comes twice, in two spellings.
     """
     flat: dict[str, Any] = {}
+    for name, value in _leaves(values, known, where):
+        if name in flat:
+            raise UserError(f"{where}: {name} is given twice; it must be given once")
+        flat[name] = value
+    return flat
+
+
+def _leaves(
+    values: Mapping[str, object], known: Collection[str], where: str, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Fields of all groups, each with the name of its flag."""
     for key, value in values.items():
         name = prefix + str(key).replace("-", "_")
         inside = [one for one in known if one.startswith(f"{name}.")]
@@ -212,9 +223,9 @@ def _flat(
         if (inside or name == "run") and not isinstance(value, dict):
             raise UserError(f"{where}: {name} must hold fields; got {value!r}")
         if isinstance(value, dict) and (inside or name == "run"):
-            flat |= _flat(value, known, where, "" if name == "run" else f"{name}.")
+            below = "" if name == "run" else f"{name}."
+            yield from _leaves(value, known, where, below)
         elif name not in known:
             raise unknown(where, "field", name, known)
         else:
-            flat[name] = value
-    return flat
+            yield name, value

@@ -68,8 +68,13 @@ def _walked(config: Config) -> SequenceForm:
             return efg.from_file(
                 config.tree, memory_gb=config.memory_gb, progress=progress
             )
-        from metaspiel.games.openspiel import sequence_form
+        from metaspiel.games.openspiel import OPENSPIEL, sequence_form
 
+        if config.game.startswith(OPENSPIEL):
+            raise UserError(
+                f"--game: a name after '{OPENSPIEL}' needs a learned oracle (--oracle "
+                f"ddqn), the exact one takes it without; got '{config.game}'"
+            )
         return sequence_form(
             config.game,
             config.players,

@@ -16,6 +16,8 @@ from metaspiel.games.walk import MEMORY_GB, Progress, walk
 from metaspiel.nfg.errors import UnknownGame, UserError, unknown
 from metaspiel.nfg.game import Game
 
+OPENSPIEL = "openspiel/"
+"""What plays in batches and is named so is OpenSpiel's, never our own simulator."""
 _BROKEN = ("morpion_solitaire",)  # a copy of a state points into freed memory
 
 
@@ -79,10 +81,11 @@ def _loaded(name: str, players: int | None) -> Any:
         if type(allowed.parameter_specification[key]) is float and type(value) is int:
             parameters[key] = float(value)  # OpenSpiel itself refuses 1 for 1.0
     low, high = allowed.min_num_players, allowed.max_num_players
+    counts = f"exactly {low}" if low == high else f"{low} to {high}"
     count = parameters.get("players", low)
     if not isinstance(count, int) or not low <= count <= high:
         raise UserError(
-            f"{where}: '{short}' must have {low} to {high} players; "
+            f"{where}: '{short}' must have {counts} players; "
             f"got {parameters['players']}"
         )
     try:

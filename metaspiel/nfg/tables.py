@@ -3,7 +3,10 @@
 Cells stand between commas, semicolons or tabs. A table may have a first row and a first
 column of names, quoted cells, empty columns at its edges, fractions (``1/3``), and
 decimal commas where the cells do not stand between commas. An empty row separates two
-tables. What could be read in two ways is refused.
+tables. A mark that may be a decimal one or stand between thousands is refused where
+all numbers with it leave that open. The rest is read in one way: without a semicolon or
+a tab ``1,5`` is two cells, and a first row of numbers is payoffs unless it and the
+first column number the actions.
 """
 
 import csv
@@ -19,7 +22,8 @@ from metaspiel.nfg.number_text import number
 
 _QUOTED = re.compile(r'"[^"]*"')
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?", re.ASCII)
-_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+", re.ASCII)
+_GROUPS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[.,]\d{3})+", re.ASCII)
+_MARKS = {",": "comma", ".": "point"}
 _NO_NAME = re.compile(r"[-+.\d]|(?:nan|inf|infinity|null|none)\Z", re.ASCII | re.I)
 
 Rows = list[list[str]]
@@ -59,14 +63,14 @@ def _rows(text: str) -> Rows:
             f"a .csv must hold cells between '{shown(between)}'; line "
             f"{lines.line_num}: {shown(error, 200)}"
         ) from None
-    return _with_points(rows) if any("," in c for row in rows for c in row) else rows
+    return _with_points(rows, "," if between == "," else ",.")
 
 
-def _with_points(rows: Rows) -> Rows:
+def _with_points(rows: Rows, doubtful: str) -> Rows:
     """Cells with a point for the decimal comma.
 
     Raises:
-      UserError: it is not plain that commas are decimal ones.
+      UserError: it is not plain that a mark, one of the doubtful, is the decimal one.
     """
     cells = [cell for row in rows for cell in row]
     commas = [cell for cell in cells if _COMMA.fullmatch(cell)]
@@ -76,11 +80,14 @@ def _with_points(rows: Rows) -> Rows:
             "a .csv must have one decimal mark; got "
             f"'{shown(commas[0])}' and '{shown(points[0])}'"
         )
-    if commas and all(_GROUPS.fullmatch(cell) for cell in commas):
+    marked = commas or points
+    mark = "," if commas else "."
+    if marked and mark in doubtful and all(map(_GROUPS.fullmatch, marked)):
         raise UserError(
-            "a .csv must not leave open whether a comma is decimal; "
-            f"'{shown(commas[0])}' may be "
-            f"{commas[0].replace(',', '.', 1)} or {commas[0].replace(',', '')}"
+            f"a .csv must not leave open whether a {_MARKS[mark]} is decimal; "
+            f"'{shown(marked[0])}' may be "
+            f"{marked[0].replace(',', '.', 1)} or {marked[0].replace(mark, '')} "
+            "(a number with other than three decimals makes it plain)"
         )
     known = set(commas)
     return [[c.replace(",", ".") if c in known else c for c in row] for row in rows]
@@ -105,11 +112,12 @@ def _matrix(rows: Rows) -> Float64[ndarray, "R C"]:
         while row[-1] == "":
             row.pop()
     top, body = rows[0], rows[1:]
-    corner = top[0] == ""
-    header = all(map(_is_name, top[1:])) and (corner or _is_name(top[0]))
-    header = bool(body) and (header or (corner and _counts(top[1:], body)))
+    empty = top[0] == ""
+    corner = empty or _is_name(top[0])
+    numbered = corner and _counts(top[1:], body)
+    header = numbered or (bool(body) and corner and all(map(_is_name, top[1:])))
     body = body if header else rows
-    named = (header and corner) or all(_is_name(row[0]) for row in body)
+    named = numbered or (header and empty) or all(_is_name(row[0]) for row in body)
     values = [row[1:] if named else row for row in body]
     names = len(top) - (header and named and len(top) == len(values[0]) + 1)
     width = names if header else len(values[0])
@@ -127,9 +135,9 @@ def _is_name(cell: str) -> bool:
 
 
 def _counts(columns: list[str], body: Rows) -> bool:
-    """Whether columns and rows are numbered, both from 0 or both from 1."""
+    """Whether columns and rows, of each some, are numbered from 0 or both from 1."""
     rows = [row[0] for row in body]
-    return any(
+    return bool(columns and rows) and any(
         columns == [str(first + i) for i in range(len(columns))]
         and rows == [str(first + i) for i in range(len(rows))]
         for first in (0, 1)

@@ -229,6 +229,7 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--solver", "r3d:threshold=much"), "must be a number"),
         (("--eval-solver", "mwcc"), "did you mean"),
         (("--game", "kuhn_pokr"), "did you mean 'kuhn_poker'"),
+        (("--game", "openspiel/bargaining"), "needs a learned oracle (--oracle ddqn)"),
         (("--players", 99), "must have 2 to 10 players"),
         (("--iterations", -1), "--iterations must be at least 0"),
         (("--trials", 0), "--trials must be at least 1"),

@@ -103,8 +103,19 @@ def test_a_large_answer_is_not_one_line(tmp_path, capsys):
     words = ("--payoffs", tmp_path / "game.npy", "--solver", "uniform")
     assert call(*words, "--quiet") == 0
     text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 88
+    assert max(map(len, text.splitlines())) <= 203  # 200, and brackets and a comma
     assert np.shape(json.loads(text)) == (40, 40)
+
+
+def test_an_array_is_one_line_or_one_for_each_row():
+    small, large = np.full((3, 3), 1 / 9), np.full((12, 12), 0.0069)
+    assert "\n" not in solve.short_lines(small.tolist())
+    assert solve.short_lines(large.tolist()).count("\n") == 11
+    cube = np.random.default_rng(0).random((3, 3, 4))
+    text = solve.short_lines(cube.tolist())
+    assert np.array_equal(json.loads(text), cube)
+    rows = [json.loads(f"[{line.strip('[],')}]") for line in text.splitlines()]
+    assert np.array_equal(rows, cube.reshape(9, 4))
 
 
 def test_text_and_table(capsys, monkeypatch):

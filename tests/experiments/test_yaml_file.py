@@ -5,7 +5,7 @@ import time
 import pytest
 
 from experiments import solve
-from experiments.lab.page import main
+from experiments.lab.page import _flat, main
 from experiments.lab.yaml_file import read_fields
 from metaspiel.nfg.errors import UserError
 
@@ -47,6 +47,31 @@ def test_what_no_configuration_is(tmp_path, text, sentence):
         read_fields(path)
     assert time.process_time() - begin < 2
     assert sentence in str(caught.value) and str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("memory_gb: 1\nmemory-gb: 2", "memory_gb"),
+        ("memory-gb: 1\nrun: {memory_gb: 1}", "memory_gb"),
+        ("json: true\nrun: {json: false}", "json"),
+        ("run: {json: true}\njson:", "json"),
+    ],
+)
+def test_a_field_in_two_spellings_is_given_twice(tmp_path, capsys, text, name):
+    (tmp_path / "c.yaml").write_text(text)
+    words = ["--game", "chicken", "--config", str(tmp_path / "c.yaml")]
+    assert main(solve.page, solve.Config, words) == 2
+    assert f"c.yaml': {name} is given twice" in capsys.readouterr().err
+
+
+def test_a_group_in_two_spellings_is_one(tmp_path):
+    given = {"run": {"a": 1}, "in-ner": {"rate": 2}, "in_ner": {"size": 3}}
+    known = {"a": 0, "in_ner.rate": 0, "in_ner.size": 0}
+    flat = {"a": 1, "in_ner.rate": 2, "in_ner.size": 3}
+    assert _flat(given, known, "here") == flat
+    with pytest.raises(UserError, match="rate is given twice"):
+        _flat({**given, "in_ner.rate": 2}, known, "here")
 
 
 def test_plain_fields_in_any_encoding(tmp_path):

@@ -255,6 +255,7 @@ def test_nash_conv_takes_one_policy_of_each_player():
     [
         ("kuhn_pokr", None, "did you mean 'kuhn_poker'"),
         ("kuhn_poker(players=99)", None, "must have 2 to 10 players; got 99"),
+        ("liars_dice", 3, "'liars_dice' must have exactly 2 players; got 3"),
         ("kuhn_poker", 1, "must have 2 to 10 players; got 1"),
         ("kuhn_poker(player=3)", None, "unknown parameter 'player'"),
         ("kuhn_poker(players=3", None, "must be written"),
