@@ -318,16 +318,15 @@ def test_selection_on_the_stag_hunt():
     assert all(solve(picky, game, rng=s).joint.max() == 1 for s in range(20))
 
 
-def test_risk_dominance_with_six_players_and_small_losses():
+@pytest.mark.parametrize("players", [4, 5, pytest.param(6, marks=pytest.mark.slow)])
+def test_risk_dominance_with_several_players_and_small_losses(players):
     # All at 0 or all at 1; leaving 1 costs twice as much as leaving 0.
-    played = np.indices((2,) * 6)
-    same = played.sum(axis=0)
-    payoffs = np.where(same == 0, 1e-3, np.where(same == 6, 2e-3, 0.0)) * np.ones(
-        (6, *same.shape)
-    )
-    payoffs[:, 0, 1, 0, 1, 0, 1] = -1.0  # sets the range of payoffs
+    same = np.indices((2,) * players).sum(axis=0)
+    worth = np.where(same == 0, 1e-3, np.where(same == players, 2e-3, 0.0))
+    payoffs = worth * np.ones((players, *same.shape))
+    payoffs[(slice(None), *np.arange(players) % 2)] = -1.0  # sets the range of payoffs
     solution = solve(TwoActionNash(select="risk_dominant"), Game(payoffs))
-    assert solution.joint[(1,) * 6] == 1
+    assert solution.joint[(1,) * players] == 1
 
 
 def test_selection_depends_on_no_scale():
