@@ -33,7 +33,10 @@ golden: $(STAMP)
 
 attacks: $(STAMP)
 	mkdir -p runs
+	$(BIN)/python tests/attacks/fuzz_readers.py
+	$(BIN)/python tests/attacks/sampled_games.py
 	$(BIN)/python tests/attacks/run.py --out runs/attacks.md
+	$(BIN)/python tests/attacks/endings.py --out runs/endings.md
 
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Annotated, Any
 
 from experiments.lab import page as lab
+from experiments.lab.ending import guarded
 from metaspiel.nfg.errors import unknown
 from metaspiel.version import __version__
 
@@ -87,7 +88,7 @@ def main(program: str, words: Sequence[str] | None = None) -> int:
     page = module(words[0]) if words else None
     if page is not None:
         return lab.main(page.page, page.Config, words[1:], f"{program} {words[0]}")
-    return lab.guarded(lambda: _about(program, words))
+    return guarded(lambda: _about(program, words))
 
 
 def _about(program: str, words: list[str]) -> None:

@@ -1,22 +1,28 @@
 """The demo: three meta-solvers, swapped by name, in PSRO on three OpenSpiel games.
 
-Example: python -m experiments.demo
+Example: metaspiel demo
 
-Writes a run folder for each pair and one report.html that compares them and says which
-solver did best, and what in the numbers explains it.
+Writes a run folder for each run and one report.html that shows them side by side. One
+seed ranks nothing: with --seeds 6 or more, runs are compared by a test, with intervals.
 """
 
 import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from experiments.lab.estimates import estimate
 from experiments.lab.folder import claim, read_result, record, slug, stored
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
 from experiments.lab.report import Table, percent, render
+from experiments.lab.statistics import holm, mean
+from experiments.lab.trust import SolverSpec
+from experiments.lab.verdict import LEVEL, Claim, Higher, Verdict, short_of
+from experiments.lab.verdict import table as claim_table
 from experiments.psro import config as psro
 from meta_solvers import get
 from metaspiel import files
@@ -43,23 +49,28 @@ SOLVED = 1e-6  # a full-game gap below this counts as an equilibrium
 class Config:
     """Fields of the demo."""
 
-    solvers: tuple[str, ...] = ("mgcce", "mwcce", "prd")
+    may_change: ClassVar[tuple[str, ...]] = ("seeds",)
+
+    solvers: tuple[SolverSpec, ...] = ("mgcce", "mwcce", "prd")
     """Meta-solvers to compare."""
-    evaluation: str = "mwcce"
+    evaluation: SolverSpec = "mwcce"
     """Measured on every population: the most welfare an equilibrium there offers."""
     iterations: int | None = None
     """Iterations a run (default: 25 to 40, by game)."""
     seed: int = 0
-    """Seed of every run."""
+    """Seed of the first run of every pair."""
+    seeds: int = 1
+    """Runs of every pair; run i uses seed + i."""
     run: Flat[Resumable] = Resumable()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """One run of the comparison; gaps are of the full game where nothing is said."""
+    """One run of the comparison; its gaps are exact, over all policies of the game."""
 
     title: str
     solver: str
+    seed: int = 0
     gap: float
     first_solved: int | None = None
     welfare: float = 0.0
@@ -101,34 +112,39 @@ def page(config: Config) -> Answer:
         raise UserError("demo: --solvers must name at least one meta-solver; got none")
     for spec in (*config.solvers, config.evaluation):
         get(spec)
-    least(config, iterations=0)
+    least(config, iterations=0, seeds=1, seed=0)
+    seeds = range(config.seed, config.seed + config.seeds)
     with claim(config.run, "demo") as folder:
         record(folder, config)
-        games = {
-            title: [_pair(config, folder, title, solver) for solver in config.solvers]
+        runs = [
+            _run(config, folder, title, solver=solver, seed=seed)
             for title in GAMES
-        }
-        _write(folder, config, games)
-        summary = [asdict(run) for runs in games.values() for run in runs]
+            for solver in config.solvers
+            for seed in seeds
+        ]
+        claims = compared(runs, config.seed)
+        _write(folder, config, runs, claims)
+        summary = [asdict(run) for run in runs]
         files.write_json(folder / "comparison.json", summary)
-    text = "\n".join([*verdict(games), f"report: {folder / 'report.html'}"])
-    return Answer(summary=summary, text=text)
+    lines = [*sentences(runs, claims), f"report: {folder / 'report.html'}"]
+    return Answer(summary=summary, text="\n".join(lines))
 
 
-def _pair(config: Config, folder: Path, title: str, solver: str) -> Result:
+def _run(config: Config, folder: Path, title: str, *, solver: str, seed: int) -> Result:
     """One run, made or read, as a row of the comparison."""
     from experiments.psro.checkpoint import finished
     from experiments.psro.run import run as run_psro
+    from experiments.psro.summary import SHAPE
 
     game, iterations = GAMES[title]
-    place = folder / f"{slug(game)}-{slug(solver)}"
+    place = folder / f"{slug(game)}-{slug(solver)}-s{seed}"
     run = psro.Config(
         game=game,
         solver=solver,
         eval_solver=config.evaluation,
         concept="cce",
         iterations=iterations if config.iterations is None else config.iterations,
-        seed=config.seed,
+        seed=seed,
         run=psro.Run(
             out=place,
             resume=(place / "config.json").exists(),
@@ -141,7 +157,7 @@ def _pair(config: Config, folder: Path, title: str, solver: str) -> Result:
         files.read_arrays(place / "meta_game.npz")
     else:
         run_psro(run)
-    return _result(title, read_result(done, run), finished(run, place))
+    return _result(title, read_result(done, run, SHAPE), finished(run, place))
 
 
 def _result(title: str, summary: Mapping[str, Any], rows: Sequence[Row]) -> Result:
@@ -153,6 +169,7 @@ def _result(title: str, summary: Mapping[str, Any], rows: Sequence[Row]) -> Resu
     return Result(
         title=title,
         solver=summary["solver"],
+        seed=summary["seed"],
         gap=summary["gap"],
         first_solved=solved[0] if solved else None,
         welfare=summary["value_sum"],
@@ -173,71 +190,93 @@ def _worth(row: Row) -> float | None:
     return row.eval_value_sum if solved else None
 
 
-def verdict(games: Mapping[str, Sequence[Result]]) -> list[str]:
-    """Which solver did best on each game, and what the numbers say about why."""
-    sentences = []
-    for title, runs in games.items():
-        best = winner(runs)
-        others = [run for run in runs if run is not best]
-        reached = [f"{run.solver} {run.reached}" for run in others]
-        text = "; ".join([f"it {best.reached}", *reached])
-        text = f"{title}: {best.solver} did best: {text}."
-        if others:
-            shares = [
-                f"{run.solver} {percent(run.support_share, 0)}"
-                for run in (best, *others)
-            ]
-            text += f" Share of profiles played on average: {', '.join(shares)}. "
-            text += _why(best, others)
-        sentences.append(text)
-    return sentences
+Pair = tuple[str, str]
+"""A game and a meta-solver."""
 
 
-def winner(runs: Sequence[Result]) -> Result:
-    """Ends in an equilibrium, then offers more welfare, then was there sooner."""
+def _grouped(runs: Sequence[Result]) -> dict[Pair, list[Result]]:
+    groups: dict[Pair, list[Result]] = {}
+    for run in runs:
+        groups.setdefault((run.title, run.solver), []).append(run)
+    return groups
 
-    def key(run: Result) -> tuple[bool, float, float, float]:
-        return (
-            not run.solved,
-            0.0 if run.solved else run.gap,
-            math.inf if run.best_welfare is None else -round(run.best_welfare, 6),
-            math.inf if run.first_solved is None else run.first_solved,
+
+def _final(runs: Sequence[Result]) -> list[float]:
+    """Final gaps; below what counts as an equilibrium rounding decides, so 0."""
+    return [0.0 if run.solved else run.gap for run in runs]
+
+
+def compared(runs: Sequence[Result], seed: int) -> list[Claim]:
+    """Tests whether two solvers end at different gaps; none with one seed."""
+    groups, tests = _grouped(runs), []
+    for (title, one), (other_title, two) in combinations(groups, 2):
+        if title == other_title and len(groups[title, one]) > 1:
+            pair = sorted((one, two), key=lambda s: mean(_final(groups[title, s])))
+            lower, upper = (_final(groups[title, solver]) for solver in pair)
+            tests.append((title, pair, lower, upper, Higher.of(upper, lower, seed)))
+    sided = [[2 * min(t.p or 1.0, t.p_reverse or 1.0) for *_, t in tests]]
+    (corrected,) = holm([[min(1.0, p) for p in row] for row in sided])
+    return [
+        _claim(test, p or 0.0, len(tests), seed=seed)
+        for test, p in zip(tests, corrected, strict=True)
+    ]
+
+
+def _claim(test: tuple[Any, ...], p: float, count: int, *, seed: int) -> Claim:
+    title, pair, lower, upper, raw = test
+    few = short_of(2 * (raw.smallest_p or 1.0) * count)
+    below, above = (estimate(values, seed).shown(4) for values in (lower, upper))
+    return Claim(
+        about=title,
+        text=f"{pair[0]} ends at a lower gap than {pair[1]}",
+        verdict=Verdict.HOLDS if p <= LEVEL else Verdict.UNDECIDED,
+        evidence=f"{below} against {above}; corrected p {p:.2g}",
+        test=f"permutation, two-sided, Holm over {count}",
+        trials=len(lower),
+        remark="" if p <= LEVEL else few,
+    )
+
+
+def sentences(runs: Sequence[Result], claims: Sequence[Claim]) -> list[str]:
+    """How far the runs came on each game, and what the tests decide."""
+    groups, lines = _grouped(runs), []
+    for title in dict.fromkeys(run.title for run in runs):
+        own = [f"{s} {_reached(groups[t, s])}" for t, s in groups if t == title]
+        decided = [
+            one.text
+            for one in claims
+            if one.about == title and one.verdict is Verdict.HOLDS
+        ]
+        if claims:
+            own.append("decided: " + (", ".join(decided) if decided else "nothing"))
+        lines.append(f"{title}: {'; '.join(own)}.")
+    if not claims:
+        lines.append(
+            "One seed of each pair, so nothing is ranked; --seeds 6 or more compares "
+            "final gaps by a test."
         )
-
-    return min(runs, key=key)
-
-
-def _why(best: Result, others: Sequence[Result]) -> str:
-    """What separates each other run from the best, read off the numbers."""
-    reasons = []
-    for run in others:
-        share = run.support_share / best.support_share
-        if not run.solved and run.meta_gap > 0.3 * run.gap:
-            reasons.append(
-                f"what is left of {run.solver}'s gap is its own meta-solver's error "
-                f"({run.meta_gap:.2g} inside the population)"
-            )
-        elif share < 0.8:
-            reasons.append(
-                f"{run.solver} plays fewer profiles than {best.solver}, so its best "
-                "responses learn to beat fewer opponents"
-            )
-        elif share > 1.25:
-            reasons.append(
-                f"{run.solver} spreads play wider than {best.solver}, so each response "
-                "hedges against more opponents than it needs to"
-            )
-    if not reasons:
-        return "Breadth of play does not separate them; the curves below do."
-    return f"Why: {'; '.join(reasons)}."
+    return lines
 
 
-def _write(folder: Path, config: Config, games: Mapping[str, Sequence[Result]]) -> None:
+def _reached(runs: Sequence[Result]) -> str:
+    if len(runs) == 1:
+        return runs[0].reached
+    solved = sum(run.solved for run in runs)
+    final = estimate(_final(runs), runs[0].seed).shown(4)
+    return (
+        f"ends in an equilibrium with {solved} of {len(runs)} seeds, mean gap {final}"
+    )
+
+
+def _write(
+    folder: Path, config: Config, runs: Sequence[Result], claims: Sequence[Claim]
+) -> None:
     from experiments.lab import charts  # they load matplotlib
 
     columns = {
         "game": lambda run: run.title,
         "meta-solver": lambda run: run.solver,
+        "seed": lambda run: run.seed,
         "final gap": lambda run: run.gap,
         "first gap < 1e-6": lambda run: run.first_solved,
         "value sum": lambda run: _rounded(run.welfare),
@@ -249,21 +288,25 @@ def _write(folder: Path, config: Config, games: Mapping[str, Sequence[Result]]) 
         "statuses": lambda run: run.statuses,
         "CPU s": lambda run: run.cpu_seconds,
     }
-    every = [run for runs in games.values() for run in runs]
-    best = [every.index(winner(runs)) for runs in games.values()]
     figures = []
-    for title, runs in games.items():
+    for title in dict.fromkeys(run.title for run in runs):
+        own = [run for run in runs if run.title == title]
         lines = {
-            run.solver: ([at for at, _ in run.rows], [gap for _, gap in run.rows])
-            for run in runs
+            run.solver if config.seeds == 1 else f"{run.solver}, seed {run.seed}": (
+                [at for at, _ in run.rows],
+                [gap for _, gap in run.rows],
+            )
+            for run in own
         }
-        drawn = charts.curve(lines, "full-game CCE gap", log=True)
+        drawn = charts.curve(lines, "CCE gap", log=True)
         png = folder / "plots" / f"{slug(title)}.png"
         figures.append(charts.figure(drawn, f"{title}: gap by iteration", LEGEND, png))
-    caption = "Final state of every run (best of each game marked)"
-    table = Table.of(caption, columns, every, best)
-    title = "Which meta-solver does best?"
-    render(folder / "report.html", title, verdict(games), [table], figures)
+    tables = [Table.of("Final state of every run", columns, runs)]
+    if claims:
+        tables.insert(0, claim_table(claims, "Pairs of meta-solvers"))
+    title = "Three games, side by side"
+    lead = sentences(runs, claims)
+    render(folder / "report.html", title, lead, tables=tables, figures=figures)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Mechanism design through an equilibrium: gradient descent on the rules of a game.
 
-Example: python -m experiments.mechanism --out runs/mechanism
+Example: metaspiel mechanism --out runs/mechanism
 
 Players choose among resources whose cost grows with their load (a congestion game with
 random costs). The designer may add a toll (or, below 0, a subsidy) to every player and

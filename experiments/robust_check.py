@@ -1,6 +1,6 @@
 """Robust meta-solvers on random games known up to intervals.
 
-Example: python -m experiments.robust_check --out runs/robust_check
+Example: metaspiel robust_check --out runs/robust_check
 
 Each game is symmetric, with two players, and known through an ensemble of payoff tables
 whose errors differ by strategy (``metaspiel.nfg.ensembles``). There are two blocks of

@@ -1,7 +1,7 @@
 """Lists every meta-solver that is known by name here, other packages' included.
 
-Example: python -m experiments.solvers
-         python -m experiments.solvers --name r2d
+Example: metaspiel solvers
+         metaspiel solvers --name r2d
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ from typing import Any
 from experiments.lab import report
 from experiments.lab.options import Flat, Printing
 from experiments.lab.page import Answer, main
+from experiments.lab.trust import SolverSpec
 from meta_solvers import MetaSolver, names
 from meta_solvers.registry import solver_class, takes_solvers
 from metaspiel.nfg.errors import UserError
@@ -21,7 +22,7 @@ from metaspiel.nfg.errors import UserError
 class Config:
     """Fields of the list."""
 
-    name: str | None = None
+    name: SolverSpec | None = None
     """Show one solver with its fields and their meaning."""
     markdown: bool = False
     """Print the table as markdown (the README's table is made so)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from metaspiel.learn.markov_settings import PPO
-from metaspiel.nfg.errors import UserError, at_least, positive, share, unknown
+from metaspiel.nfg.errors import BadField, at_least, positive, share, unknown
 
 Gate = Literal["predicted", "current", "nash", "random"]
 
@@ -112,14 +112,16 @@ class Settings:
         positive(self, "br_rate", "br_clip", "meta_clip")
         share(self, "held_out", below=True)
         if not 0 <= self.cautious < float("inf"):
-            raise UserError(
-                f"Settings(): cautious must be at least 0; got {self.cautious}"
+            raise BadField(
+                type(self), "cautious", f"must be at least 0; got {self.cautious}"
             )
         if not self.most > 1:
-            raise UserError(f"Settings(): most must be above 1; got {self.most}")
+            raise BadField(type(self), "most", f"must be above 1; got {self.most}")
         kept = round(self.held_out * self.ppo.envs)
         if self.held_out and not 0 < kept < self.ppo.envs:
-            raise UserError(
-                "Settings(): held_out must leave at least one environment on either "
-                f"side; got {self.held_out} of {self.ppo.envs}"
+            raise BadField(
+                type(self),
+                "held_out",
+                "must leave at least one environment on either side; got "
+                f"{self.held_out} of {self.ppo.envs}",
             )

@@ -73,6 +73,18 @@ class MetaSolver(ABC):
     maximises: ClassVar[str] = ""
     source: ClassVar[str] = ""
 
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        """What it imports or connects to beyond this package, each in words.
+
+        Whoever takes a solver from a stranger's file asks first; nothing is imported or
+        connected to before the solver is used. A wrapper reaches what is inside it.
+        """
+        held = (getattr(self, field_.name) for field_ in fields(self))
+        inner = (v if isinstance(v, tuple) else (v,) for v in held)
+        solvers = (s for some in inner for s in some if isinstance(s, MetaSolver))
+        return tuple(what for solver in solvers for what in solver.reaches)
+
     def refuses(self, game: Game) -> str | None:
         """The reason to refuse ``game`` other than its number of players, or None."""
         return None

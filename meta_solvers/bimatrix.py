@@ -1,7 +1,8 @@
 """Two-player Nash equilibria by pivoting, by listing vertices, and by integer programs.
 
 Everything works on positive matrices ``row`` and ``column`` ``[M, N]`` (payoffs moved
-and scaled to [1, 2]) and on the best-response polytopes (von Stengel 2007, sec. 3.3)::
+and scaled to [1, 2], or to whole numbers where vertices are listed) and on the
+best-response polytopes (von Stengel 2007, sec. 3.3)::
 
     P = {x >= 0, column' x <= 1}    label i < M: x_i = 0,  label M + j: row j tight
     Q = {y >= 0, row y <= 1}        label i < M: row i tight,  label M + j: y_j = 0
@@ -9,21 +10,19 @@ and scaled to [1, 2]) and on the best-response polytopes (von Stengel 2007, sec.
 A pair of vertices that carries every label, other than (0, 0), is an equilibrium.
 """
 
-import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from meta_solvers.vertices import Vertices, balanced, enumerate_vertices
 from metaspiel.nfg.game import Game
 
 # Entries this small are not pivoted on; ratios this close are tied, and the next column
 # decides. The second pair is for long doubles.
 _PIVOT, _TIE = (1e-10, 1e-13), (1e-11, 1e-14)
 _REFRESH = 40  # pivots between two recomputations of the tableau from the payoffs
-_LABEL = 1e-9  # a constraint this close to equality is tight
 
 
 def positive(game: Game) -> tuple[ndarray, ndarray]:
@@ -160,58 +159,90 @@ def _normalised(x: ndarray, y: ndarray) -> tuple[ndarray, ndarray]:
     return x / max(x.sum(), 1e-300), y / max(y.sum(), 1e-300)
 
 
-def bases(m: int, n: int) -> int:
-    """Bases listed by ``extreme``: C(M + N, M) for each of the two polytopes."""
-    return math.comb(m + n, m)
-
-
-def extreme(row: ndarray, column: ndarray) -> list[tuple[ndarray, ndarray]]:
+def extreme(
+    row: ndarray, column: ndarray, budget: int
+) -> tuple[list[tuple[ndarray, ndarray]], bool]:
     """Every extreme equilibrium: all completely labelled pairs of vertices.
 
     In a nondegenerate game these are all equilibria; in a degenerate one every
-    equilibrium is a mixture of them (Avis et al. 2010). Sorted by sizes of supports,
-    then lexicographically by supports.
+    equilibrium is a mixture of them (Avis et al. 2010). Nothing is rounded until the
+    last division. Sorted by sizes of supports, then lexicographically by supports.
+
+    Args:
+      row: row player's payoffs ``[M, N]``, whole numbers from 1 up, as objects.
+      column: column player's payoffs ``[M, N]``, likewise.
+      budget: table entries that may be computed.
+
+    Returns:
+      The equilibria, and whether the budget was enough for all of them.
     """
-    x, tight_x = _vertices(column.T)  # labels: zero rows, then tight columns
-    y, tight_y = _vertices(row)
-    labels_x = np.hstack([x == 0, tight_x])
-    labels_y = np.hstack([tight_y, y == 0])
-    missing = (~labels_x).astype(np.int64) @ (~labels_y).astype(np.int64).T
+    if len(row) > len(row.T):  # the fewer actions a player has, the fewer vertices
+        swapped, complete = extreme(column.T, row.T, budget)
+        return sorted(((x, y) for y, x in swapped), key=_order), complete
+    walked = enumerate_vertices(column.T, budget // 2)
+    replies = _Replies(row, budget - walked.spent)
     profiles = []
-    for i, j in np.argwhere(missing == 0):
-        if x[i].any() and y[j].any():
-            profiles.append(_normalised(x[i], y[j]))
-    return sorted(profiles, key=_order)
+    for point, best in zip(walked.points, walked.tight, strict=True):
+        if not point.any():
+            continue
+        for reply in replies.to(point > 0, best):
+            profiles.append((_shares(point), _shares(reply)))
+    return sorted(profiles, key=_order), walked.complete and replies.left >= 0
+
+
+class _Replies:
+    """The vertices of Q that complete a vertex of P, out of a budget that is shared."""
+
+    def __init__(self, row: ndarray, left: int) -> None:
+        self.row = row
+        self.left = left
+        self.walks: dict[bytes, Vertices] = {}
+
+    def to(self, played: ndarray, best: ndarray) -> list[ndarray]:
+        """Numerators ``[N]`` of all y on ``best`` that make ``played`` best replies.
+
+        Args:
+          played: rows ``[M]`` that x plays.
+          best: columns ``[N]`` that reply best to x.
+        """
+        if played.sum() == best.sum():
+            size = int(best.sum())
+            self.left -= size**3
+            if self.left < 0:
+                return []
+            solved = balanced(self.row[played][:, best])
+            if solved is not None:
+                shares, total = solved
+                inside = min(shares) >= 0 and max(self.row[:, best] @ shares) <= total
+                return [self._whole(shares, best)] if inside else []
+        walk = self._walk(best)
+        fit = walk.tight[:, played].all(axis=1)
+        return [self._whole(shares, best) for shares in walk.points[fit]]
+
+    def _walk(self, best: ndarray) -> Vertices:
+        """The vertices of Q that play ``best`` only; the same to every x."""
+        key = best.tobytes()
+        if key not in self.walks:
+            self.walks[key] = enumerate_vertices(self.row[:, best], self.left)
+            self.left -= self.walks[key].spent
+        return self.walks[key]
+
+    def _whole(self, shares: ndarray, best: ndarray) -> ndarray:
+        point = np.full(len(best), 0, dtype=object)
+        point[best] = shares
+        return point
+
+
+def _shares(point: ndarray) -> ndarray:
+    """Whole numbers as a distribution, each entry rounded once."""
+    total = point.sum()
+    return np.array([part / total for part in point.tolist()])
 
 
 def _order(profile: tuple[ndarray, ndarray]) -> tuple:
     supports = [tuple(np.flatnonzero(s > 0).tolist()) for s in profile]
     sizes = [len(s) for s in supports]
     return (sum(sizes), abs(sizes[0] - sizes[1]), *supports, *map(tuple, profile))
-
-
-def _vertices(matrix: ndarray) -> tuple[ndarray, ndarray]:
-    """Vertices ``[V, A]`` of ``{z >= 0, matrix z <= 1}`` and tight rows ``[V, R]``."""
-    rows, actions = matrix.shape
-    points = [np.zeros((1, actions))]
-    for size in range(1, min(rows, actions) + 1):
-        chosen = np.array(list(itertools.combinations(range(rows), size)))
-        for support in itertools.combinations(range(actions), size):
-            square = matrix[chosen][:, :, list(support)]
-            regular = np.abs(np.linalg.det(square)) > 1e-13
-            values = np.linalg.solve(
-                square[regular], np.ones((int(regular.sum()), size, 1))
-            )[..., 0]
-            values = values[np.all(values >= -_LABEL, axis=1)]
-            point = np.zeros((len(values), actions))
-            point[:, list(support)] = np.where(values > _LABEL, values, 0.0)
-            inside = np.all(point @ matrix.T <= 1 + _LABEL, axis=1)
-            points.append(point[inside])
-    vertices = np.concatenate(points)
-    tight = vertices @ matrix.T >= 1 - _LABEL
-    # A vertex is the only point with its set of tight constraints.
-    _, first = np.unique(np.hstack([vertices == 0, tight]), axis=0, return_index=True)
-    return vertices[first], tight[first]
 
 
 def integer_program(

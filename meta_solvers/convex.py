@@ -19,6 +19,7 @@ from meta_solvers.exact import interior
 from meta_solvers.exact.batch import STATUS, Equilibria, report
 from meta_solvers.exact.build import build
 from meta_solvers.exact.problem import Problem
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
@@ -27,6 +28,7 @@ TARGETS = ("uniform", "welfare", "last")
 # Duality gap in the solver's units: tighter than a batch's, since where a constraint
 # only just binds the joint is off by its root.
 TOLERANCE = 1e-12
+_TIE = 1e-9  # standard deviations of welfare that tell no joint actions apart
 _PURE = 0.99  # mass that a target named after one joint action puts on it
 
 
@@ -36,8 +38,8 @@ class EntropySolver(MetaSolver):
 
     Attributes:
       target: the joint to stay close to: "uniform", "welfare" (0.99 on the joint action
-        with the largest sum of payoffs), "last" (0.99 on everybody's newest action), or
-        an array ``[A1, ..., AN]`` with full support.
+        with the largest sum of payoffs, shared where several tie), "last" (0.99 on
+        everybody's newest action), or an array ``[A1, ..., AN]`` with full support.
       weight: of the sum of payoffs, in nats for each of its standard deviations over
         joint actions.
       epsilon: gain every deviation may keep, in units of payoff; may be negative.
@@ -82,9 +84,9 @@ class EntropySolver(MetaSolver):
         if self.expands_repeats and game.repeats is not None:
             return "a target array must have a hard epsilon in a game with repeats"
         try:
-            target = np.asarray(self.target, dtype=np.float64)
-        except (ValueError, TypeError):
-            return f"target must be numbers or one of {', '.join(TARGETS)}"
+            target = arrays.numbers(self.target, "target", "a joint")
+        except UserError as error:
+            return f"target must be numbers or one of {', '.join(TARGETS)}; {error}"
         if target.shape != game.actions or not np.all(target > 0):
             return (
                 f"target must be positive numbers of shape {list(game.actions)}; got "
@@ -144,18 +146,18 @@ def target_of(target: Any, game: Game) -> Float64[ndarray, "*A"]:
     """The target joint, which counts every copy of a repeated action."""
     uniform = game.copies / game.copies.sum()
     if not isinstance(target, str):
-        given = np.asarray(target, dtype=np.float64)
+        given = arrays.numbers(target, "target", "a joint")
         return given / given.sum()
     if target == "uniform":
         return uniform
+    chosen = np.zeros(game.actions)
     if target == "last":
-        chosen = tuple(size - 1 for size in game.actions)
+        chosen[tuple(size - 1 for size in game.actions)] = 1.0
     else:
-        best = game.payoffs.sum(axis=0)
-        chosen = tuple(int(i) for i in np.unravel_index(best.argmax(), best.shape))
-    result = (1 - _PURE) * uniform
-    result[chosen] += _PURE
-    return result
+        welfare = standard_welfare(game)
+        chosen[welfare >= welfare.max() - _TIE] = 1.0
+    chosen *= game.copies
+    return (1 - _PURE) * uniform + _PURE * chosen / chosen.sum()
 
 
 def standard_welfare(game: Game) -> Float64[ndarray, "*A"]:

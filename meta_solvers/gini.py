@@ -8,31 +8,23 @@ would be too large, Clarabel (Goulart & Chen 2024) solves the sparse lifted rows
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import clarabel
 import numpy as np
-from jaxtyping import Float64
-from numpy import ndarray
 from scipy import sparse
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure, summands
-from meta_solvers.lp import minimise
-from meta_solvers.polytope import Polytope, deviations, polytope
-from meta_solvers.projection import project_onto_cone
+from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.gini_programs import (
+    FINE,
+    by_clarabel,
+    by_projection,
+    smallest_range,
+)
+from meta_solvers.lp import Optimum, minimise
+from meta_solvers.polytope import Polytope, polytope, somebody_idles
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
-
-_STATUS = {
-    "Solved": Status.OK,
-    "AlmostSolved": Status.INACCURATE,
-    "MaxIterations": Status.MAX_STEPS,
-    "MaxTime": Status.MAX_STEPS,
-    "PrimalInfeasible": Status.INFEASIBLE,
-    "AlmostPrimalInfeasible": Status.INFEASIBLE,
-}
-
 
 Method = Literal["auto", "projection", "clarabel"]
 METHODS = ("auto", "projection", "clarabel")
@@ -65,6 +57,44 @@ class GiniSolver(MetaSolver):
         """The concept's polytope as ``meta_solvers.polytope`` names it."""
         return "ce" if self.concept == "ce" else "cce"
 
+    def allowing(self, game: Game, epsilon: float) -> Answer:
+        """``nearest_uniform``, where everybody can lose what they have to."""
+        if epsilon >= 0:
+            return self.nearest_uniform(game, epsilon)
+        if somebody_idles(game, self.kind):
+            reason = "with a negative epsilon every player must have what to lose by"
+            return failure(game, Status.INFEASIBLE, reason=reason, allowed_gain=epsilon)
+        shape = polytope(game, self.kind)
+        unit = smallest_range(game, shape)
+        least = self.least_gain(game, shape, unit)
+        if least.values is None:
+            return failure(game, least.status, **least.diagnostics)
+        lowest = float(least.values[-1]) * unit
+        if epsilon < lowest - FINE * unit:
+            return failure(
+                game, Status.INFEASIBLE, allowed_gain=epsilon, least_gain=lowest
+            )
+        return self.nearest_uniform(game, epsilon)
+
+    def least_gain(self, game: Game, shape: Polytope, unit: float) -> Optimum:
+        """The least gain <= 0 that all deviations can keep: the last of its values.
+
+        It is in ``unit``; the others are the joint and what the polytope lifts.
+        """
+        column = sparse.csr_array(-(unit / game.scale[shape.player])[:, None])
+        rows = sparse.hstack([shape.below, column])
+        last = sparse.csr_array(([1.0], ([0], [shape.variables])))  # it is at most 0
+        return minimise(
+            np.append(np.zeros(shape.variables), 1.0),
+            sparse.vstack([rows, last]).tocsr(),
+            np.zeros(shape.player.size + 1),
+            equal=sparse.hstack(
+                [shape.equal, sparse.csr_array((shape.equal.shape[0], 1))]
+            ),
+            equal_to=shape.equal_to,
+            positive=shape.profiles,
+        )
+
     def nearest_uniform(self, game: Game, epsilon: float) -> Answer:
         """Maximises Gini impurity with deviations gaining at most ``epsilon``.
 
@@ -83,10 +113,10 @@ class GiniSolver(MetaSolver):
         answers: list[Answer] = []
         for method in order:
             if method == "projection":
-                answer = _by_projection(game, self.kind, epsilon)
+                answer = by_projection(game, self.kind, epsilon)
             else:
                 shape = polytope(game, self.kind)
-                answer = _by_clarabel(game, self.kind, shape, epsilon)
+                answer = by_clarabel(game, self.kind, shape, epsilon)
             answers.append(answer)
             if answer.status is Status.OK:
                 break
@@ -98,107 +128,13 @@ class GiniSolver(MetaSolver):
         return replace(best, diagnostics={**best.diagnostics, "tried": tried})
 
 
-def _by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> Answer:
-    rows, player = deviations(game, kind)
-    rows = rows - (epsilon / game.scale[player])[:, None]
-    # In y = x / sqrt(copies) the objective is |y|^2 and the mass sqrt(copies) . y.
-    root = np.sqrt(game.copies.ravel())
-    projected = project_onto_cone(rows * root, root)
-    mass = float(root @ projected.point)
-    diagnostics = {
-        "method": "projection",
-        "steps": projected.steps,
-        "residual": projected.residual,
-        "allowed_gain": epsilon,
-    }
-    if mass == 0.0:
-        return failure(game, Status.INFEASIBLE, **diagnostics)
-    joint = (root * projected.point / mass).reshape(game.actions)
-    status = Status.OK if projected.converged else Status.MAX_STEPS
-    return _answer(
-        game, kind, joint, status=status, epsilon=epsilon, diagnostics=diagnostics
-    )
-
-
-def _answer(
-    game: Game,
-    kind: Literal["ce", "cce"],
-    joint: Float64[ndarray, "*A"],
-    status: Status,
-    epsilon: float,
-    diagnostics: dict[str, Any],
-) -> Answer:
-    diagnostics["gini"] = float(1.0 - np.sum(joint**2 / game.copies))
-    allowed = max(epsilon, 0.0) * summands(kind, game)  # a gap is never negative
-    return Answer(joint, status, allowed, diagnostics)
-
-
-def _by_clarabel(
-    game: Game,
-    kind: Literal["ce", "cce"],
-    shape: Polytope,
-    epsilon: float,
-    reward: float | None = None,
-) -> Answer:
-    """The answer by Clarabel, which keeps the constraints sparse.
-
-    With ``reward`` the allowed gain is a variable, at most 0, and the objective is
-    ``1 - sum x^2 - reward * gain``; ``epsilon`` is then not used.
-    """
-    # Unknowns: x, what the polytope lifts, and (with a reward) the gain in units of
-    # the largest payoff range, so that nothing depends on the unit of payoff.
-    unit = float(game.scale.max())
-    per_row = unit / game.scale[shape.player]
-    equal, below = shape.equal, shape.below
-    below_to = np.full(below.shape[0], epsilon / unit) * per_row
-    quadratic = np.zeros(shape.variables)
-    quadratic[: shape.profiles] = 2.0 / game.copies.ravel()
-    linear = np.zeros(shape.variables)
-    if reward is not None:
-        below_to = np.zeros(below.shape[0])
-        below = sparse.hstack([below, sparse.csr_array(-per_row[:, None])]).tocsr()
-        equal = sparse.hstack([equal, sparse.csr_array((equal.shape[0], 1))]).tocsr()
-        last = sparse.csr_array(([1.0], ([0], [shape.variables])))
-        below, below_to = sparse.vstack([below, last]), np.append(below_to, 0.0)
-        quadratic, linear = np.append(quadratic, 0.0), np.append(linear, reward * unit)
-    positive = sparse.eye_array(shape.profiles, linear.size)
-    cones = [
-        clarabel.ZeroConeT(equal.shape[0]),
-        clarabel.NonnegativeConeT(below.shape[0] + shape.profiles),
-    ]
-    settings = clarabel.DefaultSettings()
-    settings.verbose = False
-    settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = 1e-10
-    settings.max_iter = 200
-    rows = sparse.csc_matrix(sparse.vstack([equal, below, -positive]))
-    sides = np.concatenate([shape.equal_to, below_to, np.zeros(shape.profiles)])
-    program = (sparse.csc_matrix(sparse.diags_array(quadratic)), linear, rows, sides)
-    optimum = clarabel.DefaultSolver(*program, cones, settings).solve()
-    status = _STATUS.get(str(optimum.status), Status.NUMERICAL)
-    diagnostics = {
-        "method": "Clarabel",
-        "solver_status": str(optimum.status),
-        "iterations": int(optimum.iterations),
-        "primal_residual": float(optimum.r_prim),
-        "dual_residual": float(optimum.r_dual),
-    }
-    if status in (Status.INFEASIBLE, Status.NUMERICAL):
-        return failure(game, status, **diagnostics)
-    values = np.asarray(optimum.x)
-    joint = values[: shape.profiles].reshape(game.actions)
-    allowed = epsilon if reward is None else float(values[-1]) * unit
-    diagnostics["allowed_gain"] = allowed
-    return _answer(
-        game, kind, joint, status=status, epsilon=allowed, diagnostics=diagnostics
-    )
-
-
 @dataclass(frozen=True)
 class MaxGiniCCE(GiniSolver):
     """The CCE, or epsilon-CCE, with the largest Gini impurity.
 
     Attributes:
-      epsilon: gain every deviation may keep, in units of payoff; may be negative.
+      epsilon: gain every deviation may keep, in units of payoff. Below 0 every one must
+        lose, which is INFEASIBLE where a player has none, or one that changes nothing.
     """
 
     epsilon: float = 0.0
@@ -209,7 +145,7 @@ class MaxGiniCCE(GiniSolver):
         _finite(self, self.epsilon, "epsilon")
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        return self.nearest_uniform(game, self.epsilon)
+        return self.allowing(game, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -237,9 +173,7 @@ class ApproximateMaxGiniCCE(GiniSolver):
         _finite(self, self.fraction, "fraction")
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        return self.nearest_uniform(
-            game, self.fraction * _uniform_gain(game, self.kind)
-        )
+        return self.allowing(game, self.fraction * _uniform_gain(game, self.kind))
 
 
 @dataclass(frozen=True)
@@ -289,25 +223,25 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
         if shape.player.size == 0:
             return Answer(game.copies / game.copies.sum())
         if self.reward is not None:
-            return _by_clarabel(game, self.kind, shape, 0.0, self.reward)
-        # One more variable, the gain every row may keep, in units of the largest range.
-        unit = float(game.scale.max())
-        column = sparse.csr_array(-(unit / game.scale[shape.player])[:, None])
-        rows = sparse.hstack([shape.below, column])
-        last = sparse.csr_array(([1.0], ([0], [shape.variables])))  # it is at most 0
-        values, status, diagnostics = minimise(
-            np.append(np.zeros(shape.variables), 1.0),
-            sparse.vstack([rows, last]).tocsr(),
-            np.zeros(shape.player.size + 1),
-            equal=sparse.hstack(
-                [shape.equal, sparse.csr_array((shape.equal.shape[0], 1))]
-            ),
-            equal_to=shape.equal_to,
-            positive=shape.profiles,
-        )
-        if status is not Status.OK:
-            return failure(game, status, **diagnostics)
-        return self.nearest_uniform(game, float(values[-1]) * unit)
+            return by_clarabel(game, self.kind, shape, 0.0, self.reward)
+        unit = smallest_range(game, shape)
+        least = self.least_gain(game, shape, unit)
+        if least.values is None:
+            return failure(game, least.status, **least.diagnostics)
+        epsilon = float(least.values[-1]) * unit
+        answer = self.nearest_uniform(game, epsilon)
+        if answer.status is not Status.OK:
+            # At the least gain there may be a single joint, which rounding hides. What
+            # binds in every solution is then held as an equation.
+            tried = [f"{answer.diagnostics['method']}: {answer.status.name}"]
+            other = by_clarabel(game, self.kind, shape, epsilon, face=least)
+            if other.status is Status.OK:
+                notes = {**other.diagnostics, "tried": tried}
+                answer = replace(other, diagnostics=notes)
+        if least.status is Status.OK or answer.status is not Status.OK:
+            return answer
+        reason = {"reason": least.diagnostics["reason"], **answer.diagnostics}
+        return replace(answer, status=least.status, diagnostics=reason)
 
 
 @dataclass(frozen=True)

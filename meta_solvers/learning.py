@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolver, Status
@@ -36,8 +36,10 @@ class FictitiousPlay(MetaSolver):
 
     In every step each player plays the first action that is a best reply to the
     others' average play, taken as independent; before the first step averages are
-    uniform. Averages converge in zero-sum, identical-interest and dominance-solvable
-    games (Robinson 1951; Monderer & Shapley 1996), and cycle in Shapley's (1964) game.
+    uniform. Where replies tie, the order of actions so decides, and another order may
+    lead elsewhere: the diagnostics count the steps with a tie under "ties". Averages
+    converge in zero-sum, identical-interest and dominance-solvable games (Robinson
+    1951; Monderer & Shapley 1996), and cycle in Shapley's (1964) game.
 
     Steps are computed in blocks: all steps of a block are guessed to repeat the first
     reply, the guess is checked for all of them at once, and what follows the first
@@ -68,16 +70,16 @@ class FictitiousPlay(MetaSolver):
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         counts = [np.zeros(a) for a in game.actions]
         uniform = [np.full((1, a), 1.0 / a) for a in game.actions]
-        reply = _first_best(_values(game, uniform))[0]
+        (reply,), (tie,) = _first_best(_values(game, uniform))
         largest = max(1, BLOCK_NUMBERS // game.profiles)
         best: tuple[float, list[ndarray]] = (np.inf, [])
-        step, length, gap, changes = 0, 1, np.inf, 0
+        step, length, gap, changes, ties = 0, 1, np.inf, 0, int(tie)
         while step < self.steps and gap > self.tolerance:
             length = min(length, largest, self.steps - step)
             averages = _if_repeated(counts, reply, step, length)
             values = _values(game, averages)
             gaps = _sum_of_gaps(averages, values)
-            replies = _first_best(values)
+            replies, tied = _first_best(values)
             stops = np.any(replies != reply, axis=1) | (gaps <= self.tolerance)
             done = int(np.argmax(stops)) + 1 if stops.any() else length
             lowest = int(np.argmin(gaps[:done]))
@@ -87,7 +89,10 @@ class FictitiousPlay(MetaSolver):
                 counts[player][action] += done
             length = 2 * length if done == length else max(1, 2 * done)
             changes += int(np.any(replies[done - 1] != reply))
+            ties += int(tied[: done - 1].sum())
             step, gap, reply = step + done, float(gaps[done - 1]), replies[done - 1]
+            # The last reply is played only if there is another step.
+            ties += int(tied[done - 1]) * (step < self.steps and gap > self.tolerance)
         average = [count / step for count in counts]
         if self.iterate == "best":
             gap, average = best
@@ -95,7 +100,12 @@ class FictitiousPlay(MetaSolver):
             product(average),
             Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
             self.tolerance * game.scale,
-            {"steps": step, "relative_gap": gap, "changes_of_reply": changes},
+            {
+                "steps": step,
+                "relative_gap": gap,
+                "changes_of_reply": changes,
+                "ties": ties,
+            },
         )
 
 
@@ -130,10 +140,16 @@ def _values(game: Game, averages: Sequence[ndarray]) -> list[ndarray]:
     return result
 
 
-def _first_best(values: Sequence[ndarray]) -> Int64[ndarray, "T N"]:
-    """The first action of each player that is best, up to rounding."""
-    best = [np.argmax(v >= v.max(axis=1, keepdims=True) - TIE, axis=1) for v in values]
-    return np.stack(best, axis=1)
+def _first_best(
+    values: Sequence[ndarray],
+) -> tuple[Int64[ndarray, "T N"], Bool[ndarray, " T"]]:
+    """The first action of each player that is best, up to rounding.
+
+    Also in which steps a player had several that are.
+    """
+    best = [v >= v.max(axis=1, keepdims=True) - TIE for v in values]
+    tied = np.any([b.sum(axis=1) > 1 for b in best], axis=0)
+    return np.stack([b.argmax(axis=1) for b in best], axis=1), tied
 
 
 def _sum_of_gaps(

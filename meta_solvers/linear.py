@@ -2,7 +2,8 @@
 
 The simplex code is HiGHS (Huangfu & Hall 2018) through SciPy; the rows are those of
 ``meta_solvers.polytope``. HiGHS may leave gains of about 1e-9 of the payoff range;
-the gap that is reported is always measured on the answer.
+the gap that is reported is always measured on the answer, and that no better one
+exists is certified by duality (``meta_solvers.lp``).
 """
 
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answe
         below_to = np.concatenate([below_to, np.zeros(len(unit))])
         cost = np.zeros(shape.variables + 1)
         cost[-1] = -1.0
-    values, status, diagnostics = minimise(
+    optimum = minimise(
         cost,
         below,
         below_to,
@@ -67,10 +68,10 @@ def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answe
         equal_to=shape.equal_to,
         positive=shape.profiles,
     )
-    if values is None:
-        return failure(game, status, **diagnostics)
-    joint = values[: shape.profiles].reshape(game.actions)
-    return Answer(joint, status, 0.0, diagnostics)
+    if optimum.values is None:
+        return failure(game, optimum.status, **optimum.diagnostics)
+    joint = optimum.values[: shape.profiles].reshape(game.actions)
+    return Answer(joint, optimum.status, 0.0, optimum.diagnostics)
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class MaxWelfareCCE(Corner):
     def objective(
         self, game: Game, rng: np.random.Generator
     ) -> Float64[ndarray, " profiles"]:
-        return game.payoffs.sum(axis=0).ravel()
+        return game.moved.sum(axis=0).ravel()
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class MinWelfareCCE(Corner):
     def objective(
         self, game: Game, rng: np.random.Generator
     ) -> Float64[ndarray, " profiles"]:
-        return -game.payoffs.sum(axis=0).ravel()
+        return -game.moved.sum(axis=0).ravel()
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,11 @@ class RandomMaxWelfareCCE(Corner):
     def objective(
         self, game: Game, rng: np.random.Generator
     ) -> Float64[ndarray, " profiles"]:
-        welfare = game.payoffs.sum(axis=0).ravel()
+        welfare = game.moved.sum(axis=0).ravel()
         spread = float(np.ptp(welfare)) or 1.0
-        return welfare / spread + self.noise * rng.normal(size=welfare.size)
+        return (welfare - welfare.min()) / spread + self.noise * rng.normal(
+            size=welfare.size
+        )
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,7 @@ class ZeroSumNash(MetaSolver):
         if spread > 1e-9 * float(game.scale.max()):
             return (
                 "the game must be zero-sum (or constant-sum); got sums of payoffs that "
-                f"differ by {spread:.3g}; known for general games: nash, two_action"
+                f"differ by {spread:.3g}; known for general games: nash"
             )
         return None
 
@@ -216,16 +219,17 @@ class ZeroSumNash(MetaSolver):
 def _guarantee(payoff: Float64[ndarray, "A B"]) -> tuple[ndarray, float, bool]:
     """Maximises ``min_b (x @ payoff)[b]``; returns x, the value, whether it worked."""
     own, other = payoff.shape
-    values, status, _ = minimise(
+    values = minimise(
         np.append(np.zeros(own), -1.0),
         np.hstack([-payoff.T, np.ones((other, 1))]),
         np.zeros(other),
         equal=np.append(np.ones(own), 0.0)[None],
         equal_to=np.ones(1),
         positive=own,
-    )
-    if status is not Status.OK:
+    ).values
+    if values is None:
         return np.full(own, np.nan), np.nan, False
+    # Whether it is optimal the measured gap says.
     x = np.maximum(values[:-1], 0.0)
     return x / x.sum(), float(values[-1]), True
 

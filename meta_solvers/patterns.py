@@ -14,25 +14,33 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.batches import take
-from meta_solvers.multilinear import Roots, corners, isolate, value
+from meta_solvers.multilinear import Roots, corners, isolate, slopes, value
 from metaspiel.nfg.game import Game
 
 TOLERANCE = 1e-9  # regret, as a fraction of a player's payoff range
 _FLAT = 1e-12  # a gain this small is none
 _CLEAR = 1e-6  # a gain this large, whatever the others do, decides
 _SAME = 1e-7  # profiles this close are one
+_TIGHT = 1e-8  # a gain this small belongs to the conditions that hold with equality
+_RANK = 1e-6  # gradients with a smaller singular value are dependent
+_STEPS = (1e-3, 1e-4, 1e-5)  # to both sides of a point that may lie inside a continuum
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
     """Equilibria ``x`` ``[E, N]`` (probability of action 1), and how sure the list is.
 
-    ``continua`` counts support patterns with a continuum (or a multiple root): of those
-    the list holds the vertices, points where N independent conditions are tight.
+    Attributes:
+      x: the equilibria; of a continuum its vertices, points where N independent
+        conditions are tight.
+      continua: support patterns with a continuum, or a multiple root.
+      unresolved: systems of equations whose roots were not all separated; one of
+        theirs may be missing.
     """
 
     x: Float64[ndarray, "E N"]
     continua: int
+    unresolved: int
 
 
 def gains(game: Game) -> Float64[ndarray, "N C"]:
@@ -59,11 +67,11 @@ def enumerate_all(table: Float64[ndarray, "N C"]) -> Found:
     forced = _forced(table)
     free = np.flatnonzero(np.isnan(forced))
     if not len(free):
-        return Found(forced[None], 0)
+        return Found(forced[None], 0, 0)
     inner = _enumerated(_face(table, forced, free))
     x = np.tile(forced, (len(inner.x), 1))
     x[:, free] = inner.x
-    return Found(x, inner.continua)
+    return Found(x, inner.continua, inner.unresolved)
 
 
 def _forced(table: Float64[ndarray, "N C"]) -> Float64[ndarray, " N"]:
@@ -98,7 +106,7 @@ def _face(table: ndarray, forced: ndarray, free: ndarray) -> ndarray:
 def _enumerated(table: Float64[ndarray, "N C"]) -> Found:
     """All equilibria, found support pattern by support pattern."""
     n = len(table)
-    points, continua = [pure(table)], 0
+    points, continua, unresolved = [pure(table)], 0, 0
     for mixing in range(1, n + 1):
         patterns = _patterns(n, mixing)
         values = _rows(table, patterns)
@@ -109,10 +117,70 @@ def _enumerated(table: Float64[ndarray, "N C"]) -> Found:
         odd[~flat] = roots.unresolved
         odd &= _feasible(values, patterns.exact)
         continua += int(odd.sum())
-        points.append(_vertices(table, take(patterns, odd)))
+        vertices, open_systems = _vertices(table, take(patterns, odd))
+        unresolved += int((odd & ~flat).sum()) + open_systems
+        points.append(vertices)
     x = np.concatenate(points)
     x = x[np.all(regrets(table, x) <= TOLERANCE, axis=1)]
-    return Found(_distinct(x), continua)
+    if continua:
+        x = np.array([_polished(table, row) for row in x])
+    x = _distinct(x)
+    if continua:
+        inside = np.array([_inside(table, row) for row in x], dtype=np.bool_)
+        x = x if inside.all() else x[~inside]  # a closed curve has no vertices
+    return Found(x, continua, unresolved)
+
+
+def _polished(
+    table: Float64[ndarray, "N C"], x: Float64[ndarray, " N"]
+) -> Float64[ndarray, " N"]:
+    """Newton on all conditions that hold nearly, unless it adds regret."""
+    point, free = x.copy(), (x > 0) & (x < 1)
+    tight = free | (np.abs(value(table[None], x[None])[0]) <= _TIGHT)
+    for _ in range(3):
+        gain, slope = (
+            value(table[None], point[None])[0],
+            slopes(table[None], point[None]),
+        )
+        step = np.linalg.lstsq(slope[0][np.ix_(tight, free)], gain[tight], rcond=_RANK)
+        point[free] = np.clip(point[free] - step[0], 0.0, 1.0)
+    before, after = regrets(table, np.stack([x, point])).max(axis=1)
+    return point if after <= max(before, _FLAT) else x
+
+
+def _inside(table: Float64[ndarray, "N C"], x: Float64[ndarray, " N"]) -> bool:
+    """Whether equilibria go on to both sides of x, which is then no vertex."""
+    mixing = (x > 0) & (x < 1)
+    gain, slope = value(table[None], x[None])[0], slopes(table[None], x[None])[0]
+    tight = np.concatenate(
+        [np.eye(len(x))[~mixing], slope[mixing | (np.abs(gain) <= _TIGHT)]]
+    )
+    _, size, directions = np.linalg.svd(tight)
+    rank = int((size > _RANK).sum())
+    return any(
+        _goes_on(table, x, step * along) and _goes_on(table, x, -step * along)
+        for along in directions[rank:]
+        for step in _STEPS
+    )
+
+
+def _goes_on(table: ndarray, x: ndarray, step: ndarray) -> bool:
+    """Whether there is an equilibrium of the same pattern about a ``step`` from x."""
+    free = np.flatnonzero((x > 0) & (x < 1))
+    point = x + step
+    for _ in range(6):  # Newton returns to x where that is a multiple root
+        gain = value(table[None], point[None])[0][free]
+        slope = slopes(table[None], point[None])[0][np.ix_(free, free)]
+        point[free] -= np.linalg.lstsq(slope, gain, rcond=None)[0]
+    if np.abs(point - 0.5).max() > 0.5 or np.abs(point - x).max() < _SAME:
+        return False
+    gain = value(table[None], point[None])[0]
+    near = np.linalg.norm(point - x - step) <= 0.5 * np.linalg.norm(step)
+    return bool(
+        near
+        and np.abs(gain[free]).max(initial=0.0) <= _FLAT
+        and regrets(table, point[None]).max() <= _FLAT
+    )
 
 
 def pure(table: Float64[ndarray, "N C"]) -> Float64[ndarray, "E N"]:
@@ -177,8 +245,12 @@ def _placed(patterns: _Patterns, roots: Roots) -> ndarray:
     return x
 
 
-def _vertices(table: ndarray, patterns: _Patterns) -> ndarray:
-    """Vertices of continua inside faces: other players' gains vanish there too."""
+def _vertices(table: ndarray, patterns: _Patterns) -> tuple[ndarray, int]:
+    """Vertices of continua inside faces: other players' gains vanish there too.
+
+    Returns:
+      The points ``[R, N]``, and the number of systems left unresolved.
+    """
     n, mixing = len(table), patterns.free.shape[1]
     systems = []
     for mixers, base in zip(patterns.free, patterns.base, strict=True):
@@ -189,13 +261,14 @@ def _vertices(table: ndarray, patterns: _Patterns) -> ndarray:
             exact = [p in tight or p in mixers for p in rows]
             systems.append((mixers, base, rows, exact))
     if not systems:
-        return np.zeros((0, n))
+        return np.zeros((0, n)), 0
     more = _Patterns(*(np.array(part) for part in zip(*systems, strict=True)))
     values = _rows(table, more)
     live = np.any(np.abs(values[:, :mixing]) > _FLAT, axis=2).all(axis=1)
     live &= _feasible(values, more.exact)
     more = take(more, live)
-    return _placed(more, isolate(values[live], more.exact, limit=200))
+    roots = isolate(values[live], more.exact, limit=200)
+    return _placed(more, roots), int(roots.unresolved.sum())
 
 
 def _distinct(x: ndarray) -> ndarray:

@@ -181,6 +181,21 @@ def deviations(
     return np.concatenate(blocks), np.concatenate(owner)
 
 
+def somebody_idles(game: Game, concept: Literal["ce", "cce"]) -> bool:
+    """Whether a player has no deviation, or one that changes nothing anywhere.
+
+    These are the ones that the polytope leaves out.
+    """
+    for player, actions in enumerate(game.actions):
+        payoff = _unit_payoff(game, player)
+        if actions == 1 or np.ptp(payoff, axis=0).max() <= _IDLE:
+            return True
+        pairs = itertools.combinations(payoff, 2) if concept == "ce" else ()
+        if any(np.abs(one - other).max() <= _IDLE for one, other in pairs):
+            return True
+    return False
+
+
 def vertices(below: Float64[ndarray, "D P"]) -> Float64[ndarray, "V P"]:
     """Corners of the joints at which no row is above 0, by brute force.
 
@@ -189,12 +204,13 @@ def vertices(below: Float64[ndarray, "D P"]) -> Float64[ndarray, "V P"]:
         and P must be small, as in a 2x2 game.
     """
     size = below.shape[1]
-    live = below[np.abs(below).max(axis=1, initial=0.0) > 0]
+    height = np.abs(below).max(axis=1, keepdims=True, initial=0.0)
+    live = (below / np.where(height > 0, height, 1.0))[height[:, 0] > 0]
     limits = np.concatenate([live, -np.eye(size)])
     corners: list[ndarray] = []
     for tight in itertools.combinations(limits, size - 1):
         system = np.stack([*tight, np.ones(size)])
-        if abs(np.linalg.det(system)) <= 1e-9:
+        if abs(np.linalg.det(system)) <= 1e-12:  # rows of about 1: only dependent ones
             continue
         joint = np.linalg.solve(system, np.eye(size)[-1])
         new = all(np.abs(joint - old).max() > 1e-9 for old in corners)

@@ -10,6 +10,7 @@ A spec string selects and configures a solver at any edge::
 """
 
 import dataclasses
+import re
 import types
 import typing
 from functools import cache
@@ -17,9 +18,11 @@ from importlib import import_module, metadata
 from typing import Any
 
 from meta_solvers.base import MetaSolver
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, shown, unknown
 
 ENTRY_POINTS = "metaspiel.meta_solvers"
+_DEEPEST = 20  # solvers in solvers
+_LONGEST = 4000  # characters of a spec
 
 # Name -> "module:Class". Nothing is imported before it is asked for.
 _BUILTIN = {
@@ -114,7 +117,7 @@ def solver_class(name: str) -> type[MetaSolver]:
     """The class of a solver by name.
 
     Raises:
-      UserError: the name is unknown (lists the known ones), or the package behind it
+      UserError: the name is unknown (says the nearest), or the package behind it
         cannot be imported (says which).
     """
     if name in _REGISTERED:
@@ -123,7 +126,7 @@ def solver_class(name: str) -> type[MetaSolver]:
     if target is None and name in _entry_points():
         target = _entry_points()[name].value
     if target is None:
-        raise unknown("meta-solver", "name", name, names())
+        raise unknown("meta-solver", "name", name, names(), listing="metaspiel solvers")
     module, _, attribute = target.partition(":")
     try:
         cls = getattr(import_module(module), attribute)
@@ -143,28 +146,66 @@ def solver_class(name: str) -> type[MetaSolver]:
     return cls
 
 
-def get(spec: str) -> MetaSolver:
+def get(spec: Any) -> MetaSolver:
     """The solver that a spec string stands for; see the module for the grammar.
 
     Raises:
-      UserError: a name or field is unknown, a value does not fit, or the text does
-        not parse.
+      UserError: a name or field is unknown, a value does not fit, the text does not
+        parse, or it is no text.
     """
-    solver, rest = _parse(spec.strip(), spec)
+    if not isinstance(spec, str):
+        raise UserError(f"get(): spec must be text such as 'mgcce'; got {spec!r}")
+    whole = shown(spec)
+    if len(spec) > _LONGEST:
+        raise UserError(
+            f"meta-solver spec '{whole}': a spec must have at most {_LONGEST} "
+            f"characters; got {len(spec)}"
+        )
+    solver, rest = _parse(spec.strip(), whole)
     if rest:
-        raise UserError(f"meta-solver spec '{spec}': cannot read '{rest}'")
+        raise UserError(f"meta-solver spec '{whole}': cannot read '{shown(rest)}'")
     return solver
 
 
-def _parse(text: str, whole: str) -> tuple[MetaSolver, str]:
+def reaches(spec: str) -> tuple[str, ...]:
+    """What the solver of a spec imports or connects to beyond this package, in words.
+
+    Nothing of that is imported here. A spec that does not parse reaches nothing.
+    """
+    words = {word.strip() for word in re.split(r"[(:,)]", spec)}
+    plugged = [
+        f"import the module '{point.module}' of the plug-in '{name}'"
+        for name, point in _entry_points().items()
+        if name in words - {*_BUILTIN, *_REGISTERED} and not _ours(point)
+    ]
+    if plugged:
+        return tuple(plugged)
+    try:
+        return get(spec).reaches
+    except UserError:  # said where the spec is used
+        return ()
+
+
+def _ours(point: metadata.EntryPoint) -> bool:
+    """Whether this package itself brings an entry point."""
+    dist = getattr(point, "dist", None)
+    return dist is not None and dist.name == "metaspiel"
+
+
+def _parse(text: str, whole: str, depth: int = 0) -> tuple[MetaSolver, str]:
     """Reads one solver from the front of ``text``; returns it and what is left."""
+    if depth > _DEEPEST:
+        raise UserError(
+            f"meta-solver spec '{whole}': solvers must be nested at most {_DEEPEST} "
+            "deep"
+        )
     name, rest = _until(text, "(:,)")
     cls = solver_class(name.strip())
     inner: list[MetaSolver] = []
     if rest.startswith("("):
         rest = "," + rest[1:]
         while rest.startswith(","):
-            solver, rest = _parse(rest[1:].strip(), whole)
+            solver, rest = _parse(rest[1:].strip(), whole, depth + 1)
             inner.append(solver)
         if not rest.startswith(")"):
             raise UserError(f"meta-solver spec '{whole}': '(' is never closed")
@@ -179,13 +220,14 @@ def _parse(text: str, whole: str) -> tuple[MetaSolver, str]:
             key, _, value = pair.partition("=")
             if key.strip() in values:
                 raise UserError(
-                    f"meta-solver spec '{whole}': '{key.strip()}' must be given once"
+                    f"meta-solver spec '{whole}': '{shown(key.strip())}' must be given "
+                    "once"
                 )
             values[key.strip()] = value.strip()
         if not values:
             raise UserError(
                 f"meta-solver spec '{whole}': fields must be written key=value; "
-                f"got '{_until(rest.lstrip(','), ')')[0]}'"
+                f"got '{shown(_until(rest.lstrip(','), ')')[0])}'"
             )
     return _build(name.strip(), cls, inner, values), rest
 
@@ -245,11 +287,16 @@ def _convert(text: str, hint: Any, where: str) -> Any:
     if hint is bool:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"
-        raise UserError(f"{where} must be true or false; got '{text}'")
+        raise UserError(f"{where} must be true or false; got '{shown(text)}'")
     if hint in (int, float):
         try:
-            return hint(text)
+            if not text.isascii() or "_" in text:
+                raise ValueError
+            value = hint(text)
+            if hint is int and abs(value) >= 2**63:
+                raise ValueError
+            return value
         except ValueError:
             kind = "a whole number" if hint is int else "a number"
-            raise UserError(f"{where} must be {kind}; got '{text}'") from None
+            raise UserError(f"{where} must be {kind}; got '{shown(text)}'") from None
     return text

@@ -99,8 +99,8 @@ class ReplicatorDynamics(MetaSolver):
         return growing(own_first(payoffs, games[0]), _growth)
 
     def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
-        """The payoffs that drive the flow."""
-        return game.payoffs
+        """The payoffs that drive the flow, up to a constant for each player."""
+        return game.moved
 
     def allowed(self, game: Game) -> float:
         """Sum of regrets at which the flow may stop, in units of payoff."""

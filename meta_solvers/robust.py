@@ -199,15 +199,15 @@ def _linear_step(game: Game, profile: Profile, player: int) -> Float64[ndarray, 
     scale = float(game.scale.max())
     stacked = np.concatenate(rows)
     stacked[:, :size] /= scale
-    values, status, _ = minimise(
+    values = minimise(
         np.append(cost / scale, np.ones(len(others))),
         stacked,
         np.concatenate(caps),
         equal=np.append(np.ones(size), np.zeros(len(others)))[None],
         equal_to=np.ones(1),
         positive=size,
-    )
-    if status is not Status.OK:
+    ).values
+    if values is None:
         return profile[player]
     mixture = np.maximum(values[:size], 0.0)
     return mixture / mixture.sum()

@@ -11,6 +11,7 @@ from numpy import ndarray
 from meta_solvers.base import MetaSolver, check, describe, failure
 from meta_solvers.registry import get
 from meta_solvers.values import Answer, MetaSolution, Progress, SolverFailed, Status
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Gaps, expected, measure
@@ -107,20 +108,17 @@ def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
     """The game that is given, and how it was read where an array is ambiguous."""
     if isinstance(given, Game):
         return given, {}
-    try:
-        axes = np.ndim(given)
-    except ValueError:  # ragged: Game says so
-        axes = 0
-    if axes != 2:
-        return Game(given), {}
-    if len(given) == 1:
+    array = arrays.real(given, "solve()", "payoffs")
+    if array.ndim != 2:
+        return Game(array), {}
+    if len(array) == 1:
         raise UserError(
             "solve(): a matrix must have two rows or more, since one row may be a game "
             "of one player, Game(payoffs), or a zero-sum game, Game.zero_sum(matrix); "
-            f"got shape {list(np.shape(given))}"
+            f"got shape {list(array.shape)}"
         )
     sentence = "the row player's payoffs in a two-player zero-sum game"
-    return Game.zero_sum(given), {"read_as": sentence}
+    return Game.zero_sum(array), {"read_as": sentence}
 
 
 def _plain(value: Any) -> Any:
@@ -172,7 +170,8 @@ def _measured(
     allowed = np.asarray(answer.epsilon) + tolerance * game.scale
     excess = gaps.of(solver.concept) - allowed
     wrong = diagnostics["mended"] > max(tolerance, 1e-6)
-    if status is Status.OK and (np.any(excess > 0) or wrong):
+    believed = status in (Status.OK, Status.INCOMPLETE)
+    if believed and (np.any(excess > 0) or wrong):
         status = Status.INACCURATE
     if np.any(np.asarray(answer.epsilon) != 0):
         diagnostics["epsilon"] = np.broadcast_to(answer.epsilon, game.players).tolist()

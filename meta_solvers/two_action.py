@@ -12,8 +12,16 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.listing import Listing
 from meta_solvers.multilinear import slopes, value
-from meta_solvers.patterns import TOLERANCE, enumerate_all, gains, pure, regrets
+from meta_solvers.patterns import (
+    TOLERANCE,
+    Found,
+    enumerate_all,
+    gains,
+    pure,
+    regrets,
+)
 from metaspiel.nfg.errors import UserError, at_least, positive
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
@@ -26,9 +34,22 @@ _INSIDE = 1e-12  # nearer than this to 0 or 1 is pure
 def equilibria(game: Game) -> list[Float64[ndarray, "N 2"]]:
     """Every Nash equilibrium of an N-player two-action game, N <= 6.
 
+    As ``listing``, where the list is complete.
+
+    Raises:
+      UserError: a player does not have two actions, there are too many players, or
+        equilibria may be missing.
+    """
+    return [np.stack(profile) for profile in listing(game).require()]
+
+
+def listing(game: Game) -> Listing:
+    """Every Nash equilibrium of an N-player two-action game, N <= 6, measured.
+
     Pure ones first, in lexicographic order of actions; then by number of players who
     mix, then by the probabilities of action 1. Where equilibria form a continuum, its
-    vertices (points at which N independent conditions are tight) stand for it.
+    vertices (points at which N independent conditions are tight) stand for it; a closed
+    curve, which has none, is represented by points on it.
 
     Raises:
       UserError: a player does not have two actions, or there are too many players.
@@ -39,7 +60,21 @@ def equilibria(game: Game) -> list[Float64[ndarray, "N 2"]]:
             f"at most {MOST_PLAYERS} players can be enumerated; got {game.players}"
         )
         raise UserError(f"equilibria(): {reason}")
-    return [_profile(x) for x in enumerate_all(gains(game)).x]
+    table = gains(game)
+    listed = enumerate_all(table)
+    profiles = [tuple(_profile(x)) for x in listed.x]
+    worst = regrets(table, listed.x).max(axis=1)
+    return Listing(profiles, worst, _missing(game, listed))
+
+
+def _missing(game: Game, listed: Found) -> str:
+    """Why equilibria may be missing from a list; empty where none is."""
+    if game.players <= 2 or not listed.unresolved:
+        return ""
+    return (
+        "there are continua, or multiple roots, and of "
+        f"{listed.unresolved} systems of equations some roots may be unknown"
+    )
 
 
 def equilibria_2x2(
@@ -61,9 +96,7 @@ def equilibria_2x2(
     """
     low = payoffs.min(axis=(2, 3), keepdims=True)
     high = payoffs.max(axis=(2, 3), keepdims=True)
-    size = np.maximum(np.abs(low), np.abs(high))
-    live = high - low > 1e-13 * size
-    unit = np.where(live, (payoffs - low) / np.where(live, high - low, 1.0), 0.0)
+    unit = (payoffs - low) / np.where(high > low, high - low, 1.0)
     row = unit[:, 0, 1] - unit[:, 0, 0]  # gain of row's action 1, at each column
     column = unit[:, 1, :, 1] - unit[:, 1, :, 0]
     x, mask = equilibria_of_gains(np.stack([row, column], axis=1), tolerance)
@@ -116,6 +149,13 @@ def _refusal(game: Game) -> str | None:
     if any(size != 2 for size in game.actions):
         return f"every player must have two actions; got {list(game.actions)}"
     return None
+
+
+def _unbeaten(game: Game, joint: ndarray) -> bool:
+    """Whether no profile at all has a larger sum of payoffs."""
+    slack = 1e-12 * float(np.abs(game.payoffs).max())
+    best = float(game.payoffs.sum(axis=0).max())
+    return float(expected(game, joint).sum()) >= best - slack
 
 
 def _descend(
@@ -181,9 +221,10 @@ class TwoActionNash(MetaSolver):
     Attributes:
       select: "first": pure before mixed, lexicographic by actions (the cheapest: with a
         pure equilibrium nothing else is computed); "random": uniform over the list;
-        "max_welfare": largest sum of payoffs; "risk_dominant": largest product of the
-        players' losses from deviating alone (Harsanyi & Selten 1988 for 2 x 2), the
-        first equilibrium where none is strict. Ties go to the earlier one.
+        "max_welfare": largest sum of payoffs, INCOMPLETE where a better equilibrium may
+        exist that is not in the list; "risk_dominant": largest product of the players'
+        losses from deviating alone (Harsanyi & Selten 1988 for 2 x 2), the first
+        equilibrium where none is strict. Ties go to the earlier one.
       pure_first: choose among pure equilibria only, when there are any. ("first" does.)
       tolerance: largest regret called a solution, as a fraction of payoff range.
       starts: random starts tried in games of more than six players.
@@ -211,10 +252,14 @@ class TwoActionNash(MetaSolver):
         listed = pure(table)
         facts: dict[str, object] = {"pure": len(listed), "used": "pure"}
         brief = len(listed) > 0 and (self.select == "first" or self.pure_first)
+        missing = "" if brief else "only some equilibria are known of so many players"
         if not brief and game.players <= MOST_PLAYERS:
+            missing = ""
             enumerated = enumerate_all(table)
             listed, facts["used"] = enumerated.x, "all"
             facts |= {"equilibria": len(enumerated.x), "continua": enumerated.continua}
+            if enumerated.continua and game.players > 2:
+                missing = "a better equilibrium may lie inside a continuum"
         if not len(listed):
             x, facts["starts"] = _descend(table, self.starts, self.tolerance, rng)
             listed, facts["used"] = x[None], "descent"
@@ -222,8 +267,12 @@ class TwoActionNash(MetaSolver):
         facts["regret"] = regret = float(regrets(table, x[None]).max())
         if not np.isfinite(regret):
             return failure(game, Status.NUMERICAL, **facts)
+        joint = product(list(_profile(x)))
         status = Status.OK if regret <= self.tolerance else Status.INACCURATE
-        return Answer(product(list(_profile(x))), status, diagnostics=facts)
+        if self.select == "max_welfare" and missing and not _unbeaten(game, joint):
+            facts["missing"] = missing
+            status = Status.INCOMPLETE if status is Status.OK else status
+        return Answer(joint, status, diagnostics=facts)
 
     def _chosen(
         self, game: Game, table: ndarray, x: ndarray, rng: np.random.Generator

@@ -12,7 +12,7 @@ import numpy as np
 
 from meta_solvers.base import Answer, MetaSolver, Status, fact, failure
 from meta_solvers.polytope import polytope
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, shown, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
 
@@ -108,6 +108,13 @@ class UserObjective(MetaSolver):
     def concept(self) -> Concept:
         return self.equilibrium
 
+    @property
+    def reaches(self) -> tuple[str, ...]:
+        if not isinstance(self.objective, str) or self.objective in _OBJECTIVES:
+            return ()
+        module, _, name = self.objective.partition(":")
+        return (f"import the module '{shown(module)}' and call its '{shown(name)}'",)
+
     def refuses(self, game: Game) -> str | None:
         try:
             cp = _cvxpy()
@@ -120,7 +127,7 @@ class UserObjective(MetaSolver):
         if self.solver.upper() not in installed:
             return (
                 f"solver must be one that cvxpy has installed: "
-                f"{', '.join(installed)}; got '{self.solver}'"
+                f"{', '.join(installed)}; got '{shown(self.solver)}'"
             )
         return None
 
@@ -211,11 +218,13 @@ def _imported(path: str) -> Objective:
     """The function that "package.module:function" names."""
     module, _, name = path.partition(":")
     try:
+        if not all(map(str.isidentifier, [*module.split("."), name])):
+            raise ValueError("these are no names of Python")
         objective = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(
             "UserObjective: objective must name a function that can be imported, as "
-            f"'package.module:function'; got '{path}' ({error})"
+            f"'package.module:function'; got '{shown(path)}' ({shown(error, 200)})"
         ) from None
     if not callable(objective):
         raise UserError(

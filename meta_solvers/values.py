@@ -10,19 +10,29 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from metaspiel.nfg.errors import UserError
-from metaspiel.nfg.gaps import Gaps
+from metaspiel.nfg.gaps import Concept, Gaps
 from metaspiel.nfg.simplex import marginals
 
 
 class Status(Enum):
-    """Status of a solve; each value is the sentence that a human reads."""
+    """Status of a solve; each value is a sentence, see also ``sentence``."""
 
     OK = "solved: the stopping rule was met and the measured gap is within tolerance"
     INACCURATE = "finished, but the measured gap is above the tolerance"
     MAX_STEPS = "stopped at the step limit before its stopping rule was met"
+    INCOMPLETE = "an equilibrium, but chosen from a list that may lack a better one"
     OUTSIDE = "answered as asked, but the game is outside what the solver was made for"
     INFEASIBLE = "no joint distribution satisfies the constraints"
     NUMERICAL = "the numerical method broke down and has no answer"
+
+    def sentence(self, concept: Concept) -> str:
+        """What a human reads about an answer of a solver that promises ``concept``."""
+        if self is Status.OK and concept == "none":
+            return (
+                "answered: the joint is a distribution and the solver's own rule was "
+                "met; no equilibrium is promised, so no gap was held to a tolerance"
+            )
+        return str(self.value)
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,8 @@ from jaxtyping import Bool, Float32, Int64
 from numpy import ndarray
 
 from metaspiel import files
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.archives import MEMORY_GB, read_archive
+from metaspiel.nfg.errors import UserError, shown
 from offline import validate
 
 FORMAT = 1
@@ -109,7 +110,7 @@ class Dataset:
     returns: Float32[ndarray, "n N"]
 
     def __post_init__(self) -> None:
-        where = f"Dataset('{self.game}')"
+        where = f"Dataset('{shown(self.game)}')"
         check_mirror(where, self.mirror)
         arrays = {name: getattr(self, name) for name in validate.AXES}
         validate.check(where, arrays, self.head, self.mirror == "counted")
@@ -194,7 +195,9 @@ class Dataset:
 def check_mirror(where: str, mirror: str) -> None:
     """Raises a ``UserError`` that begins with ``where`` unless ``mirror`` is known."""
     if mirror not in get_args(Mirror):
-        raise UserError(f"{where}: mirror must be 'counted' or 'none'; got '{mirror}'")
+        raise UserError(
+            f"{where}: mirror must be 'counted' or 'none'; got '{shown(mirror)}'"
+        )
 
 
 def save(
@@ -234,6 +237,8 @@ def load(
     game: str | None = None,
     sizes: Sizes | None = None,
     bound: Mapping[str, str] | None = None,
+    *,
+    memory_gb: float = MEMORY_GB,
 ) -> Dataset:
     """Reads a data set and checks all of it.
 
@@ -242,19 +247,22 @@ def load(
       game: the game it must be of.
       sizes: the sizes it must have.
       bound: what it must have been saved with.
+      memory_gb: what its arrays may unpack to.
 
     Raises:
-      UserError: it is incomplete, damaged, of another game or format, or a trajectory
-        is impossible.
+      UserError: it is incomplete, damaged, of another game or format, unpacks to too
+        much, or a trajectory is impossible.
     """
     where = f"data set '{folder}'"
     manifest = _manifest(folder, where)
     if bound is not None:
         files.read_sealed(folder / "manifest.json", bound)
     check_mirror(where, manifest["mirror"])
-    arrays = _arrays(folder, where, manifest["sha256"])
+    arrays = _arrays(folder, where, manifest["sha256"], memory_gb)
     if game is not None and manifest["game"] != game:
-        raise UserError(f"{where}: the game must be {game}; got {manifest['game']}")
+        raise UserError(
+            f"{where}: the game must be {game}; got {shown(manifest['game'])}"
+        )
     validate.check(where, arrays, manifest["head"], manifest["mirror"] == "counted")
     stated = manifest.pop("trajectories")
     if stated != len(arrays["length"]):
@@ -291,22 +299,25 @@ def _manifest(folder: Path, where: str) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     if not isinstance(read, dict):
-        raise UserError(f"{where}: manifest.json must be an object; got {read!r}")
+        raise UserError(f"{where}: manifest.json must be an object; got {shown(read)}")
     if read.get("format") != FORMAT:
         got = read.get("format")
-        raise UserError(f"{where}: the format must be {FORMAT}; got {got}")
+        raise UserError(f"{where}: the format must be {FORMAT}; got {shown(got)}")
     for name, kinds in _FIELDS.items():
         if name not in read:
             raise UserError(f"{where}: the manifest must have '{name}'; it is missing")
         if type(read[name]) not in kinds:
             names = " or ".join(kind.__name__ for kind in kinds)
             raise UserError(
-                f"{where}: '{name}' in the manifest must be {names}; got {read[name]!r}"
+                f"{where}: '{name}' in the manifest must be {names}; got "
+                f"{shown(repr(read[name]))}"
             )
     return {name: read[name] for name in _FIELDS}
 
 
-def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
+def _arrays(
+    folder: Path, where: str, recorded: str, memory_gb: float
+) -> dict[str, Any]:
     place = folder / "arrays.npz"
     if not place.is_file():
         raise UserError(f"{where}: it must hold arrays.npz; it does not")
@@ -317,21 +328,15 @@ def _arrays(folder: Path, where: str, recorded: str) -> dict[str, Any]:
     if checksum != recorded:
         raise UserError(
             f"{where}: arrays.npz must have the checksum in the manifest (it was cut "
-            f"short or changed); got {checksum[:12]} instead of {recorded[:12]}"
+            f"short or changed); got {checksum[:12]} instead of {shown(recorded[:12])}"
         )
     try:
-        with open(place, "rb") as raw:
-            file = np.load(raw, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise ValueError("it is one array, not an archive of several")
-            arrays = {name: file[name] for name in validate.AXES if name in file}
-    except files.UNREADABLE as error:
-        raise UserError(f"{where}: arrays.npz must be readable; {error}") from None
+        arrays = read_archive(place, validate.AXES, memory_gb)
+    except UserError as error:
+        raise UserError(f"{where}: arrays.npz: {error}") from None
     for name in validate.AXES:
-        if not isinstance(arrays.get(name), np.ndarray):
-            raise UserError(
-                f"{where}: arrays.npz must hold '{name}'; it is missing or no array"
-            )
+        if name not in arrays:
+            raise UserError(f"{where}: arrays.npz must hold '{name}'; it is missing")
     return arrays
 
 

@@ -15,7 +15,7 @@ class Training:
     """Training settings of an ensemble; the defaults are the authors'.
 
     Attributes:
-      members: M.
+      members: networks of the ensemble, M.
       width: units of each hidden layer.
       rate: step size of Adam.
       batch: transitions of a minibatch, drawn with replacement.

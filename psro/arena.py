@@ -36,7 +36,8 @@ class Arena:
     Attributes:
       name: of the game.
       fingerprint: of all that a resumed run must find unchanged.
-      split: information states a player that were split to make recall perfect.
+      caveats: sentences on how what is played differs from the game of that name, and
+        on what the reader of its file assumed.
       facts: what else there is to say about the game and its oracle, as JSON values.
       probe: a small meta-game, so that a solver that must refuse does so at once.
       parts: (seed, executor) -> oracle and evaluator.
@@ -46,7 +47,7 @@ class Arena:
 
     name: str
     fingerprint: str
-    split: tuple[int, ...] = ()
+    caveats: tuple[str, ...] = ()
     facts: Mapping[str, Any]
     probe: Game
     parts: Callable[[int, Executor], tuple[Oracle, Evaluator]]
@@ -71,6 +72,7 @@ def exact_arena(
     tie_break: TieBreak = "random",
     initial: Initial = "uniform",
     shared: bool = False,
+    assumed: str = "",
 ) -> Arena:
     """Exact best responses and payoffs, where the tree of a game fits in memory.
 
@@ -79,6 +81,7 @@ def exact_arena(
       tie_break: which of several best actions a response takes; it changes results.
       initial: the policies before the first iteration.
       shared: one pool for all players.
+      assumed: what the reader of the game's file took for granted, a caveat as well.
 
     Raises:
       UserError: a shared pool in a game that is not symmetric.
@@ -91,10 +94,11 @@ def exact_arena(
     oracle = ExactOracle(
         form, tie_break=tie_break, initial_policies=initial, shared=shared
     )
+    caveats = (*form.caveats, assumed) if assumed else form.caveats
     return Arena(
         name=form.name,
         fingerprint=form.fingerprint,
-        split=form.split,
+        caveats=caveats,
         facts={
             "oracle": "exact",
             "tie_break": tie_break,
@@ -102,6 +106,9 @@ def exact_arena(
             "infosets": [tree.infosets for tree in form.trees],
             "terminals": int(form.ends.shape[1]),
             "infostates_split": list(form.split),
+            "absent_minded": list(form.absent_minded),
+            "played": form.played,
+            "caveats": list(caveats),
         },
         probe=Game(form.tensor(plans)),
         parts=lambda seed, executor: (oracle, ExactEvaluator(form)),
@@ -182,6 +189,8 @@ def learned_arena(
             **settings.budgeted,
             "episodes": episodes,
             "longest_episode": game.longest,
+            "played": "the game itself",
+            "caveats": [],
         },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,

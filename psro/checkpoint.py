@@ -4,21 +4,49 @@ A checkpoint is written beside its place, flushed to disk and renamed, so a dire
 with a checkpoint's name is always complete. Its JSON holds a checksum of its arrays.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy import ndarray
 
 from meta_solvers.base import MetaSolution, Status
 from metaspiel import files
+from metaspiel.nfg.archives import read_archive
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gaps import Gaps
 from psro.parts import Member, Population, Response, State, Table
 
 FORMAT = 3
 KEPT = 2
+_SOLUTION = {
+    "status": Literal[tuple(Status.__members__)],
+    "diagnostics": dict[str, Any],
+    "solver": dict[str, Any],
+    "seconds": float,
+    "values": list[float],
+    "gaps": {name: list[float] for name in ("ce", "cce", "ne")},
+}
+_STATE = {
+    "bound": dict[str, str],
+    "iteration": int,
+    "novel": int,
+    "cpu": dict[str, float],
+    "shared": bool,
+    "players": int,
+    "next_uid": int,
+    "uids": list[list[int]],
+    "repeats": list[list[int]],
+    "plays": list[list[str]],
+    "responses": list[list[Any]] | None,
+    "gaps": dict[str, list[float] | None],
+    "evaluation_gaps": list[float] | None,
+    "past": list[list[int]],
+    "train": _SOLUTION,
+    "evaluation": dict[str, Any] | None,
+}
 
 
 def save(state: State, folder: Path, bound: Mapping[str, str] | None = None) -> Path:
@@ -92,10 +120,10 @@ def read(place: Path) -> tuple[State, dict[str, str]]:
             f"{where}: arrays.npz and state.json must have the checksum recorded with "
             "them; one was changed or only partly written"
         )
+    files.check_shape(where, text, _STATE)
     try:
         bound = {str(key): str(value) for key, value in text["bound"].items()}
-        with np.load(place / "arrays.npz", allow_pickle=False) as arrays:
-            state = _from_json(text, dict(arrays))
+        state = _from_json(text, read_archive(place / "arrays.npz"))
     except files.UNREADABLE as error:
         raise UserError(
             f"{where}: state.json and arrays.npz must describe one state; {error!r}"
@@ -175,6 +203,8 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
         )
     )
     if text["shared"]:
+        if text["players"] != arrays["train_joint"].ndim:
+            raise ValueError("it counts its players in two ways")
         pools = pools * text["players"]
     population = Population(
         pools, text["shared"], text["next_uid"], common=arrays.get("common")
@@ -197,6 +227,7 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
     train = _solution("train", text["train"], arrays)
     evaluation = train
     if text["evaluation"] is not None:
+        files.check_shape("evaluation", text["evaluation"], _SOLUTION)
         evaluation = _solution("evaluation", text["evaluation"], arrays)
     return State(
         iteration=text["iteration"],
@@ -237,6 +268,8 @@ def _put_sparse(name: str, joint: ndarray, arrays: dict[str, ndarray]) -> None:
 
 
 def _sparse(name: str, shape: list[int], arrays: dict[str, ndarray]) -> ndarray:
+    if math.prod(shape) > arrays["train_joint"].size:  # joints only grow
+        raise ValueError(f"a joint of the past has shape {shape}, too large a one")
     joint = np.zeros(shape)
     joint.reshape(-1)[arrays[f"{name}_indices"]] = arrays[f"{name}_probabilities"]
     joint.flags.writeable = False

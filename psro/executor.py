@@ -6,13 +6,8 @@ batch. So it makes no difference to a result where, and in whose company, a requ
 answered.
 Requests and answers are frozen dataclasses of numbers and numpy arrays.
 
-An oracle or evaluator holds an ``Executor`` and calls ``answer``; ``parse`` makes one
-from a spec string::
-
-    inprocess                             one batch, here (the default)
-    processes:jobs=4                      four processes on this machine
-    ray                                   a local Ray cluster, stopped at the end
-    ray:address=10.0.0.1:6379,jobs=64     an existing cluster, 64 requests at once
+An oracle or evaluator holds an ``Executor`` and calls ``answer``;
+``psro.executor_specs.parse`` makes one from a spec string.
 """
 
 import signal
@@ -23,11 +18,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from types import TracebackType
-from typing import Any, ClassVar, TypedDict, TypeVar
+from typing import ClassVar, TypedDict, TypeVar
 
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError
 
 R = TypeVar("R")
 A = TypeVar("A")
@@ -281,57 +275,3 @@ def attempt(work: Work[R, A], request: R) -> A | Fault:
         return checked(work, [request])[0]
     except Exception as error:  # noqa: BLE001  raised where the answer is awaited
         return Fault.of(error)
-
-
-# Name -> class and the fields a spec string may set. Nothing is imported before.
-_KNOWN: dict[str, tuple[str, dict[str, type]]] = {
-    "inprocess": ("psro.executor:InProcess", {}),
-    "processes": ("psro.workers:Processes", {"jobs": int, "retries": int}),
-    "ray": ("psro.cluster:Ray", {"address": str, "jobs": int, "retries": int}),
-}
-
-
-def parse(
-    spec: str,
-    progress: Progress | None = None,
-    on_loss: Callable[[Loss], None] | None = None,
-) -> Executor:
-    """The executor that a spec string stands for; see the module for examples.
-
-    Args:
-      spec: ``name`` or ``name:field=value,...``.
-      progress: called as ``progress(done, total)``.
-      on_loss: called when a request is lost with its worker.
-
-    Raises:
-      UserError: a name or field is unknown, a value does not fit, or the executor
-        cannot be started.
-    """
-    name, _, rest = spec.strip().partition(":")
-    if name not in _KNOWN:
-        raise unknown("executor", "name", name, _KNOWN)
-    target, fields = _KNOWN[name]
-    values: dict[str, Any] = {}
-    for pair in filter(None, rest.split(",")):
-        key, equals, text = (part.strip() for part in pair.partition("="))
-        if not (equals and text):
-            raise UserError(
-                f"executor '{spec}': fields must be written key=value; got '{pair}'"
-            )
-        if key not in fields:
-            raise unknown(f"executor '{name}'", "field", key, fields)
-        if key in values:
-            raise UserError(f"executor '{spec}': '{key}' must be given once")
-        try:
-            values[key] = fields[key](text)
-        except ValueError:
-            raise UserError(
-                f"executor '{name}': {key} must be a whole number; got '{text}'"
-            ) from None
-    if name != "inprocess":  # nothing is lost in one's own process
-        values["on_loss"] = on_loss
-    module, _, attribute = target.partition(":")
-    made: Executor = getattr(import_module(module), attribute)(
-        progress=progress, **values
-    )
-    return made

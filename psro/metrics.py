@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
+from metaspiel import files
+from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import entropy, marginals, support
 from psro.parts import CONCEPTS, State, TargetConcept
-from psro.targets import played
+from psro.targets import played, targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class Row:
         over players: every policy of the game counts as a deviation (with a learned
         oracle every policy it can learn, a lower bound).
       gap_per_player: the same, not summed.
-      gap_error: standard error of what the responses earn; 0 where they are exact.
+      gap_error: standard error of the gap, at most; see ``gap_error``.
       gaps: the full-game gap for each concept that was asked for.
       eval_gap: full-game gap of the second meta-solver's meta-strategy.
       values: expected payoff of each player, and their sum.
@@ -76,8 +78,19 @@ class Row:
         return every
 
     @classmethod
+    def shape(cls) -> dict[str, Any]:
+        """The fields of every row as JSON has it, and their types."""
+        hints = get_type_hints(cls)
+        return {f.name: hints[f.name] for f in fields(cls) if f.name != "gaps"}
+
+    @classmethod
     def read(cls, flat: Mapping[str, Any]) -> "Row":
-        """The row that ``flat`` was made of."""
+        """The row that ``flat`` was made of.
+
+        Raises:
+          UserError: it is none: a field is missing, or of another type.
+        """
+        files.check_shape("a row of metrics", flat, cls.shape())
         known = {f.name: flat[f.name] for f in fields(cls) if f.name != "gaps"}
         gaps: dict[str, float | None] = {
             concept: flat[f"{concept}_gap"]
@@ -87,20 +100,44 @@ class Row:
         return cls(**known, gaps=gaps)
 
 
+def gap_error(state: State, game: Game, concept: TargetConcept) -> float | None:
+    """Standard error of the full-game gap, at most; None without responses.
+
+    A gap is what responses earn less what the meta-strategy earns. Responses have
+    episodes of their own, so their errors add in quadrature, those of one response
+    that several targets share as they are. The payoffs of the table share their
+    episodes, and how they vary together is not kept: their errors add as if they erred
+    all alike, which is the most.
+
+    Args:
+      state: a state with responses.
+      game: its meta-game.
+      concept: the concept that is responded to.
+    """
+    if state.responses is None:
+        return None
+    earned: dict[tuple[bytes, float, float], float] = {}
+    asked = targets(game, state.train.joint, concept)
+    for target, made in zip(asked, state.responses, strict=True):
+        alike = made.policy.tobytes(), made.value, made.error
+        earned[alike] = earned.get(alike, 0.0) + target.weight * made.error
+    joint = played(state.train.joint, concept)
+    known = float((state.table.errors.mean(axis=0) * joint).sum())
+    return float(np.sqrt(sum(error**2 for error in earned.values()) + known**2))
+
+
 def row(state: State, concept: TargetConcept) -> Row:
     """What is known about a state of a run that targets a concept."""
     game = state.table.game(state.population, repeats=False)
     joint = played(state.train.joint, concept)
     values = expected(game, joint)
     final = expected(game, played(state.evaluation.joint, concept))
-    per_player, error = state.gaps[concept], None
-    if state.responses is not None:
-        error = float(np.sqrt(sum(r.error**2 for r in state.responses)))
+    per_player = state.gaps[concept]
     return Row(
         iteration=state.iteration,
         gap=state.gap(concept),
         gap_per_player=None if per_player is None else per_player.tolist(),
-        gap_error=error,
+        gap_error=gap_error(state, game, concept),
         gaps={
             name: None if gap is None else float(gap.sum())
             for name, gap in state.gaps.items()

@@ -210,7 +210,7 @@ class PSROv2Solver(_OpenSpielSolver):
         if self.name == "nash" and worst > 1e-9 * float(game.scale.max()):
             return (
                 "OpenSpiel's nash needs a zero-sum game; got sums of payoffs up to "
-                f"{worst:.3g}; known for general games: nash, two_action"
+                f"{worst:.3g}; known for general games: nash"
             )
         return None
 

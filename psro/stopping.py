@@ -18,12 +18,14 @@ class Stop:
       gap: the full-game gap is measured and at most this.
       no_novel: all responses are policies that the population has.
       seconds: more wall time has passed, which depends on the machine.
+      gap_name: what the reason calls the gap: a learned one is no exact one.
     """
 
     iterations: int
     gap: float | None = None
     no_novel: bool = False
     seconds: float | None = None
+    gap_name: str = "gap"
 
     def reason(
         self, state: State, concept: TargetConcept, passed: float = 0.0
@@ -37,13 +39,13 @@ class Stop:
         """
         gap = state.gap(concept)
         if self.gap is not None and gap is not None and gap <= self.gap:
-            return f"gap {gap:.3g} is at most {self.gap:g}"
+            return f"{self.gap_name} {gap:.3g} is at most {self.gap:g}"
         if self.no_novel and state.responses is not None:
             find = state.population.find
             if all(find(r.player, r.policy) is not None for r in state.responses):
                 return "no novel policy"
         if state.iteration >= self.iterations:
-            return f"{self.iterations} iterations"
+            return f"{self.iterations} iteration{'s' * (self.iterations != 1)}"
         if self.seconds is not None and passed > self.seconds:
             return f"{self.seconds:g} seconds"
         return None

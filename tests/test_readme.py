@@ -8,6 +8,7 @@ import pytest
 
 from experiments import contents, solvers
 from experiments.lab import page as lab
+from experiments.lab import words
 from experiments.lab.options import flag
 from experiments.lab.page import main
 from meta_solvers import registry
@@ -67,7 +68,7 @@ def test_every_command_is_one_that_its_page_takes():
 def test_every_flag_is_one_of_some_page():
     known = {"--help", "--version", contents._COMPLETION}
     for page in contents.pages():
-        for name in lab._fields(contents.module(page).Config()):
+        for name in words.fields(contents.module(page).Config()):
             group, _, last = flag(name)[2:].rpartition(".")
             known |= {flag(name), f"--{group}{'.' * bool(group)}no-{last}"}
     spans = re.findall(r"`(--[^`]+)`", written())

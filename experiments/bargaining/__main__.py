@@ -1,7 +1,7 @@
 """COffeE-PSRO, OEF and OEF-BC on the Bargaining game: one trial, or the regret tables.
 
-Example: python -m experiments.bargaining
-Example: python -m experiments.bargaining --grid --size reduced --jobs 2 --out runs/grid
+Example: metaspiel bargaining
+Example: metaspiel bargaining --grid --size reduced --jobs 2 --out runs/grid
 
 Without --grid, one trial of COffeE with R2D on 1000 uniform trajectories, whose last
 profile is judged in the true game. With it, approaches x exploration x evaluation

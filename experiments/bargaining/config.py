@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from experiments.lab.options import Flat, Parallel
+from experiments.lab.trust import ExecutorSpec, SolverSpec
 from metaspiel.games.bargaining_rules import Terms
 from metaspiel.learn.settings import DDQN
 from offline.data import Mirror, load
@@ -37,7 +38,7 @@ class Sizing:
 class Config:
     """Fields of the page; these values are those of one trial of the reduced size."""
 
-    Asked: ClassVar[type[Sizing]] = Sizing
+    Deciding: ClassVar[type[Sizing]] = Sizing
     may_change: ClassVar[tuple[str, ...]] = (
         "grid", "approaches", "explorations", "evaluations", "behaviours",
         "trajectories", "trials", "penalties", "coverages", "weights", "curve",
@@ -58,9 +59,9 @@ class Config:
     """What fills in iterations, decisions and other sizes that are not given."""
     approaches: tuple[ApproachName, ...] = ("coffee",)
     """coffee, oef, oef-bc (with --grid all)."""
-    explorations: tuple[str, ...] = ("r2d",)
+    explorations: tuple[SolverSpec, ...] = ("r2d",)
     """Solvers responded to: r2d, rd or any spec (with --grid both)."""
-    evaluations: tuple[str, ...] = ("rd", "r2d")
+    evaluations: tuple[SolverSpec, ...] = ("rd", "r2d")
     """Solvers whose profiles are judged, from the same runs."""
     behaviours: tuple[BehaviourName, ...] = ("uniform",)
     """Who played the data: uniform, psro (5 online runs), file (--data)."""
@@ -121,7 +122,7 @@ class Config:
     stack: int = 1
     """Trials whose responses are learned as one batch; results stay the same."""
     run: Flat[Parallel] = Parallel()
-    executor: str = "inprocess"
+    executor: ExecutorSpec = "inprocess"
     """Where a unit's requests run: inprocess, processes:jobs=4, ray, ray:address=..."""
 
     @classmethod

@@ -60,7 +60,9 @@ def regret_tables(cells: Sequence[RegretCell], where: Sequence[Data]) -> list[Ta
     """Regret, its estimation error, and welfare; columns are data sets."""
     regret = (
         "Regret: mean ± standard error over trials, [bootstrap 95 % interval of the "
-        "mean], trials n, k; * is the lowest mean of a column. Below five trials "
+        "mean], trials n, k; "
+        "* has an interval below all others of its column, from five trials on. Below "
+        "five trials "
         "the interval is of plain percentiles and too narrow"
     )
     error = (

@@ -1,6 +1,7 @@
 """A run on Bargaining: what is missing is done, and all of it reported."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,10 +17,12 @@ from experiments.lab import work
 from experiments.lab.folder import begun, claim, clock, commits, record, widened
 from experiments.lab.page import Answer
 from experiments.lab.process import environment
+from experiments.lab.report import estimate
 from experiments.lab.watch import carry_out
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
-from psro.executor import Executor, parse
+from psro.executor import Executor
+from psro.executor_specs import parse
 
 
 def run(config: Config) -> Answer:
@@ -47,7 +50,25 @@ def run(config: Config) -> Answer:
             faults = _work(config, chosen, whole, executor)
         summary = _reported(whole)
     fault = work.complaint(faults, f" (more in '{folder / 'failed'}')", "units")
-    return Answer(summary=summary, text=f"-> {folder}", fault=fault)
+    return Answer(summary=summary, text=f"{_told(summary)}-> {folder}", fault=fault)
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+    """Lines for people: the regret of every cell, and counts of verdicts."""
+    lines = []
+    for one in summary["regret"]:
+        which = f"{one['approach']} with {one['exploration']}"
+        data = f"{one['behaviour']} {one['trajectories']}"
+        mean = estimate(one["mean"], one["low"], one["high"], digits=2)
+        lines.append(
+            f"regret (lower bound) of {which}, evaluated with {one['evaluation']}, on "
+            f"{data}: {mean}, trials {one['n']}"
+        )
+    verdicts = [one["verdict"] for one in summary["claims"]]
+    counts = ", ".join(f"{verdicts.count(v)} {v}" for v in dict.fromkeys(verdicts))
+    if counts:
+        lines.append(f"claims of the paper: {counts}")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _work(

@@ -24,6 +24,7 @@ from experiments.bargaining.results import (
 )
 from experiments.lab.statistics import (
     PValue,
+    apart,
     holm,
     interval,
     mann_whitney,
@@ -39,6 +40,7 @@ KEYS = (
     *("penalty", "coverage", "weight"),
 )
 """Columns that say which cell it is; in files of numbers they go first."""
+ENOUGH = 5  # trials whose interval can mark a cell
 SEED = 0  # of bootstrap resamples and drawn splits
 
 
@@ -60,7 +62,7 @@ class RegretCell(Cell):
       k: profiles that were responded to.
       estimation_error, screened, welfare: means over trials.
       welfare_share: of the largest welfare.
-      best: the mean is the lowest of its data set.
+      best: its interval is below those of all others on its data set.
     """
 
     n: int
@@ -145,8 +147,19 @@ def regret_cells(rows: Sequence[Judged]) -> list[RegretCell]:
             own = [r for r in rows if (r.evaluation, r.line) == (evaluation, line)]
             cells += [_regret_cell(kept) for kept in of_data(own).values()]
     columns = [column for column in of_data(cells).values() if len(column) > 1]
-    lowest = [min(column, key=lambda cell: cell.mean) for column in columns]
-    return [replace(cell, best=cell in lowest) for cell in cells]
+    best = [cell for column in columns for cell in column if _lowest(cell, column)]
+    return [replace(cell, best=cell in best) for cell in cells]
+
+
+def _lowest(cell: RegretCell, column: Sequence[RegretCell]) -> bool:
+    """Whether a cell's interval is below those of all others of its column."""
+    others = [one for one in column if one is not cell]
+    return all(
+        min(cell.n, one.n) >= ENOUGH
+        and apart((cell.low, cell.high), (one.low, one.high))
+        and cell.mean < one.mean
+        for one in others
+    )
 
 
 def _regret_cell(rows: Sequence[Judged]) -> RegretCell:

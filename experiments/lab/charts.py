@@ -10,9 +10,12 @@ from jaxtyping import Float64
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter, ScalarFormatter
 from numpy import ndarray
 
 from experiments.lab import statistics
+from experiments.lab.escaping import printable
 from experiments.lab.report import Picture
 from metaspiel import files
 
@@ -22,17 +25,35 @@ ENOUGH = 5  # runs from which on a bootstrap interval is drawn
 
 
 def figure(drawn: Figure, title: str, caption: str, png: Path | None) -> Picture:
-    """A drawn figure as a ``Picture`` of a report, and as PNG where ``png`` says."""
+    """A drawn figure as a ``Picture`` of a report, and as PNG where ``png`` says.
+
+    Its texts are shown as they are: names of strangers are no formulas.
+    """
+    _take_literally(drawn)
     if png is not None:
         png.parent.mkdir(parents=True, exist_ok=True)
         packed = io.BytesIO()
         drawn.savefig(packed, format="png", dpi=130, bbox_inches="tight")
         files.write_bytes(png, packed.getvalue())
-    text = io.StringIO()
+    vector = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    drawn.savefig(text, format="svg", bbox_inches="tight", metadata=nothing)
-    svg = text.getvalue()
+    drawn.savefig(vector, format="svg", bbox_inches="tight", metadata=nothing)
+    svg = vector.getvalue()
     return Picture(title, caption, svg[svg.index("<svg") :])
+
+
+def _take_literally(drawn: Figure) -> None:
+    """Shows all texts as they are, but for numbers at ticks, whose powers are math."""
+    numbers: set[Artist] = set()
+    for axes in drawn.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), ScalarFormatter | LogFormatter):
+                ticks = (*axis.get_major_ticks(), *axis.get_minor_ticks())
+                numbers |= {label for t in ticks for label in (t.label1, t.label2)}
+    for text in drawn.findobj(Text):
+        if text not in numbers and isinstance(text, Text):
+            text.set_parse_math(False)
+            text.set_text(printable(text.get_text()))
 
 
 def panels(
@@ -114,12 +135,23 @@ def curve(
     label: str,
     log: bool,
     across: str = "iteration",
+    errors: Mapping[str, Sequence[float]] | None = None,
 ) -> Figure:
-    """A chart of named lines over iterations, or over what ``across`` names."""
+    """A chart of named lines over iterations, or over what ``across`` names.
+
+    Args:
+      lines: x and y of each.
+      label: of the y axis.
+      log: the y axis is logarithmic.
+      across: of the x axis.
+      errors: standard errors of some lines, drawn as bars.
+    """
     drawn, (axes,) = panels([""], across, label, width=WIDTH, height=3.4)
     for name, (x, y) in lines.items():
         values = np.maximum(y, FLOOR) if log else np.asarray(y)
-        axes.plot(x, values, marker="o", markersize=3, linewidth=1.2, label=name)
+        bars = None if errors is None else errors.get(name)
+        style: dict[str, Any] = {"markersize": 3, "linewidth": 1.2, "label": name}
+        axes.errorbar(x, values, yerr=bars, fmt="-o", capsize=2, **style)
     if log:
         axes.set_yscale("log")
     if lines:

@@ -7,15 +7,17 @@ from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
+from experiments.lab import trust
 from experiments.lab.lock import LOCK, held
 from experiments.lab.options import Output, Printing
-from experiments.lab.process import environment, stoppable
+from experiments.lab.process import environment, module, stoppable
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 CONFIG = "config.json"
+_PAGE = "page"
 Config = TypeVar("Config")
 Value = TypeVar("Value")
 
@@ -101,17 +103,30 @@ def _check_empty(folder: Path, resume: bool) -> None:
         names = (inside.name for inside in folder.iterdir())
         if all(n == LOCK or n.startswith(files.ASIDE) for n in names):
             return
-    raise UserError(
-        f"--out: '{folder}' must be new or empty; it holds something (continue a "
-        "run with --resume, or choose another folder)"
-    )
+        raise UserError(
+            f"--out: '{folder}' must be new or empty; it holds something (continue a "
+            "run with --resume, or choose another folder)"
+        )
+    what = "a link that leads nowhere" if folder.is_symlink() else "a file"
+    raise UserError(f"--out: '{folder}' must be a folder, new or empty; it is {what}")
 
 
-def stored(folder: Path) -> dict[str, Any]:
+def page_of(config: type[Any]) -> str:
+    """The name of the page that a class of configurations belongs to."""
+    parts = module(config.__module__).removeprefix("experiments.").split(".")
+    return "_".join(parts).removesuffix("_config")
+
+
+def stored(folder: Path, page: str | None = None) -> dict[str, Any]:
     """The configuration that a run folder was started with.
 
+    Args:
+      folder: of the run.
+      page: the page that asks; None takes that of any.
+
     Raises:
-      UserError: it is damaged, was changed, or an earlier metaspiel wrote it.
+      UserError: it is damaged, was changed, is of another page, or an earlier metaspiel
+        wrote it.
     """
     place = folder / CONFIG
     fields = files.read_json(place)
@@ -127,6 +142,12 @@ def stored(folder: Path) -> dict[str, Any]:
             f"{env.get('commit', 'unknown')}) and cannot be continued by this one"
         )
     before: dict[str, Any] = files.read_sealed(place)
+    own = before.pop(_PAGE, page)
+    if page not in (None, own):
+        raise UserError(
+            f"--resume: '{folder}' must be a run of the page {page}; it is one of "
+            f"{own} ('metaspiel {own} --out DIR --resume' goes on)"
+        )
     return before
 
 
@@ -146,6 +167,12 @@ def widened(
     if not (folder / CONFIG).is_file():
         return config
     before, given = stored(folder), vars(config)
+    trust.check(
+        {name: before.get(name, ()) for name in lists},
+        dict.fromkeys(lists, config),
+        f"'{folder / CONFIG}'",
+        trusted=given["run"].trust,
+    )
     more: Mapping[str, Any] = {
         name: tuple(dict.fromkeys([*before.get(name, ()), *given[name]]))
         for name in lists
@@ -176,14 +203,21 @@ def write_result(place: Path, value: Any, config: Any) -> None:
     files.write_sealed(place, files.nan_as_none(value), {"config": binding(config)})
 
 
-def read_result(place: Path, config: Any) -> Any:
+def read_result(place: Path, config: Any, like: Any = Any) -> Any:
     """Reads what ``write_result`` wrote with the same configuration.
+
+    Args:
+      place: where.
+      config: the configuration.
+      like: the types of its fields by name.
 
     Raises:
       UserError: it is damaged, was changed, or is that of another run.
     """
     try:
-        return files.read_sealed(place, {"config": binding(config)})
+        value = files.read_sealed(place, {"config": binding(config)})
+        files.check_shape(f"'{place}'", value, like)
+        return value
     except UserError as error:
         raise UserError(
             f"{error} (remove the file and resume: it is then made again)"
@@ -197,7 +231,8 @@ def record(folder: Path, config: Any) -> None:
     later runs "resumed" lists command, commit and time.
     """
     first, now = begun(folder), environment()
-    files.write_sealed(folder / CONFIG, plain(dataclasses.asdict(config)))
+    fields = {_PAGE: page_of(type(config)), **plain(dataclasses.asdict(config))}
+    files.write_sealed(folder / CONFIG, fields)
     if first is not None:
         later = {name: now[name] for name in ("command", "commit")}
         later["time"] = datetime.now(UTC).isoformat(timespec="seconds")
@@ -228,7 +263,7 @@ def begun(folder: Path) -> dict[str, Any] | None:
 def commits(env: dict[str, Any]) -> list[str]:
     """Commits whose code worked on the folder, in order."""
     every = [env, *env.get("resumed", [])]
-    return list(dict.fromkeys(one.get("commit", "unknown") for one in every))
+    return list(dict.fromkeys(str(one.get("commit", "unknown")) for one in every))
 
 
 def clock(folder: Path, seconds: float = 0.0) -> float:
@@ -237,7 +272,9 @@ def clock(folder: Path, seconds: float = 0.0) -> float:
     before = 0.0
     if place.exists():
         try:
-            before = files.read_sealed(place)["wall_seconds"]
+            stored = files.read_sealed(place)
+            files.check_shape(f"'{place}'", stored, {"wall_seconds": float})
+            before = stored["wall_seconds"]
         except UserError as error:
             raise UserError(
                 f"{error} (it may be removed: it only adds up the time)"
@@ -266,10 +303,13 @@ def value_of(kind: type[Value], stored: Any, place: Path) -> Value:
     """
     if not isinstance(stored, dict):
         raise UserError(f"'{place}' must hold an object; it does not")
-    values = {}
+    values, hints = {}, get_type_hints(kind)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         if field.name in stored:
-            value = stored[field.name]
+            value, hint = stored[field.name], hints[field.name]
+            if hint in (bool, int, float, str):
+                nothing = {field.name: hint | None}
+                files.check_shape(f"'{place}'", stored, nothing)
             number = value is None and field.default is not None
             values[field.name] = math.nan if number else value
         elif field.default is dataclasses.MISSING:

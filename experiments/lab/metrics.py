@@ -31,7 +31,12 @@ class Rows:
 
 
 def read(
-    path: Path, keep: int | None, seal: str | None = None, *, more: bool = False
+    path: Path,
+    keep: int | None,
+    seal: str | None = None,
+    *,
+    more: bool = False,
+    like: Mapping[str, Any] | None = None,
 ) -> Rows:
     """The first rows of a file.
 
@@ -40,37 +45,43 @@ def read(
       keep: rows that a checkpoint knows of; None for all.
       seal: hash of those rows, as the checkpoint has it.
       more: there is a checkpoint, even if it knows of no rows.
+      like: fields that every row must have, and their types.
 
     Raises:
       UserError: a row is missing, damaged or changed, or without ``keep`` there are
         more rows than a run can have made before its first checkpoint.
     """
+    every: list[bytes] = []
     lines: list[str] = []
     rows: list[Any] = []
     if path.exists():
         try:
-            lines = path.read_bytes().decode().split("\n")
-            del lines[-1]  # nothing, or a row that was cut short
-            rows = [files.parse_json(line) for line in lines[:keep]]
+            every = path.read_bytes().split(b"\n")
+            del every[-1]  # nothing, or a row that was cut short
+            # what a checkpoint does not know of may be damaged: it is made again
+            lines = [line.decode() for line in every[:keep]]
+            rows = [files.parse_json(line) for line in lines]
         except ValueError:
             raise UserError(f"'{path}' must hold one JSON row a line") from None
         if not all(isinstance(row, dict) for row in rows):
             raise UserError(f"'{path}' must hold one JSON object a line")
-        if keep == 0 and len(lines) > 1 and not more:
+        if keep == 0 and len(every) > 1 and not more:
             raise UserError(
-                f"'{path}' holds {len(lines)} rows, but their checkpoint is gone; "
+                f"'{path}' holds {len(every)} rows, but their checkpoint is gone; "
                 "start a new run in another folder"
             )
     if keep is not None and len(lines) < keep:
         raise UserError(
             f"'{path}' must hold {keep} rows for this checkpoint; got {len(lines)}"
         )
-    known = Rows(tuple(rows), tuple(lines[:keep]))
+    known = Rows(tuple(rows), tuple(lines))
     if seal is not None and known.seal != seal:
         raise UserError(
             f"'{path}' must hold the rows that its checkpoint was written after; "
             "they were changed"
         )
+    for number, row in enumerate(known.rows):
+        files.check_shape(f"row {number} of '{path}'", row, like or {})
     return known
 
 

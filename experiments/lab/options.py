@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
 
+from experiments.lab.escaping import printable
 from metaspiel.nfg.errors import UserError, unknown
 
 Group = TypeVar("Group")
@@ -28,6 +29,8 @@ class Printing:
     """Print the summary as one JSON object and nothing else on stdout."""
     quiet: bool = False
     """Print no progress."""
+    trust: bool = False
+    """Let what --config or --resume reads name code to import or a cluster to join."""
 
     def __post_init__(self) -> None:
         """Raises a ``UserError`` in subclasses whose fields are impossible."""
@@ -40,7 +43,7 @@ class Printing:
     def say(self, text: str) -> None:
         """Prints a line of progress, unless the user wants none."""
         if not self.silent:
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,16 +112,22 @@ def flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+_TOO_LARGE = 2**62
+
+
 def least(config: Any, **lows: float) -> None:
     """Raises a ``UserError`` for fields below their bounds; None is left alone.
 
     Raises:
-      UserError: a field is below, or not a number.
+      UserError: a field is below, not a number, or a whole number that files of a run
+        (64 bits, and more is counted from it) cannot hold.
     """
     for name, low in lows.items():
         value = getattr(config, name)
         if value is not None and not value >= low:
             raise UserError(f"{flag(name)} must be at least {low}; got {value}")
+        if isinstance(value, int) and value >= _TOO_LARGE:
+            raise UserError(f"{flag(name)} must be below 2^62; got {value}")
 
 
 def shape(text: str) -> tuple[int, ...]:

@@ -3,21 +3,21 @@
 import dataclasses
 import io
 import json
-import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar
 
-import yaml
-
-from experiments.lab.folder import plain, read_from, stored
+from experiments.lab import trust, words
+from experiments.lab.ending import guarded
+from experiments.lab.escaping import printable
+from experiments.lab.folder import page_of, plain, read_from, stored
 from experiments.lab.options import Printing, flag
 from experiments.lab.process import module
-from meta_solvers.base import SolverFailed
+from experiments.lab.yaml_file import read_fields
 from metaspiel import files
-from metaspiel.nfg.errors import UnknownName, UserError, unknown
+from metaspiel.nfg.errors import BadField, UnknownName, UserError, unknown
 
 Config = TypeVar("Config")
 
@@ -42,9 +42,9 @@ class Answer:
         """Prints it as the user asked for; raises the fault."""
         text = self.terse if run.quiet else self.text
         if run.json:
-            print(json.dumps(files.spelled(self.summary)))
+            print(json.dumps(files.spelled(self.summary), allow_nan=False))
         elif text:
-            print(text)
+            print(printable(text))
         if self.fault is not None:
             raise self.fault
 
@@ -57,105 +57,50 @@ def main(
 ) -> int:
     """Parses the command line, runs the page, and returns the exit code.
 
-    The page gives its answer, or says itself what it has to say.
-
-    0: done. 2: the user asked for something impossible, said in one sentence. 130:
-    interrupted. Anything else is a fault of ours and keeps its traceback (1).
+    The page gives its answer, or says itself what it has to say. ``guarded`` says what
+    the exit codes mean.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
     usage = program or f"python -m {module(page.__module__)}"
     doc = (sys.modules[page.__module__].__doc__ or "").strip()
 
     def begin() -> None:
-        out = _value(words, "--out") if "--resume" in words else None
+        out = words.value_of(given, "--out") if "--resume" in given else None
         with read_from(None if out is None else Path(out)):
-            asked = parse(config, words, usage, doc)
+            asked = parse(config, given, usage, doc)
             answer = page(asked)
             if answer is not None:
                 answer.tell(getattr(asked, "run", Printing()))
 
-    return guarded(begin, "resume" in _fields(config()))
-
-
-def guarded(action: Callable[[], None], resumes: bool = False) -> int:
-    """Runs an action and returns the exit code that ``main`` promises.
-
-    Args:
-      action: what may fail.
-      resumes: whether an interrupted user can be told to go on with ``--resume``.
-    """
-    try:
-        action()
-    except (UserError, SolverFailed) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        from psro.executor import WorkerLost
-
-        if not isinstance(error, WorkerLost):
-            raise
-        print(f"error: {error}; --out FOLDER --resume goes on", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader of our output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        print(f"error: a file must be usable; {error}", file=sys.stderr)
-        return 2
-    except MemoryError as error:
-        print(f"error: the arrays must fit in memory; {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        more = "; --out FOLDER --resume goes on" if resumes else ""
-        print(f"interrupted: what is finished is kept{more}", file=sys.stderr)
-        return 130
-    return 0
+    return guarded(begin, "resume" in words.fields(config()))
 
 
 def parse(
-    config: type[Config], words: list[str], program: str, doc: str = ""
+    config: type[Config], given: Sequence[str], program: str, doc: str = ""
 ) -> Config:
     """The page's configuration from words, over a YAML file or a stored run."""
-    file, out = _value(words, "--config"), _value(words, "--out")
-    unset = _fields(config())
-    own = {k: v for k, (v, group) in unset.items() if not isinstance(group, Printing)}
+    known = words.fields(config())
+    words.check(given, known, program)
     before: dict[str, Any] = {}
     more: list[str] = []
-    if "--resume" in words:
-        if file is not None:
-            raise UserError("--config: a resumed run keeps its own configuration")
-        if out is None:
-            raise UserError("--resume: the run folder must be named with --out DIR")
-        place = Path(out) / "config.json"
-        if not place.is_file():
-            raise UserError(
-                f"--resume: '{out}' must be the folder of an earlier run; it has no "
-                "config.json"
-            )
-        try:
-            before = _flat(stored(Path(out)), unset, f"'{place}'")
-        except UnknownName as error:
-            raise UserError(
-                f"--resume: '{place}' must be of this metaspiel; another version made "
-                f"it, whose runs this one cannot continue ({error.args[0]})"
-            ) from None
-        before = {name: value for name, value in before.items() if name in own}
-        more = _as_words(before, unset, words, f"'{place}'")
-    elif file is not None:
+    if "--resume" in given:
+        before, where = _before(config, given, known)
+        more = _usable(before, given, known, where)
+    elif (file := words.value_of(given, "--config")) is not None:
         where = f"--config '{file}'"
-        values = _flat(_read_yaml(Path(file)), unset, where)
-        for name in ("resume", "config"):
+        values = _flat(read_fields(Path(file)), known, where)
+        for name in ("resume", "config", "trust"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
-        more = _as_words(values, unset, words, where)
-    more += words
-    usual = _usual(config, more, program)
-    chosen: Config = _cli(config, more, program, doc, **usual)
+        more = _usable(values, given, known, where)
+    more += given
+    chosen: Config = _cli(config, more, program, doc, **_usual(config, more, program))
     loose = getattr(config, "may_change", ())
-    for name, (value, _) in _fields(chosen).items():
+    for name, (value, _) in words.fields(chosen).items():
         if name not in before or name.partition(".")[0] in loose:
             continue
         if plain(value) != before[name]:
+            out = words.value_of(given, "--out")
             raise UserError(
                 f"--resume: {flag(name)} must stay as the run in '{out}' has it, "
                 f"{before[name]!r}; got {plain(value)!r}"
@@ -163,20 +108,58 @@ def parse(
     return chosen
 
 
-def _usual(config: type[Any], words: Sequence[str], program: str) -> Mapping[str, Any]:
+def _before(
+    config: type[Any], given: Sequence[str], known: words.Known
+) -> tuple[dict[str, Any], str]:
+    """The fields of the run that is resumed, and the file they are in."""
+    if words.value_of(given, "--config") is not None:
+        raise UserError("--config: a resumed run keeps its own configuration")
+    out = words.value_of(given, "--out")
+    if out is None:
+        raise UserError("--resume: the run folder must be named with --out DIR")
+    place = Path(out) / "config.json"
+    if not place.is_file():
+        raise UserError(
+            f"--resume: '{out}' must be the folder of an earlier run; it has no "
+            "config.json"
+        )
+    fields = stored(Path(out), page_of(config))
+    try:
+        before = _flat(fields, known, f"'{place}'")
+    except UnknownName as error:
+        raise UserError(
+            f"--resume: '{place}' must be of this metaspiel; another version made "
+            f"it, whose runs this one cannot continue ({error.args[0]})"
+        ) from None
+    own = {n for n, (_, group) in known.items() if not isinstance(group, Printing)}
+    return {name: v for name, v in before.items() if name in own}, f"'{place}'"
+
+
+def _usable(
+    values: Mapping[str, Any], given: Sequence[str], known: words.Known, where: str
+) -> list[str]:
+    """Values of a file as words; those that reach further must be trusted."""
+    taken = words.not_given(values, given)
+    holders = {name: holder for name, (_, holder) in known.items()}
+    trusted = [word for word in given if word in ("--trust", "--no-trust")][-1:]
+    trust.check(taken, holders, where, trusted=trusted == ["--trust"])
+    return words.as_words(taken, known, where)
+
+
+def _usual(config: type[Any], given: Sequence[str], program: str) -> Mapping[str, Any]:
     """What fields are that no word gives, where that depends on others.
 
-    A configuration with a class ``Asked`` of such others says it: ``usual(asked)``.
+    A configuration with a class ``Deciding`` of such others says it: ``usual(asked)``.
     """
-    if not hasattr(config, "Asked"):
+    if not hasattr(config, "Deciding"):
         return {}
-    kept = [word for word in words if word not in ("-h", "--help")]
-    asked, _ = _cli(config.Asked, kept, program, return_unknown_args=True)
+    kept = [word for word in given if word not in ("-h", "--help")]
+    asked, _ = _cli(config.Deciding, kept, program, return_unknown_args=True)
     return {"default": config.usual(asked)}
 
 
 def _cli(
-    config: type[Any], words: Sequence[str], program: str, doc: str = "", **more: Any
+    config: type[Any], given: Sequence[str], program: str, doc: str = "", **more: Any
 ) -> Any:
     """What tyro makes of the words; a value that its own class refuses is a sentence.
 
@@ -188,39 +171,50 @@ def _cli(
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.cli(config, args=words, prog=program, description=doc, **more)
+            return tyro.cli(config, args=given, prog=program, description=doc, **more)
     except SystemExit as ended:
         cause: BaseException | None = ended
         while cause is not None:
+            if isinstance(cause, BadField):
+                raise UserError(_with_flag(config, cause)) from None
             if isinstance(cause, UserError):
                 raise UserError(str(cause)) from None
             cause = cause.__cause__ or cause.__context__
-        sys.stderr.write(said.getvalue())
+        if ended.code:
+            boxed = "".join(c for c in said.getvalue() if not "\u2500" <= c <= "\u257f")
+            raise UserError(f"{program}: {' '.join(boxed.split())}") from None
         raise
 
 
-def _fields(config: Any) -> dict[str, tuple[Any, Any]]:
-    """Values by name of their flags, each with the group that it is in."""
-    every: dict[str, tuple[Any, Any]] = {}
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        if not dataclasses.is_dataclass(value):
-            every[field.name] = value, config
-            continue
-        dot = "" if isinstance(value, Printing) else f"{field.name}."
-        every |= {dot + name: one for name, one in _fields(value).items()}
-    return every
+def _with_flag(config: type[Any], error: BadField) -> str:
+    """The sentence of a group that refuses a field, with the name of its flag."""
+    for name, (_, group) in words.fields(config()).items():
+        own = name.rpartition(".")[2] == error.field
+        if own and type(group) is error.settings:
+            return f"{flag(name)} {error.reason}"
+    return str(error)
 
 
 def _flat(
-    values: Mapping[str, object], known: Collection[str], where: str, prefix: str = ""
+    values: Mapping[str, object], known: Collection[str], where: str
 ) -> dict[str, Any]:
     """Nested fields keyed by the name of their flags.
 
     Raises:
-      UserError: there is no such field.
+      UserError: there is no such field, or one comes twice, in two spellings.
     """
     flat: dict[str, Any] = {}
+    for name, value in _leaves(values, known, where):
+        if name in flat:
+            raise UserError(f"{where}: {name} is given twice; it must be given once")
+        flat[name] = value
+    return flat
+
+
+def _leaves(
+    values: Mapping[str, object], known: Collection[str], where: str, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Fields of all groups, each with the name of its flag."""
     for key, value in values.items():
         name = prefix + str(key).replace("-", "_")
         inside = [one for one in known if one.startswith(f"{name}.")]
@@ -229,70 +223,9 @@ def _flat(
         if (inside or name == "run") and not isinstance(value, dict):
             raise UserError(f"{where}: {name} must hold fields; got {value!r}")
         if isinstance(value, dict) and (inside or name == "run"):
-            flat |= _flat(value, known, where, "" if name == "run" else f"{name}.")
+            below = "" if name == "run" else f"{name}."
+            yield from _leaves(value, known, where, below)
         elif name not in known:
             raise unknown(where, "field", name, known)
         else:
-            flat[name] = value
-    return flat
-
-
-def _value(words: list[str], flag: str) -> str | None:
-    """The word after ``flag``, which may be given once."""
-    values = []
-    for word, after in zip(words, [*words[1:], None], strict=False):
-        if word == flag:
-            values.append(after)
-        elif word.startswith(flag + "="):
-            values.append(word[len(flag) + 1 :])
-    if len(values) > 1:
-        raise UserError(f"{flag} must be given once; got {len(values)} times")
-    return values[0] if values else None
-
-
-def _as_words(
-    values: Mapping[str, object],
-    known: Mapping[str, tuple[Any, Any]],
-    words: Sequence[str],
-    where: str,
-) -> list[str]:
-    """Stored fields as words of a command line, without those that are given."""
-    given = {word.split("=")[0] for word in words}
-    made: list[str] = []
-    for name, value in values.items():
-        usual, holder = known[name]
-        group, _, last = flag(name)[2:].rpartition(".")
-        no = f"--{group}{'.' if group else ''}no-{last}"
-        nothing = value in ([], None) and plain(usual) == value
-        if nothing or given & {flag(name), no}:
-            continue
-        if value is None and _takes_none(holder, name):
-            made += [flag(name), "None"]
-        elif isinstance(value, bool) and isinstance(usual, bool):
-            made.append(flag(name) if value else no)
-        elif isinstance(value, list) and isinstance(usual, tuple):
-            made += [flag(name), *map(str, value)]
-        elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            made += [flag(name), str(value)]
-        else:
-            raise UserError(f"{where}: {name} cannot be {value!r}")
-    return made
-
-
-def _takes_none(holder: Any, name: str) -> bool:
-    """Whether a field of this value may be None."""
-    hint = get_type_hints(type(holder))[name.rpartition(".")[2]]
-    return type(None) in get_args(hint)
-
-
-def _read_yaml(path: Path) -> Mapping[str, object]:
-    try:
-        fields = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        text = str(error).splitlines()[0]
-        raise UserError(
-            f"--config: '{path}' must be a readable YAML file; {text}"
-        ) from None
-    if not isinstance(fields, dict):
-        raise UserError(f"--config: '{path}' must hold fields; got {fields!r}")
-    return fields
+            yield name, value

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from experiments.lab.escaping import markdown_cell, printable
 from experiments.lab.process import environment
 from metaspiel import files
 
@@ -81,7 +82,8 @@ class Table:
     @property
     def markdown(self) -> str:
         """The caption and the table, for table.md."""
-        return f"{self.caption}\n\n{markdown(self.columns, self.lines)}"
+        caption = markdown_cell(self.caption)
+        return f"{caption}\n\n{markdown(self.columns, self.lines)}"
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def render(
         figures=figures,
         environment=environment(),
     )
-    files.write_text(path, text)
+    files.write_text(path, printable(text))
 
 
 def show(cell: Any) -> str:
@@ -134,9 +136,11 @@ def show(cell: Any) -> str:
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown, ending with a line break."""
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+    """A table in Markdown, ending with a line break; cells are escaped."""
+    lines = [[markdown_cell(cell) for cell in row] for row in (head, *rows)]
+    drawn = [f"| {' | '.join(line)} |" for line in lines]
+    drawn.insert(1, "|" + "---|" * len(head))
+    return "\n".join(drawn) + "\n"
 
 
 def estimate(
@@ -207,7 +211,8 @@ def console(table: Any) -> str:
     """A table of rich's as text, as wide as the terminal."""
     from rich.console import Console
 
-    screen = Console(width=None if sys.stdout.isatty() else 150)
+    width = None if sys.stdout.isatty() else 150
+    screen = Console(width=width, markup=False, emoji=False, highlight=False)
     with screen.capture() as drawn:
         screen.print(table)
     return drawn.get().rstrip("\n")

@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from experiments.lab.ending import NotOK
 from experiments.lab.process import end_with_parent
 from meta_solvers.values import SolverFailed
 from metaspiel.nfg.errors import UserError
@@ -28,6 +29,7 @@ class Outcome:
       name: name of the piece.
       fault: why it failed, in one sentence; None where all is well.
       user: the fault is the user's to mend.
+      unsolved: it is that a solver has no answer.
       trace: where the fault arose.
       seconds: seconds of CPU that it took since it was last begun.
       lacks: a piece that it needs and that failed; then it was not begun.
@@ -37,6 +39,7 @@ class Outcome:
     name: str
     fault: str | None = None
     user: bool = False
+    unsolved: bool = False
     trace: str = ""
     seconds: float = 0.0
     lacks: str | None = None
@@ -86,11 +89,12 @@ def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
     try:
         action()
     except Exception as error:  # noqa: BLE001  one piece's fault is not the others'
-        user = isinstance(error, UserError | SolverFailed | OSError)
+        user = isinstance(error, UserError | SolverFailed | NotOK | OSError)
         outcome = Outcome(
             name="",
             fault=str(error) if user else f"{type(error).__name__}: {error}",
             user=user,
+            unsolved=isinstance(error, SolverFailed | NotOK),
             trace="".join(traceback.format_exception(error)),
         )
     seconds = (time.process_time() - begun) / max(1, len(names))
@@ -247,9 +251,8 @@ class _Schedule:
                 gone = next((n for n in piece.needs if n in self.lost), None)
                 if gone is not None:
                     fault = f"needs {gone}"
-                    user = self.lost[gone].user
-                    outcome = Outcome(
-                        name=piece.name, fault=fault, user=user, lacks=gone
+                    outcome = replace(
+                        self.lost[gone], name=piece.name, fault=fault, lacks=gone
                     )
                     self._settle([outcome])
             batch[:] = [piece for piece in batch if piece.name not in self.lost]
@@ -278,7 +281,8 @@ def complaint(
     if len(faults) > 1:
         text = f"{len(faults)} {what} failed, the others are kept; the first is {text}"
     if all(fault.user for fault in faults):
-        return UserError(text)
+        unsolved = all(fault.unsolved for fault in faults)
+        return NotOK(text) if unsolved else UserError(text)
     own = [fault for fault in faults if fault.lacks is None]
     gone = all(fault.lost for fault in own)
     return WorkerLost(text) if gone else RuntimeError(text)

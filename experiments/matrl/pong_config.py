@@ -53,7 +53,8 @@ class Config:
         if self.iterations % self.checkpoints:
             raise UserError(
                 "--iterations must be a multiple of --checkpoints, "
-                f"{self.checkpoints}; got {self.iterations}"
+                f"{self.checkpoints} (or --checkpoints {self.iterations}, one of each "
+                f"iteration); got {self.iterations}"
             )
 
 

@@ -71,7 +71,11 @@ class Match:
           UserError: it is damaged, or that of another match.
         """
         try:
-            return np.array(files.read_sealed(self.place, self.bound))
+            scores = files.read_sealed(self.place, self.bound)
+            try:
+                return np.array(scores, dtype=float)
+            except (ValueError, TypeError):
+                raise UserError(f"'{self.place}' must hold an array") from None
         except UserError as error:
             raise UserError(
                 f"{error} (remove the file and resume: it is then played again)"

@@ -17,6 +17,15 @@ from metaspiel.nfg.errors import UserError
 
 Row = Mapping[str, Any]
 """Metrics of an iteration."""
+ROW: Mapping[str, Any] = {
+    "iteration": int,
+    "env_steps": int,
+    "returns": float,
+    "returns_own": list[float],
+    "length": float,
+    "seconds": dict[str, float],
+}
+"""What every row has, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +92,7 @@ def _facts(cell: Cell, place: Path) -> Mapping[str, Any]:
       UserError: it is damaged, or belongs to another cell or iteration.
     """
     facts: Mapping[str, Any] = files.sealed_folder(place)
+    files.check_shape(f"'{place}'", facts, {"iteration": int, "rows": str})
     if (facts.get("cell"), facts.get("iteration")) != (cell.identity, int(place.name)):
         raise UserError(f"'{place}' must be a state of this cell; it is another one's")
     return facts
@@ -115,7 +125,9 @@ def newest(cell: Cell, room: Path) -> Newest | None:
     def read(one: Path) -> Newest:
         facts = _facts(cell, one)
         path = room / "metrics.jsonl"
-        return Newest(one, metrics.read(path, facts["iteration"], facts["rows"]))
+        return Newest(
+            one, metrics.read(path, facts["iteration"], facts["rows"], like=ROW)
+        )
 
     again = f"remove '{room}' and resume: the cell is then trained again"
     return checkpoints.sound(places, read, again=again)
@@ -171,6 +183,7 @@ def _end(cell: Cell, room: Path, name: str) -> Mapping[str, Any] | None:
     if not (room / name).is_file():
         return None
     end: Mapping[str, Any] = files.read_sealed(room / name, {"cell": cell.identity})
+    files.check_shape(f"'{room / name}'", end, {"iterations": int, "rows": str})
     return end
 
 
@@ -195,7 +208,7 @@ def all_rows(cell: Cell, room: Path) -> metrics.Rows:
     """All rows of a cell that has just failed; none where they are not sound."""
     try:
         newest(cell, room)
-        return metrics.read(room / "metrics.jsonl", None)
+        return metrics.read(room / "metrics.jsonl", None, like=ROW)
     except UserError:
         return metrics.Rows()
 
@@ -217,7 +230,7 @@ def rows(cell: Cell, folder: Path) -> list[Row]:
         last = newest(cell, room)
         return [] if last is None else list(last.rows.rows[: cell.iterations])
     path = room / "metrics.jsonl"
-    made = metrics.read(path, end["iterations"], end["rows"], more=True)
+    made = metrics.read(path, end["iterations"], end["rows"], more=True, like=ROW)
     return list(made.rows[: cell.iterations])
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.lab.charts import panels
 from experiments.lab.report import Table
-from experiments.nes.config import Config
+from experiments.nes.figures_config import Config
 from experiments.nes.numbers import (
     Made,
     Spread,

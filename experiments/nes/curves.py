@@ -15,7 +15,7 @@ from experiments.lab.options import shape
 from experiments.lab.report import Table
 from experiments.lab.statistics import t_interval
 from experiments.lab.verdict import Claim, table, within
-from experiments.nes.config import PANELS, Config
+from experiments.nes.figures_config import PANELS, Config
 from experiments.nes.numbers import Made, filled, generator, number
 from experiments.nes.states import Kept
 from meta_solvers.exact.problem import Concept

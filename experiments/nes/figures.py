@@ -20,7 +20,7 @@ import sys
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer, main
 from experiments.lab.report import publish
-from experiments.nes.config import Config, check
+from experiments.nes.figures_config import Config, check
 from metaspiel import files
 
 TITLES = {

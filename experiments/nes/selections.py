@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from experiments.lab.charts import panels
 from experiments.lab.report import Table
-from experiments.nes.config import Config
+from experiments.nes.figures_config import Config
 from experiments.nes.numbers import Made, number
 from meta_solvers.exact.build import build
 from meta_solvers.exact.dual import Dual

@@ -1,17 +1,20 @@
 """A training that goes on where its folder left it: its rows, and its newest states."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from time import perf_counter
 
 from experiments.lab import checkpoints, metrics
 from experiments.lab.metrics import Metrics, Rows
 from experiments.lab.options import From
-from meta_solvers.nes.measure import Reference
+from meta_solvers.nes.measure import Distance, Reference
 from meta_solvers.nes.train import Evaluation, Training, train
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
+
+_SIZE = {f.name: str if f.name == "size" else float | None for f in fields(Distance)}
+_ROW = {"step": int, "seconds": float, "sizes": [_SIZE]}
 
 
 class Kept:
@@ -52,7 +55,9 @@ class Kept:
                     f"--resume: '{place}' must belong to this run's {what}; it is of "
                     "another one"
                 )
-            return place, metrics.read(path, -(-training.step // every), seal)
+            return place, metrics.read(
+                path, -(-training.step // every), seal, like=_ROW
+            )
 
         if not places:
             self.metrics = Metrics(path, metrics.read(path, 0))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.lab.options import Flat, Resumable, least
-from experiments.nes.config import check_weights
+from experiments.nes.figures_config import check_weights
 from metaspiel.nfg.errors import UserError
 
 SIZES = (4, 8, 16, 32, 64)

@@ -1,7 +1,7 @@
 """PSRO and JPSRO with any meta-solver: exact on tabular games, learned elsewhere.
 
-Example: python -m experiments.psro --game kuhn_poker --players 3 --solver mgcce
-         python -m experiments.psro --game bargaining --oracle ddqn --solver rd
+Example: metaspiel psro --game kuhn_poker --players 3 --solver mgcce
+         metaspiel psro --game bargaining --oracle ddqn --solver rd
 
 Writes a run folder: config, environment, one row of metrics an iteration, a checkpoint
 that a killed run resumes from bit for bit, the meta-game, plots and report.html.
@@ -9,10 +9,10 @@ that a killed run resumes from bit for bit, the meta-game, plots and report.html
 
 import sys
 
+from experiments.lab.ending import NotOK
 from experiments.lab.page import Answer, main
 from experiments.psro.config import Config
-from experiments.psro.summary import rounded, shown
-from metaspiel.nfg.errors import UserError
+from experiments.psro.summary import outcome
 
 
 def page(config: Config) -> Answer:
@@ -21,17 +21,12 @@ def page(config: Config) -> Answer:
 
     summary = run(config)
     if summary["failed"]:
-        fault = UserError(
+        fault = NotOK(
             f"the run ended early, and what it had is in '{summary['folder']}': "
             f"{summary['stopped']}"
         )
         return Answer(summary=summary, fault=fault)
-    text = (
-        f"gap {shown(summary['gap'], '.6g')}  "
-        f"value sum {rounded(summary['value_sum'], '.6g')}  "
-        f"cpu {summary['cpu_seconds']:.2f} s  -> {summary['folder']}"
-    )
-    return Answer(summary=summary, text=text)
+    return Answer(summary=summary, text=f"{outcome(summary)}  -> {summary['folder']}")
 
 
 if __name__ == "__main__":

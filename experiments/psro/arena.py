@@ -1,12 +1,11 @@
 """From the fields of a PSRO run to what is played: game, responses and solvers."""
 
-import sys
-
 from experiments.psro.config import Config
+from experiments.psro.walking import walking
 from meta_solvers import get
 from metaspiel.games.sequence import SequenceForm, from_normal_form
-from metaspiel.nfg import load
 from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.reading import read
 from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor
 from psro.parts import CONCEPTS
@@ -20,12 +19,13 @@ def built(config: Config) -> Arena:
       UserError: no such game, or one that the oracle cannot play.
     """
     if config.oracle == "exact":
-        form = _sequence_form(config)
+        form, assumed = _sequence_form(config)
         return exact_arena(
             form,
             tie_break=config.tie_break,
             initial=config.initial,
             shared=config.symmetric,
+            assumed=assumed,
         )
     import torch
 
@@ -40,28 +40,58 @@ def built(config: Config) -> Arena:
     )
 
 
-def _sequence_form(config: Config) -> SequenceForm:
+def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
+    """The game, and what the reader of its file assumed."""
     if config.payoffs is not None:
-        game = load(config.payoffs)
+        reading = read(config.payoffs, config.memory_gb)
+        game = reading.game
         if game.members is not None or game.repeats is not None:
             raise UserError(
                 "--payoffs: PSRO plays one game, without an ensemble or repeats; solve "
                 "them with metaspiel solve"
             )
-        return from_normal_form(game, config.payoffs.name)
-    from rich.console import Console
+        return from_normal_form(game, config.payoffs.name), reading.assumed
+    from metaspiel.games.walk import TreeTooBig
 
-    from metaspiel.games.openspiel import sequence_form
+    try:
+        return _walked(config), ""
+    except TreeTooBig as error:
+        learn = ", --oracle ddqn learns without the tree" if _can_learn(config) else ""
+        raise TreeTooBig(f"{error}; --memory-gb sets the limit{learn}") from None
 
-    console = Console(quiet=config.run.silent or not sys.stdout.isatty())
-    text = f"walking the tree of {config.game}"
-    with console.status(text) as status:
+
+def _walked(config: Config) -> SequenceForm:
+    with walking(config.game, config.run) as progress:
+        if config.tree is not None:
+            from metaspiel.games import efg
+
+            return efg.from_file(
+                config.tree, memory_gb=config.memory_gb, progress=progress
+            )
+        from metaspiel.games.openspiel import OPENSPIEL, sequence_form
+
+        if config.game.startswith(OPENSPIEL):
+            raise UserError(
+                f"--game: a name after '{OPENSPIEL}' needs a learned oracle (--oracle "
+                f"ddqn), the exact one takes it without; got '{config.game}'"
+            )
         return sequence_form(
             config.game,
             config.players,
             config.memory_gb,
-            progress=lambda seen: status.update(f"{text}: {seen} states"),
+            progress=progress,
+            observations=config.observations,
         )
+
+
+def _can_learn(config: Config) -> bool:
+    """Whether Double DQN could be played on the game instead."""
+    if config.tree is not None:
+        return False
+    from metaspiel.games.information import has_tensors
+    from metaspiel.games.openspiel import load
+
+    return has_tensors(load(config.game, config.players).get_type())
 
 
 def assembled(config: Config, arena: Arena, executor: Executor) -> Setup:

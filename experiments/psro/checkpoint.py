@@ -41,6 +41,11 @@ class Begun:
         """The file of its rows."""
         return self.folder / "metrics.jsonl"
 
+    @property
+    def written(self) -> list[Row]:
+        """All rows that the trial has written."""
+        return [Row.read(one) for one in metrics.read(self.metrics, None).rows]
+
     def open(self, concept: TargetConcept) -> Metrics:
         """The rows that the trial adds to.
 
@@ -104,13 +109,15 @@ def _read(trial: Begun, place: Path) -> Begun:
         )
     count = state.iteration + 1
     try:
-        rows = metrics.read(trial.metrics, count, seal)
+        rows = metrics.read(trial.metrics, count, seal, like=Row.shape())
     except UserError:
         if state.responses is not None:
             raise
         # Its row may be written anew, with the gap that was measured later; a kill
         # can leave that row with the checkpoint before it.
-        rows = metrics.read(trial.metrics, count - 1, seal_before, more=True)
+        rows = metrics.read(
+            trial.metrics, count - 1, seal_before, more=True, like=Row.shape()
+        )
     return replace(trial, place=place, state=state, rows=rows)
 
 
@@ -124,6 +131,7 @@ def finished(config: Config, folder: Path) -> list[Row]:
     if not places:
         raise UserError(f"'{folder}' must hold the checkpoint of its run; it does not")
     game = files.read_sealed(folder / "game.json")
+    files.check_shape(f"'{folder / 'game.json'}'", game, {"fingerprint": str})
     bound = {"config": binding(config), "game": game["fingerprint"]}
     trial = Begun(config=config, folder=folder, bound=bound)
     return [Row.read(one) for one in _read(trial, places[-1]).rows.rows]

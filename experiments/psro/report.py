@@ -1,6 +1,6 @@
 """Plots and report of one trial of PSRO."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,15 @@ from numpy import ndarray
 
 from experiments.lab.charts import FLOOR, WIDTH, curve, figure
 from experiments.lab.report import Picture, Table, render
-from experiments.psro.summary import Summary, shown
+from experiments.psro.config import EXACT
+from experiments.psro.summary import (
+    Summary,
+    gap_name,
+    gap_value,
+    outcome,
+    rounded,
+    shown,
+)
 from psro.metrics import Row
 
 
@@ -20,17 +28,28 @@ def write_report(
     """``plots/*.png`` and ``report.html`` of one trial."""
     last, facts = summary.last, summary.flat
     del facts["cpu_seconds_per_stage"]
+    caveats = facts.pop("caveats")
+    learned = summary.gap_is != EXACT
+    gap = gap_value(summary.gap_is, last.gap, last.gap_error)
+    exact = f" (evaluation solver: {shown(last.eval_gap, '.3g')})"
+    evaluation = "" if learned else exact
     lead = (
-        f"After {last.iteration} iterations the full-game {summary.concept.upper()} "
-        f"gap is {shown(last.gap, '.3g')} (evaluation solver: "
-        f"{shown(last.eval_gap, '.3g')}) and the value sum "
+        f"After {last.iteration} iterations on {facts['played']} the "
+        f"{gap_name(summary.gap_is, summary.concept)} is {gap}{evaluation} "
+        "and the value sum "
         f"{last.value_sum:.5g} (evaluation: {last.eval_value_sum:.5g}); "
         f"{sum(last.unique_policies)} policies in all. Meta-solver: {last.status}."
     )
+    if learned:
+        lead += (
+            " The gap is what learned responses gained in sampled episodes, +- the "
+            "standard error of what they earn: it estimates a lower bound, and 0 says "
+            "that nothing was learned to gain, not that nothing can be gained."
+        )
     render(
         folder / "report.html",
         f"PSRO on {summary.game} with {summary.solver}",
-        [lead],
+        [lead, *caveats],
         [
             Table("Result", ["", "value"], list(facts.items())),
             Table("CPU seconds", ["stage", "seconds"], list(last.cpu_seconds.items())),
@@ -42,17 +61,16 @@ def write_report(
 def _figures(
     plots: Path, summary: Summary, rows: Sequence[Row], payoffs: ndarray
 ) -> list[Picture]:
-    gaps = {
-        f"{summary.solver} (responded to)": _line(rows, lambda row: row.gap),
-        f"{summary.eval_solver} (evaluation)": _line(rows, lambda row: row.eval_gap),
-    }
+    gaps = {f"{summary.solver} (responded to)": _line(rows, lambda row: row.gap)}
+    if summary.gap_is == EXACT:
+        name = f"{summary.eval_solver} (evaluation)"
+        gaps[name] = _line(rows, lambda row: row.eval_gap)
     values = {
         f"player {p}": _line(rows, lambda row, p=p: row.values[p])
         for p in range(len(rows[0].values))
     }
     values["sum (welfare)"] = _line(rows, lambda row: row.value_sum)
     values["sum, evaluation"] = _line(rows, lambda row: row.eval_value_sum)
-    concept = summary.concept.upper()
     seconds = {
         stage: _line(rows, lambda row, stage=stage: row.cpu_seconds[stage])
         for stage in rows[0].cpu_seconds
@@ -60,11 +78,14 @@ def _figures(
     seconds["all"] = _line(rows, lambda row: sum(row.cpu_seconds.values()))
     charts = {
         "gap": (
-            curve(gaps, f"full-game {concept} gap", log=True),
+            curve(
+                gaps,
+                gap_name(summary.gap_is, summary.concept),
+                log=summary.gap_is == EXACT,
+                errors=_errors(gaps, summary, rows),
+            ),
             "Gap",
-            "Sum over players of what a best response over all policies of the game "
-            f"gains against the meta-strategy; 0 is an exact {concept}. Gaps below "
-            f"{FLOOR:g} are drawn there; gaps that were not measured are left out.",
+            f"{_meaning(summary)} Gaps that were not measured are left out.",
         ),
         "value": (
             curve(values, "expected payoff", log=False),
@@ -91,6 +112,68 @@ def _figures(
         figure(drawn, title, caption, plots / f"{name}.png")
         for name, (drawn, title, caption) in charts.items()
     ]
+
+
+def _meaning(summary: Summary) -> str:
+    """What the gap is, under its chart."""
+    if summary.gap_is == EXACT:
+        return (
+            "Sum over players of what a best response over all policies of the game "
+            f"gains against the meta-strategy; 0 is an exact {summary.concept.upper()}."
+            f" Gaps below {FLOOR:g} are drawn there."
+        )
+    return (
+        "Sum over players of what a learned response gained against the meta-strategy "
+        "in sampled episodes: an estimate of a lower bound, which noise pushes up and "
+        "a response that learned too little pulls down to 0. Bars are standard errors "
+        "of what the responses earn."
+    )
+
+
+def _errors(
+    gaps: Mapping[str, Any], summary: Summary, rows: Sequence[Row]
+) -> dict[str, list[float]] | None:
+    """Standard errors of the gap that is responded to, where it is learned."""
+    if summary.gap_is == EXACT:
+        return None
+    measured = [row.gap_error or 0.0 for row in rows if row.gap is not None]
+    return {next(iter(gaps)): measured}
+
+
+def write_whole(
+    folder: Path, summary: Mapping[str, Any], rows: Mapping[int, Sequence[Row]]
+) -> None:
+    """``plots/gaps.png`` and ``report.html`` of all trials together.
+
+    Args:
+      folder: of the run.
+      summary: of all trials, with their means.
+      rows: of each trial, by its seed.
+    """
+    kind, concept = summary["gap_is"], summary["concept"]
+    columns = {
+        "seed": lambda one: one["seed"],
+        "iterations": lambda one: one["iterations"],
+        gap_name(kind, concept): lambda one: gap_value(
+            kind, one["gap"], one["gap_error"]
+        ),
+        "value sum": lambda one: rounded(one["value_sum"], ".5g"),
+        "policies": lambda one: one["unique_policies"],
+        "meta-solver": lambda one: one["status"],
+        "stopped": lambda one: one["stopped"],
+    }
+    lines = {
+        f"seed {seed}": _line(own, lambda row: row.gap) for seed, own in rows.items()
+    }
+    drawn = curve(lines, gap_name(kind, concept), log=kind == EXACT)
+    caption = "A line a trial; gaps that were not measured are left out."
+    render(
+        folder / "report.html",
+        f"PSRO on {summary['game']} with {summary['solver']}: {len(rows)} trials",
+        [outcome(summary), *summary["caveats"]],
+        [Table.of("Trials", columns, summary["trials"])],
+        [figure(drawn, "Gap of every trial", caption, folder / "plots" / "gaps.png")],
+    )
 
 
 def _line(

@@ -17,12 +17,15 @@ from experiments.psro.trial import play
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
-from psro.executor import Executor, InProcess, parse
+from psro.executor import Executor, InProcess
+from psro.executor_specs import parse
 from psro.together import together
 
 
 def run(config: Config) -> dict[str, Any]:
     """Runs all trials; returns the summary that is also written."""
+    from experiments.psro.report import write_whole  # it loads matplotlib
+
     arena = built(config)
     name = f"psro-{slug(arena.name)}-{slug(config.solver)}"
     with parse(config.executor, None, work.say_lost) as executor:
@@ -30,16 +33,17 @@ def run(config: Config) -> dict[str, Any]:
         with claim(config.run, name) as folder:
             trials = _begun(config, arena, folder)
             config.run.say(f"{arena.name} | {config.solver} | {concept}")
-            if any(arena.split):
-                config.run.say(
-                    f"imperfect recall: {sum(arena.split)} information states were "
-                    "split by their owner's past actions"
-                )
+            for caveat in arena.caveats:
+                config.run.say(caveat)
             _work(config, trials, partial(_here, arena, executor))
-            results = [read_result(t.folder / "summary.json", t.config) for t in trials]
+            results = [
+                read_result(t.folder / "summary.json", t.config, summary.SHAPE)
+                for t in trials
+            ]
             whole = summary.together(results) | {"folder": str(folder)}
             if len(trials) > 1:
                 write_result(folder / "summary.json", whole, config)
+                write_whole(folder, whole, {t.config.seed: t.written for t in trials})
             return whole
 
 

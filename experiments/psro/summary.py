@@ -6,13 +6,37 @@ from typing import Any
 
 import numpy as np
 
+from experiments.psro.config import EXACT
 from psro.metrics import Row
 
+# Of what ``Summary.flat`` gives, what is read again.
+SHAPE: Mapping[str, Any] = {
+    **dict.fromkeys(("game", "solver", "eval_solver", "concept"), str),
+    **dict.fromkeys(("gap", "eval_gap", "meta_gap"), float | None),
+    **dict.fromkeys(("value_sum", "eval_value_sum", "cpu_seconds"), float),
+    "unique_policies": list[int],
+    "seed": int,
+    "stopped": str | None,
+    "failed": bool,
+}
 _NUMBERS = (
     "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
     "eval_value_sum", "policies", "unique_policies", "support", "status",
     "eval_status", "meta_gap", "gap_error",
 )  # fmt: skip
+
+
+def gap_name(kind: str, concept: str = "") -> str:
+    """What a gap is called wherever it is shown: "gap" alone is exact."""
+    name = f"{concept.upper()} gap".strip()
+    return name if kind == EXACT else f"{name} ({kind})"
+
+
+def gap_value(kind: str, gap: float | None, error: float | None) -> str:
+    """A gap as text; a learned one with its standard error."""
+    if gap is None or kind == EXACT:
+        return shown(gap, ".3g")
+    return f"{gap:.3g} +- {shown(error, '.2g')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +48,7 @@ class Summary:
       stopped: why it ended.
       failed: that was an error.
       cpu_seconds_of: what these were counted of.
+      gap_is: whether its gaps are exact or learned.
       facts: about its game and oracle.
     """
 
@@ -37,6 +62,7 @@ class Summary:
     stopped: str | None
     failed: bool
     cpu_seconds_of: str
+    gap_is: str
     facts: Mapping[str, Any]
 
     @property
@@ -50,6 +76,7 @@ class Summary:
             "seed": self.seed,
             "iterations": self.last.iteration,
             "stopped": self.stopped,
+            "gap_is": self.gap_is,
             **{name: getattr(self.last, name) for name in _NUMBERS},
             "cpu_seconds": sum(self.last.cpu_seconds.values()),
             "cpu_seconds_per_stage": self.last.cpu_seconds,
@@ -60,15 +87,38 @@ class Summary:
         }
 
 
+def outcome(summary: Mapping[str, Any]) -> str:
+    """A line for people on what a run amounts to; of several trials their means."""
+    gap = gap_value(summary["gap_is"], summary["gap"], summary.get("gap_error"))
+    sums, head = rounded(summary["value_sum"], ".6g"), ""
+    if summary["played"] != "the game itself":
+        head = f"of {summary['played']}: "
+    if "trials" in summary:
+        gap = _mean_of(summary, "gap")
+        sums = _mean_of(summary, "value_sum")
+        head += f"mean of {len(summary['trials'])} trials +- standard error: "
+    return (
+        f"{head}{gap_name(summary['gap_is'])} {gap}  value sum {sums}  "
+        f"cpu {summary['cpu_seconds']:.2f} s"
+    )
+
+
+def _mean_of(summary: Mapping[str, Any], name: str) -> str:
+    mean, error = summary[name], summary[f"{name}_standard_error"]
+    text = rounded(mean, ".6g")
+    return text if mean is None else f"{text} +- {shown(error, '.2g')}"
+
+
 def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The summary of all trials: of one its own, of more also their means.
 
-    A mean is None where a trial has no number.
+    A mean is None where a trial has no number. Standard errors are over trials.
     """
     if len(trials) == 1:
         return dict(trials[0])
     means: dict[str, Any] = {"trials": list(trials)}
-    for name in ("game", "solver", "eval_solver", "concept"):
+    shared = ("game", "played", "caveats", "solver", "eval_solver", "concept", "gap_is")
+    for name in shared:
         means[name] = trials[0][name]
     for name in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
         listed = [one[name] for one in trials]

@@ -5,8 +5,8 @@ import numpy as np
 from experiments.lab.folder import write_result
 from experiments.psro.arena import assembled
 from experiments.psro.checkpoint import Begun
-from experiments.psro.config import Config
-from experiments.psro.summary import Summary, rounded, shown
+from experiments.psro.config import EXACT, Config
+from experiments.psro.summary import Summary, gap_name, gap_value, rounded, shown
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -27,6 +27,7 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
     stop = Stop(
         iterations=config.iterations,
         gap=config.stop_gap,
+        gap_name=gap_name(config.gap_is),
         no_novel=config.stop_no_novel,
         seconds=config.max_seconds,
     )
@@ -57,6 +58,7 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
         stopped=error or reason,
         failed=error is not None,
         cpu_seconds_of=_whose(config),
+        gap_is=config.gap_is,
         facts=arena.facts,
     )
     _save_arrays(trial, state)
@@ -68,11 +70,16 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
 def _say(config: Config, row: Row) -> None:
     """A line of progress; trials of one run share the terminal."""
     label = "" if config.trials == 1 else f"seed {config.seed}  "
+    gap = gap_value(config.gap_is, row.gap, row.gap_error)
+    final = rounded(row.eval_value_sum, ".4g")
+    if config.gap_is == EXACT:
+        final = f"{shown(row.eval_gap, '.3g')}/{final}"
     config.run.say(
-        f"{label}{row.iteration:4d}  gap {shown(row.gap, '.3g'):<9} "
+        f"{label}{row.iteration:4d}  {gap_name(config.gap_is)} {gap:<9} "
         f"value sum {rounded(row.value_sum, '.4g'):<9} "
-        f"eval {shown(row.eval_gap, '.3g')}/{rounded(row.eval_value_sum, '.4g')}  "
-        f"policies {'x'.join(map(str, row.unique_policies))}  {row.status}"
+        f"eval {final}  "
+        f"policies {'x'.join(map(str, row.unique_policies))}  "
+        f"meta-solver {row.status}"
     )
 
 
@@ -81,7 +88,10 @@ def _whose(config: Config) -> str:
     if config.executor != "inprocess":
         return "this process only, workers not counted"
     if config.side_by_side > 1:
-        return f"all {config.trials} trials, which learned side by side"
+        return (
+            "this process while the trial worked or waited for answers, in which all "
+            f"{config.trials} trials learned side by side"
+        )
     return "this trial"
 
 

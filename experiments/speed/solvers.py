@@ -24,6 +24,7 @@ from experiments.lab.folder import claim, record
 from experiments.lab.grid import fill
 from experiments.lab.options import Flat, Resumable, least, shape
 from experiments.lab.page import Answer, main
+from experiments.lab.trust import SolverSpec
 from experiments.speed.measuring import answer
 from meta_solvers import get, names, solve
 from meta_solvers.base import MetaSolver, check
@@ -40,7 +41,7 @@ LEFT_OUT = ("openspiel_jpsro", "openspiel_psro_v2")
 class Config:
     """Fields of the comparison."""
 
-    solvers: tuple[str, ...] = ()
+    solvers: tuple[SolverSpec, ...] = ()
     """Solvers, as names or specs (default: every name that wraps nothing)."""
     families: tuple[str, ...] = ()
     """Families of games (default: all)."""

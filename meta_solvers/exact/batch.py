@@ -16,6 +16,7 @@ from meta_solvers.exact.build import build, like
 from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.interior import INFEASIBLE, SOLVED, STEPS, STUCK
 from meta_solvers.exact.problem import Array, Concept, Problem, namespace
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 
 STATUS = {
@@ -83,7 +84,9 @@ def equilibria(
         the probability of its recommendation.
       target: ``[B, A1, ..., AN]`` with full support; uniform by default.
       welfare: ``[B, A1, ..., AN]``, in nats.
-      epsilon: allowed gain in units of payoff: a number, ``[N]`` or ``[B, N]``.
+      epsilon: allowed gain in units of payoff: a number, ``[N]`` or ``[B, N]``. Below
+        0 every deviation must lose, which is INFEASIBLE where a player has none, or
+        one that changes nothing.
       upper: with a finite ``rho``: the most that the approximation may rise to, in
         units of payoff (default: epsilon plus sqrt(prod A) standard deviations).
       rho: price of deviating from epsilon, per standard deviation of payoff; infinite
@@ -103,9 +106,9 @@ def equilibria(
     if steps < 0 or not tolerance > 0:
         got = f"got {steps} and {tolerance}"
         raise UserError(f"equilibria(): steps must be >= 0 and tolerance > 0; {got}")
-    payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
-    rest = (target, welfare, epsilon, upper, rho, actions)
-    problem, unit = build(payoffs, concept, *rest)
+    asked: tuple[Any, ...] = (target, welfare, epsilon, upper, rho, actions)
+    rest = map(arrays.detached, asked)
+    problem, unit = build(arrays.detached(payoffs), concept, *rest)
     start = None if start is None else _start(problem, start)
     solved = interior.solve(problem, start, steps, tolerance)
     return report(problem, unit, solved, interior_of(problem) if feasible else None)
@@ -165,17 +168,20 @@ def report(
         joint, before = mixed, after
         violation = xp.clip(-after, 0.0, None)
     rounding = 1e-15 * (1 + total)
+    # The soft epsilon of a player without deviations is free, and their gain is 0.
+    free = dual.idle & (problem.softness > 0) & (point.epsilon < 0)
+    epsilon = xp.where(free, 0 * point.epsilon, point.epsilon)
     bound = xp.sqrt(xp.clip(gap + rounding, 0.0, None) / 2)
     return Equilibria(
         joint=joint,
         alpha=point.alpha,
-        epsilon=point.epsilon * unit,
+        epsilon=epsilon * unit,
         status=solved.status,
         steps=solved.steps,
         residual=solved.residual,
         violation=violation,
         bound=xp.clip(bound, None, 1.0),
-        feasible=before > 0 if inside is not None else before >= 0,
+        feasible=(before > 0 if inside is not None else before >= 0) & ~dual.hopeless,
     )
 
 

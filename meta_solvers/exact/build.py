@@ -14,6 +14,7 @@ from meta_solvers.exact.problem import (
     normalise,
     pad,
 )
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 
@@ -40,8 +41,8 @@ def build(
                 "equilibria(): a sequence of games must come without actions"
             )
         payoffs, actions, target, welfare, mass = _padded(payoffs, target, welfare)
-    if not hasattr(payoffs, "detach"):
-        payoffs = np.asarray(payoffs, dtype=np.float64)
+    read = arrays.tensor if arrays.is_tensor(payoffs) else arrays.numbers
+    payoffs = read(payoffs, "equilibria()", "payoffs")
     xp = namespace(payoffs)
     payoffs = payoffs if xp is np else payoffs.to(xp.float64)
     _check(payoffs, concept, rho)
@@ -56,7 +57,7 @@ def build(
     live = there > 0
     if bool(xp.any((base <= 0) & live)):
         raise UserError("equilibria(): target must be positive everywhere")
-    base = xp.where(live, base, xp.ones_like(base))
+    base = xp.where(live, base, 1.0 + 0 * base)
     base = xp.log(base / xp.sum(base * there, axes, keepdims=True))
     if welfare is not None:
         base = base + like(payoffs, welfare, shape, "welfare")
@@ -88,13 +89,15 @@ def build(
 def like(payoffs: Array, value: Any, shape: tuple[int, ...], what: str) -> Array:
     """An argument beside the payoffs, broadcast to its shape and finite."""
     xp = namespace(payoffs)
+    if xp is np or not arrays.is_tensor(value):
+        value = arrays.numbers(value, "equilibria()", what)
+    else:
+        value = arrays.tensor(value, "equilibria()", what)
     try:
-        if xp is np:
-            value = np.asarray(value, dtype=np.float64)
-        else:
+        if xp is not np:
             value = xp.as_tensor(value).to(payoffs.device, payoffs.dtype)
         value = xp.broadcast_to(value, shape)
-    except (ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError) as error:
         raise UserError(
             f"equilibria(): {what} must be numbers of shape {list(shape)}; {error}"
         ) from None
@@ -166,13 +169,13 @@ def _padded(games: Sequence[Any], target: Any, welfare: Any) -> tuple[Any, ...]:
     def alike(values: Any, what: str, fill: float) -> Any:
         if values is None:
             return None
-        arrays = [np.asarray(v, dtype=np.float64) for v in values]
-        if [a.shape for a in arrays] != [t.shape[1:] for t in tensors]:
+        each = [arrays.numbers(v, "equilibria()", what) for v in values]
+        if [a.shape for a in each] != [t.shape[1:] for t in tensors]:
             raise UserError(
                 f"equilibria(): {what} must have one array of each game's shape; got "
-                f"shapes {[list(a.shape) for a in arrays]}"
+                f"shapes {[list(a.shape) for a in each]}"
             )
-        return pad(arrays, fill)
+        return pad(each, fill)
 
     target, welfare = alike(target, "target", 1.0), alike(welfare, "welfare", 0.0)
     return pad(tensors), counts, target, welfare, mass

@@ -75,6 +75,21 @@ class Dual:
         self.mask = xp.concatenate(masks, 1)
 
     @cached_property
+    def idle(self) -> Array:
+        """Players ``[B, N]`` without deviations."""
+        none = [self.xp.sum(self.mask[:, part], 1) == 0 for part in self.parts]
+        return self.xp.stack(none, 1)
+
+    @cached_property
+    def hopeless(self) -> Array:
+        """Games ``[B]`` in which a player without deviations must lose by one.
+
+        Epsilon is hard and below 0 there, and their own action gains them nothing.
+        """
+        lose = (self.problem.softness == 0) & (self.problem.epsilon < 0)
+        return self.xp.any(self.idle & lose, 1)
+
+    @cached_property
     def least(self) -> Array:
         """A dual value ``[B]`` that proves that no joint satisfies the constraints.
 

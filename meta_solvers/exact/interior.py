@@ -176,7 +176,8 @@ def _status(state: _State, tolerance: float, last: bool) -> Array:
     code = xp.where(solved, SOLVED, STEPS if last else -1)
     lost = (state.stalls >= 3) | ~xp.isfinite(point.value)
     code = xp.where(~solved & lost, STUCK, code)
-    return xp.where(~solved & (point.value < state.dual.least), INFEASIBLE, code)
+    code = xp.where(~solved & (point.value < state.dual.least), INFEASIBLE, code)
+    return xp.where(state.dual.hopeless, INFEASIBLE, code)
 
 
 def _longest(x: Array, dx: Array) -> Array:

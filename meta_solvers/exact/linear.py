@@ -57,25 +57,32 @@ class _Tight:
         weight = xp.where(dual.mask > 0, ratio / couples, 1e300 + 0 * ratio)
         if xp.any(dual.problem.softness > 0):  # a soft epsilon couples all of them
             weight = 0 * weight
-        chosen, rows = [], []
+        chosen, rows, tight = [], [], []
         for p, part in enumerate(dual.parts):
-            counts = xp.sum(weight[:, part] < _LOOSE, 1)
-            order = xp.argsort(weight[:, part], -1)[:, : max(int(xp.amax(counts)), 1)]
+            counts = xp.clip(xp.sum(weight[:, part] < _LOOSE, 1), 1, None)
+            order = xp.argsort(weight[:, part], -1)[:, : int(xp.amax(counts))]
+            # A game couples as many of its own, whatever stands beside it in a batch.
+            own = dual.index(order.shape[1]) < counts[:, None]
             chosen.append(order + part.start)
-            rows.append(dual.rows(order, p))
+            rows.append(dual.rows(order, p) * own[:, :, None])
+            tight.append(own)
         self.chosen = xp.concatenate(chosen, 1)
+        self.tight = xp.concatenate(tight, 1)
         gains = xp.concatenate(rows, 1)
         weighted = gains * point.sigma.reshape(gains.shape[0], 1, -1)
         mean = xp.sum(weighted, 2)
         hessian = weighted @ xp.moveaxis(gains, 1, 2) - mean[:, :, None] * mean[:, None]
         start, bend = 0, dual.bend(point)
-        real = _gather(dual.mask, self.chosen)
+        real = _gather(dual.mask, self.chosen) * self.tight
         for p, order in enumerate(chosen):
             part = slice(start, start + order.shape[1])
             both = real[:, part, None] * real[:, None, part]
             hessian[:, part, part] += bend[:, p, None, None] * both
             start = part.stop
-        self.factor = Cholesky(hessian, _gather(ratio, self.chosen))
+        diagonal = xp.where(
+            self.tight, _gather(ratio, self.chosen), _gather(self.loose, self.chosen)
+        )
+        self.factor = Cholesky(hessian, diagonal)
 
     def _approximate(self, rhs: Array) -> Array:
         tight = self.factor.solve(_gather(rhs, self.chosen))

@@ -20,6 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from metaspiel.nfg.game import CLOSE
+
 Concept = Literal["cce", "ce"]
 Array = Any  # a numpy array or a torch tensor; one problem holds one kind
 
@@ -84,14 +86,19 @@ def normalise(payoffs: Array, mass: Array) -> tuple[Array, Array]:
         summing to 1; 0 where padded.
 
     Returns:
-      The payoffs, 0 where padded or constant, and the unit ``[B, N]`` (standard
-      deviation) they were divided by, 1 where constant.
+      The payoffs, 0 where padded or all equal, and the unit ``[B, N]`` (standard
+      deviation) they were divided by, 1 where equal.
     """
     xp = namespace(payoffs)
     axes = tuple(range(2, payoffs.ndim))
     weight = mass[:, None]
     live = weight > 0
     zero = xp.zeros_like(payoffs)
+    top = xp.amax(xp.where(live, payoffs, zero - xp.inf), axes, keepdims=True)
+    least = xp.amin(xp.where(live, payoffs, zero + xp.inf), axes, keepdims=True)
+    # Payoffs close together and far from 0 differ exactly, but not in products.
+    close = top - least < CLOSE * xp.maximum(xp.abs(top), xp.abs(least))
+    payoffs = payoffs - xp.where(close, least, xp.zeros_like(least))
     # Divide by the size first: squares of 1e150 do not exist.
     size = xp.amax(xp.abs(xp.where(live, payoffs, zero)), axes, keepdims=True)
     one = xp.ones_like(size)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from meta_solvers.exact.problem import Concept
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import BadField
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ class Tolls:
 
     def __post_init__(self) -> None:
         if not (self.budget >= 0 and self.rate > 0 and self.steps >= 1):
-            raise UserError(
-                "Tolls(): budget must be at least 0, rate positive and steps at least "
-                f"1; got {self.budget}, {self.rate} and {self.steps}"
+            raise BadField(
+                type(self),
+                "budget",
+                "must be at least 0, rate positive and steps at least 1; got "
+                f"{self.budget}, {self.rate} and {self.steps}",
             )

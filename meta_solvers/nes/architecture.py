@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from meta_solvers.exact.problem import Concept
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import BadField
 
 Selects = Literal["entropy", "any"]
 
@@ -43,14 +43,16 @@ class Architecture:
 
     def __post_init__(self) -> None:
         if not self.payoff or min(self.payoff) < 1:
-            raise UserError(
-                "Architecture(): payoff must be channel counts of at least 1; got "
-                f"{self.payoff}"
+            raise BadField(
+                type(self),
+                "payoff",
+                f"must be channel counts of at least 1; got {self.payoff}",
             )
         lows = {"players": 1, "dual": 1, "hidden": 1, "dual_layers": 0, "unrolled": 0}
         for name, low in lows.items():
             if getattr(self, name) < low:
-                raise UserError(
-                    f"Architecture(): {name} must be at least {low}; got "
-                    f"{getattr(self, name)}"
+                raise BadField(
+                    type(self),
+                    name,
+                    f"must be at least {low}; got {getattr(self, name)}",
                 )

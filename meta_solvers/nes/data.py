@@ -13,7 +13,7 @@ from numpy import ndarray
 
 from meta_solvers.exact.problem import Concept, Problem, normalise
 from meta_solvers.nes.architecture import Selects
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import BadField
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,11 @@ class Games:
 
     def __post_init__(self) -> None:
         if not 1 <= self.least <= self.most:
-            raise UserError(
-                "Games(): least must be at least 1 and most at least that; got "
-                f"{self.least} and {self.most}"
+            raise BadField(
+                type(self),
+                "least",
+                "must be at least 1 and most at least that; got "
+                f"{self.least} and {self.most}",
             )
 
     def sizes(self, players: int, rng: np.random.Generator) -> tuple[int, ...]:

@@ -71,7 +71,7 @@ def standard(x: Sequence[Tensor], mask: Sequence[Tensor]) -> list[Tensor]:
         return value.reshape(value.shape[0], *[1] * (like.ndim - 2), value.shape[-1])
 
     both = list(zip(x, mask, strict=True))
-    count = summed([m.expand(y.shape) for y, m in both])
+    count = summed([m.expand(y.shape) for y, m in both]).clamp(min=1)
     mean = summed([y * m for y, m in both]) / count
     centred = [(y - wide(mean, y)) * m for y, m in both]
     square = summed([y.square() for y in centred]) / count

@@ -30,7 +30,7 @@ FEATURES = 11
 
 
 class Network(nn.Module):
-    """Duals of a batch of problems, float32."""
+    """Duals of a batch of problems: trained in float32, asked in float64."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Network(nn.Module):
         if self.architecture.selects == "entropy":
             return payoffs
         finite = torch.isfinite(problem.base)
-        real = finite.float()
+        real = finite.to(problem.base.dtype)
         axes = tuple(range(1, real.ndim))
         count = real.sum(axes, keepdim=True)
         base = torch.where(finite, problem.base, 0.0)
@@ -199,7 +199,8 @@ def features(
     alpha = torch.exp(log) * size
     variance = pack(dual, dual.diagonal(point.sigma))
     newton = slack / (variance + 1e-6)
-    least = (slack * mask[..., 0]).flatten(2).amin(2)
+    least = torch.where(alone(dual.problem), slack * mask[..., 0], torch.inf)
+    least = least.flatten(2).amin(2)
     total = (alpha * mask[..., 0]).flatten(2).sum(2)
     wide = [*least.shape, *[1] * (slack.ndim - 2)]
     count = mask[..., 0].flatten(2).sum(2).clamp(min=1)
@@ -221,6 +222,17 @@ def features(
         torch.ones_like(slack),
     ]
     return torch.stack(listed, -1) * mask
+
+
+def alone(problem: Problem) -> Tensor:
+    """Which entries a game's packed duals have without a batch's padding.
+
+    As many for every player as the player with the most actions has: ``[B, 1, A]`` or,
+    for CE, ``[B, 1, A, A]``. Networks have learned to see those of them that stand for
+    no deviation as slack 0, but no others.
+    """
+    some = problem.real.amax(1, keepdim=True) > 0
+    return some if problem.concept == "cce" else some[..., None] & some[:, :, None]
 
 
 def typical(problem: Problem, mask: Tensor) -> Tensor:

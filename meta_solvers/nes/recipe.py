@@ -9,7 +9,7 @@ import numpy as np
 from meta_solvers.exact.problem import Problem
 from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.data import Games
-from metaspiel.nfg.errors import UserError, at_least, positive
+from metaspiel.nfg.errors import BadField, at_least, positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,10 @@ class Recipe:
     Attributes:
       architecture: the network.
       games: what it is trained on.
-      seed: of the weights and of the games.
+      seed: seed of the weights and of the games.
       steps: number of updates.
-      work: joint actions in a batch, which so has ``work / prod A`` games,
-      fewest: but at least so many, and at most 512.
+      work: joint actions in a batch, which so has ``work / prod A`` games.
+      fewest: games in a batch at least; at most there are 512.
       rate: learning rate, reached after ``warm`` steps, then falling as a cosine.
       warm: steps of warm-up.
       decay: weight decay, on weights but not on biases.
@@ -49,11 +49,13 @@ class Recipe:
         at_least(self, warm=0, decay=0, deep=0)
         positive(self, "clip")
         if not 0 <= self.seed < 2**63:
-            raise UserError(
-                f"Recipe(): seed must be from 0 to 2^63 - 1; got {self.seed}"
+            raise BadField(
+                type(self), "seed", f"must be from 0 to 2^63 - 1; got {self.seed}"
             )
         if not 0 < self.rate < 1:
-            raise UserError(f"Recipe(): rate must be between 0 and 1; got {self.rate}")
+            raise BadField(
+                type(self), "rate", f"must be between 0 and 1; got {self.rate}"
+            )
 
     @staticmethod
     def of(stored: Mapping[str, Any]) -> "Recipe":

@@ -6,8 +6,9 @@ the game is solved, and that is the default.
 """
 
 import copy
-import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,8 +19,9 @@ from meta_solvers.convex import TOLERANCE, EntropySolver, answer
 from meta_solvers.exact import interior
 from meta_solvers.exact.batch import Equilibria, report
 from meta_solvers.exact.build import build
+from meta_solvers.exact.dual import Dual
 from meta_solvers.exact.problem import Array, Concept, Problem, namespace
-from metaspiel.nfg import gaps
+from metaspiel.nfg import arrays, gaps
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 
@@ -61,44 +63,74 @@ def neural_equilibria(
     from meta_solvers.nes.tensors import as_float64
 
     _check_refine(refine, "neural_equilibria()")
-    payoffs = payoffs.detach() if hasattr(payoffs, "detach") else payoffs
+    given = (payoffs, target, welfare, epsilon)
+    payoffs, target, welfare, epsilon = map(arrays.detached, given)
     problem, unit = build(payoffs, concept, target, welfare, epsilon, actions=actions)
     if isinstance(problem.payoffs, np.ndarray):
         problem, unit = as_float64(problem), torch.as_tensor(unit)
-    chosen = fitting(problem) if network is None else network
-    if chosen is None:
-        raise UserError(
-            "neural_equilibria(): a shipped network must fit the game; none is for "
-            f"{len(problem.actions)} players, {concept}"
-            + ("" if plain(problem) else " with a target, welfare or epsilon")
-        )
-    alpha = duals(chosen, problem, refined=refine != 0)
+    if network is None:
+        alpha = _shipped(problem, refined=refine != 0)
+    else:
+        alpha = duals(network, problem, refined=refine != 0)
     steps = 300 if refine is None else refine
     return report(problem, unit, interior.solve(problem, alpha, steps, tolerance))
 
 
-def plain(problem: Problem) -> bool:
-    """Whether all games ask for maximum entropy alone: uniform target, epsilon 0."""
+def plain(problem: Problem) -> Array:
+    """Which games ask for maximum entropy alone: uniform target, epsilon 0; ``[B]``."""
     xp = namespace(problem.base)
     flat = problem.base.reshape(problem.batch, -1)
     live = xp.isfinite(flat)
     top = xp.amax(flat, 1)[:, None]
-    level = xp.all(~live | (flat == top))
-    return bool(level) and not bool(xp.any(problem.epsilon != 0))
+    return xp.all(~live | (flat == top), 1) & xp.all(problem.epsilon == 0, 1)
+
+
+def _by_kind(
+    problem: Problem, kind: Array, ask: Callable[[Problem, bool], Array]
+) -> Array:
+    """Duals ``[B, m]``, asked for apart where ``kind`` ``[B]`` holds and where not.
+
+    How a game is answered then never depends on what stands beside it in a batch.
+    """
+    alpha = problem.payoffs.new_zeros(problem.batch, Dual(problem).size)
+    for holds in (True, False):
+        some = kind == holds
+        if bool(some.any()):
+            alpha[some] = ask(problem.take(some), holds)
+    return alpha
+
+
+def _shipped(problem: Problem, refined: bool) -> Array:
+    """Duals ``[B, m]`` by the shipped network that fits each game."""
+
+    def ask(some: Problem, is_plain: bool) -> Array:
+        name = fitting(some)
+        if name is None:
+            raise UserError(
+                "neural_equilibria(): a shipped network must fit the game; none is for "
+                f"{len(some.actions)} players, {some.concept}"
+                + ("" if is_plain else " with a target, welfare or epsilon")
+            )
+        return duals(name, some, refined)
+
+    return _by_kind(problem, plain(problem), ask)
 
 
 def fitting(problem: Problem) -> str | None:
-    """Name of the shipped network for a problem; None where there is none."""
+    """Name of the shipped network for all games of a problem; None where none is."""
     from meta_solvers.nes import store
 
     if bool((problem.softness > 0).any()):
         return None
-    selects = "entropy" if plain(problem) else "any"
+    selects = "entropy" if bool(plain(problem).all()) else "any"
     return store.SHIPPED.get((problem.concept, len(problem.actions), selects))
 
 
 def duals(network: Any, problem: Problem, refined: bool = False) -> Array:
     """The network's duals ``[B, m]`` of a torch problem, float64.
+
+    All is computed in float64: a block looks at slacks of 1e-4, and rounded in float32
+    the joint of a CE differed by 3e-4 with the number of games in its batch.
 
     ``refined``: Newton steps follow. In all but small games two of them do more than
     the network's last blocks, which are then left out (measured on ``mecce2``).
@@ -109,10 +141,9 @@ def duals(network: Any, problem: Problem, refined: bool = False) -> Array:
     import torch
 
     from meta_solvers.nes import store
-    from meta_solvers.nes.tensors import as_float32
 
     if isinstance(network, str) and network in store.SHIPPED.values():
-        network = store.shipped(network)[0]
+        network = _shipped_in_float64(network)
     elif isinstance(network, str | Path):
         network = store.load(Path(network))[0]
     architecture = network.architecture
@@ -122,21 +153,28 @@ def duals(network: Any, problem: Problem, refined: bool = False) -> Array:
             f"network: it must be for {problem.concept} of {len(problem.actions)} "
             f"players; got one for {wanted[0]} of {wanted[1]}"
         )
-    if architecture.selects == "entropy" and not plain(problem):
+    if architecture.selects == "entropy" and not bool(plain(problem).all()):
         raise UserError(
             "network: it must see target, welfare and epsilon; got one for maximum "
             "entropy alone"
         )
-    device = problem.payoffs.device
-    if next(network.parameters()).device != device:  # the caller's stays where it is
-        network = copy.deepcopy(network).to(device)
-    large = math.prod(problem.actions) >= _LARGE and problem.concept == "cce"
-    blocks = None
-    if refined and large:
-        blocks = max(architecture.unrolled - _SPARED, 0)
+    device, weight = problem.payoffs.device, next(network.parameters())
+    if (weight.device, weight.dtype) != (device, torch.float64):
+        network = copy.deepcopy(network).to(device, torch.float64)  # not the caller's
+    most = max(architecture.unrolled - _SPARED, 0)
+    large = problem.real.sum(2).prod(1) >= _LARGE
+    spared = large & (refined and problem.concept == "cce")
     with torch.no_grad():
-        alpha = network(as_float32(problem, device), blocks)
-    return alpha.to(torch.float64)
+        return _by_kind(
+            problem, spared, lambda some, few: network(some, most if few else None)
+        )
+
+
+@cache
+def _shipped_in_float64(name: str) -> Any:
+    from meta_solvers.nes import store
+
+    return copy.deepcopy(store.shipped(name)[0]).double()
 
 
 @dataclass(frozen=True, kw_only=True)

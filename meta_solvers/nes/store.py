@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
 from metaspiel import files
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.nfg.errors import UserError, first_line, unknown
 
 # What ships, by concept, players and what the network selects.
 SHIPPED: Mapping[tuple[str, int, str], str] = {
@@ -47,16 +49,32 @@ def load(path: Path) -> tuple[Network, Recipe, dict[str, Any]]:
             for n, t in tensors.items()
             if n.startswith("average.")
         }
+        _check_size(recipe.architecture, averaged or tensors)
         with torch.random.fork_rng(devices=[]):
             network = Network(recipe.architecture)
         network.load_state_dict(averaged or tensors)
         record = _value(facts.get("record", {}))
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        text = str(error).splitlines()[0]
+    except files.UNREADABLE as error:
         raise UserError(
-            f"'{path}' must hold the weights of a network of this library; {text}"
+            f"'{path}' must hold the weights of a network of this library; "
+            f"{first_line(error)}"
         ) from None
     return network.eval(), recipe, record
+
+
+def _check_size(architecture: Architecture, tensors: Mapping[str, Tensor]) -> None:
+    """Refuses an architecture of another size than the tensors, before it is built.
+
+    Raises:
+      ValueError: it has more layers, or other shapes.
+    """
+    layers = (architecture.dual_layers, architecture.unrolled, architecture.players)
+    if max(layers) > len(tensors):
+        raise ValueError("its architecture has more layers than it has tensors")
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        wanted = {n: p.shape for n, p in Network(architecture).named_parameters()}
+    if wanted != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise ValueError("its tensors do not have the shapes of its architecture")
 
 
 def _value(fact: Any) -> Any:

@@ -14,7 +14,8 @@ also covers what it belongs to (``bound``): a file that was edited, or that is a
 run's, is refused in one sentence.
 """
 
-from metaspiel.files.arrays import UNREADABLE, npz, read_arrays, write_arrays
+from metaspiel.files.arrays import npz, read_arrays, write_arrays
+from metaspiel.files.shape import check_shape
 from metaspiel.files.strict import (
     Bound,
     checksum,
@@ -41,12 +42,14 @@ from metaspiel.files.writing import (
     write_bytes,
     write_text,
 )
+from metaspiel.nfg.archives import UNREADABLE
 
 __all__ = [
     "ASIDE",
     "UNREADABLE",
     "Bound",
     "append_text",
+    "check_shape",
     "checksum",
     "digest",
     "flush",

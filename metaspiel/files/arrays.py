@@ -4,9 +4,6 @@ import hashlib
 import io
 import json
 import struct
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,21 +14,14 @@ from numpy import ndarray
 from metaspiel.files.strict import (
     Bound,
     digest,
-    first_line,
     parsed,
     refuse_words,
     restored,
     spelled,
 )
 from metaspiel.files.writing import write_bytes
-from metaspiel.nfg.errors import UserError
-
-# What numpy, zipfile and zlib raise at damaged archives.
-UNREADABLE = (
-    OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError,
-    MemoryError, NotImplementedError, AttributeError, tokenize.TokenError,
-    zipfile.BadZipFile, zlib.error, struct.error,
-)  # fmt: skip
+from metaspiel.nfg.archives import UNREADABLE, read_archive
+from metaspiel.nfg.errors import UserError, first_line
 
 _SUM = "sha256"  # the fact that is the checksum of all others
 # Where facts are, and what numpy's and safetensors' own writers take.
@@ -105,12 +95,17 @@ def read_arrays(
     """
     kind = "npz" if path.suffix == ".npz" else "safetensors"
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise ValueError("there is no such file")
         data = path.read_bytes()
-        facts, arrays = _tensors(data) if kind == "safetensors" else _archive(data)
+        whole = _tensors(data) if kind == "safetensors" else _archive(path, data)
+    except UserError as error:
+        raise UserError(f"'{path}': {error}") from None
     except UNREADABLE as error:
         raise UserError(
             f"'{path}' must be a whole {kind} file; {first_line(error)}"
         ) from None
+    facts, arrays = whole
     recorded = facts.pop(_SUM, None)
     if recorded is None and not unsealed:
         raise UserError(
@@ -148,11 +143,8 @@ def _tensors(data: bytes) -> tuple[dict[str, Any], dict[str, ndarray]]:
     return _facts(about.get("facts"), about), arrays
 
 
-def _archive(data: bytes) -> tuple[dict[str, Any], dict[str, ndarray]]:
-    loaded = np.load(io.BytesIO(data), allow_pickle=False)
-    if not isinstance(loaded, np.lib.npyio.NpzFile):
-        raise ValueError("it is one array, not an archive of several")
-    arrays = {name: np.asarray(loaded[name]) for name in loaded.files}
+def _archive(path: Path, data: bytes) -> tuple[dict[str, Any], dict[str, ndarray]]:
+    arrays = read_archive(path, data=data)
     text = arrays.pop("facts", None)
     return _facts(None if text is None else str(text), {}), arrays
 

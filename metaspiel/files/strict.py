@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from metaspiel.files.writing import write_text
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, first_line
+from metaspiel.nfg.texts import read_text
 
 Bound = Mapping[str, Any]
 _SEAL = "seal"
@@ -88,7 +89,7 @@ def read_json(path: Path) -> Any:
       UserError: it cannot be read.
     """
     try:
-        return restored(parsed(path.read_text("utf-8")))
+        return restored(parsed(read_text(path)))
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(
             f"'{path}' must be readable JSON; {first_line(error)}"
@@ -208,9 +209,3 @@ def _seal(path: Path, whole: Any, bound: Bound | None) -> str:
 def checksum(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type where there is none."""
-    lines = str(error).splitlines()
-    return lines[0][:200] if lines else type(error).__name__

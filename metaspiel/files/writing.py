@@ -34,8 +34,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes text as UTF-8, whole or not at all."""
-    write_bytes(path, text.encode())
+    """Writes text as UTF-8, whole or not at all; lone surrogates are spelled out."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def append_text(path: Path, text: str, durable: bool = True) -> None:

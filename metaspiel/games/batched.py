@@ -13,10 +13,15 @@ from numpy import ndarray
 from torch import Tensor
 
 import metaspiel.games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
+from metaspiel.games.information import with_tensors
 from metaspiel.games.openspiel import load
 from metaspiel.games.simulator import Moves, Position, RealGame, Uniforms, Where, own
 from metaspiel.nfg.errors import UserError
 
+_KNOWN = (
+    "blotto", "connect_four", "goofspiel", "hanabi", "kuhn_poker", "leduc_poker",
+    "liars_dice", "sheriff", "tic_tac_toe", "trade_comm",
+)  # fmt: skip
 _SEEDS = 2**53  # a uniform number has no finer digits
 
 
@@ -83,9 +88,12 @@ class OpenSpielSimulator(RealGame):
         if not (
             kind.provides_information_state_tensor or kind.provides_observation_tensor
         ):
+            others = len(with_tensors()) - len(_KNOWN)
             raise UserError(
                 "OpenSpielSimulator(): the game must provide an information state "
-                f"tensor or an observation tensor; got '{self.game}'"
+                f"tensor or an observation tensor; got '{self.game}' (those that do: "
+                f"{', '.join(_KNOWN)} and {others} others, which "
+                "metaspiel.games.information.with_tensors() lists)"
             )
         if kind.chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
             raise UserError(

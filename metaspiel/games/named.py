@@ -5,10 +5,10 @@ from typing import cast
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.bargaining_rules import Exponent
 from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.games.openspiel import OPENSPIEL
 from metaspiel.games.simulator import Simulator
 from metaspiel.nfg.errors import UserError
 
-OPENSPIEL = "openspiel/"  # a game by this prefix is never our own simulator
 BARGAINING = ("bargaining", "bargaining_generalized")
 
 

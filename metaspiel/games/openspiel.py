@@ -1,10 +1,7 @@
 """OpenSpiel games by name, and policies to and from OpenSpiel's classes."""
 
-import contextlib
-import os
-import re
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +10,15 @@ from jaxtyping import Float64
 from numpy import ndarray
 from open_spiel.python import policy as openspiel_policy
 
+from metaspiel.games.information import information, reason, silenced
 from metaspiel.games.sequence import SequenceForm
-from metaspiel.games.walk import MEMORY_GB, walk
+from metaspiel.games.walk import MEMORY_GB, Progress, walk
 from metaspiel.nfg.errors import UnknownGame, UserError, unknown
 from metaspiel.nfg.game import Game
+
+OPENSPIEL = "openspiel/"
+"""What plays in batches and is named so is OpenSpiel's, never our own simulator."""
+_BROKEN = ("morpion_solitaire",)  # a copy of a state points into freed memory
 
 
 def load(name: str, players: int | None = None) -> Any:
@@ -29,12 +31,17 @@ def load(name: str, players: int | None = None) -> Any:
     Raises:
       UserError: the game or a parameter is unknown or impossible.
     """
-    game = _loaded(name, players)
+    return _turn_based(_loaded(name, players))
+
+
+def _turn_based(game: Any) -> Any:
+    """A game in which simultaneous moves are made one after the other, hidden."""
     if game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
         game = pyspiel.convert_to_turn_based(game)
     if game.get_type().dynamics != pyspiel.GameType.Dynamics.SEQUENTIAL:
         raise UserError(
-            f"load(): the game must be turn-based or simultaneous; got '{name}'"
+            "load(): the game must be turn-based or simultaneous; got "
+            f"'{game.get_type().short_name}'"
         )
     return game
 
@@ -46,13 +53,18 @@ def _loaded(name: str, players: int | None) -> Any:
     known = pyspiel.registered_names()
     if short not in known:
         raise unknown(where, "game", short, known, error=UnknownGame)
+    if short in _BROKEN:
+        raise UserError(
+            f"{where}: '{short}' must be a game whose states can be copied; "
+            "OpenSpiel's own code ends the process there"
+        )
     try:
-        with _silenced():
+        with silenced():
             parameters = pyspiel.game_parameters_from_string(name)
     except (pyspiel.SpielError, RuntimeError) as error:
         raise UserError(
             f"{where}: a game must be written name(parameter=value,...); "
-            f"got '{name}' ({_reason(error)})"
+            f"got '{name}' ({reason(error)})"
         ) from None
     parameters.pop("name", None)
     if players is not None:
@@ -69,66 +81,71 @@ def _loaded(name: str, players: int | None) -> Any:
         if type(allowed.parameter_specification[key]) is float and type(value) is int:
             parameters[key] = float(value)  # OpenSpiel itself refuses 1 for 1.0
     low, high = allowed.min_num_players, allowed.max_num_players
+    counts = f"exactly {low}" if low == high else f"{low} to {high}"
     count = parameters.get("players", low)
     if not isinstance(count, int) or not low <= count <= high:
         raise UserError(
-            f"{where}: '{short}' must have {low} to {high} players; "
+            f"{where}: '{short}' must have {counts} players; "
             f"got {parameters['players']}"
         )
     try:
-        with _silenced():
+        with silenced():
             return pyspiel.load_game(short, parameters)
-    except (pyspiel.SpielError, RuntimeError) as error:
+    except (pyspiel.SpielError, RuntimeError, LookupError, ValueError) as error:
         raise UserError(
             f"{where}: OpenSpiel must accept '{name}'"
             f"{f' with players={players}' if players is not None else ''}; "
-            f"it says: {_reason(error)}"
+            f"it says: {reason(error)}"
         ) from None
-
-
-def _reason(error: Exception) -> str:
-    """OpenSpiel's own words in one line, without the path of its source file."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return re.sub(r"^/\S+ ", "", text)
-
-
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Context without the messages that OpenSpiel's C++ prints besides its errors."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def sequence_form(
     game: Any,
     players: int | None = None,
     memory_gb: float = MEMORY_GB,
-    progress: Callable[[int], None] | None = None,
+    *,
+    progress: Progress | None = None,
+    observations: bool = False,
 ) -> SequenceForm:
     """The sequence form of a game given by name or as a ``pyspiel.Game``.
 
     Simultaneous games are played turn by turn with hidden moves.
 
+    Args:
+      game: OpenSpiel's name, parameters included, or the game.
+      players: sets the game's own ``players`` parameter; None leaves it.
+      memory_gb: refuse a game whose tree makes the process grow by more than this.
+      progress: told now and then how many states were seen, and of about how many.
+      observations: players know their observations instead of their information states.
+        That may be another game, for games that have no information states.
+
     Raises:
-      UserError: the game is unknown or its terminals do not fit in ``memory_gb``.
+      UserError: the game is unknown, does not fit, hides its chances, or does not say
+        what players know.
     """
-    if isinstance(game, str):
-        game = load(game, players)
-    elif game.get_type().dynamics == pyspiel.GameType.Dynamics.SIMULTANEOUS:
-        game = pyspiel.convert_to_turn_based(game)
-    if not game.get_type().provides_information_state_string:
+    asked = _loaded(game, players) if isinstance(game, str) else game
+    played = _turn_based(asked)
+    short = asked.get_type().short_name
+    if asked.get_type().chance_mode == pyspiel.GameType.ChanceMode.SAMPLED_STOCHASTIC:
         raise UserError(
-            f"sequence_form(): '{game.get_type().short_name}' must provide information "
-            "state strings"
+            "sequence_form(): the game must tell the distribution of its chance "
+            f"events; '{short}' only samples them"
         )
-    return walk(game, memory_gb, progress)
+    perfect = pyspiel.GameType.Information.PERFECT_INFORMATION
+    try:
+        names = information(
+            played,
+            perfect=asked.get_type().information == perfect,
+            observations=observations,
+            name=short,
+        )
+        form = walk(played, memory_gb=memory_gb, progress=progress, names=names)
+    except (pyspiel.SpielError, RuntimeError) as error:
+        raise UserError(
+            f"sequence_form(): OpenSpiel must be able to walk '{short}'; it says: "
+            f"{reason(error)}"
+        ) from None
+    return replace(form, observations=observations)
 
 
 def matrix_game(name: str, players: int | None = None) -> Game:
@@ -149,7 +166,7 @@ def matrix_game(name: str, players: int | None = None) -> Game:
     if (game.get_type().information, game.get_type().dynamics) != one_shot:
         raise UserError(
             "matrix_game(): the game must be one-shot with simultaneous moves; "
-            f"got '{name}' (play it with experiments.psro instead)"
+            f"got '{name}' (metaspiel psro plays it)"
         )
     state = game.new_initial_state()
     legal = [state.legal_actions(p) for p in range(game.num_players())]
@@ -173,6 +190,8 @@ class SequencePolicy(openspiel_policy.Policy):
     ) -> None:
         super().__init__(game, list(range(form.players)))
         self._form, self._behaviours = form, behaviours
+        # Where a game does not say what players know, it has a form if they know all.
+        self._names = information(game, perfect=True, observations=form.observations)
         self._place = [
             {
                 (int(tree.parent[i]), name): (
@@ -202,7 +221,7 @@ class SequencePolicy(openspiel_policy.Policy):
         return {int(a): float(p) for a, p in zip(actions, chances, strict=True)}
 
     def _find(self, state: Any, player: int, own: int) -> tuple[int, int]:
-        return self._place[player][(own, state.information_state_string(player))]
+        return self._place[player][(own, self._names(state, player))]
 
 
 def to_tabular(

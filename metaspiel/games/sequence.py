@@ -18,6 +18,7 @@ from numpy import ndarray
 from scipy import sparse
 
 from metaspiel.games.treeplex import TieBreak, Treeplex
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 
@@ -36,6 +37,9 @@ class SequenceForm:
       payoffs: ``[N, Z]`` expected payoff times chance probability.
       split: for each player, how many information states of the original game had to
         be split because their string does not recall the player's own actions.
+      absent_minded: for each player, how many of them can be met twice on one path.
+      observations: information states are the game's observations, which may be alike
+        where a player could tell histories apart.
       histories: number of terminal histories that were merged.
     """
 
@@ -44,7 +48,40 @@ class SequenceForm:
     ends: Int64[ndarray, "N Z"]
     payoffs: Float64[ndarray, "N Z"]
     split: tuple[int, ...]
+    absent_minded: tuple[int, ...] = ()
+    observations: bool = False
     histories: int
+
+    @property
+    def played(self) -> str:
+        """Which game this is the form of: the game itself, or one made of it."""
+        made = ["split"] * any(self.split) + ["observed"] * self.observations
+        return f"the {' and '.join(made)} game" if made else "the game itself"
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """A sentence on each way in which this is another game than its name says."""
+        said = []
+        if any(self.split):
+            said.append(
+                f"imperfect recall: {_states(sum(self.split))} split by the owner's "
+                "past actions, so that nobody forgets; results are of the split game, "
+                "which is another game"
+            )
+        if any(self.absent_minded):
+            said.append(
+                f"absent-mindedness: {_states(sum(self.absent_minded))} met twice on "
+                "one path; in the split game the owner can tell the first time from "
+                "the next, so its values and equilibria need not be those of the game "
+                "itself"
+            )
+        if self.observations:
+            said.append(
+                "observations: players know what they observe where they move, and "
+                "their own past moves; that may merge histories which they could tell "
+                "apart, so results are of the observed game, which is another game"
+            )
+        return tuple(said)
 
     @property
     def players(self) -> int:
@@ -185,7 +222,7 @@ class SequenceForm:
           UserError: there is not one policy a player, or one is of another shape or no
             probabilities.
         """
-        policies = [np.asarray(own, dtype=np.float64) for own in behaviours]
+        policies = [arrays.real(own, "nash_conv()", "a policy") for own in behaviours]
         wanted, got = [(t.sequences,) for t in self.trees], [p.shape for p in policies]
         if got != wanted:
             shapes = ", ".join(map(str, got[:4])) + (", ..." if len(got) > 4 else "")
@@ -214,6 +251,10 @@ class SequenceForm:
             best, _ = self.best_responses(player, plans, co_play)
             gaps[player] = best[0] - np.sum(payoffs[player] * joint)
         return np.maximum(gaps, 0.0)
+
+
+def _states(count: int) -> str:
+    return f"{count} information state{' was' if count == 1 else 's were'}"
 
 
 def group(

@@ -30,9 +30,10 @@ class Treeplex:
       parent: ``[I]`` the sequence that leads to each information set.
       first: ``[I + 1]`` where its sequences start; the last entry is S.
       levels: ``[D + 1]`` where the information sets of each depth start; ends with I.
-      names: OpenSpiel's information state string of each information set. Equal names
-        mean that the string alone does not recall the player's own actions.
-      action: ``[S]`` OpenSpiel's action of each sequence (-1 for the empty one).
+      names: OpenSpiel's information state string of each information set, or a file's
+        number and label. Equal names mean parts of one set that was split, since its
+        name alone does not recall the player's own actions.
+      action: ``[S]`` the game's own action of each sequence (-1 for the empty one).
       histories: for each information set the actions, chance included, of one history
         that passes through it.
     """

@@ -1,18 +1,31 @@
-"""Walks an OpenSpiel game tree once and keeps what the sequence form needs."""
+"""Walks a game tree once and keeps what the sequence form needs."""
 
+import math
 import resource
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from metaspiel.games.estimate import estimate
 from metaspiel.games.sequence import SequenceForm, group
 from metaspiel.games.treeplex import Treeplex
 from metaspiel.nfg.errors import UserError
 
 MEMORY_GB = 4.0
+Progress = Callable[[int, float], None]
+"""Told now and then how many states were seen, and of about how many."""
+Names = Callable[[Any, int], str]
+"""What a player knows at a state, as a string."""
+
+_SMALL = 2000  # states; a smaller tree is walked before it could be estimated
+
+
+class TreeTooBig(UserError):
+    """The tree of a game does not fit in the memory that it may take."""
 
 
 class _Player:
@@ -80,23 +93,33 @@ class _Player:
 
 def walk(
     game: Any,
+    *,
     memory_gb: float = MEMORY_GB,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
+    names: Names | None = None,
+    states: int | None = None,
 ) -> SequenceForm:
-    """The sequence form of a turn-based OpenSpiel game.
+    """The sequence form of a turn-based game.
+
+    Information sets that do not recall their owner's past are split until they do.
 
     Args:
-      game: a ``pyspiel.Game`` whose dynamics are sequential.
-      memory_gb: refuse when the walk has made the process grow by more than this.
-      progress: called now and then with the number of states seen.
+      game: a ``pyspiel.Game`` whose dynamics are sequential, or an ``ExtensiveGame``.
+      memory_gb: refuse when the walk has made the process grow by more than this, or
+        when an estimate says that it will.
+      progress: told now and then how many states were seen, and of about how many.
+      names: of information states; what the states call them if it is not given.
+      states: how many there are, where that is known; else it is estimated.
 
     Raises:
-      UserError: the game does not fit, or is not a game of finite depth.
+      TreeTooBig: the game does not fit, or is not a game of finite depth.
     """
     count = game.num_players()
     players = [_Player() for _ in range(count)]
     ends, payoffs = array("l"), array("d")
-    begin, visited = _resident(), 0
+    named = names or _own_name
+    visited, watch = 0, _Watch(game, memory_gb, progress)
+    watch.states = states
     # What is still to visit: a state, an action to take there (None: stay), last own
     # sequences and chance after it.
     stack: list[tuple[Any, int | None, tuple[int, ...], float]] = [
@@ -106,15 +129,8 @@ def walk(
         parent, taken, own, chance = stack.pop()
         state = parent if taken is None else parent.child(taken)
         visited += 1
-        if visited % 1024 == 0:
-            if _resident() - begin > memory_gb * 1e9:
-                raise UserError(
-                    f"sequence_form(): the tree of '{name_of(game)}' must fit in "
-                    f"{memory_gb:g} GB; it took more after {visited} states (raise "
-                    "memory_gb, or use a learned oracle)"
-                )
-            if progress is not None:
-                progress(visited)
+        if visited == _SMALL or visited % 1024 == 0:
+            watch.look(visited, len(ends) // count)
         if state.is_terminal():
             ends.extend(own)
             payoffs.extend([chance * value for value in state.returns()])
@@ -124,8 +140,7 @@ def walk(
                     stack.append((state, action, own, chance * probability))
         else:
             player = state.current_player()
-            name = state.information_state_string(player)
-            legal = state.legal_actions()
+            name, legal = named(state, player), state.legal_actions()
             sequences = players[player].sequences(own[player], name, legal, state)
             for action, sequence in zip(
                 reversed(legal), reversed(sequences), strict=True
@@ -133,6 +148,57 @@ def walk(
                 after = (*own[:player], sequence, *own[player + 1 :])
                 stack.append((state, action, after, chance))
     return _merged(name_of(game), players, ends, payoffs)
+
+
+def _own_name(state: Any, player: int) -> str:
+    name: str = state.information_state_string(player)
+    return name
+
+
+class _Watch:
+    """Holds a walk against the memory that it may take, and shows how far it is."""
+
+    def __init__(self, game: Any, memory_gb: float, progress: Progress | None) -> None:
+        self._game, self._gb, self._progress = game, memory_gb, progress
+        self.states: float | None = None
+        self._begin = _resident()
+        players = game.num_players()
+        self._kept = 16 * players  # bytes of a terminal history while it is kept
+        self._merged = 8 * players + 40  # and so many more while it is merged
+
+    def look(self, visited: int, ends: int) -> None:
+        """After so many states and terminal histories.
+
+        Raises:
+          TreeTooBig: they take too much memory, or all are sure to.
+        """
+        if visited == _SMALL and self.states is None:
+            self.states = self._estimated()
+        need = _resident() - self._begin + ends * self._merged
+        if need > self._gb * 1e9:
+            raise TreeTooBig(
+                f"{self._must} but its tree took more after {visited} states"
+            )
+        if self._progress is not None and self.states is not None:
+            self._progress(visited, max(self.states, visited))
+
+    def _estimated(self) -> float:
+        """How many states there may be; refuses where a lower bound is too much."""
+        fits = self._gb * 1e9 / (self._kept + self._merged)
+        size = estimate(self._game, fits=fits)
+        if size.least_ends > fits:
+            digits = math.floor(math.log10(size.least_ends))
+            least = math.floor(size.least_ends / 10**digits) * 10.0**digits
+            raise TreeTooBig(
+                f"{self._must} where {fits:.2g} terminal histories fit; its tree is "
+                f"estimated to have more than {least:.0e}"
+            )
+        return size.states
+
+    @property
+    def _must(self) -> str:
+        name = name_of(self._game)
+        return f"sequence_form(): '{name}' must fit in {self._gb:g} GB,"
 
 
 def name_of(game: Any) -> str:
@@ -172,5 +238,27 @@ def _merged(
         ends=last[:, index],
         payoffs=total,
         split=tuple(split),
+        absent_minded=tuple(_met_twice(tree) for tree in trees),
         histories=last.shape[1],
     )
+
+
+def _met_twice(tree: Treeplex) -> int:
+    """How many of the player's information states can be met twice on one path.
+
+    Parts of a split one lie behind each other then.
+    """
+    counts = Counter(tree.names)
+    owner = np.repeat(np.arange(tree.infosets), np.diff(tree.first))
+    twice = set()
+    for i, name in enumerate(tree.names):
+        if counts[name] == 1 or name in twice:
+            continue
+        before = int(tree.parent[i])
+        while before > 0:
+            earlier = int(owner[before - 1])
+            if tree.names[earlier] == name:
+                twice.add(name)
+                break
+            before = int(tree.parent[earlier])
+    return len(twice)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from metaspiel.nfg.errors import UserError, at_least, positive, share, unknown
+from metaspiel.nfg.errors import BadField, UserError, at_least, positive, share, unknown
 
 Kind = Literal["vdn", "qmix", "qtran"]
 Reward = Literal["team", "own"]
@@ -63,22 +63,26 @@ class PPO:
     def __post_init__(self) -> None:
         at_least(self, batch=1, envs=1, steps=1, width=1)
         if self.batch % self.envs:
-            raise UserError(
-                f"PPO(): batch must be a multiple of envs, {self.envs}; "
-                f"got {self.batch}"
+            raise BadField(
+                type(self),
+                "batch",
+                f"must be a multiple of envs, {self.envs}; got {self.batch}",
             )
         positive(self, "rate", "clip", "target_kl", "value_clip")
         share(self, "gamma", "lam")
         for name in ("entropy", "kl"):
             if not 0 <= getattr(self, name) < float("inf"):
-                raise UserError(
-                    f"PPO(): {name} must be a number of at least 0; "
-                    f"got {getattr(self, name)}"
+                raise BadField(
+                    type(self),
+                    name,
+                    f"must be a number of at least 0; got {getattr(self, name)}",
                 )
         if not 0 <= self.rows <= self.batch // self.envs:
-            raise UserError(
-                "PPO(): rows must be from 0 to the steps of one environment, "
-                f"{self.batch // self.envs}; got {self.rows}"
+            raise BadField(
+                type(self),
+                "rows",
+                "must be from 0 to the steps of one environment, "
+                f"{self.batch // self.envs}; got {self.rows}",
             )
 
 
@@ -184,14 +188,17 @@ class Mixing(Schedule):
             raise unknown("Mixing()", "kind", self.kind, get_args(Kind))
         at_least(self, width=1, mixing=1, hyper=1, target_every=1, anneal=1)
         if not 0 <= self.explore_last <= self.explore <= 1:
-            raise UserError(
-                "Mixing(): explore_last must be at most explore, both in [0, 1]; got "
-                f"{self.explore_last} and {self.explore}"
+            raise BadField(
+                type(self),
+                "explore_last",
+                "must be at most explore, both in [0, 1]; got "
+                f"{self.explore_last} and {self.explore}",
             )
         if self.reward != "team":
-            raise UserError(
-                f"Mixing(): reward must be 'team', the value that is decomposed; got "
-                f"'{self.reward}'"
+            raise BadField(
+                type(self),
+                "reward",
+                f"must be 'team', the value that is decomposed; got '{self.reward}'",
             )
 
 
@@ -233,7 +240,9 @@ class MADDPG(Schedule):
         at_least(self, width=1)
         share(self, "polyak", below=True)
         if not (self.noise >= 0 and self.temperature > 0 and self.shrink >= 0):
-            raise UserError(
-                "MADDPG(): noise and shrink must be at least 0 and temperature "
-                f"positive; got {self.noise}, {self.shrink} and {self.temperature}"
+            raise BadField(
+                type(self),
+                "noise",
+                "and shrink must be at least 0 and temperature positive; got "
+                f"{self.noise}, {self.shrink} and {self.temperature}",
             )

@@ -1,17 +1,12 @@
 """Best responses to mixtures of co-players, by the learner that the settings name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 
 from metaspiel.learn import ddqn, ppo_response
-from metaspiel.learn.settings import DDQN, PPOResponse
+from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Learned, Task
-
-_LEARNERS: dict[type, Callable[[Sequence[Task]], list[Learned]]] = {
-    DDQN: ddqn.learn,
-    PPOResponse: ppo_response.learn,
-}
 
 
 def train(tasks: Sequence[Task]) -> list[Learned]:
@@ -29,6 +24,7 @@ def train(tasks: Sequence[Task]) -> list[Learned]:
     with torch.no_grad():
         for numbers in groups.values():
             together = [tasks[n] for n in numbers]
-            learned = _LEARNERS[type(together[0].settings)](together)
+            of_ddqn = isinstance(together[0].settings, DDQN)
+            learned = (ddqn if of_ddqn else ppo_response).learn(together)
             answers.update(zip(numbers, learned, strict=True))
     return [answers[n] for n in range(len(tasks))]

@@ -1,11 +1,11 @@
 """Hyper-parameters of learned best responses, and checks of them."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 
-from metaspiel.nfg.errors import UserError, at_least, positive, share, unknown
+from metaspiel.nfg.errors import BadField, UserError, at_least, positive, share, unknown
 
 Engine = Literal["written", "autograd"]
 _WHOLE = dict.fromkeys(
@@ -36,6 +36,9 @@ def check_objective(where: str, penalty: float, coverage: float, scale: float) -
         )
 
 
+Settings = TypeVar("Settings", bound="DDQN")
+
+
 @dataclass(frozen=True, kw_only=True)
 class DDQN:
     """Hyper-parameters of a Double DQN response; defaults: COffeE-PSRO's Table 2.
@@ -45,17 +48,17 @@ class DDQN:
 
     Attributes:
       decisions: decisions of the learner in all.
-      games: played side by side; 1 is the strict schedule.
+      games: games played side by side; 1 is the strict schedule.
       rate: Adam's learning rate.
       batch: transitions in an update.
       discount: discount factor of a decision.
       capacity: capacity of the replay.
       minimum: transitions before learning begins.
-      updates: a decision, once learning has begun.
+      updates: updates a decision, once learning has begun.
       target_every: updates between copies of the target network (made between rounds).
       explore: epsilon at the start.
       explore_last: epsilon at the end.
-      explore_decisions: over which epsilon falls linearly.
+      explore_decisions: decisions over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
       device: torch device.
       graph: on a CUDA device, updates are recorded once and replayed (written engine).
@@ -84,25 +87,30 @@ class DDQN:
         for name, low in _WHOLE.items():
             value = getattr(self, name)
             if not isinstance(value, int) or value < low:
-                raise UserError(
-                    f"DDQN(): {name} must be a whole number of at least {low}; "
-                    f"got {value}"
+                raise BadField(
+                    type(self),
+                    name,
+                    f"must be a whole number of at least {low}; got {value}",
                 )
         for name, high in _REAL.items():
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value <= high):
-                raise UserError(
-                    f"DDQN(): {name} must be a number in [0, {high:g}]; got {value}"
+                raise BadField(
+                    type(self), name, f"must be a number in [0, {high:g}]; got {value}"
                 )
         if not self.games <= self.capacity >= self.minimum:
-            raise UserError(
-                "DDQN(): the replay's capacity must be at least games and minimum; "
-                f"got {self.capacity} for {self.games} games and {self.minimum}"
+            raise BadField(
+                type(self),
+                "capacity",
+                "must be at least games and minimum; got "
+                f"{self.capacity} for {self.games} games and {self.minimum}",
             )
         if self.minimum > self.rounds * self.games and self.updates:
-            raise UserError(
-                f"DDQN(): minimum must be at most the {self.decisions} decisions, "
-                f"or nothing is learned; got {self.minimum}"
+            raise BadField(
+                type(self),
+                "minimum",
+                f"must be at most the {self.decisions} decisions, or nothing is "
+                f"learned; got {self.minimum}",
             )
         known = {"engine": ("written", "autograd"), "device": ("cpu", "cuda")}
         for name, words in known.items():
@@ -111,7 +119,9 @@ class DDQN:
         check_device("DDQN()", self.device)
 
     @classmethod
-    def budget(cls, decisions: int, device: Literal["cpu", "cuda"] = "cpu") -> "DDQN":
+    def budget(
+        cls: type[Settings], decisions: int, device: Literal["cpu", "cuda"] = "cpu"
+    ) -> Settings:
         """The published schedule in proportion to a budget of decisions.
 
         Learning begins after a quarter of them, the replay holds as many, and epsilon
@@ -221,9 +231,10 @@ class PPOResponse:
         positive(self, "rate", "clip", "clip_norm")
         share(self, "gamma", "lam")
         if not 0 <= self.entropy < np.inf:
-            raise UserError(
-                f"PPOResponse(): entropy must be a number of at least 0; got "
-                f"{self.entropy}"
+            raise BadField(
+                type(self),
+                "entropy",
+                f"must be a number of at least 0; got {self.entropy}",
             )
         if self.device not in ("cpu", "cuda"):
             raise unknown("PPOResponse()", "device", self.device, ("cpu", "cuda"))

@@ -7,8 +7,7 @@
 
 ``Game`` holds the payoffs, ``measure`` the CE, CCE and NE gaps of a joint distribution,
 ``catalogue`` games with known equilibria, ``sample`` families of random games, and
-``load`` reads
-files. Importing this package loads numpy and nothing heavier.
+``load`` reads files. Importing this package loads numpy and nothing heavier.
 """
 
 from metaspiel.nfg.catalogue import named

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import BadField
 from metaspiel.nfg.game import Game
 
 
@@ -32,9 +32,10 @@ class Ensembles:
     def __post_init__(self) -> None:
         for name, least in (("actions", 2), ("members", 1), ("width", 0), ("bias", 0)):
             if not least <= getattr(self, name) < math.inf:
-                raise UserError(
-                    f"Ensembles(): {name} must be a number of at least {least}; got "
-                    f"{getattr(self, name)}"
+                raise BadField(
+                    type(self),
+                    name,
+                    f"must be a number of at least {least}; got {getattr(self, name)}",
                 )
 
     def draw(self, rng: np.random.Generator) -> tuple[Game, Game]:

@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-_LISTED = 80  # longer lists help nobody
+_LISTED = 16  # longer lists help nobody
+_NEAR = 5
 
 
 class UserError(ValueError):
@@ -14,12 +15,56 @@ class UserError(ValueError):
     """
 
 
+class BadField(UserError):
+    """A field of a value of settings that is out of bounds.
+
+    Attributes:
+      settings: the class of the value.
+      field: the name of the field.
+      reason: what must hold, and what was given.
+    """
+
+    def __init__(self, settings: type, field: str, reason: str) -> None:
+        super().__init__(f"{settings.__name__}(): {field} {reason}")
+        self.settings, self.field, self.reason = settings, field, reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.settings, self.field, self.reason)
+
+
 class UnknownName(UserError):
-    """A name that is not known; the message lists those that are."""
+    """A name that is not known; the message has those that are, or the nearest."""
 
 
 class UnknownGame(UnknownName):
     """The name of a game that is not known."""
+
+
+def shown(text: object, most: int = 60) -> str:
+    """A stranger's text for a sentence: one printable line of at most ``most`` signs.
+
+    What cannot be printed (line ends, control codes, bytes of a file name that are no
+    UTF-8) is escaped.
+    """
+    whole = str(text)
+    line = escaped(whole[: most + 1])
+    return line if len(line) <= most else line[: most - 3] + "..."
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type where there is none."""
+    lines = str(error).splitlines()
+    return shown(lines[0], 200) if lines else type(error).__name__
+
+
+def escaped(text: str) -> str:
+    """``text`` with an escape for each character that cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii")
+        for one in text
+    )
 
 
 def unknown(
@@ -28,16 +73,28 @@ def unknown(
     name: object,
     known: Iterable[str],
     error: type[UnknownName] = UnknownName,
+    *,
+    listing: str = "",
 ) -> UnknownName:
-    """An error that lists the known names and suggests the nearest one."""
-    names = sorted(known)
-    close = difflib.get_close_matches(str(name), names, n=5, cutoff=0.5)
+    """An error that suggests the nearest name and lists the known ones.
+
+    Args:
+      where: what was asked.
+      kind: what the name is of.
+      name: the unknown one.
+      known: the names that there are; of many only the nearest are listed.
+      error: the type of error.
+      listing: the command that lists them all.
+    """
+    names, text = sorted(set(known)), shown(name)
+    close = difflib.get_close_matches(text, names, n=_NEAR, cutoff=0.5)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     listed = ", ".join(names) if names else "none"
     if len(names) > _LISTED:
-        near = close or names[:5]
+        near = close or names[:_NEAR]
         listed = f"{', '.join(near)} and {len(names) - len(near)} others"
-    return error(f"{where}: unknown {kind} '{name}'{hint}; known: {listed}")
+        listed += f" ({listing} lists them)" if listing else ""
+    return error(f"{where}: unknown {kind} '{text}'{hint}; known: {listed}")
 
 
 def at_least(settings: object, **least: int) -> None:
@@ -74,7 +131,5 @@ def share(settings: object, *names: str, below: bool = False) -> None:
 
 def _check(settings: object, name: str, what: str, *, fits: Any) -> None:
     if not fits:
-        raise UserError(
-            f"{type(settings).__name__}(): {name} must be {what}; "
-            f"got {getattr(settings, name)}"
-        )
+        reason = f"must be {what}; got {getattr(settings, name)}"
+        raise BadField(type(settings), name, reason)

@@ -11,38 +11,15 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
+
+CLOSE = 1e-3  # range over size of payoffs below which they are moved to 0
 
 
 def _read_only(array: ndarray) -> ndarray:
     array = np.array(array, order="C")
     array.flags.writeable = False
-    return array
-
-
-def _numbers(values: Any, where: str, what: str) -> ndarray:
-    """``values`` as a float64 array; a ``UserError`` where they are none."""
-    try:
-        array = np.asarray(values)
-        if np.iscomplexobj(array):
-            raise TypeError("complex numbers")
-        array = np.asarray(array, dtype=np.float64)
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{where}: {what} must be a rectangular array of real numbers; got {error}"
-        ) from None
-    bad = np.argwhere(~np.isfinite(array))
-    if bad.size:
-        where_bad = tuple(int(i) for i in bad[0])
-        raise UserError(
-            f"{where}: {what} must be finite; got {array[where_bad]} at index "
-            f"{where_bad} ({len(bad)} such entries)"
-        )
-    if array.size and max(abs(float(array.max())), abs(float(array.min()))) > 1e150:
-        raise UserError(
-            f"{where}: {what} must be at most 1e150 in size, so that differences and "
-            f"squares exist; got {float(np.abs(array).max()):.3g}"
-        )
     return array
 
 
@@ -75,11 +52,11 @@ class Game:
         repeats: Sequence[Any] | None = None,
         symmetric: bool = False,
     ) -> None:
-        payoffs = _numbers(payoffs, "Game()", "payoffs")
+        payoffs = arrays.payoffs(payoffs, "Game()", "payoffs")
         _check_shape(payoffs)
         object.__setattr__(self, "payoffs", _read_only(payoffs))
         if members is not None:
-            members = _numbers(members, "Game()", "members")
+            members = arrays.payoffs(members, "Game()", "members")
             if members.ndim != payoffs.ndim + 1 or members.shape[1:] != payoffs.shape:
                 raise UserError(
                     "Game(): members must have shape [E, *payoffs.shape] = "
@@ -100,7 +77,7 @@ class Game:
         cls, members: Any, repeats: Sequence[Any] | None = None, symmetric: bool = False
     ) -> "Game":
         """A game known through ``members`` ``[E, N, A1, ..., AN]``; mean payoffs."""
-        array = _numbers(members, "Game.ensemble()", "members")
+        array = arrays.payoffs(members, "Game.ensemble()", "members")
         if array.ndim < 3 or array.shape[0] == 0:
             raise UserError(
                 "Game.ensemble(): members must have shape [E, N, A1, ..., AN] with "
@@ -111,7 +88,7 @@ class Game:
     @classmethod
     def zero_sum(cls, matrix: Any) -> "Game":
         """Two players: one gets ``matrix`` ``[A1, A2]`` by row, the other minus it."""
-        array = _numbers(matrix, "Game.zero_sum()", "matrix")
+        array = arrays.payoffs(matrix, "Game.zero_sum()", "matrix")
         if array.ndim != 2:
             raise UserError(
                 "Game.zero_sum(): matrix must have shape [A1, A2]; "
@@ -150,26 +127,35 @@ class Game:
 
     @cached_property
     def scale(self) -> Float64[ndarray, " N"]:
-        """Range of each player's payoffs, 1 where it is constant.
+        """Range of each player's payoffs, 1 where all of them are equal.
 
         Dividing by it makes a tolerance mean the same at every unit of payoff.
         """
         flat = self.payoffs.reshape(self.players, -1)
         spread = flat.max(axis=1) - flat.min(axis=1)
-        noise = 1e-13 * np.abs(flat).max(axis=1)
-        return _read_only(np.where(spread > noise, spread, 1.0))
+        return _read_only(np.where(spread > 0, spread, 1.0))
 
     @cached_property
     def normalised(self) -> Float64[ndarray, "N *A"]:
         """Payoffs moved and scaled per player to [0, 1]; the equilibria are the same.
 
-        A player whose payoffs differ only by rounding gets zeros.
+        However close together payoffs lie their differences are exact, so nobody is
+        taken for constant whose payoffs are not equal.
         """
         flat = self.payoffs.reshape(self.players, -1)
-        low, spread = flat.min(axis=1), np.ptp(flat, axis=1)
-        live = spread > 1e-13 * np.abs(flat).max(axis=1)
-        unit = np.where(live[:, None], (flat - low[:, None]) / self.scale[:, None], 0.0)
+        unit = (flat - flat.min(axis=1)[:, None]) / self.scale[:, None]
         return _read_only(unit.reshape(self.payoffs.shape))
+
+    @cached_property
+    def moved(self) -> Float64[ndarray, "N *A"]:
+        """Payoffs, less their least one where they lie close together and far from 0.
+
+        Gains are the same, but sums of products do not drown the differences.
+        """
+        flat = self.payoffs.reshape(self.players, -1)
+        close = np.ptp(flat, axis=1) < CLOSE * np.abs(flat).max(axis=1)
+        least = np.where(close, flat.min(axis=1), 0.0)
+        return _read_only((flat - least[:, None]).reshape(self.payoffs.shape))
 
     @cached_property
     def copies(self) -> Float64[ndarray, "*A"]:
@@ -182,9 +168,9 @@ class Game:
         return _read_only(weights)
 
     def own_first(self, player: int) -> Float64[ndarray, "A_p M"]:
-        """Payoffs of ``player`` as a matrix: own action by co-players' profile."""
-        moved = np.moveaxis(self.payoffs[player], player, 0)
-        return moved.reshape(self.actions[player], -1)
+        """``moved`` payoffs of ``player``: own action by co-players' profile."""
+        first = np.moveaxis(self.moved[player], player, 0)
+        return first.reshape(self.actions[player], -1)
 
     def restrict(self, keep: Sequence[Sequence[int]]) -> "Game":
         """The game in which player p has only the actions ``keep[p]``, in order."""
@@ -248,12 +234,12 @@ def _check_repeats(
         )
     checked = []
     for player, (counts, size) in enumerate(zip(repeats, actions, strict=True)):
-        numbers = _numbers(counts, "Game()", f"repeats of player {player}")
+        numbers = arrays.numbers(counts, "Game()", f"repeats of player {player}")
         whole = numbers.astype(np.int64)
         if numbers.shape != (size,) or np.any(whole != numbers) or np.any(whole < 1):
             raise UserError(
                 f"Game(): repeats of player {player} must be {size} integers >= 1; "
-                f"got {np.asarray(counts).tolist()}"
+                f"got {numbers.tolist()}"
             )
         checked.append(_read_only(whole))
     return tuple(checked)

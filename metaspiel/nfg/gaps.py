@@ -1,12 +1,13 @@
 """Equilibrium gaps: how far a joint is from each kind of equilibrium."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.simplex import marginals
@@ -38,8 +39,13 @@ class Gaps:
         return chosen
 
 
-def expected(game: Game, joint: Float64[ndarray, "*A"]) -> Float64[ndarray, " N"]:
-    """Each player's expected payoff under ``joint``."""
+def expected(game: Game, joint: Any) -> Float64[ndarray, " N"]:
+    """Each player's expected payoff under ``joint`` ``[A1, ..., AN]``.
+
+    Raises:
+      UserError: the joint is no array of the game's shape.
+    """
+    joint = _checked(game, joint, "expected()")
     return game.payoffs.reshape(game.players, -1) @ joint.ravel()
 
 
@@ -56,17 +62,13 @@ def against(
     return result
 
 
-def measure(game: Game, joint: Float64[ndarray, "*A"]) -> Gaps:
+def measure(game: Game, joint: Any) -> Gaps:
     """CE, CCE and NE gaps of any joint ``[A1, ..., AN]``, exact up to rounding.
 
     Raises:
-      UserError: the joint's shape is not the game's.
+      UserError: the joint is no array of the game's shape.
     """
-    if joint.shape != game.actions:
-        raise UserError(
-            f"measure(): the joint must have shape {list(game.actions)}; "
-            f"got {list(joint.shape)}"
-        )
+    joint = _checked(game, joint, "measure()")
     single = [np.asarray(m) for m in marginals(joint)]
     ce, cce, ne = (np.zeros(game.players) for _ in range(3))
     for player in range(game.players):
@@ -76,6 +78,16 @@ def measure(game: Game, joint: Float64[ndarray, "*A"]) -> Gaps:
         obeyed = np.diagonal(gains)
         ce[player] = np.sum(gains.max(axis=1) - obeyed)
         cce[player] = gains.sum(axis=0).max() - obeyed.sum()
-        values = against(game.payoffs[player], single, player)
+        values = against(game.moved[player], single, player)
         ne[player] = values.max() - values @ single[player]
     return Gaps(*(np.maximum(gap, 0.0) for gap in (ce, cce, ne)))
+
+
+def _checked(game: Game, joint: Any, where: str) -> ndarray:
+    array = arrays.numbers(joint, where, "the joint")
+    if array.shape != game.actions:
+        raise UserError(
+            f"{where}: the joint must have shape {list(game.actions)}; "
+            f"got {list(array.shape)}"
+        )
+    return array

@@ -12,7 +12,7 @@ TIMES = re.compile(r"seconds|^cpu|^time|wall|^ms$|resumed|^folder$|^command$|^co
 _SUMS = re.compile(r"[0-9a-f]{32,128}")
 _NOT_RESULTS = {"env.json", "clock.json"}
 _TIMES_ONLY = {"units"}  # a folder of them
-_WATCHING = {"out", "resume", "json", "quiet", "jobs", "config"}
+_WATCHING = {"out", "resume", "json", "quiet", "jobs", "config", "trust"}
 
 
 def results(folder: Path, also: str = "") -> dict[str, Any]:

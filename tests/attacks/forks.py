@@ -78,9 +78,22 @@ def cheap_pictures() -> None:
 
 
 def begin(
-    module: str, words: list[str], place: Path, kill: tuple[str, int] | None = None
+    module: str,
+    words: list[str],
+    place: Path,
+    kill: tuple[str, int] | None = None,
+    *,
+    first: Callable[[], None] | None = None,
 ) -> int:
-    """Starts a page; ``place`` is for its output and is its working folder."""
+    """Starts a page.
+
+    Args:
+      module: the page.
+      words: its command line.
+      place: for its output, and its working folder.
+      kill: where it is killed: a pattern of paths, and at which rename to one.
+      first: what it does before anything else.
+    """
     place.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -93,6 +106,8 @@ def begin(
         _settle(module, words, place)
         if kill is not None:
             _kill_at(*kill)
+        if first is not None:
+            first()
         code = _called(module, words)
     except SystemExit as stopped:
         code = stopped.code if isinstance(stopped.code, int) else 1
@@ -121,12 +136,17 @@ def _called(module: str, words: list[str]) -> int:
     return contents.main("metaspiel", [module, *words])
 
 
-def _kill_at(pattern: str, time: int) -> None:
-    """Kills this process before it renames something to such a path once more."""
+def write_every_state() -> None:
+    """Pages that write states now and then write all of them; no result changes."""
     from experiments.matrl import cells
 
     if hasattr(cells, "PAUSE"):
-        cells.PAUSE = 0.0  # every state is written, which changes no result
+        cells.PAUSE = 0.0
+
+
+def _kill_at(pattern: str, time: int) -> None:
+    """Kills this process before it renames something to such a path once more."""
+    write_every_state()
     ends, left = re.compile(f"(?:{pattern})$"), [time]
 
     def hear(event: str, given: tuple[Any, ...]) -> None:

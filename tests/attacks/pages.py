@@ -96,7 +96,7 @@ PAGES = (
         name="demo",
         module="demo",
         begin=words("--solvers mgcce uniform --iterations 1"),
-        killed_at=r"leduc_poker-mgcce/checkpoint/000001",
+        killed_at=r"leduc_poker-mgcce-s\d/checkpoint/000001",
         fields=(("seed", 9), ("iterations", 2), ("evaluation", "uniform")),
         cases=30,
     ),

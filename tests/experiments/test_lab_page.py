@@ -1,9 +1,13 @@
 """Nested configurations: flags with a dot, YAML that nests, a resume that compares."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -13,6 +17,9 @@ from experiments.lab.page import Answer, main
 from metaspiel import files
 from metaspiel.learn.ppo import PPO
 from metaspiel.nfg.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+HERE = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +78,7 @@ def test_a_group_has_flags_with_a_dot(call: Callable[..., str]):
 
 def test_the_groups_own_check_is_the_sentence(call: Callable[..., str]):
     error = call("--ppo.batch", "0", code=2)
-    assert error == "error: PPO(): batch must be at least 1; got 0\n"
+    assert error == "error: --ppo.batch must be at least 1; got 0\n"
     assert call("--jobs", "0", code=2).startswith("error: --jobs must be at least 1")
 
 
@@ -91,9 +98,9 @@ def test_yaml_nests_as_flags_do(call: Callable[..., str], tmp_path: Path):
         ("ppo: 3\n", "ppo must hold fields; got 3"),
         ("run: 3\n", "run must hold fields; got 3"),
         ("resume: true\n", "must not set resume"),
-        ("inner:\n  rate: [1]\n", "inner.rate cannot be [1]"),
-        ("seeds: null\n", "seeds cannot be None"),
-        ("ppo:\n  batch: null\n", "ppo.batch cannot be None"),
+        ("inner:\n  rate: [1]\n", "inner.rate must be a number or None; got [1]"),
+        ("seeds: null\n", "seeds must be a whole number; got None"),
+        ("ppo:\n  batch: null\n", "ppo.batch must be a whole number; got None"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_group(
@@ -152,3 +159,56 @@ def test_a_run_of_another_version_is_refused_as_such(
 def test_a_page_without_options_prints_its_answer(capsys: pytest.CaptureFixture[str]):
     assert main(plain_page, Inner, ["--rate", "2"]) == 0
     assert capsys.readouterr().out == "rate 2.0\n"
+
+
+LOUD = """
+import os, sys, time
+from dataclasses import dataclass
+from experiments.lab.options import Flat, Printing
+from experiments.lab.page import Answer, main
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    run: Flat[Printing] = Printing()
+
+def page(config):
+    os.write(1, b"a banner of a library\\n")
+    for _ in range(200):
+        config.run.say("progress " * 100)
+    open(sys.argv[-1], "w").write("done")
+    sys.argv.pop()
+    return Answer(summary={"n": 1}, text="the end")
+
+words = sys.argv[1:-1]
+sys.exit(main(page, Config, words))
+"""
+
+
+def loud(folder: Path, *words: str, **streams: Any) -> "subprocess.Popen[str]":
+    """A page that talks much, in a process of its own; it leaves the file "done"."""
+    (folder / "loud.py").write_text(LOUD)
+    command = [sys.executable, str(folder / "loud.py"), *words, str(folder / "done")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    return subprocess.Popen(command, text=True, cwd=ROOT, env=HERE, **pipes)
+
+
+def test_json_is_alone_on_stdout_whatever_libraries_print(tmp_path: Path):
+    out, errors = loud(tmp_path, "--json").communicate()
+    assert json.loads(out) == {"n": 1} and "a banner" in errors
+
+
+def test_a_reader_that_leaves_ends_no_run(tmp_path: Path):
+    page = loud(tmp_path)
+    assert page.stdout is not None and page.stdout.readline().startswith("progress")
+    page.stdout.close()
+    _, errors = page.communicate()
+    assert page.returncode == 0 and (tmp_path / "done").exists()
+    assert "Traceback" not in errors and "Broken" not in errors
+
+
+def test_a_full_disk_of_the_output_is_named(tmp_path: Path):
+    with open("/dev/full", "w") as full:
+        page = loud(tmp_path, "--json", stdout=full)
+        _, errors = page.communicate()
+    assert page.returncode == 2 and errors.count("error: ") == 1
+    assert "the standard output" in errors

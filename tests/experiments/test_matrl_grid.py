@@ -181,9 +181,9 @@ def test_learning_that_diverges_is_told_and_the_others_go_on(
         ("--learner.ppo.envs 0", "envs must be at least 1"),
         ("--learner.ppo.envs 7", "multiple of envs"),
         ("--learner.ppo.rate nan", "rate must be positive"),
-        ("--learner.br-steps 0", "br_steps must be at least 1"),
-        ("--learner.held-out 1.5", "held_out"),
-        ("--games switch2 --learner.held-out .001", "held_out must leave at least one"),
+        ("--learner.br-steps 0", "--learner.br-steps must be at least 1"),
+        ("--learner.held-out 1.5", "--learner.held-out must be in"),
+        ("--games switch2 --learner.held-out .001", "held-out must leave at least one"),
         ("--games pennies --methods qmix --learner.ppo.gamma 2", "gamma"),
     ],
 )

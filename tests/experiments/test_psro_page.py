@@ -1,5 +1,6 @@
 """The main page as a user runs it: small real runs through its command line."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -7,15 +8,21 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from efg_files import CARDS, DRIVER
 
 from experiments import contents
 from experiments.lab.page import main, parse
 from experiments.psro import __main__ as psro
+from experiments.psro import walking
+from experiments.psro.config import Schedule
+from meta_solvers import Answer, MetaSolver, registry
+from metaspiel import files
 from metaspiel.learn.settings import DDQN
+from psro import checkpoint
 
 GAME = "goofspiel(num_cards=3,returns_type=total_points)"
 
@@ -162,6 +169,51 @@ def test_normal_form_game_and_shared_population(tmp_path, capsys):
     assert summary["gap"] == pytest.approx(0, abs=1e-9)
 
 
+def test_a_tree_from_a_file_and_what_is_said_of_it(tmp_path, capsys):
+    """Whoever forgets is said to, in the run, the summary and the report."""
+    place = tmp_path / "cards.EFG"
+    place.write_text(CARDS, "utf-16")
+    words = ("--game", place, "--solver", "nash", "--iterations", 4)
+    assert call(*words, "--json", "--out", tmp_path / "cards") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["gap"] == pytest.approx(0, abs=1e-9)
+    assert summary["values"] == pytest.approx([1 / 3, -1 / 3])
+    assert (summary["played"], summary["caveats"]) == ("the game itself", [])
+    assert "split game" not in (tmp_path / "cards/report.html").read_text()
+    place = tmp_path / "driver.efg"
+    place.write_text(DRIVER)
+    out, trials = tmp_path / "driver", ("--trials", 2, "--iterations", 1)
+    assert call("--game", place, *trials, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "absent-mindedness: 1 information state" in said
+    assert "\nof the split game: mean of 2 trials +- standard error: gap 0" in said
+    for folder in (out, out / "trial_1"):
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary["played"] == "the split game"
+        assert "absent-mindedness" in summary["caveats"][1]
+    report = (out / "trial_0/report.html").read_text()
+    assert "on the split game" in report and "absent-mindedness" in report
+
+
+def test_a_game_of_observations_is_said_to_be_one(tmp_path, capsys):
+    words = ("--game", "deep_sea(size=3)", "--iterations", 1, "--out", tmp_path / "r")
+    assert call(*words, "--observations") == 0
+    said = capsys.readouterr().out
+    assert "that may merge histories" in said and "observed game: gap 0" in said
+    assert "that may merge histories" in (tmp_path / "r/report.html").read_text()
+
+
+def test_a_long_walk_says_how_far_it_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(walking, "_FIRST", 0.0)
+    words = ("--game", "leduc_poker", "--iterations", 0)
+    assert call(*words, "--out", tmp_path / "loud") == 0
+    said = capsys.readouterr().out
+    assert "walking the tree of leduc_poker: 2,000 of about" in said
+    assert said.count("left") == 1  # the next line would come after ten seconds
+    assert call(*words, "--quiet", "--out", tmp_path / "quiet") == 0
+    assert "walking" not in capsys.readouterr().out
+
+
 def test_yaml_defaults(tmp_path, capsys):
     file = tmp_path / "run.yaml"
     file.write_text("game: kuhn_poker\niterations: 1\neval-solver: mwcce\njson: true\n")
@@ -177,6 +229,7 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--solver", "r3d:threshold=much"), "must be a number"),
         (("--eval-solver", "mwcc"), "did you mean"),
         (("--game", "kuhn_pokr"), "did you mean 'kuhn_poker'"),
+        (("--game", "openspiel/bargaining"), "needs a learned oracle (--oracle ddqn)"),
         (("--players", 99), "must have 2 to 10 players"),
         (("--iterations", -1), "--iterations must be at least 0"),
         (("--trials", 0), "--trials must be at least 1"),
@@ -188,7 +241,19 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--memory-gb", 0), "--memory-gb must be positive"),
         (("--symmetric",), "exchanging players"),
         (("--payoffs", "nowhere.npy"), "must exist"),
-        (("--payoffs", "nowhere.npy", "--players", 3), "--players goes with --game"),
+        (("--payoffs", "nowhere.npy", "--game", "leduc_poker"), "got both"),
+        (("--payoffs", "nowhere.npy", "--players", 3), "--players goes with OpenSpiel"),
+        (("--game", "nowhere.efg", "--players", 3), "--players goes with OpenSpiel"),
+        (("--game", "nowhere.efg", "--observations"), "its own information sets"),
+        (("--game", "nowhere.efg"), "must exist"),
+        (("--game", "nowhere.efg", "--oracle", "ddqn"), "no tensors to learn from"),
+        (("--payoffs", "tree.efg"), "--game tree.efg plays the tree"),
+        (
+            ("--game", "go", "--memory-gb", 2),
+            "--memory-gb sets the limit, --oracle ddqn learns without the tree",
+        ),
+        (("--game", "coin_game"), "--observations"),
+        (("--game", "coin_game", "--oracle", "ddqn"), "leduc_poker, liars_dice"),
         (("--payoffs", "nowhere.txt"), "must end in one of"),
         (("--resume",), "must be named with --out"),
         (("--resume", "--out", "nowhere"), "must be the folder of an earlier run"),
@@ -220,11 +285,31 @@ def test_bad_input_is_one_sentence_and_code_2(
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("words", [("--iterationz", "1"), ("--iterations", "ten")])
-def test_bad_flags_exit_with_code_2(words):
-    with pytest.raises(SystemExit) as caught:
-        call(*words)
-    assert caught.value.code == 2
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--iterationz", "1"), "unknown flag '--iterationz' (did you mean '--iterat"),
+        (("--iterations", "ten"), "--iterations must be a whole number; got 'ten'"),
+        (("--iterations",), "--iterations must be a whole number; got nothing"),
+        (("--iterations", "1", "2"), "must be a whole number; got '1 2'"),
+        (("--players", "two"), "--players must be a whole number or None; got 'two'"),
+        (
+            ("--concept", "nash"),
+            "--concept must be one of auto, ne, cce, ce; got 'nash'",
+        ),
+        (("--repeats", "yes"), "--repeats must stand alone; got 'yes'"),
+        (("--no-repeats=1",), "--no-repeats must stand alone; got '1'"),
+        (("kuhn_poker",), "flags begin with --; got 'kuhn_poker'"),
+        (
+            ("--ddqn.rate", "-1", "--oracle", "ddqn"),
+            "error: --ddqn.rate must be a number in [0, 1]",
+        ),
+    ],
+)
+def test_bad_flags_are_one_sentence(words, sentence, capsys):
+    assert call(*words) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1 and len(error) < 400
 
 
 def test_a_used_folder_is_never_written_to(tmp_path, capsys):
@@ -272,11 +357,26 @@ def test_help_loads_nothing_heavy():
         assert f"usage: metaspiel {page}" in done.stdout
 
 
-def test_a_solver_without_an_answer_ends_the_run_and_keeps_it(tmp_path, capsys):
+@dataclass(frozen=True)
+class Tired(MetaSolver):
+    """A solver whose method breaks down once there is something to choose."""
+
+    def distribution(self, game, rng):
+        if game.payoffs[0].size > 1:
+            raise np.linalg.LinAlgError("it is singular")
+        return Answer(np.ones(game.actions))
+
+
+def test_a_solver_without_an_answer_ends_the_run_and_keeps_it(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(registry, "_REGISTERED", {"tired": Tired})
     out = tmp_path / "r"
-    assert call("--solver", "mgcce:epsilon=-1", "--out", out, "--quiet") == 2
+    assert call("--solver", "tired", "--out", out, "--quiet") == 3
     error = capsys.readouterr().err
-    assert "ended early" in error and "no joint distribution" in error
+    assert "ended early" in error and "the numerical method broke down" in error
+    assert call("--solver", "mgcce:epsilon=-1", "--quiet", "--out", tmp_path / "s") == 3
+    assert "no joint distribution" in capsys.readouterr().err
     summary = json.loads((out / "summary.json").read_text())
     assert summary["failed"] and (out / "report.html").exists()
 
@@ -377,10 +477,14 @@ def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
     assert [row["gap"] is None for row in before] == [False, True]
     for row in before:
         assert row["eval_gap"] is None
-    assert "gap is not measured" in (first / "report.html").read_text()
+    report = (first / "report.html").read_text()
+    assert "gap (learned, lower bound) is not measured" in report
+    assert "is an exact" not in report and "full-game" not in report
     again = ["--out", str(first), "--resume", "--final-gap"]
     assert main(psro.page, psro.Config, again) == 0
-    assert "gap not measured" not in capsys.readouterr().out.replace("eval", "")
+    said = capsys.readouterr().out
+    assert "not measured" not in said and " +- " in said
+    assert said.count("gap ") == said.count("gap (learned, lower bound)") > 0
     assert learned(second, *words, "--eval-solver", "uniform", "--final-gap") == 0
     assert rows(first) == rows(second)
     assert rows(first)[0] == before[0] and rows(first)[1]["gap"] >= 0
@@ -401,7 +505,11 @@ def test_trials_without_a_last_gap_have_no_mean_of_it(tmp_path, capsys):
     words = ["--game", "bargaining", "--iterations", "1", "--trials", "2"]
     arguments = [*LEARNED, *words, "--out", str(tmp_path / "r")]
     assert main(psro.page, psro.Config, arguments) == 0
-    assert "gap not measured  value sum" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "mean of 2 trials +- standard error: gap (learned, lower bound) not" in said
+    assert "not measured  value sum" in said
+    report = (tmp_path / "r/report.html").read_text()
+    assert "2 trials" in report and report.count("<svg") == 1
     summary = json.loads((tmp_path / "r/summary.json").read_text())
     assert summary["gap"] is summary["gap_standard_error"] is None
     assert summary["value_sum_standard_error"] >= 0
@@ -443,7 +551,7 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
         (["--game", "kuhn_poker)"], "brackets must be closed"),
         (["--ddqn.device", "cuda"], "torch finds none"),
-        (["--ddqn.rate", "2"], "DDQN(): rate must be a number in [0, 1]; got 2.0"),
+        (["--ddqn.rate", "2"], "--ddqn.rate must be a number in [0, 1]; got 2.0"),
         (["--ddqn.decisions", "100000"], "--decisions is the budget"),
     ],
 )
@@ -456,10 +564,77 @@ def test_what_is_given_of_the_schedule_is_not_scaled():
     def asked(*words: str) -> DDQN:
         return parse(psro.Config, ["--oracle", "ddqn", *words], "psro").ddqn
 
-    usual = DDQN.budget(20_000)
+    usual = Schedule.budget(20_000)
     assert asked() == asked("--decisions", "20000") == usual
     given = asked("--ddqn.minimum", "500", "--ddqn.rate", "1e-3")
     assert given == replace(usual, minimum=500, rate=1e-3)
     assert asked("--decisions", "1000").capacity == 250
     # The published value is given as well as any other.
     assert asked("--decisions", "1000", "--ddqn.capacity", "50000").capacity == 50_000
+
+
+def edited(out, change):
+    """Rows of a run changed, and its last checkpoint made to fit them."""
+    place = out / "metrics.jsonl"
+    changed = [json.loads(line) for line in place.read_text().splitlines()]
+    change(changed)
+    text = "".join(json.dumps(one) + "\n" for one in changed)
+    place.write_text(text)
+    last = sorted((out / "checkpoint").iterdir())[-1]
+    state = json.loads((last / "state.json").read_text())
+    del state["sha256"]
+    state["bound"]["rows"] = hashlib.sha256(text.encode()).hexdigest()
+    state["sha256"] = checkpoint._checksum(files.restored(state), last / "arrays.npz")
+    (last / "state.json").write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda rows: rows[1].pop("gap"), "must hold 'gap'; it is missing"),
+        (lambda rows: rows[0].update(gap="1"), "'gap' must be a number; got '1'"),
+        (lambda rows: rows[2].update(values=[1, None]), "'values'[1] must be a number"),
+        (lambda rows: rows[2].update(novel=2**70), "'novel' must be a whole number"),
+    ],
+)
+def test_rows_without_what_readers_need_are_one_sentence(
+    tmp_path, capsys, change, sentence
+):
+    out = tmp_path / "run"
+    run = ("--game", "kuhn_poker", "--out", out, "--quiet")
+    assert call(*run, "--iterations", 2) == 0
+    edited(out, change)
+    assert call(*run, "--iterations", 3, "--resume") == 2
+    said = capsys.readouterr().err.strip()
+    assert sentence in said and "\n" not in said
+
+
+def test_damage_behind_the_rows_of_a_checkpoint_costs_nothing(tmp_path):
+    out = tmp_path / "run"
+    run = ("--game", "kuhn_poker", "--out", out, "--quiet")
+    assert call(*run, "--iterations", 2) == 0
+    with open(out / "metrics.jsonl", "ab") as file:
+        file.write(b"\xff\xfe half a row\n[[[[\n")
+    assert call(*run, "--iterations", 3, "--resume") == 0
+    assert [r["iteration"] for r in rows(out)] == [0, 1, 2, 3]
+
+
+def test_a_file_name_that_is_no_text_is_escaped(tmp_path, capsys):
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/g\xff<b>.csv")
+    try:
+        with open(name, "w") as file:
+            file.write("1,-1\n-1,1\n")
+    except OSError:
+        return  # this file system has only names that are text
+    out = tmp_path / "run"
+    assert call("--payoffs", name, "--iterations", 2, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "read as zero-sum" in said
+    (caveat,) = json.loads((out / "summary.json").read_text("utf-8"))["caveats"]
+    assert "read as zero-sum" in caveat
+    assert "<b>" not in (out / "report.html").read_text("utf-8")
+    assert call("--payoffs", name, "--out", out, "--resume", "--iterations", 3) == 0
+    with open(name, "w") as file:
+        file.write("x\n")
+    assert call("--payoffs", name) == 2
+    assert "must hold numbers" in capsys.readouterr().err

@@ -401,3 +401,23 @@ def test_a_cell_of_an_earlier_format_says_so(trained: Path, tmp_path: Path):
     assert fault.outcome.user and "an earlier metaspiel wrote it" in str(
         fault.outcome.fault
     )
+
+
+def test_a_file_in_the_place_of_a_folder_is_named_so(tmp_path: Path, capsys: Any):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    assert run(psro, *PSRO, "--out", file) == 2
+    assert "must be a folder, new or empty; it is a file" in capsys.readouterr().err
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert run(psro, *PSRO, "--out", tmp_path / "link") == 2
+    assert "it is a link that leads nowhere" in capsys.readouterr().err
+    assert file.read_text() == "mine"
+
+
+def test_a_folder_that_a_full_disk_left_without_a_run_is_taken(tmp_path: Path):
+    folder = tmp_path / "run"
+    (folder / ".writing-0123").mkdir(parents=True)
+    (folder / ".writing-4567").write_text("{")
+    (folder / ".lock").write_text("")
+    assert run(psro, *PSRO, "--out", folder) == 0
+    assert not list(folder.glob(".writing-*"))

@@ -103,7 +103,7 @@ def test_the_other_agent_plays_our_policy():
         (("--policies", 1), "--policies must be"),
         (("--episodes", 1), "--episodes must be"),
         (("--seed", -1), "--seed must be"),
-        (("--ddqn.batch", 0), "DDQN(): batch must be"),
+        (("--ddqn.batch", 0), "--ddqn.batch must be"),
     ],
 )
 def test_bad_input(tmp_path, capsys, words, sentence):

@@ -5,8 +5,9 @@ import itertools
 import cvxpy as cp
 import numpy as np
 import pytest
+import scipy.optimize
 
-from meta_solvers import Game, Status, get, solve
+from meta_solvers import Game, Status, get, lp, solve
 from meta_solvers.polytope import deviations, vertices
 from metaspiel.nfg.catalogue import catalogue, named
 from metaspiel.nfg.sample import sample
@@ -272,3 +273,116 @@ def test_a_small_polytope_has_the_known_corners(name, corners):
     assert len(joints) == corners
     np.testing.assert_allclose(joints.sum(1), 1)
     assert joints.min() > -1e-9 and (joints @ rows.T).max() < 1e-9
+    unit = 10.0 ** -np.arange(len(rows))[:, None] * 1e-4
+    np.testing.assert_allclose(vertices(unit * rows), joints, atol=1e-9)
+
+
+# Where the least gain is small beside payoffs, or one player's beside another's.
+
+
+@pytest.mark.parametrize("name", ["min_epsilon_mgce", "min_epsilon_mgcce"])
+def test_the_least_gain_of_players_with_units_far_apart(name):
+    rng = np.random.default_rng(2)
+    for _ in range(4):
+        payoffs = rng.normal(size=(2, 3, 4))
+        alone = solve(name, np.stack([payoffs[0], 0 * payoffs[1]]))
+        least = alone.diagnostics.get("allowed_gain", 0.0)
+        units = np.array([5e-6, 1e7]).reshape(2, 1, 1)
+        both = solve(name, payoffs * units)
+        assert both.status is Status.OK
+        # The second player's own limit only makes the first one's harder to meet.
+        assert both.diagnostics["allowed_gain"] >= 5e-6 * least - 1e-11
+
+
+def test_the_least_gain_may_be_met_by_one_joint_alone():
+    shape = (6, 6)
+    rng = np.random.default_rng([2, *b"grab_the_dollar", *shape])
+    game = sample("grab_the_dollar", shape, rng)
+    solution = solve("min_epsilon_mgce", game)
+    assert solution.status is Status.OK
+    least = solution.diagnostics["allowed_gain"]
+    assert least == pytest.approx(-4.27344e-4, rel=1e-5)
+    gains = flat_rows(game, "ce") @ solution.joint.ravel()
+    assert gains.max() <= least + 1e-8 * game.scale.max()
+    assert solution.diagnostics["gini"] == pytest.approx(0.834356, abs=1e-5)
+
+
+@pytest.mark.parametrize("concept", ["ce", "cce"])
+def test_small_losses_that_nobody_can_be_asked_for_are_infeasible(concept):
+    rng = np.random.default_rng(5)
+    answers = set()
+    for _ in range(12):
+        game = Game(rng.integers(-10_000, 10_001, (2, 3, 3)))
+        least = solve(f"min_epsilon_mg{concept}", game).diagnostics["allowed_gain"]
+        for epsilon in (least - 0.01, 0.5 * least - 0.005):
+            spec = f"mg{concept}:epsilon={epsilon!r}"
+            solution = solve(spec, game, throw=False)
+            if epsilon < least - 1e-3:
+                assert solution.status is Status.INFEASIBLE
+                continue
+            assert solution.status is Status.OK
+            gains = flat_rows(game, concept) @ solution.joint.ravel()
+            assert gains.max() <= epsilon + 1e-8 * game.scale.max()
+            answers.add(solution.status)
+    assert answers or concept == "ce"
+
+
+def test_welfare_of_payoffs_close_together_is_not_lost_in_them():
+    rng = np.random.default_rng(9)
+    drawn = rng.normal(size=(2, 3, 3))
+    for level in (1.0, -1e7):
+        game = Game(level + np.abs(level) * 1e-11 * np.round(drawn * 64) / 64)
+        small = Game(game.moved)
+        for name in ("mwcce", "rmwcce", "minwce"):
+            here, there = solve(name, game).joint, solve(name, small).joint
+            welfare = small.payoffs.sum(axis=0)
+            apart = abs(float((welfare * (here - there)).sum()))
+            assert apart <= 1e-5 * np.ptp(welfare)
+
+
+# What a linear program is worth is bounded by its own multipliers.
+
+
+def program(matrix):
+    """Von Neumann's program of a matrix game in [0, 1], as ``minimise`` takes it."""
+    own, other = matrix.shape
+    return {
+        "cost": np.append(np.zeros(own), -1.0),
+        "below": np.hstack([-matrix.T, np.ones((other, 1))]),
+        "below_to": np.zeros(other),
+        "equal": np.append(np.ones(own), 0.0)[None],
+        "equal_to": np.ones(1),
+        "positive": own,
+    }
+
+
+def test_an_optimum_is_certified_and_a_bad_one_is_not(monkeypatch):
+    matrix = np.array([[0.5, 0.0, 1.0], [1.0, 0.5, 0.0], [0.0, 1.0, 0.5]])
+    optimum = lp.minimise(**program(matrix))
+    assert optimum.status is Status.OK
+    assert optimum.values[-1] == pytest.approx(0.5)
+    assert abs(optimum.diagnostics["optimality_gap"]) < 1e-9
+    assert optimum.tight.all()
+    whole = scipy.optimize.linprog
+
+    def careless(*args, **options):
+        answer = whole(*args, **options)
+        answer.x = np.array([1.0, 0.0, 0.0, 0.0])  # feasible, and worth 0
+        return answer
+
+    monkeypatch.setattr(scipy.optimize, "linprog", careless)
+    bad = lp.minimise(**program(matrix))
+    assert bad.status is Status.INACCURATE
+    assert bad.diagnostics["optimality_gap"] == pytest.approx(0.5)
+    assert len(bad.diagnostics["tried"]) == 2
+
+
+def test_corners_of_games_with_a_huge_range_inside_are_optimal_or_say_so():
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        shape = (2, *rng.integers(2, 6, 2))
+        game = Game(rng.normal(size=shape) * 10.0 ** rng.uniform(-6, 6, shape))
+        for name in ("mwcce", "mwce", "minwce", "egalce"):
+            solution = solve(name, game, throw=False)
+            gap = solution.diagnostics.get("optimality_gap", np.inf)
+            assert (gap <= lp.CERTAIN) == (solution.status is Status.OK)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from meta_solvers import Game, Status, UserError, get, measure, solve
 from meta_solvers.exact import interior
-from meta_solvers.exact.batch import equilibria
+from meta_solvers.exact.batch import STATUS, equilibria
 from meta_solvers.exact.build import build
 from meta_solvers.exact.conic import Tried, entropy_conic
 from meta_solvers.exact.dual import Dual
@@ -508,3 +508,61 @@ def test_no_step_is_better_than_a_wrong_one():
         assert (solved.status == 0).all()
         np.testing.assert_allclose(solved.joint, exact.joint, atol=1e-6)
     assert exact.steps.dtype == np.int64
+
+
+@pytest.mark.parametrize("concept", ["cce", "ce"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (2, 2), (2, 1, 2)])
+def test_who_cannot_lose_cannot_be_asked_to(shape, concept):
+    still = np.ones((len(shape), *shape))
+    answers = equilibria([still], concept, epsilon=-0.1)
+    assert STATUS[int(answers.status[0])] == "INFEASIBLE"
+    assert not answers.feasible[0]
+    for family in ("me", "mg"):
+        solution = solve(f"{family}{concept}:epsilon=-0.1", still, throw=False)
+        assert solution.status is Status.INFEASIBLE
+    # What deviations of nobody may gain is 0, and no reward.
+    strength = solve(f"ms{concept}", still)
+    assert min(strength.diagnostics.get("allowed_gain", [0.0])) >= -1e-6
+
+
+@pytest.mark.parametrize("concept", ["cce", "ce"])
+@pytest.mark.parametrize("method", ["projection", "clarabel"])
+def test_nor_who_gains_by_rounding_only(method, concept):
+    coordination = np.eye(2)
+    payoffs = np.stack([[[0.0, 1.0], [1e-16, 1.0]], coordination])
+    spec = f"mg{concept}:epsilon=-0.01,method={method}"
+    assert solve(spec, payoffs, throw=False).status is Status.INFEASIBLE
+    assert solve(spec, np.stack([coordination] * 2)).diagnostics["allowed_gain"] < 0
+
+
+@pytest.mark.parametrize("least", [1e-16, 1e-15, 1e-14, 1e-12, 1e-9])
+@pytest.mark.parametrize("level", [1.0, -1e7, 3e-9])
+def test_payoffs_that_differ_in_their_last_digits_differ(least, level):
+    rng = np.random.default_rng(4)
+    games = level * (1 + least * rng.normal(size=(6, 2, 3, 4)))
+    exact = equilibria(games)
+    assert (np.asarray(exact.status) == 0).all()
+    for payoffs, joint in zip(games, exact.joint, strict=True):
+        game = Game(payoffs)
+        # The same game in whole numbers of the last digit: differences are exact.
+        whole = Game(
+            (payoffs - payoffs.min(axis=(1, 2), keepdims=True))
+            / np.spacing(np.abs(payoffs).max())
+        )
+        for solver in ("mecce", "mgce", "mwcce", "nash", "uniform"):
+            solution = solve(solver, game)
+            one, other = measure(whole, solution.joint), measure(whole, joint)
+            gap = one.of(get(solver).concept)
+            assert np.all(gap <= 1e-6 * whole.scale)
+            assert np.all(other.cce <= 1e-6 * whole.scale)
+
+
+def test_a_welfare_target_is_shared_by_those_who_tie():
+    rng = np.random.default_rng(6)
+    for payoffs in (rng.integers(-1, 2, (2, 3, 4)), [m := rng.normal(size=(3, 4)), -m]):
+        game = Game(payoffs)
+        orders = [rng.permutation(3).tolist(), rng.permutation(4).tolist()]
+        for spec in ("mrecce", "mrece"):
+            moved = solve(spec, game).joint[np.ix_(*orders)]
+            other = solve(spec, game.restrict(orders)).joint
+            np.testing.assert_allclose(other, moved, atol=1e-5)

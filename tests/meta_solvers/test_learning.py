@@ -208,3 +208,22 @@ def test_repeats_count_as_copies(name):
 def test_bad_input_is_refused_with_a_sentence(make, sentence):
     with pytest.raises(UserError, match=sentence):
         make()
+
+
+def test_where_replies_tie_fictitious_play_says_so():
+    rng = np.random.default_rng(8)
+    seen = set()
+    for number in range(60):
+        shape = (2, *rng.integers(2, 5, 2))
+        drawn = rng.integers(-1, 2, shape) if number % 2 else rng.normal(size=shape)
+        game = Game(drawn)
+        orders = [rng.permutation(size).tolist() for size in game.actions]
+        solver = get("fp:steps=40")
+        one = solve(solver, game, throw=False)
+        other = solve(solver, game.restrict(orders), throw=False)
+        ties = one.diagnostics["ties"]
+        seen.add(ties > 0)
+        if ties == 0:
+            moved = one.joint[np.ix_(*orders)]
+            np.testing.assert_allclose(other.joint, moved, atol=1e-12)
+    assert seen == {True, False}

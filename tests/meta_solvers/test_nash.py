@@ -50,8 +50,11 @@ def test_random_games_are_solved_without_a_second_path(size, games):
 def test_every_family_is_solved(family, size):
     for seed in range(5):
         game = sample(family, (size, size), np.random.default_rng(seed))
-        for solver in (Nash(), Nash(select="max_welfare"), Nash(select="random")):
-            solution = solve(solver, game, rng=seed)
+        for select in ("first", "max_welfare", "random"):
+            solver = Nash(method="lemke_howson", select=select)
+            solution = solve(solver, game, rng=seed, throw=False)
+            best = solver.select == "max_welfare"  # of ends of paths only
+            assert solution.status is (Status.INCOMPLETE if best else Status.OK)
             assert (solution.gaps.ne <= 1e-9 * game.scale).all()
             assert solution.diagnostics["used"] == "lemke_howson"
 
@@ -215,7 +218,8 @@ def test_max_welfare_is_the_best_of_all():
         assert profiles.values.sum() == pytest.approx(best)
         first = solve(Nash(method="support"), game)
         assert (first.gaps.ne <= 1e-9 * game.scale).all()
-        some = solve(Nash(select="max_welfare"), game).values.sum()
+        paths = Nash(method="lemke_howson", select="max_welfare")
+        some = solve(paths, game, throw=False).values.sum()
         assert solve(Nash(), game).values.sum() <= some + 1e-12 <= best + 1e-9
 
 
@@ -246,14 +250,7 @@ def test_same_seed_same_bits():
 
 
 def test_refusals():
-    with pytest.raises(UserError, match="exactly 2 players; got 3"):
-        solve(Nash(), np.zeros((3, 2, 2, 2)))
     with pytest.raises(UserError, match="exactly 2 players; got 1"):
         equilibria(Game(np.zeros((1, 2))))
-    big = Game(np.zeros((2, 12, 12)))
-    with pytest.raises(UserError, match=r"at most 200000 bases .* got 12 x 12"):
-        equilibria(big)
-    with pytest.raises(UserError, match=r"at most 200000 bases .* got 12 x 12"):
-        solve(Nash(method="support"), big)
     with pytest.raises(UserError, match="steps must be positive; got 0"):
         Nash(steps=0)

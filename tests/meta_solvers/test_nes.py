@@ -1,11 +1,12 @@
 """The neural solver: symmetries, padding, training, shipped weights, statuses."""
 
-from dataclasses import replace
+import time
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meta_solvers import Game, Status, UserError, get, measure, solve
@@ -22,6 +23,7 @@ from meta_solvers.nes.recipe import Recipe
 from meta_solvers.nes.solver import duals, neural_equilibria
 from meta_solvers.nes.tensors import as_float32
 from meta_solvers.nes.train import Training, train
+from metaspiel import files
 
 SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}
 
@@ -57,6 +59,7 @@ KINDS = [
 
 @settings(max_examples=20, deadline=None)
 @given(kind=st.integers(0, len(KINDS) - 1), seed=st.integers(0, 9999))
+@example(kind=5, seed=366)  # 1 x 1: nobody has a deviation
 def test_relabelling_the_game_relabels_the_answer(kind, seed):
     rng = np.random.default_rng(seed)
     made = network(seed, **KINDS[kind])
@@ -344,6 +347,64 @@ def test_no_network_fits():
         store.shipped("mecce9")
 
 
+# What neural_equilibria can be asked: concept, players, a welfare for every other game.
+ASKED = [("cce", 2, False), ("ce", 2, False), ("cce", 3, False), ("cce", 2, True)]
+
+
+def apart(one, other):
+    """Total variation between joints, of one game each."""
+    return 0.5 * float((one - other).abs().sum())
+
+
+@pytest.mark.parametrize("refine", [0, 2, None])
+@pytest.mark.parametrize(("concept", "players", "mixed"), ASKED)
+def test_a_game_is_answered_in_any_batch_as_alone(concept, players, mixed, refine):
+    rng = np.random.default_rng([players, mixed])
+    most = 9 if players == 2 else 5
+    shapes = [tuple(rng.integers(1, most, players)) for _ in range(6)]
+    shapes += [(4,) * players, (most,) * players, (most,) * players]
+    games = [rng.normal(size=(players, *shape)) for shape in shapes]
+    welfare = None
+    if mixed:
+        welfare = [(i % 2) * g.sum(0) for i, g in enumerate(games)]
+    asked = {"concept": concept, "refine": refine}
+    answers = neural_equilibria(games, welfare=welfare, **asked).joint
+    for i, shape in enumerate(shapes):
+        own = None if welfare is None else welfare[i][None]
+        alone = neural_equilibria(games[i][None], welfare=own, **asked).joint[0]
+        part = answers[i][tuple(slice(size) for size in shape)]
+        assert apart(alone, part) <= 1e-9
+        assert float(part.sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_gradients_of_arguments_end_before_the_network():
+    payoffs = torch.eye(2, dtype=torch.float64).repeat(1, 2, 1, 1).requires_grad_()
+    welfare = torch.zeros(1, 2, 2, dtype=torch.float64, requires_grad=True)
+    epsilon = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
+    solved = neural_equilibria(payoffs, welfare=welfare, epsilon=epsilon)
+    assert not solved.joint.requires_grad
+
+
+def test_order_and_padding_of_a_batch_change_no_answer():
+    rng = np.random.default_rng(3)
+    games = [rng.normal(size=(2, *rng.integers(1, 7, 2))) for _ in range(8)]
+    for concept in ("cce", "ce"):
+        usual = neural_equilibria(games, concept, refine=1).joint
+        turned = neural_equilibria(games[::-1], concept, refine=1).joint
+        assert max(map(apart, usual, turned.flip(0))) <= 1e-9
+        wide = np.pad(games[0], [(0, 0), (0, 3), (0, 5)], constant_values=7.0)
+        sizes = [games[0].shape[1:]]
+        padded = neural_equilibria(wide[None], concept, actions=sizes).joint[0]
+        alone = neural_equilibria(games[0][None], concept).joint[0]
+        assert apart(padded[tuple(map(slice, *sizes))], alone) <= 1e-9
+
+
+def test_weights_of_the_caller_stay_as_they_are():
+    made = store.shipped("mecce2")[0]
+    neural_equilibria(np.zeros((1, 2, 2, 2)), network=made)
+    assert next(made.parameters()).dtype == torch.float32
+
+
 def test_the_network_is_the_same_network_in_any_batch():
     made = store.shipped("mecce2")[0]
     payoffs = torch.randn(40, 2, 5, 5, dtype=torch.float64)
@@ -354,3 +415,22 @@ def test_the_network_is_the_same_network_in_any_batch():
     torch.testing.assert_close(whole[:3], part, atol=1e-5, rtol=1e-4)
     smaller = replace(made.architecture, dual=4)
     assert parameters(Network(smaller)) < parameters(made)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"unrolled": 10**9}, {"dual_layers": 10**9}, {"dual": 10**9}, {"hidden": 10**12},
+     {"payoff": [10**9]}, {"players": 10**9}, {"dual": "24"}, {"hidden": 3}],
+)  # fmt: skip
+def test_an_architecture_that_does_not_fit_its_file_is_not_built(tmp_path, changes):
+    kind = Architecture(payoff=(2,), dual=2, unrolled=1, hidden=2)
+    facts = {"recipe": asdict(Recipe(architecture=kind)), "record": {}}
+    arrays = {n: p.detach().numpy() for n, p in Network(kind).named_parameters()}
+    files.write_arrays(tmp_path / "w.safetensors", arrays, facts)
+    assert store.load(tmp_path / "w.safetensors")[0] is not None
+    facts["recipe"]["architecture"] |= changes
+    files.write_arrays(tmp_path / "w.safetensors", arrays, facts)
+    begin = time.process_time()
+    with pytest.raises(UserError, match="must hold the weights of a network"):
+        store.load(tmp_path / "w.safetensors")
+    assert time.process_time() - begin < 2

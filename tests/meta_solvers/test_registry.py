@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Literal
@@ -204,3 +205,40 @@ print(spent)
         for _ in range(5)
     ]
     assert min(float(run.stdout) for run in runs) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("mix(" * 700 + "mgce" + ")" * 700, "at most 20 deep"),
+        ("mix(" * 2000 + "mgce", "at most 4000 characters"),
+        ("fallback(" + "mgce," * 3000 + "mgce)", "at most 4000 characters"),
+        ("\ud800", r"unknown name '\ud800'"),
+        ("a\0b\n", r"unknown name 'a\x00b'"),
+        ("x" * 3000, "xxx...'"),
+        ("rd:steps=" + "9" * 3000, "must be a whole number"),
+        ("rd:steps=9999999999999999999", "must be a whole number"),
+        ("rd:steps=\u0663", "must be a whole number"),
+        ("mgce:epsilon=1_0", "must be a number; got '1_0'"),
+        ("mgce:" + "\n" * 2000, "must be written key=value"),
+    ],
+)
+def test_a_hostile_spec_is_one_short_sentence_at_once(spec, sentence):
+    begin = time.process_time()
+    with pytest.raises(UserError) as caught:
+        get(spec)
+    assert time.process_time() - begin < 1
+    assert sentence in str(caught.value)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("path", [".:x", "..:x", "a b:c", ":x", "os:", "os\0:x"])
+def test_an_objective_that_is_no_name_is_a_sentence(path):
+    with pytest.raises(UserError, match="no names of Python"):
+        solve(get(f"cvx:objective={path}"), np.eye(2))
+
+
+@pytest.mark.parametrize("spec", [None, 3, ["mgcce"], b"mgcce", get("mgcce")])
+def test_a_spec_is_text(spec):
+    with pytest.raises(UserError, match="spec must be text"):
+        get(spec)

@@ -7,7 +7,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from meta_solvers import Answer, Game, MetaSolver, Progress, UserError, get, solve
+from meta_solvers import (
+    Answer,
+    Game,
+    MetaSolver,
+    Progress,
+    Status,
+    UserError,
+    get,
+    solve,
+)
 from meta_solvers.base import check
 from meta_solvers.baselines import Uniform
 from meta_solvers.several import BestOf, Fallback
@@ -223,3 +232,9 @@ def test_a_solver_that_knows_too_little_of_the_loop_is_passed_over(around, progr
 def test_impossible_annealing_is_refused(spec, sentence):
     with pytest.raises(UserError, match=sentence):
         get(spec)
+
+
+def test_what_promises_nothing_claims_no_gap():
+    assert "no gap was held" in Status.OK.sentence("none")
+    assert "no gap" not in Status.OK.sentence("cce")
+    assert Status.INFEASIBLE.sentence("none") == Status.INFEASIBLE.value

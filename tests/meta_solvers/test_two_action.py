@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 
 from meta_solvers import get
 from meta_solvers.base import Status
-from meta_solvers.multilinear import isolate
+from meta_solvers.multilinear import isolate, slopes, value
 from meta_solvers.patterns import enumerate_all, gains, regrets
 from meta_solvers.solving import solve
-from meta_solvers.two_action import TwoActionNash, equilibria, equilibria_2x2
+from meta_solvers.two_action import (
+    TwoActionNash,
+    equilibria,
+    equilibria_2x2,
+    listing,
+)
 from metaspiel.nfg.catalogue import named
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
@@ -28,7 +33,7 @@ def random_game(players: int, seed: int) -> Game:
 
 def ones(game: Game) -> np.ndarray:
     """All equilibria as probabilities of action 1, ``[E, N]``."""
-    listed = equilibria(game)
+    listed = listing(game).profiles
     return np.array([[s[1] for s in profile] for profile in listed])
 
 
@@ -147,8 +152,13 @@ def test_every_family_is_solved(family, players):
     for seed in range(3):
         game = sample(family, (2,) * players, np.random.default_rng(seed))
         for select in ("first", "random", "max_welfare", "risk_dominant"):
-            solution = solve(TwoActionNash(select=select), game, rng=seed)
-            assert solution.status is Status.OK
+            solver = TwoActionNash(select=select)
+            solution = solve(solver, game, rng=seed, throw=False)
+            if solution.status is Status.INCOMPLETE:
+                assert select == "max_welfare" and players > 2
+                assert solution.diagnostics["continua"]
+            else:
+                assert solution.status is Status.OK
             assert (solution.gaps.ne <= 1e-9 * game.scale).all()
 
 
@@ -183,6 +193,69 @@ def test_vertices_with_a_third_player_who_does_not_care():
         [1, 1, 0.75],
     ]
     assert same_set(x, np.array(wanted))
+
+
+def ranks(table: np.ndarray, x: np.ndarray) -> list[int]:
+    """Independent conditions that hold with equality at each profile."""
+    listed = []
+    for point in x:
+        gain = value(table[None], point[None])[0]
+        tight = [
+            *np.eye(len(point))[(point == 0) | (point == 1)],
+            *slopes(table[None], point[None])[0][np.abs(gain) < 1e-9],
+        ]
+        listed.append(np.linalg.matrix_rank(np.array(tight), tol=1e-7))
+    return listed
+
+
+@pytest.mark.parametrize(
+    ("players", "seeds"), [(3, (*range(12), 72, 179)), (4, (0, 1, 5, 20, 45))]
+)
+def test_only_vertices_of_continua_are_listed(players, seeds):
+    # Payoffs of -1, 0 and 1: nearly every such game has a continuum of equilibria.
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        game = Game(rng.integers(-1, 2, (players, *(2,) * players)))
+        assert set(ranks(gains(game), ones(game))) == {players}
+
+
+def test_points_inside_an_edge_are_no_vertices():
+    rng = np.random.default_rng(179)
+    game = Game(rng.integers(-1, 2, (3, 2, 2, 2)))
+    third = 1 / 3
+    edges = [[0, 0, 0], [0, 0, 1], [1, 0, 0], [0.5, 0, 1], [1, 0, third], [1, 1, third]]
+    assert same_set(ones(game), np.array(edges))
+
+
+def test_a_double_root_is_an_equilibrium_of_its_own():
+    # The first two players want all three alike, and then the third gains (x - 1/2)^2.
+    x, y, z = np.indices((2, 2, 2)).astype(float)
+    payoffs = np.stack([x * (y - z), y * (x - z), z * (x - 0.5) * (y - 0.5)])
+    wanted = np.array([[0, 0, 1], [1, 1, 1], [0.5, 0.5, 0.5]])
+    assert same_set(ones(Game(payoffs)), wanted)
+    assert not listing(Game(payoffs)).complete
+    with pytest.raises(
+        UserError, match=r"the list must be complete .*; got 3 profiles"
+    ):
+        equilibria(Game(payoffs))
+
+
+def test_the_best_beside_a_continuum_is_ok_only_where_nothing_is_better():
+    solver = TwoActionNash(select="max_welfare")
+    game = Game(np.random.default_rng(2).integers(-1, 2, (3, 2, 2, 2)))
+    solution = solve(solver, game, throw=False)
+    assert solution.values.sum() < game.payoffs.sum(axis=0).max()
+    assert solution.status is Status.INCOMPLETE
+    assert "continuum" in solution.diagnostics["missing"]
+    constant = solve(solver, Game(np.zeros((3, 2, 2, 2))))
+    assert constant.status is Status.OK
+
+
+def test_the_best_of_many_players_is_not_called_the_best():
+    game = random_game(7, 4)
+    for solver in (TwoActionNash("max_welfare"), TwoActionNash("risk_dominant")):
+        solution = solve(solver, game, throw=False)
+        assert (solution.status is Status.OK) == (solver.select == "risk_dominant")
 
 
 def test_order_is_pure_then_by_number_mixing():
@@ -221,6 +294,13 @@ def test_the_batch_is_exact_at_every_scale(seed, scale):
             assert (measure(game, product(list(profile))).ne <= 1e-9 * game.scale).all()
 
 
+def test_the_batch_counts_payoffs_that_differ_in_their_last_digits():
+    stag_hunt = named("stag_hunt").game.payoffs
+    wanted = equilibria_2x2(stag_hunt[None])[1]
+    close = equilibria_2x2(1.0 + 2.0**-50 * stag_hunt[None])[1]
+    assert (close == wanted).all() and wanted.sum() == 3
+
+
 def test_selection_on_the_stag_hunt():
     game = named("stag_hunt").game
     first = solve(TwoActionNash(), game)
@@ -238,16 +318,15 @@ def test_selection_on_the_stag_hunt():
     assert all(solve(picky, game, rng=s).joint.max() == 1 for s in range(20))
 
 
-def test_risk_dominance_with_six_players_and_small_losses():
+@pytest.mark.parametrize("players", [4, 5, pytest.param(6, marks=pytest.mark.slow)])
+def test_risk_dominance_with_several_players_and_small_losses(players):
     # All at 0 or all at 1; leaving 1 costs twice as much as leaving 0.
-    played = np.indices((2,) * 6)
-    same = played.sum(axis=0)
-    payoffs = np.where(same == 0, 1e-3, np.where(same == 6, 2e-3, 0.0)) * np.ones(
-        (6, *same.shape)
-    )
-    payoffs[:, 0, 1, 0, 1, 0, 1] = -1.0  # sets the range of payoffs
+    same = np.indices((2,) * players).sum(axis=0)
+    worth = np.where(same == 0, 1e-3, np.where(same == players, 2e-3, 0.0))
+    payoffs = worth * np.ones((players, *same.shape))
+    payoffs[(slice(None), *np.arange(players) % 2)] = -1.0  # sets the range of payoffs
     solution = solve(TwoActionNash(select="risk_dominant"), Game(payoffs))
-    assert solution.joint[(1,) * 6] == 1
+    assert solution.joint[(1,) * players] == 1
 
 
 def test_selection_depends_on_no_scale():

@@ -264,8 +264,15 @@ def test_every_changed_bit_of_arrays_is_noticed(tmp_path: Path, name: str):
         }
     assert silent < 75
     place.write_bytes(whole[:-7])
-    with pytest.raises(UserError, match="must be a whole"):
+    with pytest.raises(UserError, match=r"must be a (whole|readable)"):
         files.read_arrays(place)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.safetensors"])
+def test_arrays_are_not_awaited_from_a_pipe(tmp_path: Path, name: str):
+    os.mkfifo(tmp_path / name)  # reading it would wait for a writer
+    with pytest.raises(UserError, match="there is no such file"):
+        files.read_arrays(tmp_path / name)
 
 
 def test_arrays_without_a_checksum_are_for_users_only(tmp_path: Path):

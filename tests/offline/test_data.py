@@ -197,7 +197,7 @@ def test_a_damaged_folder_is_refused(some, tmp_path):
     with pytest.raises(UserError, match="checksum in the manifest"):
         data.load(folder)
     spoil(folder, sha256=data._checksum(folder / "arrays.npz"))
-    with pytest.raises(UserError, match=r"arrays\.npz must be readable"):
+    with pytest.raises(UserError, match=r"arrays\.npz: it must be a readable"):
         data.load(folder)
 
     folder = fresh("format")
@@ -394,19 +394,19 @@ def test_a_damaged_archive_with_its_checksum_is_refused(some, tmp_path):
             data.load(tmp_path)
 
     place.write_bytes(b"")
-    refused(r"arrays\.npz must be readable")
+    refused(r"arrays\.npz: it must be a readable")
     with open(place, "wb") as file:
         np.save(file, some.returns)
-    refused(r"arrays\.npz must be readable; it is one array")
+    refused(r"it is one array \(\.npy\), not an archive of several")
     # Within the largest member: the archive's own directory stays whole.
     at = whole.index(b"states.npy") + 200
     place.write_bytes(whole[:at] + bytes(64) + whole[at + 64 :])
-    refused(r"arrays\.npz must be readable")
+    refused(r"arrays\.npz: it must be a readable")
     arrays = {name: getattr(some, name) for name in validate.AXES if name != "states"}
     np.savez(place, **arrays)
     with zipfile.ZipFile(place, "a") as archive:
         archive.writestr("states", b"no array")
-    refused("must hold 'states'; it is missing or no array")
+    refused("it holds 'states' twice, or as no array")
     manifest = tmp_path / "manifest.json"
     manifest.unlink()
     manifest.mkdir()
@@ -428,3 +428,31 @@ def test_a_save_that_is_cut_short_leaves_no_whole_data_set(some, tmp_path, monke
     assert (tmp_path / "arrays.npz").read_bytes() == before
     with pytest.raises(UserError, match=r"must hold manifest\.json"):
         data.load(tmp_path)
+
+
+def test_a_data_set_that_unpacks_to_gigabytes_is_refused_unpacked(some, tmp_path):
+    data.save(some, tmp_path)
+    place = tmp_path / "arrays.npz"
+    whole = bytearray(place.read_bytes())
+    at = whole.rindex(b"states.npy") - 46  # its entry in the archive's directory
+    assert whole[at : at + 4] == b"PK\x01\x02"
+    whole[at + 24 : at + 28] = (1_400_000_000).to_bytes(4, "little")
+    place.write_bytes(whole)
+    spoil(tmp_path, sha256=data._checksum(place))
+    with pytest.raises(UserError, match=r"would unpack to 1\.4 GB, and memory_gb"):
+        data.load(tmp_path)
+
+
+def test_hostile_names_in_a_manifest_are_shown_as_one_short_line(some, tmp_path):
+    data.save(some, tmp_path)
+    for changes in (
+        {"game": "<script>\n\x1b[2J\ud800" + "x" * 5000},
+        {"mirror": "\x00" * 5000},
+        {"sha256": "\n" * 64},
+        {"head": "\ud800" * 5000},
+    ):
+        data.save(some, tmp_path)
+        spoil(tmp_path, **changes)
+        with pytest.raises(UserError) as caught:
+            data.load(tmp_path, game="bargaining")
+        assert str(caught.value).isprintable() and len(str(caught.value)) < 600

@@ -20,7 +20,7 @@ def played(arena, solver, iterations):
 
 def test_an_exact_arena_is_played_to_an_equilibrium():
     arena = exact_arena(sequence_form("kuhn_poker"), tie_break="first")
-    assert arena.name.startswith("kuhn_poker") and arena.split == (0, 0)
+    assert arena.name.startswith("kuhn_poker") and arena.caveats == ()
     assert arena.facts["tie_break"] == "first" and arena.facts["infosets"] == [6, 6]
     assert played(arena, "mgcce", 15)[-1].gap("cce") < 1e-9
 

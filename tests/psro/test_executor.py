@@ -18,7 +18,8 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.nfg.errors import UserError
 from psro.cluster import _imported
 from psro.exact import ExactEvaluator, ExactOracle
-from psro.executor import Executor, InProcess, WorkerLost, WorkFailed, parse
+from psro.executor import Executor, InProcess, WorkerLost, WorkFailed
+from psro.executor_specs import parse
 from psro.loop import run, start
 from psro.setup import Setup
 from psro.together import together

@@ -61,6 +61,17 @@ def test_kuhn_three_players():
     assert gaps(states(setup("kuhn_poker(players=3)"), 15)).min() < 1e-8
 
 
+def test_some_nash_equilibrium_of_every_meta_game_of_three_players():
+    parts = setup("kuhn_poker(players=3)", "nash", "ne")
+    visited = states(parts, 10)
+    assert {state.train.status.name for state in visited} == {"OK"}
+    assert max(state.train.gaps.ne.max() for state in visited) < 1e-9
+    assert gaps(visited, "ne")[-1] < 0.1 < gaps(visited, "ne")[0]
+    assert states(parts, 10)[-1].train.joint.tobytes() == (
+        visited[-1].train.joint.tobytes()
+    )
+
+
 @pytest.mark.parametrize(
     ("solver", "concept"), [("mgcce", "cce"), ("mgce", "ce"), ("uniform", "ne")]
 )

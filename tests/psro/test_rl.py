@@ -19,12 +19,12 @@ from metaspiel.nfg.errors import UserError
 from psro import checkpoint
 from psro.executor import InProcess
 from psro.loop import respond, run, start, step
-from psro.metrics import row
+from psro.metrics import gap_error, row
 from psro.parts import Population, Table
 from psro.rl import LearnedOracle, SampledEvaluator, pools_of
 from psro.selection import select
 from psro.setup import Setup
-from psro.targets import targets
+from psro.targets import played, targets
 from psro.together import together
 
 TINY = DDQN(decisions=320, games=16, capacity=100, minimum=100, explore_decisions=200)
@@ -229,6 +229,30 @@ def test_only_responses_that_may_join_are_learned(shared):
     assert answered.gap("ne") >= 0 and respond(setup, answered) is answered
     step(setup, answered)
     assert counted.count == 4 * each
+
+
+def test_the_error_of_a_gap_counts_responses_payoffs_and_weights():
+    shared = next(run(parts(Bargaining(), True), start(parts(Bargaining(), True)), 2))
+    game = shared.table.game(shared.population, repeats=False)
+    joint = played(shared.train.joint, "ne")
+    table = (shared.table.errors[0] * joint).sum()
+    one, two = shared.responses
+    assert one.policy is two.policy and one.error > 0 and table > 0
+    both = np.hypot(2 * one.error, table)  # one estimate that both seats share
+    assert gap_error(shared, game, "ne") == pytest.approx(both)
+
+    setup = parts(OpenSpielSimulator("kuhn_poker"), False)
+    setup = replace(setup, concept="ce", solver=get("rdirichlet"))
+    state = respond(setup, step(setup, start(setup)))
+    game = state.table.game(state.population, repeats=False)
+    weights = [t.weight for t in targets(game, state.train.joint, "ce")]
+    assert min(weights) < 1
+    earned = sum(
+        (w * r.error) ** 2 for w, r in zip(weights, state.responses, strict=True)
+    )
+    table = (state.table.errors[0] * state.train.joint).sum()
+    assert gap_error(state, game, "ce") == pytest.approx(np.sqrt(earned + table**2))
+    assert gap_error(replace(state, responses=None), game, "ce") is None
 
 
 def test_the_last_gap_is_the_one_that_going_on_would_have_measured():

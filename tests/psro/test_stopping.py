@@ -23,6 +23,8 @@ def test_it_is_the_loop_with_its_start(setup):
         assert one.table.values.tobytes() == two.table.values.tobytes()
     middle, last = made[1][0], made[3][0]
     *_, (resumed, _) = until(Stop(iterations=3), setup, middle)
+    *_, (_, reason) = until(Stop(iterations=1), setup)
+    assert reason == "1 iteration"
     assert resumed.table.values.tobytes() == last.table.values.tobytes()
 
 

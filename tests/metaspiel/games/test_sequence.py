@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from open_spiel.python import policy as openspiel_policy
-from open_spiel.python.algorithms import exploitability
+from open_spiel.python.algorithms import best_response, exploitability
 
 from metaspiel.games.openspiel import (
     SequencePolicy,
@@ -211,6 +211,27 @@ def test_imperfect_recall_needs_the_replaying_policy():
     assert again == pytest.approx(behaviours[0])
 
 
+@pytest.mark.parametrize(
+    ("name", "observations"),
+    [
+        ("python_iterated_prisoners_dilemma(max_game_length=2)", False),
+        ("kuhn_poker", True),
+    ],
+)
+def test_the_replaying_policy_knows_what_players_know(name, observations):
+    game, form = load(name), sequence_form(name, observations=observations)
+    rng = np.random.default_rng(6)
+    behaviours = [random_behaviour(tree, rng) for tree in form.trees]
+    policy = SequencePolicy(game, form, behaviours)
+    again = from_openspiel(form, game, policy, 1)
+    assert again == pytest.approx(behaviours[1])
+
+
+def test_a_game_that_is_refused_is_called_by_its_own_name():
+    with pytest.raises(UserError, match="'coop_box_pushing' must provide information"):
+        sequence_form("coop_box_pushing(horizon=1)")
+
+
 def test_simultaneous_game_is_played_turn_by_turn():
     form = sequence_form("matrix_rps")
     assert form.nash_conv([t.uniform() for t in form.trees]) == pytest.approx([0, 0])
@@ -222,6 +243,8 @@ def test_nash_conv_takes_one_policy_of_each_player():
     for wrong in (one, [one], [one, two, two], [one, two[:-1]], [one[None], two]):
         with pytest.raises(UserError, match=r"one policy for each of 2 players, of"):
             form.nash_conv(wrong)
+    with pytest.raises(UserError, match="masked"):
+        form.nash_conv([one, np.ma.masked_less(two, 2.0)])
     for off in (-two, two * 0.9, two * np.nan, np.ones_like(two)):
         with pytest.raises(UserError, match=r"probabilities .* for player 1$"):
             form.nash_conv([one, off])
@@ -232,17 +255,79 @@ def test_nash_conv_takes_one_policy_of_each_player():
     [
         ("kuhn_pokr", None, "did you mean 'kuhn_poker'"),
         ("kuhn_poker(players=99)", None, "must have 2 to 10 players; got 99"),
+        ("liars_dice", 3, "'liars_dice' must have exactly 2 players; got 3"),
         ("kuhn_poker", 1, "must have 2 to 10 players; got 1"),
         ("kuhn_poker(player=3)", None, "unknown parameter 'player'"),
         ("kuhn_poker(players=3", None, "must be written"),
         ("sheriff(num_rounds=one)", None, "OpenSpiel must accept"),
-        ("python_iterated_prisoners_dilemma", None, "information state strings"),
+        ("coin_game", None, "information state strings; it has observations"),
+        ("crazy_eights", None, "information state strings; it has observations"),
+        ("morpion_solitaire", None, "whose states can be copied"),
+        ("tarok", None, "'tarok' only samples them"),
+        ("nfg_game", None, "OpenSpiel must accept 'nfg_game'"),
     ],
 )
 def test_bad_games_get_a_sentence(name, players, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         sequence_form(name, players)
     assert "\n" not in str(caught.value)
+
+
+def test_a_type_that_denies_its_information_states_is_tried():
+    """The value of a best response to uniform play is OpenSpiel's own test's."""
+    name = "python_iterated_prisoners_dilemma(max_game_length=5)"
+    game, form = load(name), sequence_form(name)
+    assert not game.get_type().provides_information_state_string
+    assert (form.played, form.split) == ("the game itself", (0, 0))
+    uniform = [tree.uniform() for tree in form.trees]
+    plans = [t.plan(b)[None] for t, b in zip(form.trees, uniform, strict=True)]
+    value, behaviour = form.best_responses(0, plans, np.ones((1, 1)))
+    # Defection gets (10 + 1) / 2 a round, of which there are sum_k (7/8)^k, k < 5.
+    assert value == pytest.approx([5.5 * sum(0.875**k for k in range(5))])
+    assert value == pytest.approx([21.4320068359375])
+    assert behaviour[0][form.trees[0].action == 1].all()
+    policy = openspiel_policy.UniformRandomPolicy(game)
+    theirs = best_response.BestResponsePolicy(game, 0, policy)
+    assert value == pytest.approx([theirs.value(game.new_initial_state())])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "catch(rows=5,columns=3)",
+        "pig(winscore=6,horizon=4)",
+        "markov_soccer(horizon=2)",
+        "repeated_game(stage_game=matrix_pd(),num_repetitions=3)",
+    ],
+)
+def test_perfect_information_is_the_history(name):
+    """Whoever moves knows all that happened before this turn."""
+    game, form = load(name), sequence_form(name)
+    places: set = set()
+    waiting = [(game.new_initial_state(), ())]
+    while waiting:
+        state, known = waiting.pop()
+        if state.is_terminal():
+            continue
+        if not state.is_chance_node() and state.current_player() == 0:
+            places.add(known)  # simultaneous moves begin with player 0
+        for action in state.legal_actions():
+            waiting.append((state.child(action), (*known, action)))
+    assert form.played == "the game itself" and not any(form.split)
+    assert form.trees[0].infosets == len(places)
+
+
+def test_observations_are_played_only_where_asked_and_said():
+    name = "deep_sea(size=4)"
+    with pytest.raises(UserError, match="observations=True, --observations"):
+        sequence_form(name)
+    form = sequence_form(name, observations=True)
+    assert form.played == "the split and observed game"
+    assert "merge histories" in form.caveats[-1]
+    with pytest.raises(UserError, match="must be able to walk 'crossword'; it says"):
+        sequence_form("crossword", observations=True)
+    with pytest.raises(UserError, match="must provide observation strings"):
+        sequence_form("liars_dice", observations=True)
 
 
 def test_a_game_that_does_not_fit_is_refused():

@@ -80,8 +80,8 @@ def test_stag_hunt_risk_dominance():
     assert joint[entry.facts["risk_dominant"]] == 1
 
 
-def test_unknown_name_lists_the_known():
-    with pytest.raises(UserError, match=r"did you mean 'chicken'.*shapley"):
+def test_an_unknown_name_gets_the_nearest():
+    with pytest.raises(UserError, match=r"did you mean 'chicken'.*and 19 others"):
         named("chickn")
 
 

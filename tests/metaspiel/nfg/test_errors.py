@@ -8,6 +8,7 @@ import pytest
 from meta_solvers import get
 from metaspiel.games.openspiel import load, matrix_game
 from metaspiel.nfg.errors import (
+    BadField,
     UnknownGame,
     UnknownName,
     UserError,
@@ -70,3 +71,17 @@ def test_a_field_that_does_not_fit_is_told_in_one_sentence(settings, check, sent
     assert str(raised.value) == f"Settings(): {sentence}; got {got}"
     with pytest.raises(UserError, match="; got nan"):
         check(Settings(float("nan"), float("nan")))
+
+
+def test_of_many_names_the_nearest_are_listed_and_where_the_others_are():
+    names = [f"solver_{i}" for i in range(50)] + ["twice", "twice"]
+    text = str(unknown("here", "name", "solver_1x", names, listing="a command"))
+    assert text.count("solver_") < 8 and "46 others (a command lists them)" in text
+    assert len(str(unknown("here", "name", "x" * 10**6, names))) < 300
+    assert str(unknown("here", "name", "a", ["b", "b"])).endswith("known: b")
+
+
+def test_a_bad_field_keeps_its_parts_in_another_process():
+    error = pickle.loads(pickle.dumps(BadField(int, "real", "must be 1; got 2")))
+    assert (error.settings, error.field) == (int, "real")
+    assert str(error) == "int(): real must be 1; got 2"

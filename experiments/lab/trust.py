@@ -1,0 +1,67 @@
+"""Specs that import code or open connections: from the command line, or trusted.
+
+A run folder or a YAML file may come from a stranger. What it names is not imported or
+connected to unless the user says ``--trust``.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args, get_type_hints
+
+from experiments.lab.options import flag
+from meta_solvers import registry
+from metaspiel.nfg.errors import UserError, shown
+from psro import executor_specs
+
+
+@dataclass(frozen=True)
+class Reaching:
+    """Marks a field whose text can name code or connections.
+
+    Attributes:
+      of: what a text reaches, in words; it imports and connects to nothing itself.
+    """
+
+    of: Callable[[str], Sequence[str]]
+
+
+SolverSpec = Annotated[str, Reaching(registry.reaches)]
+ExecutorSpec = Annotated[str, Reaching(executor_specs.reaches)]
+
+
+def check(
+    values: Mapping[str, Any],
+    holders: Mapping[str, Any],
+    where: str,
+    *,
+    trusted: bool,
+) -> None:
+    """Refuses values of a file that would import code or open a connection.
+
+    Args:
+      values: of the file, by the name of their flags.
+      holders: the configuration or group that has each field.
+      where: the file, for the sentence.
+      trusted: the user allows it.
+
+    Raises:
+      UserError: one would, and is not trusted.
+    """
+    for name, value in values.items() if not trusted else ():
+        hints = get_type_hints(type(holders[name]), include_extras=True)
+        for mark in _marks(hints[name.rpartition(".")[2]]):
+            for text in value if isinstance(value, list | tuple) else [value]:
+                for deed in mark.of(text) if isinstance(text, str) else ():
+                    raise UserError(
+                        f"{where}: {flag(name)} must be trusted to {deed} (--trust "
+                        f"allows what the file says); got '{shown(text)}'"
+                    )
+
+
+def _marks(hint: Any) -> Iterator[Reaching]:
+    """The marks of a type, those of its parts included."""
+    for part in get_args(hint):
+        if isinstance(part, Reaching):
+            yield part
+        else:
+            yield from _marks(part)
