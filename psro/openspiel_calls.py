@@ -69,11 +69,13 @@ def limited(seconds: float) -> Iterator[None]:
     OpenSpiel allows a thousand million steps; on badly scaled payoffs it takes them.
     """
     options = module(JPSRO, "limited()").DEFAULT_OSQP_SOLVER_KWARGS
+    before = dict(options)
     options["time_limit"] = seconds
     try:
         yield
     finally:
-        del options["time_limit"]
+        options.clear()
+        options.update(before)
 
 
 @contextmanager

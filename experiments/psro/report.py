@@ -41,11 +41,7 @@ def write_report(
         f"{sum(last.unique_policies)} policies in all. Meta-solver: {last.status}."
     )
     if learned:
-        lead += (
-            " The gap is what learned responses gained in sampled episodes, +- the "
-            "standard error of what they earn: it estimates a lower bound, and 0 says "
-            "that nothing was learned to gain, not that nothing can be gained."
-        )
+        lead += f" {_meaning(summary.gap_is, summary.concept)}"
     render(
         folder / "report.html",
         f"PSRO on {summary.game} with {summary.solver}",
@@ -85,7 +81,8 @@ def _figures(
                 errors=_errors(gaps, summary, rows),
             ),
             "Gap",
-            f"{_meaning(summary)} Gaps that were not measured are left out.",
+            f"{_meaning(summary.gap_is, summary.concept)} "
+            "Gaps that were not measured are left out.",
         ),
         "value": (
             curve(values, "expected payoff", log=False),
@@ -114,19 +111,19 @@ def _figures(
     ]
 
 
-def _meaning(summary: Summary) -> str:
-    """What the gap is, under its chart."""
-    if summary.gap_is == EXACT:
+def _meaning(kind: str, concept: str) -> str:
+    """What a gap is, in words."""
+    if kind == EXACT:
         return (
             "Sum over players of what a best response over all policies of the game "
-            f"gains against the meta-strategy; 0 is an exact {summary.concept.upper()}."
+            f"gains against the meta-strategy; 0 is an exact {concept.upper()}."
             f" Gaps below {FLOOR:g} are drawn there."
         )
     return (
-        "Sum over players of what a learned response gained against the meta-strategy "
-        "in sampled episodes: an estimate of a lower bound, which noise pushes up and "
-        "a response that learned too little pulls down to 0. Bars are standard errors "
-        "of what the responses earn."
+        "The gap is the sum over players of what learned responses gained against the "
+        "meta-strategy in sampled episodes, +- at most its standard error. It "
+        "estimates a lower bound, which noise pushes up, and 0 says that nothing was "
+        "learned to gain, not that nothing can be gained."
     )
 
 
@@ -166,7 +163,10 @@ def write_whole(
         f"seed {seed}": _line(own, lambda row: row.gap) for seed, own in rows.items()
     }
     drawn = curve(lines, gap_name(kind, concept), log=kind == EXACT)
-    caption = "A line a trial; gaps that were not measured are left out."
+    caption = (
+        f"{_meaning(kind, concept)} A line a trial; gaps that were not measured are "
+        "left out."
+    )
     render(
         folder / "report.html",
         f"PSRO on {summary['game']} with {summary['solver']}: {len(rows)} trials",

@@ -191,13 +191,7 @@ def parse(text: str, name: str = "efg") -> ExtensiveGame:
       UserError: the text is not an extensive game.
     """
     tokens = Tokens(text, "a .efg")
-    head = [tokens.take().value for _ in range(3)]
-    if head not in (["EFG", "2", "R"], ["EFG", "2", "D"]):
-        raise UserError(
-            "a .efg must begin with 'EFG 2 R' or 'EFG 2 D', a title and the players; "
-            f"got '{shown(' '.join(head))}'"
-        )
-    title = tokens.text("a title")
+    title = tokens.title("EFG", "2")
     tokens.open()
     players = []
     while not tokens.closes():

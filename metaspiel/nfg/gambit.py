@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from metaspiel.nfg.errors import UserError, shown
+from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gambit_tokens import Tokens
 from metaspiel.nfg.game import Game
 
@@ -29,13 +29,7 @@ def payoffs(text: str) -> Float64[ndarray, "N *A"]:
       UserError: the text is not a strategic-form game.
     """
     tokens = Tokens(text, "a .nfg")
-    head = [tokens.take().value for _ in range(3)]
-    if head not in (["NFG", "1", "R"], ["NFG", "1", "D"]):
-        raise UserError(
-            "a .nfg must begin with 'NFG 1 R' or 'NFG 1 D', a title and the players; "
-            f"got '{shown(' '.join(head))}'"
-        )
-    tokens.text("a title")
+    tokens.title("NFG", "1")
     players = len(_names(tokens))
     sizes = _sizes(tokens, players)
     if tokens.next.kind == "text":

@@ -3,8 +3,7 @@
 ``Tokens`` is a cursor over a text::
 
     tokens = Tokens(text, "a .efg")
-    tokens.word("EFG")                 # exactly this word, or a sentence
-    title = tokens.text("a title")     # a quoted text, its quotes unescaped
+    title = tokens.title("EFG", "2")   # EFG 2 R "a title", or a sentence
     tokens.open()                      # {
     while not tokens.closes():         # takes a } where one is next
         names.append(tokens.text("a player's name"))
@@ -115,6 +114,20 @@ class Tokens:
         if self.next.kind != "word" or self.next.value not in known:
             raise self.refused(" or ".join(f"'{one}'" for one in known))
         return self.take().value
+
+    def title(self, kind: str, version: str) -> str:
+        """Takes the beginning of a file, as ``NFG 1 R "a title"``; returns the title.
+
+        Raises:
+          UserError: the file begins otherwise.
+        """
+        head = [self.take().value for _ in range(3)]
+        if head not in ([kind, version, "R"], [kind, version, "D"]):
+            raise UserError(
+                f"{self._what} must begin with '{kind} {version} R' or '{kind} "
+                f"{version} D', a title and the players; got '{shown(' '.join(head))}'"
+            )
+        return self.text("a title")
 
     def text(self, wanted: str) -> str:
         """Takes a quoted text.
