@@ -144,7 +144,6 @@ def learned_arena(
       UserError: chance has no short list of instances, where all are to be played, or
         policies are not greedy; or there is a tree of a game that is not OpenSpiel's.
     """
-    from metaspiel.games.batched import OpenSpielSimulator
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.mlp import MLP
     from psro.referee import Referee
@@ -157,14 +156,7 @@ def learned_arena(
         )
     network = MLP.of(game, width)
     instances = Instances.of(game) if every_instance else None
-    referee = None
-    if form is not None:
-        if not isinstance(game, OpenSpielSimulator):
-            raise UserError(
-                "learned_arena(): a referee judges games of OpenSpiel; got "
-                f"'{game.name}'"
-            )
-        referee = Referee.of(game, form, network)
+    referee = None if form is None else Referee.of(game, form, network)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(

@@ -14,8 +14,10 @@ from numpy import ndarray
 
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.sequence import SequenceForm
+from metaspiel.games.simulator import Simulator
 from metaspiel.games.treeplex import Treeplex
 from metaspiel.learn.nets import Network, check_network
+from metaspiel.nfg.errors import UserError
 from psro.exact import judge
 from psro.parts import Member, Population, TargetConcept
 
@@ -79,14 +81,16 @@ class Referee:
     seen: tuple[Seen, ...]
 
     @classmethod
-    def of(
-        cls, game: OpenSpielSimulator, form: SequenceForm, network: Network
-    ) -> "Referee":
+    def of(cls, game: Simulator, form: SequenceForm, network: Network) -> "Referee":
         """A referee of a simulated game, given its tree.
 
         Raises:
-          UserError: the network does not fit the game.
+          UserError: the game is not OpenSpiel's, or the network does not fit it.
         """
+        if not isinstance(game, OpenSpielSimulator):
+            raise UserError(
+                f"Referee.of(): the game must be one of OpenSpiel; got '{game.name}'"
+            )
         check_network("Referee()", network, game)
         seen = (Seen.of(game, tree, p) for p, tree in enumerate(form.trees))
         return cls(form, network, tuple(seen))

@@ -16,7 +16,7 @@ from metaspiel.learn.settings import DDQN
 from metaspiel.learn.speed import fresh
 from psro.executor import InProcess
 from psro.parts import Population, Table
-from psro.rl import SampledEvaluator
+from psro.sampled import SampledEvaluator
 from psro.setup import Stage
 
 ENTRY = 1000  # episodes of an entry that is compared

@@ -15,7 +15,7 @@ from metaspiel.nfg.errors import UserError
 from psro import InProcess, Setup, learned_arena, run, start
 from psro.parts import Population
 from psro.referee import Referee
-from psro.rl import pools_of
+from psro.sampled import pools_of
 
 PLAYS = ("uniform", "greedy", "sampled")
 
@@ -91,7 +91,7 @@ def test_a_warm_start_begins_with_a_policy_of_the_pool(how):
 
 def test_what_cannot_be_judged_is_refused():
     form = sequence_form("kuhn_poker")
-    with pytest.raises(UserError, match="a referee judges games of OpenSpiel"):
+    with pytest.raises(UserError, match="the game must be one of OpenSpiel"):
         learned_arena(Bargaining(), DDQN.budget(100), form=form)
     with pytest.raises(UserError, match="only greedy policies can play every instance"):
         learned_arena(Bargaining(), PPOResponse(), every_instance=True)

@@ -21,7 +21,8 @@ from psro.executor import InProcess
 from psro.loop import respond, run, start, step
 from psro.metrics import gap_error, row
 from psro.parts import Population, Table
-from psro.rl import LearnedOracle, SampledEvaluator, pools_of
+from psro.rl import LearnedOracle
+from psro.sampled import SampledEvaluator, pools_of
 from psro.selection import select
 from psro.setup import Setup
 from psro.targets import played, targets
