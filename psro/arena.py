@@ -14,7 +14,7 @@ import numpy as np
 
 from meta_solvers.base import MetaSolver, Progress, check
 from metaspiel.games.sequence import SequenceForm
-from metaspiel.games.treeplex import TieBreak
+from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
@@ -73,6 +73,7 @@ def exact_arena(
     initial: Initial = "uniform",
     shared: bool = False,
     assumed: str = "",
+    ties: float = TIE_TOLERANCE,
 ) -> Arena:
     """Exact best responses and payoffs, where the tree of a game fits in memory.
 
@@ -82,6 +83,7 @@ def exact_arena(
       initial: the policies before the first iteration.
       shared: one pool for all players.
       assumed: what the reader of the game's file took for granted, a caveat as well.
+      ties: actions whose values differ by less than this fraction tie.
 
     Raises:
       UserError: a shared pool in a game that is not symmetric.
@@ -92,7 +94,11 @@ def exact_arena(
         for tree in form.trees
     ]
     oracle = ExactOracle(
-        form, tie_break=tie_break, initial_policies=initial, shared=shared
+        form,
+        tie_break=tie_break,
+        initial_policies=initial,
+        shared=shared,
+        ties=ties,
     )
     caveats = (*form.caveats, assumed) if assumed else form.caveats
     return Arena(

@@ -37,6 +37,7 @@ _STATE = {
     "shared": bool,
     "players": int,
     "next_uid": int,
+    "notes": dict[str, Any],
     "uids": list[list[int]],
     "repeats": list[list[int]],
     "plays": list[list[str]],
@@ -120,6 +121,7 @@ def read(place: Path) -> tuple[State, dict[str, str]]:
             f"{where}: arrays.npz and state.json must have the checksum recorded with "
             "them; one was changed or only partly written"
         )
+    text.setdefault("notes", {})  # checkpoints before oracles took notes
     files.check_shape(where, text, _STATE)
     try:
         bound = {str(key): str(value) for key, value in text["bound"].items()}
@@ -174,6 +176,7 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
         "shared": population.shared,
         "players": len(population.pools),
         "next_uid": population.next_uid,
+        "notes": dict(population.notes),
         "uids": [[m.uid for m in pool] for pool in pools],
         "repeats": [[m.repeats for m in pool] for pool in pools],
         "plays": [[m.play for m in pool] for pool in pools],
@@ -207,7 +210,11 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
             raise ValueError("it counts its players in two ways")
         pools = pools * text["players"]
     population = Population(
-        pools, text["shared"], text["next_uid"], common=arrays.get("common")
+        pools,
+        text["shared"],
+        text["next_uid"],
+        common=arrays.get("common"),
+        notes=text["notes"],
     )
     responses = None
     if text["responses"] is not None:

@@ -13,7 +13,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from metaspiel.games.sequence import SequenceForm
-from metaspiel.games.treeplex import TieBreak
+from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
@@ -39,12 +39,15 @@ class ExactOracle:
       tie_break: which of several best actions is taken; it changes results.
       initial_policies: "uniform", or one random deterministic policy a player.
       shared: one pool for all players; the game must be symmetric.
+      ties: actions whose values differ by less than this fraction tie, see
+        ``Treeplex.best_response``; values and gains are those of the best all the same.
     """
 
     form: SequenceForm
     tie_break: TieBreak = "random"
     initial_policies: Initial = "uniform"
     shared: bool = False
+    ties: float = TIE_TOLERANCE
 
     def __post_init__(self) -> None:
         if self.initial_policies not in INITIAL:
@@ -78,7 +81,7 @@ class ExactOracle:
                 continue
             co_play = np.stack([targets[i].co_play for i in asked])
             values, behaviours = self.form.best_responses(
-                player, plans, co_play, self.tie_break, rng
+                player, plans, co_play, self.tie_break, rng, ties=self.ties
             )
             for i, value, plan in zip(
                 asked, values, tree.plan(behaviours), strict=True

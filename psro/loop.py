@@ -38,7 +38,7 @@ def step(setup: Setup, state: State) -> State:
         gap=state.gap(setup.concept),
         past=(*state.past, state.train.joint) if setup.uses_past else (),
     )
-    novel = population.next_uid - state.population.next_uid
+    novel = population.members - state.population.members
     return settle(setup, progress, population, table=state.table, novel=novel, cpu=cpu)
 
 

@@ -43,6 +43,7 @@ class Row:
       meta_gap: the gap inside the population, the meta-solver's own business.
       eval_status: of the second meta-solver.
       cpu_seconds: so far, of each kind of work.
+      notes: what the oracle recorded of how the population grew.
     """
 
     iteration: int
@@ -65,6 +66,7 @@ class Row:
     meta_gap: float | None
     eval_status: str
     cpu_seconds: dict[str, float]
+    notes: dict[str, Any]
 
     @property
     def flat(self) -> dict[str, Any]:
@@ -157,4 +159,5 @@ def row(state: State, concept: TargetConcept) -> Row:
         meta_gap=float(np.sum(state.train.gaps.of(concept))),
         eval_status=state.evaluation.status.name,
         cpu_seconds=dict(state.cpu),
+        notes=dict(state.population.notes),
     )

@@ -1,7 +1,8 @@
 """The values a PSRO loop passes around."""
 
-from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -48,12 +49,19 @@ class Population:
       next_uid: the uid the next new member gets.
       common: numbers that all members share, such as weights of which each policy is
         a condition ``[...]``; None where every policy stands alone.
+      notes: what the oracle recorded of how the population grew, as JSON values.
     """
 
     pools: tuple[tuple[Member, ...], ...]
     shared: bool = False
     next_uid: int = 0
     common: ndarray | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def members(self) -> int:
+        """The number of members in all; a shared pool counts once."""
+        return sum(self.sizes[: 1 if self.shared else None])
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 from scipy import sparse
 
-from metaspiel.games.treeplex import TieBreak, Treeplex
+from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak, Treeplex
 from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
@@ -155,10 +155,12 @@ class SequenceForm:
         co_play: Float64[ndarray, "M *K"],
         tie_break: TieBreak = "first",
         rng: np.random.Generator | None = None,
+        *,
+        ties: float = TIE_TOLERANCE,
     ) -> tuple[Float64[ndarray, " M"], Float64[ndarray, "M S"]]:
         """Values and behaviours of exact best responses to M mixtures of co-players."""
         values = self.values(player, plans, co_play)
-        return self.trees[player].best_response(values, tie_break, rng)
+        return self.trees[player].best_response(values, tie_break, rng, ties=ties)
 
     def tensor(self, plans: Plans) -> Float64[ndarray, "N *K"]:
         """Expected payoffs of every profile of a population, ``[N, K1, ..., KN]``."""

@@ -13,7 +13,7 @@ from metaspiel.nfg.errors import unknown
 TieBreak = Literal["first", "random", "uniform"]
 TIE_BREAKS: tuple[TieBreak, ...] = get_args(TieBreak)
 
-# Actions whose values differ by less than this fraction of the largest value tie.
+# Actions whose values differ by rounding tie; a fraction of all absolute values.
 TIE_TOLERANCE = 1e-12
 
 
@@ -104,6 +104,8 @@ class Treeplex:
         values: Float64[ndarray, "M S"],
         tie_break: TieBreak = "first",
         rng: np.random.Generator | None = None,
+        *,
+        ties: float = TIE_TOLERANCE,
     ) -> tuple[Float64[ndarray, " M"], Float64[ndarray, "M S"]]:
         """Best responses to M value vectors at once, in one bottom-up pass.
 
@@ -112,23 +114,25 @@ class Treeplex:
             sequence is s, already weighted by chance and by the co-players.
           tie_break: among actions that tie: the first, one at random, or all alike.
           rng: needed by "random".
+          ties: actions whose values differ by less than this fraction of the sum of all
+            absolute values tie; above rounding, responses are nearly best.
 
         Returns:
-          The values ``[M]`` and behaviours ``[M, S]``.
+          The best values ``[M]`` and behaviours ``[M, S]``.
         """
         if tie_break not in TIE_BREAKS:
             raise unknown("best_response()", "tie_break", tie_break, TIE_BREAKS)
         values = np.array(values)
         behaviour = np.zeros_like(values)
         behaviour[:, 0] = 1.0
-        slack = TIE_TOLERANCE * np.abs(values).sum(axis=1, keepdims=True)
+        slack = ties * np.abs(values).sum(axis=1, keepdims=True)
         for starts, groups, parents, begin, end in reversed(self._passes):
             level = values[:, begin:end]
             best = np.maximum.reduceat(level, starts, axis=1)
             values[:, parents] += np.add.reduceat(best, groups, axis=1)
             sizes = np.diff(np.append(starts, end - begin))
-            ties = level >= np.repeat(best, sizes, axis=1) - slack
-            behaviour[:, begin:end] = _choose(ties, starts, sizes, tie_break, rng)
+            tied = level >= np.repeat(best, sizes, axis=1) - slack
+            behaviour[:, begin:end] = _choose(tied, starts, sizes, tie_break, rng)
         return values[:, 0].copy(), behaviour
 
 

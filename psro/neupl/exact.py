@@ -1,0 +1,366 @@
+"""Neural populations in games whose tree fits: exact teachers, exact payoffs.
+
+Codes become behaviour at all information states by one pass of the network, and
+behaviour becomes realisation plans, which the exact oracle and evaluator take.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float64
+from numpy import ndarray
+from numpy.random import Generator
+from torch import Tensor
+
+from metaspiel.games.sequence import SequenceForm
+from metaspiel.games.treeplex import Treeplex
+from metaspiel.learn.conditional import Conditional
+from metaspiel.learn.mlp import MLP
+from metaspiel.nfg.errors import UserError
+from psro.neupl.codes import Codes, grown, learners, named
+from psro.neupl.distil import Distillation, Distilled, Lesson, distil
+from psro.parts import PLAN, Population, Response
+from psro.referee import Seen
+
+Weighting = Literal["own_reach", "all"]
+_LIKELY = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """The information states of one player, as its network sees them.
+
+    Attributes:
+      tree: the player's decisions.
+      seen: what it sees and may do there.
+    """
+
+    tree: Treeplex
+    seen: Seen
+
+    @cached_property
+    def x(self) -> Float64[Tensor, "I D"]:
+        """What is seen."""
+        return torch.from_numpy(self.seen.inputs).double()
+
+    @cached_property
+    def legal(self) -> Bool[Tensor, "I A"]:
+        """What may be done."""
+        return torch.from_numpy(self.seen.legal)
+
+    @cached_property
+    def uniform(self) -> Float64[ndarray, " I"]:
+        """How likely uniform play lets each state be reached."""
+        reach: ndarray = self.tree.plan(self.tree.uniform())[self.tree.parent]
+        return reach
+
+    def plans(self, chances: Float64[ndarray, "K I A"]) -> Float64[ndarray, "K S"]:
+        """Realisation plans of behaviours."""
+        own = chances[:, self.seen.states, self.seen.columns]
+        lead = np.ones((len(chances), 1))
+        return self.tree.plan(np.concatenate([lead, own], axis=1))
+
+    def behaviour(self, plan: Float64[ndarray, " S"]) -> Float64[ndarray, "I A"]:
+        """The behaviour of a plan; 0 where the plan does not arrive."""
+        reach = plan[self.tree.parent]
+        chances = np.zeros(self.seen.legal.shape)
+        before = reach[self.seen.states]
+        chances[self.seen.states, self.seen.columns] = np.divide(
+            plan[1:], before, out=np.zeros_like(before), where=before > 0
+        )
+        return chances
+
+    def reached(
+        self, plan: Float64[ndarray, " S"], weighting: Weighting
+    ) -> Float64[ndarray, " R"]:
+        """The states that count for a policy.
+
+        A state that a policy itself avoids says nothing of it, whatever others do. A
+        softmax avoids nothing wholly, so a state counts where the policy is at least
+        half as likely as uniform play to let it be reached. Best responses and uniform
+        play are never less likely where they arrive at all.
+        """
+        if weighting == "all":
+            return np.arange(self.tree.infosets)
+        reach = plan[self.tree.parent]
+        return np.flatnonzero(reach >= _LIKELY * self.uniform)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ExactStudent:
+    """A student of exact best responses, at every information state of a game.
+
+    Attributes:
+      boards: the information states of each player.
+      codes: the network and its codes.
+      distillation: how it learns.
+      weighting: states that count: those that a policy itself lets be reached
+        ("own_reach"), or "all" alike.
+      same: a response is a known policy if no number of its plan differs by more.
+    """
+
+    boards: tuple[Board, ...]
+    codes: Codes
+    distillation: Distillation
+    weighting: Weighting = "own_reach"
+    same: float = 0.05
+
+    def __post_init__(self) -> None:
+        named("weighting", self, ("own_reach", "all"))
+        for player, board in enumerate(self.boards):
+            alike = len(np.unique(board.seen.inputs, axis=0))
+            if alike < board.tree.infosets:
+                raise UserError(
+                    "ExactStudent(): each information state must have a tensor of its "
+                    f"own, or no network can tell them apart; player {player} has "
+                    f"{board.tree.infosets} states and {alike} tensors"
+                )
+
+    @classmethod
+    def of(
+        cls,
+        form: SequenceForm,
+        seen: Sequence[Seen],
+        *,
+        codes: Codes | None = None,
+        distillation: Distillation | None = None,
+        weighting: Weighting = "own_reach",
+    ) -> "ExactStudent":
+        """A student of a game, given what its players see."""
+        return cls(
+            boards=tuple(map(Board, form.trees, seen)),
+            codes=codes or Codes(),
+            distillation=distillation or Distillation(),
+            weighting=weighting,
+        )
+
+    @cached_property
+    def network(self) -> Conditional:
+        """The network of each group of players."""
+        seen = self.boards[0].seen
+        body = MLP(seen.inputs.shape[1], self.codes.width, seen.legal.shape[1])
+        return Conditional(body, self.codes.size, self.codes.conditioning)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What there is to say about the network, as JSON values."""
+        return {
+            "codes": self.codes.size,
+            "conditioning": self.codes.conditioning,
+            "networks": self.codes.networks,
+            "network_weights": self.network.size,
+            "distil_tolerance": self.distillation.tolerance,
+        }
+
+    def initial(self, population: Population, rng: Generator) -> Population:
+        """Codes that play as the policies of a population of plans."""
+        chosen = [
+            Response(player=player, policy=member.policy, value=0.0, gain=0.0)
+            for player in range(learners(population))
+            for member in population.pools[player]
+        ]
+        networks = len(self.codes.groups(learners(population)))
+        fresh = [
+            self.network.initial(torch.Generator().manual_seed(seed)).double().numpy()
+            for seed in rng.integers(2**63, size=networks).tolist()
+        ]
+        empty = ((),) * len(population.pools)
+        begun = replace(
+            population, pools=empty, next_uid=0, common=np.concatenate(fresh)
+        )
+        return self.learn(begun, chosen, rng)
+
+    def realised(self, population: Population) -> Population:
+        """The realisation plans that the codes stand for, uid by uid."""
+        pools = [
+            tuple(
+                replace(member, policy=plan, play=PLAN)
+                for member, plan in zip(
+                    population.pools[player], board.plans(chances), strict=True
+                )
+            )
+            for player, (board, chances) in enumerate(
+                zip(self.boards, self._behaviours(population), strict=False)
+            )
+        ]
+        if population.shared:
+            pools = pools[:1] * len(population.pools)
+        return replace(population, pools=tuple(pools), common=None)
+
+    def learn(
+        self, population: Population, chosen: Sequence[Response], rng: Generator
+    ) -> Population:
+        """The population with codes for the responses that no code plays yet."""
+        chances = self._behaviours(population)
+        plans = [
+            list(board.plans(own))
+            for board, own in zip(self.boards, chances, strict=False)
+        ]
+        old = [len(own) for own in plans]
+        counts: dict[tuple[int, int], int] = {}
+        for response in chosen:
+            player = 0 if population.shared else response.player
+            apart = [np.abs(plan - response.policy).max() for plan in plans[player]]
+            at = int(np.argmin(apart)) if apart else 0
+            if not apart or apart[at] > self.same:
+                plans[player].append(response.policy)
+            else:
+                counts[player, at] = counts.get((player, at), 0) + 1
+        counted = _counted(population, counts)
+        if [len(own) for own in plans] == old:
+            return replace(counted, notes={})
+        return self._distilled(counted, chances, plans=plans, rng=rng)
+
+    def _distilled(
+        self,
+        population: Population,
+        chances: Sequence[Float64[ndarray, "K I A"]],
+        *,
+        plans: Sequence[Sequence[Float64[ndarray, " S"]]],
+        rng: Generator,
+    ) -> Population:
+        """The population with a code for each plan beyond those it plays."""
+        codes = [
+            self._begun(pool_codes(population, player), own, rng)
+            for player, own in enumerate(plans)
+        ]
+        groups = self.codes.groups(learners(population))
+        common, notes = [], []
+        for group, weights in zip(groups, self._weights(population), strict=True):
+            lesson = self._lesson(group, chances, plans)
+            begun = np.concatenate([codes[player] for player in group])
+            made = distil(
+                self.network,
+                weights,
+                begun,
+                lesson=lesson,
+                settings=self.distillation,
+            )
+            common.append(made.weights)
+            ends = np.cumsum([len(codes[player]) for player in group])[:-1]
+            for player, own in zip(group, np.split(made.codes, ends), strict=True):
+                codes[player] = own
+            notes.append(_note(made))
+        return grown(
+            population,
+            codes,
+            common=np.concatenate(common),
+            play="sampled",
+            notes={name: [note[name] for note in notes] for name in notes[0]},
+        )
+
+    def _begun(
+        self,
+        known: Float64[ndarray, "K d"],
+        plans: Sequence[Float64[ndarray, " S"]],
+        rng: Generator,
+    ) -> Float64[ndarray, "K_new d"]:
+        """The codes of a player, old and new, before they are learned."""
+        old = len(known)
+        rows = [*known]
+        known = known.reshape(old, self.codes.size)
+        for plan in plans[old:]:
+            apart = [float(np.abs(plan - one).mean()) for one in plans[:old]]
+            rows.append(self.codes.first(known, apart, rng))
+        return np.stack(rows)
+
+    def _lesson(
+        self,
+        group: Sequence[int],
+        chances: Sequence[Float64[ndarray, "K I A"]],
+        plans: Sequence[Sequence[Float64[ndarray, " S"]]],
+    ) -> Lesson:
+        """What the network of some players is to learn and to keep."""
+        states, codes, teachers, new = [], [], [], []
+        offset = first = 0
+        for player in group:
+            board, known = self.boards[player], len(chances[player])
+            for k, plan in enumerate(plans[player]):
+                rows = board.reached(plan, self.weighting)
+                does = chances[player][k] if k < known else board.behaviour(plan)
+                states.append(rows + offset)
+                codes.append(np.full(len(rows), first + k))
+                teachers.append(does[rows])
+                new.append(np.full(len(rows), k >= known))
+            offset, first = offset + board.tree.infosets, first + len(plans[player])
+        return Lesson(
+            x=torch.cat([self.boards[player].x for player in group]),
+            legal=torch.cat([self.boards[player].legal for player in group]),
+            state=torch.from_numpy(np.concatenate(states)),
+            code=torch.from_numpy(np.concatenate(codes)),
+            teacher=torch.from_numpy(np.concatenate(teachers)),
+            new=torch.from_numpy(np.concatenate(new)),
+        )
+
+    def _weights(self, population: Population) -> list[Float64[ndarray, " P"]]:
+        """The weights of each network of a population.
+
+        Raises:
+          UserError: they are not those of this network.
+        """
+        networks = len(self.codes.groups(learners(population)))
+        common = population.common
+        if common is None or common.shape != (networks * self.network.size,):
+            got = "none" if common is None else f"{common.size}"
+            raise UserError(
+                f"ExactStudent: the population must have {networks} x "
+                f"{self.network.size} weights, as {self.network} has; got {got}"
+            )
+        return np.split(common, networks)
+
+    def _behaviours(self, population: Population) -> list[Float64[ndarray, "K I A"]]:
+        """What each code does at all information states, of each distinct pool."""
+        groups = self.codes.groups(learners(population))
+        return [
+            self._chances(self.boards[player], weights, pool_codes(population, player))
+            for group, weights in zip(groups, self._weights(population), strict=True)
+            for player in group
+        ]
+
+    def _chances(
+        self,
+        board: Board,
+        weights: Float64[ndarray, " P"],
+        codes: Float64[ndarray, "K d"],
+    ) -> Float64[ndarray, "K I A"]:
+        count, states = len(codes), board.tree.infosets
+        with torch.no_grad():
+            scores = self.network.paired(
+                torch.from_numpy(weights),
+                torch.from_numpy(codes).view(count, self.codes.size),
+                board.x,
+                state=torch.arange(states).repeat(count),
+                code=torch.arange(count).repeat_interleave(states),
+            ).view(count, states, self.network.actions)
+            chances = scores.masked_fill(~board.legal, -torch.inf).softmax(2)
+        out: ndarray = chances.numpy()
+        return out
+
+
+def pool_codes(population: Population, player: int) -> Float[ndarray, "K d"]:
+    """The codes of a player's pool; none of an empty one."""
+    pool = population.pools[player]
+    return np.stack([m.policy for m in pool]) if pool else np.zeros((0, 0))
+
+
+def _counted(population: Population, counts: dict[tuple[int, int], int]) -> Population:
+    """The population in which some members were found again."""
+    pools = [list(pool) for pool in population.pools]
+    for (player, at), more in counts.items():
+        for own in pools if population.shared else [pools[player]]:
+            own[at] = replace(own[at], repeats=own[at].repeats + more)
+    return replace(population, pools=tuple(tuple(pool) for pool in pools))
+
+
+def _note(made: Distilled) -> dict[str, Any]:
+    """What is recorded of a distillation."""
+    return {
+        "distil_error": made.error,
+        "distil_new_error": made.new_error,
+        "distil_steps": made.steps,
+        "distil_reached": made.reached,
+    }
