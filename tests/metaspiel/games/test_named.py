@@ -3,6 +3,7 @@
 import pytest
 
 from metaspiel.games import Bargaining, OpenSpielSimulator, named_simulator
+from metaspiel.games.capture_the_flag import CaptureTheFlag
 from metaspiel.nfg.errors import UserError
 
 
@@ -17,6 +18,13 @@ from metaspiel.nfg.errors import UserError
             None,
             Bargaining(1.0, "offers_before"),
         ),
+        ("capture_the_flag_2v2", 4, CaptureTheFlag()),
+        (
+            "capture_the_flag_2v2(rows=9, columns=9, horizon=30)",
+            None,
+            CaptureTheFlag(rows=9, columns=9, horizon=30),
+        ),
+        ("capture_the_flag", None, OpenSpielSimulator("capture_the_flag")),
         ("openspiel/bargaining", None, OpenSpielSimulator("bargaining")),
         ("kuhn_poker", 3, OpenSpielSimulator("kuhn_poker(players=3)")),
         (
@@ -33,8 +41,15 @@ def test_a_name_is_a_game(name, players, game):
 @pytest.mark.parametrize(
     ("name", "players", "sentence"),
     [
-        ("bargaining(foo=1)", None, "knows the parameters discount and exponent"),
-        ("bargaining(discount=x)", None, "discount must be a number; got 'x'"),
+        ("bargaining(foo=1)", None, "unknown parameter 'foo'; known: discount"),
+        ("bargaining(max_turns=4)", None, "OpenSpiel's own game is openspiel/"),
+        ("bargaining(discount=x)", None, "discount of bargaining must be of type f"),
+        ("bargaining(discount=2)", None, "discount must be in (0, 1]; got 2.0"),
+        ("bargaining(exponent=x)", None, "unknown value 'x'; known: offers, offers_b"),
+        ("capture_the_flag_2v2(horizn=3)", None, "did you mean 'horizon'?"),
+        ("capture_the_flag_2v2(view=2.5)", None, "view of capture_the_flag_2v2 must b"),
+        ("capture_the_flag_2v2(columns=8)", None, "columns must be odd; got 8"),
+        ("capture_the_flag_2v2", 2, "capture_the_flag_2v2 has 4 players; got 2"),
         ("bargaining", 3, "has 2 players; got 3"),
         ("kuhn_poker)", None, "brackets must be closed"),
         ("kuhn_poker(players=3", None, "brackets must be closed"),
