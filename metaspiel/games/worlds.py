@@ -14,6 +14,7 @@ WORLDS = {
     "hopper": "metaspiel.games.mujoco:Hopper",
     "ant": "metaspiel.games.mujoco:Ant",
     "swimmer": "metaspiel.games.mujoco:Swimmer",
+    "halfcheetah": "metaspiel.games.mujoco:HalfCheetah",
     "atari_pong": "metaspiel.games.atari:AtariPong",
 }
 """Module and class of every Markov game; its parameters are the fields of the class."""
@@ -22,6 +23,7 @@ SIMULATORS = {
     "bargaining": "metaspiel.games.bargaining:Bargaining",
     "bargaining_generalized": "metaspiel.games.bargaining:Bargaining",
     "capture_the_flag_2v2": "metaspiel.games.capture_the_flag:CaptureTheFlag",
+    "halfcheetah_2x3": "metaspiel.games.cheetah:TwoLegs",
 }
 """The same of our simulators, which ``metaspiel.games.named`` makes."""
 

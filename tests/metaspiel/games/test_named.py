@@ -1,5 +1,7 @@
 """Simulators by name: our own game, and any of OpenSpiel."""
 
+import sys
+
 import pytest
 
 from metaspiel.games import Bargaining, OpenSpielSimulator, named_simulator
@@ -60,3 +62,10 @@ def test_an_impossible_name_is_one_sentence(name, players, sentence):
     with pytest.raises(UserError, match=r"\S") as caught:
         named_simulator(name, players)
     assert sentence in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_without_mujoco_a_sentence_names_the_extra(monkeypatch):
+    for module in ("gymnasium", "mujoco"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UserError, match=r"pip install 'metaspiel\[mujoco\]'"):
+        named_simulator("halfcheetah_2x3(horizon=20)")
