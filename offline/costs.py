@@ -12,11 +12,11 @@ import torch
 from meta_solvers import Game, solve
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Matches, play, pure
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Habit, Pool
 from metaspiel.learn.random import generators
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
 from offline import dynamics

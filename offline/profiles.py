@@ -21,7 +21,7 @@ from offline.coffee import solver_of
 from offline.record import Actor
 from offline.regret import Profile
 from psro.parts import State, Table
-from psro.rl import pools_of
+from psro.sampled import pools_of
 
 
 def profile(state: State, iteration: int, solver: str, seed: int) -> Profile:

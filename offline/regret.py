@@ -17,10 +17,10 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Matches, Scores, play
 from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import Habit, Pool
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Learned, Task
 from metaspiel.nfg.errors import UserError, at_least

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from psro.executor import Executor, InProcess
     from psro.loop import respond, run, start, step
     from psro.parts import Member, Population, Response, State, Table, Target
-    from psro.rl import LearnedOracle, SampledEvaluator
+    from psro.rl import LearnedOracle
+    from psro.sampled import SampledEvaluator
     from psro.setup import Evaluator, Oracle, Setup, Stage
     from psro.stopping import Stop, until
     from psro.workers import Processes

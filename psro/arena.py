@@ -15,7 +15,8 @@ import numpy as np
 from meta_solvers.base import MetaSolver, Progress, check
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TieBreak
-from metaspiel.learn.settings import DDQN
+from metaspiel.learn.settings import DDQN, PPOResponse
+from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor
@@ -24,6 +25,8 @@ from psro.setup import Evaluator, Oracle
 
 if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
+    from psro.referee import Referee
+    from psro.rl import Start
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,6 +41,8 @@ class Arena:
       facts: what else there is to say about the game and its oracle, as JSON values.
       probe: a small meta-game, so that a solver that must refuse does so at once.
       parts: (seed, executor) -> oracle and evaluator.
+      referee: exact judge of what is learned; None where gaps are exact, or no tree
+        was given.
     """
 
     name: str
@@ -46,6 +51,7 @@ class Arena:
     facts: Mapping[str, Any]
     probe: Game
     parts: Callable[[int, Executor], tuple[Oracle, Evaluator]]
+    referee: "Referee | None" = None
 
     def require(self, solver: MetaSolver, horizon: int | None = None) -> None:
         """Refuses a meta-solver that could not take the meta-games of a run.
@@ -111,31 +117,46 @@ def exact_arena(
 
 def learned_arena(
     game: "Simulator",
-    settings: DDQN,
+    settings: DDQN | PPOResponse,
     *,
     episodes: int = 1000,
     every_instance: bool = False,
+    start: "Start" = "scratch",
+    width: int = 200,
+    form: SequenceForm | None = None,
 ) -> Arena:
-    """Best responses by Double DQN and sampled payoffs, on any batched simulator.
+    """Learned best responses and sampled payoffs, on any batched simulator.
 
     Symmetric games have one pool for all players.
 
     Args:
       game: where policies are learned and played.
-      settings: how they are learned, and on which device.
+      settings: how they are learned, by Double DQN or PPO, and on which device.
       episodes: of each payoff.
       every_instance: greedy policies play every instance of chance once instead of
         random episodes, which is exact.
+      start: weights that a response begins with, see ``LearnedOracle``.
+      width: units of each hidden layer of all policies.
+      form: tree of the same game, for exact gaps of what is learned beside the learned
+        ones.
 
     Raises:
-      UserError: chance has no short list of instances, where all are to be played.
+      UserError: chance has no short list of instances, where all are to be played, or
+        policies are not greedy; or there is a tree of a game that is not OpenSpiel's.
     """
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.mlp import MLP
+    from psro.referee import Referee
     from psro.rl import LearnedOracle
 
-    network = MLP.of(game)
+    if every_instance and settings.play != "greedy":
+        raise UserError(
+            "learned_arena(): only greedy policies can play every instance once; the "
+            "policies of PPO are sampled"
+        )
+    network = MLP.of(game, width)
     instances = Instances.of(game) if every_instance else None
+    referee = None if form is None else Referee.of(game, form, network)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
@@ -145,6 +166,7 @@ def learned_arena(
             executor=executor,
             shared=game.symmetric,
             episodes=episodes,
+            start=start,
         )
         return oracle, oracle.evaluator(seed, instances)
 
@@ -153,9 +175,10 @@ def learned_arena(
         name=game.name,
         fingerprint=game.name,
         facts={
-            "oracle": "ddqn (gaps estimate lower bounds; noise pushes them up)",
+            "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them "
+            "up)",
             "shared_pool": game.symmetric,
-            "decisions": settings.rounds * settings.games,
+            **settings.budgeted,
             "episodes": episodes,
             "longest_episode": game.longest,
             "played": "the game itself",
@@ -163,4 +186,5 @@ def learned_arena(
         },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
+        referee=referee,
     )

@@ -102,6 +102,7 @@ class Target:
       player: the player that responds.
       co_play: distribution over co-players' profiles ``[*K_q for q != player]``; its
         correlation is kept. Drawn once an episode, not once a step.
+      own: distribution over the player's own policies there ``[K_p]``.
       value: what the player gets there now, to be beaten.
       weight: probability that this target is played (1 for NE and CCE).
       recommendation: index of the recommended policy (CE), else None.
@@ -109,6 +110,7 @@ class Target:
 
     player: int
     co_play: Float64[ndarray, "*K"]
+    own: Float64[ndarray, " K_p"]
     value: float
     weight: float = 1.0
     recommendation: int | None = None

@@ -1,4 +1,4 @@
-"""Learned best responses and sampled payoffs, on any batched simulator.
+"""Learned best responses, on any batched simulator.
 
 Policies are weights of one network (``metaspiel.learn.nets``) and a way to play them
 (``metaspiel.learn.policies``); a population begins with the uniform policy. A gap is
@@ -9,50 +9,39 @@ payoffs, cut off at 0, so its noise pushes it up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float64, Int64
 from numpy import ndarray
 from numpy.random import Generator
 
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.ddqn import train
-from metaspiel.learn.evaluate import Instances, Matches, Scores, play, pure
+from metaspiel.learn.evaluate import Instances, Matches, play
 from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import Pool
-from metaspiel.learn.settings import DDQN, check_objective
+from metaspiel.learn.responses import train
+from metaspiel.learn.settings import DDQN, PPOResponse, check_objective
 from metaspiel.learn.tasks import Task
 from metaspiel.learn.update import check_written
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, unknown
 from psro.executor import Executor
-from psro.parts import Population, Response, Table, Target
-from psro.setup import Stage
+from psro.parts import Population, Response, Target
+from psro.sampled import SampledEvaluator, pools_of
 
 _SCORING = 1  # episodes that score a response, beside those it learned from
-
-
-def pools_of(population: Population) -> tuple[Pool, ...]:
-    """The pools of a population of networks, as banks play them.
-
-    Raises:
-      UserError: a member is not played as a network is.
-    """
-    return tuple(
-        Pool(weights, tuple(member.play for member in members))
-        for weights, members in zip(population.stacked(), population.pools, strict=True)
-    )
+_STARTING = 2  # which policy a response begins with
+Start = Literal["scratch", "last", "mixture"]
+STARTS: tuple[Start, ...] = get_args(Start)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LearnedOracle:
-    """Best responses by Double DQN.
+    """Best responses by Double DQN or PPO.
 
     Attributes:
       simulator: the game in which responses are learned.
-      network: network of all policies; an ``MLP``.
-      settings: hyper-parameters of the responses.
+      network: network of all policies; an ``MLP`` for Double DQN.
+      settings: hyper-parameters of the responses, which name the learner.
       executor: where the learning runs.
       shared: one pool for all players of a symmetric game; player 0 learns for all.
       episodes: played to measure what a response earns.
@@ -61,11 +50,14 @@ class LearnedOracle:
         the uncertainty only (Eq. 4).
       anneal: coverage falls linearly to 0 over so many responses; 0 keeps it.
       scale: payoffs are divided by this while learning.
+      start: weights that learning begins with: fresh ones ("scratch"), those of the
+        player's newest policy ("last"), or of one drawn from what it plays in the
+        meta-strategy ("mixture"). The uniform policy has none, so there it is fresh.
     """
 
     simulator: Simulator
     network: Network
-    settings: DDQN
+    settings: DDQN | PPOResponse
     executor: Executor
     shared: bool = False
     episodes: int = 1000
@@ -73,10 +65,14 @@ class LearnedOracle:
     coverage: float = 0.0
     anneal: int = 10
     scale: float = 5.0
+    start: Start = "scratch"
 
     def __post_init__(self) -> None:
         check_network("LearnedOracle()", self.network, self.simulator)
-        check_written("LearnedOracle()", self.network)
+        if isinstance(self.settings, DDQN):
+            check_written("LearnedOracle()", self.network)
+        if self.start not in STARTS:
+            raise unknown("LearnedOracle()", "start", self.start, STARTS)
         if self.shared and not self.simulator.symmetric:
             raise UserError(
                 f"LearnedOracle(): a shared pool needs a symmetric game; got "
@@ -97,7 +93,7 @@ class LearnedOracle:
 
     def evaluator(
         self, seed: int, instances: Instances | None = None
-    ) -> "SampledEvaluator":
+    ) -> SampledEvaluator:
         """One that plays what is learned here, in the same game and the same place."""
         return SampledEvaluator(
             simulator=self.simulator,
@@ -139,6 +135,7 @@ class LearnedOracle:
                 penalty=self.penalty,
                 coverage=self.covering(len(pools[target.player]) - 1),
                 scale=self.scale,
+                initial=self._initial(pools[target.player], target, seed),
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
@@ -161,7 +158,7 @@ class LearnedOracle:
                     value=value,
                     gain=gain,
                     error=float(error),
-                    play="greedy",
+                    play=self.settings.play,
                 )
             )
         return answers
@@ -171,6 +168,18 @@ class LearnedOracle:
     ) -> list[Response] | None:
         """None, as the gain of a learned response is not known before training."""
         return None
+
+    def _initial(
+        self, own: Pool, target: Target, seed: tuple[int, ...]
+    ) -> ndarray | None:
+        """The weights that a response begins with; None for fresh ones."""
+        if self.start == "scratch":
+            return None
+        chosen = len(own) - 1
+        if self.start == "mixture":
+            rng = np.random.default_rng((*seed, _STARTING))
+            chosen = int(rng.choice(len(own), p=target.own / target.own.sum()))
+        return None if own.plays[chosen] == "uniform" else own.weights[chosen]
 
     def _distinct(self, targets: Sequence[Target]) -> tuple[list[Target], list[int]]:
         """Distinct targets, and the index of each target among them."""
@@ -208,7 +217,7 @@ class LearnedOracle:
         return Matches(
             simulator=self.simulator,
             network=self.network,
-            pools=(*before, Pool.of(policy[None]), *after),
+            pools=(*before, Pool.of(policy[None], self.settings.play), *after),
             profiles=profiles[None].astype(np.int64),
             seed=(*seed, _SCORING),
             device=self.settings.device,
@@ -228,111 +237,3 @@ class LearnedOracle:
                 response.player, response.policy, play=response.play
             )
         return population
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SampledEvaluator:
-    """Payoffs averaged over episodes that all profiles share.
-
-    Attributes:
-      simulator: the game in which profiles are played.
-      network: network of all policies.
-      executor: where play runs.
-      episodes: number of episodes of each profile.
-      seed: of the episodes; a trial's own, the same in all iterations, so that payoffs
-        differ by what the policies do (common random numbers).
-      device: torch device.
-      batch: profiles in a request.
-      instances: if given, profiles of greedy policies play each of them once, which is
-        exact; those with another policy are sampled all the same.
-    """
-
-    simulator: Simulator
-    network: Network
-    executor: Executor
-    episodes: int = 1000
-    seed: int = 0
-    device: str = "cpu"
-    batch: int = 40
-    instances: Instances | None = None
-
-    def __post_init__(self) -> None:
-        check_network("SampledEvaluator()", self.network, self.simulator)
-
-    @property
-    def ensemble(self) -> int:
-        """The number of members of the ensemble, E."""
-        return self.simulator.ensemble
-
-    def fill(self, population: Population, table: Table, rng: Generator) -> Table:
-        """``table`` with no cell missing; only missing profiles are played."""
-        cells = np.argwhere(table.missing)
-        if population.shared:
-            cells = np.unique(np.sort(cells, axis=1), axis=0)
-        if not len(cells):
-            return table
-        pools = pools_of(population)
-        requests = self._requests(pools, cells)
-        scores = self.executor.answer(play, requests)
-        values, errors = table.values.copy(), table.errors.copy()
-        episodes = table.episodes.copy()
-        for request, score in zip(requests, scores, strict=True):
-            count = self.episodes if request.instances is None else 0
-            for at, cell in enumerate(request.profiles[:, 0]):
-                for place, mean, error in _placed(cell, score, at, population.shared):
-                    everywhere: tuple[Any, ...] = (..., *place)
-                    values[everywhere], errors[everywhere] = mean, error
-                    episodes[place] = count
-        return Table(uids=table.uids, values=values, errors=errors, episodes=episodes)
-
-    def _requests(
-        self, pools: tuple[Pool, ...], cells: Int64[ndarray, "C N"]
-    ) -> list[Matches]:
-        """Profiles in batches; those that can be exact apart from the others."""
-        exact = np.full(len(cells), self.instances is not None)
-        for pool, which in zip(pools, cells.T, strict=True):
-            exact &= pool.greedy[which]
-        requests: list[Matches] = []
-        for group, listed in ((cells[~exact], None), (cells[exact], self.instances)):
-            count = self.episodes if listed is None else len(listed.weights)
-            requests += [
-                Matches(
-                    simulator=self.simulator,
-                    network=self.network,
-                    pools=pools,
-                    profiles=pure(group[c : c + self.batch], count),
-                    seed=(self.seed, int(Stage.EPISODES)),
-                    instances=listed,
-                    device=self.device,
-                )
-                for c in range(0, len(group), self.batch)
-            ]
-        return requests
-
-
-def _placed(
-    cell: Int64[ndarray, " N"], score: Scores, at: int, shared: bool
-) -> list[tuple[tuple[int, ...], Float64[ndarray, "E N"], Float64[ndarray, "E N"]]]:
-    """A profile's payoffs at each of its cells: all permutations in a shared pool.
-
-    In a symmetric game a profile's payoffs hold for all its permutations, and players
-    who play one policy get the mean of what they got.
-    """
-    mean, error = score.mean[:, at], score.error[:, at]
-    if not shared:
-        return [(tuple(cell.tolist()), mean, error)]
-    worth, doubt = {}, {}
-    for k in np.unique(cell):
-        worth[k] = mean[:, cell == k].mean(axis=1)
-        paid = score.outcomes[at][:, :, cell == k].mean(axis=2, dtype=float)
-        doubt[k] = paid.std(axis=0, ddof=1) / np.sqrt(len(paid))
-        doubt[k] *= error.any()  # 0 where every instance was played
-    places: set[tuple[int, ...]] = set(permutations(cell.tolist()))
-    return [
-        (
-            place,
-            np.stack([worth[k] for k in place], axis=1),
-            np.stack([doubt[k] for k in place], axis=1),
-        )
-        for place in sorted(places)
-    ]

@@ -33,9 +33,13 @@ def targets(
         own_first = np.moveaxis(joint, player, 0)
         worth = np.moveaxis(game.payoffs[player] * joint, player, 0)
         if concept != "ce":
-            co_play = np.asarray(own_first.sum(axis=0))
             asked.append(
-                Target(player=player, co_play=co_play, value=float(worth.sum()))
+                Target(
+                    player=player,
+                    co_play=np.asarray(own_first.sum(axis=0)),
+                    own=own_first.reshape(len(own_first), -1).sum(axis=1),
+                    value=float(worth.sum()),
+                )
             )
             continue
         for recommended, row in enumerate(own_first):
@@ -47,6 +51,7 @@ def targets(
                     Target(
                         player=player,
                         co_play=co_play,
+                        own=np.eye(len(own_first))[recommended],
                         value=value,
                         weight=weight,
                         recommendation=recommended,

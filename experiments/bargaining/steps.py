@@ -25,7 +25,7 @@ from offline.regret import Judge, regrets
 from psro import checkpoint
 from psro.executor import Executor, InProcess
 from psro.loop import start, step
-from psro.rl import pools_of
+from psro.sampled import pools_of
 from psro.together import together
 
 

@@ -14,9 +14,9 @@ import torch
 from experiments.speed.measuring import in_turns, timed
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn import ddqn
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.speed import Updates, fresh, multiply_rate, shares
 from metaspiel.learn.tasks import Learned, Task
@@ -104,7 +104,7 @@ def task(
 
 def response(given: Task, decisions: int) -> tuple[float, Learned]:
     """CPU seconds of a response, extrapolated to so many decisions, and what it is."""
-    seconds, learned = timed(lambda: ddqn.train([given])[0])
+    seconds, learned = timed(lambda: train([given])[0])
     return seconds * decisions / (given.settings.rounds * given.settings.games), learned
 
 
@@ -238,10 +238,10 @@ def stacked(plan: Plan) -> list[Row]:
     game, settings = Bargaining(), plan.settings.part(plan.stacked)
     asked = partial(task, game, network, settings, opponents=Pool.uniform(network))
     tasks = [asked(seed=seed) for seed in range(8)]
-    alone = ddqn.train(tasks[:1])[0].policy
+    alone = train(tasks[:1])[0].policy
     rows = []
     for size, total in spent.items():
-        same = np.array_equal(ddqn.train(tasks[: int(size)])[0].policy, alone)
+        same = np.array_equal(train(tasks[: int(size)])[0].policy, alone)
         words = "the same, bit for bit" if same else "not the same"
         line = row(
             "stacked",

@@ -8,15 +8,15 @@ from numpy import ndarray
 from experiments.speed.measuring import timed
 from experiments.speed.our_learner import GAMES, Plan, Row, row, task
 from metaspiel.games.bargaining import Bargaining
-from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Matches, Scores, play, pure
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.speed import fresh
 from psro.executor import InProcess
 from psro.parts import Population, Table
-from psro.rl import SampledEvaluator
+from psro.sampled import SampledEvaluator
 from psro.setup import Stage
 
 ENTRY = 1000  # episodes of an entry that is compared

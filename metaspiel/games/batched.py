@@ -1,6 +1,7 @@
 """Any OpenSpiel game as a batched simulator: slower, one state at a time."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyspiel
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -251,11 +252,7 @@ class OpenSpielSimulator(RealGame):
             live.append((s, b))
             movers.append(player)
             actions += [(s, b, action) for action in state.legal_actions()]
-            tensors.append(
-                state.information_state_tensor(player)
-                if reads_information
-                else state.observation_tensor(player)
-            )
+            tensors.append(_tensor(state, player, reads_information))
         if live:
             here = tuple(np.array(live).T)
             done[here], mover[here], inputs[here] = False, movers, tensors
@@ -269,6 +266,13 @@ class OpenSpielSimulator(RealGame):
             returns=torch.from_numpy(returns).to(device),
             chances=torch.from_numpy(chances),
         )
+
+    def seen(self, history: Sequence[int], player: int) -> Float32[ndarray, " D"]:
+        """What a player sees after some actions, chance included, as in ``inputs``."""
+        state = _game(self.game).new_initial_state()
+        for action in history:
+            state.apply_action(action)
+        return _tensor(state, player, self.reads == "information state")
 
     def _outcome(self, state: Any, uniform: float, event: int) -> int:
         """The outcome of a chance event: the quantile at this uniform number."""
@@ -305,6 +309,15 @@ class OpenSpielSimulator(RealGame):
         real = high > low
         middles, weights = ((low + high) / 2)[real], (high - low)[real]
         return torch.from_numpy(middles)[:, None], torch.from_numpy(weights)
+
+
+def _tensor(state: Any, player: int, informed: bool) -> Float32[ndarray, " D"]:
+    tensor = (
+        state.information_state_tensor(player)
+        if informed
+        else state.observation_tensor(player)
+    )
+    return np.asarray(tensor, dtype=np.float32)
 
 
 def _later_chance(root: Any, episodes: int = 32) -> bool:

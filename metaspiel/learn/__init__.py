@@ -1,6 +1,6 @@
 """Learners of policies: stacked Double DQN and PPO, value mixing and MADDPG.
 
-``ddqn.train`` answers each ``Task``, a game and its co-players, with what was
+``responses.train`` answers each ``Task``, a game and its co-players, with what was
 ``Learned``; ``ppo.train`` trains independent agents in a Markov game, as ``PPO`` says.
 ``mixing`` and ``maddpg`` train teams from a replay, step by step. Importing this
 package loads nothing heavy; torch comes with what is used.

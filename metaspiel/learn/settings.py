@@ -1,11 +1,11 @@
-"""Hyper-parameters of Double DQN best responses, and checks of them."""
+"""Hyper-parameters of learned best responses, and checks of them."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 
-from metaspiel.nfg.errors import BadField, UserError, unknown
+from metaspiel.nfg.errors import BadField, UserError, at_least, positive, share, unknown
 
 Engine = Literal["written", "autograd"]
 _WHOLE = dict.fromkeys(
@@ -79,6 +79,9 @@ class DDQN:
     engine: Engine = "written"
     device: Literal["cpu", "cuda"] = "cpu"
     graph: bool = True
+
+    name: ClassVar[str] = "ddqn"
+    play: ClassVar[str] = "greedy"
 
     def __post_init__(self) -> None:
         for name, low in _WHOLE.items():
@@ -164,9 +167,89 @@ class DDQN:
             silent * self.games * self.updates
         )
 
+    @property
+    def budgeted(self) -> dict[str, int]:
+        """What a response may spend, by name."""
+        return {"decisions": self.rounds * self.games}
+
     def epsilon(self, made: int) -> float:
         """Chance of a random action after ``made`` decisions."""
         part = (
             min(1.0, made / self.explore_decisions) if self.explore_decisions else 1.0
         )
         return self.explore + part * (self.explore_last - self.explore)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOResponse:
+    """Hyper-parameters of a PPO response; the policy it learns is sampled.
+
+    Actor and critic are separate networks with optimisers of their own.
+
+    Attributes:
+      decisions: decisions of the learner in all.
+      episodes: a budget in finished episodes instead of decisions.
+      games: played side by side.
+      rounds: decisions in each game between two updates.
+      rate: Adam's learning rate.
+      anneal: the rate falls linearly to 0 as the budget is spent.
+      epochs: passes over a batch of ``games * rounds`` decisions.
+      minibatch: decisions in a gradient step.
+      clip: epsilon, by which the ratio of an action's probabilities may leave 1.
+      clip_norm: largest norm of a gradient; a longer one is shortened to it.
+      entropy: coefficient of the entropy bonus.
+      gamma: discount factor of a decision.
+      lam: lambda of generalised advantage estimation.
+      width: units of each hidden layer of the critic.
+      device: torch device.
+    """
+
+    decisions: int = 200_000
+    episodes: int | None = None
+    games: int = 64
+    rounds: int = 32
+    rate: float = 1e-3
+    anneal: bool = True
+    epochs: int = 4
+    minibatch: int = 512
+    clip: float = 0.2
+    clip_norm: float = 0.5
+    entropy: float = 0.01
+    gamma: float = 1.0
+    lam: float = 0.95
+    width: int = 128
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    name: ClassVar[str] = "ppo"
+    play: ClassVar[str] = "sampled"
+
+    def __post_init__(self) -> None:
+        whole = ("decisions", "games", "rounds", "epochs", "minibatch", "width")
+        at_least(self, **dict.fromkeys(whole, 1))
+        if self.episodes is not None:
+            at_least(self, episodes=1)
+        positive(self, "rate", "clip", "clip_norm")
+        share(self, "gamma", "lam")
+        if not 0 <= self.entropy < np.inf:
+            raise BadField(
+                type(self),
+                "entropy",
+                f"must be a number of at least 0; got {self.entropy}",
+            )
+        if self.device not in ("cpu", "cuda"):
+            raise unknown("PPOResponse()", "device", self.device, ("cpu", "cuda"))
+        check_device("PPOResponse()", self.device)
+
+    def spent(self, decisions: int, episodes: int) -> float:
+        """The share of the budget that is spent; above 1 where a batch went beyond."""
+        if self.episodes is None:
+            return decisions / self.decisions
+        return episodes / self.episodes
+
+    @property
+    def budgeted(self) -> dict[str, int]:
+        """What a response may spend, by name; it finishes its last batch."""
+        if self.episodes is not None:
+            return {"learning_episodes": self.episodes}
+        batch = self.games * self.rounds
+        return {"decisions": -(-self.decisions // batch) * batch}

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float32
 from numpy import ndarray
 
-from metaspiel.learn import ddqn
 from metaspiel.learn.graphs import Captured
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.replay import Replay
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
 from metaspiel.learn.update import StackedDDQN
@@ -106,7 +106,7 @@ class Updates:
 def shares(given: Task) -> dict[str, float]:
     """Shares of a response's time by what is done, from a profile of its own."""
     profile = cProfile.Profile()
-    profile.runcall(ddqn.train, [given])
+    profile.runcall(train, [given])
     profile.create_stats()
     game = Path(inspect.getfile(type(given.simulator))).name
     spent: dict[tuple[str, str], float] = {}
@@ -116,11 +116,11 @@ def shares(given: Task) -> dict[str, float]:
         if key[0] == game:  # what the game calls itself is in it already
             callers = values[4].items()
             spent[key] = sum(v[3] for by, v in callers if Path(by[0]).name != game)
-    whole = spent["ddqn.py", "train"]
+    whole = spent["responses.py", "train"]
     parts = {
         "updates": spent["ddqn.py", "_learn"],
         "acting": spent["ddqn.py", "_decide"],
-        "opponents": spent.get(("ddqn.py", "_respond"), 0.0),
+        "opponents": spent.get(("turns.py", "_respond"), 0.0),
         "simulator": sum(spent.get((game, n), 0) for n in ("start", "restart", "step")),
     }
     parts["replay, seats, random numbers"] = whole - sum(parts.values())

@@ -9,7 +9,7 @@ from numpy import ndarray
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import Habit, Pool
-from metaspiel.learn.settings import DDQN, check_objective
+from metaspiel.learn.settings import DDQN, PPOResponse, check_objective
 from metaspiel.nfg.errors import UserError
 
 
@@ -30,11 +30,12 @@ class Task:
         and only the uncertainty counts (Eq. 4).
       scale: rewards are divided by this; a deviation of payoffs, say.
       habit: behaviour that co-players fall back on.
+      initial: weights that learning begins with; None for fresh ones.
     """
 
     simulator: Simulator
     network: Network
-    settings: DDQN
+    settings: DDQN | PPOResponse
     player: int
     pools: tuple[Pool, ...]
     co_play: Float64[ndarray, "*K"]
@@ -43,6 +44,7 @@ class Task:
     coverage: float = 0.0
     scale: float = 1.0
     habit: Habit | None = None
+    initial: Float32[ndarray, " P"] | None = None
 
     def __post_init__(self) -> None:
         check_network("Task()", self.network, self.simulator)
@@ -52,6 +54,11 @@ class Task:
             raise UserError(
                 f"Task(): '{sim.name}' has players 0 to {sim.players - 1}, each with a "
                 f"pool; got player {self.player} and {len(self.pools)} pools"
+            )
+        if self.initial is not None and self.initial.shape != (self.network.size,):
+            raise UserError(
+                f"Task(): initial must be the {self.network.size} weights of "
+                f"{self.network}; got {list(self.initial.shape)}"
             )
         sizes = tuple(len(p) for q, p in enumerate(self.pools) if q != self.player)
         total = float(self.co_play.sum()) if (self.co_play >= 0).all() else np.nan
@@ -67,16 +74,17 @@ class Learned:
     """A trained response.
 
     Attributes:
-      policy: its weights; it is to be played greedily.
-      returns: mean payoff an episode in each tenth of training (in each round, when
-        there are fewer), exploration included; NaN where none ended.
+      policy: its weights; it is to be played as its settings say (``play``).
+      returns: mean payoff an episode in each stretch of training, exploration included;
+        NaN where none ended. A stretch is a tenth (a round, when there are fewer), of
+        PPO a batch.
       losses: mean loss there; NaN before learning began.
       episodes: finished in training.
       updates: number of gradient steps made.
     """
 
     policy: Float32[ndarray, " P"]
-    returns: Float64[ndarray, " tenths"]
-    losses: Float64[ndarray, " tenths"]
+    returns: Float64[ndarray, " stretches"]
+    losses: Float64[ndarray, " stretches"]
     episodes: int
     updates: int

@@ -247,8 +247,8 @@ def test_costs_are_those_of_the_parts():
 
 def test_conservatism_lowers_the_uncertainty_of_what_is_learned(model):
     """With a heavy penalty responses meet less uncertain ends than without."""
-    from metaspiel.learn.ddqn import train
     from metaspiel.learn.evaluate import Matches, play, pure
+    from metaspiel.learn.responses import train
 
     settings = DDQN(
         decisions=3200, games=64, capacity=1000, minimum=1000,

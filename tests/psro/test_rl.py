@@ -10,10 +10,10 @@ from meta_solvers import get
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import sequence_form
-from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, play, pure
 from metaspiel.learn.mlp import MLP, LeakyMLP
 from metaspiel.learn.policies import Pool
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
@@ -21,7 +21,8 @@ from psro.executor import InProcess
 from psro.loop import respond, run, start, step
 from psro.metrics import gap_error, row
 from psro.parts import Population, Table
-from psro.rl import LearnedOracle, SampledEvaluator, pools_of
+from psro.rl import LearnedOracle
+from psro.sampled import SampledEvaluator, pools_of
 from psro.selection import select
 from psro.setup import Setup
 from psro.targets import played, targets

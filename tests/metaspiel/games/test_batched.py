@@ -12,11 +12,12 @@ from episodes import everywhere, pick, play
 from metaspiel.games.batched import _BLOCK, OpenSpielSimulator, _stream
 from metaspiel.games.openspiel import load
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn import ddqn, evaluate
+from metaspiel.learn import evaluate
 from metaspiel.learn.evaluate import Matches, pure
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
-from metaspiel.learn.settings import DDQN
+from metaspiel.learn.responses import train
+from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.learn.tasks import Task
 from metaspiel.nfg.errors import UserError
 
@@ -257,25 +258,33 @@ def test_moves_of_a_round_are_hidden_in_capture_the_flag():
         assert first.returns[0, 0].tolist() == pytest.approx(whole.returns())
 
 
-def test_capture_the_flag_is_learned_and_evaluated():
+@pytest.mark.parametrize(
+    "settings",
+    [
+        replace(DDQN.budget(600), games=8),
+        PPOResponse(decisions=320, games=8, rounds=20, minibatch=40, width=8),
+    ],
+    ids=lambda learner: learner.name,
+)
+def test_capture_the_flag_is_learned_and_evaluated(settings):
     simulator = OpenSpielSimulator("capture_the_flag(horizon=12)")
     network = MLP(inputs=simulator.inputs, width=8, actions=simulator.actions)
     anyone = Pool.uniform(network)
     task = Task(
         simulator=simulator,
         network=network,
-        settings=replace(DDQN.budget(600), games=8),
+        settings=settings,
         player=1,
         pools=(anyone, anyone),
         co_play=np.ones(1),
         seed=(0,),
     )
-    (learned,) = ddqn.train([task])
+    (learned,) = train([task])
     assert learned.updates and learned.episodes
     match = Matches(
         simulator=simulator,
         network=network,
-        pools=(anyone, Pool.of(learned.policy[None])),
+        pools=(anyone, Pool.of(learned.policy[None], settings.play)),
         profiles=pure(np.zeros((1, 2), dtype=np.int64), 20),
         seed=(1,),
     )

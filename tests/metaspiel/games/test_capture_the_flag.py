@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from metaspiel.games import named_simulator
 from metaspiel.games.capture_the_flag import CaptureTheFlag
 from metaspiel.games.simulator import Enumerable, Simulator
-from metaspiel.learn import ddqn
 from metaspiel.learn.evaluate import Matches, pure
 from metaspiel.learn.evaluate import play as played
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
 from metaspiel.nfg.errors import UserError
@@ -448,7 +448,7 @@ def test_a_trained_response_beats_the_uniform_team():
         co_play=np.ones((1, 1, 1)),
         seed=(0,),
     )
-    (learned,) = ddqn.train([task])
+    (learned,) = train([task])
     pools = (anyone, anyone, anyone + Pool.of(learned.policy[None]), anyone)
     cells = np.array([[0, 0, 0, 0], [0, 0, 1, 0]])
     (scores,) = played(

@@ -10,11 +10,12 @@ from episodes import everywhere, pick, play
 
 from metaspiel.games.extras import seed_of
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn import ddqn, evaluate
+from metaspiel.learn import evaluate
 from metaspiel.learn.evaluate import Matches, pure
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
-from metaspiel.learn.settings import DDQN
+from metaspiel.learn.responses import train
+from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.learn.tasks import Task
 from metaspiel.nfg.errors import UserError
 
@@ -24,6 +25,11 @@ pytest.importorskip("imageio", reason="needs the extra 'mujoco'")
 
 from metaspiel.games import named_simulator  # noqa: E402
 from metaspiel.games.cheetah import TwoLegs  # noqa: E402
+
+LEARNERS = (
+    replace(DDQN.budget(400), games=8),
+    PPOResponse(decisions=320, games=8, rounds=10, minibatch=40, width=8),
+)
 
 
 def uniforms(seed, *shape):
@@ -149,25 +155,26 @@ def test_impossible_numbers(fields, sentence):
         TwoLegs().start(torch.zeros(1, 1, 2).double())
 
 
-def test_it_is_learned_and_evaluated():
+@pytest.mark.parametrize("settings", LEARNERS, ids=lambda learner: learner.name)
+def test_it_is_learned_and_evaluated(settings):
     game = TwoLegs(horizon=5, repeat=2)
     network = MLP(inputs=game.inputs, width=8, actions=game.actions)
     anyone = Pool.uniform(network)
     task = Task(
         simulator=game,
         network=network,
-        settings=replace(DDQN.budget(400), games=8),
+        settings=settings,
         player=1,
         pools=(anyone, anyone),
         co_play=np.ones(1),
         seed=(0,),
     )
-    (learned,) = ddqn.train([task])
+    (learned,) = train([task])
     assert learned.updates and learned.episodes
     match = Matches(
         simulator=game,
         network=network,
-        pools=(anyone, Pool.of(learned.policy[None])),
+        pools=(anyone, Pool.of(learned.policy[None], settings.play)),
         profiles=pure(np.zeros((1, 2), dtype=np.int64), 10),
         seed=(1,),
     )

@@ -1,6 +1,7 @@
 """The learner: against autograd, in stacks, what it learns and what it refuses."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,14 +13,16 @@ from responses import task as respond
 from metaspiel.games import bargaining_rules as rules
 from metaspiel.games.bargaining import Bargaining, sample_valuations
 from metaspiel.games.batched import OpenSpielSimulator
-from metaspiel.learn.ddqn import _Training, train
+from metaspiel.learn.ddqn import _Training
 from metaspiel.learn.evaluate import Matches, play, pure
 from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Bank, Habit, Pool, drawn, sampled
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
+from metaspiel.learn.turns import Turns
 from metaspiel.learn.update import Batches, StackedDDQN
 from metaspiel.nfg.errors import UserError
 
@@ -230,7 +233,7 @@ def test_a_decision_is_paid_by_the_first_end_after_it():
     ]
     seen = []
 
-    class Watching(_Training):
+    class Watching(Turns):
         def _settle(self, position, closed):
             before = position
             after, reward, alive = super()._settle(position, closed)
@@ -238,7 +241,8 @@ def test_a_decision_is_paid_by_the_first_end_after_it():
             return after, reward, alive
 
     made = [replace(t, settings=replace(SMALL, decisions=160)) for t in tasks]
-    Watching(made).run()
+    with patch("metaspiel.learn.ddqn.Turns", Watching):
+        _Training(made).run()
     for before, closed, after, reward, alive, _ in seen[1:]:
         assert not closed.any() and not after.done.any()
         assert (after.mover == torch.tensor([[0], [0], [1]])).all()
@@ -260,7 +264,7 @@ def test_one_co_player_at_most_is_the_uniform_one():
     simulator = OpenSpielSimulator("kuhn_poker(players=3)")
     training = _Training([task(simulator, 0, player=1, coverage=1.0)])
     training.run()
-    bank, others = training.banks[0], training.others[0]
+    bank, others = training.turns.banks[0], training.turns.others[0]
     uniform = others == bank.uniform
     assert (uniform.sum(1) == 1).all() and not uniform[:, 1].any()
     assert uniform[:, 0].any() and uniform[:, 2].any()

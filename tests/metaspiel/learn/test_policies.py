@@ -8,12 +8,12 @@ import torch
 from responses import task
 
 from metaspiel.games.batched import OpenSpielSimulator
-from metaspiel.learn.ddqn import train
 from metaspiel.learn.evaluate import Instances, Matches, play, pure
 from metaspiel.learn.mlp import MLP, LeakyMLP
 from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import Bank, Habit, Pool
 from metaspiel.learn.random import generators
+from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.update import StackedDDQN
 from metaspiel.nfg.errors import UserError
