@@ -34,9 +34,9 @@ for the first round, and every further round begins one player later in the ring
 
 **An action**, carried out:
 
-1. *Tagging.* Does it lead to a cell of the player's own ground where an enemy stands,
-   the enemy is tagged: it is put on its base, and a flag that it carries stays where
-   it was. It waits if it has not acted in this round yet. The tagging player stays
+1. *Tagging.* If it leads to a cell of the player's own ground where an enemy stands,
+   the enemy is tagged: it is put on its base, a flag that it carried stays where it
+   was, and if it has not acted in this round yet it waits. The tagging player stays
    where it is.
 2. *Collisions.* Else, if anybody stands in the cell, or it is the base of another
    player or the home of the player's own flag (where only enemies go), the player
