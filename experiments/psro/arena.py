@@ -4,7 +4,8 @@ from experiments.psro.config import Config
 from experiments.psro.walking import walking
 from meta_solvers import get
 from metaspiel.games.sequence import SequenceForm, from_normal_form
-from metaspiel.nfg.errors import UserError
+from metaspiel.games.worlds import SIMULATORS
+from metaspiel.nfg.errors import UnknownGame, UserError
 from metaspiel.nfg.reading import read
 from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor
@@ -75,13 +76,21 @@ def _walked(config: Config) -> SequenceForm:
                 f"--game: a name after '{OPENSPIEL}' needs a learned oracle (--oracle "
                 f"ddqn), the exact one takes it without; got '{config.game}'"
             )
-        return sequence_form(
-            config.game,
-            config.players,
-            config.memory_gb,
-            progress=progress,
-            observations=config.observations,
-        )
+        try:
+            return sequence_form(
+                config.game,
+                config.players,
+                config.memory_gb,
+                progress=progress,
+                observations=config.observations,
+            )
+        except UnknownGame:
+            if config.game.partition("(")[0] not in SIMULATORS:
+                raise
+            raise UserError(
+                f"--game: '{config.game}' has no tree, it needs a learned oracle "
+                "(--oracle ddqn); got --oracle exact"
+            ) from None
 
 
 def _can_learn(config: Config) -> bool:

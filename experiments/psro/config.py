@@ -31,7 +31,8 @@ class Asked:
     game: str = "kuhn_poker"
     """OpenSpiel game, parameters included: "kuhn_poker(players=3)", or a tree in
     Gambit's format, "game.efg". With --oracle ddqn "bargaining" is the generalised
-    game, OpenSpiel's own is "openspiel/bargaining"."""
+    game, OpenSpiel's own is "openspiel/bargaining"; "capture_the_flag_2v2(horizon=30)"
+    is our game of two teams, "halfcheetah_2x3" a robot of two players."""
     players: int | None = None
     """Number of players, where the game has that parameter."""
     oracle: Literal["exact", "ddqn"] = "exact"

@@ -1,5 +1,6 @@
 """Any OpenSpiel game as a batched simulator: slower, one state at a time."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -23,6 +24,8 @@ _KNOWN = (
     "liars_dice", "sheriff", "tic_tac_toe", "trade_comm",
 )  # fmt: skip
 _SEEDS = 2**53  # a uniform number has no finer digits
+_APART = 4  # a step of Philox's counter gives four numbers
+_BLOCK = 16  # chance events whose numbers are drawn at once
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,15 +52,29 @@ def _game(name: str) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _root(name: str) -> tuple[tuple[int, ...], ndarray]:
+def _root(name: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The first chance event: outcomes and their cumulative probabilities."""
-    return _cumulative(_game(name).new_initial_state())
+    return _cumulative(tuple(_game(name).new_initial_state().chance_outcomes()))
 
 
-def _cumulative(state: Any) -> tuple[tuple[int, ...], ndarray]:
-    outcomes, probabilities = zip(*state.chance_outcomes(), strict=True)
+@lru_cache(maxsize=256)
+def _cumulative(
+    event: tuple[tuple[int, float], ...],
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    outcomes, probabilities = zip(*event, strict=True)
     cumulative = np.cumsum(probabilities)
-    return outcomes, cumulative / cumulative[-1]
+    return outcomes, tuple((cumulative / cumulative[-1]).tolist())
+
+
+@lru_cache(maxsize=4096)
+def _stream(key: int, block: int) -> tuple[float, ...]:
+    """Numbers of a seed's later chance events, one for every ``_BLOCK`` of them.
+
+    The n-th event has the first number of a stream that begins at counter n.
+    """
+    stream = np.random.Philox(key=key, counter=1 + block * _BLOCK)
+    numbers = np.random.Generator(stream).random(_APART * _BLOCK)
+    return tuple(numbers[::_APART].tolist())
 
 
 @dataclass(frozen=True)
@@ -219,20 +236,27 @@ class OpenSpielSimulator(RealGame):
             )
         )
         reads_information = self.reads == "information state"
-        for s, b in at:
+        here = tuple(at.T)
+        done[here], inputs[here], legal[here], returns[here] = True, 0, False, 0
+        live, movers, tensors, actions = [], [], [], []
+        for s, b in at.tolist():
             state = position.states[s, b]
             while state.is_chance_node():
-                outcome = self._outcome(state, uniforms[s, b], int(chances[s, b]))
-                state.apply_action(outcome)
+                event = int(chances[s, b])
+                state.apply_action(self._outcome(state, float(uniforms[s, b]), event))
                 chances[s, b] += 1
-            done[s, b] = over = state.is_terminal()
-            inputs[s, b], legal[s, b], returns[s, b] = 0, False, 0
-            if over:
+            if state.is_terminal():
                 returns[s, b] = state.returns()
                 continue
-            mover[s, b] = player = state.current_player()
-            legal[s, b, state.legal_actions()] = True
-            inputs[s, b] = _tensor(state, player, reads_information)
+            player = state.current_player()
+            live.append((s, b))
+            movers.append(player)
+            actions += [(s, b, action) for action in state.legal_actions()]
+            tensors.append(_tensor(state, player, reads_information))
+        if live:
+            here = tuple(np.array(live).T)
+            done[here], mover[here], inputs[here] = False, movers, tensors
+            legal[tuple(np.array(actions).T)] = True
         return replace(
             position,
             mover=torch.from_numpy(mover).to(device),
@@ -255,12 +279,12 @@ class OpenSpielSimulator(RealGame):
         if event == 0 and state.move_number() == 0:
             outcomes, cumulative = _root(self.game)
         else:
-            outcomes, cumulative = _cumulative(state)
+            outcomes, cumulative = _cumulative(tuple(state.chance_outcomes()))
         number = uniform
         if event > 0:
-            stream = np.random.Philox(key=int(uniform * _SEEDS), counter=event)
-            number = np.random.Generator(stream).random()
-        return outcomes[int(np.searchsorted(cumulative, number, side="right"))]
+            block, place = divmod(event - 1, _BLOCK)
+            number = _stream(int(uniform * _SEEDS), block)[place]
+        return outcomes[bisect_right(cumulative, number)]
 
     def instances(self) -> tuple[Float64[Tensor, "K 1"], Float64[Tensor, " K"]]:
         """All outcomes of chance: the uniform number that starts each, its probability.
@@ -280,7 +304,7 @@ class OpenSpielSimulator(RealGame):
             )
         if not root.is_chance_node():
             return torch.full((1, 1), 0.5).double(), torch.ones(1).double()
-        _, high = _root(self.game)
+        high = np.array(_root(self.game)[1])
         low = np.concatenate([[0.0], high[:-1]])
         real = high > low
         middles, weights = ((low + high) / 2)[real], (high - low)[real]

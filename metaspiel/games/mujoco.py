@@ -32,8 +32,12 @@ class _Task:
     inputs: int
     order: tuple[int, ...]
 
-    def __call__(self) -> Any:
+    def require(self) -> None:
+        """Raises a ``UserError`` where the extra ``mujoco`` is not installed."""
         need(self.env, "mujoco", "gymnasium", "mujoco", "imageio")
+
+    def __call__(self) -> Any:
+        self.require()
         import gymnasium
 
         # Limits and orders of calls are watched here; no wrapper need do it again.
@@ -164,3 +168,20 @@ class Swimmer(_Robot):
 
     kind = "swimmer"
     task = _Task("Swimmer-v5", 8, (0, 1))
+
+
+@dataclass(frozen=True)
+class HalfCheetah(_Robot):
+    """A runner in the plane: agent 0 moves the hind leg, agent 1 the front leg.
+
+    State of 17 numbers. Only the limit ends an episode. As a game of few actions for
+    learned oracles it is ``metaspiel.games.cheetah``.
+
+    Attributes:
+      agents: N; 1 moves all torques, 6 a joint each.
+    """
+
+    kind = "halfcheetah"
+    task = _Task(
+        "HalfCheetah-v5", 17, (0, 1, 2, 3, 4, 5)
+    )  # thigh, shin, foot; each leg

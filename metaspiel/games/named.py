@@ -1,13 +1,11 @@
 """Games that are played in batches, by name."""
 
-from typing import cast
-
-from metaspiel.games.bargaining import Bargaining
-from metaspiel.games.bargaining_rules import Exponent
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import OPENSPIEL
+from metaspiel.games.parameters import class_of, game_of
 from metaspiel.games.simulator import Simulator
-from metaspiel.nfg.errors import UserError
+from metaspiel.games.worlds import SIMULATORS
+from metaspiel.nfg.errors import UnknownName, UserError
 
 BARGAINING = ("bargaining", "bargaining_generalized")
 
@@ -17,7 +15,8 @@ def named_simulator(name: str, players: int | None = None) -> Simulator:
 
     Args:
       name: as OpenSpiel writes it, parameters included. "bargaining" is the generalised
-        game of this library, "openspiel/bargaining" OpenSpiel's own.
+        game of this library, "openspiel/bargaining" OpenSpiel's own; "capture_the_flag"
+        is OpenSpiel's, "capture_the_flag_2v2" ours.
       players: sets the game's own ``players`` parameter; None leaves it.
 
     Raises:
@@ -27,11 +26,14 @@ def named_simulator(name: str, players: int | None = None) -> Simulator:
         raise UserError(
             f"named_simulator(): brackets must be closed at the end; got '{name}'"
         )
-    short, _, rest = name.removesuffix(")").partition("(")
-    if short in BARGAINING:
-        if players not in (None, 2):
-            raise UserError(f"named_simulator(): {short} has 2 players; got {players}")
-        return _bargaining(rest)
+    short = name.partition("(")[0]
+    if short in SIMULATORS:
+        seats = class_of(short, SIMULATORS).players
+        if players not in (None, seats):
+            raise UserError(
+                f"named_simulator(): {short} has {seats} players; got {players}"
+            )
+        return _ours(name)
     text = name.removeprefix(OPENSPIEL)
     if players is not None:
         end = text.removesuffix(")")
@@ -39,25 +41,16 @@ def named_simulator(name: str, players: int | None = None) -> Simulator:
     return OpenSpielSimulator(text)
 
 
-def _bargaining(rest: str) -> Bargaining:
-    """Our Bargaining from OpenSpiel's way to write parameters."""
-    values: dict[str, str] = {}
-    for pair in filter(None, rest.split(",")):
-        key, _, value = pair.partition("=")
-        values[key.strip()] = value.strip()
-    strange = values.keys() - {"discount", "exponent"}
-    if strange:
-        raise UserError(
-            "named_simulator(): bargaining knows the parameters discount and exponent; "
-            f"got {', '.join(sorted(strange))} (OpenSpiel's own game is "
-            f"{OPENSPIEL}bargaining)"
-        )
-    discount = values.get("discount", "0.99")
+def _ours(name: str) -> Simulator:
+    """A simulator of our own, from its name."""
     try:
-        rate = float(discount)
-    except ValueError:
-        raise UserError(
-            f"named_simulator(): discount must be a number; got '{discount}'"
+        game: Simulator = game_of(
+            name, SIMULATORS, where="named_simulator", what="simulator"
+        )
+    except UnknownName as error:
+        if not name.startswith(BARGAINING):
+            raise
+        raise UnknownName(
+            f"{error} (OpenSpiel's own game is {OPENSPIEL}bargaining)"
         ) from None
-    # Bargaining itself refuses an exponent that it does not know.
-    return Bargaining(rate, cast(Exponent, values.get("exponent", "offers")))
+    return game

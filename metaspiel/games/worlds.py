@@ -1,12 +1,10 @@
-"""Markov games by name: ``load("switch(agents=4,rules=legacy)")``."""
+"""Our games by name: ``load("switch(agents=4,rules=legacy)")``."""
 
-import importlib
-import types
 from dataclasses import fields
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar
 
 from metaspiel.games.markov import MarkovGame
-from metaspiel.nfg.errors import UserError, unknown
+from metaspiel.games.parameters import game_of
 
 WORLDS = {
     "checkers": "metaspiel.games.checkers:Checkers",
@@ -16,56 +14,42 @@ WORLDS = {
     "hopper": "metaspiel.games.mujoco:Hopper",
     "ant": "metaspiel.games.mujoco:Ant",
     "swimmer": "metaspiel.games.mujoco:Swimmer",
+    "halfcheetah": "metaspiel.games.mujoco:HalfCheetah",
     "atari_pong": "metaspiel.games.atari:AtariPong",
 }
-"""Module and class of every game; its parameters are the fields of the class."""
+"""Module and class of every Markov game; its parameters are the fields of the class."""
+
+SIMULATORS = {
+    "bargaining": "metaspiel.games.bargaining:Bargaining",
+    "bargaining_generalized": "metaspiel.games.bargaining:Bargaining",
+    "capture_the_flag_2v2": "metaspiel.games.capture_the_flag:CaptureTheFlag",
+    "halfcheetah_2x3": "metaspiel.games.cheetah:TwoLegs",
+}
+"""The same of our simulators, which ``metaspiel.games.named`` makes."""
 
 
 def load(name: str) -> MarkovGame:
-    """A game from its name, in OpenSpiel's notation of parameters.
+    """A Markov game from its name, in OpenSpiel's notation of parameters.
 
     Raises:
       UserError: the game or a parameter is unknown, or a value is impossible.
     """
-    kind, _, rest = name.strip().partition("(")
-    if kind not in WORLDS:
-        raise unknown("load()", "Markov game", kind, WORLDS)
-    if rest and not rest.endswith(")"):
-        raise UserError(
-            f"load(): a game must read 'name(field=value,...)'; got {name!r}"
-        )
-    module, _, cls = WORLDS[kind].partition(":")
-    made: Any = getattr(importlib.import_module(module), cls)
-    known = get_type_hints(made)
-    names = [field.name for field in fields(made)]
-    given: dict[str, Any] = {}
-    for part in filter(None, (p.strip() for p in rest.removesuffix(")").split(","))):
-        field, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals:
-            raise UserError(
-                f"load(): parameters must read 'field=value'; got {part!r} in {name!r}"
-            )
-        if field not in names:
-            raise unknown(f"load({kind!r})", "parameter", field, names)
-        if field in given:
-            raise UserError(f"load(): {field} must be given once; got {name!r}")
-        given[field] = _value(known[field], value, f"load(): {field} of {kind}")
-    game: MarkovGame = made(**given)
+    game: MarkovGame = game_of(name, WORLDS, where="load", what="Markov game")
     return game
 
 
 class Named:
-    """A game that ``load`` knows, a dataclass whose fields are its parameters.
+    """A game whose name is read back, a dataclass whose fields are its parameters.
 
     Attributes:
-      kind: its key in ``WORLDS``.
+      kind: its key in ``WORLDS`` or ``SIMULATORS``.
     """
 
     kind: ClassVar[str]
 
     @property
     def name(self) -> str:
-        """The name that ``load`` reads: the fields that are not at their defaults."""
+        """The name that is read back: the fields that are not at their defaults."""
         game: Any = self
         parts = [
             f"{field.name}={_word(getattr(game, field.name))}"
@@ -77,23 +61,3 @@ class Named:
 
 def _word(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _value(kind: Any, text: str, where: str) -> Any:
-    """A parameter's value from its text."""
-    if get_origin(kind) is Literal:
-        if text not in get_args(kind):
-            raise unknown(where, "value", text, get_args(kind))
-        return text
-    if kind is bool:
-        if text.lower() not in ("true", "false"):
-            raise UserError(f"{where} must be true or false; got {text!r}")
-        return text.lower() == "true"
-    if get_origin(kind) in (types.UnionType,):
-        kind = next(k for k in get_args(kind) if k is not type(None))
-    try:
-        return kind(text)
-    except ValueError:
-        raise UserError(
-            f"{where} must be of type {kind.__name__}; got {text!r}"
-        ) from None

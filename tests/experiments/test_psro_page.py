@@ -230,6 +230,7 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--eval-solver", "mwcc"), "did you mean"),
         (("--game", "kuhn_pokr"), "did you mean 'kuhn_poker'"),
         (("--game", "openspiel/bargaining"), "needs a learned oracle (--oracle ddqn)"),
+        (("--game", "capture_the_flag_2v2"), "has no tree, it needs a learned oracle"),
         (("--players", 99), "must have 2 to 10 players"),
         (("--iterations", -1), "--iterations must be at least 0"),
         (("--trials", 0), "--trials must be at least 1"),
@@ -536,8 +537,11 @@ def test_stacked_trials_are_single_trials(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--game", "bargaining(foo=1)"], "knows the parameters discount and exponent"),
-        (["--game", "bargaining(discount=x)"], "discount must be a number"),
+        (["--game", "bargaining(foo=1)"], "unknown parameter 'foo'; known: discount"),
+        (
+            ["--game", "bargaining(discount=x)"],
+            "discount of bargaining must be of type float",
+        ),
         (["--game", "bargaining(discount=2)"], "discount"),
         (["--game", "bargaining", "--players", "3"], "has 2 players; got 3"),
         (["--game", "nosuch"], "unknown game 'nosuch'"),

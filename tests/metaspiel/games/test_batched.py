@@ -1,6 +1,7 @@
 """Any OpenSpiel game as a simulator, held against OpenSpiel itself."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pyspiel
@@ -8,9 +9,16 @@ import pytest
 import torch
 from episodes import everywhere, pick, play
 
-from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.games.batched import _BLOCK, OpenSpielSimulator, _stream
 from metaspiel.games.openspiel import load
 from metaspiel.games.simulator import Simulator
+from metaspiel.learn import evaluate
+from metaspiel.learn.evaluate import Matches, pure
+from metaspiel.learn.mlp import MLP
+from metaspiel.learn.policies import Pool
+from metaspiel.learn.responses import train
+from metaspiel.learn.settings import DDQN, PPOResponse
+from metaspiel.learn.tasks import Task
 from metaspiel.nfg.errors import UserError
 
 GAMES = [
@@ -113,6 +121,15 @@ def test_the_same_number_meets_the_same_chance(name):
     assert len({tuple(dealt) for dealt in cards[0]}) > 10
 
 
+def test_later_chance_events_have_the_numbers_of_their_counters():
+    key = int(0.372 * 2**53)
+    plain = [np.random.Philox(key=key, counter=event) for event in range(1, 50)]
+    assert [
+        _stream(key, (event - 1) // _BLOCK)[(event - 1) % _BLOCK]
+        for event in range(1, 50)
+    ] == [np.random.Generator(stream).random() for stream in plain]
+
+
 def test_chance_has_its_distribution():
     simulator = OpenSpielSimulator("kuhn_poker(players=3)")  # three chance events
     position = simulator.start(uniforms(5, 1, 6000))
@@ -213,6 +230,66 @@ def test_without_chance_there_is_one_instance():
 def test_instances_need_chance_at_the_root_only(name):
     with pytest.raises(UserError, match="at the root only"):
         OpenSpielSimulator(name).instances()
+
+
+def test_moves_of_a_round_are_hidden_in_capture_the_flag():
+    name = "capture_the_flag(horizon=40)"
+    simulator, game = OpenSpielSimulator(name), pyspiel.load_game(name)
+    assert simulator.reads == "observation"
+    assert (simulator.players, simulator.actions, simulator.inputs) == (2, 5, 179)
+    position, rng = simulator.start(uniforms(11, 1, 4)), np.random.default_rng(12)
+    for b in range(4):
+        first = simulator.start(position.uniforms[:, b : b + 1])
+        whole = game.new_initial_state()
+        while not first.done.all():
+            joint = []
+            for player in (0, 1):  # both see the map as it was before the round
+                assert first.mover.item() == player and not whole.is_terminal()
+                turn, own = np.eye(2)[[player, player]]
+                seen = [*turn, *own, *whole.observation_tensor(player)]
+                assert first.inputs[0, 0].tolist() == pytest.approx(seen)
+                legal = first.legal[0, 0].nonzero()[:, 0].tolist()
+                assert legal == whole.legal_actions(player)
+                joint.append(pick(first, rng))
+                first = simulator.step(first, joint[-1], everywhere(first))
+            whole.apply_actions([int(action) for action in joint])
+            catch_up(whole, first.states[0, 0])
+        assert whole.is_terminal()
+        assert first.returns[0, 0].tolist() == pytest.approx(whole.returns())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        replace(DDQN.budget(600), games=8),
+        PPOResponse(decisions=320, games=8, rounds=20, minibatch=40, width=8),
+    ],
+    ids=lambda learner: learner.name,
+)
+def test_capture_the_flag_is_learned_and_evaluated(settings):
+    simulator = OpenSpielSimulator("capture_the_flag(horizon=12)")
+    network = MLP(inputs=simulator.inputs, width=8, actions=simulator.actions)
+    anyone = Pool.uniform(network)
+    task = Task(
+        simulator=simulator,
+        network=network,
+        settings=settings,
+        player=1,
+        pools=(anyone, anyone),
+        co_play=np.ones(1),
+        seed=(0,),
+    )
+    (learned,) = train([task])
+    assert learned.updates and learned.episodes
+    match = Matches(
+        simulator=simulator,
+        network=network,
+        pools=(anyone, Pool.of(learned.policy[None], settings.play)),
+        profiles=pure(np.zeros((1, 2), dtype=np.int64), 20),
+        seed=(1,),
+    )
+    (scores,) = evaluate.play([match])
+    assert scores.mean.sum() == pytest.approx(0) and scores.length.item() <= 24
 
 
 def test_it_is_a_value():

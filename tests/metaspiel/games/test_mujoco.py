@@ -8,7 +8,7 @@ import pytest
 
 from metaspiel.games.extras import seed_of
 from metaspiel.games.markov import Continuous, MarkovGame
-from metaspiel.games.mujoco import Ant, Hopper, Swimmer
+from metaspiel.games.mujoco import Ant, HalfCheetah, Hopper, Swimmer
 from metaspiel.games.worlds import load
 from metaspiel.nfg.errors import UserError
 
@@ -20,6 +20,7 @@ ROBOTS = {
     "Hopper-v5": (Hopper(), 3, 1, 11),
     "Ant-v5": (Ant(), 2, 4, 105),
     "Swimmer-v5": (Swimmer(), 2, 1, 8),
+    "HalfCheetah-v5": (HalfCheetah(), 2, 3, 17),
 }
 
 
@@ -90,6 +91,15 @@ def test_an_ants_agents_move_the_legs_in_front_and_behind():
         "front_right_leg",
         "back_leg",
         "right_back_leg",
+    ]
+
+
+def test_a_half_cheetahs_agents_move_the_hind_and_the_front_leg():
+    model = gymnasium.make("HalfCheetah-v5").unwrapped.model
+    joints = [model.joint(int(model.actuator(i).trnid[0])) for i in range(6)]
+    assert [joints[i].name for i in HalfCheetah().task.order] == [
+        *("bthigh", "bshin", "bfoot"),
+        *("fthigh", "fshin", "ffoot"),
     ]
 
 
