@@ -193,7 +193,7 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
     }
 
 
-def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
+def _population(text: dict[str, Any], arrays: dict[str, ndarray]) -> Population:
     pools = tuple(
         tuple(
             Member(uid=uid, policy=policy, repeats=repeats, play=play)
@@ -209,13 +209,17 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
         if text["players"] != arrays["train_joint"].ndim:
             raise ValueError("it counts its players in two ways")
         pools = pools * text["players"]
-    population = Population(
+    return Population(
         pools,
-        text["shared"],
-        text["next_uid"],
+        shared=text["shared"],
+        next_uid=text["next_uid"],
         common=arrays.get("common"),
         notes=text["notes"],
     )
+
+
+def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
+    population = _population(text, arrays)
     responses = None
     if text["responses"] is not None:
         responses = tuple(

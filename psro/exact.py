@@ -5,7 +5,7 @@ arrives are one policy.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -44,6 +44,7 @@ class ExactOracle:
     """
 
     form: SequenceForm
+    _: KW_ONLY
     tie_break: TieBreak = "random"
     initial_policies: Initial = "uniform"
     shared: bool = False
@@ -59,7 +60,7 @@ class ExactOracle:
 
     def initial(self, rng: Generator) -> Population:
         """One policy a player (one in all when shared)."""
-        population = Population(((),) * self.form.players, self.shared)
+        population = Population(((),) * self.form.players, shared=self.shared)
         for player, tree in enumerate(self.form.trees[: 1 if self.shared else None]):
             behaviour = (
                 tree.uniform()
@@ -177,7 +178,7 @@ def judge(
     """
     meta = Game(form.tensor(list(plans)))
     pools = tuple(tuple(Member(i, p) for i, p in enumerate(pool)) for pool in plans)
-    oracle, rng = ExactOracle(form, "first"), np.random.default_rng(0)
+    oracle, rng = ExactOracle(form, tie_break="first"), np.random.default_rng(0)
     asked = targets(meta, joint, concept)
     gap = gap_of(form.players, oracle.respond(Population(pools), asked, rng)).sum()
     return float(gap), float(expected(meta, played(joint, concept)).sum())

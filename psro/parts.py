@@ -1,7 +1,7 @@
 """The values a PSRO loop passes around."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -53,6 +53,7 @@ class Population:
     """
 
     pools: tuple[tuple[Member, ...], ...]
+    _: KW_ONLY
     shared: bool = False
     next_uid: int = 0
     common: ndarray | None = None

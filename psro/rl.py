@@ -107,7 +107,7 @@ class LearnedOracle:
 
     def initial(self, rng: Generator) -> Population:
         """The uniform policy of every player."""
-        population = Population(((),) * self.simulator.players, self.shared)
+        population = Population(((),) * self.simulator.players, shared=self.shared)
         (weights,) = Pool.uniform(self.network).weights
         for player in range(1 if self.shared else self.simulator.players):
             population = population.add(player, weights, play="uniform")

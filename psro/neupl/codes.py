@@ -1,4 +1,4 @@
-"""Codes of a neural population: what they are, how they begin, how pools grow by them."""
+"""Codes of a neural population: how they begin, and how pools grow by them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -282,7 +282,7 @@ class Targeted:
 def respond(requests):
     rng = np.random.default_rng(0)  # unused: ties go to the first action
     return [
-        ExactOracle(r.form, "first").respond(r.population, r.targets, rng)
+        ExactOracle(r.form, tie_break="first").respond(r.population, r.targets, rng)
         for r in requests
     ]
 
@@ -313,7 +313,7 @@ def test_psro_trials_together_equal_plain_runs():
         last = [first := start(parts), *run(parts, first, steps)][-1]
         return last.table.values.tobytes(), last.train.joint.tobytes()
 
-    plain = ExactOracle(form, "first")
+    plain = ExactOracle(form, tie_break="first")
     lengths = {0: 4, 1: 2, 2: 5}
     expected = [psro(plain, seed, steps) for seed, steps in lengths.items()]
     trials = [

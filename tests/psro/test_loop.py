@@ -29,7 +29,10 @@ GOOFSPIEL_3 = "goofspiel(num_cards=3,returns_type=total_points)"
 def setup(game, solver="mgcce", concept="cce", tie_break="random", **more):
     form = sequence_form(game) if isinstance(game, str) else from_normal_form(game)
     oracle = ExactOracle(
-        form, tie_break, more.pop("initial", "uniform"), more.pop("shared", False)
+        form,
+        tie_break=tie_break,
+        initial_policies=more.pop("initial", "uniform"),
+        shared=more.pop("shared", False),
     )
     evaluation = more.pop("evaluation", None)
     return Setup(

@@ -102,7 +102,9 @@ def test_errors_of_a_symmetric_profile_are_of_its_mean():
     simulator = Bargaining()
     network = MLP.of(simulator, 16)
     uniform = Pool.uniform(network)
-    population = Population(((), ()), True).add(0, uniform.weights[0], play="uniform")
+    population = Population(((), ()), shared=True).add(
+        0, uniform.weights[0], play="uniform"
+    )
     evaluator = SampledEvaluator(
         simulator=simulator, network=network, executor=InProcess(), episodes=500
     )
