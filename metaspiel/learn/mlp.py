@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from metaspiel.learn.nets import Sized
@@ -118,7 +118,7 @@ class LeakyMLP(TwoHidden):
         return torch.baddbmm(b3, second, w3.transpose(1, 2))
 
 
-def layers(network: TwoHidden, weights: Float32[Tensor, "*N P"]) -> tuple[Tensor, ...]:
+def layers(network: TwoHidden, weights: Float[Tensor, "*N P"]) -> tuple[Tensor, ...]:
     """The matrices and biases in weight vectors, as views ``[*N, rows, columns]``."""
     sizes = [rows * columns for rows, columns in network.layers]
     parts = weights[..., : network.size].split(sizes, -1)

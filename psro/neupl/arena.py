@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.sequence import SequenceForm
-from metaspiel.games.treeplex import TieBreak
+from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena, exact_arena
 from psro.executor import Executor
@@ -27,6 +27,7 @@ def neural_arena(
     tie_break: TieBreak = "random",
     initial: Initial = "uniform",
     shared: bool = False,
+    ties: float = TIE_TOLERANCE,
 ) -> Arena:
     """One conditional network as the population, exact teachers and exact payoffs.
 
@@ -38,26 +39,24 @@ def neural_arena(
       tie_break: which of several best actions a teacher takes; it changes results.
       initial: the policies before the first iteration.
       shared: one pool for all players.
+      ties: actions whose values differ by less than this fraction tie. By default
+        rounding does: a softmax never avoids an action wholly, so that co-players'
+        small errors break ties that separate policies leave open. At about the
+        tolerance ties are what they are with separate policies.
 
     Raises:
       UserError: the game shows no tensors, or cannot tell its information states apart
         by them; or a shared pool in a game that is not symmetric.
     """
-    settings = distillation or Distillation()
-    # Values that differ by what distillation may blur tie, as they would without it.
     arena = exact_arena(
-        form,
-        tie_break=tie_break,
-        initial=initial,
-        shared=shared,
-        ties=settings.tolerance,
+        form, tie_break=tie_break, initial=initial, shared=shared, ties=ties
     )
     game = _tensors(form)
     student = ExactStudent.of(
         form,
         [Seen.of(game, tree, player) for player, tree in enumerate(form.trees)],
         codes=codes,
-        distillation=settings,
+        distillation=distillation,
         weighting=weighting,
     )
     return neural(arena, student)

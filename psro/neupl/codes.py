@@ -10,7 +10,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from metaspiel.learn.conditional import CONDITIONINGS, Conditioning
-from metaspiel.nfg.errors import BadField, at_least
+from metaspiel.nfg.errors import BadField, UserError, at_least
 from psro.parts import Member, Population
 
 NewCode = Literal["nearest", "normal"]
@@ -51,6 +51,21 @@ class Codes:
             return (tuple(range(players)),)
         return tuple((player,) for player in range(players))
 
+    def of(self, population: Population, player: int) -> Float64[ndarray, "K d"]:
+        """The codes of a player's pool.
+
+        Raises:
+          UserError: they have another size.
+        """
+        pool = [member.policy for member in population.pools[player]]
+        for code in pool:
+            if code.shape != (self.size,):
+                raise UserError(
+                    f"Codes: the population must have codes of {self.size} numbers; "
+                    f"got {list(code.shape)}"
+                )
+        return np.array(pool, dtype=np.float64).reshape(len(pool), self.size)
+
     def first(
         self,
         codes: Float[ndarray, "K d"],
@@ -87,7 +102,7 @@ def learners(population: Population) -> int:
 
 def grown(
     population: Population,
-    codes: Sequence[Float[ndarray, "K d"]],
+    codes: Sequence[Float[ndarray, "_ d"]],
     *,
     common: Float[ndarray, " P"],
     play: str,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -146,22 +146,22 @@ class ExactStudent:
                 plans[player].append(response.policy)
             else:
                 counts[player, at] = counts.get((player, at), 0) + 1
-        counted = _counted(population, counts)
-        if [len(own) for own in plans] == old:
-            return replace(counted, notes={})
-        return self._distilled(counted, chances, plans=plans, rng=rng)
+        after = replace(population, notes={})
+        if [len(own) for own in plans] != old:
+            after = self._distilled(population, chances, plans=plans, rng=rng)
+        return _counted(after, counts)
 
     def _distilled(
         self,
         population: Population,
-        chances: Sequence[Float64[ndarray, "K I A"]],
+        chances: Sequence[Float64[ndarray, "_ _ A"]],
         *,
-        plans: Sequence[Sequence[Float64[ndarray, " S"]]],
+        plans: Sequence[Sequence[Float64[ndarray, " _"]]],
         rng: Generator,
     ) -> Population:
         """The population with a code for each plan beyond those it plays."""
         codes = [
-            self._begun(pool_codes(population, player), own, rng)
+            self._begun(self.codes.of(population, player), own, rng)
             for player, own in enumerate(plans)
         ]
         groups = self.codes.groups(learners(population))
@@ -198,7 +198,6 @@ class ExactStudent:
         """The codes of a player, old and new, before they are learned."""
         old = len(known)
         rows = [*known]
-        known = known.reshape(old, self.codes.size)
         for plan in plans[old:]:
             apart = [float(np.abs(plan - one).mean()) for one in plans[:old]]
             rows.append(self.codes.first(known, apart, rng))
@@ -207,8 +206,8 @@ class ExactStudent:
     def _lesson(
         self,
         group: Sequence[int],
-        chances: Sequence[Float64[ndarray, "K I A"]],
-        plans: Sequence[Sequence[Float64[ndarray, " S"]]],
+        chances: Sequence[Float64[ndarray, "_ _ A"]],
+        plans: Sequence[Sequence[Float64[ndarray, " _"]]],
     ) -> Lesson:
         """What the network of some players is to learn and to keep."""
         states, codes, teachers, new = [], [], [], []
@@ -248,11 +247,13 @@ class ExactStudent:
             )
         return np.split(common, networks)
 
-    def _behaviours(self, population: Population) -> list[Float64[ndarray, "K I A"]]:
+    def _behaviours(self, population: Population) -> list[Float64[ndarray, "_ _ A"]]:
         """What each code does at all information states, of each distinct pool."""
         groups = self.codes.groups(learners(population))
         return [
-            self._chances(self.boards[player], weights, pool_codes(population, player))
+            self._chances(
+                self.boards[player], weights, self.codes.of(population, player)
+            )
             for group, weights in zip(groups, self._weights(population), strict=True)
             for player in group
         ]
@@ -267,7 +268,7 @@ class ExactStudent:
         with torch.no_grad():
             scores = self.network.paired(
                 torch.from_numpy(weights),
-                torch.from_numpy(codes).view(count, self.codes.size),
+                torch.from_numpy(codes),
                 board.x,
                 state=torch.arange(states).repeat(count),
                 code=torch.arange(count).repeat_interleave(states),
@@ -275,12 +276,6 @@ class ExactStudent:
             chances = scores.masked_fill(~board.legal, -torch.inf).softmax(2)
         out: ndarray = chances.numpy()
         return out
-
-
-def pool_codes(population: Population, player: int) -> Float[ndarray, "K d"]:
-    """The codes of a player's pool; none of an empty one."""
-    pool = population.pools[player]
-    return np.stack([m.policy for m in pool]) if pool else np.zeros((0, 0))
 
 
 def _counted(population: Population, counts: dict[tuple[int, int], int]) -> Population:
