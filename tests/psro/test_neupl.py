@@ -181,7 +181,7 @@ def test_a_shared_pool_of_a_symmetric_game():
     last = states(neural_arena(sequence_form(game), shared=True), 3)[-1]
     assert last.population.shared
     assert sum(m.repeats for m in last.population.pools[0]) == 2 * 3 + 1
-    assert last.population.pools[0] == last.population.pools[1]
+    assert last.population.uids[0] == last.population.uids[1]
     assert np.isfinite(last.gap("cce"))
 
 
