@@ -14,7 +14,9 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from metaspiel.games.recalling import Recalling
+from metaspiel.games.simulator import Simulator
 from metaspiel.learn.mlp import MLP
+from metaspiel.learn.settings import NETWORKS, NetworkName
 from metaspiel.nfg.errors import UserError, at_least, unknown
 
 Cell = Literal["gru", "lstm"]
@@ -183,3 +185,29 @@ class Recurrent:
         """The scores of all actions for R windows."""
         of_memory, of_head = weights.split([self.memory.size, self.head.size])
         return self.head.scores(of_head, self.memory.features(of_memory, x))
+
+
+def network_of(
+    game: Simulator, kind: NetworkName = "mlp", *, width: int = 200
+) -> MLP | Recurrent:
+    """The network of a game's policies by the name of its kind.
+
+    Args:
+      game: where they play.
+      kind: "mlp" reads what the mover sees as one row of numbers, a window as well;
+        "gru" and "lstm" read a window slot by slot.
+      width: units of each hidden layer, which a recurrent one has after its memory.
+
+    Raises:
+      UserError: no such kind, or a recurrent one for players who remember nothing.
+    """
+    if kind == "mlp":
+        return MLP.of(game, width)
+    if kind not in CELLS:
+        raise unknown("network_of()", "network", kind, NETWORKS)
+    if not isinstance(game, Recalling):
+        raise UserError(
+            f"network_of(): a network '{kind}' reads a memory of past decisions, so "
+            f"that memory must be given; '{game.name}' is played without"
+        )
+    return Recurrent.of(game, kind, width=width)
