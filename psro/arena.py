@@ -193,19 +193,21 @@ def learned_arena(
     return Arena(
         name=game.name,
         fingerprint=game.name if memory is None else f"{game.name}, {game.reads}",
-        facts={
-            "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them "
-            "up)",
-            "shared_pool": game.symmetric,
-            **settings.budgeted,
-            "episodes": episodes,
-            "longest_episode": game.longest,
-            "policies_see": _SIGHT.get(game.reads, game.reads),
-            "network": network,
-            "played": "the game itself",
-            "caveats": [],
-        },
+        facts=_learned_facts(game, settings)
+        | {"network": network, "episodes": episodes, "caveats": []},
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
         referee=referee,
     )
+
+
+def _learned_facts(game: "Simulator", settings: DDQN | PPOResponse) -> dict[str, Any]:
+    """What there is to say about a game and how it is learned."""
+    return {
+        "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them up)",
+        "shared_pool": game.symmetric,
+        **settings.budgeted,
+        "longest_episode": game.longest,
+        "policies_see": _SIGHT.get(game.reads, game.reads),
+        "played": "the game itself",
+    }
