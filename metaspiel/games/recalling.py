@@ -214,12 +214,15 @@ class Recalling:
         count: Int64[Tensor, "*R"],
     ) -> Float32[Tensor, "*R inputs"]:
         """What a player sees who has met ``count`` decisions."""
-        device = seen.device
-        slots = torch.arange(self.window, device=device)
-        filled = (slots >= self.window - count[..., None])[..., None].to(seen.dtype)
-        actions = torch.arange(self.actions, device=device)
-        hot = (did[..., None] == actions).to(seen.dtype)
-        return (torch.cat([seen, hot, filled], -1) * filled).flatten(-2)
+        slots = torch.arange(self.window, device=seen.device)
+        filled = slots >= self.window - count[..., None]
+        shown = seen.new_zeros(*did.shape, self.slot)
+        looks, actions, mark = shown.split([seen.shape[-1], self.actions, 1], -1)
+        looks.copy_(seen.masked_fill(~filled[..., None], 0))
+        acted = (filled & (did >= 0))[..., None]
+        actions.scatter_(-1, did.clamp(min=0)[..., None], acted.to(seen.dtype))
+        mark.copy_(filled[..., None])
+        return shown.flatten(-2)
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B E N"]:
         """Payoffs of the finished episodes, as the game has them."""

@@ -151,7 +151,7 @@ def against(
     """
     flat = co_play.reshape(-1)
     drawn = rng.choice(len(flat), episodes, p=flat / flat.sum())
-    co_players = np.stack(np.unravel_index(drawn, co_play.shape), axis=1)
+    co_players = np.argwhere(np.ones(co_play.shape))[drawn]
     profiles = [np.insert(co_players, player, number, axis=1) for number in policies]
     return np.stack(profiles).astype(np.int64)
 

@@ -99,6 +99,8 @@ def test_co_players_are_drawn_once_an_episode_and_as_correlated_as_they_are():
     assert set(profiles[..., 1].ravel()) == {0, 2}
     assert [set(row) for row in profiles[..., 0]] == [{1}, {2}]
     assert 70 < (profiles[0, :, 1] == 0).sum() < 130
+    alone = against(np.array(1.0), 0, [2], episodes=3, rng=rng)
+    np.testing.assert_array_equal(alone, np.full((1, 3, 1), 2))
 
 
 def test_the_same_bits_wherever_and_however_often():
