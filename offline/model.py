@@ -72,6 +72,7 @@ class ModelSimulator:
     round_state: bool = False
 
     draws = 1
+    reads = "information state"
 
     def __post_init__(self) -> None:
         for name, known in (("history", History), ("uncertainty", Uncertainty)):

@@ -15,7 +15,7 @@ import numpy as np
 from meta_solvers.base import MetaSolver, Progress, check
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
-from metaspiel.learn.settings import DDQN, PPOResponse
+from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro.exact import ExactEvaluator, ExactOracle
@@ -27,6 +27,12 @@ if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
     from psro.referee import Referee
     from psro.rl import Start
+
+
+_SIGHT = {
+    "information state": "information states",
+    "observation": "observations, which need not hold the history",
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -129,6 +135,8 @@ def learned_arena(
     every_instance: bool = False,
     start: "Start" = "scratch",
     width: int = 200,
+    memory: int | None = None,
+    network: NetworkName = "mlp",
     form: SequenceForm | None = None,
 ) -> Arena:
     """Learned best responses and sampled payoffs, on any batched simulator.
@@ -143,15 +151,22 @@ def learned_arena(
         random episodes, which is exact.
       start: weights that a response begins with, see ``LearnedOracle``.
       width: units of each hidden layer of all policies.
+      memory: how many of their last decisions players remember, what they saw and did;
+        None for what they see at the moment alone. See ``Recalling``.
+      network: kind of all policies; "gru" and "lstm" read a memory step by step, "mlp"
+        as one row of numbers. Double DQN takes "mlp" only.
       form: tree of the same game, for exact gaps of what is learned beside the learned
         ones.
 
     Raises:
       UserError: chance has no short list of instances, where all are to be played, or
-        policies are not greedy; or there is a tree of a game that is not OpenSpiel's.
+        policies are not greedy; there is a tree of a game that is not OpenSpiel's; or
+        the network has no memory to read, or cannot learn so.
     """
+    from metaspiel.games.recalling import Recalling
     from metaspiel.learn.evaluate import Instances
-    from metaspiel.learn.mlp import MLP
+    from metaspiel.learn.recurrent import network_of
+    from metaspiel.learn.update import check_written
     from psro.referee import Referee
     from psro.rl import LearnedOracle
 
@@ -160,14 +175,18 @@ def learned_arena(
             "learned_arena(): only greedy policies can play every instance once; the "
             "policies of PPO are sampled"
         )
-    network = MLP.of(game, width)
+    if memory is not None:
+        game = Recalling(game, memory)
+    policies = network_of(game, network, width=width)
+    if isinstance(settings, DDQN):
+        check_written("learned_arena()", policies)
     instances = Instances.of(game) if every_instance else None
-    referee = None if form is None else Referee.of(game, form, network)
+    referee = None if form is None else Referee.of(game, form, policies)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
             simulator=game,
-            network=network,
+            network=policies,
             settings=settings,
             executor=executor,
             shared=game.symmetric,
@@ -179,18 +198,22 @@ def learned_arena(
     size = (2,) * game.players
     return Arena(
         name=game.name,
-        fingerprint=game.name,
-        facts={
-            "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them "
-            "up)",
-            "shared_pool": game.symmetric,
-            **settings.budgeted,
-            "episodes": episodes,
-            "longest_episode": game.longest,
-            "played": "the game itself",
-            "caveats": [],
-        },
+        fingerprint=game.name if memory is None else f"{game.name}, {game.reads}",
+        facts=_learned_facts(game, settings)
+        | {"network": network, "episodes": episodes, "caveats": []},
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
         referee=referee,
     )
+
+
+def _learned_facts(game: "Simulator", settings: DDQN | PPOResponse) -> dict[str, Any]:
+    """What there is to say about a game and how it is learned."""
+    return {
+        "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them up)",
+        "shared_pool": game.symmetric,
+        **settings.budgeted,
+        "longest_episode": game.longest,
+        "policies_see": _SIGHT.get(game.reads, game.reads),
+        "played": "the game itself",
+    }

@@ -12,9 +12,8 @@ import torch
 from jaxtyping import Bool, Float32, Float64
 from numpy import ndarray
 
-from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.sequence import SequenceForm
-from metaspiel.games.simulator import Simulator
+from metaspiel.games.simulator import Replayable, Simulator
 from metaspiel.games.treeplex import Treeplex
 from metaspiel.learn.nets import Network, check_network
 from metaspiel.nfg.errors import UserError
@@ -39,11 +38,19 @@ class Seen:
     states: ndarray
 
     @classmethod
-    def of(cls, game: OpenSpielSimulator, tree: Treeplex, player: int) -> "Seen":
-        """Replays one history to each of the information states."""
+    def of(cls, game: Simulator, tree: Treeplex, player: int) -> "Seen":
+        """Replays one history to each of the information states.
+
+        Raises:
+          UserError: the game has no histories of OpenSpiel's to replay.
+        """
+        if not isinstance(game, Replayable):
+            raise UserError(
+                f"Referee.of(): the game must be one of OpenSpiel; got '{game.name}'"
+            )
         inputs = np.zeros((tree.infosets, game.inputs), dtype=np.float32)
         for row, history in enumerate(tree.histories):
-            inputs[row] = game.seen(history, player)
+            inputs[row] = game.trail(history, player).inputs[-1]
         states = np.repeat(np.arange(tree.infosets), np.diff(tree.first))
         columns = tree.action[1:]
         legal = np.zeros((tree.infosets, game.actions), dtype=bool)
@@ -87,10 +94,6 @@ class Referee:
         Raises:
           UserError: the game is not OpenSpiel's, or the network does not fit it.
         """
-        if not isinstance(game, OpenSpielSimulator):
-            raise UserError(
-                f"Referee.of(): the game must be one of OpenSpiel; got '{game.name}'"
-            )
         check_network("Referee()", network, game)
         seen = (Seen.of(game, tree, p) for p, tree in enumerate(form.trees))
         return cls(form, network, tuple(seen))

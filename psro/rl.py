@@ -16,7 +16,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.evaluate import Instances, Matches, play
+from metaspiel.learn.evaluate import Instances, Matches, against, play
 from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.responses import train
@@ -207,18 +207,19 @@ class LearnedOracle:
         seed: tuple[int, ...],
     ) -> Matches:
         """Fresh episodes of a response against its target."""
-        rng = np.random.default_rng(seed)
-        flat = target.co_play.reshape(-1)
-        drawn = rng.choice(len(flat), self.episodes, p=flat / flat.sum())
-        co_players = np.unravel_index(drawn, target.co_play.shape)
-        profiles = np.stack(co_players, axis=1)
-        profiles = np.insert(profiles, target.player, 0, axis=1)
+        profiles = against(
+            target.co_play,
+            target.player,
+            [0],
+            episodes=self.episodes,
+            rng=np.random.default_rng(seed),
+        )
         before, after = pools[: target.player], pools[target.player + 1 :]
         return Matches(
             simulator=self.simulator,
             network=self.network,
             pools=(*before, Pool.of(policy[None], self.settings.play), *after),
-            profiles=profiles[None].astype(np.int64),
+            profiles=profiles,
             seed=(*seed, _SCORING),
             device=self.settings.device,
         )

@@ -2,8 +2,8 @@
 
 ``sequence_form`` and ``matrix_game`` read OpenSpiel's games. A ``Simulator`` plays many
 episodes of a game at once (``Bargaining``, any OpenSpiel game); ``named_simulator``
-makes one from a name. A ``MarkovGame`` has several agents that move together;
-``metaspiel.games.worlds`` knows them by name.
+makes one from a name, and ``Recalling`` gives its players a memory. A ``MarkovGame``
+has several agents that move together; ``metaspiel.games.worlds`` knows them by name.
 Importing this package loads nothing heavy; torch and OpenSpiel come with what is used.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         uniform_actions,
         uniform_returns,
     )
+    from metaspiel.games.recalling import Recalling
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
 
@@ -29,6 +30,7 @@ __all__ = [
     "Bargaining",
     "MarkovGame",
     "OpenSpielSimulator",
+    "Recalling",
     "SequenceForm",
     "Simulator",
     "matrix_game",

@@ -16,7 +16,15 @@ from torch import Tensor
 import metaspiel.games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
 from metaspiel.games.information import with_tensors
 from metaspiel.games.openspiel import load
-from metaspiel.games.simulator import Moves, Position, RealGame, Uniforms, Where, own
+from metaspiel.games.simulator import (
+    Moves,
+    Position,
+    RealGame,
+    Trail,
+    Uniforms,
+    Where,
+    own,
+)
 from metaspiel.nfg.errors import UserError
 
 _KNOWN = (
@@ -267,12 +275,23 @@ class OpenSpielSimulator(RealGame):
             chances=torch.from_numpy(chances),
         )
 
-    def seen(self, history: Sequence[int], player: int) -> Float32[ndarray, " D"]:
-        """What a player sees after some actions, chance included, as in ``inputs``."""
+    def trail(self, history: Sequence[int], player: int) -> Trail:
+        """What a player saw, as in ``inputs``, and did along a history; see ``Trail``.
+
+        Args:
+          history: all actions so far, chance included; the player is to move now.
+          player: the player.
+        """
         state = _game(self.game).new_initial_state()
+        informed = self.reads == "information state"
+        inputs, made = list[ndarray](), list[int]()
         for action in history:
+            if state.current_player() == player:
+                inputs.append(_tensor(state, player, informed))
+                made.append(action)
             state.apply_action(action)
-        return _tensor(state, player, self.reads == "information state")
+        inputs.append(_tensor(state, player, informed))
+        return Trail(np.stack(inputs), np.array(made, dtype=np.int64))
 
     def _outcome(self, state: Any, uniform: float, event: int) -> int:
         """The outcome of a chance event: the quantile at this uniform number."""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float32, Float64, Int64
+from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.nfg.errors import UserError
@@ -60,6 +61,8 @@ class Simulator(Protocol):
       longest: no episode has more moves.
       symmetric: exchanging the players changes nothing.
       ensemble: E, number of outcomes that ``outcomes`` tells apart; 1 in a real game.
+      reads: what ``inputs`` are, in words: "information state" where they hold all that
+        the mover knows, "observation" where they need not hold the history.
     """
 
     @property
@@ -78,6 +81,8 @@ class Simulator(Protocol):
     def symmetric(self) -> bool: ...
     @property
     def ensemble(self) -> int: ...
+    @property
+    def reads(self) -> str: ...
 
     def start(self, uniforms: Uniforms) -> Position:
         """New episodes; they live on the device of the uniforms."""
@@ -106,6 +111,27 @@ class Enumerable(Protocol):
         """Uniform numbers that start each instance, and its probability."""
 
 
+@dataclass(frozen=True, eq=False)
+class Trail:
+    """A player's decisions along one history, of which the last is still open.
+
+    Attributes:
+      inputs: what the player saw at each of them.
+      actions: what it did at all but the last.
+    """
+
+    inputs: Float32[ndarray, "T D"]
+    actions: Int64[ndarray, " T_minus_1"]
+
+
+@runtime_checkable
+class Replayable(Protocol):
+    """A simulator that can say what a player sees along a history of its tree."""
+
+    def trail(self, history: Sequence[int], player: int) -> Trail:
+        """What a player saw and did along a history that ends at a decision of its."""
+
+
 T = TypeVar("T", bound="RealGame")
 
 
@@ -117,6 +143,11 @@ class RealGame:
     """
 
     ensemble: ClassVar[int] = 1
+
+    @property
+    def reads(self) -> str:
+        """Information states, unless a game says otherwise."""
+        return "information state"
 
     def outcomes(self, position: Position) -> Float32[Tensor, "S B 1 N"]:
         """Outcomes of the only member of the ensemble: the returns."""

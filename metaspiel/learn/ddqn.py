@@ -25,7 +25,7 @@ from metaspiel.learn.update import StackedDDQN
 
 
 def learn(tasks: Sequence[Task]) -> list[Learned]:
-    """Learns all responses; the tasks have one network, one game and one settings."""
+    """Learns all responses; the tasks have one game, one settings, one learner."""
     return _Training(tasks).run()
 
 
@@ -36,7 +36,7 @@ class _Training:
         first = tasks[0]
         assert isinstance(first.settings, DDQN)  # ``responses.train`` sees to it
         self.settings = first.settings
-        self.network = first.network
+        self.network = first.trained
         self.stacked, self.games = len(tasks), self.settings.games
         self.device = torch.device(self.settings.device)
         settings = self.settings

@@ -20,6 +20,8 @@ from metaspiel.learn.random import generators
 from metaspiel.learn.settings import check_device
 from metaspiel.nfg.errors import UserError
 
+_HELD = 50_000_000  # numbers that are seen at a time, at most
+
 
 @dataclass(frozen=True, eq=False)
 class Instances:
@@ -62,7 +64,8 @@ class Matches:
       seed: seed of the episodes.
       habit: behaviour that all players fall back on.
       instances: every instance is played, once; exact, since only greedy policies may.
-      rows: episodes played at a time; it bounds memory.
+      rows: episodes played at a time, fewer where players see very much; it bounds
+        memory.
       device: torch device.
     """
 
@@ -99,6 +102,12 @@ class Matches:
                 f"{len(listed.weights)} instances; got {self.profiles.shape[1]}"
             )
 
+    @property
+    def at_once(self) -> int:
+        """Profiles that are played at a time."""
+        rows = min(self.rows, _HELD // self.simulator.inputs)
+        return max(1, rows // self.profiles.shape[1])
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Scores:
@@ -124,28 +133,66 @@ def pure(cells: Int64[ndarray, "C N"], episodes: int) -> Int64[ndarray, "C M N"]
     return np.repeat(cells[:, None], episodes, axis=1)
 
 
+def against(
+    co_play: Float64[ndarray, "*K"],
+    player: int,
+    policies: Sequence[int],
+    *,
+    episodes: int,
+    rng: np.random.Generator,
+) -> Int64[ndarray, "C M N"]:
+    """Profiles of a player's policies against one mixture of co-players.
+
+    All policies meet the same co-players, whose profile is drawn once an episode, so
+    that it is as correlated as the mixture.
+
+    Args:
+      co_play: distribution over the co-players' profiles.
+      player: the player.
+      policies: numbers of C policies of its pool.
+      episodes: M, of each.
+      rng: draws the co-players.
+    """
+    flat = co_play.reshape(-1)
+    drawn = rng.choice(len(flat), episodes, p=flat / flat.sum())
+    co_players = np.argwhere(np.ones(co_play.shape))[drawn]
+    profiles = [np.insert(co_players, player, number, axis=1) for number in policies]
+    return np.stack(profiles).astype(np.int64)
+
+
 def play(matches: Sequence[Matches]) -> list[Scores]:
     """Plays each in turn; every one is a large batch already."""
     with torch.no_grad():
         return [_play(m) for m in matches]
 
 
-def _play(match: Matches) -> Scores:
+def prepared(
+    match: Matches,
+) -> tuple[Bank, Int64[Tensor, "C M N"], Float64[Tensor, "M columns"]]:
+    """What ``moves`` takes: the bank, whom it plays, and the numbers of the episodes.
+
+    Raises:
+      UserError: instances are to be played by policies that are not greedy.
+    """
     sim, device = match.simulator, torch.device(match.device)
     bank = Bank(match.network, match.pools, match.habit, device)
     profiles = torch.as_tensor(match.profiles + np.array(bank.first), device=device)
-    count, episodes = profiles.shape[:2]
-    uniforms = drawn_numbers(sim, episodes, match.seed)
-    weights = np.full(episodes, 1 / episodes)
+    uniforms = drawn_numbers(sim, profiles.shape[1], match.seed)
     if match.instances is not None:
         _require_greedy(match)
         uniforms[:, : sim.draws] = torch.from_numpy(match.instances.uniforms)
+    return bank, profiles, uniforms.to(device)
+
+
+def _play(match: Matches) -> Scores:
+    bank, profiles, uniforms = prepared(match)
+    episodes = profiles.shape[1]
+    weights = np.full(episodes, 1 / episodes)
+    if match.instances is not None:
         weights = match.instances.weights
-    uniforms = uniforms.to(device)
-    each = max(1, match.rows // episodes)
     parts = [
-        _episodes(sim, bank, profiles[c : c + each], uniforms)
-        for c in range(0, count, each)
+        _episodes(match.simulator, bank, part, uniforms)
+        for part in profiles.split(match.at_once)
     ]
     outcomes = np.concatenate([p[0] for p in parts])  # [C, M, E, N]
     mean = np.einsum("m,cmen->ecn", weights, outcomes)

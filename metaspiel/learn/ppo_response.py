@@ -177,14 +177,14 @@ class Learner:
 
 
 def learn(tasks: Sequence[Task]) -> list[Learned]:
-    """Learns all responses; the tasks have one network, one game and one settings."""
+    """Learns all responses; the tasks have one game and one settings."""
     settings = tasks[0].settings
     assert isinstance(settings, PPOResponse)  # ``responses.train`` sees to it
     device = torch.device(settings.device)
     made = [generators(t.seed, 3) for t in tasks]
     learners = [
         Learner(
-            task.network,
+            task.trained,
             settings,
             of_trial[0],
             initial=None if task.initial is None else torch.from_numpy(task.initial),

@@ -18,7 +18,9 @@ def train(tasks: Sequence[Task]) -> list[Learned]:
     for number, task in enumerate(tasks):
         sim = task.simulator
         game = type(sim), sim.name, sim.inputs, sim.actions
-        key = (game, task.network, task.settings)
+        # Double DQN stacks the weights of its learners, so theirs must be alike.
+        stacked = task.trained if isinstance(task.settings, DDQN) else None
+        key = (game, task.network, stacked, task.settings)
         groups.setdefault(key, []).append(number)
     answers: dict[int, Learned] = {}
     with torch.no_grad():

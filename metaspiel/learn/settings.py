@@ -1,13 +1,15 @@
 """Hyper-parameters of learned best responses, and checks of them."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 
 from metaspiel.nfg.errors import BadField, UserError, at_least, positive, share, unknown
 
 Engine = Literal["written", "autograd"]
+NetworkName = Literal["mlp", "gru", "lstm"]
+NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
 _WHOLE = dict.fromkeys(
     ("decisions", "games", "batch", "capacity", "minimum", "target_every"), 1
 ) | {"explore_decisions": 0}

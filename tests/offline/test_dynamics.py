@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from metaspiel import files
 from metaspiel.games.bargaining import Bargaining
+from metaspiel.games.recalling import Recalling
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import drawn
@@ -234,6 +235,20 @@ def test_the_model_is_a_simulator_and_a_value(sets):
         model.ModelSimulator(learned=learned, starts=starts(sets[:1]))
     with pytest.raises(UserError, match="uniform numbers for 2 trials; got 1"):
         both.start(torch.zeros(1, 4, 1, dtype=torch.float64))
+
+
+def test_players_in_a_model_can_remember(sets):
+    learned = dynamics.train(sets[:2], [0, 1], SHORT)
+    both = model.ModelSimulator(learned=learned, starts=starts(sets[:2]))
+    one, two = (Recalling(both.trial(s), 2) for s in (0, 1))
+    joined = one.together([two])
+    assert joined == Recalling(both, 2) and joined.ensemble == both.ensemble > 1
+    begun = joined.start(torch.full((2, 3, 1), 0.4).double())
+    again = joined.step(begun, begun.legal.int().argmax(-1), ~begun.done)
+    outcomes = joined.outcomes(again)
+    assert torch.equal(outcomes, both.outcomes(again.game))
+    assert outcomes.shape == (2, 3, joined.ensemble, 2)
+    assert not torch.equal(again.inputs, begun.inputs)
 
 
 @pytest.mark.parametrize("trials", [1, 2])

@@ -7,7 +7,7 @@ from meta_solvers import Game, get, solve
 from metaspiel.games import named_simulator, sequence_form
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.sequence import from_normal_form
-from metaspiel.learn.settings import DDQN
+from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.nfg.errors import UserError
 from psro import InProcess, Setup, exact_arena, learned_arena, run, start
 
@@ -64,3 +64,43 @@ def test_a_learned_arena_shares_the_pool_of_a_symmetric_game():
     assert not other.facts["shared_pool"]
     with pytest.raises(UserError, match="chance must act at the root only"):
         learned_arena(named_simulator("kuhn_poker"), settings, every_instance=True)
+
+
+def test_players_of_a_learned_arena_may_remember():
+    settings = PPOResponse(decisions=256, games=16, rounds=8, minibatch=64, epochs=1)
+    game, form = named_simulator("kuhn_poker"), sequence_form("kuhn_poker")
+    arena = learned_arena(
+        game, settings, episodes=20, width=8, memory=2, network="gru", form=form
+    )
+    assert arena.facts["policies_see"] == (
+        "the last 2 own information states and actions"
+    )
+    assert arena.name == "kuhn_poker" != arena.fingerprint
+    state = played(arena, "nash", 1)[-1]
+    assert state.population.sizes == (2, 2)
+    gap, _ = arena.referee.judge(state.population, state.train.joint, "ne")
+    assert 0 < gap < 2
+
+
+def test_what_policies_see_is_said():
+    settings = PPOResponse(decisions=100)
+    boxes = named_simulator("coop_box_pushing")
+    facts = learned_arena(boxes, settings).facts
+    assert facts["policies_see"] == "observations, which need not hold the history"
+    facts = learned_arena(boxes, settings, memory=200).facts
+    assert facts["policies_see"] == "all own observations and actions"
+    facts = learned_arena(Bargaining(), DDQN.budget(100)).facts
+    assert facts["policies_see"] == "information states"
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"network": "lstm"}, "'lstm' reads a memory"),
+        ({"memory": 0}, "window must be at least 1; got 0"),
+        ({"memory": 2, "network": "gru"}, "must be an MLP, whose update is written"),
+    ],
+)
+def test_networks_that_cannot_be_are_refused(asked, sentence):
+    with pytest.raises(UserError, match=sentence):
+        learned_arena(Bargaining(), DDQN.budget(100), **asked)

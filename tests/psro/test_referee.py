@@ -8,6 +8,7 @@ from meta_solvers import get
 from metaspiel.games import sequence_form
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.games.recalling import Recalling
 from metaspiel.learn.evaluate import Matches, play, pure
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.settings import DDQN, PPOResponse
@@ -20,21 +21,24 @@ from psro.sampled import pools_of
 PLAYS = ("uniform", "greedy", "sampled")
 
 
-def drawn_population(network, players):
+def drawn_population(network, players, scale=3):
     population = Population(((),) * players)
     for player in range(players):
         for number, mode in enumerate(PLAYS):
             seed = torch.Generator().manual_seed(10 * player + number)
-            weights = 3 * network.initial(seed).numpy()
+            weights = scale * network.initial(seed).numpy()
             population = population.add(player, weights, mode)
     return population
 
 
+@pytest.mark.parametrize("window", [None, 2])
 @pytest.mark.parametrize("name", ["kuhn_poker", "kuhn_poker(players=3)", "matrix_rps"])
-def test_the_tree_pays_what_play_pays(name):
+def test_the_tree_pays_what_play_pays(name, window):
     game, form = OpenSpielSimulator(name), sequence_form(name)
+    game = game if window is None else Recalling(game, window)
     network = MLP.of(game, 8)
-    population = drawn_population(network, game.players)
+    # Milder policies where inputs are more: what is never drawn has no standard error.
+    population = drawn_population(network, game.players, 3 if window is None else 1)
     plans = Referee.of(game, form, network).plans(population)
     for tree, pool in zip(form.trees, plans, strict=True):
         np.testing.assert_allclose(pool[0], tree.plan(tree.uniform()))
@@ -98,6 +102,9 @@ def test_what_cannot_be_judged_is_refused():
     game = OpenSpielSimulator("kuhn_poker")
     with pytest.raises(UserError, match="the network must have 11 inputs"):
         Referee.of(game, form, MLP(3, 4, 2))
+    remembering = Recalling(Bargaining(), 2)
+    with pytest.raises(UserError, match="the game must be one of OpenSpiel"):
+        Referee.of(remembering, form, MLP.of(remembering))
     arena = learned_arena(game, DDQN.budget(100))
     assert arena.referee is None
     oracle, _ = arena.parts(0, InProcess())
