@@ -20,13 +20,12 @@ from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor
-from psro.parts import Initial
+from psro.parts import Initial, Start
 from psro.setup import Evaluator, Oracle
 
 if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
     from psro.referee import Referee
-    from psro.rl import Start
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,7 +120,7 @@ def learned_arena(
     *,
     episodes: int = 1000,
     every_instance: bool = False,
-    start: "Start" = "scratch",
+    start: Start = "scratch",
     width: int = 200,
     form: SequenceForm | None = None,
 ) -> Arena:
@@ -144,6 +143,7 @@ def learned_arena(
       UserError: chance has no short list of instances, where all are to be played, or
         policies are not greedy; or there is a tree of a game that is not OpenSpiel's.
     """
+    from metaspiel.games.batched import OpenSpielSimulator
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.mlp import MLP
     from psro.referee import Referee
@@ -157,6 +157,9 @@ def learned_arena(
     network = MLP.of(game, width)
     instances = Instances.of(game) if every_instance else None
     referee = None if form is None else Referee.of(game, form, network)
+    caveats = game.caveats if isinstance(game, OpenSpielSimulator) else ()
+    if form is not None:
+        caveats += tuple(f"exact gaps: {one}" for one in form.caveats)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
@@ -174,15 +177,18 @@ def learned_arena(
     return Arena(
         name=game.name,
         fingerprint=game.name,
+        caveats=caveats,
         facts={
             "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them "
             "up)",
             "shared_pool": game.symmetric,
             **settings.budgeted,
+            "start": start,
+            "width": width,
             "episodes": episodes,
             "longest_episode": game.longest,
             "played": "the game itself",
-            "caveats": [],
+            "caveats": list(caveats),
         },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
