@@ -101,7 +101,8 @@ def _figures(
                 errors=_errors(gaps, summary, rows),
             ),
             "Gap",
-            f"{_meaning(summary.gap_is, summary.concept)} "
+            f"{_meaning(summary.gap_is, summary.concept)}"
+            f"{_refereed(summary.last.exact_gap)} "
             "Gaps that were not measured are left out.",
         ),
         "value": (
@@ -148,6 +149,16 @@ def _meaning(kind: str, concept: str) -> str:
     )
 
 
+def _refereed(exact_gap: float | None) -> str:
+    """What lines of a referee are, in words; nothing without one."""
+    if exact_gap is None:
+        return ""
+    return (
+        " Lines called exact are a referee's: what exact best responses over all "
+        "policies of the game gain."
+    )
+
+
 def _errors(
     gaps: Mapping[str, Any], summary: Summary, rows: Sequence[Row]
 ) -> dict[str, list[float]] | None:
@@ -191,8 +202,8 @@ def write_whole(
         }
     drawn = curve(lines, gap_name(kind, concept), log=kind == EXACT)
     caption = (
-        f"{_meaning(kind, concept)} A line a trial; gaps that were not measured are "
-        "left out."
+        f"{_meaning(kind, concept)}{_refereed(summary['exact_gap'])} A line a trial; "
+        "gaps that were not measured are left out."
     )
     render(
         folder / "report.html",
