@@ -143,7 +143,6 @@ def learned_arena(
       UserError: chance has no short list of instances, where all are to be played, or
         policies are not greedy; or there is a tree of a game that is not OpenSpiel's.
     """
-    from metaspiel.games.batched import OpenSpielSimulator
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.mlp import MLP
     from psro.referee import Referee
@@ -157,9 +156,7 @@ def learned_arena(
     network = MLP.of(game, width)
     instances = Instances.of(game) if every_instance else None
     referee = None if form is None else Referee.of(game, form, network)
-    caveats = game.caveats if isinstance(game, OpenSpielSimulator) else ()
-    if form is not None:
-        caveats += tuple(f"exact gaps: {one}" for one in form.caveats)
+    caveats = _caveats(game, form)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
@@ -194,3 +191,12 @@ def learned_arena(
         parts=parts,
         referee=referee,
     )
+
+
+def _caveats(game: "Simulator", form: SequenceForm | None) -> tuple[str, ...]:
+    """Sentences on what players do not see, and on what exact gaps are of."""
+    from metaspiel.games.batched import OpenSpielSimulator
+
+    seen = game.caveats if isinstance(game, OpenSpielSimulator) else ()
+    judged = () if form is None else form.caveats
+    return (*seen, *(f"exact gaps: {one}" for one in judged))
