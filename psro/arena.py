@@ -20,13 +20,12 @@ from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor
-from psro.parts import Initial
+from psro.parts import Initial, Start
 from psro.setup import Evaluator, Oracle
 
 if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
     from psro.referee import Referee
-    from psro.rl import Start
 
 
 _SIGHT = {
@@ -133,7 +132,7 @@ def learned_arena(
     *,
     episodes: int = 1000,
     every_instance: bool = False,
-    start: "Start" = "scratch",
+    start: Start = "scratch",
     width: int = 200,
     memory: int | None = None,
     network: NetworkName = "mlp",
@@ -182,6 +181,7 @@ def learned_arena(
         check_written("learned_arena()", policies)
     instances = Instances.of(game) if every_instance else None
     referee = None if form is None else Referee.of(game, form, policies)
+    caveats = _caveats(game, form)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
@@ -199,8 +199,15 @@ def learned_arena(
     return Arena(
         name=game.name,
         fingerprint=game.name if memory is None else f"{game.name}, {game.reads}",
+        caveats=caveats,
         facts=_learned_facts(game, settings)
-        | {"network": network, "episodes": episodes, "caveats": []},
+        | {
+            "network": network,
+            "start": start,
+            "width": width,
+            "episodes": episodes,
+            "caveats": list(caveats),
+        },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
         referee=referee,
@@ -217,3 +224,22 @@ def _learned_facts(game: "Simulator", settings: DDQN | PPOResponse) -> dict[str,
         "policies_see": _SIGHT.get(game.reads, game.reads),
         "played": "the game itself",
     }
+
+
+def _caveats(game: "Simulator", form: SequenceForm | None) -> tuple[str, ...]:
+    """Sentences on what players do not see, and on what exact gaps are of."""
+    from metaspiel.games.batched import OpenSpielSimulator
+
+    seen = game.caveats if isinstance(game, OpenSpielSimulator) else _unseen(game)
+    judged = () if form is None else form.caveats
+    return (*seen, *(f"exact gaps: {one}" for one in judged))
+
+
+def _unseen(game: "Simulator") -> tuple[str, ...]:
+    """A sentence where players of a game of ours see less than they may know."""
+    if game.reads != "observation":
+        return ()
+    return (
+        "observations: what players of this game observe at a move may not tell what "
+        "they saw and did before",
+    )
