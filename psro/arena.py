@@ -20,13 +20,12 @@ from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor
-from psro.parts import Initial
+from psro.parts import Initial, Start
 from psro.setup import Evaluator, Oracle
 
 if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
     from psro.referee import Referee
-    from psro.rl import Start
 
 
 _SIGHT = {
@@ -127,7 +126,7 @@ def learned_arena(
     *,
     episodes: int = 1000,
     every_instance: bool = False,
-    start: "Start" = "scratch",
+    start: Start = "scratch",
     width: int = 200,
     memory: int | None = None,
     network: NetworkName = "mlp",
@@ -157,6 +156,7 @@ def learned_arena(
         policies are not greedy; there is a tree of a game that is not OpenSpiel's; or
         the network has no memory to read, or cannot learn so.
     """
+    from metaspiel.games.batched import OpenSpielSimulator
     from metaspiel.games.recalling import Recalling
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.recurrent import network_of
@@ -176,6 +176,9 @@ def learned_arena(
         check_written("learned_arena()", policies)
     instances = Instances.of(game) if every_instance else None
     referee = None if form is None else Referee.of(game, form, policies)
+    caveats = game.caveats if isinstance(game, OpenSpielSimulator) else ()
+    if form is not None:
+        caveats += tuple(f"exact gaps: {one}" for one in form.caveats)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
@@ -193,8 +196,15 @@ def learned_arena(
     return Arena(
         name=game.name,
         fingerprint=game.name if memory is None else f"{game.name}, {game.reads}",
+        caveats=caveats,
         facts=_learned_facts(game, settings)
-        | {"network": network, "episodes": episodes, "caveats": []},
+        | {
+            "start": start,
+            "network": network,
+            "width": width,
+            "episodes": episodes,
+            "caveats": list(caveats),
+        },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
         referee=referee,

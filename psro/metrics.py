@@ -1,8 +1,8 @@
 """One row of plain numbers for each iteration."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, get_type_hints
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any, NotRequired, get_type_hints
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Row:
       gap_error: standard error of the gap, at most; see ``gap_error``.
       gaps: the full-game gap for each concept that was asked for.
       eval_gap: full-game gap of the second meta-solver's meta-strategy.
+      exact_gap: what a referee says of the gap of a learned run, over all policies of
+        the game; None without a referee.
+      exact_value_sum: the sum of the players' expected payoffs there.
+      exact_eval_gap: the exact gap of the second meta-solver's meta-strategy.
       values: expected payoff of each player, and their sum.
       eval_values: under the second meta-solver's meta-strategy.
       policies: found by each player, repetitions included.
@@ -65,6 +69,9 @@ class Row:
     meta_gap: float | None
     eval_status: str
     cpu_seconds: dict[str, float]
+    exact_gap: float | None = None
+    exact_value_sum: float | None = None
+    exact_eval_gap: float | None = None
 
     @property
     def flat(self) -> dict[str, Any]:
@@ -79,9 +86,17 @@ class Row:
 
     @classmethod
     def shape(cls) -> dict[str, Any]:
-        """The fields of every row as JSON has it, and their types."""
+        """The fields of every row as JSON has it, and their types.
+
+        Those of a referee need not be there: earlier rows were without them.
+        """
         hints = get_type_hints(cls)
-        return {f.name: hints[f.name] for f in fields(cls) if f.name != "gaps"}
+        shape: dict[str, Any] = {}
+        for field in fields(cls):
+            hint = hints[field.name]
+            shape[field.name] = hint if field.default is MISSING else NotRequired[hint]
+        del shape["gaps"]
+        return shape
 
     @classmethod
     def read(cls, flat: Mapping[str, Any]) -> "Row":
@@ -91,7 +106,7 @@ class Row:
           UserError: it is none: a field is missing, or of another type.
         """
         files.check_shape("a row of metrics", flat, cls.shape())
-        known = {f.name: flat[f.name] for f in fields(cls) if f.name != "gaps"}
+        known = {f.name: flat[f.name] for f in fields(cls) if f.name in flat}
         gaps: dict[str, float | None] = {
             concept: flat[f"{concept}_gap"]
             for concept in CONCEPTS

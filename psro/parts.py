@@ -16,6 +16,8 @@ Timed = Literal["respond", "evaluate", "solve"]
 TIMED: tuple[Timed, ...] = get_args(Timed)
 Initial = Literal["uniform", "random_deterministic"]
 INITIAL: tuple[Initial, ...] = get_args(Initial)
+Start = Literal["scratch", "last", "mixture"]
+STARTS: tuple[Start, ...] = get_args(Start)
 PLAN = "plan"
 """The mode of play of an exact policy: its realisation plan."""
 

@@ -9,7 +9,6 @@ payoffs, cut off at 0, so its noise pushes it up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 from numpy import ndarray
@@ -25,13 +24,11 @@ from metaspiel.learn.tasks import Task
 from metaspiel.learn.update import check_written
 from metaspiel.nfg.errors import UserError, unknown
 from psro.executor import Executor
-from psro.parts import Population, Response, Target
+from psro.parts import STARTS, Population, Response, Start, Target
 from psro.sampled import SampledEvaluator, pools_of
 
 _SCORING = 1  # episodes that score a response, beside those it learned from
 _STARTING = 2  # which policy a response begins with
-Start = Literal["scratch", "last", "mixture"]
-STARTS: tuple[Start, ...] = get_args(Start)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -131,7 +131,13 @@ def _before(
             f"--resume: '{place}' must be of this metaspiel; another version made "
             f"it, whose runs this one cannot continue ({error.args[0]})"
         ) from None
-    own = {n for n, (_, group) in known.items() if not isinstance(group, Printing)}
+    own = [n for n, (_, group) in known.items() if not isinstance(group, Printing)]
+    for name in own:
+        if name not in before:
+            raise UserError(
+                f"--resume: '{place}' must be of this metaspiel; an earlier version "
+                f"made it, whose runs this one cannot continue (it knows no {name})"
+            )
     return {name: v for name, v in before.items() if name in own}, f"'{place}'"
 
 

@@ -1,5 +1,8 @@
 """From the fields of a PSRO run to what is played: game, responses and solvers."""
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from experiments.psro.config import Config
 from experiments.psro.walking import walking
 from meta_solvers import get
@@ -10,6 +13,9 @@ from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor
 from psro.parts import CONCEPTS
 from psro.setup import Setup
+
+if TYPE_CHECKING:  # what loads torch
+    from metaspiel.games.simulator import Simulator
 
 
 def built(config: Config) -> Arena:
@@ -32,12 +38,39 @@ def built(config: Config) -> Arena:
     from metaspiel.games.named import named_simulator
 
     torch.set_num_threads(1)
+    game = named_simulator(config.game, config.players)
     return learned_arena(
-        named_simulator(config.game, config.players),
-        config.ddqn,
+        game,
+        config.learner,
         episodes=config.episodes,
         every_instance=config.all_instances,
+        start=config.start,
+        width=config.width,
+        form=_refereed(config, game) if config.referee else None,
     )
+
+
+def _refereed(config: Config, game: "Simulator") -> SequenceForm:
+    """The tree of a game that is learned, for its referee.
+
+    Raises:
+      UserError: it has none, or one that does not fit in memory.
+    """
+    from metaspiel.games.batched import OpenSpielSimulator
+    from metaspiel.games.walk import TreeTooBig
+
+    if not isinstance(game, OpenSpielSimulator):
+        raise UserError(
+            "--referee: the game must be one of OpenSpiel, whose tree is walked; got "
+            f"'{game.name}'"
+        )
+    try:
+        return _walked(replace(config, game=game.name, players=None))
+    except TreeTooBig as error:
+        raise TreeTooBig(
+            f"--referee: {error}; --memory-gb sets the limit, without --referee gaps "
+            "are learned only"
+        ) from None
 
 
 def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
@@ -56,7 +89,7 @@ def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
     try:
         return _walked(config), ""
     except TreeTooBig as error:
-        learn = ", --oracle ddqn learns without the tree" if _can_learn(config) else ""
+        learn = ", --oracle ppo learns without the tree" if _can_learn(config) else ""
         raise TreeTooBig(f"{error}; --memory-gb sets the limit{learn}") from None
 
 
@@ -73,7 +106,7 @@ def _walked(config: Config) -> SequenceForm:
         if config.game.startswith(OPENSPIEL):
             raise UserError(
                 f"--game: a name after '{OPENSPIEL}' needs a learned oracle (--oracle "
-                f"ddqn), the exact one takes it without; got '{config.game}'"
+                f"ppo), the exact one takes it without; got '{config.game}'"
             )
         return sequence_form(
             config.game,
@@ -85,7 +118,7 @@ def _walked(config: Config) -> SequenceForm:
 
 
 def _can_learn(config: Config) -> bool:
-    """Whether Double DQN could be played on the game instead."""
+    """Whether responses could be learned in the game instead."""
     if config.tree is not None:
         return False
     from metaspiel.games.information import has_tensors

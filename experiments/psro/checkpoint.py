@@ -1,6 +1,6 @@
 """What a trial of PSRO goes on from: its checkpoints and rows, held against the run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,8 @@ from experiments.psro.config import Config
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
-from psro.metrics import Row, row
-from psro.parts import State, TargetConcept
+from psro.metrics import Row
+from psro.parts import State
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,18 +46,18 @@ class Begun:
         """All rows that the trial has written."""
         return [Row.read(one) for one in metrics.read(self.metrics, None).rows]
 
-    def open(self, concept: TargetConcept) -> Metrics:
+    def open(self, row: Callable[[State], Row]) -> Metrics:
         """The rows that the trial adds to.
 
         Rows and checkpoints after what it goes on from, which a kill can leave, go. A
-        row that a kill left half amended is written again.
+        row that a kill left half amended is written again, as ``row`` makes it.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         opened = Metrics(self.metrics, self.rows)
         if self.place is not None:
             checkpoints.forget_later(self.place)
         if self.state is not None and len(opened.rows) == self.state.iteration:
-            opened.add(row(self.state, concept).flat)
+            opened.add(row(self.state).flat)
         return opened
 
     def keep(self, state: State, last: Row, opened: Metrics) -> None:

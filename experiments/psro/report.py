@@ -31,12 +31,10 @@ def write_report(
     caveats = facts.pop("caveats")
     learned = summary.gap_is != EXACT
     gap = gap_value(summary.gap_is, last.gap, last.gap_error)
-    exact = f" (evaluation solver: {shown(last.eval_gap, '.3g')})"
-    evaluation = "" if learned else exact
     lead = (
         f"After {last.iteration} iterations on {facts['played']} the "
-        f"{gap_name(summary.gap_is, summary.concept)} is {gap}{evaluation} "
-        "and the value sum "
+        f"{gap_name(summary.gap_is, summary.concept)} is {gap}"
+        f"{_exactly(summary)} and the value sum "
         f"{last.value_sum:.5g} (evaluation: {last.eval_value_sum:.5g}); "
         f"{sum(last.unique_policies)} policies in all. Meta-solver: {last.status}."
     )
@@ -54,13 +52,35 @@ def write_report(
     )
 
 
+def _exactly(summary: Summary) -> str:
+    """What is exact of the gaps, for the lead; nothing of a run without a referee."""
+    last = summary.last
+    if summary.gap_is == EXACT:
+        return f" (evaluation solver: {shown(last.eval_gap, '.3g')})"
+    if last.exact_gap is None:
+        return ""
+    return (
+        f", the exact one {last.exact_gap:.3g} (evaluation solver: "
+        f"{shown(last.exact_eval_gap, '.3g')})"
+    )
+
+
+def _gaps(summary: Summary, rows: Sequence[Row]) -> dict[str, Any]:
+    """Lines of all gaps of a trial that were measured."""
+    final = f"{summary.eval_solver} (evaluation)"
+    gaps = {f"{summary.solver} (responded to)": _line(rows, lambda row: row.gap)}
+    if summary.gap_is == EXACT:
+        gaps[final] = _line(rows, lambda row: row.eval_gap)
+    elif summary.last.exact_gap is not None:
+        gaps[f"{summary.solver}, exact"] = _line(rows, lambda row: row.exact_gap)
+        gaps[f"{final}, exact"] = _line(rows, lambda row: row.exact_eval_gap)
+    return gaps
+
+
 def _figures(
     plots: Path, summary: Summary, rows: Sequence[Row], payoffs: ndarray
 ) -> list[Picture]:
-    gaps = {f"{summary.solver} (responded to)": _line(rows, lambda row: row.gap)}
-    if summary.gap_is == EXACT:
-        name = f"{summary.eval_solver} (evaluation)"
-        gaps[name] = _line(rows, lambda row: row.eval_gap)
+    gaps = _gaps(summary, rows)
     values = {
         f"player {p}": _line(rows, lambda row, p=p: row.values[p])
         for p in range(len(rows[0].values))
@@ -81,7 +101,8 @@ def _figures(
                 errors=_errors(gaps, summary, rows),
             ),
             "Gap",
-            f"{_meaning(summary.gap_is, summary.concept)} "
+            f"{_meaning(summary.gap_is, summary.concept)}"
+            f"{_refereed(summary.last.exact_gap)} "
             "Gaps that were not measured are left out.",
         ),
         "value": (
@@ -102,7 +123,8 @@ def _figures(
         "time": (
             curve(seconds, "CPU seconds", log=False),
             "CPU time",
-            "Seconds so far: best responses and gaps, payoff table, meta-solvers.",
+            "Seconds so far: best responses and gaps, payoff table, meta-solvers, and "
+            "a referee where there is one.",
         ),
     }
     return [
@@ -124,6 +146,16 @@ def _meaning(kind: str, concept: str) -> str:
         "meta-strategy in sampled episodes, +- at most its standard error. It "
         "estimates a lower bound, which noise pushes up, and 0 says that nothing was "
         "learned to gain, not that nothing can be gained."
+    )
+
+
+def _refereed(exact_gap: float | None) -> str:
+    """What lines of a referee are, in words; nothing without one."""
+    if exact_gap is None:
+        return ""
+    return (
+        " Lines called exact are a referee's: what exact best responses over all "
+        "policies of the game gain."
     )
 
 
@@ -154,6 +186,7 @@ def write_whole(
         gap_name(kind, concept): lambda one: gap_value(
             kind, one["gap"], one["gap_error"]
         ),
+        **_exact_column(summary),
         "value sum": lambda one: rounded(one["value_sum"], ".5g"),
         "policies": lambda one: one["unique_policies"],
         "meta-solver": lambda one: one["status"],
@@ -162,10 +195,15 @@ def write_whole(
     lines = {
         f"seed {seed}": _line(own, lambda row: row.gap) for seed, own in rows.items()
     }
+    if summary["exact_gap"] is not None:
+        lines |= {
+            f"seed {seed}, exact": _line(own, lambda row: row.exact_gap)
+            for seed, own in rows.items()
+        }
     drawn = curve(lines, gap_name(kind, concept), log=kind == EXACT)
     caption = (
-        f"{_meaning(kind, concept)} A line a trial; gaps that were not measured are "
-        "left out."
+        f"{_meaning(kind, concept)}{_refereed(summary['exact_gap'])} A line a trial; "
+        "gaps that were not measured are left out."
     )
     render(
         folder / "report.html",
@@ -174,6 +212,13 @@ def write_whole(
         [Table.of("Trials", columns, summary["trials"])],
         [figure(drawn, "Gap of every trial", caption, folder / "plots" / "gaps.png")],
     )
+
+
+def _exact_column(summary: Mapping[str, Any]) -> Mapping[str, Callable[[Any], Any]]:
+    """A column of exact gaps beside learned ones, where there was a referee."""
+    if summary["exact_gap"] is None:
+        return {}
+    return {"exact gap": lambda one: shown(one["exact_gap"], ".3g")}
 
 
 def _line(

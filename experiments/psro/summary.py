@@ -13,6 +13,7 @@ from psro.metrics import Row
 SHAPE: Mapping[str, Any] = {
     **dict.fromkeys(("game", "solver", "eval_solver", "concept"), str),
     **dict.fromkeys(("gap", "eval_gap", "meta_gap"), float | None),
+    **dict.fromkeys(("exact_gap", "exact_value_sum", "exact_eval_gap"), float | None),
     **dict.fromkeys(("value_sum", "eval_value_sum", "cpu_seconds"), float),
     "unique_policies": list[int],
     "seed": int,
@@ -22,7 +23,12 @@ SHAPE: Mapping[str, Any] = {
 _NUMBERS = (
     "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
     "eval_value_sum", "policies", "unique_policies", "support", "status",
-    "eval_status", "meta_gap", "gap_error",
+    "eval_status", "meta_gap", "gap_error", "exact_gap", "exact_value_sum",
+    "exact_eval_gap",
+)  # fmt: skip
+_MEANS = (
+    "gap", "value_sum", "eval_gap", "eval_value_sum", "exact_gap", "exact_value_sum",
+    "exact_eval_gap", "cpu_seconds",
 )  # fmt: skip
 
 
@@ -91,14 +97,16 @@ def outcome(summary: Mapping[str, Any]) -> str:
     """A line for people on what a run amounts to; of several trials their means."""
     gap = gap_value(summary["gap_is"], summary["gap"], summary.get("gap_error"))
     sums, head = rounded(summary["value_sum"], ".6g"), ""
+    exact = shown(summary["exact_gap"], ".3g")
     if summary["played"] != "the game itself":
         head = f"of {summary['played']}: "
     if "trials" in summary:
-        gap = _mean_of(summary, "gap")
+        gap, exact = _mean_of(summary, "gap"), _mean_of(summary, "exact_gap")
         sums = _mean_of(summary, "value_sum")
         head += f"mean of {len(summary['trials'])} trials +- standard error: "
+    judged = "" if summary["exact_gap"] is None else f"  exact gap {exact}"
     return (
-        f"{head}{gap_name(summary['gap_is'])} {gap}  value sum {sums}  "
+        f"{head}{gap_name(summary['gap_is'])} {gap}{judged}  value sum {sums}  "
         f"cpu {summary['cpu_seconds']:.2f} s"
     )
 
@@ -120,7 +128,7 @@ def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     shared = ("game", "played", "caveats", "solver", "eval_solver", "concept", "gap_is")
     for name in shared:
         means[name] = trials[0][name]
-    for name in ("gap", "value_sum", "eval_gap", "eval_value_sum", "cpu_seconds"):
+    for name in _MEANS:
         listed = [one[name] for one in trials]
         mean = error = None
         if None not in listed:

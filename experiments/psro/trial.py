@@ -6,13 +6,14 @@ from experiments.lab.folder import write_result
 from experiments.psro.arena import assembled
 from experiments.psro.checkpoint import Begun
 from experiments.psro.config import EXACT, Config
+from experiments.psro.judging import Judge
 from experiments.psro.summary import Summary, gap_name, gap_value, rounded, shown
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
 from psro.executor import Executor
-from psro.metrics import Row, row
+from psro.metrics import Row
 from psro.parts import State
 from psro.stopping import Stop, until
 
@@ -23,7 +24,9 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
 
     config = trial.config
     setup = assembled(config, arena, executor)
-    metrics = trial.open(setup.concept)
+    known = [Row.read(one) for one in trial.rows.rows]
+    judge = Judge(arena.referee, setup.concept, known)
+    metrics = trial.open(judge.row)
     stop = Stop(
         iterations=config.iterations,
         gap=config.stop_gap,
@@ -36,7 +39,7 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
     try:
         states = until(stop, setup, trial.state, final_gap=config.final_gap)
         for reached, reason in states:
-            made = row(reached, setup.concept)
+            made = judge.row(reached)
             last = reached, made, reason
             if reached is not trial.state:
                 trial.keep(reached, made, metrics)
@@ -74,8 +77,11 @@ def _say(config: Config, row: Row) -> None:
     final = rounded(row.eval_value_sum, ".4g")
     if config.gap_is == EXACT:
         final = f"{shown(row.eval_gap, '.3g')}/{final}"
+    exact = "" if row.exact_gap is None else f"exact gap {row.exact_gap:<8.3g} "
+    if row.exact_eval_gap is not None:
+        final = f"{row.exact_eval_gap:.3g}/{final}"
     config.run.say(
-        f"{label}{row.iteration:4d}  {gap_name(config.gap_is)} {gap:<9} "
+        f"{label}{row.iteration:4d}  {gap_name(config.gap_is)} {gap:<9} {exact}"
         f"value sum {rounded(row.value_sum, '.4g'):<9} "
         f"eval {final}  "
         f"policies {'x'.join(map(str, row.unique_policies))}  "

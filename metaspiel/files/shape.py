@@ -25,8 +25,8 @@ def check_shape(where: str, value: Any, hint: Any) -> None:
       where: begins the sentence.
       value: the value, as it was read.
       hint: bool, int, float, str, None, a literal, a union, a list or dict of these;
-        or for an object a mapping from its fields to their types, and ``[hint]`` for a
-        list of such objects.
+        or for an object a mapping from its fields to their types (``NotRequired[...]``
+        of one that may be missing), and ``[hint]`` for a list of such objects.
 
     Raises:
       UserError: it is not; the sentence says where and what must hold.
@@ -65,8 +65,13 @@ def _wrong_field(value: Any, hint: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, dict):
         return f"{name} must be an object; got {shown(repr(value), 40)}"
     for field, inner in hint.items():
+        optional = typing.get_origin(inner) is typing.NotRequired
         if field not in value:
+            if optional:
+                continue
             return f"{name} must hold '{field}'; it is missing"
+        if optional:
+            (inner,) = typing.get_args(inner)
         wrong = _misfit(value[field], inner, f"'{field}'")
         if wrong:
             return wrong

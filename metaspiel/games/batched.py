@@ -132,6 +132,20 @@ class OpenSpielSimulator(RealGame):
         return "information state" if informed else "observation"
 
     @property
+    def caveats(self) -> tuple[str, ...]:
+        """A sentence on each way in which players see less than they may know."""
+        perfect = pyspiel.GameType.Information.PERFECT_INFORMATION
+        if (
+            self.reads == "information state"
+            or _game(self.game).get_type().information == perfect
+        ):
+            return ()
+        return (
+            "observations: the game shows its players no information state tensors, "
+            "and what they observe at a move may not tell what they saw and did before",
+        )
+
+    @property
     def inputs(self) -> int:
         """Observation size D."""
         game = _game(self.game)

@@ -154,6 +154,10 @@ def test_a_run_of_another_version_is_refused_as_such(
     files.write_sealed(tmp_path / "run" / "config.json", fields)
     error = call("--resume", code=2)
     assert "another version made it" in error and error.count("\n") == 1
+    del fields["device"], fields["inner"]["rate"]
+    files.write_sealed(tmp_path / "run" / "config.json", fields)
+    error = call("--resume", code=2)
+    assert "(it knows no inner.rate)" in error and error.count("\n") == 1
 
 
 def test_a_page_without_options_prints_its_answer(capsys: pytest.CaptureFixture[str]):

@@ -1,0 +1,153 @@
+"""What each oracle of a PSRO run needs to know, and which flags go with which."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from experiments.lab.options import flag
+from experiments.lab.trust import ExecutorSpec
+from metaspiel.games.treeplex import TieBreak
+from metaspiel.learn.settings import DDQN, PPOResponse
+from metaspiel.nfg.errors import UserError
+from psro.parts import Initial, Start
+
+OracleName = Literal["exact", "ddqn", "ppo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """What is asked of the whole tree of a game, by exact responses or a referee."""
+
+    memory_gb: float = 4.0
+    """Exact oracle, --referee: refuse games whose tree makes the process grow by more
+    than this; it is estimated before it is walked."""
+    observations: bool = False
+    """Exact oracle, --referee: players know their observations and own moves, for
+    OpenSpiel games without information states. That may be another game, and the run
+    says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """What only exact best responses need to know."""
+
+    payoffs: Path | None = None
+    """A normal-form game instead (.npy, .npz, .csv or Gambit .nfg)."""
+    initial: Initial = "uniform"
+    """Exact oracle: policies before the first iteration."""
+    tie_break: TieBreak = "random"
+    """Exact oracle: which of several best actions a response takes; it changes
+    results."""
+    symmetric: bool = False
+    """Exact oracle: one shared population; the game is checked to be symmetric. A
+    learned oracle shares one wherever its game is known to be symmetric."""
+    gaps: Literal["concept", "all"] = "concept"
+    """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
+    CE."""
+
+
+_SET = "set by --decisions."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule(DDQN):
+    """The settings of DDQN under a budget that is a flag of its own, --decisions."""
+
+    decisions: Annotated[int, tyro.conf.arg(help=_SET)] = DDQN.decisions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling(PPOResponse):
+    """The settings of PPO under a budget of decisions that is a flag of its own."""
+
+    decisions: Annotated[int, tyro.conf.arg(help=_SET)] = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What only learned best responses need to know."""
+
+    decisions: int = 20_000
+    """Learned oracle: decisions a response; of Double DQN the published budget is
+    200000 (1 min). --ppo.episodes is a budget of PPO in episodes."""
+    episodes: int = 1000
+    """Learned oracle: episodes of each payoff."""
+    start: Start = "scratch"
+    """Learned oracle: weights that a response begins with: fresh ones, those of the
+    player's last response, or of one drawn from its mixture."""
+    width: int = 200
+    """Learned oracle: units of each of the two hidden layers of a policy."""
+    final_gap: bool = False
+    """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
+    referee: bool = False
+    """Learned oracle: exact gaps of what was learned beside the learned ones, in all
+    iterations, where the tree of the game fits in memory."""
+    executor: ExecutorSpec = "inprocess"
+    """Learned oracle: inprocess (trials are stacked), processes:jobs=2, ray or
+    ray:address=..."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByDDQN:
+    """What only responses by Double DQN need to know."""
+
+    ddqn: Schedule = Schedule.budget(20_000)
+    """How responses are learned; what is not given of the schedule is in proportion to
+    --decisions."""
+    all_instances: bool = False
+    """Double DQN: play every instance once instead of random episodes, where chance
+    acts at the root only (openspiel/bargaining): exact payoffs of greedy policies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByPPO:
+    """What only responses by PPO need to know."""
+
+    ppo: Sampling = Sampling()
+    """How responses are learned by PPO; their policies are stochastic."""
+
+
+USES: Mapping[OracleName, tuple[type[Any], ...]] = {
+    "exact": (Tree, Exact),
+    "ddqn": (Learned, ByDDQN),
+    "ppo": (Learned, ByPPO),
+}
+"""The parts of a configuration that are of use with each oracle; a referee adds the
+tree's."""
+
+
+def _differing(values: Any, usual: Any) -> Iterator[str]:
+    """Fields that are not as usual, by the name of their flags."""
+    for field in fields(usual):
+        one, other = getattr(values, field.name), getattr(usual, field.name)
+        if one != other and is_dataclass(other):
+            yield from (f"{field.name}.{name}" for name in _differing(one, other))
+        elif one != other:
+            yield field.name
+
+
+def check_use(config: Any, oracle: OracleName, *, referee: bool) -> None:
+    """Refuses what is of no use with the oracle of a run.
+
+    Args:
+      config: of the run, with the fields of all parts.
+      oracle: its oracle.
+      referee: whether what is learned is judged by the tree.
+
+    Raises:
+      UserError: a field of another oracle is not as usual.
+    """
+    of_use = (*USES[oracle], *([Tree] if referee else []))
+    for part in dict.fromkeys(part for parts in USES.values() for part in parts):
+        if part in of_use:
+            continue
+        names = [f"--oracle {name}" for name, parts in USES.items() if part in parts]
+        names += ["--referee"] * (part is Tree)
+        for name in _differing(config, part()):
+            raise UserError(
+                f"{flag(name)}: it must go with {' or '.join(names)}; got --oracle "
+                f"{oracle}"
+            )
