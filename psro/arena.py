@@ -156,7 +156,6 @@ def learned_arena(
         policies are not greedy; there is a tree of a game that is not OpenSpiel's; or
         the network has no memory to read, or cannot learn so.
     """
-    from metaspiel.games.batched import OpenSpielSimulator
     from metaspiel.games.recalling import Recalling
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.recurrent import network_of
@@ -176,9 +175,7 @@ def learned_arena(
         check_written("learned_arena()", policies)
     instances = Instances.of(game) if every_instance else None
     referee = None if form is None else Referee.of(game, form, policies)
-    caveats = game.caveats if isinstance(game, OpenSpielSimulator) else ()
-    if form is not None:
-        caveats += tuple(f"exact gaps: {one}" for one in form.caveats)
+    caveats = _learned_caveats(game, form)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
@@ -197,13 +194,12 @@ def learned_arena(
         name=game.name,
         fingerprint=game.name if memory is None else f"{game.name}, {game.reads}",
         caveats=caveats,
-        facts=_learned_facts(game, settings)
-        | {
+        facts={
+            **_learned_facts(game, settings, caveats),
             "start": start,
             "network": network,
             "width": width,
             "episodes": episodes,
-            "caveats": list(caveats),
         },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
@@ -211,7 +207,18 @@ def learned_arena(
     )
 
 
-def _learned_facts(game: "Simulator", settings: DDQN | PPOResponse) -> dict[str, Any]:
+def _learned_caveats(game: "Simulator", form: SequenceForm | None) -> tuple[str, ...]:
+    """How what is learned, and the tree that judges it, differ from the game."""
+    from metaspiel.games.batched import OpenSpielSimulator
+
+    caveats = game.caveats if isinstance(game, OpenSpielSimulator) else ()
+    judged = () if form is None else form.caveats
+    return (*caveats, *(f"exact gaps: {one}" for one in judged))
+
+
+def _learned_facts(
+    game: "Simulator", settings: DDQN | PPOResponse, caveats: tuple[str, ...]
+) -> dict[str, Any]:
     """What there is to say about a game and how it is learned."""
     return {
         "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them up)",
@@ -220,4 +227,5 @@ def _learned_facts(game: "Simulator", settings: DDQN | PPOResponse) -> dict[str,
         "longest_episode": game.longest,
         "policies_see": _SIGHT.get(game.reads, game.reads),
         "played": "the game itself",
+        "caveats": list(caveats),
     }
