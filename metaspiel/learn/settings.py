@@ -209,11 +209,11 @@ class PPOResponse:
     decisions: int = 200_000
     episodes: int | None = None
     games: int = 64
-    rounds: int = 32
+    rounds: int = 8
     rate: float = 1e-3
     anneal: bool = True
     epochs: int = 4
-    minibatch: int = 512
+    minibatch: int = 64
     clip: float = 0.2
     clip_norm: float = 0.5
     entropy: float = 0.01

@@ -105,9 +105,8 @@ def _psro(name: str, words: str, slow: bool = False, exact: bool = True) -> Run:
 
 def _learned(name: str, words: str, trial: str = "") -> Run:
     return Run(
-        name=f"ddqn-{name}",
-        words="psro --oracle ddqn --iterations 2 --decisions 256 --episodes 40 "
-        "--final-gap "
+        name=name,
+        words="psro --iterations 2 --decisions 256 --episodes 40 --final-gap "
         f"--out out --quiet {words}",
         outputs=(
             Output(name="metrics", pattern=f"{trial}metrics.jsonl"),
@@ -190,8 +189,21 @@ RUNS: tuple[Run, ...] = (
         ),
         exact=True,
     ),
-    _learned("bargaining", "--game bargaining --solver rd --trials 2", "trial_*/"),
-    _learned("leduc", "--game leduc_poker --solver mgcce --eval-solver mwcce"),
+    _learned(
+        "ddqn-bargaining",
+        "--oracle ddqn --game bargaining --solver rd --trials 2",
+        "trial_*/",
+    ),
+    _learned(
+        "ddqn-leduc",
+        "--oracle ddqn --game leduc_poker --solver mgcce --eval-solver mwcce",
+    ),
+    _learned(
+        "ppo-kuhn",
+        "--oracle ppo --game kuhn_poker --solver rm --trials 2 --referee "
+        "--start mixture --width 16 --ppo.width 16 --ppo.games 16",
+        "trial_*/",
+    ),
     Run(
         name="bargaining", words=BARGAINING, outputs=(JUDGED[0], JUDGED[-1]), slow=True
     ),
