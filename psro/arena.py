@@ -168,8 +168,7 @@ def learned_arena(
             "learned_arena(): only greedy policies can play every instance once; the "
             "policies of PPO are sampled"
         )
-    if memory is not None:
-        game = Recalling(game, memory)
+    game = game if memory is None else Recalling(game, memory)
     policies = network_of(game, network, width=width)
     if isinstance(settings, DDQN):
         check_written("learned_arena()", policies)
