@@ -20,6 +20,8 @@ from metaspiel.learn.random import generators
 from metaspiel.learn.settings import check_device
 from metaspiel.nfg.errors import UserError
 
+_HELD = 50_000_000  # numbers that are seen at a time, at most
+
 
 @dataclass(frozen=True, eq=False)
 class Instances:
@@ -62,7 +64,8 @@ class Matches:
       seed: seed of the episodes.
       habit: behaviour that all players fall back on.
       instances: every instance is played, once; exact, since only greedy policies may.
-      rows: episodes played at a time; it bounds memory.
+      rows: episodes played at a time, fewer where players see very much; it bounds
+        memory.
       device: torch device.
     """
 
@@ -102,7 +105,8 @@ class Matches:
     @property
     def at_once(self) -> int:
         """Profiles that are played at a time."""
-        return max(1, self.rows // self.profiles.shape[1])
+        rows = min(self.rows, _HELD // self.simulator.inputs)
+        return max(1, rows // self.profiles.shape[1])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -65,6 +65,13 @@ def test_all_states_are_those_of_the_episodes(window):
     assert counted(visits) == wanted and {k for *_, k in wanted} == {0, 2}
 
 
+def test_wide_windows_are_played_a_few_profiles_at_a_time():
+    profiles = np.repeat(mixed(100), 20, axis=0)
+    assert matches(profiles).at_once == 400
+    assert matches(profiles, rows=1000).at_once == 10
+    assert matches(profiles, Recalling(KUHN, 2500)).at_once == 10
+
+
 @given(limit=st.integers(1, 60), more=st.integers(0, 60))
 @settings(max_examples=10, deadline=None)
 def test_a_smaller_sample_is_the_beginning_of_a_larger_one(limit, more):
