@@ -174,7 +174,7 @@ def learned_arena(
         check_written("learned_arena()", policies)
     instances = Instances.of(game) if every_instance else None
     referee = None if form is None else Referee.of(game, form, policies)
-    caveats = _learned_caveats(game, form)
+    caveats = _caveats(game, form)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         oracle = LearnedOracle(
@@ -206,13 +206,13 @@ def learned_arena(
     )
 
 
-def _learned_caveats(game: "Simulator", form: SequenceForm | None) -> tuple[str, ...]:
-    """How what is learned, and the tree that judges it, differ from the game."""
+def _caveats(game: "Simulator", form: SequenceForm | None) -> tuple[str, ...]:
+    """Sentences on what players do not see, and on what exact gaps are of."""
     from metaspiel.games.batched import OpenSpielSimulator
 
-    caveats = game.caveats if isinstance(game, OpenSpielSimulator) else ()
+    seen = game.caveats if isinstance(game, OpenSpielSimulator) else ()
     judged = () if form is None else form.caveats
-    return (*caveats, *(f"exact gaps: {one}" for one in judged))
+    return (*seen, *(f"exact gaps: {one}" for one in judged))
 
 
 def _learned_facts(

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from experiments.lab.options import Flat, Parallel, Stateful, least
 from experiments.lab.trust import SolverSpec
-from experiments.psro.oracles import (
+from experiments.psro.oracle_config import (
     ByDDQN,
     ByPPO,
     Exact,
