@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Generator, Tensor
 
 from metaspiel.games.simulator import Position
+from metaspiel.learn.gradients import gradient
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import sampled
@@ -71,6 +72,36 @@ def advantages(
         following = delta[t] + lam * alive[t] * following
         sums[t] = following
     return sums
+
+
+def objective(
+    logs: Float32[Tensor, "R A"],
+    action: Int64[Tensor, "R 1"],
+    before: Float32[Tensor, " R"],
+    *,
+    gain: Float32[Tensor, " R"],
+    settings: PPOResponse,
+) -> tuple[Float32[Tensor, ""], Float32[Tensor, "R A"]]:
+    """The clipped loss with its entropy bonus (Eq. 7, 9), and its slopes by the scores.
+
+    Args:
+      logs: logarithms of the probabilities now.
+      action: what was done.
+      before: its logarithm when it was done.
+      gain: advantages.
+      settings: clip and coefficient of the entropy.
+    """
+    chances = logs.exp()
+    ratio = (logs.gather(1, action)[:, 0] - before).exp()
+    free = ratio * gain
+    held = ratio.clamp(1 - settings.clip, 1 + settings.clip) * gain
+    entropy = -(chances * logs).sum(1)
+    kept = torch.minimum(free, held)
+    loss = -kept.mean() - settings.entropy * entropy.mean()
+    moved = torch.where(free <= held, free, 0.0)[:, None]  # 0 where it is clipped
+    slopes = chances * (moved + settings.entropy * (logs + entropy[:, None]))
+    slopes.scatter_add_(1, action, -moved)
+    return loss, slopes / len(logs)
 
 
 class Learner:
@@ -147,25 +178,26 @@ class Learner:
         before: Tensor,
         gain: Tensor,
     ) -> float:
-        settings = self.settings
-        with torch.enable_grad():
-            leaf = self.actor.detach().requires_grad_()
-            logs = log_chances(self.network.scores(leaf, inputs), legal)
-            ratio = (logs.gather(1, action)[:, 0] - before).exp()
-            held = ratio.clamp(1 - settings.clip, 1 + settings.clip)
-            kept = torch.minimum(ratio * gain, held * gain).mean()
-            entropy = -(logs.exp() * logs).sum(1).mean()
-            loss = -kept - settings.entropy * entropy
-            (gradient,) = torch.autograd.grad(loss, leaf)
-        self._actor_adam.step(self.actor, self._clipped(gradient))
-        return float(loss.detach())
+        losses = list[Tensor]()
+
+        def slope(scores: Tensor) -> Tensor:
+            logs = log_chances(scores, legal)
+            loss, slopes = objective(
+                logs, action, before, gain=gain, settings=self.settings
+            )
+            losses.append(loss)
+            return slopes
+
+        whole = gradient(self.network, self.actor, inputs, slope=slope)
+        self._actor_adam.step(self.actor, self._clipped(whole))
+        return float(losses[0])
 
     def _value_step(self, inputs: Tensor, target: Tensor) -> None:
-        with torch.enable_grad():
-            leaf = self.critic.detach().requires_grad_()
-            loss = (self._values(leaf, inputs) - target).square().mean()
-            (gradient,) = torch.autograd.grad(loss, leaf)
-        self._critic_adam.step(self.critic, self._clipped(gradient))
+        def slope(values: Tensor) -> Tensor:
+            return (values - target[:, None]) * (2 / len(target))
+
+        whole = gradient(self.critic_network, self.critic, inputs, slope=slope)
+        self._critic_adam.step(self.critic, self._clipped(whole))
 
     def _values(self, weights: Tensor, inputs: Tensor) -> Tensor:
         return self.critic_network.scores(weights, inputs)[:, 0]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -12,9 +13,10 @@ from responses import task as respond
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import sequence_form
+from metaspiel.learn.gradients import gradient
 from metaspiel.learn.mlp import MLP, LeakyMLP
 from metaspiel.learn.policies import Pool
-from metaspiel.learn.ppo_response import advantages, log_chances
+from metaspiel.learn.ppo_response import advantages, log_chances, objective
 from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.nfg.errors import UserError
@@ -56,6 +58,34 @@ def test_illegal_actions_have_no_chance_and_no_gradient():
     entropy = -(logs.exp() * logs).sum()
     (gradient,) = torch.autograd.grad(entropy, scores)
     assert gradient.isfinite().all() and gradient[0, 1] == 0
+
+
+@hypothesis.settings(deadline=None)
+@given(seed=st.integers(0, 1000), clip=st.sampled_from([0.05, 0.2, 1e6]))
+def test_the_slopes_of_the_objective_are_its_derivatives(seed, clip):
+    rng = torch.Generator().manual_seed(seed)
+    scores = (3 * torch.randn(7, 4, generator=rng)).requires_grad_()
+    legal = torch.rand(7, 4, generator=rng) < 0.7
+    action = torch.randint(4, (7, 1), generator=rng)
+    legal = legal.scatter(1, action, True)
+    before = -torch.rand(7, generator=rng)
+    gain = torch.randn(7, generator=rng)
+    settings = replace(SMALL, clip=clip, entropy=0.1)
+    logs = log_chances(scores, legal)
+    loss, slopes = objective(logs, action, before, gain=gain, settings=settings)
+    (wanted,) = torch.autograd.grad(loss, scores)
+    torch.testing.assert_close(slopes.detach(), wanted, atol=1e-6, rtol=1e-5)
+    assert not slopes[~legal].any()
+
+
+@pytest.mark.parametrize("kind", [MLP, LeakyMLP])
+def test_gradients_are_those_of_automatic_differentiation(kind):
+    network, rng = kind(5, 9, 3), torch.Generator().manual_seed(2)
+    weights, x = network.initial(rng), torch.randn(11, 5, generator=rng)
+    leaf = weights.clone().requires_grad_()
+    (wanted,) = torch.autograd.grad(network.scores(leaf, x).square().sum(), leaf)
+    got = gradient(network, weights, x, slope=lambda scores: 2 * scores)
+    torch.testing.assert_close(got, wanted)
 
 
 @pytest.mark.parametrize("budget", [{}, {"episodes": 150}])
