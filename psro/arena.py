@@ -174,8 +174,7 @@ def learned_arena(
             "learned_arena(): only greedy policies can play every instance once; the "
             "policies of PPO are sampled"
         )
-    if memory is not None:
-        game = Recalling(game, memory)
+    game = game if memory is None else Recalling(game, memory)
     policies = network_of(game, network, width=width)
     if isinstance(settings, DDQN):
         check_written("learned_arena()", policies)
@@ -200,13 +199,12 @@ def learned_arena(
         name=game.name,
         fingerprint=game.name if memory is None else f"{game.name}, {game.reads}",
         caveats=caveats,
-        facts=_learned_facts(game, settings)
-        | {
-            "network": network,
+        facts={
+            **_learned_facts(game, settings, caveats),
             "start": start,
+            "network": network,
             "width": width,
             "episodes": episodes,
-            "caveats": list(caveats),
         },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
@@ -214,7 +212,9 @@ def learned_arena(
     )
 
 
-def _learned_facts(game: "Simulator", settings: DDQN | PPOResponse) -> dict[str, Any]:
+def _learned_facts(
+    game: "Simulator", settings: DDQN | PPOResponse, caveats: tuple[str, ...]
+) -> dict[str, Any]:
     """What there is to say about a game and how it is learned."""
     return {
         "oracle": f"{settings.name} (gaps estimate lower bounds; noise pushes them up)",
@@ -223,6 +223,7 @@ def _learned_facts(game: "Simulator", settings: DDQN | PPOResponse) -> dict[str,
         "longest_episode": game.longest,
         "policies_see": _SIGHT.get(game.reads, game.reads),
         "played": "the game itself",
+        "caveats": list(caveats),
     }
 
 

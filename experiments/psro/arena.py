@@ -47,6 +47,8 @@ def built(config: Config) -> Arena:
         every_instance=config.all_instances,
         start=config.start,
         width=config.width,
+        memory=config.memory,
+        network=config.network,
         form=_refereed(config, game) if config.referee else None,
     )
 

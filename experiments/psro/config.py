@@ -136,7 +136,7 @@ class Config(ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
 
     def __post_init__(self) -> None:
         least(self, iterations=0, trials=1, seed=0, decisions=2, episodes=2, horizon=1)
-        least(self, stop_gap=0, max_seconds=0, width=1)
+        least(self, stop_gap=0, max_seconds=0, width=1, memory=1)
         if not 0 <= self.prune < 1:
             raise UserError(f"--prune must be in [0, 1); got {self.prune}")
         if not self.memory_gb > 0:
@@ -163,6 +163,11 @@ class Config(ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
                 "the tree"
             )
         check_use(self, self.oracle, referee=self.referee)
+        if self.network != "mlp" and self.memory is None:
+            raise UserError(
+                f"--network: '{self.network}' reads a memory of past decisions; "
+                "--memory must say of how many"
+            )
         self._check_budget()
         if self.run.jobs > 1 and self.executor != "inprocess":
             raise UserError("--jobs: an executor shares out the work itself; drop one")

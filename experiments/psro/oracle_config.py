@@ -10,7 +10,7 @@ import tyro
 from experiments.lab.options import flag
 from experiments.lab.trust import ExecutorSpec
 from metaspiel.games.treeplex import TieBreak
-from metaspiel.learn.settings import DDQN, PPOResponse
+from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
 from psro.parts import Initial, Start
 
@@ -80,6 +80,9 @@ class Learned:
     player's last response, or of one drawn from its mixture."""
     width: int = 200
     """Learned oracle: units of each of the two hidden layers of a policy."""
+    memory: int | None = None
+    """Learned oracle: how many of their last decisions players remember, what they saw
+    and did (default: they see what the game shows at the moment, alone)."""
     final_gap: bool = False
     """Learned oracle: learn responses to the last meta-strategy too, for its gap."""
     referee: bool = False
@@ -108,6 +111,9 @@ class ByPPO:
 
     ppo: Sampling = Sampling()
     """How responses are learned by PPO; their policies are stochastic."""
+    network: NetworkName = "mlp"
+    """PPO: kind of all policies' network: gru and lstm read what --memory keeps step by
+    step, mlp as one row of numbers."""
 
 
 USES: Mapping[OracleName, tuple[type[Any], ...]] = {

@@ -14,6 +14,7 @@ from numpy import ndarray
 from torch import Tensor
 
 import metaspiel.games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
+from metaspiel.games.chance import cumulative_of, later_chance, later_number
 from metaspiel.games.information import with_tensors
 from metaspiel.games.openspiel import load
 from metaspiel.games.simulator import (
@@ -31,9 +32,6 @@ _KNOWN = (
     "blotto", "connect_four", "goofspiel", "hanabi", "kuhn_poker", "leduc_poker",
     "liars_dice", "sheriff", "tic_tac_toe", "trade_comm",
 )  # fmt: skip
-_SEEDS = 2**53  # a uniform number has no finer digits
-_APART = 4  # a step of Philox's counter gives four numbers
-_BLOCK = 16  # chance events whose numbers are drawn at once
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,27 +60,7 @@ def _game(name: str) -> Any:
 @lru_cache(maxsize=64)
 def _root(name: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The first chance event: outcomes and their cumulative probabilities."""
-    return _cumulative(tuple(_game(name).new_initial_state().chance_outcomes()))
-
-
-@lru_cache(maxsize=256)
-def _cumulative(
-    event: tuple[tuple[int, float], ...],
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    outcomes, probabilities = zip(*event, strict=True)
-    cumulative = np.cumsum(probabilities)
-    return outcomes, tuple((cumulative / cumulative[-1]).tolist())
-
-
-@lru_cache(maxsize=4096)
-def _stream(key: int, block: int) -> tuple[float, ...]:
-    """Numbers of a seed's later chance events, one for every ``_BLOCK`` of them.
-
-    The n-th event has the first number of a stream that begins at counter n.
-    """
-    stream = np.random.Philox(key=key, counter=1 + block * _BLOCK)
-    numbers = np.random.Generator(stream).random(_APART * _BLOCK)
-    return tuple(numbers[::_APART].tolist())
+    return cumulative_of(tuple(_game(name).new_initial_state().chance_outcomes()))
 
 
 @dataclass(frozen=True)
@@ -312,11 +290,8 @@ class OpenSpielSimulator(RealGame):
         if event == 0 and state.move_number() == 0:
             outcomes, cumulative = _root(self.game)
         else:
-            outcomes, cumulative = _cumulative(tuple(state.chance_outcomes()))
-        number = uniform
-        if event > 0:
-            block, place = divmod(event - 1, _BLOCK)
-            number = _stream(int(uniform * _SEEDS), block)[place]
+            outcomes, cumulative = cumulative_of(tuple(state.chance_outcomes()))
+        number = uniform if event == 0 else later_number(uniform, event)
         return outcomes[bisect_right(cumulative, number)]
 
     def instances(self) -> tuple[Float64[Tensor, "K 1"], Float64[Tensor, " K"]]:
@@ -330,7 +305,7 @@ class OpenSpielSimulator(RealGame):
             ``OpenSpielPosition.chances`` above 1 would show what they missed.
         """
         root = _game(self.game).new_initial_state()
-        if _later_chance(root):
+        if later_chance(root):
             raise UserError(
                 "OpenSpielSimulator.instances(): chance must act at the root only; "
                 f"got '{self.game}'"
@@ -351,16 +326,3 @@ def _tensor(state: Any, player: int, informed: bool) -> Float32[ndarray, " D"]:
         else state.observation_tensor(player)
     )
     return np.asarray(tensor, dtype=np.float32)
-
-
-def _later_chance(root: Any, episodes: int = 32) -> bool:
-    """Whether random episodes meet chance after the root."""
-    rng = np.random.default_rng(0)
-    for _ in range(episodes):
-        state = root.clone()
-        while not state.is_terminal():
-            if state.is_chance_node() and state.move_number() > 0:
-                return True
-            legal = state.legal_actions()
-            state.apply_action(legal[rng.integers(len(legal))])
-    return False

@@ -144,9 +144,44 @@ def test_games_of_all_kinds(tmp_path, undrawn, words, players, caveat):
     assert [bool(caveat)] == [any(caveat in one for one in summary["caveats"])]
 
 
+def test_players_may_remember(tmp_path, undrawn, capsys):
+    """With a referee, and resumed; the run says what its policies see."""
+    words = ("--memory", 2, "--network", "gru", "--referee")
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert call(one, *words, "--iterations", 2) == 0
+    assert call(two, *words, "--iterations", 1) == 0
+    assert call(two, "--resume", "--network", "lstm") == 2
+    assert "--network must stay" in capsys.readouterr().err
+    assert call(two, "--resume", "--iterations", 2) == 0
+    assert rows(one) == rows(two) and arrays(one) == arrays(two)
+    summary = json.loads((one / "summary.json").read_text())
+    sight = "the last 2 own information states and actions"
+    assert summary["policies_see"] == sight and summary["network"] == "gru"
+    assert summary["exact_gap"] > 0
+
+
+def test_a_memory_of_observations_is_said_to_be_one(tmp_path, undrawn):
+    game = ("--game", "coop_box_pushing(horizon=4)", "--iterations", 1)
+    said = {}
+    for name, words in (("plain", ()), ("memory", ("--memory", 9))):
+        assert call(tmp_path / name, *game, *words) == 0
+        said[name] = json.loads((tmp_path / name / "summary.json").read_text())
+    assert "which need not hold the history" in said["plain"]["policies_see"]
+    assert said["plain"]["caveats"][0].startswith("observations:")
+    assert said["memory"]["policies_see"] == "all own observations and actions"
+    assert said["memory"]["caveats"] == []
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (("--memory", 0), "--memory must be at least 1"),
+        (("--network", "gru"), "'gru' reads a memory of past decisions; --memory must"),
+        (("--network", "rnn"), "--network must be one of mlp, gru, lstm"),
+        (
+            ("--oracle", "ddqn", "--memory", 2, "--network", "gru", "--ppo.rate", 1e-3),
+            "it must go with --oracle ppo; got --oracle ddqn",
+        ),
         (("--ddqn.rate", 0.1), "--ddqn.rate: it must go with --oracle ddqn; got"),
         (("--all-instances",), "--all-instances: it must go with --oracle ddqn; got"),
         (("--tie-break", "first"), "--tie-break: it must go with --oracle exact"),
