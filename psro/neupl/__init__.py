@@ -17,8 +17,9 @@ from metaspiel.lazy import public
 if TYPE_CHECKING:
     from psro.neupl.arena import neural_arena
     from psro.neupl.codes import Codes
-    from psro.neupl.distil import Distillation, distil
+    from psro.neupl.distil import distil
     from psro.neupl.exact import ExactStudent
+    from psro.neupl.lesson import Distillation
     from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
 
 __all__ = [

@@ -10,8 +10,8 @@ from psro.arena import Arena, exact_arena
 from psro.executor import Executor
 from psro.neupl.board import Weighting
 from psro.neupl.codes import Codes
-from psro.neupl.distil import Distillation
 from psro.neupl.exact import ExactStudent
+from psro.neupl.lesson import Distillation
 from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
 from psro.parts import Initial
 from psro.referee import Seen

@@ -21,7 +21,8 @@ from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
 from psro.neupl.board import Board, Weighting
 from psro.neupl.codes import Codes, grown, learners, named
-from psro.neupl.distil import Distillation, Distilled, Lesson, distil
+from psro.neupl.distil import Distilled, distil
+from psro.neupl.lesson import Distillation, Lesson
 from psro.parts import PLAN, Population, Response
 from psro.referee import Seen
 
