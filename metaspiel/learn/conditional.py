@@ -156,7 +156,7 @@ class Conditional:
                 bias = bias + shift[:, None]
             out += [matrix, bias]
         out += [v.expand(count, *v.shape) for v in views[4:]]
-        return torch.cat([part.reshape(count, -1) for part in out], 1)
+        return torch.cat([part.flatten(1) for part in out], 1)
 
     def paired(
         self,

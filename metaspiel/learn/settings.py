@@ -242,6 +242,15 @@ class PPOResponse:
             raise unknown("PPOResponse()", "device", self.device, ("cpu", "cuda"))
         check_device("PPOResponse()", self.device)
 
+    def part(self, fraction: float) -> "PPOResponse":
+        """A fraction of the budget, of at least one decision or episode."""
+        episodes = None if self.episodes is None else round(fraction * self.episodes)
+        return replace(
+            self,
+            decisions=max(1, round(fraction * self.decisions)),
+            episodes=None if episodes is None else max(1, episodes),
+        )
+
     def spent(self, decisions: int, episodes: int) -> float:
         """The share of the budget that is spent; above 1 where a batch went beyond."""
         if self.episodes is None:

@@ -25,6 +25,7 @@ from psro.neupl.distil import Distilled, distil
 from psro.neupl.lesson import Distillation, Lesson
 from psro.parts import PLAN, Population, Response
 from psro.referee import Seen
+from psro.setup import Oracle
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,6 +128,10 @@ class ExactStudent:
         if population.shared:
             pools = pools[:1] * len(population.pools)
         return replace(population, pools=tuple(pools), common=None)
+
+    def prepared(self, teacher: Oracle, population: Population) -> Oracle:
+        """The teacher as it is: it needs to know no more than policies."""
+        return teacher
 
     def learn(
         self, population: Population, chosen: Sequence[Response], rng: Generator
