@@ -158,6 +158,13 @@ class Conditional:
         out += [v.expand(count, *v.shape) for v in views[4:]]
         return torch.cat([part.flatten(1) for part in out], 1)
 
+    def heated(self, weights: Float[Tensor, " P"], heat: float) -> Float[Tensor, " P"]:
+        """Weights with which all scores are divided by a number."""
+        made = weights.clone()
+        for part in layers(self.body, made)[4:]:
+            part /= heat
+        return made
+
     def paired(
         self,
         weights: Float[Tensor, " P"],

@@ -241,6 +241,11 @@ class ConditionalRecurrent:
         heads = self.conditional.folded(rest, codes)
         return torch.cat([of_memory.expand(len(codes), -1), heads], 1)
 
+    def heated(self, weights: Float[Tensor, " P"], heat: float) -> Float[Tensor, " P"]:
+        """Weights with which all scores are divided by a number."""
+        of_memory, rest = self._split(weights)
+        return torch.cat([of_memory, self.conditional.heated(rest, heat)])
+
     def paired(
         self,
         weights: Float[Tensor, " P"],

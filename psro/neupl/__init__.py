@@ -22,16 +22,19 @@ if TYPE_CHECKING:
     from psro.neupl.heads import Head
     from psro.neupl.lesson import Distillation
     from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
+    from psro.neupl.payoffs import EstimatedEvaluator, PayoffNetwork
     from psro.neupl.sampled import SampledStudent
     from psro.neupl.states import States
 
 __all__ = [
     "Codes",
     "Distillation",
+    "EstimatedEvaluator",
     "ExactStudent",
     "Head",
     "Neural",
     "NeuralOracle",
+    "PayoffNetwork",
     "RealisedEvaluator",
     "SampledStudent",
     "States",

@@ -20,7 +20,7 @@ from metaspiel.learn.recurrent import Shared
 from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
-from metaspiel.nfg.errors import BadField, UserError, at_least
+from metaspiel.nfg.errors import BadField, UserError, at_least, positive
 from psro.executor import Executor
 from psro.neupl.codes import named
 
@@ -47,6 +47,8 @@ class Head:
         the budget ("half"). A response always plays, and is measured, by the summary
         of the meta-strategy.
       parts: in how many parts the budget is split where mixtures are drawn.
+      heat: scores are divided by this where a warm response begins: what the network
+        plays is nearly deterministic, and would explore nothing.
     """
 
     start: Begin = "warm"
@@ -57,9 +59,11 @@ class Head:
     frozen: bool = False
     prior: Prior = "sigma"
     parts: int = 4
+    heat: float = 1.0
 
     def __post_init__(self) -> None:
         at_least(self, most=1, width=1, parts=2)
+        positive(self, "heat")
         named("start", self, ("warm", "cold"))
         named("prior", self, ("sigma", "dirichlet", "half"))
         if self.blank and self.frozen:
@@ -157,7 +161,9 @@ class HeadTrainer:
         (fresh,) = generators((*task.seed, _FRESH), 1)
         if self.settings.start == "cold":
             return head.initial(fresh)
-        common = torch.from_numpy(self.common[task.player])
+        common = self.network.heated(
+            torch.from_numpy(self.common[task.player]), self.settings.heat
+        )
         if not self.settings.persist:
             return head.warm(common, fresh)
         return torch.cat([common, torch.from_numpy(self.summaries[task.player])])
