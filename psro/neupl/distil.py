@@ -9,7 +9,7 @@ teacher always comes first in the divergence.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -177,6 +177,20 @@ class _Loss:
         if error <= self.settings.tolerance or self.steps >= self.settings.steps:
             raise _Enough
         return float(loss.detach()) + self._least, gradient.double().numpy()
+
+
+class Distiller(Protocol):
+    """Protocol of what distils a lesson, as ``distil`` does."""
+
+    def __call__(
+        self,
+        network: Conditional,
+        weights: Float64[ndarray, " P"],
+        codes: Float64[ndarray, "K d"],
+        *,
+        lesson: Lesson,
+        settings: Distillation,
+    ) -> Distilled: ...
 
 
 def distil(
