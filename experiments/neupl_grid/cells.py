@@ -137,7 +137,7 @@ def _plans(student: ExactStudent, state: State) -> list[Float64[ndarray, "_ _"]]
 
 
 Births = list[list[tuple[int, Float64[ndarray, " _"]]]]
-"""Of each player's policies the iteration and the plan with which they began."""
+"""The iteration and the plan with which each player's policies began."""
 
 
 def _born(student: ExactStudent, state: State, before: Births) -> Births:

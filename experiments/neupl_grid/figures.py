@@ -13,7 +13,7 @@ _SEEN = 1e-7  # gaps below are drawn here
 
 
 def pictures(plots: Path, lines: Sequence[Line]) -> list[Picture]:
-    """Of all games with finished runs."""
+    """Pictures of all games with finished runs."""
     ours = [line for line in lines if line.runs]
     games = list(dict.fromkeys(line.game for line in ours))
     if not games:

@@ -46,9 +46,9 @@ class Asked:
     oracle: OracleName = "exact"
     """Exact best responses; learned ones (Double DQN, PPO) with sampled payoffs; or
     neupl: the population is one conditional network that learns the responses of a
-    --teacher, exact or learned. With learned responses gaps are lower bounds, measured where a response is learned: for what is
-    responded to, under the run's concept, in all iterations but the last. --referee
-    has the exact ones beside them."""
+    --teacher, exact or learned. With learned responses gaps are lower bounds, measured
+    where a response is learned: for what is responded to, under the run's concept, in
+    all iterations but the last. --referee has the exact ones beside them."""
     solver: SolverSpec = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
     eval_solver: SolverSpec | None = None

@@ -9,7 +9,7 @@ teacher always comes first in the divergence.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -179,6 +179,7 @@ class _Loss:
         return float(loss.detach()) + self._least, gradient.double().numpy()
 
 
+@runtime_checkable
 class Distiller(Protocol):
     """Protocol of what distils a lesson, as ``distil`` does."""
 
