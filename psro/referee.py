@@ -5,6 +5,7 @@ plays the same policies at every information state of the tree instead, and meas
 them by exact best responses.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.simulator import Replayable, Simulator
 from metaspiel.games.treeplex import Treeplex
 from metaspiel.learn.nets import Network, check_network
+from metaspiel.learn.policies import chances
 from metaspiel.nfg.errors import UserError
 from psro.exact import judge
 from psro.parts import Member, Population, TargetConcept
@@ -59,18 +61,19 @@ class Seen:
 
     def behaviour(self, network: Network, member: Member) -> Float64[ndarray, " S"]:
         """The probabilities of all sequences of a policy, played as it is played."""
-        chances = self.legal / self.legal.sum(axis=1, keepdims=True)
-        if member.play != "uniform":
-            with torch.no_grad():
-                weights = torch.from_numpy(member.policy)
-                scores = network.scores(weights, torch.from_numpy(self.inputs))
-                scores.masked_fill_(~torch.from_numpy(self.legal), -torch.inf)
-                if member.play == "greedy":
-                    best = scores.argmax(1).numpy()
-                    chances = np.eye(self.legal.shape[1])[best]
-                else:
-                    chances = scores.double().softmax(1).numpy()
-        return np.append(1.0, chances[self.states, self.columns])
+        does = chances(
+            network,
+            torch.from_numpy(member.policy),
+            member.play,
+            inputs=torch.from_numpy(self.inputs),
+            legal=torch.from_numpy(self.legal),
+        ).numpy()
+        return np.append(1.0, does[self.states, self.columns])
+
+
+def _as_it_is(population: Population) -> Population:
+    """A population whose members are networks already."""
+    return population
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +84,13 @@ class Referee:
       form: the tree of the game.
       network: network of all policies.
       seen: what each player sees.
+      realised: the policies of networks that a population stands for.
     """
 
     form: SequenceForm
     network: Network
     seen: tuple[Seen, ...]
+    realised: Callable[[Population], Population] = _as_it_is
 
     @classmethod
     def of(cls, game: Simulator, form: SequenceForm, network: Network) -> "Referee":
@@ -100,13 +105,12 @@ class Referee:
 
     def plans(self, population: Population) -> list[Float64[ndarray, "K S"]]:
         """The realisation plans of all policies of each player."""
+        pools = self.realised(population).pools
         return [
             tree.plan(
                 np.stack([seen.behaviour(self.network, member) for member in pool])
             )
-            for tree, seen, pool in zip(
-                self.form.trees, self.seen, population.pools, strict=True
-            )
+            for tree, seen, pool in zip(self.form.trees, self.seen, pools, strict=True)
         ]
 
     def judge(

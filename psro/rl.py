@@ -9,8 +9,10 @@ payoffs, cut off at 0, so its noise pushes it up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float32
 from numpy import ndarray
 from numpy.random import Generator
 
@@ -29,6 +31,24 @@ from psro.sampled import SampledEvaluator, pools_of
 
 _SCORING = 1  # episodes that score a response, beside those it learned from
 _STARTING = 2  # which policy a response begins with
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Protocol of what turns tasks into responses."""
+
+    def __call__(
+        self, tasks: Sequence[Task], executor: Executor
+    ) -> list[Float32[ndarray, " Q"]]:
+        """Weights of the tasks' network, one vector a task.
+
+        Further numbers may follow, which whoever grows the population may keep.
+        """
+
+
+def trained(tasks: Sequence[Task], executor: Executor) -> list[Float32[ndarray, " Q"]]:
+    """What the learners of the tasks learn, as they are."""
+    return [learned.policy for learned in executor.answer(train, tasks)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -50,6 +70,7 @@ class LearnedOracle:
       start: weights that learning begins with: fresh ones ("scratch"), those of the
         player's newest policy ("last"), or of one drawn from what it plays in the
         meta-strategy ("mixture"). The uniform policy has none, so there it is fresh.
+      trainer: turns tasks into responses.
     """
 
     simulator: Simulator
@@ -63,6 +84,7 @@ class LearnedOracle:
     anneal: int = 10
     scale: float = 5.0
     start: Start = "scratch"
+    trainer: Trainer = trained
 
     def __post_init__(self) -> None:
         check_network("LearnedOracle()", self.network, self.simulator)
@@ -136,9 +158,9 @@ class LearnedOracle:
             )
             for target, seed in zip(asked, seeds, strict=True)
         ]
-        policies = [learned.policy for learned in self.executor.answer(train, tasks)]
+        policies = self.trainer(tasks, self.executor)
         matches = [
-            self._against(pools, target, policy, seed)
+            self._against(pools, target, policy[: self.network.size], seed)
             for target, policy, seed in zip(asked, policies, seeds, strict=True)
         ]
         scores = self.executor.answer(play, matches)

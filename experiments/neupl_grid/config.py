@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from experiments.lab.options import Flat, Parallel, each_once, least
-from metaspiel.learn.conditional import CONDITIONINGS
+from metaspiel.learn.settings import CONDITIONINGS
 from metaspiel.nfg.errors import unknown
 
 

@@ -11,11 +11,12 @@ from numpy.random import Generator
 
 from meta_solvers import MetaSolver, solve
 from metaspiel.games.sequence import SequenceForm
-from metaspiel.learn.conditional import Conditional
+from metaspiel.learn.recurrent import Shared
 from metaspiel.nfg.game import Game
 from psro.exact import ExactOracle
 from psro.neupl import Distillation, ExactStudent, NeuralOracle
-from psro.neupl.distil import Distilled, Lesson
+from psro.neupl.distil import Distilled
+from psro.neupl.lesson import Lesson
 from psro.parts import Population, Response
 from psro.targets import targets
 
@@ -78,12 +79,13 @@ class Concurrent(NeuralOracle):
 
 
 def naive(
-    network: Conditional,
+    network: Shared,
     weights: Float64[ndarray, " P"],
     codes: Float64[ndarray, "K d"],
     *,
     lesson: Lesson,
     settings: Distillation,
+    seed: int = 0,
 ) -> Distilled:
     """Distils with a loop over information states and a fixed number of Adam steps.
 
@@ -120,6 +122,7 @@ def naive(
         codes=nu.detach().numpy().copy(),
         error=float(apart.max()),
         new_error=float(apart[new].max()) if bool(new.any()) else 0.0,
+        divergence=np.zeros(len(codes)),
         steps=NAIVE_STEPS,
         reached=bool(apart.max() <= settings.tolerance),
     )

@@ -12,9 +12,7 @@ from experiments.lab.trust import ExecutorSpec
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
-from psro.neupl.board import Weighting
-from psro.neupl.codes import Codes
-from psro.neupl.distil import Distillation
+from psro.neupl.settings import Codes, Distillation, Weighting
 from psro.parts import Initial, Start
 
 OracleName = Literal["exact", "ddqn", "ppo", "neupl"]

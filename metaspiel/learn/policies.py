@@ -124,6 +124,26 @@ def sampled(
     return torch.minimum(below.sum(1), last)
 
 
+def chances(
+    network: Network,
+    weights: Float32[Tensor, " P"],
+    play: str,
+    *,
+    inputs: Float32[Tensor, "R D"],
+    legal: Bool[Tensor, "R A"],
+) -> Float64[Tensor, "R A"]:
+    """The probabilities of all actions of one policy, played as it is played."""
+    if play == "uniform":
+        return legal.double() / legal.sum(1, keepdim=True)
+    with torch.no_grad():
+        scores = network.scores(weights, inputs).masked_fill(~legal, -torch.inf)
+        if play == "greedy":
+            return torch.nn.functional.one_hot(
+                scores.argmax(1), legal.shape[1]
+            ).double()
+        return scores.double().softmax(1)
+
+
 class Bank:
     """The policies of all players of one trial, numbered consecutively.
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from metaspiel.games.recalling import Recalling
 from metaspiel.games.simulator import Simulator
+from metaspiel.learn.conditional import Conditional
 from metaspiel.learn.mlp import MLP
-from metaspiel.learn.settings import NETWORKS, NetworkName
+from metaspiel.learn.settings import NETWORKS, Conditioning, NetworkName
 from metaspiel.nfg.errors import UserError, at_least, unknown
 
 Cell = Literal["gru", "lstm"]
@@ -77,8 +78,8 @@ class Memory:
         return torch.rand(self.size, generator=generator) * (2 * bound) - bound
 
     def features(
-        self, weights: Float32[Tensor, " M"], x: Float32[Tensor, "R inputs"]
-    ) -> Float32[Tensor, "R units"]:
+        self, weights: Float[Tensor, " M"], x: Float[Tensor, "R inputs"]
+    ) -> Float[Tensor, "R units"]:
         """The hidden state after each window; zeros where it is empty."""
         slots = x.view(len(x), self.window, self.slot).transpose(0, 1)
         filled = slots[..., -1] > 0.5
@@ -104,7 +105,7 @@ class Memory:
             hidden, state = new
         return hidden
 
-    def _views(self, weights: Float32[Tensor, " M"]) -> list[Tensor]:
+    def _views(self, weights: Float[Tensor, " M"]) -> list[Tensor]:
         sizes = [rows * columns for rows, columns in self.layers]
         parts = weights.split(sizes)
         return [p.view(s) for p, s in zip(parts, self.layers, strict=True)]
@@ -185,6 +186,89 @@ class Recurrent:
         """The scores of all actions for R windows."""
         of_memory, of_head = weights.split([self.memory.size, self.head.size])
         return self.head.scores(of_head, self.memory.features(of_memory, x))
+
+
+@dataclass(frozen=True)
+class ConditionalRecurrent:
+    """A recurrent network of which every code is a policy; the memory is one for all.
+
+    A weight vector has the memory's weights, then those of what codes condition.
+
+    Attributes:
+      memory: encoder of a window.
+      conditional: what reads its hidden state.
+
+    Raises:
+      UserError: it does not read as many numbers as the memory has units.
+    """
+
+    memory: Memory
+    conditional: Conditional
+
+    def __post_init__(self) -> None:
+        _ = self.body  # which refuses what does not fit
+
+    @property
+    def body(self) -> Recurrent:
+        """The network that a code turns into a policy."""
+        return Recurrent(self.memory, self.conditional.body)
+
+    @property
+    def codes(self) -> int:
+        """d, numbers in a code."""
+        return self.conditional.codes
+
+    @property
+    def actions(self) -> int:
+        """A, the number of scores."""
+        return self.conditional.actions
+
+    @property
+    def size(self) -> int:
+        """Numbers in a weight vector."""
+        return self.memory.size + self.conditional.size
+
+    def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
+        """Fresh weights of both."""
+        of_memory = self.memory.initial(generator)
+        return torch.cat([of_memory, self.conditional.initial(generator)])
+
+    def folded(
+        self, weights: Float[Tensor, " P"], codes: Float[Tensor, "K d"]
+    ) -> Float[Tensor, "K Q"]:
+        """The weights of the recurrent network that each code stands for."""
+        of_memory, rest = self._split(weights)
+        heads = self.conditional.folded(rest, codes)
+        return torch.cat([of_memory.expand(len(codes), -1), heads], 1)
+
+    def paired(
+        self,
+        weights: Float[Tensor, " P"],
+        codes: Float[Tensor, "K d"],
+        x: Float[Tensor, "I D"],
+        *,
+        state: Int64[Tensor, " R"],
+        code: Int64[Tensor, " R"],
+    ) -> Float[Tensor, "R A"]:
+        """Scores of R pairs of a window and a code, see ``Conditional.paired``."""
+        of_memory, rest = self._split(weights)
+        made = self.memory.features(of_memory, x)
+        return self.conditional.paired(rest, codes, made, state=state, code=code)
+
+    def _split(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        parts = weights.split([self.memory.size, self.conditional.size])
+        return parts[0], parts[1]
+
+
+Shared = Conditional | ConditionalRecurrent
+"""A network of which every code is a policy."""
+
+
+def shared_by_codes(body: MLP | Recurrent, codes: int, kind: Conditioning) -> Shared:
+    """The network of which every code stands for a body."""
+    if isinstance(body, Recurrent):
+        return ConditionalRecurrent(body.memory, Conditional(body.head, codes, kind))
+    return Conditional(body, codes, kind)
 
 
 def network_of(

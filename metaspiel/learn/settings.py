@@ -10,6 +10,8 @@ from metaspiel.nfg.errors import BadField, UserError, at_least, positive, share,
 Engine = Literal["written", "autograd"]
 NetworkName = Literal["mlp", "gru", "lstm"]
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+Conditioning = Literal["concat", "film", "bilinear", "attention"]
+CONDITIONINGS: tuple[Conditioning, ...] = get_args(Conditioning)
 _WHOLE = dict.fromkeys(
     ("decisions", "games", "batch", "capacity", "minimum", "target_every"), 1
 ) | {"explore_decisions": 0}
@@ -241,6 +243,15 @@ class PPOResponse:
         if self.device not in ("cpu", "cuda"):
             raise unknown("PPOResponse()", "device", self.device, ("cpu", "cuda"))
         check_device("PPOResponse()", self.device)
+
+    def part(self, fraction: float) -> "PPOResponse":
+        """A fraction of the budget, of at least one decision or episode."""
+        episodes = None if self.episodes is None else round(fraction * self.episodes)
+        return replace(
+            self,
+            decisions=max(1, round(fraction * self.decisions)),
+            episodes=None if episodes is None else max(1, episodes),
+        )
 
     def spent(self, decisions: int, episodes: int) -> float:
         """The share of the budget that is spent; above 1 where a batch went beyond."""

@@ -15,20 +15,26 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
-    from psro.neupl.arena import neural_arena
-    from psro.neupl.codes import Codes
-    from psro.neupl.distil import Distillation, distil
+    from psro.neupl.arena import Neural, neural_arena, sampled_arena
+    from psro.neupl.distil import distil
     from psro.neupl.exact import ExactStudent
     from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
+    from psro.neupl.sampled import SampledStudent
+    from psro.neupl.settings import Codes, Distillation, Head, States
 
 __all__ = [
     "Codes",
     "Distillation",
     "ExactStudent",
+    "Head",
+    "Neural",
     "NeuralOracle",
     "RealisedEvaluator",
+    "SampledStudent",
+    "States",
     "Student",
     "distil",
     "neural_arena",
+    "sampled_arena",
 ]
 __getattr__, __dir__ = public(__name__)

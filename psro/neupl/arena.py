@@ -1,18 +1,21 @@
 """What a neural population is played on."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.games.recalling import Recalling
 from metaspiel.games.sequence import SequenceForm
+from metaspiel.games.simulator import Simulator
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
+from metaspiel.learn.recurrent import network_of
+from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
-from psro.arena import Arena, exact_arena
-from psro.executor import Executor
-from psro.neupl.board import Weighting
-from psro.neupl.codes import Codes
-from psro.neupl.distil import Distillation
+from psro.arena import Arena, exact_arena, learned_arena
+from psro.executor import Executor, InProcess
 from psro.neupl.exact import ExactStudent
 from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
+from psro.neupl.sampled import SampledStudent
+from psro.neupl.settings import Codes, Distillation, Head, States, Weighting
 from psro.parts import Initial
 from psro.referee import Seen
 from psro.setup import Evaluator, Oracle
@@ -60,6 +63,98 @@ def neural_arena(
         weighting=weighting,
     )
     return neural(arena, student)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neural:
+    """A neural population in a game that is played, and how it learns.
+
+    Attributes:
+      codes: the network and its codes; its width is that of all policies.
+      distillation: how it learns.
+      states: how many states of sampled episodes it learns from.
+      head: how responses begin, and what they are told of their co-players.
+    """
+
+    codes: Codes = Codes(size=64)
+    distillation: Distillation = Distillation(
+        optimiser="adam", batch=512, steps=2000, rate=3e-3, tolerance=0.02
+    )
+    states: States = States()
+    head: Head = Head()
+
+
+def sampled_arena(
+    game: Simulator,
+    settings: DDQN | PPOResponse,
+    *,
+    neural: Neural | None = None,
+    episodes: int = 1000,
+    memory: int | None = None,
+    network: NetworkName = "mlp",
+    form: SequenceForm | None = None,
+) -> Arena:
+    """One conditional network as the population, learned teachers, sampled payoffs.
+
+    Symmetric games have one pool for all players. Every code plays by sampling, what
+    it learned of a greedy teacher as well.
+
+    Args:
+      game: where policies are learned and played.
+      settings: how responses are learned, by Double DQN or PPO, and on which device.
+      neural: the network, and how it learns of responses.
+      episodes: of each payoff.
+      memory: how many of their last decisions players remember; see ``learned_arena``.
+      network: kind of all policies; "gru" and "lstm" read a memory step by step, and
+        codes condition what comes after it.
+      form: tree of the same game, for exact gaps of what the network plays.
+
+    Raises:
+      UserError: as ``learned_arena``; or responses cannot begin as is asked.
+    """
+    neural = neural or Neural()
+    neural.head.check(settings)
+    width = neural.codes.width
+    arena = learned_arena(
+        game,
+        settings,
+        episodes=episodes,
+        width=width,
+        memory=memory,
+        network=network,
+        form=form,
+    )
+    game = game if memory is None else Recalling(game, memory)
+    body = network_of(game, network, width=width)
+
+    def student(executor: Executor) -> SampledStudent:
+        return SampledStudent(
+            simulator=game,
+            body=body,
+            executor=executor,
+            codes=neural.codes,
+            distillation=neural.distillation,
+            states=neural.states,
+            head=neural.head,
+            device=settings.device,
+        )
+
+    def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
+        teacher, inner = arena.parts(seed, executor)
+        mine = student(executor)
+        return NeuralOracle(teacher, mine), RealisedEvaluator(inner, mine)
+
+    here = student(InProcess())
+    facts = {"teacher": arena.facts["oracle"]} | here.facts
+    referee = arena.referee
+    if referee is not None:
+        referee = replace(referee, realised=here.realised)
+    return replace(
+        arena,
+        facts={**arena.facts, "oracle": "neupl", **facts},
+        parts=parts,
+        referee=referee,
+    )
 
 
 def neural(arena: Arena, student: Student) -> Arena:

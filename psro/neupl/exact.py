@@ -19,11 +19,14 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.learn.conditional import Conditional
 from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
-from psro.neupl.board import Board, Weighting
-from psro.neupl.codes import Codes, grown, learners, named
-from psro.neupl.distil import Distillation, Distilled, Distiller, Lesson, distil
+from psro.neupl.board import Board
+from psro.neupl.codes import grown, learners
+from psro.neupl.distil import Distilled, Distiller, distil
+from psro.neupl.lesson import Lesson
+from psro.neupl.settings import Codes, Distillation, Weighting, named
 from psro.parts import PLAN, Population, Response
 from psro.referee import Seen
+from psro.setup import Oracle
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,6 +131,10 @@ class ExactStudent:
         if population.shared:
             pools = pools[:1] * len(population.pools)
         return replace(population, pools=tuple(pools), common=None)
+
+    def prepared(self, teacher: Oracle, population: Population) -> Oracle:
+        """The teacher as it is: it needs to know no more than policies."""
+        return teacher
 
     def learn(
         self, population: Population, chosen: Sequence[Response], rng: Generator

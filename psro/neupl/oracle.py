@@ -28,6 +28,9 @@ class Student(Protocol):
     def realised(self, population: Population) -> Population:
         """The policies that the codes of a population stand for, uid by uid."""
 
+    def prepared(self, teacher: Oracle, population: Population) -> Oracle:
+        """The teacher with what the student can tell it of a population of codes."""
+
     def learn(
         self, population: Population, chosen: Sequence[Response], rng: Generator
     ) -> Population:
@@ -58,7 +61,8 @@ class NeuralOracle:
         self, population: Population, targets: Sequence[Target], rng: Generator
     ) -> list[Response]:
         """The teacher's responses to mixtures of what the student plays."""
-        return self.teacher.respond(self.student.realised(population), targets, rng)
+        teacher = self.student.prepared(self.teacher, population)
+        return teacher.respond(self.student.realised(population), targets, rng)
 
     def measure(
         self, population: Population, targets: Sequence[Target], rng: Generator

@@ -16,7 +16,8 @@ from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro import InProcess, Setup, checkpoint, exact_arena, run, start
 from psro.neupl import Codes, Distillation, neural_arena
-from psro.neupl.distil import Lesson, distil
+from psro.neupl.distil import distil
+from psro.neupl.lesson import Lesson
 
 KUHN = "kuhn_poker"
 
