@@ -10,17 +10,14 @@ al. 2022 (NeuPL).
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from metaspiel.learn.mlp import MLP, layers
+from metaspiel.learn.settings import CONDITIONINGS, Conditioning
 from metaspiel.nfg.errors import UserError, at_least, unknown
-
-Conditioning = Literal["concat", "film", "bilinear", "attention"]
-CONDITIONINGS: tuple[Conditioning, ...] = get_args(Conditioning)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from metaspiel.games.recalling import Recalling
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.conditional import Conditional, Conditioning
+from metaspiel.learn.conditional import Conditional
 from metaspiel.learn.mlp import MLP
-from metaspiel.learn.settings import NETWORKS, NetworkName
+from metaspiel.learn.settings import NETWORKS, Conditioning, NetworkName
 from metaspiel.nfg.errors import UserError, at_least, unknown
 
 Cell = Literal["gru", "lstm"]

@@ -1,6 +1,6 @@
 """What a neural population is played on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.recalling import Recalling
@@ -12,15 +12,17 @@ from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor, InProcess
-from psro.neupl.board import Weighting
-from psro.neupl.codes import Codes
 from psro.neupl.exact import ExactStudent
-from psro.neupl.heads import Head
-from psro.neupl.lesson import Distillation
 from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
-from psro.neupl.payoffs import EstimatedEvaluator, PayoffNetwork
+from psro.neupl.payoffs import EstimatedEvaluator
 from psro.neupl.sampled import SampledStudent
-from psro.neupl.states import States
+from psro.neupl.settings import (
+    Codes,
+    Distillation,
+    Neural,
+    PayoffNetwork,
+    Weighting,
+)
 from psro.parts import Initial
 from psro.referee import Seen
 from psro.setup import Evaluator, Oracle
@@ -70,27 +72,6 @@ def neural_arena(
         weighting=weighting,
     )
     return neural(arena, student, payoffs)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Neural:
-    """A neural population in a game that is played, and how it learns.
-
-    Attributes:
-      codes: the network and its codes; its width is that of all policies.
-      distillation: how it learns.
-      states: how many states of sampled episodes it learns from.
-      head: how responses begin, and what they are told of their co-players.
-      payoffs: how payoffs are estimated, where not all cells are played.
-    """
-
-    codes: Codes = Codes(size=64)
-    distillation: Distillation = Distillation(
-        optimiser="adam", batch=512, steps=2000, rate=3e-3, tolerance=0.02
-    )
-    states: States = States()
-    head: Head = Head()
-    payoffs: PayoffNetwork = PayoffNetwork()
 
 
 def sampled_arena(

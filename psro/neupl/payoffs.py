@@ -20,82 +20,49 @@ from torch import Tensor
 from metaspiel.learn.gradients import gradient
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.update import Adam
-from metaspiel.nfg.errors import BadField, at_least, positive
+from psro.neupl.settings import PayoffNetwork
 from psro.parts import Population, Table
 from psro.setup import Evaluator
 
 _FEWEST = 10  # played cells; from fewer nothing is estimated
 
 
-@dataclass(frozen=True, kw_only=True)
-class PayoffNetwork:
-    """A network from codes to payoffs, how it learns, and when it is believed.
+def fitted(
+    settings: PayoffNetwork,
+    x: Float64[ndarray, "C D"],
+    y: Float64[ndarray, "C O"],
+    *,
+    asked: Float64[ndarray, "Q D"],
+    seed: int,
+) -> Float64[ndarray, "Q O"]:
+    """What a network says of some rows after it has learned of others.
 
-    Attributes:
-      share: of the cells that are to be filled, those that are played for certain; 1
-        plays all, and nothing is estimated.
-      held: share of the played cells that the network is judged on, and does not learn
-        of.
-      within: it is believed where its largest error there, eta, is at most this share
-        of the range of payoffs; else all cells are played.
-      width: units of each of its two hidden layers.
-      steps: gradient steps, anew each time.
-      rate: Adam's learning rate, which falls to 0.
-      batch: cells in a step.
+    Args:
+      settings: the network, and how it learns.
+      x: rows that it learns of.
+      y: what it is to say there, squared errors being its loss.
+      asked: the rows in question.
+      seed: of its first weights and of the order of batches.
     """
+    generator = torch.Generator().manual_seed(seed)
+    middle, unit = y.mean(axis=0), y.std() or 1.0
+    network = MLP(x.shape[1], settings.width, y.shape[1])
+    weights = network.initial(generator)
+    rows = torch.from_numpy(x).float()
+    wanted = torch.from_numpy((y - middle) / unit).float()
+    adam = Adam(len(weights), settings.rate, weights.device)
+    for step in range(settings.steps):
+        pick = torch.randperm(len(rows), generator=generator)[: settings.batch]
 
-    share: float = 1.0
-    held: float = 0.2
-    within: float = 0.01
-    width: int = 128
-    steps: int = 1000
-    rate: float = 3e-3
-    batch: int = 256
+        def slope(said: Tensor, pick: Tensor = pick) -> Tensor:
+            return 2 * (said - wanted[pick]) / len(pick)
 
-    def __post_init__(self) -> None:
-        at_least(self, width=1, steps=1, batch=1)
-        positive(self, "rate")
-        for name, closed in (("share", True), ("held", False), ("within", True)):
-            value = getattr(self, name)
-            if not (0 < value < 1 or (closed and value == 1)):
-                reason = f"must be in (0, 1{']' if closed else ')'}; got {value}"
-                raise BadField(type(self), name, reason)
-
-    def fitted(
-        self,
-        x: Float64[ndarray, "C D"],
-        y: Float64[ndarray, "C O"],
-        *,
-        asked: Float64[ndarray, "Q D"],
-        seed: int,
-    ) -> Float64[ndarray, "Q O"]:
-        """What the network says of some rows after it has learned of others.
-
-        Args:
-          x: rows that it learns of.
-          y: what it is to say there, squared errors being its loss.
-          asked: the rows in question.
-          seed: of its first weights and of the order of batches.
-        """
-        generator = torch.Generator().manual_seed(seed)
-        middle, unit = y.mean(axis=0), y.std() or 1.0
-        network = MLP(x.shape[1], self.width, y.shape[1])
-        weights = network.initial(generator)
-        rows = torch.from_numpy(x).float()
-        wanted = torch.from_numpy((y - middle) / unit).float()
-        adam = Adam(len(weights), self.rate, weights.device)
-        for step in range(self.steps):
-            pick = torch.randperm(len(rows), generator=generator)[: self.batch]
-
-            def slope(said: Tensor, pick: Tensor = pick) -> Tensor:
-                return 2 * (said - wanted[pick]) / len(pick)
-
-            adam.rate = self.rate * (1 - step / self.steps)
-            adam.step(weights, gradient(network, weights, rows[pick], slope=slope))
-        with torch.no_grad():
-            said = network.scores(weights, torch.from_numpy(asked).float())
-        made: ndarray = said.double().numpy() * unit + middle
-        return made
+        adam.rate = settings.rate * (1 - step / settings.steps)
+        adam.step(weights, gradient(network, weights, rows[pick], slope=slope))
+    with torch.no_grad():
+        said = network.scores(weights, torch.from_numpy(asked).float())
+    made: ndarray = said.double().numpy() * unit + middle
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +141,12 @@ class EstimatedEvaluator:
         lead = table.values.shape[:2]
         paid = table.values.reshape(lead[0] * lead[1], -1).T
         rows = known.reshape(-1)
-        said = self.settings.fitted(
-            every[rows], paid[rows], asked=every, seed=int(rng.integers(2**63))
+        said = fitted(
+            self.settings,
+            every[rows],
+            paid[rows],
+            asked=every,
+            seed=int(rng.integers(2**63)),
         )
         return said.T.reshape(*lead, *known.shape)
 

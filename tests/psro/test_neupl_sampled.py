@@ -31,6 +31,7 @@ from psro.neupl import (
 )
 from psro.neupl.distil import distil
 from psro.neupl.lesson import Lesson
+from psro.neupl.payoffs import fitted
 from psro.neupl.states import Asked, Scout, Seen
 from psro.parts import Population, Table
 from psro.targets import targets
@@ -201,7 +202,7 @@ def test_what_a_response_is_told_and_begins_with():
 
 
 def test_a_frozen_response_is_a_policy_of_the_network():
-    made = setup(arena_of(neural=small(frozen=True)))
+    made = setup(arena_of(neural=small(frozen=True, heat=1.0)))
     state = next(run(made, start(made), 2))
     student, size = made.oracle.student, made.oracle.student.body.size
     weights, _ = student._split(state.population)
@@ -370,7 +371,7 @@ def test_a_network_learns_payoffs_that_are_a_function_of_codes():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(300, 4))
     y = np.stack([x[:, 0] * x[:, 2], -x[:, 0] * x[:, 2]], axis=1)
-    said = PayoffNetwork().fitted(x[:250], y[:250], asked=x[250:], seed=0)
+    said = fitted(PayoffNetwork(), x[:250], y[:250], asked=x[250:], seed=0)
     assert np.abs(said - y[250:]).mean() < 0.3 * np.abs(y).mean()
 
 
