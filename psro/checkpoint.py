@@ -38,6 +38,7 @@ _STATE = {
     "players": int,
     "next_uid": int,
     "notes": dict[str, Any],
+    "table_notes": dict[str, Any],
     "uids": list[list[int]],
     "repeats": list[list[int]],
     "plays": list[list[str]],
@@ -121,7 +122,8 @@ def read(place: Path) -> tuple[State, dict[str, str]]:
             f"{where}: arrays.npz and state.json must have the checksum recorded with "
             "them; one was changed or only partly written"
         )
-    text.setdefault("notes", {})  # checkpoints before oracles took notes
+    for name in ("notes", "table_notes"):  # which earlier checkpoints are without
+        text.setdefault(name, {})
     files.check_shape(where, text, _STATE)
     try:
         bound = {str(key): str(value) for key, value in text["bound"].items()}
@@ -177,6 +179,7 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
         "players": len(population.pools),
         "next_uid": population.next_uid,
         "notes": dict(population.notes),
+        "table_notes": dict(state.table.notes),
         "uids": [[m.uid for m in pool] for pool in pools],
         "repeats": [[m.repeats for m in pool] for pool in pools],
         "plays": [[m.play for m in pool] for pool in pools],
@@ -248,6 +251,7 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
             arrays["table"],
             arrays["table_errors"],
             arrays["table_episodes"],
+            notes=text["table_notes"],
         ),
         train=train,
         evaluation=evaluation,

@@ -117,7 +117,7 @@ class ExactEvaluator:
     ensemble: int = 1
 
     def fill(self, population: Population, table: Table, rng: Generator) -> Table:
-        """``table`` with no cell missing; pools only ever grow at the end."""
+        """``table`` with no cell missing; what is known elsewhere stays."""
         missing = table.missing
         if not missing.any():
             return table
@@ -125,15 +125,11 @@ class ExactEvaluator:
         for axis in range(missing.ndim):
             rest = tuple(i for i in range(missing.ndim) if i != axis)
             known.append(int(np.sum(~missing.all(axis=rest))))
-        block = tuple(slice(0, k) for k in known)
-        old = table.values[0][(slice(None), *block)]
-        if np.isnan(old).any():
-            raise UserError(
-                "ExactEvaluator.fill(): known payoffs must form a block of the oldest "
-                f"policies; got {int(missing.sum())} cells missing elsewhere"
-            )
+        old = table.values[0][(slice(None), *(slice(0, k) for k in known))]
+        if np.isnan(old).any():  # not a block of the oldest policies
+            old = old[(slice(None), *(slice(0, 0) for _ in known))]
         values = self.form.extend(old, population.stacked())
-        return Table.exact(table.uids, values[None])
+        return Table.exact(table.uids, np.where(missing, values, table.values[0])[None])
 
 
 def require_symmetric(form: SequenceForm) -> None:

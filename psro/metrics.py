@@ -47,7 +47,8 @@ class Row:
       meta_gap: the gap inside the population, the meta-solver's own business.
       eval_status: of the second meta-solver.
       cpu_seconds: so far, of each kind of work.
-      notes: what the oracle recorded of how the population grew.
+      notes: what the oracle recorded of how the population grew, and the evaluator of
+        how it filled the table.
     """
 
     iteration: int
@@ -174,5 +175,5 @@ def row(state: State, concept: TargetConcept) -> Row:
         meta_gap=float(np.sum(state.train.gaps.of(concept))),
         eval_status=state.evaluation.status.name,
         cpu_seconds=dict(state.cpu),
-        notes=dict(state.population.notes),
+        notes={**state.population.notes, **state.table.notes},
     )

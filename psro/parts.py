@@ -156,13 +156,17 @@ class Table:
       uids: for each player the uids of its axis.
       values: ``[E, N, *K]``; E = 1 for a real game. NaN where missing.
       errors: standard errors of the payoffs; 0 where they are exact.
-      episodes: from how many episodes ``[*K]``; 0 where they are exact.
+      episodes: from how many episodes ``[*K]``; 0 where they are exact, or were not
+        played but estimated.
+      notes: what the evaluator recorded of how it filled the table, as JSON values.
     """
 
     uids: tuple[tuple[int, ...], ...]
     values: Float64[ndarray, "E N *K"]
     errors: Float64[ndarray, "E N *K"]
     episodes: Int64[ndarray, "*K"]
+    _: KW_ONLY
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def exact(

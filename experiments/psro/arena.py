@@ -25,8 +25,10 @@ def built(config: Config) -> Arena:
     Raises:
       UserError: no such game, or one that the oracle cannot play.
     """
-    if config.oracle == "exact":
+    if config.responder == "exact":
         form, assumed = _sequence_form(config)
+        if config.oracle == "neupl":
+            return _neural(config, form)
         return exact_arena(
             form,
             tie_break=config.tie_break,
@@ -50,6 +52,25 @@ def built(config: Config) -> Arena:
         memory=config.memory,
         network=config.network,
         form=_refereed(config, game) if config.referee else None,
+    )
+
+
+def _neural(config: Config, form: SequenceForm) -> Arena:
+    """One network as the population, of exact best responses."""
+    import torch
+
+    from psro.neupl import neural_arena
+
+    torch.set_num_threads(1)
+    return neural_arena(
+        form,
+        codes=config.codes,
+        distillation=config.distil,
+        weighting=config.weighting,
+        tie_break=config.tie_break,
+        initial=config.initial,
+        shared=config.symmetric,
+        ties=config.ties,
     )
 
 

@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from experiments.lab.options import Flat, Parallel, Stateful, least
 from experiments.lab.trust import SolverSpec
 from experiments.psro.oracle_config import (
     ByDDQN,
+    ByNeuPL,
     ByPPO,
     Exact,
     Learned,
     OracleName,
     Sampling,
     Schedule,
+    TeacherName,
     Tree,
     check_use,
 )
@@ -42,10 +44,11 @@ class Asked:
     players: int | None = None
     """Number of players, where the game has that parameter."""
     oracle: OracleName = "exact"
-    """Exact best responses, or learned ones (Double DQN, PPO) with sampled payoffs;
-    then gaps are lower bounds, measured where a response is learned: for what is
-    responded to, under the run's concept, in all iterations but the last. --referee
-    has the exact ones beside them."""
+    """Exact best responses; learned ones (Double DQN, PPO) with sampled payoffs; or
+    neupl: the population is one conditional network that learns the responses of a
+    --teacher, exact or learned. With learned responses gaps are lower bounds, measured
+    where a response is learned: for what is responded to, under the run's concept, in
+    all iterations but the last. --referee has the exact ones beside them."""
     solver: SolverSpec = "mgcce"
     """Meta-solver that is responded to: a name or spec, as r3d:threshold=0.5."""
     eval_solver: SolverSpec | None = None
@@ -86,14 +89,20 @@ class Budget:
     """The words that decide what is not given of a learner's schedule."""
 
     oracle: OracleName = "exact"
+    teacher: TeacherName = "exact"
     decisions: int = Learned.decisions
+
+    @property
+    def responder(self) -> TeacherName:
+        """Who responds: the oracle, or the teacher of a network."""
+        return self.teacher if self.oracle == "neupl" else self.oracle
 
     def __post_init__(self) -> None:
         least(self, decisions=2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
+class Config(ByNeuPL, ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
     """Fields of a PSRO run."""
 
     Deciding: ClassVar[type[Budget]] = Budget
@@ -106,27 +115,35 @@ class Config(ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
     def usual(cls, asked: Budget) -> "Config":
         """The configuration when nothing but this is asked."""
         budget = asked.decisions
-        if asked.oracle == "ddqn":
-            schedule = Schedule.budget(budget)
-            return cls(oracle="ddqn", decisions=budget, ddqn=schedule)
-        if asked.oracle == "ppo":
-            return cls(oracle="ppo", decisions=budget, ppo=Sampling(decisions=budget))
-        return cls(decisions=budget)  # which the exact oracle refuses
+        # Without a learner a budget is refused.
+        learner: dict[str, Any] = {}
+        if asked.responder == "ddqn":
+            learner = {"ddqn": Schedule.budget(budget)}
+        elif asked.responder == "ppo":
+            learner = {"ppo": Sampling(decisions=budget)}
+        return cls(
+            oracle=asked.oracle, teacher=asked.teacher, decisions=budget, **learner
+        )
+
+    @property
+    def responder(self) -> TeacherName:
+        """Who responds: the oracle, or the teacher of a network."""
+        return self.teacher if self.oracle == "neupl" else self.oracle
 
     @property
     def learner(self) -> DDQN | PPOResponse:
         """How a learned oracle learns."""
-        return self.ddqn if self.oracle == "ddqn" else self.ppo
+        return self.ddqn if self.responder == "ddqn" else self.ppo
 
     @property
     def gap_is(self) -> str:
         """Whether the gaps of the run are exact or learned."""
-        return EXACT if self.oracle == "exact" else LEARNED
+        return EXACT if self.responder == "exact" else LEARNED
 
     @property
     def side_by_side(self) -> int:
         """How many trials share this process and learn in one stack."""
-        alone = self.oracle == "exact" or self.run.jobs > 1
+        alone = self.responder == "exact" or self.run.jobs > 1
         return 1 if alone else self.trials
 
     @property
@@ -152,9 +169,9 @@ class Config(ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
                 "--observations goes with OpenSpiel's games; a file has its own "
                 "information sets"
             )
-        if self.oracle != "exact" and self.tree is not None:
+        if self.oracle != "exact" and (self.tree or self.payoffs):
             raise UserError(
-                "--oracle: a .efg is played with exact best responses; it shows no "
+                "--oracle: a file is played with exact best responses; it shows no "
                 "tensors to learn from"
             )
         if self.payoffs is not None and self.payoffs.suffix.lower() == ".efg":
@@ -162,7 +179,12 @@ class Config(ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
                 f"--payoffs must be a normal-form game; --game {self.payoffs} plays "
                 "the tree"
             )
-        check_use(self, self.oracle, referee=self.referee)
+        check_use(
+            self,
+            self.responder,
+            neural=self.oracle == "neupl",
+            referee=self.referee,
+        )
         if self.network != "mlp" and self.memory is None:
             raise UserError(
                 f"--network: '{self.network}' reads a memory of past decisions; "
@@ -179,11 +201,11 @@ class Config(ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
 
     def _check_budget(self) -> None:
         """Refuses a response with two budgets."""
-        if self.oracle == "exact":
+        if self.responder == "exact":
             return
         if self.learner.decisions != self.decisions:
             raise UserError(
-                f"--{self.oracle}.decisions: --decisions is the budget of a response"
+                f"--{self.responder}.decisions: --decisions is the budget of a response"
             )
         if self.ppo.episodes is not None and self.decisions != Learned.decisions:
             raise UserError(

@@ -9,12 +9,14 @@ import tyro
 
 from experiments.lab.options import flag
 from experiments.lab.trust import ExecutorSpec
-from metaspiel.games.treeplex import TieBreak
+from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
+from psro.neupl.settings import Codes, Distillation, Weighting
 from psro.parts import Initial, Start
 
-OracleName = Literal["exact", "ddqn", "ppo"]
+OracleName = Literal["exact", "ddqn", "ppo", "neupl"]
+TeacherName = Literal["exact", "ddqn", "ppo"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,13 +118,33 @@ class ByPPO:
     step, mlp as one row of numbers."""
 
 
-USES: Mapping[OracleName, tuple[type[Any], ...]] = {
+@dataclass(frozen=True, kw_only=True)
+class ByNeuPL:
+    """What only a population in one network (NeuPL) needs to know."""
+
+    teacher: TeacherName = "exact"
+    """NeuPL: whose responses are distilled: exact ones or learned ones. Flags of the
+    teacher's own oracle say how it responds."""
+    codes: Codes = Codes()
+    """The conditional network and its codes."""
+    distil: Distillation = Distillation()
+    """How the network learns new policies and keeps the earlier ones."""
+    weighting: Weighting = "own_reach"
+    """NeuPL with exact teachers: information states that count: those that a policy
+    itself lets be reached, or all alike."""
+    ties: float = TIE_TOLERANCE
+    """NeuPL with exact teachers: actions whose values differ by less than this fraction
+    tie; by default rounding does, at about --distil.tolerance ties are as with separate
+    policies."""
+
+
+USES: Mapping[TeacherName, tuple[type[Any], ...]] = {
     "exact": (Tree, Exact),
     "ddqn": (Learned, ByDDQN),
     "ppo": (Learned, ByPPO),
 }
-"""The parts of a configuration that are of use with each oracle; a referee adds the
-tree's."""
+"""The parts of a configuration that are of use with each way to respond; a referee adds
+the tree's, NeuPL its own."""
 
 
 def _differing(values: Any, usual: Any) -> Iterator[str]:
@@ -135,25 +157,31 @@ def _differing(values: Any, usual: Any) -> Iterator[str]:
             yield field.name
 
 
-def check_use(config: Any, oracle: OracleName, *, referee: bool) -> None:
+def check_use(
+    config: Any, responder: TeacherName, *, neural: bool, referee: bool
+) -> None:
     """Refuses what is of no use with the oracle of a run.
 
     Args:
       config: of the run, with the fields of all parts.
-      oracle: its oracle.
+      responder: who responds: its oracle, or the teacher of one network.
+      neural: whether one network plays the population.
       referee: whether what is learned is judged by the tree.
 
     Raises:
       UserError: a field of another oracle is not as usual.
     """
-    of_use = (*USES[oracle], *([Tree] if referee else []))
-    for part in dict.fromkeys(part for parts in USES.values() for part in parts):
+    of_use = (*USES[responder], *[Tree] * referee, *[ByNeuPL] * neural)
+    every = (part for parts in USES.values() for part in parts)
+    for part in (*dict.fromkeys(every), ByNeuPL):
         if part in of_use:
             continue
-        names = [f"--oracle {name}" for name, parts in USES.items() if part in parts]
+        word = "--teacher" if neural else "--oracle"
+        names = [f"{word} {name}" for name, parts in USES.items() if part in parts]
         names += ["--referee"] * (part is Tree)
+        names += ["--oracle neupl"] * (part is ByNeuPL)
         for name in _differing(config, part()):
             raise UserError(
-                f"{flag(name)}: it must go with {' or '.join(names)}; got --oracle "
-                f"{oracle}"
+                f"{flag(name)}: it must go with {' or '.join(names)}; got {word} "
+                f"{responder}"
             )

@@ -6,6 +6,7 @@ from experiments.lab.folder import write_result
 from experiments.psro.arena import assembled
 from experiments.psro.checkpoint import Begun
 from experiments.psro.config import EXACT, Config
+from experiments.psro.distilling import distilled, learned_by
 from experiments.psro.judging import Judge
 from experiments.psro.summary import Summary, gap_name, gap_value, rounded, shown
 from meta_solvers.base import SolverFailed
@@ -50,6 +51,7 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
         error = f"iteration {last[0].iteration + 1}: {failure}"
     assert last is not None  # ``until`` gives at least the state that it begins with
     state, made, reason = last
+    rows = [Row.read(one) for one in metrics.rows]
     summary = Summary(
         game=arena.name,
         solver=config.solver,
@@ -62,11 +64,10 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
         failed=error is not None,
         cpu_seconds_of=_whose(config),
         gap_is=config.gap_is,
-        facts=arena.facts,
+        facts={**arena.facts, **distilled(rows)},
     )
     _save_arrays(trial, state)
     write_result(trial.folder / "summary.json", summary.flat, config)
-    rows = [Row.read(one) for one in metrics.rows]
     write_report(trial.folder, summary, rows, state.table.values[0])
 
 
@@ -85,7 +86,7 @@ def _say(config: Config, row: Row) -> None:
         f"value sum {rounded(row.value_sum, '.4g'):<9} "
         f"eval {final}  "
         f"policies {'x'.join(map(str, row.unique_policies))}  "
-        f"meta-solver {row.status}"
+        f"meta-solver {row.status}{learned_by(row)}"
     )
 
 

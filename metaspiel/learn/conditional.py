@@ -10,17 +10,14 @@ al. 2022 (NeuPL).
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from metaspiel.learn.mlp import MLP, layers
+from metaspiel.learn.settings import CONDITIONINGS, Conditioning
 from metaspiel.nfg.errors import UserError, at_least, unknown
-
-Conditioning = Literal["concat", "film", "bilinear", "attention"]
-CONDITIONINGS: tuple[Conditioning, ...] = get_args(Conditioning)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -157,6 +154,13 @@ class Conditional:
             out += [matrix, bias]
         out += [v.expand(count, *v.shape) for v in views[4:]]
         return torch.cat([part.flatten(1) for part in out], 1)
+
+    def heated(self, weights: Float[Tensor, " P"], heat: float) -> Float[Tensor, " P"]:
+        """Weights with which all scores are divided by a number."""
+        made = weights.clone()
+        for part in layers(self.body, made)[4:]:
+            part /= heat
+        return made
 
     def paired(
         self,

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from metaspiel.games.recalling import Recalling
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.conditional import Conditional, Conditioning
+from metaspiel.learn.conditional import Conditional
 from metaspiel.learn.mlp import MLP
-from metaspiel.learn.settings import NETWORKS, NetworkName
+from metaspiel.learn.settings import NETWORKS, Conditioning, NetworkName
 from metaspiel.nfg.errors import UserError, at_least, unknown
 
 Cell = Literal["gru", "lstm"]
@@ -240,6 +240,11 @@ class ConditionalRecurrent:
         of_memory, rest = self._split(weights)
         heads = self.conditional.folded(rest, codes)
         return torch.cat([of_memory.expand(len(codes), -1), heads], 1)
+
+    def heated(self, weights: Float[Tensor, " P"], heat: float) -> Float[Tensor, " P"]:
+        """Weights with which all scores are divided by a number."""
+        of_memory, rest = self._split(weights)
+        return torch.cat([of_memory, self.conditional.heated(rest, heat)])
 
     def paired(
         self,

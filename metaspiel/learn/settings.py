@@ -10,6 +10,8 @@ from metaspiel.nfg.errors import BadField, UserError, at_least, positive, share,
 Engine = Literal["written", "autograd"]
 NetworkName = Literal["mlp", "gru", "lstm"]
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
+Conditioning = Literal["concat", "film", "bilinear", "attention"]
+CONDITIONINGS: tuple[Conditioning, ...] = get_args(Conditioning)
 _WHOLE = dict.fromkeys(
     ("decisions", "games", "batch", "capacity", "minimum", "target_every"), 1
 ) | {"explore_decisions": 0}

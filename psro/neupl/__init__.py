@@ -15,23 +15,30 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
-    from psro.neupl.arena import Neural, neural_arena, sampled_arena
-    from psro.neupl.codes import Codes
+    from psro.neupl.arena import neural_arena, sampled_arena
     from psro.neupl.distil import distil
     from psro.neupl.exact import ExactStudent
-    from psro.neupl.heads import Head
-    from psro.neupl.lesson import Distillation
     from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
+    from psro.neupl.payoffs import EstimatedEvaluator
     from psro.neupl.sampled import SampledStudent
-    from psro.neupl.states import States
+    from psro.neupl.settings import (
+        Codes,
+        Distillation,
+        Head,
+        Neural,
+        PayoffNetwork,
+        States,
+    )
 
 __all__ = [
     "Codes",
     "Distillation",
+    "EstimatedEvaluator",
     "ExactStudent",
     "Head",
     "Neural",
     "NeuralOracle",
+    "PayoffNetwork",
     "RealisedEvaluator",
     "SampledStudent",
     "States",

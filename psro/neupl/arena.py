@@ -1,6 +1,6 @@
 """What a neural population is played on."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.recalling import Recalling
@@ -12,14 +12,17 @@ from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor, InProcess
-from psro.neupl.board import Weighting
-from psro.neupl.codes import Codes
 from psro.neupl.exact import ExactStudent
-from psro.neupl.heads import Head
-from psro.neupl.lesson import Distillation
 from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
+from psro.neupl.payoffs import EstimatedEvaluator
 from psro.neupl.sampled import SampledStudent
-from psro.neupl.states import States
+from psro.neupl.settings import (
+    Codes,
+    Distillation,
+    Neural,
+    PayoffNetwork,
+    Weighting,
+)
 from psro.parts import Initial
 from psro.referee import Seen
 from psro.setup import Evaluator, Oracle
@@ -35,6 +38,7 @@ def neural_arena(
     initial: Initial = "uniform",
     shared: bool = False,
     ties: float = TIE_TOLERANCE,
+    payoffs: PayoffNetwork | None = None,
 ) -> Arena:
     """One conditional network as the population, exact teachers and exact payoffs.
 
@@ -50,6 +54,7 @@ def neural_arena(
         rounding does: a softmax never avoids an action wholly, so that co-players'
         small errors break ties that separate policies leave open. At about the
         tolerance ties are what they are with separate policies.
+      payoffs: how payoffs are estimated, where not all cells are filled in exactly.
 
     Raises:
       UserError: the game shows no tensors, or cannot tell its information states apart
@@ -66,26 +71,7 @@ def neural_arena(
         distillation=distillation,
         weighting=weighting,
     )
-    return neural(arena, student)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Neural:
-    """A neural population in a game that is played, and how it learns.
-
-    Attributes:
-      codes: the network and its codes; its width is that of all policies.
-      distillation: how it learns.
-      states: how many states of sampled episodes it learns from.
-      head: how responses begin, and what they are told of their co-players.
-    """
-
-    codes: Codes = Codes(size=64)
-    distillation: Distillation = Distillation(
-        optimiser="adam", batch=512, steps=2000, rate=3e-3, tolerance=0.02
-    )
-    states: States = States()
-    head: Head = Head()
+    return neural(arena, student, payoffs)
 
 
 def sampled_arena(
@@ -116,9 +102,9 @@ def sampled_arena(
     Raises:
       UserError: as ``learned_arena``; or responses cannot begin as is asked.
     """
-    neural = neural or Neural()
-    neural.head.check(settings)
-    width = neural.codes.width
+    asked = neural or Neural()
+    asked.head.check(settings)
+    width = asked.codes.width
     arena = learned_arena(
         game,
         settings,
@@ -136,17 +122,18 @@ def sampled_arena(
             simulator=game,
             body=body,
             executor=executor,
-            codes=neural.codes,
-            distillation=neural.distillation,
-            states=neural.states,
-            head=neural.head,
+            codes=asked.codes,
+            distillation=asked.distillation,
+            states=asked.states,
+            head=asked.head,
             device=settings.device,
         )
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         teacher, inner = arena.parts(seed, executor)
         mine = student(executor)
-        return NeuralOracle(teacher, mine), RealisedEvaluator(inner, mine)
+        evaluator = EstimatedEvaluator(RealisedEvaluator(inner, mine), asked.payoffs)
+        return NeuralOracle(teacher, mine), evaluator
 
     here = student(InProcess())
     facts = {"teacher": arena.facts["oracle"]} | here.facts
@@ -161,12 +148,22 @@ def sampled_arena(
     )
 
 
-def neural(arena: Arena, student: Student) -> Arena:
-    """The arena in which a student plays the population and learns of its oracle."""
+def neural(
+    arena: Arena, student: Student, payoffs: PayoffNetwork | None = None
+) -> Arena:
+    """The arena in which a student plays the population and learns of its oracle.
+
+    Args:
+      arena: separate policies, their oracle and their evaluator.
+      student: the network.
+      payoffs: how payoffs are estimated, where not all cells are played.
+    """
+    estimate = payoffs or PayoffNetwork()
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
         teacher, inner = arena.parts(seed, executor)
-        return NeuralOracle(teacher, student), RealisedEvaluator(inner, student)
+        evaluator = RealisedEvaluator(inner, student)
+        return NeuralOracle(teacher, student), EstimatedEvaluator(evaluator, estimate)
 
     facts = {"teacher": arena.facts["oracle"]} | student.facts
     return replace(

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,9 +10,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.games.treeplex import Treeplex
+from psro.neupl.settings import Weighting
 from psro.referee import Seen
 
-Weighting = Literal["own_reach", "all"]
 _LIKELY = 0.5
 
 

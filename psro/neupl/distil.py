@@ -8,6 +8,7 @@ teacher always comes first in the divergence.
 
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from torch import Tensor
 
 from metaspiel.learn.recurrent import Shared
 from metaspiel.learn.update import Adam
-from psro.neupl.lesson import Distillation, Enough, Lesson, Loss
+from psro.neupl.lesson import Enough, Lesson, Loss
+from psro.neupl.settings import Distillation
 
 _LOOK = 10  # steps between two looks at the error of all rows, at least
 _WARM, _COLD = 0.3, 0.7  # shares of Adam's steps in which its rate rises and falls
@@ -45,6 +47,22 @@ class Distilled:
     divergence: Float64[ndarray, " K"]
     steps: int
     reached: bool
+
+
+@runtime_checkable
+class Distiller(Protocol):
+    """Protocol of what distils a lesson, as ``distil`` does."""
+
+    def __call__(
+        self,
+        network: Shared,
+        weights: Float64[ndarray, " P"],
+        codes: Float64[ndarray, "K d"],
+        *,
+        lesson: Lesson,
+        settings: Distillation,
+        seed: int = 0,
+    ) -> Distilled: ...
 
 
 def distil(

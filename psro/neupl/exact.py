@@ -19,10 +19,11 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.learn.conditional import Conditional
 from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
-from psro.neupl.board import Board, Weighting
-from psro.neupl.codes import Codes, grown, learners, named
-from psro.neupl.distil import Distilled, distil
-from psro.neupl.lesson import Distillation, Lesson
+from psro.neupl.board import Board
+from psro.neupl.codes import grown, learners
+from psro.neupl.distil import Distilled, Distiller, distil
+from psro.neupl.lesson import Lesson
+from psro.neupl.settings import Codes, Distillation, Weighting, named
 from psro.parts import PLAN, Population, Response
 from psro.referee import Seen
 from psro.setup import Oracle
@@ -39,6 +40,7 @@ class ExactStudent:
       weighting: states that count: those that a policy itself lets be reached
         ("own_reach"), or "all" alike.
       same: a response is a known policy if no number of its plan differs by more.
+      distiller: what distils a lesson.
     """
 
     boards: tuple[Board, ...]
@@ -46,6 +48,7 @@ class ExactStudent:
     distillation: Distillation
     weighting: Weighting = "own_reach"
     same: float = 0.05
+    distiller: Distiller = distil
 
     def __post_init__(self) -> None:
         named("weighting", self, ("own_reach", "all"))
@@ -157,6 +160,22 @@ class ExactStudent:
             after = self._distilled(population, chances, plans=plans, rng=rng)
         return _counted(after, counts)
 
+    def taught(
+        self,
+        population: Population,
+        plans: Sequence[Sequence[Float64[ndarray, " _"]]],
+        rng: Generator,
+    ) -> Population:
+        """The population whose codes learn these plans, and keep nothing they knew.
+
+        Args:
+          population: the pools; codes for further plans are added.
+          plans: of each distinct pool, one for each of its members and for new ones.
+          rng: of new codes.
+        """
+        nothing = [np.zeros((0, *board.seen.legal.shape)) for board in self.boards]
+        return self._distilled(population, nothing, plans=plans, rng=rng)
+
     def _distilled(
         self,
         population: Population,
@@ -175,7 +194,7 @@ class ExactStudent:
         for group, weights in zip(groups, self._weights(population), strict=True):
             lesson = self._lesson(group, chances, plans)
             begun = np.concatenate([codes[player] for player in group])
-            made = distil(
+            made = self.distiller(
                 self.network,
                 weights,
                 begun,

@@ -7,7 +7,6 @@ stays with the population, so that the next response begins with it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,75 +19,10 @@ from metaspiel.learn.recurrent import Shared
 from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
-from metaspiel.nfg.errors import BadField, UserError, at_least
 from psro.executor import Executor
-from psro.neupl.codes import named
+from psro.neupl.settings import Head
 
-Begin = Literal["warm", "cold"]
-Prior = Literal["sigma", "dirichlet", "half"]
 _FRESH, _PARTS = 4, 5  # purposes of seeds, beside those of ``psro.rl``
-
-
-@dataclass(frozen=True, kw_only=True)
-class Head:
-    """How responses begin, and what they are told of their co-players.
-
-    Attributes:
-      start: a response begins with the population's network ("warm"), or with fresh
-        weights ("cold", a control).
-      persist: what was learned of summaries stays for the next response.
-      most: k, profiles of co-players in a summary, the most likely ones.
-      width: units of the network that makes summaries.
-      blank: the summary is zeros, whoever the co-players are (a control).
-      frozen: only the summary is learned, and the network stays as it is.
-      prior: mixtures that are learned against, one after the other: the meta-strategy
-        alone ("sigma"), ``parts`` drawn from a flat Dirichlet distribution over
-        profiles ("dirichlet"), or half as many and then the meta-strategy for half of
-        the budget ("half"). A response always plays, and is measured, by the summary
-        of the meta-strategy.
-      parts: in how many parts the budget is split where mixtures are drawn.
-    """
-
-    start: Begin = "warm"
-    persist: bool = True
-    most: int = 96
-    width: int = 64
-    blank: bool = False
-    frozen: bool = False
-    prior: Prior = "sigma"
-    parts: int = 4
-
-    def __post_init__(self) -> None:
-        at_least(self, most=1, width=1, parts=2)
-        named("start", self, ("warm", "cold"))
-        named("prior", self, ("sigma", "dirichlet", "half"))
-        if self.blank and self.frozen:
-            reason = "must not go with blank; nothing would be learned"
-            raise BadField(type(self), "frozen", reason)
-
-    @property
-    def shares(self) -> tuple[tuple[bool, float], ...]:
-        """Whether each part draws a mixture, and its share of the budget."""
-        if self.prior == "sigma":
-            return ((False, 1.0),)
-        drawn = ((True, 1 / self.parts),)
-        if self.prior == "dirichlet":
-            return drawn * self.parts
-        ahead = self.parts // 2
-        return drawn * ahead + ((False, 1 - ahead / self.parts),)
-
-    def check(self, settings: object) -> None:
-        """Refuses what a learner cannot do.
-
-        Raises:
-          UserError: Double DQN, whose network has no summary that it could learn.
-        """
-        if isinstance(settings, DDQN) and (self.frozen or self.prior != "sigma"):
-            raise UserError(
-                "Head(): Double DQN learns a plain network, so it must go without "
-                f"frozen and with prior sigma; got frozen={self.frozen} and "
-                f"prior={self.prior}"
-            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -157,7 +91,9 @@ class HeadTrainer:
         (fresh,) = generators((*task.seed, _FRESH), 1)
         if self.settings.start == "cold":
             return head.initial(fresh)
-        common = torch.from_numpy(self.common[task.player])
+        common = self.network.heated(
+            torch.from_numpy(self.common[task.player]), self.settings.heat
+        )
         if not self.settings.persist:
             return head.warm(common, fresh)
         return torch.cat([common, torch.from_numpy(self.summaries[task.player])])

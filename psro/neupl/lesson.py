@@ -1,7 +1,6 @@
 """What a conditional network is to learn and to keep, and how far it is from it."""
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -10,67 +9,15 @@ from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.learn.recurrent import Shared
-from metaspiel.nfg.errors import BadField, UserError, at_least, unknown
+from metaspiel.nfg.errors import UserError
+from psro.neupl.settings import Distillation
 
-Optimiser = Literal["lbfgs", "adam"]
-OPTIMISERS: tuple[Optimiser, ...] = get_args(Optimiser)
-_LOWEST = 1e-12  # of a tolerance: differences of probabilities in float64
 _ILLEGAL = -1e30
 
 
-@dataclass(frozen=True, kw_only=True)
-class Distillation:
-    """How a conditional network learns new policies and keeps the earlier ones.
-
-    Attributes:
-      tolerance: it ends when no probability is further from its teacher's than this.
-      steps: most evaluations of the loss; reaching it is recorded.
-      new_weight: w_d, weight of the new policies' mean divergence.
-      old_weight: w_r, weight of the earlier policies'; 0 leaves them out.
-      optimiser: "lbfgs", or "adam" with a rate that rises and falls once.
-      rate: Adam's highest learning rate.
-      memory: pairs of vectors that L-BFGS remembers.
-      batch: rows in a step of Adam's, in float32; None for all of them in each, in
-        float64.
-    """
-
-    tolerance: float = 1e-3
-    steps: int = 1000
-    new_weight: float = 1.0
-    old_weight: float = 1.0
-    optimiser: Optimiser = "lbfgs"
-    rate: float = 0.01
-    memory: int = 20
-    batch: int | None = None
-
-    def __post_init__(self) -> None:
-        at_least(self, steps=1, memory=1)
-        if self.batch is not None:
-            at_least(self, batch=1)
-            if self.optimiser != "adam":
-                reason = f"goes with the optimiser adam; got {self.optimiser}"
-                raise BadField(type(self), "batch", reason)
-        if not _LOWEST <= self.tolerance < 1:
-            raise BadField(
-                type(self),
-                "tolerance",
-                f"must be in [{_LOWEST:g}, 1), or no probability could reach it; got "
-                f"{self.tolerance}",
-            )
-        for name in ("new_weight", "old_weight", "rate"):
-            value = getattr(self, name)
-            low = 0 if name == "old_weight" else np.nextafter(0, 1)
-            if not low <= value < np.inf:
-                raise BadField(
-                    type(self), name, f"must be a positive number; got {value}"
-                )
-        if self.optimiser not in OPTIMISERS:
-            raise unknown("Distillation()", "optimiser", self.optimiser, OPTIMISERS)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """In what numbers it computes."""
-        return torch.float64 if self.batch is None else torch.float32
+def number_type(settings: Distillation) -> torch.dtype:
+    """In what numbers a distillation computes."""
+    return torch.float64 if settings.batch is None else torch.float32
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

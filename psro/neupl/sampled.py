@@ -23,11 +23,12 @@ from metaspiel.learn.policies import Pool
 from metaspiel.learn.recurrent import Recurrent, Shared, shared_by_codes
 from metaspiel.nfg.errors import UserError
 from psro.executor import Executor
-from psro.neupl.codes import Codes, grown, learners
+from psro.neupl.codes import grown, learners
 from psro.neupl.distil import Distilled, distil
-from psro.neupl.heads import Head, HeadTrainer, summaries
-from psro.neupl.lesson import Distillation
-from psro.neupl.states import Asked, Scout, Seen, States, lesson_of
+from psro.neupl.heads import HeadTrainer, summaries
+from psro.neupl.lesson import number_type
+from psro.neupl.settings import Codes, Distillation, Head, States
+from psro.neupl.states import Asked, Scout, Seen, lesson_of
 from psro.parts import Population, Response
 from psro.rl import LearnedOracle
 from psro.setup import Oracle
@@ -221,7 +222,7 @@ class SampledStudent:
                     [pools[player] for player in group],
                     [seen[player] for player in group],
                     old=[old[player] for player in group],
-                    dtype=self.distillation.dtype,
+                    dtype=number_type(self.distillation),
                     device=self.device,
                 ),
                 settings=self.distillation,

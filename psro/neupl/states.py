@@ -14,32 +14,8 @@ from metaspiel.learn.evaluate import Matches
 from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import Pool, chances
 from metaspiel.learn.visits import Tour, Visits, visit
-from metaspiel.nfg.errors import at_least
 from psro.executor import Executor
 from psro.neupl.lesson import Lesson
-
-
-@dataclass(frozen=True, kw_only=True)
-class States:
-    """How many states of sampled episodes a network learns from.
-
-    Attributes:
-      own: of a new policy's episodes.
-      old: of each earlier policy's; collected anew whenever the network learns.
-      most: of all earlier policies of a player together; where they are many, each has
-        its part.
-    """
-
-    own: int = 4096
-    old: int = 1024
-    most: int = 65_536
-
-    def __post_init__(self) -> None:
-        at_least(self, own=2, old=2, most=2)
-
-    def each(self, policies: int) -> int:
-        """States of each of so many earlier policies."""
-        return max(2, min(self.old, self.most // max(1, policies)))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

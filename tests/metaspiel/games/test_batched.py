@@ -9,7 +9,8 @@ import pytest
 import torch
 from episodes import everywhere, pick, play
 
-from metaspiel.games.batched import _BLOCK, OpenSpielSimulator, _stream
+from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.games.chance import _BLOCK, _stream
 from metaspiel.games.openspiel import load
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn import evaluate

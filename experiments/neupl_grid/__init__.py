@@ -1,0 +1,1 @@
+"""NeuPL-JPSRO beside JPSRO: exact games, ablations and controls."""

@@ -1,0 +1,92 @@
+"""The grid of NeuPL runs: filled, resumed, judged and reported."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+from experiments.lab import grid, verdict, work
+from experiments.lab.folder import claim, clock, plain, record
+from experiments.lab.page import Answer
+from experiments.lab.report import publish
+from experiments.neupl_grid.cells import Result, measured
+from experiments.neupl_grid.config import GAMES, VARIANTS, Config
+from experiments.neupl_grid.figures import pictures
+from experiments.neupl_grid.results import Line, claims, tables
+
+Runs = Mapping[tuple[str, str], Mapping[int, Result]]
+
+
+def run(config: Config) -> Answer:
+    """Runs what is missing and reports; faults are told at the end."""
+    cells = {
+        f"{game}-{variant}-{seed}": partial(
+            measured,
+            _case(config, game),
+            VARIANTS[variant],
+            solver=config.solver,
+            seed=seed,
+        )
+        for game in config.games
+        for seed in range(config.seed, config.seed + config.seeds)
+        for variant in config.variants
+    }
+    with claim(config.run, "neupl_grid") as folder:
+        record(folder, config)
+        made, faults = grid.fill(cells, folder, config)
+        results = {name: Result(**one) for name, one in made.items()}
+        lines = [
+            Line.of(game, variant, _of(results, game, variant))
+            for game in config.games
+            for variant in config.variants
+        ]
+        judged = claims(lines)
+        summary = {
+            "folder": str(folder),
+            "config": plain(asdict(config)),
+            "runs": [line.record for line in lines],
+            "claims": [one.record for one in judged],
+            "wall_seconds": clock(folder),
+        }
+        text = publish(
+            folder,
+            summary,
+            title="NeuPL-JPSRO beside JPSRO",
+            lead=_lead(config, judged),
+            tables=[verdict.table(judged), *tables(lines)] if judged else tables(lines),
+            figures=pictures(folder / "plots", lines),
+        )
+    fault = work.complaint(faults, what="runs")
+    return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def _case(config: Config, game: str) -> Any:
+    case = GAMES[game]
+    if config.iterations is None:
+        return case
+    return replace(case, iterations=config.iterations)
+
+
+def _of(results: Mapping[str, Result], game: str, variant: str) -> dict[int, Result]:
+    """The finished runs of a variant on a game, by seed."""
+    begin = f"{game}-{variant}-"
+    return {
+        int(name.removeprefix(begin)): one
+        for name, one in results.items()
+        if name.startswith(begin) and name.removeprefix(begin).isdigit()
+    }
+
+
+def _lead(config: Config, judged: Sequence[verdict.Claim]) -> list[str]:
+    counted = verdict.counted(judged) if judged else "none is tested here"
+    return [
+        f"Claims: {counted}.",
+        f"Seeds {config.seed} to {config.seed + config.seeds - 1}, meta-solver "
+        f"{config.solver}, exact best responses with random tie-breaks, uniform first "
+        "policies. Gaps are exact full-game CCE gaps of what is played, summed over "
+        "players; intervals are Student's 95 %, over seeds. Neural runs play what the "
+        "network plays, not what its teachers would.",
+        "Forgetting is the mean divergence (nats) of the oldest half of the codes from "
+        "what they were when they were new, drift the largest change of an old "
+        "profile's payoff in an iteration.",
+    ]
