@@ -48,20 +48,22 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
     "learned_kuhn": {
         "kuhn": Size(
             game="kuhn_poker",
-            iterations=6,
+            iterations=5,
             decisions=4096,
             episodes=400,
             seeds=5,
             ppo=_KUHN,
             width=64,
+            tree=True,
         ),
         "kuhn3": Size(
             game="kuhn_poker(players=3)",
-            iterations=4,
+            iterations=3,
             decisions=4096,
             episodes=400,
             ppo=_KUHN,
             width=64,
+            tree=True,
         ),
     },
     "transfer": {
@@ -70,7 +72,6 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             iterations=3,
             decisions=4096,
             episodes=400,
-            seeds=5,
             ppo=_KUHN,
             width=64,
             tree=True,
@@ -86,16 +87,16 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             width=64,
             tree=True,
             probes=(1, 2),
-            budgets=(1024, 2048, 4096, 8192, 16384),
+            budgets=(1024, 2048, 4096, 8192),
         ),
         "flag": Size(
             game=_FLAG,
-            iterations=2,
+            iterations=1,
             decisions=24_576,
             episodes=100,
             ppo=RARE,
             width=64,
-            probes=(2,),
+            probes=(1,),
             budgets=(2048, 4096, 8192, 16384, 32768),
             players=(0, 2),
         ),
@@ -103,7 +104,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
     "flag": {
         "flag": Size(
             game=_FLAG,
-            iterations=3,
+            iterations=2,
             decisions=24_576,
             episodes=100,
             ppo=RARE,
@@ -114,7 +115,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
     "openspiel_flag": {
         "openspiel": Size(
             game="capture_the_flag(horizon=30,grid=...\na.b\n...)",
-            iterations=3,
+            iterations=2,
             decisions=40_960,
             episodes=200,
             ppo={**RARE, "entropy": 0.05},
@@ -124,7 +125,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
     "cheetah": {
         "cheetah": Size(
             game="halfcheetah_2x3(horizon=25)",
-            iterations=3,
+            iterations=2,
             decisions=30_720,
             episodes=100,
             ppo=RARE,
@@ -164,7 +165,7 @@ VARIANTS: Mapping[str, Variant] = {
     "blank": Variant(head={"blank": True}, games=_TWO),
     "dirichlet": Variant(head={"prior": "dirichlet"}, games=_TWO),
     "half": Variant(head={"prior": "half"}, games=_TWO),
-    "estimated": Variant(payoffs={"share": 0.5}),
+    "estimated": Variant(payoffs={"share": 0.5}, games=("kuhn3",)),
     "estimated-any": Variant(payoffs={"share": 0.5, "within": 1.0}),
 }
 
@@ -178,9 +179,9 @@ class Config:
     studies: tuple[str, ...] = ("learned_kuhn", "transfer", "flag", "openspiel_flag")
     """Studies, of learned_kuhn, transfer, flag, openspiel_flag and cheetah."""
     variants: tuple[str, ...] = tuple(VARIANTS)
-    """Of learned_kuhn: neupl, separate, no-regulariser, blank (the summary of co-players),
-    dirichlet, half (priors of mixtures), estimated (payoffs, where within 1 % of their
-    range) and estimated-any (payoffs, however wrong)."""
+    """Of learned_kuhn: neupl, separate, no-regulariser, blank (no summary of
+    co-players), dirichlet and half (priors of mixtures), estimated (payoffs, where
+    within 1 % of their range) and estimated-any (payoffs, however wrong)."""
     seeds: int | None = None
     """Runs of each (default: 5 of Kuhn poker, else 3)."""
     seed: int = 0

@@ -26,7 +26,7 @@ from psro.neupl import (
     SampledStudent,
     sampled_arena,
 )
-from psro.neupl.arena import Neural
+from psro.neupl.settings import Neural
 from psro.parts import Population, Response, Target
 from psro.referee import Referee
 from psro.rl import LearnedOracle

@@ -77,7 +77,7 @@ def _transfer(plots: Path, study: Study, games: Sequence[str]) -> Picture:
     return figure(
         drawn,
         "Warm and cold responses",
-        "Share of the best response's gain (exact, or where there is no tree the better "
+        "Share of the best response's gain (exact, or without a tree the better "
         "end) after so many decisions; means over probes, each seed a thin line.",
         plots / "learned_transfer.png",
     )

@@ -164,8 +164,8 @@ def _used(
         text="payoffs estimated from codes err by at most 1 % of their range, so that "
         "cells need not be played",
         verdict=Verdict.HOLDS if asked and 2 * used > len(asked) else none,
-        evidence=f"in {used} of {len(asked)} iterations with enough cells; mean held-out "
-        f"error {mean([r.said or 0.0 for r in asked]) if asked else 0:.2f}",
+        evidence=f"in {used} of {len(asked)} iterations with enough cells; mean "
+        f"held-out error {mean([r.said or 0.0 for r in asked]) if asked else 0:.2f}",
         test="holds if in most of them",
         trials=len(control),
     )
@@ -197,7 +197,7 @@ _CLAIMS: Sequence[tuple[str, Make]] = (
     (
         "dirichlet",
         _compared(
-            "drawn mixtures (dirichlet) give a lower exact gap than sigma alone",
+            "drawn mixtures (dirichlet) give a lower exact gap than sigma",
             _gap,
             lambda ours, control: ours - control,
         ),
@@ -205,7 +205,7 @@ _CLAIMS: Sequence[tuple[str, Make]] = (
     (
         "half",
         _compared(
-            "drawn mixtures, then sigma (half), give a lower exact gap than sigma alone",
+            "drawn mixtures, then sigma (half) give a lower exact gap than sigma",
             _gap,
             lambda ours, control: ours - control,
         ),

@@ -42,8 +42,8 @@ class Study:
         size = self.sizes[game]
         return (
             f"{self.name}, {size.game}: {size.iterations} iterations, "
-            f"{size.decisions} decisions a response, {size.episodes} episodes a payoff, "
-            f"width {size.width}, {runs} runs, {cpu_seconds / 60:.1f} CPU minutes"
+            f"{size.decisions} decisions a response, {size.episodes} episodes a "
+            f"payoff, width {size.width}; {runs} runs, {cpu_seconds / 60:.1f} CPU min"
         )
 
 

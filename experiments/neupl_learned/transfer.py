@@ -11,7 +11,7 @@ from experiments.neupl_learned.course import Course, grown, ppo, tree
 from experiments.neupl_learned.duels import Side, deviations
 from metaspiel.nfg.game import Game
 from psro.exact import ExactOracle
-from psro.neupl.heads import Begin
+from psro.neupl.settings import Begin
 from psro.parts import Member, Population, Response, State, Target
 from psro.targets import targets
 
