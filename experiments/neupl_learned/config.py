@@ -26,7 +26,9 @@ class Size:
       tree: its tree fits, so that gains are exact.
       probes: iterations after which transfer is measured.
       budgets: decisions after which a response is looked at there.
-      players: who learn there.
+      players: who learn there, and who exploit.
+      distil: fields of ``Distillation`` that differ from the defaults.
+      states: fields of ``States`` that do.
     """
 
     game: str
@@ -40,6 +42,8 @@ class Size:
     probes: tuple[int, ...] = ()
     budgets: tuple[int, ...] = ()
     players: tuple[int, ...] = (0, 1)
+    distil: Mapping[str, Any] = field(default_factory=dict)
+    states: Mapping[str, Any] = field(default_factory=dict)
 
 
 _KUHN = {"rate": 3e-3}
@@ -51,7 +55,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             iterations=5,
             decisions=4096,
             episodes=400,
-            seeds=5,
+            seeds=3,
             ppo=_KUHN,
             width=64,
             tree=True,
@@ -59,7 +63,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "kuhn3": Size(
             game="kuhn_poker(players=3)",
             iterations=3,
-            decisions=4096,
+            decisions=2048,
             episodes=400,
             ppo=_KUHN,
             width=64,
@@ -69,24 +73,24 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
     "transfer": {
         "kuhn3": Size(
             game="kuhn_poker(players=3)",
-            iterations=3,
-            decisions=4096,
+            iterations=2,
+            decisions=2048,
             episodes=400,
             ppo=_KUHN,
             width=64,
             tree=True,
-            probes=(1, 3),
+            probes=(1, 2),
             budgets=(512, 1024, 2048, 4096),
             players=(0, 1, 2),
         ),
         "leduc": Size(
             game="leduc_poker",
-            iterations=2,
-            decisions=8192,
+            iterations=1,
+            decisions=4096,
             episodes=400,
             width=64,
             tree=True,
-            probes=(1, 2),
+            probes=(1,),
             budgets=(1024, 2048, 4096, 8192),
         ),
         "flag": Size(
@@ -97,7 +101,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             ppo=RARE,
             width=64,
             probes=(1,),
-            budgets=(2048, 4096, 8192, 16384, 32768),
+            budgets=(2048, 4096, 8192, 16384),
             players=(0, 2),
         ),
     },
@@ -109,15 +113,15 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             episodes=100,
             ppo=RARE,
             width=64,
-            players=(0, 1, 2, 3),
+            players=(0, 2),
         )
     },
     "openspiel_flag": {
         "openspiel": Size(
             game="capture_the_flag(horizon=30,grid=...\na.b\n...)",
             iterations=2,
-            decisions=40_960,
-            episodes=200,
+            decisions=24_576,
+            episodes=100,
             ppo={**RARE, "entropy": 0.05},
             width=64,
         )
@@ -126,8 +130,8 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "cheetah": Size(
             game="halfcheetah_2x3(horizon=25)",
             iterations=2,
-            decisions=30_720,
-            episodes=100,
+            decisions=20_480,
+            episodes=50,
             ppo=RARE,
             width=64,
         )
@@ -161,7 +165,7 @@ _TWO = ("kuhn",)
 VARIANTS: Mapping[str, Variant] = {
     "neupl": Variant(),
     "separate": Variant(separate=True),
-    "no-regulariser": Variant(distil={"old_weight": 0.0}),
+    "no-regulariser": Variant(distil={"old_weight": 0.0}, games=_TWO),
     "blank": Variant(head={"blank": True}, games=_TWO),
     "dirichlet": Variant(head={"prior": "dirichlet"}, games=_TWO),
     "half": Variant(head={"prior": "half"}, games=_TWO),
@@ -183,7 +187,7 @@ class Config:
     co-players), dirichlet and half (priors of mixtures), estimated (payoffs, where
     within 1 % of their range) and estimated-any (payoffs, however wrong)."""
     seeds: int | None = None
-    """Runs of each (default: 5 of Kuhn poker, else 3)."""
+    """Runs of each (default: 3)."""
     seed: int = 0
     """Seed of the first run; the others count on."""
     iterations: int | None = None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from numpy.random import Generator
@@ -13,17 +13,17 @@ from metaspiel.games.named import named_simulator
 from metaspiel.games.openspiel import sequence_form
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.simulator import Simulator
-from metaspiel.learn.responses import train
 from metaspiel.learn.settings import PPOResponse
+from metaspiel.learn.tasks import Learned
 from psro import InProcess, Setup, State, learned_arena, respond, run, start
 from psro.executor import Work
 from psro.neupl import (
     Codes,
-    Distillation,
     Head,
     NeuralOracle,
     PayoffNetwork,
     SampledStudent,
+    States,
     sampled_arena,
 )
 from psro.neupl.settings import Neural
@@ -55,8 +55,8 @@ class Listening(InProcess):
         answers = super().answer(work, requests)
         name = work.__name__
         self.cpu[name] = self.cpu.get(name, 0.0) + time.process_time() - begin
-        if work is train:
-            self.curves += [made.returns.tolist() for made in answers]
+        learned = [made for made in answers if isinstance(made, Learned)]
+        self.curves += [made.returns.tolist() for made in learned]
         return answers
 
 
@@ -171,7 +171,10 @@ def grown(
         plain = Neural()
         neural = Neural(
             codes=Codes(size=64, width=size.width),
-            distillation=Distillation(**{**vars(plain.distillation), **variant.distil}),
+            distillation=replace(
+                plain.distillation, **{**size.distil, **variant.distil}
+            ),
+            states=States(**size.states),
             head=Head(**variant.head),
             payoffs=PayoffNetwork(**variant.payoffs),
         )

@@ -81,7 +81,7 @@ def duel(
 
 
 def exploited(
-    course: Course, *, tries: int, episodes: int, seed: int
+    course: Course, players: Sequence[int], *, tries: int, episodes: int, seed: int
 ) -> tuple[list[float], list[float]]:
     """What independently learned responses gain against the final meta-strategy.
 
@@ -89,11 +89,12 @@ def exploited(
     episodes of their own, is measured in other ones, beside the meta-strategy.
 
     Returns:
-      The gain of each player, and its standard error.
+      The gain of each of the players, and its standard error.
     """
     side, state = Side.of(course), course.last
     game = state.table.game(state.population, repeats=False)
-    asked = targets(game, side.joint, "cce")
+    every = targets(game, side.joint, "cce")
+    asked = [every[player] for player in players]
     learned: list[list[Response]] = []
     for number in range(tries):
         rng = np.random.default_rng((seed, _EXPLOIT, number))
@@ -102,7 +103,7 @@ def exploited(
         max(tried, key=lambda one: one.value) for tried in zip(*learned, strict=True)
     ]
     gains, errors = [], []
-    for player, response in enumerate(best):
+    for player, response in zip(players, best, strict=True):
         paired = deviations(
             course, side, player, [response], episodes=episodes, seed=seed
         )

@@ -9,6 +9,7 @@ from experiments.lab.charts import figure, learning, legend, panels
 from experiments.lab.report import Picture
 from experiments.neupl_learned import flag_results, kuhn_results, transfer_results
 from experiments.neupl_learned.study import Study
+from experiments.neupl_learned.transfer import Result
 
 _SEEN = 1e-5  # divergences below are drawn here
 
@@ -83,7 +84,7 @@ def _transfer(plots: Path, study: Study, games: Sequence[str]) -> Picture:
     )
 
 
-def _shares(one: transfer_results.Result, name: str) -> np.ndarray:
+def _shares(one: Result, name: str) -> np.ndarray:
     """Gains of all probes with something to gain, over the best ones."""
     shares = []
     for probe in one.probes:

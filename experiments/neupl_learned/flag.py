@@ -26,7 +26,8 @@ class Method:
     Attributes:
       gaps: what responses learned to gain, by iteration from the first state on.
       errors: standard errors of them, at most.
-      gains: of independent exploiters against the final meta-strategy, by player.
+      gains: of independent exploiters against the final meta-strategy, of the players
+        who learned.
       gain_errors: their standard errors.
       diversity: mean pairwise divergence on common states (nats).
       forgetting: divergence of policies from what they were, by age (nats).
@@ -83,7 +84,10 @@ def measured(size: Size, *, solver: str, seed: int) -> Result:
     )
     sides = {name: Side.of(course) for name, course in courses.items()}
     return Result(
-        **{name: _method(course, states, seed) for name, course in courses.items()},
+        **{
+            name: _method(course, states, players=size.players, seed=seed)
+            for name, course in courses.items()
+        },
         cross={
             f"{first} {second}": list(duel(some, one, two, episodes=_FRESH, seed=seed))
             for first, one in sides.items()
@@ -92,14 +96,18 @@ def measured(size: Size, *, solver: str, seed: int) -> Result:
     )
 
 
-def _method(course: Course, states: list[Common], seed: int) -> Method:
+def _method(
+    course: Course, states: list[Common], *, players: tuple[int, ...], seed: int
+) -> Method:
     """What is known of one population; exploiters learn last."""
     known = [state for state in course.states if state.responses is not None]
     errors = [
         gap_error(s, s.table.game(s.population, repeats=False), "cce") for s in known
     ]
     curves = list(course.executor.curves)
-    gains, gain_errors = exploited(course, tries=TRIES, episodes=_FRESH, seed=seed)
+    gains, gain_errors = exploited(
+        course, players, tries=TRIES, episodes=_FRESH, seed=seed
+    )
     return Method(
         gaps=[s.gap("cce") or 0.0 for s in known],
         errors=[error or 0.0 for error in errors],

@@ -102,9 +102,10 @@ def claims(study: Study) -> list[Claim]:
             continue
         judged.append(_bound(game, runs))
         ours = runs.get("neupl")
-        for name, make in _CLAIMS if ours else ():
-            if name in runs:
-                judged.append(make(game, ours, runs[name]))
+        if ours is not None:
+            judged += [
+                make(game, ours, runs[name]) for name, make in _CLAIMS if name in runs
+            ]
     return judged
 
 

@@ -12,7 +12,9 @@ from experiments.lab.report import publish
 from experiments.neupl_learned import cheetah, flag, kuhn, transfer
 from experiments.neupl_learned.config import SIZES, VARIANTS, Config
 from experiments.neupl_learned.figures import pictures
-from experiments.neupl_learned.results import Study, claims, tables
+from experiments.neupl_learned.results import claims, tables
+from experiments.neupl_learned.study import Study
+from metaspiel.games.named import named_simulator
 
 Cells = dict[str, Callable[[], Any]]
 
@@ -21,6 +23,9 @@ def run(config: Config) -> Answer:
     """Runs what is missing and reports; faults are told at the end."""
     cells: Cells = {}
     for study in config.studies:
+        for size in SIZES[study].values():
+            if study == "cheetah":  # refused at once where MuJoCo is not here
+                named_simulator(size.game)
         cells |= _CELLS[study](config, study)
     with claim(config.run, "neupl_learned") as folder:
         record(folder, config)

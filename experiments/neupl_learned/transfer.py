@@ -9,6 +9,7 @@ import numpy as np
 from experiments.neupl_learned.config import Size, Variant
 from experiments.neupl_learned.course import Course, grown, ppo, tree
 from experiments.neupl_learned.duels import Side, deviations
+from metaspiel.learn.settings import PPOResponse
 from metaspiel.nfg.game import Game
 from psro.exact import ExactOracle
 from psro.neupl.settings import Begin
@@ -122,7 +123,9 @@ def _answers(
     student = course.student
     assert student is not None
     student = replace(student, head=replace(student.head, start=start))
-    settings = replace(course.oracle.settings, decisions=budget, anneal=False)
+    settings = course.oracle.settings
+    assert isinstance(settings, PPOResponse)  # as ``grown`` makes it
+    settings = replace(settings, decisions=budget, anneal=False)
     teacher = replace(course.oracle, settings=settings, episodes=2)
     rng = np.random.default_rng((seed, state.iteration, _PROBE))
     oracle = student.prepared(teacher, state.population)
