@@ -42,7 +42,11 @@ def tables(study: Study) -> list[Table]:
             continue
         lines = [(name, [getattr(one, name) for one in runs]) for name in METHODS]
         cpu = sum(m.cpu["all"] for _, own in lines for m in own)
-        caption = study.caption(game, len(runs), cpu) + " (exploiters not counted)"
+        who = ", ".join(map(str, study.sizes[game].players))
+        caption = (
+            f"{study.caption(game, len(runs), cpu)} without exploiters, who learn for "
+            f"players {who}, {TRIES} seeds each, with as many decisions as a response"
+        )
         made.append(Table.of(caption, _COLUMNS, lines))
         made.append(_cross(game, runs))
         seconds: dict[str, Callable[[Any], Any]] = {"method": lambda line: line[0]}
@@ -91,9 +95,7 @@ _COLUMNS: Mapping[str, Callable[[Any], Any]] = {
     "its error": lambda line: number(
         over(line[1], lambda one: one.errors[-1] if one.errors else 0.0), 3
     ),
-    f"exploiters gain (best of {TRIES})": lambda line: spread(
-        [exploiting(one) for one in line[1]]
-    ),
+    "exploiters gain": lambda line: spread([exploiting(one) for one in line[1]]),
     "error of a run": lambda line: number(over(line[1], _noise), 3),
     "diversity": lambda line: spread([one.diversity for one in line[1]], 2),
     "forgetting": lambda line: number(
@@ -113,14 +115,14 @@ def claims(study: Study) -> list[Claim]:
         runs = list(runs_of(study, game).values())
         if not runs:
             continue
-        for text, read in _CLAIMS:
+        for text, read, digits in _CLAIMS:
             values = [read(one) for one in runs]
             judged.append(
                 Claim(
                     about=game,
                     text=text,
                     verdict=positive(values),
-                    evidence=f"margin {spread(values)}",
+                    evidence=f"margin {spread(values, digits)}",
                     test=TEST,
                     trials=len(values),
                 )
@@ -128,18 +130,21 @@ def claims(study: Study) -> list[Claim]:
     return judged
 
 
-_CLAIMS: tuple[tuple[str, Callable[[Result], float]], ...] = (
-    ("one network wins in cross-play against separate ones", advantage),
+_CLAIMS: tuple[tuple[str, Callable[[Result], float], int], ...] = (
+    ("one network wins in cross-play against separate ones", advantage, 3),
     (
         "independent exploiters gain less against one network",
         lambda one: exploiting(one.separate) - exploiting(one.neupl),
+        3,
     ),
     (
         "the policies of one network are as diverse (at least 2/3 of the divergence)",
         lambda one: one.neupl.diversity - one.separate.diversity / 1.5,
+        2,
     ),
     (
         "a policy of one network takes fewer bytes",
         lambda one: one.separate.bytes_a_policy - one.neupl.bytes_a_policy,
+        0,
     ),
 )

@@ -131,6 +131,8 @@ def _compared(
     text: str,
     read: Callable[[Result], float],
     better: Callable[[float, float], float] = lambda ours, control: control - ours,
+    *,
+    digits: int = 3,
 ) -> Callable[[str, Mapping[int, Result], Mapping[int, Result]], Claim]:
     """A claim on pairs of runs of one seed; ``better`` is above 0 where it holds."""
 
@@ -144,7 +146,8 @@ def _compared(
             about=game,
             text=text,
             verdict=positive(more),
-            evidence=f"{spread(one)} against {spread(two)}; margin {spread(more)}",
+            evidence=f"{spread(one, digits)} against {spread(two, digits)}; margin "
+            f"{spread(more, digits)}",
             test=TEST,
             trials=len(seeds),
         )
@@ -187,6 +190,7 @@ _CLAIMS: Sequence[tuple[str, Make]] = (
         _compared(
             "a policy takes fewer bytes than a network of its own",
             lambda one: one.bytes_a_policy,
+            digits=0,
         ),
     ),
     (
