@@ -12,6 +12,7 @@ from metaspiel.nfg.errors import UnknownGame, UserError
 from metaspiel.nfg.reading import read
 from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor
+from psro.neupl.settings import Neural
 from psro.parts import CONCEPTS
 from psro.setup import Setup
 
@@ -42,6 +43,25 @@ def built(config: Config) -> Arena:
 
     torch.set_num_threads(1)
     game = named_simulator(config.game, config.players)
+    judged = _refereed(config, game) if config.referee else None
+    if config.oracle == "neupl":
+        from psro.neupl import sampled_arena
+
+        return sampled_arena(
+            game,
+            config.learner,
+            neural=Neural(
+                codes=config.codes,
+                distillation=config.distil,
+                states=config.states,
+                head=config.head,
+                payoffs=config.payoffs_by,
+            ),
+            episodes=config.episodes,
+            memory=config.memory,
+            network=config.network,
+            form=judged,
+        )
     return learned_arena(
         game,
         config.learner,
@@ -51,7 +71,7 @@ def built(config: Config) -> Arena:
         width=config.width,
         memory=config.memory,
         network=config.network,
-        form=_refereed(config, game) if config.referee else None,
+        form=judged,
     )
 
 
@@ -71,6 +91,7 @@ def _neural(config: Config, form: SequenceForm) -> Arena:
         initial=config.initial,
         shared=config.symmetric,
         ties=config.ties,
+        payoffs=config.payoffs_by,
     )
 
 

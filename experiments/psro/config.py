@@ -8,6 +8,8 @@ from experiments.lab.options import Flat, Parallel, Stateful, least
 from experiments.lab.trust import SolverSpec
 from experiments.psro.oracle_config import (
     ByDDQN,
+    ByExactTeacher,
+    ByLearnedTeacher,
     ByNeuPL,
     ByPPO,
     Exact,
@@ -15,12 +17,14 @@ from experiments.psro.oracle_config import (
     OracleName,
     Sampling,
     Schedule,
+    Separate,
     TeacherName,
     Tree,
     check_use,
 )
 from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.nfg.errors import UserError
+from psro.neupl.settings import Neural
 from psro.selection import Selection, Update
 
 EXACT, LEARNED = "exact", "learned, lower bound"
@@ -102,7 +106,18 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(ByNeuPL, ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
+class Config(
+    ByLearnedTeacher,
+    ByExactTeacher,
+    ByNeuPL,
+    Separate,
+    ByPPO,
+    ByDDQN,
+    Learned,
+    Exact,
+    Tree,
+    Asked,
+):
     """Fields of a PSRO run."""
 
     Deciding: ClassVar[type[Budget]] = Budget
@@ -117,10 +132,13 @@ class Config(ByNeuPL, ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
         budget = asked.decisions
         # Without a learner a budget is refused.
         learner: dict[str, Any] = {}
+        if asked.oracle == "neupl" and asked.teacher != "exact":
+            usual = Neural()
+            learner = {"codes": usual.codes, "distil": usual.distillation}
         if asked.responder == "ddqn":
-            learner = {"ddqn": Schedule.budget(budget)}
+            learner["ddqn"] = Schedule.budget(budget)
         elif asked.responder == "ppo":
-            learner = {"ppo": Sampling(decisions=budget)}
+            learner["ppo"] = Sampling(decisions=budget)
         return cls(
             oracle=asked.oracle, teacher=asked.teacher, decisions=budget, **learner
         )
@@ -185,6 +203,11 @@ class Config(ByNeuPL, ByPPO, ByDDQN, Learned, Exact, Tree, Asked):
             neural=self.oracle == "neupl",
             referee=self.referee,
         )
+        if self.oracle == "neupl" and self.all_instances:
+            raise UserError(
+                "--all-instances: only greedy policies can play every instance once; "
+                "those of --oracle neupl are sampled"
+            )
         if self.network != "mlp" and self.memory is None:
             raise UserError(
                 f"--network: '{self.network}' reads a memory of past decisions; "

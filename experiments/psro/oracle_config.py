@@ -12,7 +12,14 @@ from experiments.lab.trust import ExecutorSpec
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
-from psro.neupl.settings import Codes, Distillation, Weighting
+from psro.neupl.settings import (
+    Codes,
+    Distillation,
+    Head,
+    PayoffNetwork,
+    States,
+    Weighting,
+)
 from psro.parts import Initial, Start
 
 OracleName = Literal["exact", "ddqn", "ppo", "neupl"]
@@ -77,11 +84,6 @@ class Learned:
     200000 (1 min). --ppo.episodes is a budget of PPO in episodes."""
     episodes: int = 1000
     """Learned oracle: episodes of each payoff."""
-    start: Start = "scratch"
-    """Learned oracle: weights that a response begins with: fresh ones, those of the
-    player's last response, or of one drawn from its mixture."""
-    width: int = 200
-    """Learned oracle: units of each of the two hidden layers of a policy."""
     memory: int | None = None
     """Learned oracle: how many of their last decisions players remember, what they saw
     and did (default: they see what the game shows at the moment, alone)."""
@@ -119,6 +121,17 @@ class ByPPO:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Separate:
+    """What only learned policies that stand alone need to know."""
+
+    start: Start = "scratch"
+    """Learned oracle: weights that a response begins with: fresh ones, those of the
+    player's last response, or of one drawn from its mixture."""
+    width: int = 200
+    """Learned oracle: units of each of the two hidden layers of a policy."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ByNeuPL:
     """What only a population in one network (NeuPL) needs to know."""
 
@@ -126,9 +139,19 @@ class ByNeuPL:
     """NeuPL: whose responses are distilled: exact ones or learned ones. Flags of the
     teacher's own oracle say how it responds."""
     codes: Codes = Codes()
-    """The conditional network and its codes."""
+    """The conditional network and its codes; with learned teachers codes have 64
+    numbers."""
     distil: Distillation = Distillation()
-    """How the network learns new policies and keeps the earlier ones."""
+    """How the network learns new policies and keeps the earlier ones; with learned
+    teachers by Adam, in batches of 512."""
+    payoffs_by: PayoffNetwork = PayoffNetwork()
+    """Estimates of payoffs from codes, where not all cells are to be filled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ByExactTeacher:
+    """What only a network of exact responses needs to know."""
+
     weighting: Weighting = "own_reach"
     """NeuPL with exact teachers: information states that count: those that a policy
     itself lets be reached, or all alike."""
@@ -138,13 +161,47 @@ class ByNeuPL:
     policies."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ByLearnedTeacher:
+    """What only a network of learned responses needs to know."""
+
+    states: States = States()
+    """How many states of sampled episodes the network learns from."""
+    head: Head = Head()
+    """How responses begin, and what they are told of their co-players."""
+
+
 USES: Mapping[TeacherName, tuple[type[Any], ...]] = {
     "exact": (Tree, Exact),
     "ddqn": (Learned, ByDDQN),
     "ppo": (Learned, ByPPO),
 }
-"""The parts of a configuration that are of use with each way to respond; a referee adds
-the tree's, NeuPL its own."""
+"""The parts of a configuration that are of use with each way to respond."""
+_REST = (Separate, ByNeuPL, ByExactTeacher, ByLearnedTeacher)
+
+
+def _of_use(
+    responder: TeacherName, *, neural: bool, referee: bool
+) -> tuple[type[Any], ...]:
+    """The parts that are of use in a run."""
+    parts = (*USES[responder], *[Tree] * referee)
+    if not neural:
+        return (*parts, *[Separate] * (responder != "exact"))
+    teacher = ByExactTeacher if responder == "exact" else ByLearnedTeacher
+    return (*parts, ByNeuPL, teacher)
+
+
+def _where(part: type[Any], word: str) -> list[str]:
+    """The flags with which a part is of use."""
+    learned = [name for name in USES if name != "exact"]
+    if part in (ByNeuPL, ByExactTeacher, ByLearnedTeacher):
+        with_ = {ByExactTeacher: "exact", ByLearnedTeacher: " or ".join(learned)}
+        teacher = f" --teacher {with_[part]}" if part in with_ else ""
+        return [f"--oracle neupl{teacher}"]
+    if part is Separate:
+        return [f"--oracle {name}" for name in learned]
+    names = [f"{word} {name}" for name, parts in USES.items() if part in parts]
+    return [*names, *["--referee"] * (part is Tree)]
 
 
 def _differing(values: Any, usual: Any) -> Iterator[str]:
@@ -171,17 +228,14 @@ def check_use(
     Raises:
       UserError: a field of another oracle is not as usual.
     """
-    of_use = (*USES[responder], *[Tree] * referee, *[ByNeuPL] * neural)
+    of_use = _of_use(responder, neural=neural, referee=referee)
+    word = "--teacher" if neural else "--oracle"
     every = (part for parts in USES.values() for part in parts)
-    for part in (*dict.fromkeys(every), ByNeuPL):
+    for part in (*dict.fromkeys(every), *_REST):
         if part in of_use:
             continue
-        word = "--teacher" if neural else "--oracle"
-        names = [f"{word} {name}" for name, parts in USES.items() if part in parts]
-        names += ["--referee"] * (part is Tree)
-        names += ["--oracle neupl"] * (part is ByNeuPL)
         for name in _differing(config, part()):
             raise UserError(
-                f"{flag(name)}: it must go with {' or '.join(names)}; got {word} "
-                f"{responder}"
+                f"{flag(name)}: it must go with {' or '.join(_where(part, word))}; got "
+                f"{word} {responder}"
             )

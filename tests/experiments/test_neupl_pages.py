@@ -61,6 +61,27 @@ def test_resumes_bit_for_bit(whole, tmp_path):
         assert first["common"].tobytes() == second["common"].tobytes()
 
 
+LEARNED = [
+    *("--game", "kuhn_poker", "--teacher", "ppo", "--decisions", 128, "--referee"),
+    *("--episodes", 30, "--ppo.width", 8, "--ppo.games", 8, "--ppo.rounds", 8),
+    *("--codes.width", 8, "--codes.size", 4, "--states.own", 64, "--states.old", 32),
+    *("--distil.batch", 32, "--distil.steps", 20, "--quiet"),
+]
+
+
+def test_learned_teachers_resume_bit_for_bit(tmp_path):
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    assert call(neupl, *LEARNED, "--iterations", 2, "--out", whole) == 0
+    assert call(neupl, *LEARNED, "--iterations", 1, "--out", half) == 0
+    assert call(neupl, "--iterations", 2, "--quiet", "--out", half, "--resume") == 0
+    assert rows(half) == rows(whole)
+    last = rows(whole)[-1]
+    assert last["exact_gap"] > 0
+    assert last["unique_policies"] == [3, 3]
+    summary = json.loads((whole / "summary.json").read_text())
+    assert summary["gap_is"] == "learned, lower bound"
+
+
 def test_a_tolerance_that_was_not_reached_is_told(tmp_path, capsys):
     out = tmp_path / "run"
     words = ("--game", "kuhn_poker", "--codes.width", 32, "--iterations", 1)
@@ -79,6 +100,14 @@ def test_a_tolerance_that_was_not_reached_is_told(tmp_path, capsys):
         (("--game", "tree.efg"), "it shows no tensors to learn from"),
         (("--decisions", 100), "it must go with --teacher ddqn or --teacher ppo"),
         (("--oracle", "exact", "--codes.size", 4), "must go with --oracle neupl"),
+        (
+            ("--head.blank",),
+            "--oracle neupl --teacher ddqn or ppo; got --teacher exact",
+        ),
+        (("--teacher", "ppo", "--ties", 0.1), "with --oracle neupl --teacher exact"),
+        (("--teacher", "ppo", "--width", 9), "--width: it must go with --oracle ddqn"),
+        (("--teacher", "ddqn", "--all-instances"), "of --oracle neupl are sampled"),
+        (("--teacher", "ddqn", "--head.prior", "half"), "with prior sigma"),
     ],
 )
 def test_refuses(words, sentence, capsys):
