@@ -150,7 +150,7 @@ def _larger(name: str, **changes: Any) -> dict[str, Size]:
 
 LARGE: Mapping[str, Mapping[str, Size]] = {
     "learned_kuhn": _larger(
-        "learned_kuhn", iterations=8, decisions=16_384, episodes=1000, seeds=5
+        "learned_kuhn", iterations=6, decisions=8192, episodes=1000, seeds=5
     ),
     "transfer": {
         "kuhn3": replace(
