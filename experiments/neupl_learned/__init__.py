@@ -1,0 +1,1 @@
+"""NeuPL-JPSRO with learned teachers beside separate networks, and its controls."""

@@ -1,0 +1,102 @@
+"""The studies: filled, resumed, judged and reported."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+from experiments.lab import grid, verdict, work
+from experiments.lab.folder import claim, clock, plain, record
+from experiments.lab.page import Answer
+from experiments.lab.report import publish
+from experiments.neupl_learned import cheetah, flag, kuhn, transfer
+from experiments.neupl_learned.config import VARIANTS, Config
+from experiments.neupl_learned.figures import pictures
+from experiments.neupl_learned.results import claims, tables
+from experiments.neupl_learned.study import Study
+from metaspiel.games.named import named_simulator
+
+Cells = dict[str, Callable[[], Any]]
+
+
+def run(config: Config) -> Answer:
+    """Runs what is missing and reports; faults are told at the end."""
+    cells: Cells = {}
+    for study in config.studies:
+        for size in config.sizes(study).values():
+            if study == "cheetah":  # refused at once where MuJoCo is not here
+                named_simulator(size.game)
+        cells |= _CELLS[study](config, study)
+    with claim(config.run, "neupl_learned") as folder:
+        record(folder, config)
+        made, faults = grid.fill(cells, folder, config)
+        studies = [Study.of(config, study, made) for study in config.studies]
+        judged = [one for study in studies for one in claims(study)]
+        shown = [table for study in studies for table in tables(study)]
+        summary = {
+            "folder": str(folder),
+            "config": plain(asdict(config)),
+            "cells": made,
+            "claims": [one.record for one in judged],
+            "wall_seconds": clock(folder),
+        }
+        text = publish(
+            folder,
+            summary,
+            title="NeuPL-JPSRO with learned teachers",
+            lead=_lead(config, judged),
+            tables=[verdict.table(judged), *shown] if judged else shown,
+            figures=pictures(folder / "plots", studies),
+        )
+    fault = work.complaint(faults, what="runs")
+    return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def _kuhn(config: Config, study: str) -> Cells:
+    sizes = config.sizes(study)
+    return {
+        f"{study}-{game}-{variant}-{seed}": partial(
+            kuhn.measured, size, VARIANTS[variant], solver=config.solver, seed=seed
+        )
+        for game, size in sizes.items()
+        for seed in range(config.seed, config.seed + size.seeds)
+        for variant in config.variants
+        if game in VARIANTS[variant].games
+    }
+
+
+def _one_a_seed(
+    measured: Callable[..., Any],
+) -> Callable[[Config, str], Cells]:
+    """Cells of a study whose runs of one game and seed belong together."""
+
+    def cells(config: Config, study: str) -> Cells:
+        sizes = config.sizes(study)
+        return {
+            f"{study}-{game}-{seed}": partial(
+                measured, size, solver=config.solver, seed=seed
+            )
+            for game, size in sizes.items()
+            for seed in range(config.seed, config.seed + size.seeds)
+        }
+
+    return cells
+
+
+_CELLS: Mapping[str, Callable[[Config, str], Cells]] = {
+    "learned_kuhn": _kuhn,
+    "transfer": _one_a_seed(transfer.measured),
+    "flag": _one_a_seed(flag.measured),
+    "openspiel_flag": _one_a_seed(flag.measured),
+    "cheetah": _one_a_seed(cheetah.measured),
+}
+
+
+def _lead(config: Config, judged: list[verdict.Claim]) -> list[str]:
+    counted = verdict.counted(judged) if judged else "none is tested here"
+    return [
+        f"Claims: {counted}.",
+        f"Seeds from {config.seed} on, meta-solver {config.solver}, responses by PPO, "
+        "payoffs of sampled episodes that all profiles share. Intervals are Student's "
+        "95 %, over seeds. Sizes stand above each table.",
+    ]
