@@ -8,7 +8,8 @@ payoffs and exact full-game CCE gaps. Variants: jpsro (separate policies, the co
 neupl (the default settings), no-regulariser, concurrent (all codes learn at once
 against moving targets, as in the original NeuPL), naive (a loop over information
 states with a fixed number of Adam steps), concat, bilinear, attention, codes-4,
-codes-64, new-10 and old-10 (weights of the loss), all-states, one-network, adam.
+codes-64, new-10 and old-10 (weights of the loss), all-states, one-network, estimated
+(half of the payoffs estimated from codes, however wrong), adam.
 
 Writes cells/ (a result a run), summary.json, table.md, plots and report.html. A killed
 grid goes on with --out FOLDER --resume; it may then ask for more games, variants or

@@ -1,18 +1,22 @@
 """One run of a variant on a game, and what is measured of it."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
+from scipy.special import rel_entr
 
 from experiments.neupl_grid.config import Case, Variant
 from experiments.neupl_grid.controls import Concurrent, naive
 from meta_solvers import get
 from metaspiel.games.openspiel import sequence_form
 from metaspiel.games.sequence import SequenceForm
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import measure
 from psro import InProcess, Setup, State, exact_arena, run, start
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.neupl import (
@@ -20,6 +24,7 @@ from psro.neupl import (
     Distillation,
     ExactStudent,
     NeuralOracle,
+    PayoffNetwork,
     RealisedEvaluator,
     neural_arena,
 )
@@ -38,9 +43,15 @@ class Result:
       worst_error: largest difference of a probability from its teacher's.
       unreached: iterations in which a distillation did not reach its tolerance.
       drift: largest change of an old profile's payoff, by iteration.
-      forgetting: mean divergence of a code from what it was when it was new, in nats,
-        by its age in iterations; of the youngest first.
-      diversity: mean divergence of one player's policies from each other, in nats.
+      ages: of policies, in iterations.
+      forgetting: mean divergence of policies of these ages from what they were when
+        they were new, in nats.
+      moved: the largest change of a probability since a policy was new.
+      diversity: mean Jensen-Shannon divergence of one player's policies from each
+        other, in nats, where the first of the two arrives; at most log 2.
+      violated: iterations in which the realised gap inside the population is above the
+        stored one and twice eta, the largest error of a stored payoff.
+      eta: the largest of them.
       numbers: stored for a policy: weights and codes over policies, or with separate
         policies the weights of a network of the same width each.
     """
@@ -52,8 +63,12 @@ class Result:
     worst_error: float
     unreached: int
     drift: list[float]
+    ages: list[int]
     forgetting: list[float]
+    moved: float
     diversity: float
+    violated: int
+    eta: float
     numbers: float
 
 
@@ -66,12 +81,14 @@ def measured(case: Case, variant: Variant, *, solver: str, seed: int) -> Result:
     begun = time.process_time()
     setup, student = _assembled(form, variant, solver=solver, seed=seed)
     states = [start(setup)]
-    births = [_born(student, states[0], [])]
-    for state in run(setup, states[0], case.iterations):
-        births.append(_born(student, state, births[-1]))
-        states.append(state)
+    states += run(setup, states[0], case.iterations)
     spent = time.process_time() - begun
+    births: Births = []
+    for state in states:
+        births = _born(student, state, births)
+    bounds = [_bound(form, student, state) for state in states]
     last = states[-1]
+    ages = _forgetting(student, last, births)
     notes = [s.population.notes for s in states if "distil_error" in s.population.notes]
     return Result(
         gaps=[_gap(s) for s in states[1:]],
@@ -81,8 +98,12 @@ def measured(case: Case, variant: Variant, *, solver: str, seed: int) -> Result:
         worst_error=max((max(n["distil_error"]) for n in notes), default=0.0),
         unreached=sum(not all(n["distil_reached"]) for n in notes),
         drift=[_drift(a, b) for a, b in pairwise(states)],
-        forgetting=_forgetting(student, last, births[-1]),
-        diversity=_diversity(student, last, births[-1]),
+        ages=list(ages),
+        forgetting=list(ages.values()),
+        moved=_moved(student, last, births),
+        diversity=_diversity(student, last),
+        violated=sum(over for over, _ in bounds),
+        eta=max(eta for _, eta in bounds),
         numbers=_numbers(student, last, stored=variant.kind != "separate"),
     )
 
@@ -96,6 +117,7 @@ def _assembled(
         codes=Codes(**variant.codes),
         distillation=Distillation(**variant.distil),
         weighting="all" if variant.weighting == "all" else "own_reach",
+        payoffs=PayoffNetwork(**variant.payoffs),
     )
     oracle, evaluator = neural.parts(seed, InProcess())
     assert isinstance(oracle, NeuralOracle)
@@ -157,39 +179,73 @@ def _drift(before: State, after: State) -> float:
     return float(np.abs(after.table.values[cut] - old).max())
 
 
-def _divergence(
+def _bound(
+    form: SequenceForm, student: ExactStudent, state: State
+) -> tuple[bool, float]:
+    """Whether the bound on the realised gap is violated, and eta."""
+    stored = state.table.values[0]
+    realised = form.tensor(_plans(student, state))
+    eta = float(np.abs(realised - stored).max())
+    joint = np.asarray(state.train.joint)
+    inside = measure(Game(realised), joint).cce
+    allowed = measure(Game(stored.copy()), joint).cce + 2 * eta + form.noise
+    return bool((inside > allowed).any()), eta
+
+
+def _both(
     board: Board, one: Float64[ndarray, " S"], other: Float64[ndarray, " S"]
-) -> float:
-    """Mean divergence of behaviours over the states that ``one`` lets be reached."""
+) -> tuple[Float64[ndarray, "R A"], Float64[ndarray, "R A"]]:
+    """The behaviours of two policies where the first lets states be reached."""
     rows = board.reached(one, "own_reach")
-    first, second = board.behaviour(one)[rows], board.behaviour(other)[rows]
-    floor = 1e-12  # separate policies avoid actions wholly
-    logs = np.log(np.maximum(first, floor)) - np.log(np.maximum(second, floor))
-    return float((first * logs).sum(axis=1).mean())
+    return board.behaviour(one)[rows], board.behaviour(other)[rows]
 
 
-def _forgetting(student: ExactStudent, last: State, births: Births) -> list[float]:
-    """Mean divergence of policies from their beginning, by age."""
-    by_age: dict[int, list[float]] = {}
+def _divergence(
+    first: Float64[ndarray, "R A"], second: Float64[ndarray, "R A"]
+) -> float:
+    """Mean Kullback-Leibler divergence; infinite where the second avoids an action."""
+    return float(rel_entr(first, second).sum(axis=1).mean())
+
+
+def _each(
+    student: ExactStudent, last: State, births: Births
+) -> Iterator[tuple[int, Float64[ndarray, "R A"], Float64[ndarray, "R A"]]]:
+    """Age of each policy, what it did when it was new, and what it does now."""
     for board, own, born in zip(
         student.boards, _plans(student, last), births, strict=True
     ):
         for now, (iteration, then) in zip(own, born, strict=True):
-            age = last.iteration - iteration
-            by_age.setdefault(age, []).append(_divergence(board, then, now))
-    return [float(np.mean(by_age[age])) for age in sorted(by_age)]
+            yield last.iteration - iteration, *_both(board, then, now)
 
 
-def _diversity(student: ExactStudent, last: State, births: Births) -> float:
-    """Mean pairwise divergence of a player's policies where the first one arrives."""
+def _forgetting(student: ExactStudent, last: State, births: Births) -> dict[int, float]:
+    """Mean divergence of policies from their beginning, by age."""
+    by_age: dict[int, list[float]] = {}
+    for age, then, now in _each(student, last, births):
+        by_age.setdefault(age, []).append(_divergence(then, now))
+    return {age: float(np.mean(by_age[age])) for age in sorted(by_age)}
+
+
+def _moved(student: ExactStudent, last: State, births: Births) -> float:
+    """The largest change of a probability since a policy was new."""
+    each = _each(student, last, births)
+    return max(float(np.abs(then - now).max()) for _, then, now in each)
+
+
+def _diversity(student: ExactStudent, last: State) -> float:
+    """Mean pairwise Jensen-Shannon divergence of a player's policies."""
     pairs = [
-        _divergence(board, one, other)
+        _both(board, one, other)
         for board, own in zip(student.boards, _plans(student, last), strict=True)
         for i, one in enumerate(own)
         for j, other in enumerate(own)
         if i != j
     ]
-    return float(np.mean(pairs)) if pairs else 0.0
+    shared = [
+        (_divergence(a, (a + b) / 2) + _divergence(b, (a + b) / 2)) / 2
+        for a, b in pairs
+    ]
+    return float(np.mean(shared)) if shared else 0.0
 
 
 def _numbers(student: ExactStudent, last: State, *, stored: bool) -> float:

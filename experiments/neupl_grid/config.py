@@ -46,12 +46,14 @@ class Variant:
       codes: fields of ``Codes``.
       distil: fields of ``Distillation``.
       weighting: information states that count.
+      payoffs: fields of ``PayoffNetwork``.
     """
 
     kind: str = "neural"
     codes: Mapping[str, Any] = field(default_factory=dict)
     distil: Mapping[str, Any] = field(default_factory=dict)
     weighting: str = "own_reach"
+    payoffs: Mapping[str, Any] = field(default_factory=dict)
 
 
 CONCURRENT_STEPS = 100  # a network and iteration, about what the default takes
@@ -72,6 +74,7 @@ VARIANTS: Mapping[str, Variant] = {
     "old-10": Variant(distil={"old_weight": 10.0}),
     "all-states": Variant(weighting="all"),
     "one-network": Variant(codes={"networks": "all"}),
+    "estimated": Variant(payoffs={"share": 0.5, "within": 1.0}),
     "adam": Variant(distil={"optimiser": "adam", "steps": 400}),
 }
 

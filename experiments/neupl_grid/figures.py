@@ -48,15 +48,18 @@ def _ages(plots: Path, lines: Sequence[Line]) -> Picture:
     for axes, game in zip(every, games, strict=True):
         axes.set_yscale("log")
         for line in (line for line in lines if line.game == game):
-            listed = [one.forgetting for one in line.runs.values()]
-            ages = range(1, min(map(len, listed)))
-            means = [max(_SEEN, float(np.mean([f[a] for f in listed]))) for a in ages]
-            axes.plot(list(ages), means, marker=".", label=line.variant)
+            by_age: dict[int, list[float]] = {}
+            for one in line.runs.values():
+                for age, value in zip(one.ages, one.forgetting, strict=True):
+                    by_age.setdefault(age, []).append(value)
+            ages = sorted(age for age in by_age if age)
+            means = [max(_SEEN, float(np.mean(by_age[age]))) for age in ages]
+            axes.plot(ages, means, marker=".", label=line.variant)
     legend(drawn, *every)
     return figure(
         drawn,
         "Forgetting by age",
-        "Mean divergence of codes from what they played when they were new; 'age' "
-        "counts the iterations in which a code was added.",
+        "Mean divergence of codes from what they played when they were new, by the "
+        "iterations since then.",
         plots / "forgetting.png",
     )

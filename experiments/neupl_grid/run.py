@@ -3,14 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from typing import Any
 
 from experiments.lab import grid, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
 from experiments.lab.report import publish
 from experiments.neupl_grid.cells import Result, measured
-from experiments.neupl_grid.config import GAMES, VARIANTS, Config
+from experiments.neupl_grid.config import GAMES, VARIANTS, Case, Config
 from experiments.neupl_grid.figures import pictures
 from experiments.neupl_grid.results import Line, claims, tables
 
@@ -60,7 +59,7 @@ def run(config: Config) -> Answer:
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
 
 
-def _case(config: Config, game: str) -> Any:
+def _case(config: Config, game: str) -> Case:
     case = GAMES[game]
     if config.iterations is None:
         return case
@@ -86,7 +85,11 @@ def _lead(config: Config, judged: Sequence[verdict.Claim]) -> list[str]:
         "policies. Gaps are exact full-game CCE gaps of what is played, summed over "
         "players; intervals are Student's 95 %, over seeds. Neural runs play what the "
         "network plays, not what its teachers would.",
-        "Forgetting is the mean divergence (nats) of the oldest half of the codes from "
-        "what they were when they were new, drift the largest change of an old "
-        "profile's payoff in an iteration.",
+        "Forgetting is the mean divergence (nats) from what they were when they were "
+        "new of the codes that are as old as half the run or older, moved the largest "
+        "change of a probability since then, drift the largest change of an old "
+        "profile's payoff in an iteration. Diversity is the mean Jensen-Shannon "
+        "divergence (nats) of a player's policies. Worst error is of what a "
+        "distillation was asked to learn and keep: without the regulariser that is no "
+        "earlier policy.",
     ]

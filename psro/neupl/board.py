@@ -1,5 +1,6 @@
 """The information states of a player, as its network sees them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,14 +52,24 @@ class Board:
         return self.tree.plan(np.concatenate([lead, own], axis=1))
 
     def behaviour(self, plan: Float64[ndarray, " S"]) -> Float64[ndarray, "I A"]:
-        """The behaviour of a plan; 0 where the plan does not arrive."""
-        reach = plan[self.tree.parent]
+        """The behaviour of a plan; uniform where the plan does not arrive."""
         chances = np.zeros(self.seen.legal.shape)
-        before = reach[self.seen.states]
-        chances[self.seen.states, self.seen.columns] = np.divide(
-            plan[1:], before, out=np.zeros_like(before), where=before > 0
-        )
+        chances[self.seen.states, self.seen.columns] = self.tree.behaviour(plan)[1:]
         return chances
+
+    def nearest(
+        self,
+        plan: Float64[ndarray, " S"],
+        known: Sequence[Float64[ndarray, "I A"]],
+    ) -> tuple[int, float]:
+        """Which of some behaviours is most like a plan, and how far it is from it.
+
+        How far is the largest difference of a probability where the plan arrives.
+        """
+        rows, own = self.reached(plan, "own_reach"), self.behaviour(plan)
+        apart = [float(np.abs(one[rows] - own[rows]).max()) for one in known]
+        at = int(np.argmin(apart)) if apart else 0
+        return at, apart[at] if apart else np.inf
 
     def reached(
         self, plan: Float64[ndarray, " S"], weighting: Weighting

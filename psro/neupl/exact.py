@@ -39,7 +39,9 @@ class ExactStudent:
       distillation: how it learns.
       weighting: states that count: those that a policy itself lets be reached
         ("own_reach"), or "all" alike.
-      same: a response is a known policy if no number of its plan differs by more.
+      same: a response is a known policy if no probability differs by more where the
+        response arrives. Best responses differ by far more, and distillation that ends
+        early by less, mostly.
       distiller: what distils a lesson.
     """
 
@@ -47,7 +49,7 @@ class ExactStudent:
     codes: Codes
     distillation: Distillation
     weighting: Weighting = "own_reach"
-    same: float = 0.05
+    same: float = 0.25
     distiller: Distiller = distil
 
     def __post_init__(self) -> None:
@@ -145,14 +147,15 @@ class ExactStudent:
             list(board.plans(own))
             for board, own in zip(self.boards, chances, strict=False)
         ]
+        known = [list(own) for own in chances]
         old = [len(own) for own in plans]
         counts: dict[tuple[int, int], int] = {}
         for response in chosen:
             player = 0 if population.shared else response.player
-            apart = [np.abs(plan - response.policy).max() for plan in plans[player]]
-            at = int(np.argmin(apart)) if apart else 0
-            if not apart or apart[at] > self.same:
+            at, apart = self.boards[player].nearest(response.policy, known[player])
+            if apart > self.same:
                 plans[player].append(response.policy)
+                known[player].append(self.boards[player].behaviour(response.policy))
             else:
                 counts[player, at] = counts.get((player, at), 0) + 1
         after = replace(population, notes={})
