@@ -35,7 +35,7 @@ class Size:
     iterations: int
     decisions: int
     episodes: int
-    seeds: int = 3
+    seeds: int = 5
     ppo: Mapping[str, Any] = field(default_factory=dict)
     width: int = 128
     tree: bool = False
@@ -55,7 +55,6 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             iterations=5,
             decisions=4096,
             episodes=400,
-            seeds=3,
             ppo=_KUHN,
             width=64,
             tree=True,
@@ -85,23 +84,23 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         ),
         "leduc": Size(
             game="leduc_poker",
-            iterations=1,
-            decisions=4096,
+            iterations=2,
+            decisions=8192,
             episodes=400,
             width=64,
             tree=True,
-            probes=(1,),
-            budgets=(1024, 2048, 4096, 8192),
+            probes=(1, 2),
+            budgets=(2048, 4096, 8192, 16384, 32768),
         ),
         "flag": Size(
             game=_FLAG,
             iterations=1,
-            decisions=24_576,
+            decisions=40_960,
             episodes=100,
             ppo=RARE,
             width=64,
             probes=(1,),
-            budgets=(2048, 4096, 8192, 16384),
+            budgets=(4096, 8192, 16384, 32768, 65536),
             players=(0, 2),
         ),
     },
@@ -109,7 +108,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "flag": Size(
             game=_FLAG,
             iterations=2,
-            decisions=24_576,
+            decisions=40_960,
             episodes=100,
             ppo=RARE,
             width=64,
@@ -120,7 +119,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "openspiel": Size(
             game="capture_the_flag(horizon=30,grid=...\na.b\n...)",
             iterations=2,
-            decisions=24_576,
+            decisions=40_960,
             episodes=100,
             ppo={**RARE, "entropy": 0.05},
             width=64,
@@ -187,7 +186,7 @@ class Config:
     co-players), dirichlet and half (priors of mixtures), estimated (payoffs, where
     within 1 % of their range) and estimated-any (payoffs, however wrong)."""
     seeds: int | None = None
-    """Runs of each (default: 3)."""
+    """Runs of each (default: 5)."""
     seed: int = 0
     """Seed of the first run; the others count on."""
     iterations: int | None = None
