@@ -129,8 +129,9 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "cheetah": Size(
             game="halfcheetah_2x3(horizon=25)",
             iterations=2,
-            decisions=20_480,
+            decisions=30_720,
             episodes=50,
+            seeds=3,
             ppo=RARE,
             width=64,
         )
