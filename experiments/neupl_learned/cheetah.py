@@ -18,7 +18,7 @@ from metaspiel.learn.tasks import Task
 from psro.neupl.codes import learners
 from psro.sampled import pools_of
 
-PASSES = 4
+PASSES = 2
 _EPISODES = 100
 _HEAD, _FRESH = 31, 32  # purposes of seeds
 _MINE, _PARTNER = 0, 1
