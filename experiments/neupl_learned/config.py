@@ -96,12 +96,12 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "flag": Size(
             game=_FLAG,
             iterations=1,
-            decisions=40_960,
+            decisions=24_576,
             episodes=100,
             ppo=RARE,
             width=64,
             probes=(1,),
-            budgets=(4096, 8192, 16384, 32768, 65536),
+            budgets=(2048, 4096, 8192, 16384),
             players=(0, 2),
         ),
     },
@@ -120,7 +120,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "openspiel": Size(
             game="capture_the_flag(horizon=30,grid=...\na.b\n...)",
             iterations=2,
-            decisions=40_960,
+            decisions=24_576,
             episodes=100,
             ppo={**RARE, "entropy": 0.05},
             width=64,
