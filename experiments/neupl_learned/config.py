@@ -55,6 +55,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             iterations=5,
             decisions=4096,
             episodes=400,
+            seeds=5,
             ppo=_KUHN,
             width=64,
             tree=True,
@@ -187,7 +188,7 @@ class Config:
     co-players), dirichlet and half (priors of mixtures), estimated (payoffs, where
     within 1 % of their range) and estimated-any (payoffs, however wrong)."""
     seeds: int | None = None
-    """Runs of each (default: 3, of transfer in Kuhn poker 5)."""
+    """Runs of each (default: 3; of kuhn, and of kuhn3 in transfer, 5)."""
     seed: int = 0
     """Seed of the first run; the others count on."""
     iterations: int | None = None
