@@ -236,3 +236,6 @@ def test_a_broken_bound_is_told(excess, verdict):
     used = kuhn_results._used("kuhn", {0: one}, {0: one})
     assert used.verdict == "fails"
     assert "in 0 of 2 iterations" in used.evidence
+    assert kuhn_results._covered("kuhn", {0: one}, {0: one}).verdict == "not tested"
+    sure = replace(one, judged=[replace(judged(-0.1), believed=True, said=0.05)])
+    assert kuhn_results._covered("kuhn", {0: one}, {0: sure}).verdict == "fails"
