@@ -55,7 +55,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             iterations=5,
             decisions=4096,
             episodes=400,
-            seeds=3,
+            seeds=5,
             ppo=_KUHN,
             width=64,
             tree=True,
@@ -76,6 +76,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
             iterations=2,
             decisions=2048,
             episodes=400,
+            seeds=5,
             ppo=_KUHN,
             width=64,
             tree=True,
@@ -85,13 +86,13 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         ),
         "leduc": Size(
             game="leduc_poker",
-            iterations=1,
-            decisions=4096,
+            iterations=2,
+            decisions=8192,
             episodes=400,
             width=64,
             tree=True,
-            probes=(1,),
-            budgets=(1024, 2048, 4096, 8192),
+            probes=(1, 2),
+            budgets=(2048, 4096, 8192, 16384, 32768),
         ),
         "flag": Size(
             game=_FLAG,
@@ -109,7 +110,7 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
         "flag": Size(
             game=_FLAG,
             iterations=2,
-            decisions=24_576,
+            decisions=40_960,
             episodes=100,
             ppo=RARE,
             width=64,
@@ -254,7 +255,7 @@ class Config:
     """Sizes of the studies: small (an hour on one core), large (some 16 cores for ten
     minutes), cuda (flag only, on a GPU)."""
     seeds: int | None = None
-    """Runs of each (default: 3)."""
+    """Runs of each (default: 3; of kuhn, and of kuhn3 in transfer, 5)."""
     seed: int = 0
     """Seed of the first run; the others count on."""
     iterations: int | None = None

@@ -101,9 +101,7 @@ def _curves(plots: Path, study: Study, games: Sequence[str]) -> Picture:
         runs = flag_results.runs_of(study, game)
         for name in flag_results.METHODS:
             curves = [getattr(one, name).curves for one in runs.values()]
-            means = np.array(
-                [np.nanmean(np.array(own, dtype=float), axis=0) for own in curves]
-            )
+            means = np.array([np.nanmean(np.array(own, float), 0) for own in curves])
             share = (np.arange(means.shape[1]) + 1) / means.shape[1]
             learning(axes, share.tolist(), means, label=name)
     legend(drawn, *every)

@@ -175,6 +175,23 @@ def _used(
     )
 
 
+def _covered(
+    game: str, ours: Mapping[int, Result], control: Mapping[int, Result]
+) -> Claim:
+    """What held-out cells show is no less than what payoffs err by."""
+    rows = [row for one in control.values() for row in one.judged if row.believed]
+    covered = sum((row.said or 0.0) >= row.eta for row in rows)
+    none = Verdict.FAILS if rows else Verdict.NOT_TESTED
+    return Claim(
+        about=game,
+        text="estimated payoffs err by no more than those on held-out cells do",
+        verdict=Verdict.HOLDS if rows and covered == len(rows) else none,
+        evidence=f"in {covered} of {len(rows)} iterations with estimates",
+        test="holds if in all of them; exact payoffs",
+        trials=len(control),
+    )
+
+
 Make = Callable[[str, Mapping[int, Result], Mapping[int, Result]], Claim]
 _CLAIMS: Sequence[tuple[str, Make]] = (
     (
@@ -216,6 +233,7 @@ _CLAIMS: Sequence[tuple[str, Make]] = (
         ),
     ),
     ("estimated", _used),
+    ("estimated-any", _covered),
     (
         "estimated-any",
         _compared(

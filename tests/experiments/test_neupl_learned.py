@@ -9,7 +9,14 @@ import pytest
 from experiments import contents
 from experiments.lab.page import main
 from experiments.neupl_learned import __main__ as page
-from experiments.neupl_learned import config, duels, kuhn_results, transfer_results
+from experiments.neupl_learned import (
+    config,
+    duels,
+    flag,
+    kuhn_results,
+    transfer,
+    transfer_results,
+)
 from experiments.neupl_learned.config import Size, Variant
 from experiments.neupl_learned.course import grown, tree
 from experiments.neupl_learned.kuhn import Judged, Result
@@ -21,9 +28,10 @@ from psro.parts import Response
 TINY = Size(
     game="kuhn_poker",
     iterations=2,
-    decisions=512,
+    decisions=64,
     episodes=20,
-    seeds=2,
+    seeds=1,
+    ppo={"games": 8},
     width=8,
     tree=True,
     distil={"steps": 20},
@@ -32,14 +40,14 @@ TINY = Size(
 FLAG = replace(
     TINY, game="capture_the_flag_2v2(rows=3,columns=5,horizon=3)", tree=False
 )
-PROBED = {"probes": (1,), "budgets": (512, 1024), "iterations": 1, "seeds": 1}
+PROBED = {"probes": (1,), "budgets": (64, 128), "iterations": 1}
 SMALL = {
     "learned_kuhn": {"kuhn": TINY},
     "transfer": {"kuhn3": replace(TINY, **PROBED), "flag": replace(FLAG, **PROBED)},
-    "flag": {"flag": replace(FLAG, iterations=1, seeds=1)},
+    "flag": {"flag": replace(FLAG, iterations=1)},
     "openspiel_flag": {
         "openspiel": replace(
-            FLAG, game="capture_the_flag(horizon=3,grid=a.b)", iterations=1, seeds=1
+            FLAG, game="capture_the_flag(horizon=3,grid=a.b)", iterations=1
         )
     },
 }
@@ -50,6 +58,8 @@ def small(monkeypatch):
     """The same studies, of little games."""
     for name, sizes in SMALL.items():
         monkeypatch.setitem(config.SIZES, name, sizes)
+    monkeypatch.setattr(flag, "_FRESH", 50)
+    monkeypatch.setattr(transfer, "_EPISODES", 50)
 
 
 def call(*words):
@@ -72,13 +82,13 @@ def test_studies_are_run_judged_and_widened(tmp_path, capsys):
     variants = ("--variants", "neupl", "separate", "no-regulariser")
     assert call("--studies", "learned_kuhn", *variants, "--out", out, "--quiet") == 0
     kept = cells(out)
-    assert len(kept) == 6
+    assert len(kept) == 3
     summary = json.loads((out / "summary.json").read_text())
     assert summary["claims"][0]["verdict"] == "holds"
     assert len(summary["claims"]) == 5
     studies = ("--studies", *SMALL)
     assert call(*studies, *variants, "--out", out, "--resume", "--quiet") == 0
-    assert len(cells(out)) == 10
+    assert len(cells(out)) == 7
     assert all(cells(out)[name] == one for name, one in kept.items())
     table = (out / "table.md").read_text()
     for words in ("CPU min", "cold over warm", "cross-play", "held-out error"):
@@ -175,18 +185,18 @@ def test_a_zero_sum_duel_with_oneself_is_what_is_stored(courses):
     assert abs(exact) <= 2
 
 
-def transfer(warm, cold, best=1.0):
+def probed(warm, cold, best=1.0):
     probe = Probe(iteration=1, player=0, best=best, warm=warm, cold=cold)
     return Transfer(budgets=[512, 1024, 2048], probes=[probe], cpu_seconds=1.0)
 
 
 def test_unfinished_responses_are_counted_not_guessed():
     runs = {
-        0: transfer([0.95, 1.0, 1.0], [0.1, 0.2, 0.95]),
-        1: transfer([0.95, 1.0, 1.0], [0.1, 0.2, 0.3]),
-        2: transfer([0.1, 0.2, 0.3], [0.1, 0.95, 1.0]),
-        3: transfer([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
-        4: transfer([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], best=0.01),
+        0: probed([0.95, 1.0, 1.0], [0.1, 0.2, 0.95]),
+        1: probed([0.95, 1.0, 1.0], [0.1, 0.2, 0.3]),
+        2: probed([0.1, 0.2, 0.3], [0.1, 0.95, 1.0]),
+        3: probed([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+        4: probed([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], best=0.01),
     }
     known, nothing = transfer_results.pairs(runs, 0.9)
     assert nothing == 1
@@ -226,3 +236,6 @@ def test_a_broken_bound_is_told(excess, verdict):
     used = kuhn_results._used("kuhn", {0: one}, {0: one})
     assert used.verdict == "fails"
     assert "in 0 of 2 iterations" in used.evidence
+    assert kuhn_results._covered("kuhn", {0: one}, {0: one}).verdict == "not tested"
+    sure = replace(one, judged=[replace(judged(-0.1), believed=True, said=0.05)])
+    assert kuhn_results._covered("kuhn", {0: one}, {0: sure}).verdict == "fails"
