@@ -99,7 +99,7 @@ def test_distillation_learns_and_keeps(optimiser):
 
 
 def test_kuhn_as_good_as_with_separate_policies():
-    for game, iterations in ((KUHN, 10), ("kuhn_poker(players=3)", 12)):
+    for game, iterations in ((KUHN, 8), ("kuhn_poker(players=3)", 10)):
         form = sequence_form(game)
         exact = states(exact_arena(form), iterations)
         neural = states(neural_arena(form), iterations)
@@ -107,7 +107,9 @@ def test_kuhn_as_good_as_with_separate_policies():
         assert all(all(s.population.notes.get("distil_reached", [])) for s in neural)
 
 
-@pytest.mark.parametrize("tie_break", ["first", "random"])
+@pytest.mark.parametrize(
+    "tie_break", ["first", pytest.param("random", marks=pytest.mark.slow)]
+)
 def test_a_population_without_error_is_that_of_jpsro(tie_break):
     """Theorem 3.2: with exact distillation pools and payoffs are JPSRO's."""
     form = sequence_form(KUHN)
@@ -115,7 +117,7 @@ def test_a_population_without_error_is_that_of_jpsro(tie_break):
     neural = states(
         neural_arena(form, distillation=settings, tie_break=tie_break, ties=1e-6), 4
     )
-    exact = states(exact_arena(form, tie_break=tie_break, ties=1e-6), 4)
+    exact = states(exact_arena(form, tie_break=tie_break, ties=1e-6), 3)
     for ours, theirs in zip(neural, exact, strict=True):
         assert ours.population.sizes == theirs.population.sizes
         np.testing.assert_allclose(
