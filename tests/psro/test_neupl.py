@@ -115,7 +115,7 @@ def test_a_population_without_error_is_that_of_jpsro(tie_break):
     form = sequence_form(KUHN)
     settings = Distillation(tolerance=1e-7, steps=20_000)
     neural = states(
-        neural_arena(form, distillation=settings, tie_break=tie_break, ties=1e-6), 4
+        neural_arena(form, distillation=settings, tie_break=tie_break, ties=1e-6), 3
     )
     exact = states(exact_arena(form, tie_break=tie_break, ties=1e-6), 3)
     for ours, theirs in zip(neural, exact, strict=True):
