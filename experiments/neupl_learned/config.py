@@ -188,7 +188,7 @@ LARGE: Mapping[str, Mapping[str, Size]] = {
     ),
     "cheetah": _larger("cheetah", iterations=3, decisions=40_960, episodes=100),
 }
-"""Sizes for a machine of some 16 cores."""
+"""Sizes for a machine of 16 cores."""
 
 _CUDA = {"games": 1024, "rounds": 40, "minibatch": 2048, "device": "cuda"}
 CUDA: Mapping[str, Mapping[str, Size]] = {
@@ -248,12 +248,12 @@ class Config:
     studies: tuple[str, ...] = ("learned_kuhn", "transfer", "flag", "openspiel_flag")
     """Studies, of learned_kuhn, transfer, flag, openspiel_flag and cheetah."""
     variants: tuple[str, ...] = tuple(VARIANTS)
-    """Of learned_kuhn: neupl, separate, no-regulariser, blank (no summary of
+    """Variants of learned_kuhn: neupl, separate, no-regulariser, blank (no summary of
     co-players), dirichlet and half (priors of mixtures), estimated (payoffs, where
     within 1 % of their range) and estimated-any (payoffs, however wrong)."""
     scale: Scale = "small"
-    """Sizes of the studies: small (an hour on one core), large (some 16 cores for ten
-    minutes), cuda (flag only, on a GPU)."""
+    """Sizes of the studies: small (an hour on one core), large (16 cores for half an
+    hour), cuda (flag only, on a GPU)."""
     seeds: int | None = None
     """Runs of each (default: 3; of kuhn, and of kuhn3 in transfer, 5)."""
     seed: int = 0
