@@ -184,7 +184,7 @@ class Config:
     studies: tuple[str, ...] = ("learned_kuhn", "transfer", "flag", "openspiel_flag")
     """Studies, of learned_kuhn, transfer, flag, openspiel_flag and cheetah."""
     variants: tuple[str, ...] = tuple(VARIANTS)
-    """Of learned_kuhn: neupl, separate, no-regulariser, blank (no summary of
+    """Variants of learned_kuhn: neupl, separate, no-regulariser, blank (no summary of
     co-players), dirichlet and half (priors of mixtures), estimated (payoffs, where
     within 1 % of their range) and estimated-any (payoffs, however wrong)."""
     seeds: int | None = None

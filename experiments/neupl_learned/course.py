@@ -15,7 +15,7 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.settings import PPOResponse
 from metaspiel.learn.tasks import Learned
-from psro import InProcess, Setup, State, learned_arena, respond, run, start
+from psro import Arena, InProcess, Setup, State, learned_arena, respond, run, start
 from psro.executor import Work
 from psro.neupl import (
     Codes,
@@ -157,30 +157,7 @@ def grown(
     import torch
 
     torch.set_num_threads(1)
-    game, executor = named_simulator(size.game), Listening()
-    if variant.separate:
-        arena = learned_arena(
-            game,
-            ppo(size),
-            episodes=size.episodes,
-            start=variant.start,
-            width=size.width,
-            form=form,
-        )
-    else:
-        plain = Neural()
-        neural = Neural(
-            codes=Codes(size=64, width=size.width),
-            distillation=replace(
-                plain.distillation, **{**size.distil, **variant.distil}
-            ),
-            states=States(**size.states),
-            head=Head(**variant.head),
-            payoffs=PayoffNetwork(**variant.payoffs),
-        )
-        arena = sampled_arena(
-            game, ppo(size), neural=neural, episodes=size.episodes, form=form
-        )
+    executor, arena = Listening(), _arena(size, variant, form)
     oracle, evaluator = arena.parts(seed, executor)
     student = oracle.student if isinstance(oracle, NeuralOracle) else None
     teacher = oracle.teacher if isinstance(oracle, NeuralOracle) else oracle
@@ -214,6 +191,31 @@ def grown(
         referee=arena.referee,
         executor=executor,
         cpu={**known, "rest": total - sum(known.values()), "all": total},
+    )
+
+
+def _arena(size: Size, variant: Variant, form: SequenceForm | None) -> Arena:
+    """What a run is played on."""
+    game = named_simulator(size.game)
+    if variant.separate:
+        return learned_arena(
+            game,
+            ppo(size),
+            episodes=size.episodes,
+            start=variant.start,
+            width=size.width,
+            form=form,
+        )
+    plain = Neural()
+    neural = Neural(
+        codes=Codes(size=64, width=size.width),
+        distillation=replace(plain.distillation, **{**size.distil, **variant.distil}),
+        states=States(**size.states),
+        head=Head(**variant.head),
+        payoffs=PayoffNetwork(**variant.payoffs),
+    )
+    return sampled_arena(
+        game, ppo(size), neural=neural, episodes=size.episodes, form=form
     )
 
 
