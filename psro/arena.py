@@ -113,6 +113,7 @@ def exact_arena(
         facts={
             "oracle": "exact",
             "tie_break": tie_break,
+            "ties": ties,
             "initial": initial,
             "infosets": [tree.infosets for tree in form.trees],
             "terminals": int(form.ends.shape[1]),
@@ -162,7 +163,6 @@ def learned_arena(
         policies are not greedy; there is a tree of a game that is not OpenSpiel's; or
         the network has no memory to read, or cannot learn so.
     """
-    from metaspiel.games.recalling import Recalling
     from metaspiel.learn.evaluate import Instances
     from metaspiel.learn.recurrent import network_of
     from metaspiel.learn.update import check_written
@@ -174,7 +174,7 @@ def learned_arena(
             "learned_arena(): only greedy policies can play every instance once; the "
             "policies of PPO are sampled"
         )
-    game = game if memory is None else Recalling(game, memory)
+    game = remembering(game, memory)
     policies = network_of(game, network, width=width)
     if isinstance(settings, DDQN):
         check_written("learned_arena()", policies)
@@ -210,6 +210,24 @@ def learned_arena(
         parts=parts,
         referee=referee,
     )
+
+
+def remembering(game: "Simulator", memory: int | None) -> "Simulator":
+    """The game as players see it who remember so many of their last decisions.
+
+    Raises:
+      UserError: no episode has as many moves.
+    """
+    from metaspiel.games.recalling import Recalling
+
+    if memory is None:
+        return game
+    if memory > game.longest:
+        raise UserError(
+            f"learned_arena(): memory must be at most the {game.longest} moves of the "
+            f"longest episode of '{game.name}'; got {memory}"
+        )
+    return Recalling(game, memory)
 
 
 def _learned_facts(

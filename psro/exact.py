@@ -55,6 +55,8 @@ class ExactOracle:
             raise unknown(
                 "ExactOracle()", "initial_policies", self.initial_policies, INITIAL
             )
+        if not 0 <= self.ties < 1:
+            raise UserError(f"ExactOracle(): ties must be in [0, 1); got {self.ties}")
         if self.shared:
             require_symmetric(self.form)
 

@@ -211,6 +211,7 @@ class LearnedOracle:
                 for i, known in enumerate(asked)
                 if known.player == seat
                 and np.allclose(known.co_play, target.co_play, rtol=0, atol=1e-12)
+                and (self.start != "mixture" or np.array_equal(known.own, target.own))
             )
             at = next(alike, len(asked))
             if at == len(asked):

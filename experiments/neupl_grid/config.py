@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.trust import SolverSpec
 from metaspiel.learn.settings import CONDITIONINGS
-from metaspiel.nfg.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,10 @@ class Config:
     """Seed of the first run; the others count on."""
     iterations: int | None = None
     """Iterations of a run (default: 12, in two-player Kuhn poker 10)."""
-    solver: str = "mgcce"
-    """Meta-solver of all runs, by name; a joint one."""
+    solver: SolverSpec = "mgcce"
+    """Meta-solver of all runs, by name or spec; one for CCE."""
     run: Flat[Parallel] = Parallel()
 
     def __post_init__(self) -> None:
         least(self, seeds=1, seed=0, iterations=1)
         each_once(self, games=tuple(GAMES), variants=tuple(VARIANTS))
-        from meta_solvers import names
-
-        if self.solver not in names():
-            raise unknown("--solver", "meta-solver", self.solver, names())

@@ -122,7 +122,7 @@ def _last(one: Result) -> float:
 
 
 def _less(control: str, text: str, read: Callable[[Result], float], **more: Any) -> Bar:
-    """That a number is lower than the control's."""
+    """A claim that a number is lower than the control's."""
     return Bar(
         control=control,
         text=text,
@@ -174,7 +174,7 @@ def claims(lines: Sequence[Line]) -> list[Claim]:
             ours, theirs = (by_name.get((game, v)) for v in ("neupl", bar.control))
             if ours and theirs and (not bar.games or game in bar.games):
                 tested.append(_tested(bar, ours, theirs))
-    ((*corrected,),) = holm([[p for _, p in tested]]) if tested else [[]]
+    (corrected,) = holm([[p for _, p in tested]]) if tested else ([],)
     judged = [
         replace(claim, verdict=_verdict(claim.numbers["excess"], p))
         for (claim, _), p in zip(tested, corrected, strict=True)
@@ -211,7 +211,7 @@ def _verdict(excess: Sequence[float], p: float | None) -> Verdict:
 
 
 def _robust(lines: Sequence[Line]) -> list[Claim]:
-    """That the realised gap inside a population never exceeds its bound."""
+    """The claim that realised gaps inside populations never exceed their bound."""
     runs = [one for line in lines for one in line.runs.values()]
     if not runs:
         return []

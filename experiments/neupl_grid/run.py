@@ -12,12 +12,24 @@ from experiments.neupl_grid.cells import Result, measured
 from experiments.neupl_grid.config import GAMES, VARIANTS, Case, Config
 from experiments.neupl_grid.figures import pictures
 from experiments.neupl_grid.results import Line, claims, tables
+from meta_solvers import get
+from metaspiel.nfg.errors import UserError
 
 Runs = Mapping[tuple[str, str], Mapping[int, Result]]
 
 
 def run(config: Config) -> Answer:
-    """Runs what is missing and reports; faults are told at the end."""
+    """Runs what is missing and reports; faults are told at the end.
+
+    Raises:
+      UserError: the meta-solver is not one for CCE.
+    """
+    concept = get(config.solver).concept
+    if concept != "cce":
+        raise UserError(
+            f"--solver must be one for CCE; got '{config.solver}', which is for "
+            f"{concept}"
+        )
     cells = {
         f"{game}-{variant}-{seed}": partial(
             measured,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from experiments.lab.options import Flat, Parallel, each_once, least
 from psro.parts import Start
@@ -140,6 +140,70 @@ SIZES: Mapping[str, Mapping[str, Size]] = {
 }
 """The sizes of each study, by a short name of the game."""
 
+Scale = Literal["small", "large", "cuda"]
+_WHOLE = "capture_the_flag_2v2"
+
+
+def _larger(name: str, **changes: Any) -> dict[str, Size]:
+    """The sizes of a study, all with these changes."""
+    return {game: replace(size, **changes) for game, size in SIZES[name].items()}
+
+
+LARGE: Mapping[str, Mapping[str, Size]] = {
+    "learned_kuhn": _larger(
+        "learned_kuhn", iterations=6, decisions=8192, episodes=1000, seeds=5
+    ),
+    "transfer": {
+        "kuhn3": replace(
+            SIZES["transfer"]["kuhn3"],
+            iterations=4,
+            decisions=8192,
+            probes=(1, 2, 4),
+            budgets=(512, 1024, 2048, 4096, 8192, 16_384),
+            seeds=5,
+        ),
+        "leduc": replace(
+            SIZES["transfer"]["leduc"],
+            iterations=4,
+            decisions=32_768,
+            probes=(1, 2, 4),
+            budgets=(2048, 4096, 8192, 16_384, 32_768, 65_536),
+            seeds=5,
+        ),
+        "flag": replace(
+            SIZES["transfer"]["flag"],
+            game=_WHOLE,
+            iterations=2,
+            decisions=98_304,
+            probes=(1, 2),
+            budgets=(8192, 16_384, 32_768, 65_536, 98_304),
+            seeds=5,
+        ),
+    },
+    "flag": _larger(
+        "flag", game=_WHOLE, iterations=3, decisions=98_304, episodes=500, seeds=5
+    ),
+    "openspiel_flag": _larger(
+        "openspiel_flag", iterations=3, decisions=49_152, episodes=300, seeds=5
+    ),
+    "cheetah": _larger("cheetah", iterations=3, decisions=40_960, episodes=100),
+}
+"""Sizes for a machine of 16 cores."""
+
+_CUDA = {"games": 1024, "rounds": 40, "minibatch": 2048, "device": "cuda"}
+CUDA: Mapping[str, Mapping[str, Size]] = {
+    "flag": {
+        name: replace(size, decisions=1_024_000, seeds=2, ppo={**size.ppo, **_CUDA})
+        for name, size in LARGE["flag"].items()
+    }
+}
+"""Sizes for a GPU, of the study that plays in batches there."""
+SCALES: Mapping[Scale, Mapping[str, Mapping[str, Size]]] = {
+    "small": SIZES,
+    "large": LARGE,
+    "cuda": CUDA,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
@@ -187,6 +251,9 @@ class Config:
     """Variants of learned_kuhn: neupl, separate, no-regulariser, blank (no summary of
     co-players), dirichlet and half (priors of mixtures), estimated (payoffs, where
     within 1 % of their range) and estimated-any (payoffs, however wrong)."""
+    scale: Scale = "small"
+    """Sizes of the studies: small (an hour on one core), large (16 cores for half an
+    hour), cuda (flag only, on a GPU)."""
     seeds: int | None = None
     """Runs of each (default: 3; of kuhn, and of kuhn3 in transfer, 5)."""
     seed: int = 0
@@ -203,7 +270,7 @@ class Config:
 
     def __post_init__(self) -> None:
         least(self, seeds=1, seed=0, iterations=1, decisions=1, episodes=2)
-        each_once(self, studies=tuple(SIZES), variants=tuple(VARIANTS))
+        each_once(self, studies=tuple(SCALES[self.scale]), variants=tuple(VARIANTS))
         from meta_solvers import names
 
         if self.solver not in names():
@@ -211,7 +278,12 @@ class Config:
 
             raise unknown("--solver", "meta-solver", self.solver, names())
 
-    def size(self, size: Size) -> Size:
+    def sizes(self, study: str) -> dict[str, Size]:
+        """The sizes of a study, by a short name of the game."""
+        every = SCALES[self.scale][study]
+        return {game: self._size(size) for game, size in every.items()}
+
+    def _size(self, size: Size) -> Size:
         """The size with what was asked for otherwise; probes and budgets follow."""
         if self.iterations is not None:
             probes = tuple(p for p in size.probes if p <= self.iterations)

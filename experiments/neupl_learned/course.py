@@ -15,7 +15,8 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.settings import PPOResponse
 from metaspiel.learn.tasks import Learned
-from psro import Arena, InProcess, Setup, State, learned_arena, respond, run, start
+from psro import InProcess, Setup, State, learned_arena, respond, run, start
+from psro.arena import Arena
 from psro.executor import Work
 from psro.neupl import (
     Codes,
@@ -145,6 +146,32 @@ def ppo(size: Size) -> PPOResponse:
     return PPOResponse(decisions=size.decisions, width=size.width, **size.ppo)
 
 
+def _arena(
+    game: Simulator, size: Size, variant: Variant, form: SequenceForm | None
+) -> Arena:
+    """The game with one network or separate ones."""
+    if variant.separate:
+        return learned_arena(
+            game,
+            ppo(size),
+            episodes=size.episodes,
+            start=variant.start,
+            width=size.width,
+            form=form,
+        )
+    plain = Neural()
+    neural = Neural(
+        codes=Codes(size=64, width=size.width),
+        distillation=replace(plain.distillation, **{**size.distil, **variant.distil}),
+        states=States(**size.states),
+        head=Head(**variant.head),
+        payoffs=PayoffNetwork(**variant.payoffs),
+    )
+    return sampled_arena(
+        game, ppo(size), neural=neural, episodes=size.episodes, form=form
+    )
+
+
 def grown(
     size: Size,
     variant: Variant,
@@ -157,7 +184,8 @@ def grown(
     import torch
 
     torch.set_num_threads(1)
-    executor, arena = Listening(), _arena(size, variant, form)
+    game, executor = named_simulator(size.game), Listening()
+    arena = _arena(game, size, variant, form)
     oracle, evaluator = arena.parts(seed, executor)
     student = oracle.student if isinstance(oracle, NeuralOracle) else None
     teacher = oracle.teacher if isinstance(oracle, NeuralOracle) else oracle
@@ -191,31 +219,6 @@ def grown(
         referee=arena.referee,
         executor=executor,
         cpu={**known, "rest": total - sum(known.values()), "all": total},
-    )
-
-
-def _arena(size: Size, variant: Variant, form: SequenceForm | None) -> Arena:
-    """What a run is played on."""
-    game = named_simulator(size.game)
-    if variant.separate:
-        return learned_arena(
-            game,
-            ppo(size),
-            episodes=size.episodes,
-            start=variant.start,
-            width=size.width,
-            form=form,
-        )
-    plain = Neural()
-    neural = Neural(
-        codes=Codes(size=64, width=size.width),
-        distillation=replace(plain.distillation, **{**size.distil, **variant.distil}),
-        states=States(**size.states),
-        head=Head(**variant.head),
-        payoffs=PayoffNetwork(**variant.payoffs),
-    )
-    return sampled_arena(
-        game, ppo(size), neural=neural, episodes=size.episodes, form=form
     )
 
 

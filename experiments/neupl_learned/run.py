@@ -10,7 +10,7 @@ from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
 from experiments.lab.report import publish
 from experiments.neupl_learned import cheetah, flag, kuhn, transfer
-from experiments.neupl_learned.config import SIZES, VARIANTS, Config
+from experiments.neupl_learned.config import VARIANTS, Config
 from experiments.neupl_learned.figures import pictures
 from experiments.neupl_learned.results import claims, tables
 from experiments.neupl_learned.study import Study
@@ -23,7 +23,7 @@ def run(config: Config) -> Answer:
     """Runs what is missing and reports; faults are told at the end."""
     cells: Cells = {}
     for study in config.studies:
-        for size in SIZES[study].values():
+        for size in config.sizes(study).values():
             if study == "cheetah":  # refused at once where MuJoCo is not here
                 named_simulator(size.game)
         cells |= _CELLS[study](config, study)
@@ -53,7 +53,7 @@ def run(config: Config) -> Answer:
 
 
 def _kuhn(config: Config, study: str) -> Cells:
-    sizes = {name: config.size(size) for name, size in SIZES[study].items()}
+    sizes = config.sizes(study)
     return {
         f"{study}-{game}-{variant}-{seed}": partial(
             kuhn.measured, size, VARIANTS[variant], solver=config.solver, seed=seed
@@ -71,7 +71,7 @@ def _one_a_seed(
     """Cells of a study whose runs of one game and seed belong together."""
 
     def cells(config: Config, study: str) -> Cells:
-        sizes = {name: config.size(size) for name, size in SIZES[study].items()}
+        sizes = config.sizes(study)
         return {
             f"{study}-{game}-{seed}": partial(
                 measured, size, solver=config.solver, seed=seed

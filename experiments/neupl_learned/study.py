@@ -7,7 +7,7 @@ from typing import Any
 from experiments.lab.report import estimate
 from experiments.lab.statistics import mean, t_interval
 from experiments.lab.verdict import Verdict, within
-from experiments.neupl_learned.config import SIZES, Config, Size
+from experiments.neupl_learned.config import Config, Size
 
 TEST = "Student's 95 % interval, seed by seed"
 
@@ -29,7 +29,7 @@ class Study:
     @classmethod
     def of(cls, config: Config, name: str, cells: Mapping[str, Any]) -> "Study":
         """The study's part of all cells."""
-        sizes = {game: config.size(size) for game, size in SIZES[name].items()}
+        sizes = config.sizes(name)
         made: dict[str, dict[str, Any]] = {game: {} for game in sizes}
         for cell, result in cells.items():
             study, game, *rest = cell.split("-", 2)

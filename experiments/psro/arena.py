@@ -134,7 +134,9 @@ def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
     try:
         return _walked(config), ""
     except TreeTooBig as error:
-        learn = ", --oracle ppo learns without the tree" if _can_learn(config) else ""
+        learn = ""
+        if _can_learn(config):
+            learn = f", {config.asks} ppo learns without the tree"
         raise TreeTooBig(f"{error}; --memory-gb sets the limit{learn}") from None
 
 
@@ -150,8 +152,8 @@ def _walked(config: Config) -> SequenceForm:
 
         if config.game.startswith(OPENSPIEL):
             raise UserError(
-                f"--game: a name after '{OPENSPIEL}' needs a learned oracle (--oracle "
-                f"ppo), the exact one takes it without; got '{config.game}'"
+                f"--game: a name after '{OPENSPIEL}' needs learned responses "
+                f"({config.asks} ppo), exact ones take it without; got '{config.game}'"
             )
         try:
             return sequence_form(
@@ -165,8 +167,8 @@ def _walked(config: Config) -> SequenceForm:
             if config.game.partition("(")[0] not in SIMULATORS:
                 raise
             raise UserError(
-                f"--game: '{config.game}' has no tree, it needs a learned oracle "
-                "(--oracle ddqn); got --oracle exact"
+                f"--game: '{config.game}' has no tree, it needs learned responses "
+                f"({config.asks} ppo); got {config.asks} exact"
             ) from None
 
 

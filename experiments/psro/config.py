@@ -149,6 +149,11 @@ class Config(
         return self.teacher if self.oracle == "neupl" else self.oracle
 
     @property
+    def asks(self) -> str:
+        """The flag that says who responds."""
+        return "--teacher" if self.oracle == "neupl" else "--oracle"
+
+    @property
     def learner(self) -> DDQN | PPOResponse:
         """How a learned oracle learns."""
         return self.ddqn if self.responder == "ddqn" else self.ppo

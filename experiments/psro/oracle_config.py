@@ -199,7 +199,12 @@ def _where(part: type[Any], word: str) -> list[str]:
         teacher = f" --teacher {with_[part]}" if part in with_ else ""
         return [f"--oracle neupl{teacher}"]
     if part is Separate:
-        return [f"--oracle {name}" for name in learned]
+        instead = [" (--codes.width and --head.start are NeuPL's)"] * (
+            word != "--oracle"
+        )
+        return [f"--oracle {name}" for name in learned[:-1]] + [
+            f"--oracle {learned[-1]}{''.join(instead)}"
+        ]
     names = [f"{word} {name}" for name, parts in USES.items() if part in parts]
     return [*names, *["--referee"] * (part is Tree)]
 

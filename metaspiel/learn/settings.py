@@ -5,7 +5,15 @@ from typing import ClassVar, Literal, TypeVar, get_args
 
 import numpy as np
 
-from metaspiel.nfg.errors import BadField, UserError, at_least, positive, share, unknown
+from metaspiel.nfg.errors import (
+    BadField,
+    UserError,
+    at_least,
+    finite,
+    positive,
+    share,
+    unknown,
+)
 
 Engine = Literal["written", "autograd"]
 NetworkName = Literal["mlp", "gru", "lstm"]
@@ -232,7 +240,8 @@ class PPOResponse:
         at_least(self, **dict.fromkeys(whole, 1))
         if self.episodes is not None:
             at_least(self, episodes=1)
-        positive(self, "rate", "clip", "clip_norm")
+        finite(self, "rate")
+        positive(self, "clip", "clip_norm")
         share(self, "gamma", "lam")
         if not 0 <= self.entropy < np.inf:
             raise BadField(

@@ -1,6 +1,7 @@
 """Exceptions that users cause and callers may want to catch, told apart by type."""
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -113,6 +114,13 @@ def positive(settings: object, *names: str) -> None:
     """Refuses settings in which one of these fields is not above 0."""
     for name in names:
         _check(settings, name, "positive", fits=getattr(settings, name) > 0)
+
+
+def finite(settings: object, *names: str) -> None:
+    """Refuses settings in which one of these fields is not above 0, or infinite."""
+    for name in names:
+        fits = 0 < getattr(settings, name) < math.inf
+        _check(settings, name, "positive and finite", fits=fits)
 
 
 def share(settings: object, *names: str, below: bool = False) -> None:

@@ -3,14 +3,13 @@
 from dataclasses import replace
 
 from metaspiel.games.batched import OpenSpielSimulator
-from metaspiel.games.recalling import Recalling
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.simulator import Simulator
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.learn.recurrent import network_of
 from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
-from psro.arena import Arena, exact_arena, learned_arena
+from psro.arena import Arena, exact_arena, learned_arena, remembering
 from psro.executor import Executor, InProcess
 from psro.neupl.exact import ExactStudent
 from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
@@ -114,7 +113,7 @@ def sampled_arena(
         network=network,
         form=form,
     )
-    game = game if memory is None else Recalling(game, memory)
+    game = remembering(game, memory)
     body = network_of(game, network, width=width)
 
     def student(executor: Executor) -> SampledStudent:

@@ -13,7 +13,7 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from metaspiel.learn.settings import CONDITIONINGS, DDQN, Conditioning
-from metaspiel.nfg.errors import BadField, UserError, at_least, positive
+from metaspiel.nfg.errors import BadField, UserError, at_least, finite, positive
 from psro.parts import Population
 
 NewCode = Literal["nearest", "normal"]
@@ -56,7 +56,10 @@ class Codes:
     noise: float = 0.3
 
     def __post_init__(self) -> None:
-        at_least(self, size=1, width=1, noise=0)
+        at_least(self, size=1, width=1)
+        if not 0 <= self.noise < np.inf:
+            reason = f"must be a number of at least 0; got {self.noise}"
+            raise BadField(type(self), "noise", reason)
         named("conditioning", self, CONDITIONINGS)
         named("networks", self, ("player", "all"))
         named("new", self, ("nearest", "normal"))
@@ -113,8 +116,8 @@ class Distillation:
       new_weight: w_d, weight of the new policies' mean divergence.
       old_weight: w_r, weight of the earlier policies'; 0 leaves them out.
       optimiser: "lbfgs", or "adam" with a rate that rises and falls once.
-      rate: Adam's highest learning rate.
-      memory: pairs of vectors that L-BFGS remembers.
+      rate: Adam's highest learning rate; of no use with L-BFGS, and refused there.
+      memory: pairs of vectors that L-BFGS remembers; refused with Adam.
       batch: rows in a step of Adam's, in float32; None for all of them in each, in
         float64.
     """
@@ -132,9 +135,6 @@ class Distillation:
         at_least(self, steps=1, memory=1)
         if self.batch is not None:
             at_least(self, batch=1)
-            if self.optimiser != "adam":
-                reason = f"goes with the optimiser adam; got {self.optimiser}"
-                raise BadField(type(self), "batch", reason)
         if not _LOWEST <= self.tolerance < 1:
             raise BadField(
                 type(self),
@@ -142,14 +142,18 @@ class Distillation:
                 f"must be in [{_LOWEST:g}, 1), or no probability could reach it; got "
                 f"{self.tolerance}",
             )
-        for name in ("new_weight", "old_weight", "rate"):
-            value = getattr(self, name)
-            low = 0 if name == "old_weight" else np.nextafter(0, 1)
-            if not low <= value < np.inf:
-                raise BadField(
-                    type(self), name, f"must be a positive number; got {value}"
-                )
+        finite(self, "new_weight", "rate")
+        if not 0 <= self.old_weight < np.inf:
+            reason = f"must be a number of at least 0; got {self.old_weight}"
+            raise BadField(type(self), "old_weight", reason)
         named("optimiser", self, ("lbfgs", "adam"))
+        unused = ("memory",) if self.optimiser == "adam" else ("rate", "batch")
+        for name in unused:
+            value = getattr(self, name)
+            if value != getattr(type(self), name):
+                other = "lbfgs" if self.optimiser == "adam" else "adam"
+                reason = f"goes with the optimiser {other}; got {value}"
+                raise BadField(type(self), name, reason)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,7 +163,7 @@ def test_players_may_remember(tmp_path, undrawn, capsys):
 def test_a_memory_of_observations_is_said_to_be_one(tmp_path, undrawn):
     game = ("--game", "coop_box_pushing(horizon=4)", "--iterations", 1)
     said = {}
-    for name, words in (("plain", ()), ("memory", ("--memory", 9))):
+    for name, words in (("plain", ()), ("memory", ("--memory", 8))):
         assert call(tmp_path / name, *game, *words) == 0
         said[name] = json.loads((tmp_path / name / "summary.json").read_text())
     assert "which need not hold the history" in said["plain"]["policies_see"]
@@ -187,7 +187,7 @@ def test_a_memory_of_observations_is_said_to_be_one(tmp_path, undrawn):
         (("--tie-break", "first"), "--tie-break: it must go with --oracle exact"),
         (("--memory-gb", 2), "go with --oracle exact or --referee; got --oracle ppo"),
         (("--oracle", "exact"), "it must go with --oracle ddqn or --oracle ppo; got"),
-        (("--ppo.rate", 0), "--ppo.rate must be positive; got 0.0"),
+        (("--ppo.rate", 0), "--ppo.rate must be positive and finite; got 0.0"),
         (("--ppo.lam", 2), "--ppo.lam must be in [0, 1]"),
         (("--ppo.decisions", 9), "--ppo.decisions: --decisions is the budget"),
         (("--ppo.episodes", 9), "in episodes or in --decisions; got both, 9 and 128"),

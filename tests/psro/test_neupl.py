@@ -14,8 +14,9 @@ from metaspiel.learn.conditional import CONDITIONINGS, Conditional
 from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.gaps import measure
 from psro import InProcess, Setup, checkpoint, exact_arena, run, start
-from psro.neupl import Codes, Distillation, neural_arena
+from psro.neupl import Codes, Distillation, PayoffNetwork, neural_arena
 from psro.neupl.distil import distil
 from psro.neupl.lesson import Lesson
 
@@ -98,7 +99,7 @@ def test_distillation_learns_and_keeps(optimiser):
 
 
 def test_kuhn_as_good_as_with_separate_policies():
-    for game, iterations in ((KUHN, 10), ("kuhn_poker(players=3)", 12)):
+    for game, iterations in ((KUHN, 8), ("kuhn_poker(players=3)", 10)):
         form = sequence_form(game)
         exact = states(exact_arena(form), iterations)
         neural = states(neural_arena(form), iterations)
@@ -106,15 +107,17 @@ def test_kuhn_as_good_as_with_separate_policies():
         assert all(all(s.population.notes.get("distil_reached", [])) for s in neural)
 
 
-@pytest.mark.parametrize("tie_break", ["first", "random"])
+@pytest.mark.parametrize(
+    "tie_break", ["first", pytest.param("random", marks=pytest.mark.slow)]
+)
 def test_a_population_without_error_is_that_of_jpsro(tie_break):
     """Theorem 3.2: with exact distillation pools and payoffs are JPSRO's."""
     form = sequence_form(KUHN)
     settings = Distillation(tolerance=1e-7, steps=20_000)
     neural = states(
-        neural_arena(form, distillation=settings, tie_break=tie_break, ties=1e-6), 4
+        neural_arena(form, distillation=settings, tie_break=tie_break, ties=1e-6), 3
     )
-    exact = states(exact_arena(form, tie_break=tie_break, ties=1e-6), 4)
+    exact = states(exact_arena(form, tie_break=tie_break, ties=1e-6), 3)
     for ours, theirs in zip(neural, exact, strict=True):
         assert ours.population.sizes == theirs.population.sizes
         np.testing.assert_allclose(
@@ -186,27 +189,36 @@ def test_a_shared_pool_of_a_symmetric_game():
     assert np.isfinite(last.gap("cce"))
 
 
-def test_robust_gap_is_never_violated():
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_robust_gap_is_never_violated(share):
     """A realised gap in the population is at most the stored one and twice eta."""
-    rng = np.random.default_rng(0)
     form = sequence_form(KUHN)
-    for state in states(neural_arena(form), 6):
-        game = Game(state.table.values[0])
-        for eta in (1e-3, 0.1):
-            blurred = game.payoffs + rng.uniform(-eta, eta, game.payoffs.shape)
-            joint = np.asarray(state.train.joint)
-            stored = _gaps(blurred, joint)
-            assert (_gaps(game.payoffs, joint) <= stored + 2 * eta + 1e-12).all()
+    arena = neural_arena(form, payoffs=PayoffNetwork(share=share, within=1.0))
+    made = setup(arena)
+    worst = 0.0
+    for state in run(made, start(made), 6):
+        stored = state.table.values[0]
+        plans = made.oracle.student.realised(state.population).stacked()
+        realised = form.tensor(plans)
+        eta = np.abs(realised - stored).max()
+        joint = state.train.joint
+        inside = measure(Game(realised), joint).cce
+        allowed = measure(Game(stored.copy()), joint).cce + 2 * eta
+        assert (inside <= allowed + 1e-12).all()
+        worst = max(worst, eta)
+    assert (worst > 0.01) == (share < 1)  # estimates that err, or payoffs as they are
 
 
-def _gaps(payoffs, joint):
-    gaps = []
-    for player, own in enumerate(payoffs):
-        value = (own * joint).sum()
-        co_play = joint.sum(axis=player, keepdims=True)
-        axes = tuple(i for i in range(joint.ndim) if i != player)
-        gaps.append(max((own * co_play).sum(axis=axes)) - value)
-    return np.maximum(gaps, 0)
+def test_all_states_have_teachers_that_sum_to_one():
+    last = states(neural_arena(sequence_form(KUHN), weighting="all"), 3)[-1]
+    assert all(last.population.notes["distil_reached"])
+
+
+def test_a_response_is_known_by_what_it_does_however_roughly_it_was_learned():
+    rough = Distillation(tolerance=0.2, steps=200)
+    last = states(neural_arena(sequence_form(KUHN), distillation=rough), 12)[-1]
+    assert max(last.population.sizes) <= 9
+    assert any(m.repeats > 1 for pool in last.population.pools for m in pool)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +226,10 @@ def _gaps(payoffs, joint):
     [
         (lambda: Codes(size=0), "size must be at least 1; got 0"),
         (lambda: Distillation(tolerance=0.0), "no probability could reach it"),
-        (lambda: Distillation(old_weight=-1.0), "old_weight must be a positive"),
+        (
+            lambda: Distillation(old_weight=-1.0),
+            "old_weight must be a number of at least 0",
+        ),
         (
             lambda: neural_arena(from_normal_form(Game(np.zeros((2, 2, 2))))),
             "must show its information states as tensors",
