@@ -203,8 +203,10 @@ def _both(
 def _divergence(
     first: Float64[ndarray, "R A"], second: Float64[ndarray, "R A"]
 ) -> float:
-    """Mean Kullback-Leibler divergence; infinite where the second avoids an action."""
-    return float(rel_entr(first, second).sum(axis=1).mean())
+    """Mean Kullback-Leibler divergence."""
+    # A softmax can fall below the smallest number there is.
+    least = np.finfo(float).tiny
+    return float(rel_entr(first, np.maximum(second, least)).sum(axis=1).mean())
 
 
 def _each(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.trust import SolverSpec
 from psro.parts import Start
 
 RARE = {"rounds": 16, "minibatch": 256, "lam": 0.98, "entropy": 0.02}
@@ -264,19 +265,13 @@ class Config:
     """Decisions of each response (default: each study's own)."""
     episodes: int | None = None
     """Episodes of each payoff (default: each study's own)."""
-    solver: str = "mgcce"
+    solver: SolverSpec = "mgcce"
     """Meta-solver of all runs, by name; a joint one."""
     run: Flat[Parallel] = Parallel()
 
     def __post_init__(self) -> None:
         least(self, seeds=1, seed=0, iterations=1, decisions=1, episodes=2)
         each_once(self, studies=tuple(SCALES[self.scale]), variants=tuple(VARIANTS))
-        from meta_solvers import names
-
-        if self.solver not in names():
-            from metaspiel.nfg.errors import unknown
-
-            raise unknown("--solver", "meta-solver", self.solver, names())
 
     def sizes(self, study: str) -> dict[str, Size]:
         """The sizes of a study, by a short name of the game."""

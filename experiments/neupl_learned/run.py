@@ -14,13 +14,25 @@ from experiments.neupl_learned.config import VARIANTS, Config
 from experiments.neupl_learned.figures import pictures
 from experiments.neupl_learned.results import claims, tables
 from experiments.neupl_learned.study import Study
+from meta_solvers import get
 from metaspiel.games.named import named_simulator
+from metaspiel.nfg.errors import UserError
 
 Cells = dict[str, Callable[[], Any]]
 
 
 def run(config: Config) -> Answer:
-    """Runs what is missing and reports; faults are told at the end."""
+    """Runs what is missing and reports; faults are told at the end.
+
+    Raises:
+      UserError: there is no such meta-solver, or no MuJoCo where it is needed.
+    """
+    concept = get(config.solver).concept
+    if concept != "cce":
+        raise UserError(
+            f"--solver must be one for CCE; got '{config.solver}', which is for "
+            f"{concept}"
+        )
     cells: Cells = {}
     for study in config.studies:
         for size in config.sizes(study).values():

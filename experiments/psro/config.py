@@ -194,8 +194,8 @@ class Config(
             )
         if self.oracle != "exact" and (self.tree or self.payoffs):
             raise UserError(
-                "--oracle: a file is played with exact best responses; it shows no "
-                "tensors to learn from"
+                f"--oracle: a file is played by --oracle exact; it shows no tensors to "
+                f"learn from, which '{self.oracle}' reads"
             )
         if self.payoffs is not None and self.payoffs.suffix.lower() == ".efg":
             raise UserError(

@@ -110,6 +110,18 @@ def at_least(settings: object, **least: int) -> None:
         _check(settings, name, f"at least {bound}", fits=fits)
 
 
+def at_most(settings: object, **most: int) -> None:
+    """Refuses settings whose fields are above a bound.
+
+    Args:
+      settings: a value; its class begins the sentence.
+      most: the largest value of each field.
+    """
+    for name, bound in most.items():
+        fits = getattr(settings, name) <= bound
+        _check(settings, name, f"at most {bound}", fits=fits)
+
+
 def positive(settings: object, *names: str) -> None:
     """Refuses settings in which one of these fields is not above 0."""
     for name in names:

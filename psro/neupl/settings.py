@@ -13,7 +13,14 @@ from numpy import ndarray
 from numpy.random import Generator
 
 from metaspiel.learn.settings import CONDITIONINGS, DDQN, Conditioning
-from metaspiel.nfg.errors import BadField, UserError, at_least, finite, positive
+from metaspiel.nfg.errors import (
+    BadField,
+    UserError,
+    at_least,
+    at_most,
+    finite,
+    positive,
+)
 from psro.parts import Population
 
 NewCode = Literal["nearest", "normal"]
@@ -22,6 +29,7 @@ Optimiser = Literal["lbfgs", "adam"]
 Weighting = Literal["own_reach", "all"]
 Begin = Literal["warm", "cold"]
 Prior = Literal["sigma", "dirichlet", "half"]
+_MOST = 16_384  # units or numbers; more would not fit in memory
 _LOWEST = 1e-12  # of a tolerance: differences of probabilities in float64
 
 
@@ -57,6 +65,7 @@ class Codes:
 
     def __post_init__(self) -> None:
         at_least(self, size=1, width=1)
+        at_most(self, size=_MOST, width=_MOST)
         if not 0 <= self.noise < np.inf:
             reason = f"must be a number of at least 0; got {self.noise}"
             raise BadField(type(self), "noise", reason)
@@ -173,7 +182,8 @@ class Head:
         profiles ("dirichlet"), or half as many and then the meta-strategy for half of
         the budget ("half"). A response always plays, and is measured, by the summary
         of the meta-strategy.
-      parts: in how many parts the budget is split where mixtures are drawn.
+      parts: in how many parts the budget is split where mixtures are drawn; each
+        finishes its last batch.
       heat: scores are divided by this where a warm response begins: what the network
         plays is nearly deterministic, and would explore little.
     """
@@ -190,6 +200,7 @@ class Head:
 
     def __post_init__(self) -> None:
         at_least(self, most=1, width=1, parts=2)
+        at_most(self, width=_MOST)
         positive(self, "heat")
         named("start", self, ("warm", "cold"))
         named("prior", self, ("sigma", "dirichlet", "half"))

@@ -97,7 +97,7 @@ def test_a_tolerance_that_was_not_reached_is_told(tmp_path, capsys):
         (("--codes.size", 0), "--codes.size must be at least 1; got 0"),
         (("--distil.tolerance", 1e-20), "--distil.tolerance must be in [1e-12, 1)"),
         (("--game", "tic_tac_toe"), "information states"),
-        (("--game", "tree.efg"), "it shows no tensors to learn from"),
+        (("--game", "tree.efg"), "shows no tensors"),
         (("--decisions", 100), "it must go with --teacher ddqn or --teacher ppo"),
         (("--oracle", "exact", "--codes.size", 4), "must go with --oracle neupl"),
         (
