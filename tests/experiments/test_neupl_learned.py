@@ -121,7 +121,8 @@ def test_says_what_the_cheetah_lacks(monkeypatch, capsys):
     [
         (("--studies", "chess"), "--studies"),
         (("--variants", "neupl", "neupl"), "each once"),
-        (("--solver", "guess"), "--solver"),
+        (("--solver", "guess"), "unknown name 'guess'"),
+        (("--solver", "nash"), "must be one for CCE; got 'nash'"),
         (("--decisions", 0), "--decisions must be at least 1; got 0"),
     ],
 )
