@@ -12,6 +12,7 @@ PACKAGES = [
     "meta_solvers.exact",
     "meta_solvers.nes",
     "psro",
+    "psro.neupl",
     "matrl",
     "offline",
     "experiments",
@@ -19,6 +20,8 @@ PACKAGES = [
     "experiments.bargaining",
     "experiments.matrl",
     "experiments.nes",
+    "experiments.neupl_grid",
+    "experiments.neupl_learned",
     "experiments.psro",
     "experiments.speed",
 ]
