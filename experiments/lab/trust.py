@@ -65,3 +65,18 @@ def _marks(hint: Any) -> Iterator[Reaching]:
             yield part
         else:
             yield from _marks(part)
+
+
+def require_cce(spec: str) -> None:
+    """Refuses a meta-solver whose answers are not meant as CCEs.
+
+    Raises:
+      UserError: it is for another concept, or there is none of that name.
+    """
+    from meta_solvers import get
+
+    concept = get(spec).concept
+    if concept != "cce":
+        raise UserError(
+            f"--solver must be one for CCE; got '{spec}', which is for {concept}"
+        )

@@ -8,12 +8,11 @@ from experiments.lab import grid, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
 from experiments.lab.report import publish
+from experiments.lab.trust import require_cce
 from experiments.neupl_grid.cells import Result, measured
 from experiments.neupl_grid.config import GAMES, VARIANTS, Case, Config
 from experiments.neupl_grid.figures import pictures
 from experiments.neupl_grid.results import Line, claims, tables
-from meta_solvers import get
-from metaspiel.nfg.errors import UserError
 
 Runs = Mapping[tuple[str, str], Mapping[int, Result]]
 
@@ -24,12 +23,7 @@ def run(config: Config) -> Answer:
     Raises:
       UserError: the meta-solver is not one for CCE.
     """
-    concept = get(config.solver).concept
-    if concept != "cce":
-        raise UserError(
-            f"--solver must be one for CCE; got '{config.solver}', which is for "
-            f"{concept}"
-        )
+    require_cce(config.solver)
     cells = {
         f"{game}-{variant}-{seed}": partial(
             measured,

@@ -9,14 +9,13 @@ from experiments.lab import grid, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
 from experiments.lab.report import publish
+from experiments.lab.trust import require_cce
 from experiments.neupl_learned import cheetah, flag, kuhn, transfer
 from experiments.neupl_learned.config import VARIANTS, Config
 from experiments.neupl_learned.figures import pictures
 from experiments.neupl_learned.results import claims, tables
 from experiments.neupl_learned.study import Study
-from meta_solvers import get
 from metaspiel.games.named import named_simulator
-from metaspiel.nfg.errors import UserError
 
 Cells = dict[str, Callable[[], Any]]
 
@@ -27,12 +26,7 @@ def run(config: Config) -> Answer:
     Raises:
       UserError: there is no such meta-solver, or no MuJoCo where it is needed.
     """
-    concept = get(config.solver).concept
-    if concept != "cce":
-        raise UserError(
-            f"--solver must be one for CCE; got '{config.solver}', which is for "
-            f"{concept}"
-        )
+    require_cce(config.solver)
     cells: Cells = {}
     for study in config.studies:
         for size in config.sizes(study).values():

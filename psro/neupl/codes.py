@@ -2,17 +2,55 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Float
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
 from numpy import ndarray
+from numpy.random import Generator
 
-from psro.parts import Member, Population
+from psro.parts import Member, Population, Response
+
+
+@runtime_checkable
+class Begins(Protocol):
+    """Protocol of networks that draw fresh weights."""
+
+    def initial(self, generator: torch.Generator) -> Float32[torch.Tensor, " P"]:
+        """Draws fresh weights."""
 
 
 def learners(population: Population) -> int:
     """How many pools are distinct: one where all players share it."""
     return 1 if population.shared else len(population.pools)
+
+
+def begun(
+    population: Population, parts: Sequence[Begins], rng: Generator
+) -> tuple[Population, list[Response]]:
+    """A population of no codes with fresh weights, and what its first codes learn.
+
+    Args:
+      population: the first policies, as the teacher has them.
+      parts: what the weights are of, in the order of ``common``.
+      rng: seeds the weights of each part.
+    """
+    chosen = [
+        Response(
+            player=player, policy=member.policy, value=0.0, gain=0.0, play=member.play
+        )
+        for player in range(learners(population))
+        for member in population.pools[player]
+    ]
+    seeds = rng.integers(2**63, size=len(parts)).tolist()
+    fresh = [
+        part.initial(torch.Generator().manual_seed(seed)).numpy()
+        for part, seed in zip(parts, seeds, strict=True)
+    ]
+    empty = ((),) * len(population.pools)
+    common = np.concatenate(fresh)
+    return replace(population, pools=empty, next_uid=0, common=common), chosen
 
 
 def grown(

@@ -20,7 +20,7 @@ from metaspiel.learn.conditional import Conditional
 from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
 from psro.neupl.board import Board
-from psro.neupl.codes import grown, learners
+from psro.neupl.codes import begun, grown, learners
 from psro.neupl.distil import Distilled, Distiller, distil
 from psro.neupl.lesson import Lesson
 from psro.neupl.settings import Codes, Distillation, Weighting, named
@@ -101,21 +101,11 @@ class ExactStudent:
 
     def initial(self, population: Population, rng: Generator) -> Population:
         """Codes that play as the policies of a population of plans."""
-        chosen = [
-            Response(player=player, policy=member.policy, value=0.0, gain=0.0)
-            for player in range(learners(population))
-            for member in population.pools[player]
-        ]
         networks = len(self.codes.groups(learners(population)))
-        fresh = [
-            self.network.initial(torch.Generator().manual_seed(seed)).double().numpy()
-            for seed in rng.integers(2**63, size=networks).tolist()
-        ]
-        empty = ((),) * len(population.pools)
-        begun = replace(
-            population, pools=empty, next_uid=0, common=np.concatenate(fresh)
-        )
-        return self.learn(begun, chosen, rng)
+        empty, chosen = begun(population, [self.network] * networks, rng)
+        assert empty.common is not None  # as ``begun`` gives it
+        common = empty.common.astype(np.float64)
+        return self.learn(replace(empty, common=common), chosen, rng)
 
     def realised(self, population: Population) -> Population:
         """The realisation plans that the codes stand for, uid by uid."""

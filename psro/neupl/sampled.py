@@ -23,7 +23,7 @@ from metaspiel.learn.policies import Pool
 from metaspiel.learn.recurrent import Recurrent, Shared, shared_by_codes
 from metaspiel.nfg.errors import UserError
 from psro.executor import Executor
-from psro.neupl.codes import grown, learners
+from psro.neupl.codes import begun, grown, learners
 from psro.neupl.distil import Distilled, distil
 from psro.neupl.heads import HeadTrainer, summaries
 from psro.neupl.lesson import number_type
@@ -90,31 +90,12 @@ class SampledStudent:
     def initial(self, population: Population, rng: Generator) -> Population:
         """Codes that play as the policies of a population of networks."""
         players = learners(population)
-        chosen = [
-            Response(
-                player=player,
-                policy=member.policy,
-                value=0.0,
-                gain=0.0,
-                play=member.play,
-            )
-            for player in range(players)
-            for member in population.pools[player]
-        ]
         made: list[Shared | OneHidden] = [self.network] * len(
             self.codes.groups(players)
         )
         made += [self.encoder] * players
-        seeds = rng.integers(2**63, size=len(made)).tolist()
-        fresh = [
-            part.initial(torch.Generator().manual_seed(seed)).numpy()
-            for part, seed in zip(made, seeds, strict=True)
-        ]
-        empty = ((),) * len(population.pools)
-        begun = replace(
-            population, pools=empty, next_uid=0, common=np.concatenate(fresh)
-        )
-        return self.learn(begun, chosen, rng)
+        empty, chosen = begun(population, made, rng)
+        return self.learn(empty, chosen, rng)
 
     def realised(self, population: Population) -> Population:
         """The weights of the plain networks that codes stand for, uid by uid."""
