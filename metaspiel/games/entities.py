@@ -1,0 +1,153 @@
+"""Who is in a game of many agents, and which numbers of an observation describe whom.
+
+An agent of such a game sees itself, every other agent, and every landmark. ``Sight``
+holds what all agents of R situations see, once for each entity; ``Layout`` says how it
+reads as one flat observation an agent: own numbers first, then those of every other
+agent in the order of the agents, then those of every landmark.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float32
+from torch import Tensor
+
+from metaspiel.games.markov import MarkovGame
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sight:
+    """What all agents of R situations see, entity by entity, in absolute places.
+
+    Attributes:
+      places: where each agent is.
+      bodies: what everybody sees of an agent besides its place: velocity first.
+      own: what an agent knows of itself: velocity and place first.
+      landmarks: what everybody sees of a landmark: its place first.
+      live: who takes part; nobody attends to the others.
+    """
+
+    places: Float32[Tensor, "R N 2"]
+    bodies: Float32[Tensor, "R N E"]
+    own: Float32[Tensor, "R N S"]
+    landmarks: Float32[Tensor, "R K L"]
+    live: Bool[Tensor, "R N"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How many entities there are, and how many numbers describe each.
+
+    Attributes:
+      roles: the role of each agent, such as (0, 0, 1): agents of a role are alike, and
+        stand side by side, role 0 first.
+      landmarks: K.
+      own: S, numbers about oneself.
+      body: E, numbers about another agent besides its place.
+      landmark: L, numbers about a landmark, its place among them.
+    """
+
+    roles: tuple[int, ...]
+    landmarks: int
+    own: int = 4
+    body: int = 2
+    landmark: int = 2
+
+    @property
+    def agents(self) -> int:
+        """N, the number of agents."""
+        return len(self.roles)
+
+    @property
+    def inputs(self) -> int:
+        """D, numbers in a flat observation."""
+        others = (self.agents - 1) * (2 + self.body)
+        return self.own + others + self.landmarks * self.landmark
+
+    @property
+    def groups(self) -> tuple[slice, ...]:
+        """The agents of each role."""
+        count = [self.roles.count(role) for role in range(max(self.roles) + 1)]
+        ends = [sum(count[: k + 1]) for k in range(len(count))]
+        return tuple(slice(e - n, e) for e, n in zip(ends, count, strict=True))
+
+    def flat(self, sight: Sight) -> Float32[Tensor, "R N D"]:
+        """Observations, in which places of others are relative to the observer.
+
+        Agents that take no part are zeros to the others.
+        """
+        n = self.agents
+        here = sight.places[:, :, None]
+        others = torch.cat(
+            [
+                sight.places[:, None] - here,
+                sight.bodies[:, None].expand(-1, n, -1, -1),
+            ],
+            3,
+        )
+        others = others * sight.live[:, None, :, None]
+        away = ~torch.eye(n, dtype=torch.bool)
+        others = others[:, away].view(len(here), n, -1)
+        marks = sight.landmarks[:, None].repeat(1, n, 1, 1)
+        marks[..., :2] -= here
+        return torch.cat([sight.own, others, marks.flatten(2)], 2)
+
+    def parts(
+        self, x: Float32[Tensor, "R D"]
+    ) -> tuple[
+        Float32[Tensor, "R S"], Float32[Tensor, "R M F"], Float32[Tensor, "R K L"]
+    ]:
+        """Own numbers, those of the M = N - 1 others, those of the landmarks."""
+        shape = (self.agents - 1, 2 + self.body), (self.landmarks, self.landmark)
+        sizes = [self.own, *(rows * columns for rows, columns in shape)]
+        own, others, marks = x.split(sizes, 1)
+        return own, others.view(len(x), *shape[0]), marks.view(len(x), *shape[1])
+
+
+@runtime_checkable
+class Populated(MarkovGame, Protocol):
+    """A Markov game of agents and landmarks, of any number of agents.
+
+    Attributes:
+      sizes: number of agents of each role.
+      layout: which numbers of an observation describe whom.
+    """
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+    @property
+    def layout(self) -> Layout: ...
+
+    def resized(self, sizes: tuple[int, ...]) -> "Populated":
+        """The same game with so many agents of each role."""
+
+    def state(self, scene: Any) -> dict[str, Tensor]:
+        """What a replay keeps of a scene: tensors that begin with ``[B]``."""
+
+    def sight(self, state: dict[str, Tensor]) -> Sight:
+        """What all agents see in stored states."""
+
+
+def family(game: Populated, sizes: Sequence[tuple[int, ...]]) -> tuple[Populated, ...]:
+    """One game at several population sizes.
+
+    Raises:
+      UserError: there is no size, one comes twice, or a size has not one number a role.
+    """
+    if not sizes or len(set(sizes)) < len(sizes):
+        raise UserError(
+            "family(): sizes must be named, each once; got "
+            f"{[','.join(map(str, one)) for one in sizes]}"
+        )
+    for one in sizes:
+        if len(one) != len(game.sizes):
+            roles = len(game.sizes)
+            raise UserError(
+                f"family(): a size of {game.name} must have {roles} "
+                f"number{'s' * (roles > 1)}, one a role; got "
+                f"'{','.join(map(str, one))}'"
+            )
+    return tuple(game.resized(one) for one in sizes)
