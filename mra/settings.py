@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from metaspiel.learn.relational_settings import Relations
-
 from metaspiel.nfg.errors import (
     BadField,
     UserError,

@@ -126,7 +126,7 @@ class _Turn:
         means: dict[str, Any] = {}
         for name in ("critic_loss", "information", "cross_entropy"):
             values = [one[name] for one in made if one[name] is not None]
-            means[name] = float(np.mean(values)) if values else None
+            means[name] = sum(values) / len(values) if values else None
         if not np.isfinite(means["critic_loss"] or 0.0):
             raise Diverged(
                 f"sweep(): losses must be finite; got {means['critic_loss']} in sweep "
@@ -135,7 +135,7 @@ class _Turn:
         return means
 
     def _cycle(self, rng: np.random.Generator) -> dict[str, float | None]:
-        """K inner steps and the meta step (Equation 6), then graph, prior, classifier."""
+        """K inner steps, the meta step (Equation 6), then graph, prior, classifier."""
         learning, method, training = self.learning, self.method, self.learning.training
         policy = learning.learners["policy"].weights
         before = policy.clone()

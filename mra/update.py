@@ -1,4 +1,4 @@
-"""Gradient steps of a group of agents, in place; what they minimise is in ``losses``."""
+"""Gradient steps of a group of agents, in place, on what ``losses`` says."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -59,8 +59,9 @@ class Learning:
         leaves = [self.weights(part, group).detach().clone() for part in parts]
         with torch.enable_grad():
             value = loss(*(leaf.requires_grad_() for leaf in leaves))
-            if not float(value) > floor:
-                return float(value)
+            before = float(value.detach())
+            if not before > floor:
+                return before
             slopes = torch.autograd.grad(value, leaves, allow_unused=True)
         for part, leaf, slope in zip(parts, leaves, slopes, strict=True):
             if slope is None:
@@ -71,7 +72,7 @@ class Learning:
             whole[group] = slope + self.training.decay * leaf.detach()
             learner = self.learners[part]
             learner.adam(whole, [group], rate or self.training.rate)
-        return float(value.detach())
+        return before
 
     def follow(self, group: int) -> None:
         """Renews a share of the delayed networks."""
