@@ -89,9 +89,12 @@ class Training:
       inner: K, critic and policy steps of a cycle, each on a minibatch of its own.
       minibatch: transitions in a step.
       capacity: environment steps that the replay of a game holds.
-      rate: Adam's learning rate of policies, critics, prior and classifier.
+      rate: Adam's learning rate of policies, priors and classifiers, and of graphs
+        where they learn from the reward.
+      critic_rate: that of critics; policies wait for them (docs/mra.md).
       graph_rate: that of the graph network's information steps.
-      decay: weight decay, of all.
+      decay: weight decay of all but the graph's information steps, whose gradients are
+        smaller than it.
       gamma: discount a step.
       entropy: lambda, weight of the policy's entropy.
       soft: share of the delayed networks that is renewed in a gradient step.
@@ -107,8 +110,9 @@ class Training:
     minibatch: int = 128
     capacity: int = 20_000
     rate: float = 1e-3
+    critic_rate: float = 3e-3
     graph_rate: float = 1e-3
-    decay: float = 3e-4
+    decay: float = 0.0
     gamma: float = 0.95
     entropy: float = 1 / 30
     soft: float = 0.01
@@ -118,7 +122,7 @@ class Training:
 
     def __post_init__(self) -> None:
         at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1)
-        positive(self, "rate", "graph_rate", "clip")
+        positive(self, "rate", "critic_rate", "graph_rate", "clip")
         share(self, "gamma", "soft")
         for name in ("decay", "entropy", "information_until"):
             if not getattr(self, name) >= 0:
@@ -163,7 +167,9 @@ BUDGETS: Mapping[str, Budget] = {
             minibatch=1024,
             capacity=1_000_000,
             rate=3e-4,
+            critic_rate=3e-4,
             graph_rate=3e-4,
+            decay=3e-4,
         ),
         sweeps=6667,  # 80,000 episodes a game
         measure_every=100,

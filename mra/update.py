@@ -43,6 +43,7 @@ class Learning:
         loss: Callable[..., Tensor],
         *parts: str,
         rate: float | None = None,
+        decay: float | None = None,
         clip: float | None = None,
         floor: float = -float("inf"),
     ) -> float:
@@ -53,6 +54,7 @@ class Learning:
           loss: of the weights of the parts, in their order.
           parts: what learns.
           rate: of learning, if it is not that of the training.
+          decay: of weights, likewise.
           clip: largest norm of a part's gradient.
           floor: no step is taken where the loss is not above it (or not a number).
         """
@@ -63,13 +65,14 @@ class Learning:
             if not before > floor:
                 return before
             slopes = torch.autograd.grad(value, leaves, allow_unused=True)
+        decay = self.training.decay if decay is None else decay
         for part, leaf, slope in zip(parts, leaves, slopes, strict=True):
             if slope is None:
                 continue
             if clip is not None:
                 shorten(slope, clip)
             whole = torch.zeros_like(self.learners[part].weights)
-            whole[group] = slope + self.training.decay * leaf.detach()
+            whole[group] = slope + decay * leaf.detach()
             learner = self.learners[part]
             learner.adam(whole, [group], rate or self.training.rate)
         return before
@@ -173,6 +176,7 @@ def reward_step(
             group,
             _critic(learning, now, who, graph_now[group], steps, targets),
             "critic",
+            rate=training.critic_rate,
             clip=training.clip,
         )
         with torch.no_grad():
@@ -263,6 +267,7 @@ def information_step(
             loss,
             "graph",
             rate=training.graph_rate,
+            decay=0.0,
             floor=-training.information_until if learns else float("inf"),
         )
         shared_nats.append(-value)
