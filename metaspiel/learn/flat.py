@@ -36,7 +36,12 @@ def xavier(shapes: Shapes, generator: torch.Generator) -> Float32[Tensor, " P"]:
     return flat
 
 
-def apply(w: Views, name: str, x: Float[Tensor, "*R I"]) -> Float[Tensor, "*R O"]:
-    """A linear layer."""
-    y = torch.addmm(w[f"{name}+"], x.reshape(-1, x.shape[-1]), w[name])
-    return y.view(*x.shape[:-1], -1)
+def apply(w: Views, name: str, x: Float[Tensor, "I *R"]) -> Float[Tensor, "O *R"]:
+    """A linear layer on columns."""
+    y = torch.addmm(w[f"{name}+"].T, w[name].T, x.flatten(1))
+    return y.view(-1, *x.shape[1:])
+
+
+def product(w: Float[Tensor, "I O"], x: Float[Tensor, "I *R"]) -> Float[Tensor, "O *R"]:
+    """A linear layer without a bias on columns."""
+    return (w.T @ x.flatten(1)).view(-1, *x.shape[1:])
