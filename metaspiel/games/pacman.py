@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -88,10 +89,15 @@ class Pacman(ParticleWorld):
             contact=self.contact,
         )
 
-    def state(self, scene: ParticleScene) -> dict[str, Tensor]:
+    @property
+    def radii(self) -> Float64[ndarray, " K"]:
+        """Radius of each dot."""
+        return np.full(self.dots, SMALL)
+
+    def kept(self, *arrays: ndarray) -> dict[str, Tensor]:
         """Places, velocities, landmarks, and who is alive."""
-        live = torch.from_numpy(scene.live.copy(order="C"))
-        return super().state(scene) | {"live": live}
+        live = torch.from_numpy(arrays[-1].copy(order="C"))
+        return super().kept(*arrays) | {"live": live}
 
     def sight(self, state: dict[str, Tensor]) -> Sight:
         """What all agents see in stored states."""
