@@ -1,0 +1,42 @@
+"""Small networks as matrices in one flat vector, by the names of their layers."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+Shapes = dict[str, tuple[int, int]]
+Views = Mapping[str, Float[Tensor, "_ _"]]
+
+
+def linear(name: str, inputs: int, outputs: int) -> Shapes:
+    """Shapes of a weight and, named with a ``+``, of its bias."""
+    return {name: (inputs, outputs), f"{name}+": (1, outputs)}
+
+
+def count(shapes: Shapes) -> int:
+    """P, the length of the flat vector that holds these matrices."""
+    return sum(rows * columns for rows, columns in shapes.values())
+
+
+def views(shapes: Shapes, flat: Float[Tensor, " P"]) -> dict[str, Tensor]:
+    """The matrices that a flat vector holds, as views."""
+    parts = flat.split([rows * columns for rows, columns in shapes.values()])
+    pairs = zip(parts, shapes.items(), strict=True)
+    return {name: part.view(shape) for part, (name, shape) in pairs}
+
+
+def xavier(shapes: Shapes, generator: torch.Generator) -> Float32[Tensor, " P"]:
+    """Fresh weights: normal with variance 2/(inputs + outputs); biases are 0."""
+    flat = torch.zeros(count(shapes))
+    for name, view in views(shapes, flat).items():
+        if not name.endswith("+"):
+            torch.nn.init.xavier_normal_(view, generator=generator)
+    return flat
+
+
+def apply(w: Views, name: str, x: Float[Tensor, "*R I"]) -> Float[Tensor, "*R O"]:
+    """A linear layer."""
+    y = torch.addmm(w[f"{name}+"], x.reshape(-1, x.shape[-1]), w[name])
+    return y.view(*x.shape[:-1], -1)
