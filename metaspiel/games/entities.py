@@ -86,10 +86,11 @@ class Layout:
         seen = [sight.places, sight.bodies, sight.own, sight.landmarks]
         numbers = torch.cat([*(part.flatten(1) for part in seen), nothing], 1)
         columns, less, whose = _columns(self)
-        flat = numbers.index_select(1, columns) - numbers.index_select(1, less)
+        flat = numbers.index_select(1, columns)
+        flat -= numbers.index_select(1, less)
         if not bool(sight.live.all()):
-            shown = torch.cat([sight.live, torch.ones(rows, 1, dtype=torch.bool)], 1)
-            flat = flat * shown.index_select(1, whose)
+            shown = torch.cat([sight.live.float(), nothing + 1.0], 1)
+            flat *= shown.index_select(1, whose)
         return flat.view(rows, self.agents, -1)
 
     def parts(

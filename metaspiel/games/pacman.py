@@ -68,7 +68,7 @@ class Pacman(ParticleWorld):
         self.number(pacmen=1, ghosts=1, dots=1)
         self.real(force=STRONG, speed=np.inf, ghost_force=STRONG, ghost_speed=np.inf)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """An agent sees whether it is alive, and of others their role too."""
         roles = (0,) * self.pacmen + (1,) * self.ghosts
@@ -89,7 +89,7 @@ class Pacman(ParticleWorld):
             contact=self.contact,
         )
 
-    @property
+    @cached_property
     def radii(self) -> Float64[ndarray, " K"]:
         """Radius of each dot."""
         return np.full(self.dots, SMALL)

@@ -59,7 +59,7 @@ class Treasure(ParticleWorld):
         self.real(collision=STRONG, force=STRONG)
         self.one_of("winner", "all", "nearest")
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """All agents are alike; treasures too."""
         return Layout(roles=(0,) * self.agents, landmarks=self.treasures)
@@ -75,7 +75,7 @@ class Treasure(ParticleWorld):
             contact=self.contact,
         )
 
-    @property
+    @cached_property
     def radii(self) -> Float64[ndarray, " K"]:
         """Radius of each treasure."""
         return np.full(self.treasures, SMALL)
