@@ -1,7 +1,7 @@
 """What the worlds of particles share: new episodes, steps, and what agents see."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -231,7 +231,7 @@ class ParticleWorld(Named):
             begun=scene.begun,
         )
 
-    def resized(self, sizes: tuple[int, ...]) -> Self:
+    def resized(self, sizes: tuple[int, ...]) -> "ParticleWorld":
         """The same game with so many agents of each role.
 
         Raises:

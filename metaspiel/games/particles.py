@@ -191,7 +191,9 @@ def touching(places: Planes, reach: float) -> Int64[ndarray, "N B"]:
     return count.reshape(places.shape[1:])
 
 
-def between(places: Planes, others: Planes) -> Float64[ndarray, "N K B"]:
+def between(
+    places: Planes, others: Float64[ndarray, "2 K B"]
+) -> Float64[ndarray, "N K B"]:
     """Squared distances of each of N entities from each of K others."""
     square: ndarray = places[0][:, None] - others[0]
     square *= square
