@@ -105,11 +105,13 @@ def check(state: MRAState, games: Sequence[Populated], nets: Nets) -> None:
             f"sweep(): the state must be one of {', '.join(names)}; got one of "
             f"{', '.join(state.games)}"
         )
+    groups = len(nets.groups(games[0]))
     for name, net in nets.parts.items():
-        if state.learners[name].weights.shape[1] != net.size:
+        have, size = state.learners[name].weights.shape
+        if (have, size) != (groups, net.size):
             raise UserError(
-                f"sweep(): the state's {name} must have {net.size} weights, as the "
-                f"method asks; got {state.learners[name].weights.shape[1]}"
+                f"sweep(): the state's {name} must be {groups} networks of {net.size} "
+                f"weights, as the method asks; got {have} of {size}"
             )
 
 

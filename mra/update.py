@@ -26,12 +26,22 @@ class Learning:
       training: how they learn.
       learners: weights and moments of every part, one row a group.
       delayed: slow copies of policies and critics.
+      only: the groups that learn from rewards, if not all do.
     """
 
     nets: Nets
     training: Training
     learners: dict[str, Trainable]
     delayed: dict[str, Float32[Tensor, "G P"]]
+    only: tuple[int, ...] | None = None
+
+    def learners_of(self, game: Populated) -> list[tuple[int, slice]]:
+        """Number and agents of each group that learns and has agents in this game."""
+        return [
+            (group, who)
+            for group, who in enumerate(self.nets.groups(game))
+            if who.start < who.stop and (self.only is None or group in self.only)
+        ]
 
     def weights(self, part: str, group: int) -> Float32[Tensor, " P"]:
         """The weights of a group's network."""
@@ -155,7 +165,7 @@ def reward_step(
         uniforms=uniforms[1],
     )
     errors = []
-    for group, who in enumerate(nets.groups(game)):
+    for group, who in learning.learners_of(game):
         middle, spread = scale[group]
         with torch.no_grad():
             following = nets.critic.values(
