@@ -16,6 +16,7 @@ from mra.nets import Nets
 from mra.replay import Played
 
 Act = Callable[[Sight], Int64[Tensor, "B N"]]
+After = Callable[[Tensor, Tensor], None]
 
 
 @torch.no_grad()
@@ -25,6 +26,7 @@ def episodes(
     latents: Int64[Tensor, "B N"],
     *,
     rng: np.random.Generator,
+    after: After | None = None,
 ) -> Played:
     """Plays one whole episode a row of ``latents``.
 
@@ -33,6 +35,7 @@ def episodes(
       act: everybody's actions from what they see, step by step.
       latents: what the episodes are played with; they are kept in the result.
       rng: numbers from which the episodes start.
+      after: is given everybody's actions and rewards after each step.
     """
     scene: Any = game.start(rng.random((len(latents), game.draws)))
     states = [game.state(scene)]
@@ -44,6 +47,8 @@ def episodes(
         states.append(game.state(scene))
         actions.append(chosen)
         rewards.append(torch.from_numpy(scene.rewards).float())
+        if after is not None:
+            after(chosen, rewards[-1])
         going = scene.live & ~scene.terminated[:, None]
         playing.append(torch.from_numpy(going))
     return Played(
