@@ -1,7 +1,7 @@
 """What the worlds of particles share: new episodes, steps, and what agents see."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -91,6 +91,11 @@ class ParticleWorld(Named):
         """What the physics knows of the agents."""
         raise NotImplementedError
 
+    @property
+    def radii(self) -> Float64[ndarray, " K"]:
+        """Radius of each landmark."""
+        raise NotImplementedError
+
     def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
         """Rewards and changes, now that the agents are at these places."""
         raise NotImplementedError
@@ -146,12 +151,19 @@ class ParticleWorld(Named):
             )
 
     def state(self, scene: ParticleScene) -> dict[str, Tensor]:
-        """What a replay keeps of a scene: places, velocities, landmarks."""
-        shown = (scene.places, scene.velocities, scene.landmarks)
+        """What a replay keeps of a scene: what ``kept`` keeps."""
+        return self.kept(scene.places, scene.velocities, scene.landmarks, scene.live)
+
+    def kept(self, *arrays: ndarray) -> dict[str, Tensor]:
+        """Tensors of places, velocities and landmarks.
+
+        Args:
+          arrays: those three, and who is alive.
+        """
         names = ("places", "velocities", "landmarks")
         return {
             name: torch.from_numpy(array.astype(np.float32, order="C"))
-            for name, array in zip(names, shown, strict=True)
+            for name, array in zip(names, arrays, strict=False)
         }
 
     def sight(self, state: dict[str, Tensor]) -> Sight:
@@ -219,7 +231,7 @@ class ParticleWorld(Named):
             begun=scene.begun,
         )
 
-    def resized(self, sizes: tuple[int, ...]) -> Self:
+    def resized(self, sizes: tuple[int, ...]) -> "ParticleWorld":
         """The same game with so many agents of each role.
 
         Raises:
@@ -238,11 +250,10 @@ class ParticleWorld(Named):
     def _scene(self, **arrays: ndarray) -> ParticleScene:
         live, time = arrays["live"], arrays["time"]
         over: ndarray = np.logical_not(np.any(live[:, : self.sizes[0]], axis=1))
-        blank = ParticleScene(
-            observations=np.empty((0, 0, 0), np.float32),
+        kept = [arrays[name] for name in ("places", "velocities", "landmarks", "live")]
+        return ParticleScene(
+            observations=self.layout.flat(self.sight(self.kept(*kept))).numpy(),
             terminated=over,
             truncated=(time >= self.limit) & ~over,
             **arrays,
         )
-        seen = self.layout.flat(self.sight(self.state(blank)))
-        return replace(blank, observations=seen.numpy())

@@ -65,22 +65,61 @@ class Bodies:
         )
 
 
-class Pairs(NamedTuple):
-    """All pairs of N agents.
+class Meetings(NamedTuple):
+    """Pairs of agents that are near each other, M in all B episodes together.
 
     Attributes:
-      first: the agent of the lower index.
+      pair: its index among all P pairs of agents, in lexical order.
+      first: the agent of the lower index, as index * B + episode.
       second: the other one.
+      apart: from the second to the first.
+      square: of their distance.
     """
 
-    first: Int64[ndarray, " P"]
-    second: Int64[ndarray, " P"]
+    pair: Int64[ndarray, " M"]
+    first: Int64[ndarray, " M"]
+    second: Int64[ndarray, " M"]
+    apart: Float64[ndarray, "2 M"]
+    square: Float64[ndarray, " M"]
 
 
 @cache
-def pairs(agents: int) -> Pairs:
-    """The N (N - 1) / 2 pairs, in lexical order."""
-    return Pairs(*np.triu_indices(agents, 1))
+def pairs(agents: int) -> tuple[Int64[ndarray, " P"], Int64[ndarray, " P"]]:
+    """First and second agent of the P = N (N - 1) / 2 pairs, in lexical order."""
+    first, second = np.triu_indices(agents, 1)
+    return first, second
+
+
+def meetings(
+    places: Planes,
+    reach: Float64[ndarray, "P 1"] | float,
+    live: Bool[ndarray, "N B"] | None = None,
+) -> Meetings:
+    """The pairs of agents whose distance is below ``reach``.
+
+    Args:
+      places: where they are.
+      reach: of each pair.
+      live: who takes part; None for all.
+    """
+    first, second = pairs(places.shape[1])
+    batch = places.shape[2]
+    apart = places.take(first, 1)
+    apart -= places.take(second, 1)
+    square = apart * apart
+    square = square[0] + square[1]
+    near = square < reach * reach
+    if live is not None:
+        near &= live[first] & live[second]
+    which = near.ravel().nonzero()[0]
+    pair, episode = np.divmod(which, batch)
+    return Meetings(
+        pair,
+        first[pair] * batch + episode,
+        second[pair] * batch + episode,
+        apart.reshape(2, -1)[:, which],
+        square.ravel()[which],
+    )
 
 
 def moved(
@@ -99,7 +138,7 @@ def moved(
     """
     places, velocities = state
     everyone = bool(live.all())
-    force = MOVES[:, actions] * bodies.force
+    force = MOVES.take(actions, 1) * bodies.force
     if bodies.contact:
         force += contacts(bodies.radius, places, None if everyone else live)
     speed = velocities * (1.0 - DAMPING) + force * STEP
@@ -128,39 +167,33 @@ def contacts(
       live: who takes part [N, B]; None for all.
     """
     first, second = pairs(places.shape[1])
-    batch = places.shape[2]
-    apart = places[:, first] - places[:, second]
-    square = squared(apart)
-    reach = (radius[first] + radius[second] + _TAIL) ** 2
-    close = square < reach
-    if live is not None:
-        close &= live[first] & live[second]
-    near = np.flatnonzero(close)
+    touch = radius[first] + radius[second]
+    near = meetings(places, touch + _TAIL, live)
     force = np.zeros_like(places)
-    if not len(near):
+    if not len(near.pair):
         return force
-    pair, episode = np.divmod(near, batch)
-    first, second = first[pair], second[pair]
-    distance = np.sqrt(square.ravel()[near])
-    depth = (radius[first] + radius[second])[:, 0] - distance
+    distance = np.sqrt(near.square)
+    depth = touch[near.pair, 0] - distance
     push = FORCE * MARGIN * np.logaddexp(0.0, depth / MARGIN)
     push /= np.maximum(distance, _SAME)
     # An agent's pushes are added in the order of its pairs, whatever else there is.
-    for axis, part in enumerate(apart.reshape(2, -1)[:, near] * push):
-        for sign, agent in ((1.0, first), (-1.0, second)):
-            total = np.bincount(agent * batch + episode, part, force[axis].size)
-            force[axis] += sign * total.reshape(force[axis].shape)
+    for total, part in zip(force, near.apart * push, strict=True):
+        for sign, agent in ((1.0, near.first), (-1.0, near.second)):
+            total += sign * np.bincount(agent, part, total.size).reshape(total.shape)
     return force
 
 
-def squared(apart: Float64[ndarray, "2 *M"]) -> Float64[ndarray, "*M"]:
-    """Squared lengths; what is given is overwritten in no part."""
-    square: ndarray = apart[0] * apart[0]
-    square += apart[1] * apart[1]
-    return square
+def touching(places: Planes, reach: float) -> Int64[ndarray, "N B"]:
+    """How many others each agent is nearer to than ``reach``."""
+    near = meetings(places, reach)
+    agents = np.concatenate([near.first, near.second])
+    count: ndarray = np.bincount(agents, minlength=places[0].size)
+    return count.reshape(places.shape[1:])
 
 
-def between(places: Planes, others: Planes) -> Float64[ndarray, "N K B"]:
+def between(
+    places: Planes, others: Float64[ndarray, "2 K B"]
+) -> Float64[ndarray, "N K B"]:
     """Squared distances of each of N entities from each of K others."""
     square: ndarray = places[0][:, None] - others[0]
     square *= square

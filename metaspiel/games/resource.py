@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -52,7 +52,7 @@ class Resource(ParticleWorld):
         self.number(agents=2, discs=1)
         self.real(force=STRONG)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """All agents are alike; a disc has a size."""
         return Layout(roles=(0,) * self.agents, landmarks=self.discs, landmark=3)
@@ -68,17 +68,20 @@ class Resource(ParticleWorld):
             contact=self.contact,
         )
 
-    @property
+    @cached_property
     def radii(self) -> Float64[ndarray, " K"]:
         """Radius of each disc."""
         return RADIUS * np.arange(1, self.discs + 1)
 
+    @cached_property
+    def _sizes(self) -> Float32[Tensor, "K 1"]:
+        return torch.from_numpy(self.radii.astype(np.float32))[:, None]
+
     def sight(self, state: dict[str, Tensor]) -> Sight:
         """What all agents see in stored states."""
         seen = super().sight(state)
-        places = seen.landmarks
-        sizes = torch.from_numpy(self.radii.astype(np.float32))[:, None]
-        landmarks = torch.cat([places, sizes.expand(len(places), -1, 1)], 2)
+        sizes = self._sizes.expand(len(seen.landmarks), -1, 1)
+        landmarks = torch.cat([seen.landmarks, sizes], 2)
         return Sight(**vars(seen) | {"landmarks": landmarks})
 
     def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
