@@ -9,7 +9,6 @@ from experiments.mra.course import Course, Row, Scores
 from experiments.mra.task import Task, named
 from metaspiel import files
 from metaspiel.games.entities import Populated
-from metaspiel.nfg.errors import UserError
 from mra.adapt import adapt, adapted_score, begin
 from mra.measure import best_mode, measure
 from mra.play import Score
@@ -35,9 +34,7 @@ def scores(
 ) -> Scores:
     """What agents earn at every size."""
     return {
-        named(game.sizes): plain(
-            measure(game, method, weights, count=count, seed=seed)
-        )
+        named(game.sizes): plain(measure(game, method, weights, count=count, seed=seed))
         for game in games
     }
 
@@ -102,7 +99,9 @@ def training(task: Task) -> Course:
     )
 
 
-def adaptation(task: Task, trained: MRAState | None, source: Mapping[str, Any]) -> Course:
+def adaptation(
+    task: Task, trained: MRAState | None, source: Mapping[str, Any]
+) -> Course:
     """An adaptation to the one game of a task, whose sweeps are its rounds.
 
     Args:

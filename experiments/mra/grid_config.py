@@ -30,7 +30,6 @@ ARMS: Mapping[str, Arm] = {
     "single": Arm("mra", alone=True),
     "maddpg": Arm("maddpg", alone=True),
     "maddpg-shared": Arm("plain", alone=True),
-    "maac": Arm("maac", alone=True),
 }
 
 
@@ -237,7 +236,7 @@ OUTPUTS: Mapping[str, Output] = {
         title="All arms in Resource Occupation",
         arms=(
             *("mra", "uni", "uni-random", "both", "plain", "deepsets", "reptile"),
-            *("single", "maddpg", "maddpg-shared", "maac"),
+            *("single", "maddpg", "maddpg-shared"),
         ),
     ),
     "fig2": Output(
@@ -254,7 +253,7 @@ OUTPUTS: Mapping[str, Output] = {
         title="Figure 4: adaptation, and learning from scratch",
         panels=("a", "b", "c"),
         adapted=("mra",),
-        scratch=("mra", "maddpg", "maac"),
+        scratch=("mra", "maddpg"),
     ),
     "fig5": Output(title="Figure 5: sizes seen and unseen", arms=("mra",)),
     "fig7": Output(

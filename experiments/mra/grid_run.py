@@ -9,6 +9,7 @@ from experiments.lab.page import Answer
 from experiments.lab.report import publish
 from experiments.mra.cells import Adapted, Cell, Crossed, Reference, Trained, fill
 from experiments.mra.grid_config import ARMS, OUTPUTS, Config, Panel, Target
+from experiments.mra.grid_outputs import claims, lead, pictures, tables
 from experiments.mra.grid_results import Results
 
 
@@ -31,7 +32,10 @@ def run(config: Config) -> Answer:
         record(folder, config)
         made, faults = fill(list(cells_of(config).values()), folder, config.run)
         results = Results(config=config, made=made)
-        judged = results.claims
+        judged = [c for one in config.outputs for c in claims(results, one)]
+        shown = [t for one in config.outputs for t in tables(results, one)]
+        plots = folder / "plots"
+        drawn = [p for one in config.outputs for p in pictures(results, one, plots)]
         summary: dict[str, Any] = {
             "folder": str(folder),
             "config": plain(asdict(config)),
@@ -39,14 +43,13 @@ def run(config: Config) -> Answer:
             "claims": [one.record for one in judged],
             "wall_seconds": clock(folder),
         }
-        tables = results.tables
         text = publish(
             folder,
             summary,
             title="MRA: agents that carry over to other population sizes",
-            lead=results.lead,
-            tables=[verdict.table(judged), *tables] if judged else tables,
-            figures=results.pictures(folder / "plots"),
+            lead=lead(config, judged),
+            tables=[verdict.table(judged), *shown] if judged else shown,
+            figures=drawn,
         )
     fault = work.complaint(faults, what="cells")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
@@ -116,9 +119,7 @@ def adapted(
     """An adaptation, after the training that it goes on from."""
     scale = config.scale
     before = [] if scratch else trained(config, target.source, arm, seed)
-    (task,) = config.tasks(
-        Panel(world=target.world, sizes=(target.size,)), arm, seed
-    )
+    (task,) = config.tasks(Panel(world=target.world, sizes=(target.size,)), arm, seed)
     rounds = config.rounds or scale.rounds
     task = replace(task, sweeps=rounds, measure_every=max(1, rounds // scale.looks))
     source = before[0] if before else None

@@ -1,38 +1,54 @@
-"""What policies that learn nothing earn: lines that a curve is read against."""
+"""What policies by rule earn: lines that a curve is read against; and an episode."""
 
 from collections.abc import Mapping, Sequence
-
-import torch
-from jaxtyping import Int64
-from torch import Tensor
+from typing import Any
 
 from experiments.mra.course import Scores
-from experiments.mra.courses import plain
 from experiments.mra.task import named
-from metaspiel.games.entities import Populated, Sight
+from metaspiel.games.entities import Populated
+from metaspiel.games.particle_picture import animated
+from metaspiel.games.particle_references import references as rules
+from metaspiel.games.particle_references import scores
+from metaspiel.games.particle_world import ParticleWorld
 from metaspiel.learn.random import stream
-from mra.play import Act, episodes, score
+from mra.nets import Nets
+from mra.play import Actors, draw_latents
+from mra.settings import Method
+from mra.state import MRAState
 
-_SCORE = 11
+_EPISODE = 12
 
 
 def references(
     games: Sequence[Populated], *, count: int, seed: int
 ) -> dict[str, Scores]:
-    """Scores of every reference policy at every size."""
+    """Scores of every rule at every size; of worlds that are not ours there is none."""
     made: dict[str, dict[str, Mapping[str, list[float]]]] = {}
     for game in games:
-        for name, act in _policies(game, seed).items():
-            blank = torch.zeros((count, game.agents), dtype=torch.int64)
-            played = episodes(game, act, blank, rng=stream(seed, _SCORE))
-            made.setdefault(name, {})[named(game.sizes)] = plain(score(game, played))
+        for name, play in (
+            rules(game).items() if isinstance(game, ParticleWorld) else ()
+        ):
+            paid = scores(game, play, episodes=count, seed=seed)
+            score = {"means": paid.mean.tolist(), "errors": paid.error.tolist()}
+            made.setdefault(name, {})[named(game.sizes)] = score
     return dict(made)
 
 
-def _policies(game: Populated, seed: int) -> dict[str, Act]:
-    rng = stream(seed, _SCORE, 1)
-
-    def uniform(sight: Sight) -> Int64[Tensor, "B N"]:
-        return torch.from_numpy(rng.integers(game.actions.size, size=sight.live.shape))
-
-    return {"random": uniform}
+def moving(game: Populated, method: Method, state: MRAState, seed: int) -> str | None:
+    """A moving picture of one episode of trained agents, where the world has one."""
+    if not isinstance(game, ParticleWorld):
+        return None
+    nets, rng = Nets.of(method, (game,)), stream(seed, _EPISODE)
+    prior = None if method.prior == "uniform" else state.weights["prior"]
+    act = Actors(
+        game=game,
+        nets=nets,
+        weights=state.weights,
+        latents=draw_latents(game, nets, prior, 1, rng),
+        rng=rng,
+    )
+    scenes: list[Any] = [game.start(rng.random((1, game.draws)))]
+    for _ in range(game.limit):
+        sight = game.sight(game.state(scenes[-1]))
+        scenes.append(game.step(scenes[-1], act(sight).numpy()))
+    return animated(game, scenes)

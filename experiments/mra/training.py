@@ -1,20 +1,22 @@
 """A training in its run folder, from its first sweep to its report."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, publish
+from experiments.lab.report import Picture, Table, publish
 from experiments.lab.watch import spell
 from experiments.mra import agents
 from experiments.mra.course import Row, Scores, learn
 from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
-from experiments.mra.pictures import learning_curves, learned_curves
-from experiments.mra.references import references
+from experiments.mra.pictures import learned_curves, learning_curves
+from experiments.mra.references import moving, references
 from experiments.mra.task import Task, named
 from experiments.mra.train_config import Config
+from metaspiel import files
 from metaspiel.games.entities import Populated
 from metaspiel.nfg.errors import UserError
 
@@ -63,21 +65,25 @@ def beyond(task: Task) -> list[Populated]:
 def tested(
     task: Task, folder: Path, others: Sequence[Populated], count: int | None = None
 ) -> dict[str, Any]:
-    """Scores of the best and the last agents on episodes that chose nothing."""
+    """Scores of the best and the last agents on episodes that chose nothing.
+
+    Where all have the latent that is best, a quarter of the episodes score it, and as
+    many choose it.
+    """
     how, games, seed = task.how, task.games, TESTING + task.seed
     count = count or task.episodes
     made: dict[str, Any] = {}
     for name in ("best", "last"):
         facts, state = agents.read(folder / f"{name}.safetensors")
-        made[name] = {
-            "sweep": facts["sweep"],
-            "scores": scores(games, how, state.weights, count=count, seed=seed),
-            "unseen": scores(others, how, state.weights, count=count, seed=seed),
-        }
-        if how.relations.latents > 1:
-            every = [*games, *others]
-            best = modes(every, how, state.weights, count=count, seed=seed)
-            made[name]["best_latent"] = best
+        score = partial(scores, method=how, weights=state.weights, seed=seed)
+        own = score(games, count=count)
+        made[name] = {"sweep": facts["sweep"], "scores": own, "unseen": {}}
+        if name == "best":
+            made[name]["unseen"] = score(others, count=count)
+            if how.relations.latents > 1:
+                fewer, every = max(2, count // 4), [*games, *others]
+                best = modes(every, how, state.weights, count=fewer, seed=seed)
+                made[name]["best_latent"] = best
     return made
 
 
@@ -105,6 +111,16 @@ def score_table(caption: str, rows: Mapping[str, Scores]) -> Table:
     return Table(caption, ["policy", *sizes], lines)
 
 
+def film(game: Populated, task: Task, folder: Path) -> list[Picture]:
+    """A moving picture of an episode of the best agents, where the world has one."""
+    _, state = agents.read(folder / "best.safetensors")
+    svg = moving(game, task.how, state, TESTING + task.seed)
+    if svg is None:
+        return []
+    files.write_text(folder / "plots" / "episode.svg", svg)
+    return [Picture("An episode", "The best agents, each with a latent it drew.", svg)]
+
+
 def _report(
     config: Config, folder: Path, summary: dict[str, Any], rows: Sequence[Row]
 ) -> str:
@@ -114,8 +130,8 @@ def _report(
     shown: dict[str, Scores] = {}
     for name in ("best", "last"):
         made = summary[name]
-        shown[f"{task.method}, {name} (sweep {made['sweep']})"] = made["scores"] | (
-            made["unseen"]
+        shown[f"{task.method}, {name} (sweep {made['sweep']})"] = (
+            made["scores"] | (made["unseen"])
         )
         if "best_latent" in made:
             shown[f"{task.method}, {name}, best latent"] = made["best_latent"]
@@ -140,5 +156,6 @@ def _report(
         figures=[
             learning_curves(plots, {task.method: [rows]}, known),
             *learned_curves(plots, {task.method: [rows]}),
+            *film(task.games[-1], task, folder),
         ],
     )
