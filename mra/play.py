@@ -70,6 +70,7 @@ class Actors:
       weights: of the parts "graph" and "policy", ``[G, P]`` each.
       latents: of all agents in all episodes.
       rng: numbers by which actions are drawn; None takes the likeliest ones.
+      likeliest: groups that take those anyway; as many numbers are used up.
     """
 
     game: Populated
@@ -77,6 +78,7 @@ class Actors:
     weights: Mapping[str, Tensor]
     latents: Int64[Tensor, "B N"]
     rng: np.random.Generator | None
+    likeliest: tuple[int, ...] = ()
 
     @torch.no_grad()
     def __call__(self, sight: Sight) -> Int64[Tensor, "B N"]:
@@ -90,11 +92,12 @@ class Actors:
             logits = self.nets.policy.logits(
                 self.weights["policy"][group], sight, who, graph
             )
-            if self.rng is None:
-                chosen[:, who] = logits.argmax(2)
-            else:
+            best = logits.argmax(2)
+            if self.rng is not None:
                 numbers = torch.from_numpy(self.rng.random(mine.shape)).float()
-                chosen[:, who] = drawn(logits, numbers)
+                if group not in self.likeliest:
+                    best = drawn(logits, numbers)
+            chosen[:, who] = best
         return chosen
 
 

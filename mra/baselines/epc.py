@@ -309,7 +309,7 @@ def save(state: EPCState, folder: Path) -> None:
         for name in ("seed", "turns", "updates", "evaluations", "best")
     }
     facts |= {"epc": list(state.games), "copies": state.method.copies, "sets": []}
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for number, one in enumerate(state.sets):
         own, tensors = files.packed(one)
         facts["sets"].append(own)
