@@ -28,6 +28,8 @@ class Method:
     Attributes:
       relations: the networks.
       prior: how agents draw latents: from a "learned" prior a game, or "uniform".
+      together: agents of a role share one latent an episode, so that they can take up
+        a joint mode; else each draws its own.
       graph: what the graph network learns from: mutual "information" with the actions
         (Equation 11), the "reward" through the policy, "both", or "nothing".
       alpha: share of an inner loop's way that the policy keeps (Reptile); 1 keeps all.
@@ -39,6 +41,7 @@ class Method:
 
     relations: Relations = field(default_factory=Relations)
     prior: Literal["learned", "uniform"] = "learned"
+    together: bool = False
     graph: Teacher = "information"
     alpha: float = 1.0
     apart: bool = False
@@ -68,6 +71,7 @@ METHODS: Mapping[str, Method] = {
     "uni": Method(prior="uniform"),
     "uni-random": Method(prior="uniform", graph="nothing"),
     "both": Method(graph="both"),
+    "together": Method(together=True),
     "concat": Method(relations=Relations(form="concat")),
     "bilinear": Method(relations=Relations(form="bilinear")),
     "paper-input": Method(relations=Relations(landmarks="concatenated")),

@@ -316,7 +316,7 @@ def information_step(
 
 def guess_step(
     learning: Learning, game: Populated, steps: Steps, number: int
-) -> list[float]:
+) -> tuple[float, float]:
     """One step of priors and classifiers (Equation 13); the graph stays as it is.
 
     Args:
@@ -326,17 +326,23 @@ def guess_step(
       number: which of the games it is.
 
     Returns:
-      The cross entropies before the step, in nats.
+      The cross entropies before the step, in nats, means over groups: of who sees
+      graphs, and of who counts agents.
     """
     nets, sight = learning.nets, game.sight(steps.before)
-    entropies = []
+    sizes = torch.tensor(game.sizes) / 10
+
+    def count(weights: Tensor) -> Tensor:
+        return -nets.counter.scores(weights, sizes).log_softmax(0)[number]
+
+    seeing, counting = [], []
     for group, who in enumerate(nets.groups(game)):
         with torch.no_grad():
             heads = nets.graph.attentions(learning.weights("graph", group), sight, who)
             far = torch.cdist(sight.places[:, who], sight.places)
             facts = facts_of(heads, far)
 
-        def loss(
+        def see(
             prior: Tensor, xi: Tensor, facts: Tensor = facts, who: slice = who
         ) -> Tensor:
             guessed = nets.classifier.log_probabilities(
@@ -345,5 +351,6 @@ def guess_step(
             logs = nets.prior.log_probabilities(prior, game.sizes)
             return losses.guess_loss(guessed, logs, number)
 
-        entropies.append(learning.descend(group, loss, "prior", "classifier"))
-    return entropies
+        seeing.append(learning.descend(group, see, "prior", "classifier"))
+        counting.append(learning.descend(group, count, "counter"))
+    return sum(seeing) / len(seeing), sum(counting) / len(counting)
