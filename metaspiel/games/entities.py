@@ -82,9 +82,9 @@ class Layout:
         Agents that take no part are zeros to the others.
         """
         rows = len(sight.places)
-        nothing = torch.zeros(rows, 1)
+        nothing = sight.places.new_zeros(rows, 1)
         seen = [sight.places, sight.bodies, sight.own, sight.landmarks]
-        numbers = torch.cat([*(part.flatten(1) for part in seen), nothing], 1)
+        numbers = torch.cat([*(part.reshape(rows, -1) for part in seen), nothing], 1)
         columns, less, whose = _columns(self)
         flat = numbers.index_select(1, columns)
         flat -= numbers.index_select(1, less)

@@ -26,16 +26,12 @@ def crowded(agents=8, batch=16, seed=0):
     return (places, np.zeros_like(places)), moves
 
 
-def everyone(state):
-    return np.ones(state[0].shape[1:], dtype=bool)
-
-
 def test_a_free_agent_moves_as_openai_says():
     bodies = Bodies.alike(2, radius=0.05, force=5.0, edge=np.inf, contact=True)
     state = np.array([[[0.0], [0.0]], [[0.0], [5.0]]]), np.zeros((2, 2, 1))
     seen = []
     for _ in range(60):
-        state = moved(bodies, state, np.array([[1], [4]]), everyone(state))
+        state = moved(bodies, state, np.array([[1], [4]]))
         seen.append(state[0][0, 0, 0])
     np.testing.assert_allclose(
         seen[:5], [0.05, 0.1375, 0.2531, 0.3898, 0.5424], 0, 5e-5
@@ -63,8 +59,8 @@ def test_crowds_move_as_a_plain_loop_over_pairs_moves_them():
     others = [(state[0][..., b], state[1][..., b]) for b in range(16)]
     pushed = 0
     for step in moves:
-        pushed += np.abs(contacts(BODIES.radius, state[0])).max() > 1.0
-        state = moved(BODIES, state, step, everyone(state))
+        pushed += np.abs(contacts(BODIES.touch, state[0])).max() > 1.0
+        state = moved(BODIES, state, step)
         others = [plain(*other, step[:, b], 0.15) for b, other in enumerate(others)]
     assert pushed > 10
     for part, plane in enumerate(state):
@@ -85,7 +81,7 @@ def test_crowds_move_as_farama_s_forces_in_openai_s_order_move_them():
             agent.state.p_vel = np.zeros(2)
         worlds.append(world)
     for step in moves:
-        state = moved(BODIES, state, step, everyone(state))
+        state = moved(BODIES, state, step)
         for b, world in enumerate(worlds):
             for i, agent in enumerate(world.agents):
                 agent.action.u = 5.0 * MOVES[:, step[i, b]]
@@ -109,7 +105,7 @@ def test_speed_and_the_edge_are_kept_and_the_dead_stay():
     places = np.array([[[0.0], [0.5], [0.9]], [[0.0], [0.5], [-0.9]]])
     state = places, np.zeros_like(places)
     for _ in range(4):
-        state = moved(bodies, state, np.array([[1], [3], [1]]), everyone(state))
+        state = moved(bodies, state, np.array([[1], [3], [1]]))
     speeds = np.hypot(*state[1])[:, 0]
     np.testing.assert_allclose(speeds[:2], [0.3, 0.0])
     np.testing.assert_allclose(state[0][:, 1, 0], 0.5)
@@ -123,21 +119,21 @@ def test_speed_and_the_edge_are_kept_and_the_dead_stay():
 
 def test_the_dead_and_those_without_contact_push_nobody():
     places = np.array([[[0.0], [0.05]], [[0.0], [0.0]]])
-    radius = np.full((2, 1), 0.05)
-    push = contacts(radius, places)
+    touch = np.full((1, 1), 0.1)
+    push = contacts(touch, places)
     np.testing.assert_allclose(push[0, :, 0], [-5.0, 5.0])
     dead = np.array([[True], [False]])
-    np.testing.assert_array_equal(contacts(radius, places, dead), 0.0)
+    np.testing.assert_array_equal(contacts(touch, places, dead), 0.0)
     for contact, there in ((True, 0.1), (False, 0.05)):
         bodies = Bodies.alike(2, radius=0.05, force=5.0, edge=1.0, contact=contact)
         state = places, np.zeros_like(places)
-        x = moved(bodies, state, np.zeros((2, 1), int), everyone(state))[0][0, 1, 0]
+        x = moved(bodies, state, np.zeros((2, 1), int))[0][0, 1, 0]
         np.testing.assert_allclose(x, there)
 
 
 def test_agents_at_one_place_stay_finite():
     places = np.zeros((2, 3, 2))
-    force = contacts(np.full((3, 1), 0.05), places)
+    force = contacts(np.full((3, 1), 0.1), places)
     np.testing.assert_array_equal(force, 0.0)
 
 
