@@ -8,10 +8,12 @@ agent in the order of the agents, then those of every landmark.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from metaspiel.games.markov import MarkovGame
@@ -79,21 +81,17 @@ class Layout:
 
         Agents that take no part are zeros to the others.
         """
-        n = self.agents
-        here = sight.places[:, :, None]
-        others = torch.cat(
-            [
-                sight.places[:, None] - here,
-                sight.bodies[:, None].expand(-1, n, -1, -1),
-            ],
-            3,
-        )
-        others = others * sight.live[:, None, :, None]
-        away = ~torch.eye(n, dtype=torch.bool)
-        others = others[:, away].view(len(here), n, -1)
-        marks = sight.landmarks[:, None].repeat(1, n, 1, 1)
-        marks[..., :2] -= here
-        return torch.cat([sight.own, others, marks.flatten(2)], 2)
+        rows = len(sight.places)
+        nothing = sight.places.new_zeros(rows, 1)
+        seen = [sight.places, sight.bodies, sight.own, sight.landmarks]
+        numbers = torch.cat([*(part.reshape(rows, -1) for part in seen), nothing], 1)
+        columns, less, whose = _columns(self)
+        flat = numbers.index_select(1, columns)
+        flat -= numbers.index_select(1, less)
+        if not bool(sight.live.all()):
+            shown = torch.cat([sight.live.float(), nothing + 1.0], 1)
+            flat *= shown.index_select(1, whose)
+        return flat.view(rows, self.agents, -1)
 
     def parts(
         self, x: Float32[Tensor, "R D"]
@@ -105,6 +103,35 @@ class Layout:
         sizes = [self.own, *(rows * columns for rows, columns in shape)]
         own, others, marks = x.split(sizes, 1)
         return own, others.view(len(x), *shape[0]), marks.view(len(x), *shape[1])
+
+
+@lru_cache(maxsize=64)
+def _columns(layout: Layout) -> Int64[Tensor, "3 ND"]:
+    """Where every number of the flat observations of all N agents comes from.
+
+    Returns:
+      its column among all numbers that are seen, the column of what is taken off it
+      (the last, which is 0, for what is absolute), and the agent who must live for it
+      to be shown (N where none must).
+    """
+    n, k = layout.agents, layout.landmarks
+    widths = [(n, 2), (n, layout.body), (n, layout.own), (k, layout.landmark)]
+    ends = [0, *accumulate(rows * width for rows, width in widths)]
+    places, bodies, own, marks = (
+        [[begin + row * width + i for i in range(width)] for row in range(rows)]
+        for begin, (rows, width) in zip(ends, widths, strict=False)
+    )
+    zero, columns = ends[-1], []
+    for i, here in enumerate(places):
+        columns += [(column, zero, n) for column in own[i]]
+        for j in range(n):
+            if j != i:
+                columns += zip(places[j], here, [j, j], strict=True)
+                columns += [(column, zero, j) for column in bodies[j]]
+        for mark in marks:
+            columns += zip(mark[:2], here, [n, n], strict=True)
+            columns += [(column, zero, n) for column in mark[2:]]
+    return torch.tensor(columns).T.contiguous()
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -67,7 +68,7 @@ class Pacman(ParticleWorld):
         self.number(pacmen=1, ghosts=1, dots=1)
         self.real(force=STRONG, speed=np.inf, ghost_force=STRONG, ghost_speed=np.inf)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """An agent sees whether it is alive, and of others their role too."""
         roles = (0,) * self.pacmen + (1,) * self.ghosts
@@ -88,10 +89,15 @@ class Pacman(ParticleWorld):
             contact=self.contact,
         )
 
-    def state(self, scene: ParticleScene) -> dict[str, Tensor]:
+    @cached_property
+    def radii(self) -> Float64[ndarray, " K"]:
+        """Radius of each dot."""
+        return np.full(self.dots, SMALL)
+
+    def kept(self, *arrays: ndarray) -> dict[str, Tensor]:
         """Places, velocities, landmarks, and who is alive."""
-        live = torch.from_numpy(scene.live.copy(order="C"))
-        return super().state(scene) | {"live": live}
+        live = torch.from_numpy(arrays[-1].copy(order="C"))
+        return super().kept(*arrays) | {"live": live}
 
     def sight(self, state: dict[str, Tensor]) -> Sight:
         """What all agents see in stored states."""

@@ -26,8 +26,9 @@ except ImportError as error:
 class ParallelWorld(ParallelEnv):
     """One episode of a game as an environment of PettingZoo's parallel API.
 
-    Agents are called ``agent_0`` to ``agent_{N-1}``. All are there until the episode
-    is over for all. Real-valued actions lie between -1 and 1.
+    Agents are called ``agent_0`` to ``agent_{N-1}``. Each is there until it dies or the
+    episode is over; the step in which it dies is its last answer. Real-valued actions
+    lie between -1 and 1.
 
     Args:
       game: any Markov game.
@@ -62,16 +63,15 @@ class ParallelWorld(ParallelEnv):
             self._rng = np.random.default_rng(seed)
         self._scene = self.game.start(self._rng.random((1, self.game.draws)))
         self.agents = list(self.possible_agents)
-        return self._each(self._scene.observations[0]), self._each(
-            [{}] * self.game.agents
-        )
+        seen = self._each(self._scene.observations[0])
+        return seen, {agent: {} for agent in self.agents}
 
     def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         """Observations, rewards, terminations, truncations and infos by agent.
 
         Raises:
-          UserError: ``reset`` has not been called, an agent's action is missing, or
-            the actions do not fit.
+          UserError: ``reset`` has not been called, the action of an agent that is
+            there is missing, or the actions do not fit.
         """
         missing = [agent for agent in self.agents if agent not in actions]
         if not self.agents or missing:
@@ -79,23 +79,32 @@ class ParallelWorld(ParallelEnv):
                 f"{self.game.name}: step() must follow reset() with an action of "
                 f"every agent; got none of {missing or 'them, and no episode'}"
             )
-        joint = np.stack([np.asarray(actions[agent]) for agent in self.agents])
-        if isinstance(self.game.actions, Continuous) and joint.dtype == np.float64:
-            joint = joint.astype(np.float32)
-        scene = self._scene = self.game.step(self._scene, joint[None])
-        answers = (
+        scene = self._scene = self.game.step(self._scene, self._joint(actions)[None])
+        gone, cut = scene.terminated[0] | ~scene.live[0], scene.truncated[0]
+        answers: tuple[dict[str, Any], ...] = (
             self._each(scene.observations[0]),
             self._each(scene.rewards[0].tolist()),
-            self._each([bool(scene.terminated[0])] * self.game.agents),
-            self._each([bool(scene.truncated[0])] * self.game.agents),
-            self._each([{}] * self.game.agents),
+            self._each(gone.tolist()),
+            self._each((cut & ~gone).tolist()),
+            {agent: {} for agent in self.agents},
         )
-        if scene.over[0]:
-            self.agents = []
+        left = self._each(~gone & ~cut)
+        self.agents = [agent for agent in self.agents if left[agent]]
         return answers
 
+    def _joint(self, actions: dict[str, Any]) -> ndarray:
+        """Actions of all agents; those of the dead are zeros, which do nothing."""
+        given = np.stack([np.asarray(actions[agent]) for agent in self.agents])
+        if isinstance(self.game.actions, Continuous) and given.dtype == np.float64:
+            given = given.astype(np.float32)
+        joint = np.zeros((self.game.agents, *given.shape[1:]), given.dtype)
+        joint[[self.possible_agents.index(agent) for agent in self.agents]] = given
+        return joint
+
     def _each(self, values: Any) -> dict[str, Any]:
-        return dict(zip(self.possible_agents, values, strict=True))
+        """What belongs to each agent that is there."""
+        everyone = dict(zip(self.possible_agents, values, strict=True))
+        return {agent: everyone[agent] for agent in self.agents}
 
 
 class VectorWorld(VectorEnv):

@@ -1,7 +1,7 @@
 """What the worlds of particles share: new episodes, steps, and what agents see."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -94,6 +94,11 @@ class ParticleWorld(Named):
         """What the physics knows of the agents."""
         raise NotImplementedError
 
+    @property
+    def radii(self) -> Float64[ndarray, " K"]:
+        """Radius of each landmark."""
+        raise NotImplementedError
+
     def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
         """Rewards and changes, now that the agents are at these places."""
         raise NotImplementedError
@@ -149,12 +154,19 @@ class ParticleWorld(Named):
             )
 
     def state(self, scene: ParticleScene) -> dict[str, Tensor]:
-        """What a replay keeps of a scene: places, velocities, landmarks."""
-        shown = (scene.places, scene.velocities, scene.landmarks)
+        """What a replay keeps of a scene: what ``kept`` keeps."""
+        return self.kept(scene.places, scene.velocities, scene.landmarks, scene.live)
+
+    def kept(self, *arrays: ndarray) -> dict[str, Tensor]:
+        """Tensors of places, velocities and landmarks.
+
+        Args:
+          arrays: those three, and who is alive.
+        """
         names = ("places", "velocities", "landmarks")
         return {
             name: torch.from_numpy(array.astype(np.float32, order="C"))
-            for name, array in zip(names, shown, strict=True)
+            for name, array in zip(names, arrays, strict=False)
         }
 
     def sight(self, state: dict[str, Tensor]) -> Sight:
@@ -206,23 +218,25 @@ class ParticleWorld(Named):
         joint_action(self, len(scene.time), actions)
         going = ~scene.over
         live = scene.live.T & going
+        some = None if live.all() else live
         state = (scene.places.T, scene.velocities.T)
-        places, velocities = moved(self.bodies, state, actions.T, live)
+        places, velocities = moved(self.bodies, state, actions.T, some)
         rewards, landmarks, alive = self.outcome(scene, places)
-        if not going.all():
+        if some is not None:
+            rewards = rewards * live
             landmarks = np.where(going, landmarks, scene.landmarks.T)
-            alive = np.where(going, alive, scene.live.T)
+            alive = np.where(live, alive, scene.live.T)
         return self._scene(
-            rewards=(rewards * live).T,
+            rewards=rewards.T,
             places=places.T,
             velocities=velocities.T,
             landmarks=landmarks.T,
-            live=(scene.live.T & alive).T,
+            live=alive.T,
             time=scene.time + going,
             begun=scene.begun,
         )
 
-    def resized(self, sizes: tuple[int, ...]) -> Self:
+    def resized(self, sizes: tuple[int, ...]) -> "ParticleWorld":
         """The same game with so many agents of each role.
 
         Raises:
@@ -240,12 +254,11 @@ class ParticleWorld(Named):
 
     def _scene(self, **arrays: ndarray) -> ParticleScene:
         live, time = arrays["live"], arrays["time"]
-        over: ndarray = np.logical_not(np.any(live[:, : self.sizes[0]], axis=1))
-        blank = ParticleScene(
-            observations=np.empty((0, 0, 0), np.float32),
+        over = ~np.logical_or.reduce(live.T[: self.sizes[0]])
+        kept = [arrays[name] for name in ("places", "velocities", "landmarks", "live")]
+        return ParticleScene(
+            observations=self.layout.flat(self.sight(self.kept(*kept))).numpy(),
             terminated=over,
             truncated=(time >= self.limit) & ~over,
             **arrays,
         )
-        seen = self.layout.flat(self.sight(self.state(blank)))
-        return replace(blank, observations=seen.numpy())

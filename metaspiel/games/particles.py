@@ -10,7 +10,7 @@ operation runs along them. Scenes show the same arrays as ``[B, N, 2]``.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ MOVES = np.array([[0, 1, -1, 0, 0], [0, 0, 0, 1, -1]], np.float64)
 STEP, DAMPING = 0.1, 0.25  # seconds, and the share of a velocity that is lost in each
 FORCE, MARGIN = 100.0, 1e-3  # of a contact, and how soft it is
 _TAIL = 33 * MARGIN  # gap from which a contact's depth is below 1e-17: none
+_AXES = np.array([[0], [1]])
 _SAME = 1e-9  # nearer agents have hardly a direction
 
 Planes = Float64[ndarray, "2 N B"]
@@ -51,6 +52,18 @@ class Bodies:
     edge: float
     contact: bool
 
+    @cached_property
+    def touch(self) -> Float64[ndarray, "P 1"]:
+        """Distance at which the agents of each pair touch."""
+        first, second = pairs(len(self.radius))
+        touch: ndarray = self.radius[first] + self.radius[second]
+        return touch
+
+    @cached_property
+    def limited(self) -> bool:
+        """Whether there is a limit of speed."""
+        return bool((self.speed < np.inf).any())
+
     @staticmethod
     def alike(
         agents: int, *, radius: float, force: float, edge: float, contact: bool
@@ -65,29 +78,68 @@ class Bodies:
         )
 
 
-class Pairs(NamedTuple):
-    """All pairs of N agents.
+class Meetings(NamedTuple):
+    """Pairs of agents that are near each other, M in all B episodes together.
 
     Attributes:
-      first: the agent of the lower index.
+      pair: its index among all P pairs of agents, in lexical order.
+      first: the agent of the lower index, as index * B + episode.
       second: the other one.
+      apart: from the second to the first.
+      square: of their distance.
     """
 
-    first: Int64[ndarray, " P"]
-    second: Int64[ndarray, " P"]
+    pair: Int64[ndarray, " M"]
+    first: Int64[ndarray, " M"]
+    second: Int64[ndarray, " M"]
+    apart: Float64[ndarray, "2 M"]
+    square: Float64[ndarray, " M"]
 
 
 @cache
-def pairs(agents: int) -> Pairs:
-    """The N (N - 1) / 2 pairs, in lexical order."""
-    return Pairs(*np.triu_indices(agents, 1))
+def pairs(agents: int) -> tuple[Int64[ndarray, " P"], Int64[ndarray, " P"]]:
+    """First and second agent of the P = N (N - 1) / 2 pairs, in lexical order."""
+    first, second = np.triu_indices(agents, 1)
+    return first, second
+
+
+def meetings(
+    places: Planes,
+    reach: Float64[ndarray, "P 1"] | float,
+    live: Bool[ndarray, "N B"] | None = None,
+) -> Meetings:
+    """The pairs of agents whose distance is below ``reach``.
+
+    Args:
+      places: where they are.
+      reach: of each pair.
+      live: who takes part; None for all.
+    """
+    first, second = pairs(places.shape[1])
+    batch = places.shape[2]
+    apart = places.take(first, 1)
+    apart -= places.take(second, 1)
+    square = apart * apart
+    square = square[0] + square[1]
+    near = square < reach * reach
+    if live is not None:
+        near &= live[first] & live[second]
+    which = near.ravel().nonzero()[0]
+    pair, episode = np.divmod(which, batch)
+    return Meetings(
+        pair,
+        first[pair] * batch + episode,
+        second[pair] * batch + episode,
+        apart.reshape(2, -1)[:, which],
+        square.ravel()[which],
+    )
 
 
 def moved(
     bodies: Bodies,
     state: tuple[Planes, Planes],
     actions: Int64[ndarray, "N B"],
-    live: Bool[ndarray, "N B"],
+    live: Bool[ndarray, "N B"] | None = None,
 ) -> tuple[Planes, Planes]:
     """Places and velocities a step later.
 
@@ -95,72 +147,66 @@ def moved(
       bodies: the agents.
       state: places and velocities.
       actions: a move for every agent.
-      live: who can move; the others stay as they are, and nobody touches them.
+      live: who can move; the others stay as they are, and nobody touches them. None
+        for all.
     """
     places, velocities = state
-    everyone = bool(live.all())
-    force = MOVES[:, actions] * bodies.force
+    force = MOVES.take(actions, 1) * bodies.force
     if bodies.contact:
-        force += contacts(bodies.radius, places, None if everyone else live)
+        force += contacts(bodies.touch, places, live)
     speed = velocities * (1.0 - DAMPING) + force * STEP
-    if np.isfinite(bodies.speed).any():
+    if bodies.limited:
         length = np.sqrt(speed[0] * speed[0] + speed[1] * speed[1])
         fast = length > bodies.speed
         speed *= np.divide(bodies.speed, length, where=fast, out=np.ones_like(length))
     after = places + speed * STEP
     if bodies.edge < np.inf:
-        np.clip(after, -bodies.edge, bodies.edge, out=after)
-    if everyone:
+        np.minimum(after, bodies.edge, out=after)
+        np.maximum(after, -bodies.edge, out=after)
+    if live is None:
         return after, speed
     return np.where(live, after, places), np.where(live, speed, velocities)
 
 
 def contacts(
-    radius: Float64[ndarray, "N 1"], places: Planes, live: ndarray | None = None
+    touch: Float64[ndarray, "P 1"],
+    places: Planes,
+    live: Bool[ndarray, "N B"] | None = None,
 ) -> Planes:
     """Forces between agents that touch or nearly do.
 
     Two agents at one and the same place do not push each other: there is no direction.
 
     Args:
-      radius: of each agent.
+      touch: distance at which each pair touches.
       places: where they are.
-      live: who takes part [N, B]; None for all.
+      live: who takes part; None for all.
     """
-    first, second = pairs(places.shape[1])
-    batch = places.shape[2]
-    apart = places[:, first] - places[:, second]
-    square = squared(apart)
-    reach = (radius[first] + radius[second] + _TAIL) ** 2
-    close = square < reach
-    if live is not None:
-        close &= live[first] & live[second]
-    near = np.flatnonzero(close)
-    force = np.zeros_like(places)
-    if not len(near):
-        return force
-    pair, episode = np.divmod(near, batch)
-    first, second = first[pair], second[pair]
-    distance = np.sqrt(square.ravel()[near])
-    depth = (radius[first] + radius[second])[:, 0] - distance
+    near = meetings(places, touch + _TAIL, live)
+    if not len(near.pair):
+        return np.zeros_like(places)
+    distance = np.sqrt(near.square)
+    depth = touch[near.pair, 0] - distance
     push = FORCE * MARGIN * np.logaddexp(0.0, depth / MARGIN)
-    push /= np.maximum(distance, _SAME)
+    push = near.apart * (push / np.maximum(distance, _SAME))
     # An agent's pushes are added in the order of its pairs, whatever else there is.
-    for axis, part in enumerate(apart.reshape(2, -1)[:, near] * push):
-        for sign, agent in ((1.0, first), (-1.0, second)):
-            total = np.bincount(agent * batch + episode, part, force[axis].size)
-            force[axis] += sign * total.reshape(force[axis].shape)
-    return force
+    agents = np.concatenate([near.first, near.second])
+    numbers = (agents + _AXES * places[0].size).ravel()
+    pushes = np.concatenate([push, -push], 1).ravel()
+    return np.bincount(numbers, pushes, places.size).reshape(places.shape)
 
 
-def squared(apart: Float64[ndarray, "2 *M"]) -> Float64[ndarray, "*M"]:
-    """Squared lengths; what is given is overwritten in no part."""
-    square: ndarray = apart[0] * apart[0]
-    square += apart[1] * apart[1]
-    return square
+def touching(places: Planes, reach: float) -> Int64[ndarray, "N B"]:
+    """How many others each agent is nearer to than ``reach``."""
+    near = meetings(places, reach)
+    agents = np.concatenate([near.first, near.second])
+    count: ndarray = np.bincount(agents, minlength=places[0].size)
+    return count.reshape(places.shape[1:])
 
 
-def between(places: Planes, others: Planes) -> Float64[ndarray, "N K B"]:
+def between(
+    places: Planes, others: Float64[ndarray, "2 K B"]
+) -> Float64[ndarray, "N K B"]:
     """Squared distances of each of N entities from each of K others."""
     square: ndarray = places[0][:, None] - others[0]
     square *= square
@@ -184,12 +230,11 @@ def renewed(
       time: steps taken.
       begun: the number from which each episode's later numbers come.
     """
-    which, episode = np.nonzero(gone)
+    which, episode = gone.nonzero()
     if not len(which):
         return landmarks
-    event = 2 * (time[episode] * len(gone) + which)
-    both = np.stack([event, event + 1])
-    numbers = later_numbers(np.broadcast_to(begun[episode], both.shape), both)
+    events = 2 * (time[episode] * len(gone) + which) + _AXES
+    numbers = later_numbers(begun[episode], events)
     landmarks = landmarks.copy()
     landmarks[:, which, episode] = 2.0 * numbers - 1.0
     return landmarks

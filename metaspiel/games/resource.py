@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 from numpy import ndarray
 from torch import Tensor
 
@@ -65,7 +65,7 @@ class Resource(ParticleWorld):
         """Steps of an episode."""
         return self.steps
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """All agents are alike; a disc has a size."""
         return Layout(roles=(0,) * self.agents, landmarks=self.discs, landmark=3)
@@ -81,23 +81,34 @@ class Resource(ParticleWorld):
             contact=self.contact,
         )
 
-    @property
+    @cached_property
     def radii(self) -> Float64[ndarray, " K"]:
         """Radius of each disc."""
         return RADIUS * np.arange(1, self.discs + 1)
 
+    @cached_property
+    def _worth(self) -> Float64[ndarray, "K 1"]:
+        return PAY * self.radii[:, None]
+
+    @cached_property
+    def _reach(self) -> Float64[ndarray, "K 1"]:
+        reach: ndarray = (RADIUS + self.radii[:, None]) ** 2  # distances are squared
+        return reach
+
+    @cached_property
+    def _sizes(self) -> Float32[Tensor, "K 1"]:
+        return torch.from_numpy(self.radii.astype(np.float32))[:, None]
+
     def sight(self, state: dict[str, Tensor]) -> Sight:
         """What all agents see in stored states."""
         seen = super().sight(state)
-        places = seen.landmarks
-        sizes = torch.from_numpy(self.radii.astype(np.float32))[:, None]
-        landmarks = torch.cat([places, sizes.expand(len(places), -1, 1)], 2)
+        sizes = self._sizes.expand(len(seen.landmarks), -1, 1)
+        landmarks = torch.cat([seen.landmarks, sizes], 2)
         return Sight(**vars(seen) | {"landmarks": landmarks})
 
     def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
         """Every disc's worth, shared by its occupants."""
-        radii = self.radii[:, None]
-        inside = between(places, scene.landmarks.T) < (RADIUS + radii) ** 2
-        share = PAY * radii / np.maximum(inside.sum(0), 1)
-        rewards = np.where(inside, share, 0.0).sum(1)
+        inside = between(places, scene.landmarks.T) < self._reach
+        share = self._worth / np.maximum(inside.sum(0), 1)
+        rewards = (inside * share).sum(1)
         return Outcome(rewards, scene.landmarks.T, scene.live.T)

@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from numpy import ndarray
 
 from metaspiel.games.entities import Layout
 from metaspiel.games.particle_world import STRONG, Outcome, ParticleScene, ParticleWorld
-from metaspiel.games.particles import Bodies, Planes, between, pairs, renewed, squared
+from metaspiel.games.particles import Bodies, Planes, between, renewed, touching
 
 RADIUS, SMALL = 0.05, 0.025  # of an agent and of a treasure
 PAY, NEAR = 5.0, 0.1  # for a treasure, and the cost of distance from the nearest one
@@ -59,7 +59,7 @@ class Treasure(ParticleWorld):
         self.real(collision=STRONG, force=STRONG)
         self.one_of("winner", "all", "nearest")
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """All agents are alike; treasures too."""
         return Layout(roles=(0,) * self.agents, landmarks=self.treasures)
@@ -75,28 +75,22 @@ class Treasure(ParticleWorld):
             contact=self.contact,
         )
 
+    @cached_property
+    def radii(self) -> Float64[ndarray, " K"]:
+        """Radius of each treasure."""
+        return np.full(self.treasures, SMALL)
+
     def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
         """Pay for treasures, which move, less the costs of distance and collisions."""
         squares = between(places, scene.landmarks.T)
         near = squares < (RADIUS + SMALL) ** 2
-        gone: ndarray = np.any(near, axis=0)
+        gone = np.logical_or.reduce(near)
         if self.winner == "nearest":
             near &= squares == squares.min(0)
         rewards = PAY * near.sum(1)
         if self.shaping:
             rewards -= NEAR * np.sqrt(squares.min(1))
         if self.collision:
-            rewards -= self.collision * touching(places)
+            rewards -= self.collision * touching(places, 2 * RADIUS)
         landmarks = renewed(scene.landmarks.T, gone, scene.time, scene.begun)
         return Outcome(rewards, landmarks, scene.live.T)
-
-
-def touching(places: Planes) -> Float64[ndarray, "N B"]:
-    """How many others each agent touches."""
-    first, second = pairs(places.shape[1])
-    apart = squared(places[:, first] - places[:, second])
-    near: Bool[ndarray, "P B"] = apart < (2 * RADIUS) ** 2
-    batch = places.shape[2]
-    pair, episode = np.nonzero(near)
-    who = np.concatenate([first[pair], second[pair]]) * batch + np.tile(episode, 2)
-    return np.bincount(who, minlength=places[0].size).reshape(-1, batch) * 1.0

@@ -12,7 +12,10 @@ from processes import printed
 from metaspiel.games.extras import need, seed_of
 from metaspiel.games.markov import Continuous, Discrete, MarkovGame
 from metaspiel.games.mini_pong import MiniPong
+from metaspiel.games.pacman import Pacman
 from metaspiel.games.pennies import Pennies
+from metaspiel.games.resource import Resource
+from metaspiel.games.treasure import Treasure
 from metaspiel.nfg.errors import UserError
 
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra 'envs'")
@@ -24,7 +27,14 @@ from pettingzoo import ParallelEnv  # noqa: E402
 from metaspiel.games.from_parallel import FromParallel  # noqa: E402
 from metaspiel.games.parallel import ParallelWorld, VectorWorld  # noqa: E402
 
-GAMES = [Pennies(), Pennies(2, 4, 3), MiniPong(1, 60)]
+GAMES = [
+    Pennies(),
+    Pennies(2, 4, 3),
+    MiniPong(1, 60),
+    Treasure(agents=3),
+    Resource(agents=3),
+    Pacman(pacmen=3, ghosts=8),
+]
 
 
 class Sliders(ParallelEnv):
@@ -131,6 +141,34 @@ def test_a_parallel_world_plays_the_game():
     assert scene.over.all() and env.agents == []
     with pytest.raises(UserError, match=r"must follow reset\(\)"):
         env.step({})
+
+
+def test_the_dead_leave_before_the_episode_is_over():
+    game = Pacman(pacmen=3, ghosts=8, force=0.0)
+    env = ParallelWorld(game)
+    acts, left = np.random.default_rng(0), 0
+    for seed in range(20):
+        seen, _ = env.reset(seed=seed)
+        start = np.random.default_rng(seed).random((1, game.draws))
+        scene, there = game.start(start), list(env.possible_agents)
+        while env.agents:
+            assert env.agents == there == list(seen)
+            joint = {agent: int(acts.integers(5)) for agent in there}
+            full = [joint.get(agent, 0) for agent in env.possible_agents]
+            scene = game.step(scene, np.array([full]))
+            seen, paid, ended, cut, infos = env.step(joint)
+            assert set(paid) == set(ended) == set(cut) == set(infos) == set(there)
+            for agent in there:
+                row = int(agent.removeprefix("agent_"))
+                assert paid[agent] == scene.rewards[0, row]
+                gone = bool(scene.terminated[0] or not scene.live[0, row])
+                assert ended[agent] == gone
+                assert cut[agent] == (bool(scene.truncated[0]) and not gone)
+            there = [a for a in there if not ended[a] and not cut[a]]
+            seen = {agent: seen[agent] for agent in there}
+            left += 0 < len(there) < game.agents
+        assert scene.over.all()
+    assert left > 20
 
 
 def test_a_vector_world_plays_the_games_and_starts_anew():
