@@ -14,6 +14,7 @@ PACKAGES = [
     "psro",
     "psro.neupl",
     "matrl",
+    "mra",
     "offline",
     "experiments",
     "experiments.lab",

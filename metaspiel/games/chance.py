@@ -1,12 +1,15 @@
-"""Chance of OpenSpiel's games, as uniform numbers decide it."""
+"""Chance in the middle of an episode, as the uniform numbers that began it decide."""
 
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Int64, UInt64
+from numpy import ndarray
 
 _SEEDS = 2**53  # a uniform number has no finer digits
 _APART = 4  # a step of Philox's counter gives four numbers
+_WEYL = np.uint64(0x9E3779B97F4A7C15)  # the golden section, of 2^64
 _BLOCK = 16  # chance events whose numbers are drawn at once
 
 
@@ -53,3 +56,27 @@ def later_chance(root: Any, episodes: int = 32) -> bool:
             legal = state.legal_actions()
             state.apply_action(legal[rng.integers(len(legal))])
     return False
+
+
+def later_numbers(
+    uniforms: Float64[ndarray, "*M"], events: Int64[ndarray, "*M"]
+) -> Float64[ndarray, "*M"]:
+    """Numbers that decide later events of many episodes at once.
+
+    A number depends on its episode's own and on the event alone, as in
+    ``later_number``; the generator is a cheaper one, SplitMix64, whose counter is the
+    event (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
+
+    Args:
+      uniforms: the number that began each episode.
+      events: which event of the episode, from 0.
+    """
+    key = _mixed((uniforms * _SEEDS).astype(np.uint64) + _WEYL)
+    number = _mixed(key + events.astype(np.uint64) * _WEYL)
+    return (number >> np.uint64(11)) / _SEEDS
+
+
+def _mixed(x: UInt64[ndarray, "*M"]) -> UInt64[ndarray, "*M"]:
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        x = (x ^ x >> np.uint64(shift)) * np.uint64(factor)
+    return x ^ x >> np.uint64(31)

@@ -7,6 +7,7 @@ start an episode: the same numbers and actions give the same episode, bit for bi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -67,6 +68,11 @@ class Scene:
     def over(self) -> Bool[ndarray, " B"]:
         """Whether each episode is terminated or truncated."""
         return self.terminated | self.truncated
+
+    @cached_property
+    def live(self) -> Bool[ndarray, "B N"]:
+        """Which agents take part; in a game where agents can leave, a field."""
+        return np.ones(self.rewards.shape, dtype=bool)
 
 
 @runtime_checkable

@@ -1,0 +1,248 @@
+"""What the worlds of particles share: new episodes, steps, and what agents see."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from metaspiel.games.entities import Layout, Sight
+from metaspiel.games.markov import Discrete, Scene, Uniforms, Where, joint_action
+from metaspiel.games.particles import ACTIONS, Bodies, Planes, moved
+from metaspiel.games.worlds import Named
+from metaspiel.nfg.errors import UserError
+
+LIMIT = 20
+MOST = 256  # agents or landmarks
+STRONG = 1000.0  # more than any force or cost that makes sense
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ParticleScene(Scene):
+    """B episodes of a world of particles between two steps.
+
+    Attributes:
+      places: where each agent is.
+      velocities: where to and how fast it moves, a second.
+      landmarks: where they are.
+      live: which agents take part. One that dies is paid for the step in which it does.
+      time: steps taken.
+      begun: the number that began the episode; its later chance follows from it.
+    """
+
+    places: Float64[ndarray, "B N 2"]
+    velocities: Float64[ndarray, "B N 2"]
+    landmarks: Float64[ndarray, "B K 2"]
+    live: Bool[ndarray, "B N"] = field()  # not the base's
+    time: Int64[ndarray, " B"]
+    begun: Float64[ndarray, " B"]
+
+
+class Outcome(NamedTuple):
+    """What a step leads to, besides the places of the agents.
+
+    Attributes:
+      rewards: of each agent, if it took part.
+      landmarks: where they are now.
+      live: who takes part from now on, if it did so far.
+    """
+
+    rewards: Float64[ndarray, "N B"]
+    landmarks: Float64[ndarray, "2 K B"]
+    live: Bool[ndarray, "N B"]
+
+
+class ParticleWorld(Named):
+    """A world of particles; all places are uniform in [-1, 1]^2 at the start.
+
+    An episode is over when no agent of the first role is left, and truncated after
+    ``limit`` steps.
+
+    Attributes:
+      actions: stay, +x, -x, +y, -y.
+      limit: steps of an episode.
+      populations: the fields that say how many agents each role has.
+    """
+
+    actions: ClassVar[Discrete] = ACTIONS
+    populations: ClassVar[tuple[str, ...]] = ("agents",)
+    limit: ClassVar[int] = LIMIT
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of agents of each role."""
+        return tuple(getattr(self, name) for name in self.populations)
+
+    @property
+    def agents(self) -> int:
+        """N, agents of all roles."""
+        return sum(self.sizes)
+
+    @property
+    def layout(self) -> Layout:
+        """Which numbers of an observation describe whom."""
+        raise NotImplementedError
+
+    @property
+    def bodies(self) -> Bodies:
+        """What the physics knows of the agents."""
+        raise NotImplementedError
+
+    def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
+        """Rewards and changes, now that the agents are at these places."""
+        raise NotImplementedError
+
+    @property
+    def inputs(self) -> int:
+        """Observation size D."""
+        return self.layout.inputs
+
+    @property
+    def draws(self) -> int:
+        """Numbers of a new episode: two for each agent and each landmark."""
+        return 2 * (self.agents + self.layout.landmarks)
+
+    def number(self, **fields: int) -> None:
+        """Stops at numbers of agents or landmarks that are not possible.
+
+        Raises:
+          UserError: an agent alone has nobody to attend to, and thousands no memory.
+        """
+        for name, least in fields.items():
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= MOST:
+                raise UserError(
+                    f"{type(self).__name__}(): {name} must be an integer from {least} "
+                    f"to {MOST}; got {value!r}"
+                )
+
+    def real(self, **fields: float) -> None:
+        """Stops at numbers that are not between 0 and the most they may be.
+
+        Raises:
+          UserError: one is not.
+        """
+        for name, most in fields.items():
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not 0 <= value <= most:
+                raise UserError(
+                    f"{type(self).__name__}(): {name} must be a number from 0 to "
+                    f"{most:g}; got {value!r}"
+                )
+
+    def one_of(self, name: str, *known: str) -> None:
+        """Stops at a field whose value is none of those that exist.
+
+        Raises:
+          UserError: the value does not exist.
+        """
+        if getattr(self, name) not in known:
+            raise UserError(
+                f"{type(self).__name__}(): {name} must be one of "
+                f"{', '.join(known)}; got {getattr(self, name)!r}"
+            )
+
+    def state(self, scene: ParticleScene) -> dict[str, Tensor]:
+        """What a replay keeps of a scene: places, velocities, landmarks."""
+        shown = (scene.places, scene.velocities, scene.landmarks)
+        names = ("places", "velocities", "landmarks")
+        return {
+            name: torch.from_numpy(array.astype(np.float32, order="C"))
+            for name, array in zip(names, shown, strict=True)
+        }
+
+    def sight(self, state: dict[str, Tensor]) -> Sight:
+        """What all agents see in stored states."""
+        places, velocities = state["places"], state["velocities"]
+        return Sight(
+            places=places,
+            bodies=velocities,
+            own=torch.cat([velocities, places], 2),
+            landmarks=state["landmarks"],
+            live=torch.ones(places.shape[:2], dtype=torch.bool),
+        )
+
+    def start(self, uniforms: Uniforms) -> ParticleScene:
+        """New episodes: agents at rest, everything anywhere."""
+        agents, batch = self.agents, len(uniforms)
+        where = (2.0 * uniforms - 1.0).T.reshape(-1, 2, batch).swapaxes(0, 1).copy()
+        return self._scene(
+            rewards=np.zeros((batch, agents)),
+            places=where[:, :agents].T,
+            velocities=np.zeros((2, agents, batch)).T,
+            landmarks=where[:, agents:].T,
+            live=np.ones((agents, batch), dtype=bool).T,
+            time=np.zeros(batch, dtype=np.int64),
+            begun=uniforms[:, 0].copy(),
+        )
+
+    def restart(
+        self, scene: ParticleScene, where: Where, uniforms: Uniforms
+    ) -> ParticleScene:
+        """New episodes where asked, the others as they were."""
+        if not where.any():
+            return scene
+        new = self.start(uniforms)
+        if where.all():
+            return new
+        mixed = {
+            name: np.where(where, getattr(new, name).T, old.T).T
+            for name, old in vars(scene).items()
+        }
+        return replace(scene, **mixed)
+
+    def step(self, scene: ParticleScene, actions: ndarray) -> ParticleScene:
+        """The scene after one move of every agent; agents that are dead do nothing.
+
+        Raises:
+          UserError: the joint actions have another shape or kind than the game's.
+        """
+        joint_action(self, len(scene.time), actions)
+        going = ~scene.over
+        live = scene.live.T & going
+        state = (scene.places.T, scene.velocities.T)
+        places, velocities = moved(self.bodies, state, actions.T, live)
+        rewards, landmarks, alive = self.outcome(scene, places)
+        if not going.all():
+            landmarks = np.where(going, landmarks, scene.landmarks.T)
+            alive = np.where(going, alive, scene.live.T)
+        return self._scene(
+            rewards=(rewards * live).T,
+            places=places.T,
+            velocities=velocities.T,
+            landmarks=landmarks.T,
+            live=(scene.live.T & alive).T,
+            time=scene.time + going,
+            begun=scene.begun,
+        )
+
+    def resized(self, sizes: tuple[int, ...]) -> Self:
+        """The same game with so many agents of each role.
+
+        Raises:
+          UserError: there is not one number a role, or a number is impossible.
+        """
+        names = self.populations
+        if len(sizes) != len(names):
+            raise UserError(
+                f"resized(): sizes must be {len(names)} number"
+                f"{'s' * (len(names) > 1)}, of {' and '.join(names)}; "
+                f"got '{','.join(map(str, sizes))}'"
+            )
+        game: Any = self
+        return replace(game, **dict(zip(names, sizes, strict=True)))
+
+    def _scene(self, **arrays: ndarray) -> ParticleScene:
+        live, time = arrays["live"], arrays["time"]
+        over: ndarray = np.logical_not(np.any(live[:, : self.sizes[0]], axis=1))
+        blank = ParticleScene(
+            observations=np.empty((0, 0, 0), np.float32),
+            terminated=over,
+            truncated=(time >= self.limit) & ~over,
+            **arrays,
+        )
+        seen = self.layout.flat(self.sight(self.state(blank)))
+        return replace(blank, observations=seen.numpy())

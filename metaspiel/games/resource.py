@@ -1,0 +1,90 @@
+"""Resource Occupation: agents share the worth of the discs that they stand on.
+
+A world of MRA (Wang et al., "Towards general Markov games", arXiv 2108.12988), with the
+constants of its authors' code.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+from torch import Tensor
+
+from metaspiel.games.entities import Layout, Sight
+from metaspiel.games.particle_world import STRONG, Outcome, ParticleScene, ParticleWorld
+from metaspiel.games.particles import Bodies, Planes, between
+
+RADIUS = 0.05  # of an agent; disc k = 1 .. K has k times as much
+PAY = 10.0  # for each unit of a disc's radius
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource(ParticleWorld):
+    """Agents spread over discs, since those on one share its worth.
+
+    Disc k = 1 .. K has radius 0.05 k (the paper's 0.1 k read as a diameter) and pays 10
+    times its radius a step, in equal parts to all agents that touch it: at most 10.5
+    for six discs. Agents that touch several are paid by each.
+
+    Attributes:
+      agents: N.
+      discs: K.
+      contact: agents push each other.
+      clamp: nobody leaves the square; the authors' plane is open.
+      force: of a move.
+
+    Raises:
+      UserError: a number is impossible.
+    """
+
+    agents: int = 6
+    discs: int = 6
+    contact: bool = True
+    clamp: bool = False
+    force: float = 5.0
+
+    kind = "resource"
+
+    def __post_init__(self) -> None:
+        self.number(agents=2, discs=1)
+        self.real(force=STRONG)
+
+    @property
+    def layout(self) -> Layout:
+        """All agents are alike; a disc has a size."""
+        return Layout(roles=(0,) * self.agents, landmarks=self.discs, landmark=3)
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """All agents are alike."""
+        return Bodies.alike(
+            self.agents,
+            radius=RADIUS,
+            force=self.force,
+            edge=1.0 if self.clamp else np.inf,
+            contact=self.contact,
+        )
+
+    @property
+    def radii(self) -> Float64[ndarray, " K"]:
+        """Radius of each disc."""
+        return RADIUS * np.arange(1, self.discs + 1)
+
+    def sight(self, state: dict[str, Tensor]) -> Sight:
+        """What all agents see in stored states."""
+        seen = super().sight(state)
+        places = seen.landmarks
+        sizes = torch.from_numpy(self.radii.astype(np.float32))[:, None]
+        landmarks = torch.cat([places, sizes.expand(len(places), -1, 1)], 2)
+        return Sight(**vars(seen) | {"landmarks": landmarks})
+
+    def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
+        """Every disc's worth, shared by its occupants."""
+        radii = self.radii[:, None]
+        inside = between(places, scene.landmarks.T) < (RADIUS + radii) ** 2
+        share = PAY * radii / np.maximum(inside.sum(0), 1)
+        rewards = np.where(inside, share, 0.0).sum(1)
+        return Outcome(rewards, scene.landmarks.T, scene.live.T)

@@ -1,0 +1,102 @@
+"""Treasure Collection: agents gather treasures that appear anew elsewhere.
+
+A world of MRA (Wang et al., "Towards general Markov games", arXiv 2108.12988), after
+the one of MAAC (Iqbal and Sha, 2019). It is not public; what its text leaves open is
+a field here.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+
+from metaspiel.games.entities import Layout
+from metaspiel.games.particle_world import STRONG, Outcome, ParticleScene, ParticleWorld
+from metaspiel.games.particles import Bodies, Planes, between, pairs, renewed, squared
+
+RADIUS, SMALL = 0.05, 0.025  # of an agent and of a treasure
+PAY, NEAR = 5.0, 0.1  # for a treasure, and the cost of distance from the nearest one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treasure(ParticleWorld):
+    """Agents gather treasures; what one gathers, others cannot.
+
+    An agent is paid 5 for every treasure that it touches; the treasure is then at a
+    new place. Distance from the nearest treasure costs 0.1 a unit, and touching other
+    agents costs ``collision`` each.
+
+    Attributes:
+      agents: N.
+      treasures: K, the same for every number of agents.
+      shaping: distance costs; false is the paper's sparse variant.
+      collision: what each agent that one touches costs.
+      winner: who is paid for a treasure that several touch: "all" or the "nearest".
+      contact: agents push each other.
+      clamp: nobody leaves the square; false is an open plane.
+      force: of a move.
+
+    Raises:
+      UserError: a number is impossible.
+    """
+
+    agents: int = 6
+    treasures: int = 20
+    shaping: bool = True
+    collision: float = 1.0
+    winner: Literal["all", "nearest"] = "all"
+    contact: bool = True
+    clamp: bool = True
+    force: float = 5.0
+
+    kind = "treasure"
+
+    def __post_init__(self) -> None:
+        self.number(agents=2, treasures=1)
+        self.real(collision=STRONG, force=STRONG)
+        self.one_of("winner", "all", "nearest")
+
+    @property
+    def layout(self) -> Layout:
+        """All agents are alike; treasures too."""
+        return Layout(roles=(0,) * self.agents, landmarks=self.treasures)
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """All agents are alike."""
+        return Bodies.alike(
+            self.agents,
+            radius=RADIUS,
+            force=self.force,
+            edge=1.0 if self.clamp else np.inf,
+            contact=self.contact,
+        )
+
+    def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
+        """Pay for treasures, which move, less the costs of distance and collisions."""
+        squares = between(places, scene.landmarks.T)
+        near = squares < (RADIUS + SMALL) ** 2
+        gone: ndarray = np.any(near, axis=0)
+        if self.winner == "nearest":
+            near &= squares == squares.min(0)
+        rewards = PAY * near.sum(1)
+        if self.shaping:
+            rewards -= NEAR * np.sqrt(squares.min(1))
+        if self.collision:
+            rewards -= self.collision * touching(places)
+        landmarks = renewed(scene.landmarks.T, gone, scene.time, scene.begun)
+        return Outcome(rewards, landmarks, scene.live.T)
+
+
+def touching(places: Planes) -> Float64[ndarray, "N B"]:
+    """How many others each agent touches."""
+    first, second = pairs(places.shape[1])
+    apart = squared(places[:, first] - places[:, second])
+    near: Bool[ndarray, "P B"] = apart < (2 * RADIUS) ** 2
+    batch = places.shape[2]
+    pair, episode = np.nonzero(near)
+    who = np.concatenate([first[pair], second[pair]]) * batch + np.tile(episode, 2)
+    return np.bincount(who, minlength=places[0].size).reshape(-1, batch) * 1.0

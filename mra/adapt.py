@@ -1,0 +1,119 @@
+"""Adaptation of trained agents to a population size they have not seen.
+
+Algorithm 5 of arXiv 2108.12988: every agent draws one latent and keeps it; graph and
+policy learn together from the reward (Equation 10), the prior stays as it is. What
+learns from scratch is adapted from an untrained state by the same steps.
+"""
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from metaspiel.games.entities import Populated
+from metaspiel.learn.agents import Trainable
+from metaspiel.learn.ppo import Diverged
+from metaspiel.learn.random import stream
+from mra.measure import check_fits
+from mra.nets import Nets
+from mra.play import Actors, draw_latents, episodes, score
+from mra.replay import Episodes
+from mra.settings import Method, Training
+from mra.state import DELAYED, MRAState, capacity
+from mra.update import Learning, reward_step
+
+_LATENTS, _PLAY, _LEARN = 3, 4, 5
+
+
+def begin(
+    game: Populated, method: Method, training: Training, trained: MRAState, seed: int
+) -> MRAState:
+    """The state before the first round: the trained weights, an empty replay.
+
+    Raises:
+      UserError: the trained agents do not fit the game.
+    """
+    check_fits("begin()", game, Nets.of(method, (game,)), trained.weights)
+    learners = {
+        name: Trainable.fresh(one.weights.clone())
+        for name, one in trained.learners.items()
+    }
+    return MRAState(
+        games=(game.name,),
+        seed=seed,
+        sweep=0,
+        learners=learners,
+        delayed={name: trained.delayed[name].clone() for name in DELAYED},
+        replays=(Episodes(capacity(game, training), {}),),
+    )
+
+
+def adapt(
+    game: Populated, method: Method, training: Training, state: MRAState
+) -> tuple[MRAState, dict[str, Any]]:
+    """Plays a batch of episodes and takes a gradient step for each of their steps.
+
+    The row has ``rewards`` (an agent and episode, by role), ``critic_loss``,
+    ``episodes`` and ``updates`` so far, and CPU ``seconds``.
+
+    Args:
+      game: to adapt to.
+      method: whose agents they are.
+      training: how they learn; ``every`` and ``inner`` have no say here.
+      state: where to go on. It is used up: its replay is written into.
+
+    Raises:
+      Diverged: a loss is not finite; only a checkpoint is still good.
+    """
+    begun = time.process_time()
+    nets = Nets.of(method, (game,))
+    learning = Learning(
+        nets=nets,
+        training=training,
+        learners={name: one.copy() for name, one in state.learners.items()},
+        delayed={name: state.delayed[name].clone() for name in DELAYED},
+    )
+    weights = {part: one.weights for part, one in learning.learners.items()}
+    prior = None if method.prior == "uniform" else weights["prior"]
+    own = draw_latents(game, nets, prior, 1, stream(state.seed, _LATENTS))
+    latents = own.repeat(training.envs, 1)
+    rng = stream(state.seed, state.sweep + 1, _PLAY)
+    act = Actors(game=game, nets=nets, weights=weights, latents=latents, rng=rng)
+    played = episodes(game, act, latents, rng=rng)
+    (replay,) = state.replays
+    replay.add(played)
+    rng = stream(state.seed, state.sweep + 1, _LEARN)
+    scale = replay.scales(nets.groups(game), training.rewards)
+    errors: list[float] = []
+    for _ in range(game.limit):
+        numbers = rng.random((2, training.minibatch, game.agents))
+        errors += reward_step(
+            learning,
+            game,
+            replay.sample(rng.random(training.minibatch)),
+            uniforms=torch.from_numpy(numbers).float(),
+            scale=scale,
+            graph_too=True,
+        )
+    loss = float(np.mean(errors))
+    if not np.isfinite(loss):
+        raise Diverged(
+            f"adapt(): losses must be finite; got {loss} in round {state.sweep + 1}: "
+            f"a smaller rate than {training.rate} may help"
+        )
+    made = replace(
+        state,
+        sweep=state.sweep + 1,
+        learners=learning.learners,
+        delayed=learning.delayed,
+    )
+    return made, {
+        "sweep": made.sweep,
+        "rewards": list(score(game, played).means),
+        "critic_loss": loss,
+        "episodes": made.sweep * training.envs,
+        "updates": made.sweep * game.limit,
+        "seconds": round(time.process_time() - begun, 6),
+    }

@@ -1,0 +1,76 @@
+"""All networks of a method in a family of games, and whose weights an agent uses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metaspiel.games.entities import Populated
+from metaspiel.learn import relational
+from metaspiel.nfg.errors import UserError
+from mra.heads import Classifier, Prior
+from mra.settings import Method
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Nets:
+    """The networks of a method; their weights are one vector a group of agents.
+
+    Attributes:
+      graph: phi, whom an agent attends to.
+      policy: theta, what it does.
+      critic: zeta, what that is worth.
+      prior: psi, the latents that are drawn.
+      classifier: xi, the game that is guessed.
+      apart: every agent is a group of its own, else every role is one.
+    """
+
+    graph: Any
+    policy: Any
+    critic: Any
+    prior: Prior
+    classifier: Classifier
+    apart: bool
+
+    @classmethod
+    def of(cls, method: Method, games: Sequence[Populated]) -> "Nets":
+        """The networks of a method for games of one family.
+
+        Raises:
+          UserError: agents have networks of their own, and the games differ in size.
+        """
+        layout, latents = games[0].layout, method.relations.latents
+        if method.apart and len(games) > 1:
+            raise UserError(
+                "Nets.of(): agents with networks of their own must learn in one game; "
+                f"got {len(games)} of different sizes"
+            )
+        make_critic = relational.critic
+        if method.critic == "maac":
+            from metaspiel.learn import maac
+
+            make_critic = maac.critic
+        return cls(
+            graph=relational.graph(method.relations, layout),
+            policy=relational.policy(method.relations, layout),
+            critic=make_critic(method.relations, layout),
+            prior=Prior(len(games[0].sizes), latents),
+            classifier=Classifier(latents, len(games)),
+            apart=method.apart,
+        )
+
+    def groups(self, game: Populated) -> tuple[slice, ...]:
+        """The agents of each group."""
+        if self.apart:
+            return tuple(slice(i, i + 1) for i in range(game.agents))
+        return game.layout.groups
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The networks by the name of their weights in a state."""
+        return {
+            "graph": self.graph,
+            "policy": self.policy,
+            "critic": self.critic,
+            "prior": self.prior.network,
+            "classifier": self.classifier.network,
+        }

@@ -1,0 +1,173 @@
+"""Methods that learn one policy for several population sizes, and how long they learn.
+
+Light: command lines read this file, so it loads no torch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from metaspiel.learn.relational_settings import Relations
+from metaspiel.nfg.errors import (
+    BadField,
+    UserError,
+    at_least,
+    positive,
+    share,
+    unknown,
+)
+
+Teacher = Literal["information", "reward", "both", "nothing"]
+Rewards = Literal["standardised", "scaled", "raw"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """What a method learns, and from what.
+
+    Attributes:
+      relations: the networks.
+      prior: how agents draw latents: from a "learned" prior a game, or "uniform".
+      graph: what the graph network learns from: mutual "information" with the actions
+        (Equation 11), the "reward" through the policy, "both", or "nothing".
+      alpha: share of an inner loop's way that the policy keeps (Reptile); 1 keeps all.
+      apart: every agent has networks of its own, which then fit one size only.
+      critic: "relational", with the policy's graph, or that of "maac".
+    """
+
+    relations: Relations = field(default_factory=Relations)
+    prior: Literal["learned", "uniform"] = "learned"
+    graph: Teacher = "information"
+    alpha: float = 1.0
+    apart: bool = False
+    critic: Literal["relational", "maac"] = "relational"
+
+    def __post_init__(self) -> None:
+        if self.graph not in get_args(Teacher):
+            raise unknown("Method()", "graph", self.graph, get_args(Teacher))
+        if not 0 < self.alpha <= 1:
+            raise BadField(
+                type(self), "alpha", f"must be above 0, at most 1; got {self.alpha}"
+            )
+        if self.graph in ("information", "both") and self.relations.latents < 2:
+            raise UserError(
+                "Method(): a graph that learns from information needs at least 2 "
+                f"latents; got {self.relations.latents}"
+            )
+
+
+_ONE = Relations(latents=1)
+_PLAIN = Method(relations=_ONE, prior="uniform", graph="reward")
+
+METHODS: Mapping[str, Method] = {
+    "mra": Method(),
+    "uni": Method(prior="uniform"),
+    "uni-random": Method(prior="uniform", graph="nothing"),
+    "both": Method(graph="both"),
+    "concat": Method(relations=Relations(form="concat")),
+    "bilinear": Method(relations=Relations(form="bilinear")),
+    "paper-input": Method(relations=Relations(landmarks="concatenated")),
+    "plain": _PLAIN,
+    "deepsets": Method(
+        relations=Relations(latents=1, form="mean"), prior="uniform", graph="nothing"
+    ),
+    "reptile": Method(relations=_ONE, prior="uniform", graph="reward", alpha=0.25),
+    "maddpg": Method(relations=_ONE, prior="uniform", graph="reward", apart=True),
+    "maac": Method(relations=_ONE, prior="uniform", graph="reward", critic="maac"),
+}
+"""Methods by name. "mra" in one game is the paper's single-game agent, "plain" in one
+game MADDPG with shared parameters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a method plays and learns; defaults are the ten-minute setting.
+
+    Attributes:
+      envs: P, episodes side by side in a game's turn.
+      every: environment steps of a game between cycles of updates.
+      inner: K, critic and policy steps of a cycle, each on a minibatch of its own.
+      minibatch: transitions in a step.
+      capacity: environment steps that the replay of a game holds.
+      rate: Adam's learning rate of policies, critics, prior and classifier.
+      graph_rate: that of the graph network's information steps.
+      decay: weight decay, of all.
+      gamma: discount a step.
+      entropy: lambda, weight of the policy's entropy.
+      soft: share of the delayed networks that is renewed in a gradient step.
+      clip: largest norm of a critic's gradient is this times the number of agents.
+      rewards: what critics learn from, over the replay of a role: "standardised",
+        "scaled" to deviation 1, or "raw".
+      information_until: the graph learns no more from information above this (nats).
+    """
+
+    envs: int = 32
+    every: int = 640
+    inner: int = 10
+    minibatch: int = 128
+    capacity: int = 20_000
+    rate: float = 1e-3
+    graph_rate: float = 1e-3
+    decay: float = 3e-4
+    gamma: float = 0.95
+    entropy: float = 1 / 30
+    soft: float = 0.01
+    clip: float = 10.0
+    rewards: Rewards = "standardised"
+    information_until: float = float("inf")
+
+    def __post_init__(self) -> None:
+        at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1)
+        positive(self, "rate", "graph_rate", "clip")
+        share(self, "gamma", "soft")
+        for name in ("decay", "entropy", "information_until"):
+            if not getattr(self, name) >= 0:
+                raise BadField(
+                    type(self), name, f"must be at least 0; got {getattr(self, name)}"
+                )
+        if self.rewards not in get_args(Rewards):
+            raise unknown("Training()", "rewards", self.rewards, get_args(Rewards))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long runs are, and how they are measured.
+
+    Attributes:
+      training: how they learn.
+      sweeps: turns of every game.
+      measure_every: sweeps between measurements.
+      episodes: of a measurement.
+    """
+
+    training: Training
+    sweeps: int
+    measure_every: int
+    episodes: int
+
+
+BUDGETS: Mapping[str, Budget] = {
+    "tiny": Budget(
+        training=Training(envs=4, every=80, inner=2, minibatch=16, capacity=400),
+        sweeps=2,
+        measure_every=1,
+        episodes=8,
+    ),
+    "ten-minutes": Budget(
+        training=Training(), sweeps=30, measure_every=5, episodes=256
+    ),
+    "paper": Budget(
+        training=Training(
+            envs=12,
+            every=100,
+            minibatch=1024,
+            capacity=1_000_000,
+            rate=3e-4,
+            graph_rate=3e-4,
+        ),
+        sweeps=6667,  # 80,000 episodes a game
+        measure_every=100,
+        episodes=256,
+    ),
+}
+"""Budgets by name; "paper" has the constants of the authors' code."""

@@ -1,0 +1,199 @@
+"""Training of MRA and its variants: sweeps over games of several population sizes.
+
+Algorithm 4 of arXiv 2108.12988, in which a game's turn is a batch of whole episodes
+and then the cycles of updates that have become due.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from metaspiel.games.entities import Populated
+from metaspiel.learn.ppo import Diverged
+from metaspiel.learn.random import stream
+from mra.nets import Nets
+from mra.play import Actors, draw_latents, episodes, score
+from mra.replay import Episodes
+from mra.settings import Method, Training
+from mra.state import DELAYED, MRAState, check, start
+from mra.update import Learning, guess_step, information_step, reward_step
+
+__all__ = ["MRAState", "start", "sweep"]
+_PLAY, _LEARN = 1, 2  # stages of a game's turn
+
+
+def sweep(
+    games: Sequence[Populated], method: Method, training: Training, state: MRAState
+) -> tuple[MRAState, dict[str, Any]]:
+    """One turn of every game; returns the next state and metrics as JSON holds them.
+
+    By game: ``rewards`` (an agent and episode, by role, of the episodes that were
+    played, exploration included), ``critic_loss``, ``information`` and
+    ``cross_entropy`` (nats, mean over groups and cycles; None without cycles).
+    ``episodes`` and ``updates`` count what was done so far; ``seconds`` are of the CPU.
+
+    Args:
+      games: of one family, in the order of their turns.
+      method: what is learned from what.
+      training: how.
+      state: where to go on. It is used up: the replays are written into.
+
+    Raises:
+      UserError: the state is of other games or another method.
+      Diverged: a loss is not finite; only a checkpoint is still good.
+    """
+    begun = time.process_time()
+    nets = Nets.of(method, games)
+    check(state, games, nets)
+    learning = Learning(
+        nets=nets,
+        training=training,
+        learners={name: one.copy() for name, one in state.learners.items()},
+        delayed={name: state.delayed[name].clone() for name in DELAYED},
+    )
+    row: dict[str, Any] = {"sweep": state.sweep + 1, "games": {}}
+    for number, game in enumerate(games):
+        turn = _Turn(games, method, learning, state, number)
+        row["games"][game.name] = turn.play() | turn.learn()
+    made = replace(
+        state,
+        sweep=state.sweep + 1,
+        learners=learning.learners,
+        delayed=learning.delayed,
+    )
+    played = made.sweep * training.envs
+    row["episodes"] = played * len(games)
+    row["updates"] = training.inner * sum(
+        played * game.limit // training.every for game in games
+    )
+    row["seconds"] = round(time.process_time() - begun, 6)
+    return made, row
+
+
+class _Turn:
+    """The turn of one game in a sweep."""
+
+    def __init__(
+        self,
+        games: Sequence[Populated],
+        method: Method,
+        learning: Learning,
+        state: MRAState,
+        number: int,
+    ) -> None:
+        self.games, self.game, self.number = games, games[number], number
+        self.method, self.learning, self.state = method, learning, state
+        self.replay: Episodes = state.replays[number]
+
+    def _rng(self, stage: int) -> np.random.Generator:
+        return stream(self.state.seed, self.state.sweep + 1, self.number, stage)
+
+    def play(self) -> dict[str, Any]:
+        """Plays a batch of episodes into the replay."""
+        learning, rng = self.learning, self._rng(_PLAY)
+        weights = {part: one.weights for part, one in learning.learners.items()}
+        latents = draw_latents(
+            self.game, learning.nets, self._prior, learning.training.envs, rng
+        )
+        act = Actors(
+            game=self.game,
+            nets=learning.nets,
+            weights=weights,
+            latents=latents,
+            rng=rng,
+        )
+        played = episodes(self.game, act, latents, rng=rng)
+        self.replay.add(played)
+        return {"rewards": list(score(self.game, played).means)}
+
+    @property
+    def _prior(self) -> torch.Tensor | None:
+        if self.method.prior == "uniform":
+            return None
+        return self.learning.learners["prior"].weights
+
+    def learn(self) -> dict[str, Any]:
+        """The cycles of updates that are due."""
+        training, rng = self.learning.training, self._rng(_LEARN)
+        new = training.envs * self.game.limit
+        steps = self.state.sweep * new
+        due = (steps + new) // training.every - steps // training.every
+        made = [self._cycle(rng) for _ in range(due)]
+        means: dict[str, Any] = {}
+        for name in ("critic_loss", "information", "cross_entropy"):
+            values = [one[name] for one in made if one[name] is not None]
+            means[name] = sum(values) / len(values) if values else None
+        if not np.isfinite(means["critic_loss"] or 0.0):
+            raise Diverged(
+                f"sweep(): losses must be finite; got {means['critic_loss']} in sweep "
+                f"{self.state.sweep + 1}: a smaller rate than {training.rate} may help"
+            )
+        return means
+
+    def _cycle(self, rng: np.random.Generator) -> dict[str, float | None]:
+        """K inner steps, the meta step (Equation 6), then graph, prior, classifier."""
+        learning, method, training = self.learning, self.method, self.learning.training
+        policy = learning.learners["policy"].weights
+        before = policy.clone()
+        groups = learning.nets.groups(self.game)
+        scale = self.replay.scales(groups, training.rewards)
+        errors = []
+        for _ in range(training.inner):
+            sample = self._sample(rng)
+            numbers = rng.random((2, training.minibatch, self.game.agents))
+            errors += reward_step(
+                learning,
+                self.game,
+                sample,
+                uniforms=torch.from_numpy(numbers).float(),
+                scale=scale,
+                graph_too=method.graph in ("reward", "both"),
+            )
+        if method.alpha < 1:
+            policy.copy_(before.lerp(policy, method.alpha))
+        return {
+            "critic_loss": float(np.mean(errors)),
+            "information": self._inform(rng),
+            "cross_entropy": self._guess(rng),
+        }
+
+    def _inform(self, rng: np.random.Generator) -> float | None:
+        """The graph's step, where it learns from information; measures it anyway."""
+        if self.method.relations.latents == 1:
+            return None
+        learns = self.method.graph in ("information", "both")
+        nats = information_step(
+            self.learning,
+            self.game,
+            self._sample(rng),
+            priors=self._priors(),
+            learns=learns,
+        )
+        return float(np.mean(nats))
+
+    def _guess(self, rng: np.random.Generator) -> float | None:
+        """The step of prior and classifier, where there are several games."""
+        if self.method.prior == "uniform" or len(self.games) < 2:
+            return None
+        sample = self._sample(rng)
+        return float(np.mean(guess_step(self.learning, self.game, sample, self.number)))
+
+    def _sample(self, rng: np.random.Generator) -> Any:
+        return self.replay.sample(rng.random(self.learning.training.minibatch))
+
+    @torch.no_grad()
+    def _priors(self) -> list[torch.Tensor]:
+        """Logarithms of the latents' chances, of every group."""
+        nets, weights = self.learning.nets, self._prior
+        groups = range(len(nets.groups(self.game)))
+        if weights is None:
+            flat = torch.zeros(nets.prior.latents).log_softmax(0)
+            return [flat for _ in groups]
+        return [
+            nets.prior.log_probabilities(weights[group], self.game.sizes)
+            for group in groups
+        ]

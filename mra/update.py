@@ -1,0 +1,304 @@
+"""Gradient steps of a group of agents, in place, on what ``losses`` says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from metaspiel.games.entities import Populated, Sight
+from metaspiel.learn.agents import Trainable
+from metaspiel.learn.offpolicy import shorten
+from mra import losses
+from mra.heads import drawn, facts_of
+from mra.nets import Nets
+from mra.replay import Steps
+from mra.settings import Training
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Learning:
+    """What is learned in a sweep; the weights and moments change in place.
+
+    Attributes:
+      nets: the networks.
+      training: how they learn.
+      learners: weights and moments of every part, one row a group.
+      delayed: slow copies of policies and critics.
+    """
+
+    nets: Nets
+    training: Training
+    learners: dict[str, Trainable]
+    delayed: dict[str, Float32[Tensor, "G P"]]
+
+    def weights(self, part: str, group: int) -> Float32[Tensor, " P"]:
+        """The weights of a group's network."""
+        return self.learners[part].weights[group]
+
+    def descend(
+        self,
+        group: int,
+        loss: Callable[..., Tensor],
+        *parts: str,
+        rate: float | None = None,
+        clip: float | None = None,
+        floor: float = -float("inf"),
+    ) -> float:
+        """One step of Adam on a loss of the weights of some parts; returns the loss.
+
+        Args:
+          group: whose weights.
+          loss: of the weights of the parts, in their order.
+          parts: what learns.
+          rate: of learning, if it is not that of the training.
+          clip: largest norm of a part's gradient.
+          floor: no step is taken where the loss is not above it (or not a number).
+        """
+        leaves = [self.weights(part, group).detach().clone() for part in parts]
+        with torch.enable_grad():
+            value = loss(*(leaf.requires_grad_() for leaf in leaves))
+            before = float(value.detach())
+            if not before > floor:
+                return before
+            slopes = torch.autograd.grad(value, leaves, allow_unused=True)
+        for part, leaf, slope in zip(parts, leaves, slopes, strict=True):
+            if slope is None:
+                continue
+            if clip is not None:
+                shorten(slope, clip)
+            whole = torch.zeros_like(self.learners[part].weights)
+            whole[group] = slope + self.training.decay * leaf.detach()
+            learner = self.learners[part]
+            learner.adam(whole, [group], rate or self.training.rate)
+        return before
+
+    def follow(self, group: int) -> None:
+        """Renews a share of the delayed networks."""
+        for part, slow in self.delayed.items():
+            slow[group].lerp_(self.weights(part, group), self.training.soft)
+
+
+@torch.no_grad()
+def graphs(
+    learning: Learning, game: Populated, sight: Sight, latents: Int64[Tensor, "R N"]
+) -> list[Float32[Tensor, "R n N"]]:
+    """Whom the agents of every group attend to."""
+    return [
+        learning.nets.graph.attention(
+            learning.weights("graph", group), sight, who, latents[:, who]
+        )
+        for group, who in enumerate(learning.nets.groups(game))
+    ]
+
+
+@torch.no_grad()
+def choices(
+    learning: Learning,
+    game: Populated,
+    sight: Sight,
+    *,
+    graphs: list[Float32[Tensor, "R n N"]],
+    policies: Float32[Tensor, "G P"],
+    uniforms: Float32[Tensor, "R N"],
+) -> tuple[list[Float32[Tensor, "R n A"]], Int64[Tensor, "R N"]]:
+    """Scores of everybody's actions by group, and a joint action drawn from them."""
+    logits, joint = [], torch.empty(uniforms.shape, dtype=torch.int64)
+    for group, who in enumerate(learning.nets.groups(game)):
+        scores = learning.nets.policy.logits(policies[group], sight, who, graphs[group])
+        joint[:, who] = drawn(scores, uniforms[:, who])
+        logits.append(scores)
+    return logits, joint
+
+
+def reward_step(
+    learning: Learning,
+    game: Populated,
+    steps: Steps,
+    *,
+    uniforms: Float32[Tensor, "2 R N"],
+    scale: list[tuple[Tensor, Tensor]],
+    graph_too: bool,
+) -> list[float]:
+    """One step of every critic and policy (Equations 8, 9; 10 with ``graph_too``).
+
+    Args:
+      learning: what is changed.
+      game: what the transitions are of.
+      steps: a minibatch.
+      uniforms: numbers by which next actions and present ones are drawn.
+      scale: mean and deviation of every group's rewards.
+      graph_too: the graph learns from the policy's gradient.
+
+    Returns:
+      The critics' losses before the step.
+    """
+    nets, training = learning.nets, learning.training
+    now, then = game.sight(steps.before), game.sight(steps.after)
+    graph_now = graphs(learning, game, now, steps.latents)
+    graph_then = graphs(learning, game, then, steps.latents)
+    logits, later = choices(
+        learning,
+        game,
+        then,
+        graphs=graph_then,
+        policies=learning.delayed["policy"],
+        uniforms=uniforms[0],
+    )
+    _, present = choices(
+        learning,
+        game,
+        now,
+        graphs=graph_now,
+        policies=learning.learners["policy"].weights,
+        uniforms=uniforms[1],
+    )
+    errors = []
+    for group, who in enumerate(nets.groups(game)):
+        middle, spread = scale[group]
+        with torch.no_grad():
+            following = nets.critic.values(
+                learning.delayed["critic"][group], then, who, graph_then[group], later
+            )
+            targets = losses.target(
+                (steps.rewards[:, who] - middle) / spread,
+                steps.going[:, who],
+                logits=logits[group],
+                values=following,
+                gamma=training.gamma,
+                entropy=training.entropy,
+            )
+        error = learning.descend(
+            group,
+            _critic(learning, now, who, graph_now[group], steps, targets),
+            "critic",
+            clip=training.clip,
+        )
+        with torch.no_grad():
+            values = nets.critic.values(
+                learning.weights("critic", group), now, who, graph_now[group], present
+            )
+        parts = ("policy", "graph") if graph_too else ("policy",)
+        learning.descend(
+            group, _policy(learning, now, who, graph_now[group], steps, values), *parts
+        )
+        learning.follow(group)
+        errors.append(error)
+    return errors
+
+
+def _critic(
+    learning: Learning,
+    sight: Sight,
+    who: slice,
+    graph: Tensor,
+    steps: Steps,
+    targets: Tensor,
+) -> Callable[[Tensor], Tensor]:
+    def loss(weights: Tensor) -> Tensor:
+        critic = learning.nets.critic
+        values = critic.values(weights, sight, who, graph, steps.actions)
+        error = losses.critic_loss(
+            values, steps.actions[:, who], targets, steps.playing[:, who]
+        )
+        return error
+
+    return loss
+
+
+def _policy(
+    learning: Learning,
+    sight: Sight,
+    who: slice,
+    graph: Tensor,
+    steps: Steps,
+    values: Tensor,
+) -> Callable[..., Tensor]:
+    nets, playing = learning.nets, steps.playing[:, who]
+
+    def loss(policy: Tensor, phi: Tensor | None = None) -> Tensor:
+        attended = graph
+        if phi is not None:
+            attended = nets.graph.attention(phi, sight, who, steps.latents[:, who])
+        logits = nets.policy.logits(policy, sight, who, attended)
+        return losses.policy_loss(logits, values, playing, learning.training.entropy)
+
+    return loss
+
+
+def information_step(
+    learning: Learning,
+    game: Populated,
+    steps: Steps,
+    *,
+    priors: list[Float32[Tensor, " Z"]],
+    learns: bool,
+) -> list[float]:
+    """One ascent of every graph on the mutual information (Equation 11).
+
+    Args:
+      learning: what is changed.
+      game: what the transitions are of.
+      steps: a minibatch.
+      priors: logarithms of the latents' chances, of every group.
+      learns: whether the graph learns, up to ``information_until``.
+
+    Returns:
+      The information before the step, in nats.
+    """
+    nets, training, sight = learning.nets, learning.training, game.sight(steps.before)
+    shared_nats = []
+    for group, who in enumerate(nets.groups(game)):
+
+        def loss(phi: Tensor, group: int = group, who: slice = who) -> Tensor:
+            heads = nets.graph.attentions(phi, sight, who)
+            policy = learning.delayed["policy"][group]
+            logits = nets.policy.logits(policy, sight, who, heads)
+            shared = losses.information(logits, priors[group])
+            return -losses.masked_mean(shared, steps.playing[:, who])
+
+        value = learning.descend(
+            group,
+            loss,
+            "graph",
+            rate=training.graph_rate,
+            floor=-training.information_until if learns else float("inf"),
+        )
+        shared_nats.append(-value)
+    return shared_nats
+
+
+def guess_step(
+    learning: Learning, game: Populated, steps: Steps, number: int
+) -> list[float]:
+    """One step of priors and classifiers (Equation 13); the graph stays as it is.
+
+    Args:
+      learning: what is changed.
+      game: what the transitions are of.
+      steps: a minibatch.
+      number: which of the games it is.
+
+    Returns:
+      The cross entropies before the step, in nats.
+    """
+    nets, sight = learning.nets, game.sight(steps.before)
+    entropies = []
+    for group, who in enumerate(nets.groups(game)):
+        with torch.no_grad():
+            heads = nets.graph.attentions(learning.weights("graph", group), sight, who)
+            far = torch.cdist(sight.places[:, who], sight.places)
+            facts = facts_of(heads, far)
+
+        def loss(
+            prior: Tensor, xi: Tensor, facts: Tensor = facts, who: slice = who
+        ) -> Tensor:
+            guessed = nets.classifier.log_probabilities(
+                xi, facts, steps.playing[:, who]
+            )
+            logs = nets.prior.log_probabilities(prior, game.sizes)
+            return losses.guess_loss(guessed, logs, number)
+
+        entropies.append(learning.descend(group, loss, "prior", "classifier"))
+    return entropies
