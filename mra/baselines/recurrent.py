@@ -118,6 +118,6 @@ class RecurrentPolicy:
                 x, state, w["in"], w["again"], w["in+"][0], w["again+"][0]
             )
             states.append(state)
-        scores = flat.apply(w, "scores", torch.stack(states))
+        scores = torch.stack(states) @ w["scores"] + w["scores+"]
         shape = (len(inputs), *hidden.shape[:2], self.actions)
         return scores.view(shape).transpose(0, 1), state.view(hidden.shape)
