@@ -49,6 +49,6 @@ def product(w: Float[Tensor, "I O"], x: Float[Tensor, "I *R"]) -> Float[Tensor, 
     return (w.T @ x.flatten(1)).view(-1, *x.shape[1:])
 
 
-def whole(w: Views, name: str) -> Float[Tensor, "I+1 O"]:
-    """The matrix of a layer with its bias as a last row."""
+def whole(w: Views, name: str) -> Float[Tensor, "J O"]:
+    """The matrix of a layer with its bias as a last row, J = I + 1 of them."""
     return torch.cat([w[name], w[f"{name}+"]])

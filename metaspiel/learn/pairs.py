@@ -21,7 +21,7 @@ Slope = Callable[[int, Tensor], None]
 
 def weighted(
     a: Float[Tensor, "H N R"], p: Float[Tensor, "H I R"], g: Float[Tensor, "Z N I R"]
-) -> Float[Tensor, "Z H+1 I R"]:
+) -> Float[Tensor, "Z J I R"]:
     """Hidden layers summed with weights: ``sum_j g_zji relu(A_j - P_i)``.
 
     A last unit that is always 1, as a bias in the layer after it needs, is summed too.

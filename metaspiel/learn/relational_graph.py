@@ -125,7 +125,7 @@ class Options(_Heads):
         else:
             asked = torch.zeros_like(each[0])
             for z, one in enumerate(each):
-                asked.addcmul_(one, (z == latents.T).to(one.dtype))
+                asked.addcmul_(one, latents.T.eq(z).to(one.dtype))
             asked = asked[None]
         a = flat.apply(w, "key", seen.others)
         p = flat.product(w["key"][:2], seen.places[:, who])
