@@ -210,6 +210,18 @@ class Critic:
 
         return in_parts(sight, work, g, actions)
 
+    def assessed(
+        self,
+        weights: Float[Tensor, " P"],
+        sight: Sight,
+        who: slice,
+        g: Float[Tensor, "R n N"],
+        actions: Int64[Tensor, "R N"],
+    ) -> tuple[Float[Tensor, "R n A"], Float[Tensor, ""]]:
+        """The values, and what a loss adds to their error: nothing here."""
+        values = self.values(weights, sight, who, g, actions)
+        return values, values.new_zeros(())
+
     def _values(
         self, weights: Tensor, sight: Sight, who: slice, *, g: Tensor, actions: Tensor
     ) -> Tensor:

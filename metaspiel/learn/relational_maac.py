@@ -95,13 +95,14 @@ class MAACCritic:
           g: not used: the critic has an attention of its own.
           actions: of all agents; one's own is not used.
         """
-        return self.assessed(weights, sight, who, actions)[0]
+        return self.assessed(weights, sight, who, g, actions)[0]
 
     def assessed(
         self,
         weights: Float[Tensor, " P"],
         sight: Sight,
         who: slice,
+        g: Float[Tensor, "R n N"],
         actions: Int64[Tensor, "R N"],
     ) -> tuple[Float[Tensor, "R n A"], Float[Tensor, ""]]:
         """The values, and the penalty that a loss adds for large logits.

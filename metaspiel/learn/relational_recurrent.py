@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Int64
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from metaspiel.games.entities import Layout, Sight
 from metaspiel.learn import flat
@@ -102,20 +103,25 @@ class RecurrentPolicy:
             zeros before the first step.
           hidden: states before this step; zeros before the first.
         """
+        seen = self.embedded(weights, sight, who, g)
+        return self.remembered(weights, seen, extra, hidden)
 
-        def work(sight: Sight, *parts: Tensor) -> Tensor:
-            return torch.cat(self._step(weights, sight, who, parts), 2)
+    def embedded(
+        self,
+        weights: Float[Tensor, " P"],
+        sight: Sight,
+        who: slice,
+        g: Float[Tensor, "R n N"],
+    ) -> Float[Tensor, "R n W"]:
+        """What a group's agents see, without what they remember."""
 
-        both = in_parts(sight, work, g, extra, hidden)
-        logits, hidden = both.split([self.actions, self.units], 2)
-        return logits, hidden
+        def work(sight: Sight, g: Tensor) -> Tensor:
+            return self._embedded(weights, sight, who, g)
 
-    def _step(
-        self, weights: Tensor, sight: Sight, who: slice, parts: tuple[Tensor, ...]
-    ) -> tuple[Tensor, Tensor]:
-        g, extra, hidden = parts
-        first, rest = weights.split([flat.count(self.shapes), flat.count(self.memory)])
-        w, memory = flat.views(self.shapes, first), flat.views(self.memory, rest)
+        return in_parts(sight, work, g)
+
+    def _embedded(self, weights: Tensor, sight: Sight, who: slice, g: Tensor) -> Tensor:
+        w = flat.views(self.shapes, weights[: flat.count(self.shapes)])
         seen = self.reader.read(w, sight)
         attention = g.permute(2, 1, 0).contiguous()[None]
         others = summed(w, "other", seen, who, attention)[0]
@@ -123,9 +129,20 @@ class RecurrentPolicy:
         if self.settings.self_path:
             own = flat.apply(w, "own", seen.own[:, who], relu=True)
             embedding = embedding + flat.apply(w, "own_out", own)
-        inputs = torch.cat([embedding.permute(2, 1, 0), extra], 2)
+        return embedding.permute(2, 1, 0)
+
+    def remembered(
+        self,
+        weights: Float[Tensor, " P"],
+        seen: Float[Tensor, "R n W"],
+        extra: Float[Tensor, "R n E"],
+        hidden: Float[Tensor, "R n U"],
+    ) -> tuple[Float[Tensor, "R n A"], Float[Tensor, "R n U"]]:
+        """Scores and hidden states of agents that see what is ``embedded``."""
+        first, rest = weights.split([flat.count(self.shapes), flat.count(self.memory)])
+        w, memory = flat.views(self.shapes, first), flat.views(self.memory, rest)
         new = torch.gru_cell(
-            inputs.flatten(0, 1),
+            torch.cat([seen, extra], 2).flatten(0, 1),
             hidden.flatten(0, 1),
             memory["w_ih"],
             memory["w_hh"],
@@ -135,3 +152,25 @@ class RecurrentPolicy:
         logits = torch.addmm(w["scores+"], new, w["scores"])
         shape = hidden.shape[:2]
         return logits.view(*shape, -1), new.view(*shape, -1)
+
+    def along(
+        self,
+        weights: Float[Tensor, " P"],
+        seen: Float[Tensor, "B T n W"],
+        extra: Float[Tensor, "B T n E"],
+        hidden: Float[Tensor, "B n U"],
+    ) -> Float[Tensor, "B T n A"]:
+        """Scores over the steps of whole episodes, from the hidden states before."""
+        made = []
+        for step, before in zip(seen.unbind(1), extra.unbind(1), strict=True):
+            logits, hidden = self.remembered(weights, step, before, hidden)
+            made.append(logits)
+        return torch.stack(made, 1)
+
+    def extras(
+        self, actions: Int64[Tensor, "*R N"], rewards: Float32[Tensor, "*R N"]
+    ) -> Float32[Tensor, "*R N E"]:
+        """The numbers about a step within an episode, for the next one."""
+        taken = one_hot(actions, self.actions).float()
+        blank = torch.zeros_like(rewards)
+        return torch.cat([taken, rewards[..., None], blank[..., None]], -1)

@@ -302,8 +302,8 @@ def test_heads_that_do_not_fit():
 def test_maac_is_blind_to_the_dead_and_the_order():
     case = Case(SMALL, 5, dead=0.3)
     net, dead = MAACCritic(SMALL, case.layout, width=16), ~case.sight.live
-    weights = case.weights(net)
-    values, penalty = net.assessed(weights, case.sight, case.who, case.actions)
+    weights, g = case.weights(net), case.usual()[0].detach()
+    values, penalty = net.assessed(weights, case.sight, case.who, g, case.actions)
     actions = torch.where(dead, 4 - case.actions, case.actions)
     order = [3, 1, 4, 0, 2]
 
@@ -315,7 +315,7 @@ def test_maac_is_blind_to_the_dead_and_the_order():
         return x[:, order]
 
     ours, same = net.assessed(
-        weights, mapped(case.sight, moved), case.who, actions[:, order]
+        weights, mapped(case.sight, moved), case.who, g, actions[:, order]
     )
     live = ~dead[:, order]
     close(ours[live], values[:, order][live])
@@ -328,12 +328,12 @@ def test_maac_normalises_what_it_sees():
     """A number that is scaled and shifted for all agents is the same to it."""
     case = Case(SMALL, 4, dead=0)
     net = MAACCritic(SMALL, case.layout, width=16)
-    weights = case.weights(net)
-    values, _ = net.assessed(weights, case.sight, case.who, case.actions)
+    weights, g = case.weights(net), case.usual()[0].detach()
+    values, _ = net.assessed(weights, case.sight, case.who, g, case.actions)
     own = case.sight.own.clone()
     own[..., 0] = own[..., 0] * 50 - 7
     other = replace(case.sight, own=own)
-    ours, _ = net.assessed(weights, other, case.who, case.actions)
+    ours, _ = net.assessed(weights, other, case.who, g, case.actions)
     torch.testing.assert_close(ours, values, atol=1e-4, rtol=0)
 
 
