@@ -32,6 +32,7 @@ class Method:
         a joint mode; else each draws its own.
       graph: what the graph network learns from: mutual "information" with the actions
         (Equation 11), the "reward" through the policy, "both", or "nothing".
+      until: information above which the graph learns no more from it, in nats.
       alpha: share of an inner loop's way that the policy keeps (Reptile); 1 keeps all.
       apart: every agent has networks of its own, which then fit one size only.
       copies: networks of a role, which share its agents evenly, side by side (the
@@ -43,6 +44,7 @@ class Method:
     prior: Literal["learned", "uniform"] = "learned"
     together: bool = False
     graph: Teacher = "information"
+    until: float = float("inf")
     alpha: float = 1.0
     apart: bool = False
     copies: int = 1
@@ -56,6 +58,7 @@ class Method:
             raise BadField(
                 type(self), "alpha", f"must be above 0, at most 1; got {self.alpha}"
             )
+        positive(self, "until")
         if self.graph in ("information", "both") and self.relations.latents < 2:
             raise UserError(
                 "Method(): a graph that learns from information needs at least 2 "
@@ -72,6 +75,7 @@ METHODS: Mapping[str, Method] = {
     "uni-random": Method(prior="uniform", graph="nothing"),
     "both": Method(graph="both"),
     "together": Method(together=True),
+    "until": Method(until=0.01),
     "concat": Method(relations=Relations(form="concat")),
     "bilinear": Method(relations=Relations(form="bilinear")),
     "paper-input": Method(relations=Relations(landmarks="concatenated")),
@@ -109,7 +113,6 @@ class Training:
       clip: largest norm of a critic's gradient is this times the number of agents.
       rewards: what critics learn from, over the replay of a role: "standardised",
         "scaled" to deviation 1, or "raw".
-      information_until: the graph learns no more from information above this (nats).
     """
 
     envs: int = 32
@@ -126,13 +129,12 @@ class Training:
     soft: float = 0.01
     clip: float = 10.0
     rewards: Rewards = "standardised"
-    information_until: float = float("inf")
 
     def __post_init__(self) -> None:
         at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1)
         positive(self, "rate", "critic_rate", "graph_rate", "clip")
         share(self, "gamma", "soft")
-        for name in ("decay", "entropy", "information_until"):
+        for name in ("decay", "entropy"):
             if not getattr(self, name) >= 0:
                 raise BadField(
                     type(self), name, f"must be at least 0; got {getattr(self, name)}"

@@ -173,7 +173,7 @@ class _Turn:
             self.game,
             self._sample(rng),
             priors=self._priors(),
-            learns=learns,
+            until=self.method.until if learns else 0.0,
         )
         return float(np.mean(nats))
 

@@ -251,9 +251,10 @@ def improve(learning: Learning, lesson: Lesson, *parts: str) -> float:
         )
 
     def critic(weights: Tensor) -> Tensor:
-        values = nets.critic.values(weights, now, who, graph, steps.actions)
-        taken = steps.actions[:, who]
-        return losses.critic_loss(values, taken, targets, steps.playing[:, who])
+        values, penalty = nets.critic.assessed(weights, now, who, graph, steps.actions)
+        taken, playing = steps.actions[:, who], steps.playing[:, who]
+        error: Tensor = losses.critic_loss(values, taken, targets, playing)
+        return error + penalty
 
     error = learning.descend(
         group, critic, "critic", rate=training.critic_rate, clip=training.clip
@@ -277,7 +278,7 @@ def information_step(
     steps: Steps,
     *,
     priors: list[Float32[Tensor, " Z"]],
-    learns: bool,
+    until: float,
 ) -> list[float]:
     """One ascent of every graph on the mutual information (Equation 11).
 
@@ -286,7 +287,7 @@ def information_step(
       game: what the transitions are of.
       steps: a minibatch.
       priors: logarithms of the latents' chances, of every group.
-      learns: whether the graph learns, up to ``information_until``.
+      until: information above which the graph does not learn; 0 only measures.
 
     Returns:
       The information before the step, in nats.
@@ -308,7 +309,7 @@ def information_step(
             "graph",
             rate=training.graph_rate,
             decay=0.0,
-            floor=-training.information_until if learns else float("inf"),
+            floor=-until if until else float("inf"),
         )
         shared_nats.append(-value)
     return shared_nats

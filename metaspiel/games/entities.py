@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from metaspiel.games.markov import MarkovGame
@@ -32,10 +32,10 @@ class Sight:
       live: who takes part; nobody attends to the others.
     """
 
-    places: Float32[Tensor, "R N 2"]
-    bodies: Float32[Tensor, "R N E"]
-    own: Float32[Tensor, "R N S"]
-    landmarks: Float32[Tensor, "R K L"]
+    places: Float[Tensor, "R N 2"]
+    bodies: Float[Tensor, "R N E"]
+    own: Float[Tensor, "R N S"]
+    landmarks: Float[Tensor, "R K L"]
     live: Bool[Tensor, "R N"]
 
 

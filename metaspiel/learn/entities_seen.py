@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from metaspiel.games.entities import Layout, Sight
-from metaspiel.learn.flat import Shapes, Views, apply, linear, product
+from metaspiel.learn.flat import Shapes, Views, apply, linear, product, whole
 from metaspiel.learn.pairs import products, weighted
 from metaspiel.learn.relational_settings import Relations
 
@@ -38,9 +38,9 @@ class Concatenated:
         self, w: Views, places: Float[Tensor, "2 N R"], marks: Float[Tensor, "L K R"]
     ) -> Float[Tensor, "M N R"]:
         """What there is around entities at these places."""
-        shift = places.new_zeros(self.landmark, *places.shape[1:])
-        shift[:2] = places
-        return (marks.transpose(0, 1)[:, :, None] - shift).flatten(0, 1)
+        marks = marks.transpose(0, 1)[:, :, None].expand(-1, -1, places.shape[1], -1)
+        near = marks[:, :2] - places
+        return torch.cat([near, marks[:, 2:]], 1).flatten(0, 1)
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,8 @@ class Pooled:
         a, p = apply(w, "mark", marks), product(w["mark"][:2], places)
         g = products(a, p, w["mark_logits"].T).softmax(1)
         pooled = weighted(a, p, g).flatten(2)
-        heads = w["mark_heads"].view(self.hidden, self.heads, self.each)
-        out = heads.permute(1, 2, 0) @ pooled
-        return out.view(-1, *places.shape[1:]) + w["mark_heads+"].view(-1, 1, 1)
+        heads = whole(w, "mark_heads").view(-1, self.heads, self.each)
+        return (heads.permute(1, 2, 0) @ pooled).view(-1, *places.shape[1:])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,7 +157,7 @@ class Reader:
     def read(self, w: Views, sight: Sight) -> Seen:
         """All agents of all situations."""
         own, places, bodies, marks = (
-            x.permute(2, 1, 0) * self.unit
+            x.permute(2, 1, 0).contiguous() * self.unit
             for x in (sight.own, sight.places, sight.bodies, sight.landmarks)
         )
         marks = self.around.around(w, places, marks)
@@ -166,6 +165,6 @@ class Reader:
         return Seen(
             own=torch.cat([own, marks]),
             others=others,
-            places=others[:2],
+            places=places,
             live=sight.live.T,
         )

@@ -21,8 +21,11 @@ Slope = Callable[[int, Tensor], None]
 
 def weighted(
     a: Float[Tensor, "H N R"], p: Float[Tensor, "H I R"], g: Float[Tensor, "Z N I R"]
-) -> Float[Tensor, "Z H I R"]:
-    """Hidden layers summed with weights: ``sum_j g_zji relu(A_j - P_i)``."""
+) -> Float[Tensor, "Z J I R"]:
+    """Hidden layers summed with weights: ``sum_j g_zji relu(A_j - P_i)``.
+
+    A last unit that is always 1, as a bias in the layer after it needs, is summed too.
+    """
     return _Weighted.apply(a, p, g)
 
 
@@ -57,8 +60,10 @@ class _Weighted(torch.autograd.Function):
     def backward(ctx: Any, back: Tensor) -> tuple[Tensor | None, ...]:
         a, p, g = ctx.saved_tensors
         of_layers, of_g = any(ctx.needs_input_grad[:2]), ctx.needs_input_grad[2]
-        slopes = _by_layers(a, p, _outer(g, back)) if of_layers else (None, None)
-        return *slopes, _dots(a, p, back) if of_g else None
+        slopes = (
+            _by_layers(a, p, _outer(g, back, len(p))) if of_layers else (None, None)
+        )
+        return *slopes, _dots(a, p, back).add_(back[:, None, -1]) if of_g else None
 
 
 class _Dots(torch.autograd.Function):
@@ -71,8 +76,10 @@ class _Dots(torch.autograd.Function):
     def backward(ctx: Any, back: Tensor) -> tuple[Tensor | None, ...]:
         a, p, v = ctx.saved_tensors
         of_layers, of_v = any(ctx.needs_input_grad[:2]), ctx.needs_input_grad[2]
-        slopes = _by_layers(a, p, _outer(back, v)) if of_layers else (None, None)
-        return *slopes, _weighted(a, p, back) if of_v else None
+        slopes = (
+            _by_layers(a, p, _outer(back, v, len(p))) if of_layers else (None, None)
+        )
+        return *slopes, _weighted(a, p, back)[:, :-1] if of_v else None
 
 
 class _Products(torch.autograd.Function):
@@ -120,37 +127,42 @@ class _Mixed(torch.autograd.Function):
 def _pairs(a: Tensor, p: Tensor) -> Iterator[tuple[int, Tensor]]:
     """Every j and its ``A_j - P_i`` for all i, in a buffer that the next one takes."""
     pairs = torch.empty_like(p, memory_format=torch.contiguous_format)
-    for j in range(a.shape[1]):
-        yield j, torch.sub(a[:, j, None], p, out=pairs)
+    for j, one in enumerate(a[:, :, None].unbind(1)):
+        yield j, torch.sub(one, p, out=pairs)
 
 
 def _weighted(a: Tensor, p: Tensor, g: Tensor) -> Tensor:
-    out = a.new_zeros(len(g), *p.shape)
+    units = len(p)
+    out = a.new_empty(len(g), units + 1, *p.shape[1:])
+    torch.sum(g, 1, out=out[:, units])
+    sums, weights = [one[:units].zero_() for one in out], [one.unbind(0) for one in g]
     for j, pairs in _pairs(a, p):
         hidden = pairs.relu_()
-        for z in range(len(g)):
-            out[z].addcmul_(hidden, g[z, j])
+        for total, weight in zip(sums, weights, strict=True):
+            total.addcmul_(hidden, weight[j])
     return out
 
 
 def _dots(a: Tensor, p: Tensor, v: Tensor) -> Tensor:
     out = a.new_empty(len(v), a.shape[1], *p.shape[1:])
+    vectors = [one[: len(p)] for one in v]
     product = torch.empty_like(p)
     for j, pairs in _pairs(a, p):
         hidden = pairs.relu_()
-        for z in range(len(v)):
-            torch.mul(hidden, v[z], out=product)
-            torch.sum(product, 0, out=out[z, j])
+        for vector, made in zip(vectors, out, strict=True):
+            torch.mul(hidden, vector, out=product)
+            torch.sum(product, 0, out=made[j])
     return out
 
 
-def _outer(g: Tensor, v: Tensor) -> Slope:
+def _outer(g: Tensor, v: Tensor, units: int) -> Slope:
     """Derivatives by hidden layers: ``sum_z g_zji v_zi``."""
+    vectors, weights = [one[:units] for one in v], [one.unbind(0) for one in g]
 
     def slope(j: int, out: Tensor) -> None:
-        torch.mul(v[0], g[0, j], out=out)
-        for z in range(1, len(g)):
-            out.addcmul_(v[z], g[z, j])
+        torch.mul(vectors[0], weights[0][j], out=out)
+        for vector, weight in zip(vectors[1:], weights[1:], strict=True):
+            out.addcmul_(vector, weight[j])
 
     return slope
 
@@ -159,9 +171,9 @@ def _by_layers(a: Tensor, p: Tensor, slope: Slope) -> tuple[Tensor, Tensor]:
     """Derivatives by both layers, from those by the hidden layers of pairs."""
     of_a, of_p = torch.empty_like(a), torch.zeros_like(p)
     back = torch.empty_like(p, memory_format=torch.contiguous_format)
-    for j, pairs in _pairs(a, p):
+    for (j, pairs), total in zip(_pairs(a, p), of_a.unbind(1), strict=True):
         slope(j, back)
         _relu_back(back, pairs, 0, grad_input=back)
-        of_p -= back
-        torch.sum(back, 1, out=of_a[:, j])
+        of_p.sub_(back)
+        torch.sum(back, 1, out=total)
     return of_a, of_p

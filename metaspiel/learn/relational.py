@@ -104,19 +104,17 @@ class Policy:
         seen = self._reader.read(w, sight)
         many = g if g.dim() == 4 else g[:, :, None]
         many = many.permute(2, 3, 1, 0).contiguous()
-        inner = w["other_out"] @ w["head"]
-        head = summed(w, "other", seen, who, many)
-        head = (inner.T @ head.flatten(2)).view(len(many), -1, *many.shape[2:])
-        # Where there is nobody, there is no bias either.
-        bias = (w["other_out+"] @ w["head"]).view(-1, 1, 1)
-        head = head + bias * many.sum(1)[:, None] + w["head+"].view(-1, 1, 1)
+        # What is linear after linear is one product.
+        inner = flat.whole(w, "other_out") @ w["head"]
+        others = summed(w, "other", seen, who, many)
+        head = inner.T @ others.flatten(2)
+        bias = w["head+"]
         if self.settings.self_path:
-            own = flat.apply(w, "own", seen.own[:, who]).relu()
-            inner = w["own_out"] @ w["head_own"]
-            bias = (w["own_out+"] @ w["head_own"]).T
-            own = torch.addmm(bias, inner.T, own.flatten(1))
-            head = head + own.view(head.shape[1:])
-        out = w["scores"].T @ head.relu().flatten(2) + w["scores+"].T
+            own = flat.apply(w, "own", seen.own[:, who], relu=True)
+            bias = bias + w["own_out+"] @ w["head_own"]
+            head += (w["own_out"] @ w["head_own"]).T @ own.flatten(1)
+        head = head.add_(bias.T).relu_()
+        out = (w["scores"].T @ head).add_(w["scores+"].T)
         out = out.view(len(many), -1, *many.shape[2:]).permute(3, 2, 0, 1)
         return out if g.dim() == 4 else out[:, :, 0]
 
@@ -212,35 +210,45 @@ class Critic:
 
         return in_parts(sight, work, g, actions)
 
+    def assessed(
+        self,
+        weights: Float[Tensor, " P"],
+        sight: Sight,
+        who: slice,
+        g: Float[Tensor, "R n N"],
+        actions: Int64[Tensor, "R N"],
+    ) -> tuple[Float[Tensor, "R n A"], Float[Tensor, ""]]:
+        """The values, and what a loss adds to their error: nothing here."""
+        values = self.values(weights, sight, who, g, actions)
+        return values, values.new_zeros(())
+
     def _values(
         self, weights: Tensor, sight: Sight, who: slice, *, g: Tensor, actions: Tensor
     ) -> Tensor:
         w = flat.views(self.shapes, weights)
         seen = self._reader.read(w, sight)
         mask = others(seen.live, slice(None))
-        query = flat.apply(w, "query", seen.own).relu()
-        query = flat.apply(w, "query_out", query) / self.settings.temperature
-        asked = flat.product(w["key_out"].T, query)[None]
+        hidden = flat.apply(w, "query", seen.own, relu=True)
+        scale = self.settings.temperature
+        inner = flat.whole(w, "query_out") @ (w["key_out"].T / scale)
+        asked = flat.apply({"q": inner[:-1], "q+": inner[-1:]}, "q", hidden)[None]
         a = flat.apply(w, "key", seen.others)
         p = flat.product(w["key"][:2], seen.places)
         inner = attend(dots(a, p, asked), mask)
-        s = summed(w, "other", seen, slice(None), inner)[0]
         # What is linear after linear is one product: into the act and the self layer.
         first = torch.cat([w["act"], w["self"]], 1)
-        bias = first.T @ w["other_out+"].T
-        layer = flat.product(w["other_out"] @ first, s)
-        layer = layer + bias.view(-1, 1, 1) * mask.any(0)
+        s = summed(w, "other", seen, slice(None), inner)[0]
+        layer = (flat.whole(w, "other_out") @ first).T @ s.flatten(1)
+        bias = torch.cat([w["act+"], w["self+"]], 1)
         if self.settings.self_path:
-            own = flat.apply(w, "own", seen.own).relu()
-            bias = first.T @ w["own_out+"].T
-            own = torch.addmm(bias, (w["own_out"] @ first).T, own.flatten(1))
-            layer = layer + own.view_as(layer)
+            own = flat.apply(w, "own", seen.own, relu=True)
+            layer.addmm_((w["own_out"] @ first).T, own.flatten(1))
+            bias = bias + w["own_out+"] @ first
+        layer = layer.add_(bias.T).view(-1, *seen.places.shape[1:])
         act, alone = layer.split(w["act"].shape[1])
         taken = one_hot(actions.T, self.actions).to(act.dtype).permute(2, 0, 1)
-        act = act + flat.apply({"t": w["act_taken"], "t+": w["act+"]}, "t", taken)
-        h = flat.apply(w, "act_out", act.relu())
-        x = mixed(h, g.permute(2, 1, 0).contiguous())
-        alone = alone[:, who] + w["self+"].view(-1, 1, 1)
-        c = flat.apply(w, "self_out", alone.relu())
+        act = (act + flat.product(w["act_taken"], taken)).relu_()
+        x = mixed(flat.apply(w, "act_out", act), g.permute(2, 1, 0).contiguous())
+        c = flat.apply(w, "self_out", alone[:, who].relu())
         q = flat.apply(w, "values", c) + flat.product(w["values_others"], x)
         return q.permute(2, 1, 0)

@@ -59,7 +59,7 @@ class _Heads:
         return self._shapes(self.reader.own, self.reader.other, 1)
 
     def _shapes(self, own: int, other: int, heads: int) -> flat.Shapes:
-        """Of so many inputs; a key's second layer has no bias, as a softmax sees none."""
+        """Of so many inputs; a softmax would not see a second bias of keys."""
         s = self.settings
         return {
             **self.reader.around.shapes,
@@ -73,10 +73,16 @@ class _Heads:
         """Draws fresh weights."""
         return flat.xavier(self.shapes, generator)
 
-    def _asked(self, w: flat.Views, hidden: Tensor) -> Float[Tensor, "1 H n R"]:
-        """Queries, by which the second layer of the keys is multiplied beforehand."""
-        query = flat.apply(w, "query_out", hidden) / self.settings.temperature
-        return flat.product(w["key_out"].T, query)[None]
+    def _asked(
+        self, w: flat.Views, own: Float[Tensor, "S n R"], heads: int = 1
+    ) -> list[Float[Tensor, "H n R"]]:
+        """Queries of each head, multiplied with the second layer of its keys."""
+        s = self.settings
+        hidden = flat.apply(w, "query", own, relu=True)
+        queries = flat.whole(w, "query_out").split(s.key, 1)
+        keys = w["key_out"].split(s.key, 1)
+        inner = [q @ k.T / s.temperature for q, k in zip(queries, keys, strict=True)]
+        return [flat.product(m[:-1], hidden) + m[-1, :, None, None] for m in inner]
 
 
 @dataclass(frozen=True)
@@ -113,18 +119,14 @@ class Options(_Heads):
     ) -> Tensor:
         w, s = flat.views(self.shapes, weights), self.settings
         seen = self.reader.read(w, sight)
-        hidden = flat.apply(w, "query", seen.own[:, who]).relu()
-        query = flat.apply(w, "query_out", hidden) / s.temperature
-        query = query.unflatten(0, (s.latents, s.key))
-        heads = w["key_out"].view(s.hidden, s.latents, s.key)
-        # The key's second layer goes to the query, where it is one product an agent.
+        each = self._asked(w, seen.own[:, who], s.latents)
         if latents is None:
-            asked = heads.transpose(0, 1) @ query.flatten(2)
-            asked = asked.unflatten(2, query.shape[2:])
+            asked = torch.stack(each)
         else:
-            picked = one_hot(latents.T, s.latents).to(query.dtype).permute(2, 0, 1)
-            picked = (query * picked[:, None]).flatten(0, 1)
-            asked = flat.product(w["key_out"].T, picked)[None]
+            asked = torch.zeros_like(each[0])
+            for z, one in enumerate(each):
+                asked.addcmul_(one, latents.T.eq(z).to(one.dtype))
+            asked = asked[None]
         a = flat.apply(w, "key", seen.others)
         p = flat.product(w["key"][:2], seen.places[:, who])
         g = attend(dots(a, p, asked), others(seen.live, who))
@@ -175,7 +177,7 @@ class Beside(_Heads):
     ) -> Attention:
         s = self.settings
         own = torch.cat([seen.own[:, who], code])
-        asked = self._asked(w, flat.apply(w, "query", own).relu())
+        asked = torch.stack(self._asked(w, own))
         w_key, w_code = w["key"].split([len(w["key"]) - s.latents, s.latents])
         a = flat.apply({"key": w_key, "key+": w["key+"]}, "key", seen.others)
         p = flat.product(w_key[:2], seen.places[:, who]) - flat.product(w_code, code)
@@ -217,7 +219,7 @@ class Products(_Heads):
         """The attention for one latent."""
         many = self.settings.latents
         first = {**w, "key": w["key"][z::many], "query": w["query"][z::many]}
-        asked = self._asked(w, flat.apply(first, "query", seen.own[:, who]).relu())
+        asked = torch.stack(self._asked(first, seen.own[:, who]))
         a = flat.apply(first, "key", seen.others)
         p = flat.product(first["key"][:2], seen.places[:, who])
         return attend(dots(a, p, asked), others(seen.live, who))[0].permute(2, 1, 0)
