@@ -31,7 +31,7 @@ class Concatenated:
 
     @property
     def shapes(self) -> Shapes:
-        """No weights."""
+        """There are no matrices here."""
         return {}
 
     def around(

@@ -59,7 +59,7 @@ class _Heads:
         return self._shapes(self.reader.own, self.reader.other, 1)
 
     def _shapes(self, own: int, other: int, heads: int) -> flat.Shapes:
-        """Of so many inputs; a softmax would not see a second bias of keys."""
+        """Matrices for so many inputs; keys need no second bias in a softmax."""
         s = self.settings
         return {
             **self.reader.around.shapes,
@@ -243,7 +243,7 @@ class Everyone:
         return 0
 
     def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
-        """No weights."""
+        """An empty vector of weights."""
         return torch.zeros(0)
 
     def attention(
