@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from metaspiel.games.entities import Populated
@@ -21,7 +22,8 @@ class Nets:
       critic: zeta, what that is worth.
       prior: psi, the latents that are drawn.
       classifier: xi, the game that is guessed.
-      apart: every agent is a group of its own, else every role is one.
+      apart: every agent is a group of its own.
+      copies: groups of a role otherwise.
     """
 
     graph: Any
@@ -30,6 +32,7 @@ class Nets:
     prior: Prior
     classifier: Classifier
     apart: bool
+    copies: int
 
     @classmethod
     def of(cls, method: Method, games: Sequence[Populated]) -> "Nets":
@@ -56,13 +59,16 @@ class Nets:
             prior=Prior(len(games[0].sizes), latents),
             classifier=Classifier(latents, len(games)),
             apart=method.apart,
+            copies=method.copies,
         )
 
     def groups(self, game: Populated) -> tuple[slice, ...]:
         """The agents of each group."""
         if self.apart:
             return tuple(slice(i, i + 1) for i in range(game.agents))
-        return game.layout.groups
+        return tuple(
+            part for role in game.layout.groups for part in _shares(role, self.copies)
+        )
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -74,3 +80,10 @@ class Nets:
             "prior": self.prior.network,
             "classifier": self.classifier.network,
         }
+
+
+def _shares(who: slice, count: int) -> list[slice]:
+    """Agents side by side, in so many parts of (nearly) equal size."""
+    agents = who.stop - who.start
+    ends = [who.start + agents * k // count for k in range(count + 1)]
+    return [slice(begin, end) for begin, end in pairwise(ends)]

@@ -16,6 +16,7 @@ from mra.nets import Nets
 from mra.replay import Played
 
 Act = Callable[[Sight], Int64[Tensor, "B N"]]
+After = Callable[[Tensor, Tensor], None]
 
 
 @torch.no_grad()
@@ -25,6 +26,7 @@ def episodes(
     latents: Int64[Tensor, "B N"],
     *,
     rng: np.random.Generator,
+    after: After | None = None,
 ) -> Played:
     """Plays one whole episode a row of ``latents``.
 
@@ -33,6 +35,7 @@ def episodes(
       act: everybody's actions from what they see, step by step.
       latents: what the episodes are played with; they are kept in the result.
       rng: numbers from which the episodes start.
+      after: is given everybody's actions and rewards after each step.
     """
     scene: Any = game.start(rng.random((len(latents), game.draws)))
     states = [game.state(scene)]
@@ -44,6 +47,8 @@ def episodes(
         states.append(game.state(scene))
         actions.append(chosen)
         rewards.append(torch.from_numpy(scene.rewards).float())
+        if after is not None:
+            after(chosen, rewards[-1])
         going = scene.live & ~scene.terminated[:, None]
         playing.append(torch.from_numpy(going))
     return Played(
@@ -65,6 +70,7 @@ class Actors:
       weights: of the parts "graph" and "policy", ``[G, P]`` each.
       latents: of all agents in all episodes.
       rng: numbers by which actions are drawn; None takes the likeliest ones.
+      likeliest: groups that take those anyway; as many numbers are used up.
     """
 
     game: Populated
@@ -72,6 +78,7 @@ class Actors:
     weights: Mapping[str, Tensor]
     latents: Int64[Tensor, "B N"]
     rng: np.random.Generator | None
+    likeliest: tuple[int, ...] = ()
 
     @torch.no_grad()
     def __call__(self, sight: Sight) -> Int64[Tensor, "B N"]:
@@ -85,11 +92,12 @@ class Actors:
             logits = self.nets.policy.logits(
                 self.weights["policy"][group], sight, who, graph
             )
-            if self.rng is None:
-                chosen[:, who] = logits.argmax(2)
-            else:
+            best = logits.argmax(2)
+            if self.rng is not None:
                 numbers = torch.from_numpy(self.rng.random(mine.shape)).float()
-                chosen[:, who] = drawn(logits, numbers)
+                if group not in self.likeliest:
+                    best = drawn(logits, numbers)
+            chosen[:, who] = best
         return chosen
 
 

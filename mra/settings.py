@@ -32,6 +32,8 @@ class Method:
         (Equation 11), the "reward" through the policy, "both", or "nothing".
       alpha: share of an inner loop's way that the policy keeps (Reptile); 1 keeps all.
       apart: every agent has networks of its own, which then fit one size only.
+      copies: networks of a role, which share its agents evenly, side by side (the
+        crossed populations of EPC).
       critic: "relational", with the policy's graph, or that of "maac".
     """
 
@@ -40,9 +42,11 @@ class Method:
     graph: Teacher = "information"
     alpha: float = 1.0
     apart: bool = False
+    copies: int = 1
     critic: Literal["relational", "maac"] = "relational"
 
     def __post_init__(self) -> None:
+        at_least(self, copies=1)
         if self.graph not in get_args(Teacher):
             raise unknown("Method()", "graph", self.graph, get_args(Teacher))
         if not 0 < self.alpha <= 1:

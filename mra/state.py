@@ -1,12 +1,14 @@
 """The state of a run between two sweeps, and its file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float32
+from numpy import ndarray
 from torch import Tensor
 
 from metaspiel import files
@@ -69,7 +71,13 @@ def start(
     Raises:
       UserError: the method does not fit the games.
     """
-    nets = Nets.of(method, games)
+    return fresh(games, Nets.of(method, games), training, seed)
+
+
+def fresh(
+    games: Sequence[Populated], nets: Nets, training: Training, seed: int
+) -> MRAState:
+    """The state before the first sweep of any networks."""
     groups = len(nets.groups(games[0]))
     learners = {}
     for number, (name, net) in enumerate(nets.parts.items()):
@@ -97,17 +105,18 @@ def check(state: MRAState, games: Sequence[Populated], nets: Nets) -> None:
             f"sweep(): the state must be one of {', '.join(names)}; got one of "
             f"{', '.join(state.games)}"
         )
+    groups = len(nets.groups(games[0]))
     for name, net in nets.parts.items():
-        if state.learners[name].weights.shape[1] != net.size:
+        have, size = state.learners[name].weights.shape
+        if (have, size) != (groups, net.size):
             raise UserError(
-                f"sweep(): the state's {name} must have {net.size} weights, as the "
-                f"method asks; got {state.learners[name].weights.shape[1]}"
+                f"sweep(): the state's {name} must be {groups} networks of {net.size} "
+                f"weights, as the method asks; got {have} of {size}"
             )
 
 
-def save(state: MRAState, folder: Path) -> None:
-    """Writes ``folder/state.safetensors``, whole or not at all; replays included."""
-    folder.mkdir(parents=True, exist_ok=True)
+def packed(state: MRAState) -> tuple[dict[str, Any], dict[str, ndarray]]:
+    """A state as facts and arrays; replays included."""
     tensors: dict[str, Tensor] = {}
     for name, learner in state.learners.items():
         for part, value in zip(_PARTS, learner.parts, strict=True):
@@ -116,19 +125,66 @@ def save(state: MRAState, folder: Path) -> None:
     for number, replay in enumerate(state.replays):
         tensors |= {f"replay.{number}.{n}": r for n, r in replay.held.items()}
     facts = {
-        "format": _FORMAT,
         "games": list(state.games),
         "seed": state.seed,
         "sweep": state.sweep,
         "capacities": [replay.capacity for replay in state.replays],
         "next": [replay.next for replay in state.replays],
     }
-    arrays = {name: one.detach().numpy() for name, one in tensors.items()}
-    files.write_arrays(folder / _FILE, arrays, facts)
+    return facts, {name: one.detach().numpy() for name, one in tensors.items()}
+
+
+def unpacked(facts: Mapping[str, Any], arrays: Mapping[str, ndarray]) -> MRAState:
+    """The state that ``packed`` has taken apart.
+
+    Raises:
+      KeyError, TypeError, ValueError: it is not whole.
+    """
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    learners = {
+        name.removesuffix(".weights"): Trainable(
+            *(tensors[f"{name.removesuffix('.weights')}.{p}"] for p in _PARTS)
+        )
+        for name in tensors
+        if name.endswith(".weights") and "replay" not in name
+    }
+    return MRAState(
+        games=tuple(facts["games"]),
+        seed=int(facts["seed"]),
+        sweep=int(facts["sweep"]),
+        learners=learners,
+        delayed={name: tensors[f"delayed.{name}"] for name in DELAYED},
+        replays=tuple(_replays(facts, tensors)),
+    )
+
+
+def save(state: MRAState, folder: Path) -> None:
+    """Writes ``folder/state.safetensors``, whole or not at all; replays included."""
+    facts, arrays = packed(state)
+    write(folder, facts, arrays)
 
 
 def load(folder: Path) -> MRAState:
     """Reads what ``save`` has written.
+
+    Raises:
+      UserError: there is nothing, or it is damaged or of another format.
+    """
+    with reading(folder) as (facts, arrays):
+        return unpacked(facts, arrays)
+
+
+def write(
+    folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, ndarray]
+) -> None:
+    """Writes a checkpoint of this format, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_arrays(folder / _FILE, dict(arrays), {"format": _FORMAT, **facts})
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[tuple[dict[str, Any], dict[str, ndarray]]]:
+    """The facts and arrays of a checkpoint; what is wrong with it becomes one sentence.
 
     Raises:
       UserError: there is nothing, or it is damaged or of another format.
@@ -138,22 +194,7 @@ def load(folder: Path) -> MRAState:
         facts, arrays = files.read_arrays(path)
         if facts["format"] != _FORMAT:
             raise UserError(f"it is of format {facts['format']}, not {_FORMAT}")
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        learners = {
-            name.removesuffix(".weights"): Trainable(
-                *(tensors[f"{name.removesuffix('.weights')}.{p}"] for p in _PARTS)
-            )
-            for name in tensors
-            if name.endswith(".weights") and "replay" not in name
-        }
-        return MRAState(
-            games=tuple(facts["games"]),
-            seed=int(facts["seed"]),
-            sweep=int(facts["sweep"]),
-            learners=learners,
-            delayed={name: tensors[f"delayed.{name}"] for name in DELAYED},
-            replays=tuple(_replays(facts, tensors)),
-        )
+        yield facts, arrays
     except (KeyError, TypeError, ValueError) as bad:
         raise UserError(f"load(): '{path}' must be a whole checkpoint; {bad}") from None
 

@@ -26,12 +26,22 @@ class Learning:
       training: how they learn.
       learners: weights and moments of every part, one row a group.
       delayed: slow copies of policies and critics.
+      only: the groups that learn from rewards, if not all do.
     """
 
     nets: Nets
     training: Training
     learners: dict[str, Trainable]
     delayed: dict[str, Float32[Tensor, "G P"]]
+    only: tuple[int, ...] | None = None
+
+    def learners_of(self, game: Populated) -> list[tuple[int, slice]]:
+        """Number and agents of each group that learns and has agents in this game."""
+        return [
+            (group, who)
+            for group, who in enumerate(self.nets.groups(game))
+            if who.start < who.stop and (self.only is None or group in self.only)
+        ]
 
     def weights(self, part: str, group: int) -> Float32[Tensor, " P"]:
         """The weights of a group's network."""
@@ -134,7 +144,6 @@ def reward_step(
     Returns:
       The critics' losses before the step.
     """
-    nets, training = learning.nets, learning.training
     now, then = game.sight(steps.before), game.sight(steps.after)
     graph_now = graphs(learning, game, now, steps.latents)
     graph_then = graphs(learning, game, then, steps.latents)
@@ -154,77 +163,107 @@ def reward_step(
         policies=learning.learners["policy"].weights,
         uniforms=uniforms[1],
     )
-    errors = []
-    for group, who in enumerate(nets.groups(game)):
-        middle, spread = scale[group]
-        with torch.no_grad():
-            following = nets.critic.values(
-                learning.delayed["critic"][group], then, who, graph_then[group], later
-            )
-            targets = losses.target(
-                (steps.rewards[:, who] - middle) / spread,
-                steps.going[:, who],
-                logits=logits[group],
-                values=following,
-                gamma=training.gamma,
-                entropy=training.entropy,
-            )
-        error = learning.descend(
-            group,
-            _critic(learning, now, who, graph_now[group], steps, targets),
-            "critic",
-            clip=training.clip,
+    parts = ("policy", "graph") if graph_too else ("policy",)
+    return [
+        improve(
+            learning,
+            Lesson(
+                group=group,
+                who=who,
+                steps=steps,
+                sights=(now, then),
+                graphs=(graph_now[group], graph_then[group]),
+                following=logits[group],
+                actions=(present, later),
+                scale=scale[group],
+                scores=_scores(learning, now, who, graph_now[group], steps),
+            ),
+            *parts,
         )
-        with torch.no_grad():
-            values = nets.critic.values(
-                learning.weights("critic", group), now, who, graph_now[group], present
-            )
-        parts = ("policy", "graph") if graph_too else ("policy",)
-        learning.descend(
-            group, _policy(learning, now, who, graph_now[group], steps, values), *parts
-        )
-        learning.follow(group)
-        errors.append(error)
-    return errors
+        for group, who in learning.learners_of(game)
+    ]
 
 
-def _critic(
-    learning: Learning,
-    sight: Sight,
-    who: slice,
-    graph: Tensor,
-    steps: Steps,
-    targets: Tensor,
-) -> Callable[[Tensor], Tensor]:
-    def loss(weights: Tensor) -> Tensor:
-        critic = learning.nets.critic
-        values = critic.values(weights, sight, who, graph, steps.actions)
-        error = losses.critic_loss(
-            values, steps.actions[:, who], targets, steps.playing[:, who]
-        )
-        return error
-
-    return loss
-
-
-def _policy(
-    learning: Learning,
-    sight: Sight,
-    who: slice,
-    graph: Tensor,
-    steps: Steps,
-    values: Tensor,
+def _scores(
+    learning: Learning, sight: Sight, who: slice, graph: Tensor, steps: Steps
 ) -> Callable[..., Tensor]:
-    nets, playing = learning.nets, steps.playing[:, who]
+    """A group's scores of present actions, by the weights of policy and graph."""
+    nets = learning.nets
 
-    def loss(policy: Tensor, phi: Tensor | None = None) -> Tensor:
+    def scores(policy: Tensor, phi: Tensor | None = None) -> Tensor:
         attended = graph
         if phi is not None:
             attended = nets.graph.attention(phi, sight, who, steps.latents[:, who])
-        logits = nets.policy.logits(policy, sight, who, attended)
-        return losses.policy_loss(logits, values, playing, learning.training.entropy)
+        made: Tensor = nets.policy.logits(policy, sight, who, attended)
+        return made
 
-    return loss
+    return scores
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lesson:
+    """What a group learns from in a gradient step on rewards.
+
+    Attributes:
+      group: its number.
+      who: its agents.
+      steps: a minibatch.
+      sights: what all agents see before the steps and after them.
+      graphs: whom the group attends to, then.
+      following: the delayed policy's scores of its actions after the steps.
+      actions: everybody's, drawn by the policies before and by the delayed ones after.
+      scale: mean and deviation of its rewards.
+      scores: of its actions before the steps, by the weights of what learns.
+    """
+
+    group: int
+    who: slice
+    steps: Steps
+    sights: tuple[Sight, Sight]
+    graphs: tuple[Float32[Tensor, "R n N"], Float32[Tensor, "R n N"]]
+    following: Float32[Tensor, "R n A"]
+    actions: tuple[Int64[Tensor, "R N"], Int64[Tensor, "R N"]]
+    scale: tuple[Tensor, Tensor]
+    scores: Callable[..., Tensor]
+
+
+def improve(learning: Learning, lesson: Lesson, *parts: str) -> float:
+    """A step of a group's critic, then of its ``parts``; returns the critic's loss."""
+    nets, training, steps = learning.nets, learning.training, lesson.steps
+    group, who = lesson.group, lesson.who
+    (now, then), (graph, later_graph) = lesson.sights, lesson.graphs
+    present, later = lesson.actions
+    middle, spread = lesson.scale
+    with torch.no_grad():
+        following = nets.critic.values(
+            learning.delayed["critic"][group], then, who, later_graph, later
+        )
+        targets = losses.target(
+            (steps.rewards[:, who] - middle) / spread,
+            steps.going[:, who],
+            logits=lesson.following,
+            values=following,
+            gamma=training.gamma,
+            entropy=training.entropy,
+        )
+
+    def critic(weights: Tensor) -> Tensor:
+        values = nets.critic.values(weights, now, who, graph, steps.actions)
+        taken = steps.actions[:, who]
+        return losses.critic_loss(values, taken, targets, steps.playing[:, who])
+
+    error = learning.descend(group, critic, "critic", clip=training.clip)
+    with torch.no_grad():
+        weights = learning.weights("critic", group)
+        values = nets.critic.values(weights, now, who, graph, present)
+
+    def policy(*weights: Tensor) -> Tensor:
+        logits, playing = lesson.scores(*weights), steps.playing[:, who]
+        return losses.policy_loss(logits, values, playing, training.entropy)
+
+    learning.descend(group, policy, *parts)
+    learning.follow(group)
+    return error
 
 
 def information_step(

@@ -154,7 +154,8 @@ class Adapted:
 
     def make(self, folder: Path) -> dict[str, Any]:
         """Learning curves; the first row is the score without learning."""
-        room, facts, state = _room(folder, self.name), {}, None
+        room, state = _room(folder, self.name), None
+        facts: dict[str, Any] = {}
         if self.source is not None:
             place = _room(folder, self.source.name) / "best.safetensors"
             facts, state = agents.read(place)

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.lab.report import Picture, Table
 from experiments.lab.statistics import mean
 from experiments.lab.verdict import Claim, counted
-from experiments.mra.claims import Gap, each, judged
+from experiments.mra.claims import Gap, judged
 from experiments.mra.grid_config import OUTPUTS, Config, Panel
 from experiments.mra.grid_results import Results, spread
 from experiments.mra.pictures import learned_curves, learning_curves
@@ -44,7 +44,7 @@ def _near(results: Results, output: str, panel: Panel) -> list[Gap]:
                 about=f"{panel.world} {size}",
                 text="mra at its best checkpoint is within 3 % of the myopic reference",
                 ours=ours,
-                theirs=each(ours, lambda _, bar=bar: bar),
+                theirs=dict.fromkeys(ours, bar),
             )
         )
     return made
@@ -85,7 +85,7 @@ def _kept(results: Results, output: str, panel: Panel) -> list[Gap]:
                         about=_about(panel, size, None),
                         text=f"{arm} at the end earns more than 97 % of its best",
                         ours=last,
-                        theirs=each(best, lambda v: (1 - NEAR) * v),
+                        theirs={seed: (1 - NEAR) * one for seed, one in best.items()},
                     )
                 )
     return made
@@ -176,8 +176,8 @@ def lead(config: Config, judged: Sequence[Claim]) -> list[str]:
         f"Claims: {said}.",
         f"Budget {config.budget}; seeds {config.seed} to "
         f"{config.seed + config.seeds - 1}. All arms of an output play as many "
-        "episodes in total: an arm that learns alone in one game has the turns of all. Scores "
-        "are rewards an agent and episode (the authors' code logs them a step), of the "
+        "episodes in total: an arm that learns alone in one game has the turns of all. "
+        "Scores are rewards an agent and episode (the authors' code logs them a step), of the "
         f"best agents, on {scale.tests} episodes that chose nothing; "
         f"{scale.episodes} others choose. Intervals are Student's 95 %, over seeds, of "
         "differences of the same seed.",

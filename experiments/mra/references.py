@@ -25,9 +25,9 @@ def references(
     """Scores of every rule at every size; of worlds that are not ours there is none."""
     made: dict[str, dict[str, Mapping[str, list[float]]]] = {}
     for game in games:
-        for name, play in (
-            rules(game).items() if isinstance(game, ParticleWorld) else ()
-        ):
+        if not isinstance(game, ParticleWorld):
+            continue
+        for name, play in rules(game).items():
             paid = scores(game, play, episodes=count, seed=seed)
             score = {"means": paid.mean.tolist(), "errors": paid.error.tolist()}
             made.setdefault(name, {})[named(game.sizes)] = score

@@ -16,7 +16,7 @@ from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
 
 LIMIT = 20
-MOST = 256  # agents or landmarks
+MOST = 256  # agents, landmarks or steps
 STRONG = 1000.0  # more than any force or cost that makes sense
 
 
@@ -63,13 +63,16 @@ class ParticleWorld(Named):
 
     Attributes:
       actions: stay, +x, -x, +y, -y.
-      limit: steps of an episode.
       populations: the fields that say how many agents each role has.
     """
 
     actions: ClassVar[Discrete] = ACTIONS
     populations: ClassVar[tuple[str, ...]] = ("agents",)
-    limit: ClassVar[int] = LIMIT
+
+    @property
+    def limit(self) -> int:
+        """Steps of an episode."""
+        return LIMIT
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -111,7 +114,7 @@ class ParticleWorld(Named):
         return 2 * (self.agents + self.layout.landmarks)
 
     def number(self, **fields: int) -> None:
-        """Stops at numbers of agents or landmarks that are not possible.
+        """Stops at numbers of agents, landmarks or steps that are not possible.
 
         Raises:
           UserError: an agent alone has nobody to attend to, and thousands no memory.

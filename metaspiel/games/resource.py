@@ -14,7 +14,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from metaspiel.games.entities import Layout, Sight
-from metaspiel.games.particle_world import STRONG, Outcome, ParticleScene, ParticleWorld
+from metaspiel.games.particle_world import (
+    LIMIT,
+    STRONG,
+    Outcome,
+    ParticleScene,
+    ParticleWorld,
+)
 from metaspiel.games.particles import Bodies, Planes, between
 
 RADIUS = 0.05  # of an agent; disc k = 1 .. K has k times as much
@@ -35,6 +41,7 @@ class Resource(ParticleWorld):
       contact: agents push each other.
       clamp: nobody leaves the square; the authors' plane is open.
       force: of a move.
+      steps: of an episode.
 
     Raises:
       UserError: a number is impossible.
@@ -45,12 +52,18 @@ class Resource(ParticleWorld):
     contact: bool = True
     clamp: bool = False
     force: float = 5.0
+    steps: int = LIMIT
 
     kind = "resource"
 
     def __post_init__(self) -> None:
-        self.number(agents=2, discs=1)
+        self.number(agents=2, discs=1, steps=1)
         self.real(force=STRONG)
+
+    @property
+    def limit(self) -> int:
+        """Steps of an episode."""
+        return self.steps
 
     @cached_property
     def layout(self) -> Layout:

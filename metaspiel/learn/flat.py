@@ -39,4 +39,4 @@ def xavier(shapes: Shapes, generator: torch.Generator) -> Float32[Tensor, " P"]:
 def apply(w: Views, name: str, x: Float[Tensor, "*R I"]) -> Float[Tensor, "*R O"]:
     """A linear layer."""
     y = torch.addmm(w[f"{name}+"], x.reshape(-1, x.shape[-1]), w[name])
-    return y.view(*x.shape[:-1], -1)
+    return y.view(*x.shape[:-1], y.shape[1])
