@@ -15,7 +15,7 @@ import torch
 from experiments.lab.options import Output
 from experiments.lab.watch import RowsMade, carry_out
 from experiments.lab.work import Outcome, Piece, attempt
-from experiments.mra import agents
+from experiments.mra.agents import read
 from experiments.mra.course import learn
 from experiments.mra.courses import (
     TESTING,
@@ -154,12 +154,10 @@ class Adapted:
 
     def make(self, folder: Path) -> dict[str, Any]:
         """Learning curves; the first row is the score without learning."""
-        room, state = _room(folder, self.name), None
-        facts: dict[str, Any] = {}
+        room, agents = _room(folder, self.name), None
         if self.source is not None:
-            place = _room(folder, self.source.name) / "best.safetensors"
-            facts, state = agents.read(place)
-        rows = learn(adaptation(self.task, state, facts), room, again=_again(room))
+            agents = read(_room(folder, self.source.name) / "best.safetensors")
+        rows = learn(adaptation(self.task, agents), room, again=_again(room))
         files.remove_folder(room / "checkpoint")
         return {"rows": rows, "episodes": self.task.total}
 
@@ -204,7 +202,7 @@ class Crossed:
         """Scores by who plays the first role, and who the second."""
         (game,) = games_of(self.world, (self.size,))
         known = {
-            arm: agents.read(_room(folder, one.name) / "best.safetensors")[1].weights
+            arm: read(_room(folder, one.name) / "best.safetensors").state.weights
             for arm, one in self.arms.items()
         }
         how = next(iter(self.arms.values())).task.how

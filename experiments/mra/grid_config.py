@@ -24,7 +24,7 @@ ARMS: Mapping[str, Arm] = {
         name: Arm(name)
         for name in (
             *("mra", "uni", "uni-random", "both", "concat", "bilinear", "paper-input"),
-            *("plain", "deepsets", "reptile"),
+            *("plain", "deepsets", "reptile", "epc", "rl2"),
         )
     },
     "single": Arm("mra", alone=True),
@@ -236,7 +236,7 @@ OUTPUTS: Mapping[str, Output] = {
         title="All arms in Resource Occupation",
         arms=(
             *("mra", "uni", "uni-random", "both", "plain", "deepsets", "reptile"),
-            *("single", "maddpg", "maddpg-shared"),
+            *("epc", "rl2", "single", "maddpg", "maddpg-shared"),
         ),
     ),
     "fig2": Output(
@@ -247,15 +247,15 @@ OUTPUTS: Mapping[str, Output] = {
     "fig3": Output(
         title="Figure 3: learning curves of all games",
         panels=("a", "b"),
-        arms=("mra", "uni"),
+        arms=("mra", "uni", "epc", "rl2"),
     ),
     "fig4": Output(
         title="Figure 4: adaptation, and learning from scratch",
         panels=("a", "b", "c"),
-        adapted=("mra",),
+        adapted=("mra", "epc", "rl2"),
         scratch=("mra", "maddpg"),
     ),
-    "fig5": Output(title="Figure 5: sizes seen and unseen", arms=("mra",)),
+    "fig5": Output(title="Figure 5: sizes seen and unseen", arms=("mra", "epc", "rl2")),
     "fig7": Output(
         title="Figure 7: three graph networks", arms=("mra", "concat", "bilinear")
     ),

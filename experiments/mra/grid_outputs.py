@@ -177,7 +177,7 @@ def lead(config: Config, judged: Sequence[Claim]) -> list[str]:
         f"Budget {config.budget}; seeds {config.seed} to "
         f"{config.seed + config.seeds - 1}. All arms of an output play as many "
         "episodes in total: an arm that learns alone in one game has the turns of all. "
-        "Scores are rewards an agent and episode (the authors' code logs them a step), of the "
+        "Scores are rewards an agent and episode (the authors log them a step), of the "
         f"best agents, on {scale.tests} episodes that chose nothing; "
         f"{scale.episodes} others choose. Intervals are Student's 95 %, over seeds, of "
         "differences of the same seed.",
