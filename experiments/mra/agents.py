@@ -13,7 +13,7 @@ from metaspiel import files
 from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
 from metaspiel.nfg.errors import UserError, unknown
-from mra import adapt as plain
+from mra.adapt import adapt, adapted_score, begin
 from mra.baselines import rl2
 from mra.measure import best_mode, measure
 from mra.play import Score
@@ -94,7 +94,7 @@ class Agents:
         """
         if self.remembers:
             return rl2.begin(game, rl2.RL2(), training, self.state, seed)
-        return plain.begin(game, self.how, training, self.state, seed)
+        return begin(game, self.how, training, self.state, seed)
 
     def adapt(
         self, game: Populated, training: Training, state: MRAState
@@ -102,7 +102,7 @@ class Agents:
         """A round of adaptation."""
         if self.remembers:
             return rl2.adapt(game, rl2.RL2(), training, state)
-        return plain.adapt(game, self.how, training, state)
+        return adapt(game, self.how, training, state)
 
     def adapted(
         self, game: Populated, state: MRAState, *, count: int, seed: int
@@ -110,7 +110,7 @@ class Agents:
         """What they earn in the course of it, each with the latent it keeps."""
         if self.remembers:
             return rl2.measure(game, rl2.RL2(), state.weights, count=count, seed=seed)
-        return plain.adapted_score(game, self.how, state, count=count, seed=seed)
+        return adapted_score(game, self.how, state, count=count, seed=seed)
 
     def write(self, path: Path) -> None:
         """Writes their weights, without replays and moments."""
