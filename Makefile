@@ -44,7 +44,7 @@ ray: $(STAMP)
 
 worlds: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,envs,mujoco,atari]'
-	$(BIN)/python -m pytest tests/metaspiel/games/test_parallel.py tests/metaspiel/games/test_mujoco.py tests/metaspiel/games/test_cheetah.py tests/metaspiel/games/test_atari.py
+	$(BIN)/python -m pytest tests/metaspiel/games/test_parallel.py tests/metaspiel/games/test_particles.py tests/metaspiel/games/test_mujoco.py tests/metaspiel/games/test_cheetah.py tests/metaspiel/games/test_atari.py
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest -o addopts= --benchmark-only tests/bench

@@ -59,7 +59,8 @@ setup(
     extras_require={
         "ray": ["ray>=2.40"],
         # Our Markov games for users of PettingZoo and Gymnasium, and theirs for us.
-        "envs": ["gymnasium>=1.0", "pettingzoo>=1.25"],
+        # mpe2: our worlds of particles are tested against its forces.
+        "envs": ["gymnasium>=1.0", "pettingzoo>=1.25", "mpe2>=1.1"],
         "mujoco": ["gymnasium[mujoco]>=1.0", "mujoco>=3.2"],
         # GPL: the emulator for two players, and the ROM that ale-py ships.
         "atari": ["gymnasium>=1.0", "pettingzoo[atari]>=1.25", "ale-py>=0.10"],

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -35,7 +35,7 @@ class OneHidden:
         """P, numbers in a weight vector."""
         return sum(self._sizes)
 
-    def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
+    def initial(self, generator: torch.Generator) -> Float[Tensor, " P"]:
         """Fresh weights: Xavier's normal distribution, no bias."""
         d, h, a = self.inputs, self.width, self.outputs
         first = torch.randn(d * h, generator=generator) * math.sqrt(2 / (d + h))
@@ -43,8 +43,8 @@ class OneHidden:
         return torch.cat([first, torch.zeros(h), last, torch.zeros(a)])
 
     def scores(
-        self, weights: Float32[Tensor, " P"], x: Float32[Tensor, "*R D"]
-    ) -> Float32[Tensor, "*R A"]:
+        self, weights: Float[Tensor, " P"], x: Float[Tensor, "*R D"]
+    ) -> Float[Tensor, "*R A"]:
         """The outputs for rows of inputs."""
         w1, b1, w2, b2 = weights.split(self._sizes)
         hidden = (x @ w1.view(self.inputs, self.width) + b1).relu()
@@ -69,10 +69,11 @@ class Prior:
         return OneHidden(self.roles, 3, self.latents)
 
     def log_probabilities(
-        self, weights: Float32[Tensor, " P"], sizes: tuple[int, ...]
-    ) -> Float32[Tensor, " Z"]:
+        self, weights: Float[Tensor, " P"], sizes: tuple[int, ...]
+    ) -> Float[Tensor, " Z"]:
         """Logarithms of the chances of all latents in a game of these sizes."""
-        scores = self.network.scores(weights, torch.tensor(sizes) / 10)
+        x = torch.tensor(sizes, dtype=weights.dtype) / 10
+        scores = self.network.scores(weights, x)
         return (scores / 4).log_softmax(0)
 
 
@@ -99,13 +100,13 @@ class Classifier:
 
     def log_probabilities(
         self,
-        weights: Float32[Tensor, " P"],
-        facts: Float32[Tensor, "R n Z F"],
+        weights: Float[Tensor, " P"],
+        facts: Float[Tensor, "R n Z F"],
         counted: Bool[Tensor, "R n"],
-    ) -> Float32[Tensor, "R Z M"]:
+    ) -> Float[Tensor, "R Z M"]:
         """Logarithms of the chances of all games, where all agents have a latent."""
         rows, agents, latents, _ = facts.shape
-        names = one_hot(torch.arange(latents), latents).float()
+        names = one_hot(torch.arange(latents), latents).to(facts.dtype)
         names = names.expand(rows, agents, latents, latents)
         scores = self.network.scores(weights, torch.cat([facts, names], 3))
         weight = counted[:, :, None, None].float()
@@ -114,9 +115,9 @@ class Classifier:
 
 
 def facts_of(
-    graphs: Float32[Tensor, "R n Z N"],
-    distances: Float32[Tensor, "R n N"],
-) -> Float32[Tensor, "R n Z F"]:
+    graphs: Float[Tensor, "R n Z N"],
+    distances: Float[Tensor, "R n N"],
+) -> Float[Tensor, "R n Z F"]:
     """Facts about graphs that do not tell how many agents there are.
 
     The entropy as a share of the largest one, the largest weight, the sum of the three
@@ -132,7 +133,7 @@ def facts_of(
 
 
 def drawn(
-    logs: Float32[Tensor, "*R A"], uniforms: Float32[Tensor, "*R"]
+    logs: Float[Tensor, "*R A"], uniforms: Float[Tensor, "*R"]
 ) -> Int64[Tensor, "*R"]:
     """Outcomes by inverse distribution functions, of one uniform number each."""
     cumulative = logs.softmax(-1).cumsum(-1)

@@ -4,27 +4,27 @@ Every function is pure: weights and a minibatch in, one number to differentiate 
 """
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 
 def masked_mean(
-    values: Float32[Tensor, "R n"], counted: Bool[Tensor, "R n"]
-) -> Float32[Tensor, ""]:
+    values: Float[Tensor, "R n"], counted: Bool[Tensor, "R n"]
+) -> Float[Tensor, ""]:
     """The mean over agents that take part; 0 where nobody does."""
     weight = counted.float()
     return (values * weight).sum() / weight.sum().clamp_min(1)
 
 
 def target(
-    rewards: Float32[Tensor, "R n"],
+    rewards: Float[Tensor, "R n"],
     going: Bool[Tensor, "R n"],
     *,
-    logits: Float32[Tensor, "R n A"],
-    values: Float32[Tensor, "R n A"],
+    logits: Float[Tensor, "R n A"],
+    values: Float[Tensor, "R n A"],
     gamma: float,
     entropy: float,
-) -> Float32[Tensor, "R n"]:
+) -> Float[Tensor, "R n"]:
     """What a critic learns (Equation 8): reward and soft value of what follows.
 
     The own next action is summed over rather than drawn: the same expectation with
@@ -44,22 +44,22 @@ def target(
 
 
 def critic_loss(
-    values: Float32[Tensor, "R n A"],
+    values: Float[Tensor, "R n A"],
     actions: Int64[Tensor, "R n"],
-    targets: Float32[Tensor, "R n"],
+    targets: Float[Tensor, "R n"],
     playing: Bool[Tensor, "R n"],
-) -> Float32[Tensor, ""]:
+) -> Float[Tensor, ""]:
     """Mean squared error of the values of what was done (Equation 8)."""
     taken = values.gather(2, actions[..., None])[..., 0]
     return masked_mean((taken - targets).square(), playing)
 
 
 def policy_loss(
-    logits: Float32[Tensor, "R n A"],
-    values: Float32[Tensor, "R n A"],
+    logits: Float[Tensor, "R n A"],
+    values: Float[Tensor, "R n A"],
     playing: Bool[Tensor, "R n"],
     entropy: float,
-) -> Float32[Tensor, ""]:
+) -> Float[Tensor, ""]:
     """Loss whose gradient is the counterfactual policy gradient (Equations 9 and 10).
 
     All own actions are summed over, each weighted by its advantage over what the policy
@@ -74,8 +74,8 @@ def policy_loss(
 
 
 def information(
-    logits: Float32[Tensor, "R n Z A"], prior: Float32[Tensor, " Z"]
-) -> Float32[Tensor, "R n"]:
+    logits: Float[Tensor, "R n Z A"], prior: Float[Tensor, " Z"]
+) -> Float[Tensor, "R n"]:
     """Mutual information of latent and action, in nats (Equation 11), exactly.
 
     Between 0 and the logarithm of the smaller number of latents and actions.
@@ -91,7 +91,7 @@ def information(
 
 
 def guess_loss(
-    guessed: Float32[Tensor, "R Z M"], prior: Float32[Tensor, " Z"], game: int
-) -> Float32[Tensor, ""]:
+    guessed: Float[Tensor, "R Z M"], prior: Float[Tensor, " Z"], game: int
+) -> Float[Tensor, ""]:
     """Cross entropy of the guessed game (Equation 13), summed over latents exactly."""
     return -(prior.exp() * guessed[:, :, game]).sum(1).mean()

@@ -7,6 +7,7 @@ from typing import Any
 
 from metaspiel.games.entities import Populated
 from metaspiel.learn import relational
+from metaspiel.learn.relational_maac import MAACCritic
 from metaspiel.nfg.errors import UserError
 from mra.heads import Classifier, Prior
 from mra.settings import Method
@@ -47,11 +48,9 @@ class Nets:
                 "Nets.of(): agents with networks of their own must learn in one game; "
                 f"got {len(games)} of different sizes"
             )
-        make_critic = relational.critic
+        make_critic: Any = relational.critic
         if method.critic == "maac":
-            from metaspiel.learn import maac
-
-            make_critic = maac.critic
+            make_critic = MAACCritic
         return cls(
             graph=relational.graph(method.relations, layout),
             policy=relational.policy(method.relations, layout),

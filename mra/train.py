@@ -125,7 +125,7 @@ class _Turn:
         made = [self._cycle(rng) for _ in range(due)]
         means: dict[str, Any] = {}
         for name in ("critic_loss", "information", "cross_entropy"):
-            values = [one[name] for one in made if one[name] is not None]
+            values = [value for one in made if (value := one[name]) is not None]
             means[name] = sum(values) / len(values) if values else None
         if not np.isfinite(means["critic_loss"] or 0.0):
             raise Diverged(

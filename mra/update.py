@@ -248,9 +248,10 @@ def improve(learning: Learning, lesson: Lesson, *parts: str) -> float:
         )
 
     def critic(weights: Tensor) -> Tensor:
-        values = nets.critic.values(weights, now, who, graph, steps.actions)
-        taken = steps.actions[:, who]
-        return losses.critic_loss(values, taken, targets, steps.playing[:, who])
+        values, penalty = nets.critic.assessed(weights, now, who, graph, steps.actions)
+        taken, playing = steps.actions[:, who], steps.playing[:, who]
+        error: Tensor = losses.critic_loss(values, taken, targets, playing)
+        return error + penalty
 
     error = learning.descend(group, critic, "critic", clip=training.clip)
     with torch.no_grad():

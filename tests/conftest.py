@@ -46,7 +46,7 @@ def jaxtyped(*, typechecker: Any) -> Any:
 
 if "--benchmark-only" not in sys.argv:  # the checks cost time of their own
     jaxtyping.jaxtyped = jaxtyped
-    ROOMS = ["metaspiel", "meta_solvers", "psro", "matrl", "offline"]
+    ROOMS = ["metaspiel", "meta_solvers", "psro", "matrl", "mra", "offline"]
     install_import_hook(ROOMS, "beartype.beartype")
     # What is read from JSON has integers among its floats, as PEP 484 allows.
     roof = ModuleType("roof")

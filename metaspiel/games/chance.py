@@ -59,8 +59,8 @@ def later_chance(root: Any, episodes: int = 32) -> bool:
 
 
 def later_numbers(
-    uniforms: Float64[ndarray, "*M"], events: Int64[ndarray, "*M"]
-) -> Float64[ndarray, "*M"]:
+    uniforms: Float64[ndarray, " M"], events: Int64[ndarray, "... M"]
+) -> Float64[ndarray, "... M"]:
     """Numbers that decide later events of many episodes at once.
 
     A number depends on its episode's own and on the event alone, as in
@@ -69,7 +69,7 @@ def later_numbers(
 
     Args:
       uniforms: the number that began each episode.
-      events: which event of the episode, from 0.
+      events: which events of the episode, from 0.
     """
     key = _mixed((uniforms * _SEEDS).astype(np.uint64) + _WEYL)
     number = _mixed(key + events.astype(np.uint64) * _WEYL)

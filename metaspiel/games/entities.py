@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float, Float32, Int64
 from torch import Tensor
 
 from metaspiel.games.markov import MarkovGame
@@ -32,10 +32,10 @@ class Sight:
       live: who takes part; nobody attends to the others.
     """
 
-    places: Float32[Tensor, "R N 2"]
-    bodies: Float32[Tensor, "R N E"]
-    own: Float32[Tensor, "R N S"]
-    landmarks: Float32[Tensor, "R K L"]
+    places: Float[Tensor, "R N 2"]
+    bodies: Float[Tensor, "R N E"]
+    own: Float[Tensor, "R N S"]
+    landmarks: Float[Tensor, "R K L"]
     live: Bool[Tensor, "R N"]
 
 
@@ -82,9 +82,9 @@ class Layout:
         Agents that take no part are zeros to the others.
         """
         rows = len(sight.places)
-        nothing = torch.zeros(rows, 1)
+        nothing = sight.places.new_zeros(rows, 1)
         seen = [sight.places, sight.bodies, sight.own, sight.landmarks]
-        numbers = torch.cat([*(part.flatten(1) for part in seen), nothing], 1)
+        numbers = torch.cat([*(part.reshape(rows, -1) for part in seen), nothing], 1)
         columns, less, whose = _columns(self)
         flat = numbers.index_select(1, columns)
         flat -= numbers.index_select(1, less)

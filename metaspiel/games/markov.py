@@ -141,11 +141,11 @@ def joint_action(game: MarkovGame, batch: int, actions: ndarray) -> ndarray:
     space = game.actions
     if isinstance(space, Discrete):
         shape: Sequence[int] = (batch, game.agents)
-        fits = np.issubdtype(actions.dtype, np.integer)
+        fits = actions.dtype.kind in "iu"
         wanted = f"integers below {space.size}"
     else:
         shape = (batch, game.agents, space.size)
-        fits = np.issubdtype(actions.dtype, np.floating)
+        fits = actions.dtype.kind == "f"
         wanted = "real numbers"
     inside = fits and actions.shape == shape
     if inside and isinstance(space, Discrete):

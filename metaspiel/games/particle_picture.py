@@ -10,7 +10,7 @@ from metaspiel.games.particle_world import ParticleScene, ParticleWorld
 from metaspiel.nfg.errors import UserError
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd")
-"""Of agents, by role."""
+"""Colours of agents by role."""
 
 MARK = "#e3b23c"
 """Colour of landmarks."""

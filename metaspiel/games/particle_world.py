@@ -218,18 +218,20 @@ class ParticleWorld(Named):
         joint_action(self, len(scene.time), actions)
         going = ~scene.over
         live = scene.live.T & going
+        some = None if live.all() else live
         state = (scene.places.T, scene.velocities.T)
-        places, velocities = moved(self.bodies, state, actions.T, live)
+        places, velocities = moved(self.bodies, state, actions.T, some)
         rewards, landmarks, alive = self.outcome(scene, places)
-        if not going.all():
+        if some is not None:
+            rewards = rewards * live
             landmarks = np.where(going, landmarks, scene.landmarks.T)
-            alive = np.where(going, alive, scene.live.T)
+            alive = np.where(live, alive, scene.live.T)
         return self._scene(
-            rewards=(rewards * live).T,
+            rewards=rewards.T,
             places=places.T,
             velocities=velocities.T,
             landmarks=landmarks.T,
-            live=(scene.live.T & alive).T,
+            live=alive.T,
             time=scene.time + going,
             begun=scene.begun,
         )
@@ -252,7 +254,7 @@ class ParticleWorld(Named):
 
     def _scene(self, **arrays: ndarray) -> ParticleScene:
         live, time = arrays["live"], arrays["time"]
-        over: ndarray = np.logical_not(np.any(live[:, : self.sizes[0]], axis=1))
+        over = ~np.logical_or.reduce(live.T[: self.sizes[0]])
         kept = [arrays[name] for name in ("places", "velocities", "landmarks", "live")]
         return ParticleScene(
             observations=self.layout.flat(self.sight(self.kept(*kept))).numpy(),

@@ -10,7 +10,7 @@ operation runs along them. Scenes show the same arrays as ``[B, N, 2]``.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ MOVES = np.array([[0, 1, -1, 0, 0], [0, 0, 0, 1, -1]], np.float64)
 STEP, DAMPING = 0.1, 0.25  # seconds, and the share of a velocity that is lost in each
 FORCE, MARGIN = 100.0, 1e-3  # of a contact, and how soft it is
 _TAIL = 33 * MARGIN  # gap from which a contact's depth is below 1e-17: none
+_AXES = np.array([[0], [1]])
 _SAME = 1e-9  # nearer agents have hardly a direction
 
 Planes = Float64[ndarray, "2 N B"]
@@ -50,6 +51,18 @@ class Bodies:
     speed: Float64[ndarray, "N 1"]
     edge: float
     contact: bool
+
+    @cached_property
+    def touch(self) -> Float64[ndarray, "P 1"]:
+        """Distance at which the agents of each pair touch."""
+        first, second = pairs(len(self.radius))
+        touch: ndarray = self.radius[first] + self.radius[second]
+        return touch
+
+    @cached_property
+    def limited(self) -> bool:
+        """Whether there is a limit of speed."""
+        return bool((self.speed < np.inf).any())
 
     @staticmethod
     def alike(
@@ -126,7 +139,7 @@ def moved(
     bodies: Bodies,
     state: tuple[Planes, Planes],
     actions: Int64[ndarray, "N B"],
-    live: Bool[ndarray, "N B"],
+    live: Bool[ndarray, "N B"] | None = None,
 ) -> tuple[Planes, Planes]:
     """Places and velocities a step later.
 
@@ -134,53 +147,53 @@ def moved(
       bodies: the agents.
       state: places and velocities.
       actions: a move for every agent.
-      live: who can move; the others stay as they are, and nobody touches them.
+      live: who can move; the others stay as they are, and nobody touches them. None
+        for all.
     """
     places, velocities = state
-    everyone = bool(live.all())
     force = MOVES.take(actions, 1) * bodies.force
     if bodies.contact:
-        force += contacts(bodies.radius, places, None if everyone else live)
+        force += contacts(bodies.touch, places, live)
     speed = velocities * (1.0 - DAMPING) + force * STEP
-    if np.isfinite(bodies.speed).any():
+    if bodies.limited:
         length = np.sqrt(speed[0] * speed[0] + speed[1] * speed[1])
         fast = length > bodies.speed
         speed *= np.divide(bodies.speed, length, where=fast, out=np.ones_like(length))
     after = places + speed * STEP
     if bodies.edge < np.inf:
-        np.clip(after, -bodies.edge, bodies.edge, out=after)
-    if everyone:
+        np.minimum(after, bodies.edge, out=after)
+        np.maximum(after, -bodies.edge, out=after)
+    if live is None:
         return after, speed
     return np.where(live, after, places), np.where(live, speed, velocities)
 
 
 def contacts(
-    radius: Float64[ndarray, "N 1"], places: Planes, live: ndarray | None = None
+    touch: Float64[ndarray, "P 1"],
+    places: Planes,
+    live: Bool[ndarray, "N B"] | None = None,
 ) -> Planes:
     """Forces between agents that touch or nearly do.
 
     Two agents at one and the same place do not push each other: there is no direction.
 
     Args:
-      radius: of each agent.
+      touch: distance at which each pair touches.
       places: where they are.
-      live: who takes part [N, B]; None for all.
+      live: who takes part; None for all.
     """
-    first, second = pairs(places.shape[1])
-    touch = radius[first] + radius[second]
     near = meetings(places, touch + _TAIL, live)
-    force = np.zeros_like(places)
     if not len(near.pair):
-        return force
+        return np.zeros_like(places)
     distance = np.sqrt(near.square)
     depth = touch[near.pair, 0] - distance
     push = FORCE * MARGIN * np.logaddexp(0.0, depth / MARGIN)
-    push /= np.maximum(distance, _SAME)
+    push = near.apart * (push / np.maximum(distance, _SAME))
     # An agent's pushes are added in the order of its pairs, whatever else there is.
-    for total, part in zip(force, near.apart * push, strict=True):
-        for sign, agent in ((1.0, near.first), (-1.0, near.second)):
-            total += sign * np.bincount(agent, part, total.size).reshape(total.shape)
-    return force
+    agents = np.concatenate([near.first, near.second])
+    numbers = (agents + _AXES * places[0].size).ravel()
+    pushes = np.concatenate([push, -push], 1).ravel()
+    return np.bincount(numbers, pushes, places.size).reshape(places.shape)
 
 
 def touching(places: Planes, reach: float) -> Int64[ndarray, "N B"]:
@@ -217,12 +230,11 @@ def renewed(
       time: steps taken.
       begun: the number from which each episode's later numbers come.
     """
-    which, episode = np.nonzero(gone)
+    which, episode = gone.nonzero()
     if not len(which):
         return landmarks
-    event = 2 * (time[episode] * len(gone) + which)
-    both = np.stack([event, event + 1])
-    numbers = later_numbers(np.broadcast_to(begun[episode], both.shape), both)
+    events = 2 * (time[episode] * len(gone) + which) + _AXES
+    numbers = later_numbers(begun[episode], events)
     landmarks = landmarks.copy()
     landmarks[:, which, episode] = 2.0 * numbers - 1.0
     return landmarks

@@ -87,6 +87,15 @@ class Resource(ParticleWorld):
         return RADIUS * np.arange(1, self.discs + 1)
 
     @cached_property
+    def _worth(self) -> Float64[ndarray, "K 1"]:
+        return PAY * self.radii[:, None]
+
+    @cached_property
+    def _reach(self) -> Float64[ndarray, "K 1"]:
+        reach: ndarray = (RADIUS + self.radii[:, None]) ** 2  # distances are squared
+        return reach
+
+    @cached_property
     def _sizes(self) -> Float32[Tensor, "K 1"]:
         return torch.from_numpy(self.radii.astype(np.float32))[:, None]
 
@@ -99,8 +108,7 @@ class Resource(ParticleWorld):
 
     def outcome(self, scene: ParticleScene, places: Planes) -> Outcome:
         """Every disc's worth, shared by its occupants."""
-        radii = self.radii[:, None]
-        inside = between(places, scene.landmarks.T) < (RADIUS + radii) ** 2
-        share = PAY * radii / np.maximum(inside.sum(0), 1)
-        rewards = np.where(inside, share, 0.0).sum(1)
+        inside = between(places, scene.landmarks.T) < self._reach
+        share = self._worth / np.maximum(inside.sum(0), 1)
+        rewards = (inside * share).sum(1)
         return Outcome(rewards, scene.landmarks.T, scene.live.T)

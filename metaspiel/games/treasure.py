@@ -84,7 +84,7 @@ class Treasure(ParticleWorld):
         """Pay for treasures, which move, less the costs of distance and collisions."""
         squares = between(places, scene.landmarks.T)
         near = squares < (RADIUS + SMALL) ** 2
-        gone: ndarray = np.any(near, axis=0)
+        gone = np.logical_or.reduce(near)
         if self.winner == "nearest":
             near &= squares == squares.min(0)
         rewards = PAY * near.sum(1)

@@ -1,16 +1,20 @@
 """What a relational network reads of an agent: its numbers, and landmarks around it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from metaspiel.games.entities import Layout, Sight
-from metaspiel.learn.flat import Shapes, Views, linear
-from metaspiel.learn.pairs import dots, weighted
+from metaspiel.learn.flat import Shapes, Views, apply, linear, product, whole
+from metaspiel.learn.pairs import products, weighted
 from metaspiel.learn.relational_settings import Relations
+
+_CACHED = 3072  # agents at a time
+_FIELDS = fields(Sight)
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,12 @@ class Concatenated:
         return {}
 
     def around(
-        self, w: Views, places: Float[Tensor, "R N 2"], marks: Float[Tensor, "R K L"]
-    ) -> Float[Tensor, "R N M"]:
+        self, w: Views, places: Float[Tensor, "2 N R"], marks: Float[Tensor, "L K R"]
+    ) -> Float[Tensor, "M N R"]:
         """What there is around entities at these places."""
-        shift = torch.nn.functional.pad(places, (0, self.landmark - 2))
-        return (marks[:, None] - shift[:, :, None]).flatten(2)
+        marks = marks.transpose(0, 1)[:, :, None].expand(-1, -1, places.shape[1], -1)
+        near = marks[:, :2] - places
+        return torch.cat([near, marks[:, 2:]], 1).flatten(0, 1)
 
 
 @dataclass(frozen=True)
@@ -67,23 +72,19 @@ class Pooled:
         }
 
     def around(
-        self, w: Views, places: Float[Tensor, "R N 2"], marks: Float[Tensor, "R K L"]
-    ) -> Float[Tensor, "R N M"]:
+        self, w: Views, places: Float[Tensor, "2 N R"], marks: Float[Tensor, "L K R"]
+    ) -> Float[Tensor, "M N R"]:
         """What there is around entities at these places."""
-        rows, n = places.shape[:2]
-        a = marks @ w["mark"] + w["mark+"]
-        p = places @ w["mark"][:2]
-        v = w["mark_logits"].T.expand(rows, n, -1, -1)
-        g = dots(a, p, v).softmax(3)
-        pooled = weighted(a, p, g)
-        heads = w["mark_heads"].view(self.hidden, self.heads, self.each)
-        out = torch.einsum("rnzh,hze->rnze", pooled, heads)
-        return out.flatten(2) + w["mark_heads+"]
+        a, p = apply(w, "mark", marks), product(w["mark"][:2], places)
+        g = products(a, p, w["mark_logits"].T).softmax(1)
+        pooled = weighted(a, p, g).flatten(2)
+        heads = whole(w, "mark_heads").view(-1, self.heads, self.each)
+        return (heads.permute(1, 2, 0) @ pooled).view(-1, *places.shape[1:])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Seen:
-    """Entities as the first layers of a network read them.
+    """Entities as the first layers of a network read them, situations last.
 
     Attributes:
       own: an agent's numbers about itself, and the landmarks around it.
@@ -92,10 +93,33 @@ class Seen:
       live: whether it takes part.
     """
 
-    own: Float32[Tensor, "R N S"]
-    others: Float32[Tensor, "R N F"]
-    places: Float32[Tensor, "R N 2"]
-    live: Tensor
+    own: Float[Tensor, "S N R"]
+    others: Float[Tensor, "F N R"]
+    places: Float[Tensor, "2 N R"]
+    live: Bool[Tensor, "N R"]
+
+
+def in_parts(
+    sight: Sight, work: Callable[..., Tensor], *more: Shaped[Tensor, "R *_"]
+) -> Tensor:
+    """Applies a network to a few situations at a time, so that the cache holds them.
+
+    Args:
+      sight: of R situations.
+      work: takes the sight of some of them, and their parts of the rest.
+      more: begin with ``[R]``.
+    """
+    step = max(16, _CACHED // sight.places.shape[1] // 16 * 16)
+    if len(sight.places) <= step:
+        return work(sight, *more)
+    split = [getattr(sight, field.name).split(step) for field in _FIELDS]
+    names = [field.name for field in _FIELDS]
+    parts = zip(zip(*split, strict=True), *(x.split(step) for x in more), strict=True)
+    made = (
+        work(Sight(**dict(zip(names, values, strict=True))), *rest)
+        for values, *rest in parts
+    )
+    return torch.cat(list(made))
 
 
 @dataclass(frozen=True)
@@ -129,10 +153,15 @@ class Reader:
 
     def read(self, w: Views, sight: Sight) -> Seen:
         """All agents of all situations."""
-        marks = self.around.around(w, sight.places, sight.landmarks)
+        own, places, bodies, marks = (
+            x.permute(2, 1, 0).contiguous()
+            for x in (sight.own, sight.places, sight.bodies, sight.landmarks)
+        )
+        marks = self.around.around(w, places, marks)
+        others = torch.cat([places, bodies, marks])
         return Seen(
-            torch.cat([sight.own, marks], 2),
-            torch.cat([sight.places, sight.bodies, marks], 2),
-            sight.places,
-            sight.live,
+            own=torch.cat([own, marks]),
+            others=others,
+            places=places,
+            live=sight.live.T,
         )

@@ -36,7 +36,19 @@ def xavier(shapes: Shapes, generator: torch.Generator) -> Float32[Tensor, " P"]:
     return flat
 
 
-def apply(w: Views, name: str, x: Float[Tensor, "*R I"]) -> Float[Tensor, "*R O"]:
-    """A linear layer."""
-    y = torch.addmm(w[f"{name}+"], x.reshape(-1, x.shape[-1]), w[name])
-    return y.view(*x.shape[:-1], y.shape[1])
+def apply(
+    w: Views, name: str, x: Float[Tensor, "I *R"], *, relu: bool = False
+) -> Float[Tensor, "O *R"]:
+    """A linear layer on columns, with rectified units after it or not."""
+    y = (w[name].T @ x.flatten(1)).add_(w[f"{name}+"].T)
+    return (y.relu_() if relu else y).view(-1, *x.shape[1:])
+
+
+def product(w: Float[Tensor, "I O"], x: Float[Tensor, "I *R"]) -> Float[Tensor, "O *R"]:
+    """A linear layer without a bias on columns."""
+    return (w.T @ x.flatten(1)).view(-1, *x.shape[1:])
+
+
+def whole(w: Views, name: str) -> Float[Tensor, "J O"]:
+    """The matrix of a layer with its bias as a last row, J = I + 1 of them."""
+    return torch.cat([w[name], w[f"{name}+"]])

@@ -11,18 +11,16 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from metaspiel.games.entities import Layout, Sight
 from metaspiel.learn import flat
-from metaspiel.learn.entities_seen import Reader
-from metaspiel.learn.pairs import dots, weighted
-from metaspiel.learn.relational_graph import Graph, Options, attend, others
+from metaspiel.learn.entities_seen import Reader, Seen, in_parts
+from metaspiel.learn.pairs import dots, mixed, weighted
+from metaspiel.learn.relational_graph import attend, graph, others
 from metaspiel.learn.relational_settings import Relations
 
-
-def graph(settings: Relations, layout: Layout) -> Graph:
-    """The graph network of the form that the settings name."""
-    return Options(settings, layout)
+__all__ = ["Critic", "Policy", "critic", "graph", "policy"]
 
 
 def policy(settings: Relations, layout: Layout, actions: int = 5) -> "Policy":
@@ -95,34 +93,37 @@ class Policy:
           who: the group.
           g: attention, from a graph network.
         """
+
+        def work(sight: Sight, g: Tensor) -> Tensor:
+            return self._logits(weights, sight, who, g)
+
+        return in_parts(sight, work, g)
+
+    def _logits(self, weights: Tensor, sight: Sight, who: slice, g: Tensor) -> Tensor:
         w = flat.views(self.shapes, weights)
         seen = self._reader.read(w, sight)
         many = g if g.dim() == 4 else g[:, :, None]
-        summed = embedded(w, "other", seen.others, seen.places[:, who], many)
-        head = flat.apply(w, "head", summed)
+        many = many.permute(2, 3, 1, 0).contiguous()
+        # What is linear after linear is one product.
+        inner = flat.whole(w, "other_out") @ w["head"]
+        others = summed(w, "other", seen, who, many)
+        head = inner.T @ others.flatten(2)
+        bias = w["head+"]
         if self.settings.self_path:
-            own = flat.apply(w, "own", seen.own[:, who]).relu()
-            head = head + (flat.apply(w, "own_out", own) @ w["head_own"])[:, :, None]
-        out = flat.apply(w, "scores", head.relu())
+            own = flat.apply(w, "own", seen.own[:, who], relu=True)
+            bias = bias + w["own_out+"] @ w["head_own"]
+            head += (w["own_out"] @ w["head_own"]).T @ own.flatten(1)
+        head = head.add_(bias.T).relu_()
+        out = (w["scores"].T @ head).add_(w["scores+"].T)
+        out = out.view(len(many), -1, *many.shape[2:]).permute(3, 2, 0, 1)
         return out if g.dim() == 4 else out[:, :, 0]
 
 
-def embedded(w: flat.Views, name: str, x: Tensor, places: Tensor, g: Tensor) -> Tensor:
-    """Embeddings of all entities, summed by the attention of observers.
-
-    Args:
-      w: weights.
-      name: of the embedding's first layer; the second has ``_out`` added.
-      x: the entities ``[R, N, F]``, whose first numbers are their places.
-      places: of the observers ``[R, I, 2]``.
-      g: attention ``[R, I, Z, N]``.
-    """
-    a = flat.apply(w, name, x)
-    p = places @ w[name][:2]
-    summed = weighted(a, p, g)
-    # Where there is nobody, there is no bias either.
-    bias = g.sum(3, keepdim=True) * w[f"{name}_out+"]
-    return summed @ w[f"{name}_out"] + bias
+def summed(w: flat.Views, name: str, seen: Seen, who: slice, g: Tensor) -> Tensor:
+    """First layers of all entities, summed by the attention ``[Z, N, n, R]``."""
+    a = flat.apply(w, name, seen.others)
+    p = flat.product(w[name][:2], seen.places[:, who])
+    return weighted(a, p, g)
 
 
 @dataclass(frozen=True)
@@ -203,25 +204,51 @@ class Critic:
           g: its attention, from a graph network.
           actions: of all agents; one's own is not used.
         """
-        w = flat.views(self.shapes, weights)
-        s = self._embeddings(w, sight)
-        taken = torch.nn.functional.one_hot(actions, self.actions).to(s.dtype)
-        joined = (flat.apply(w, "act", s) + taken @ w["act_taken"]).relu()
-        x = g @ flat.apply(w, "act_out", joined)
-        own = flat.apply(w, "self", s[:, who]).relu()
-        c = flat.apply(w, "self_out", own)
-        return flat.apply(w, "values", c) + x @ w["values_others"]
 
-    def _embeddings(self, w: flat.Views, sight: Sight) -> Float[Tensor, "R N W"]:
-        """What all agents see, with attention of the critic's own."""
+        def work(sight: Sight, g: Tensor, actions: Tensor) -> Tensor:
+            return self._values(weights, sight, who, g=g, actions=actions)
+
+        return in_parts(sight, work, g, actions)
+
+    def assessed(
+        self,
+        weights: Float[Tensor, " P"],
+        sight: Sight,
+        who: slice,
+        g: Float[Tensor, "R n N"],
+        actions: Int64[Tensor, "R N"],
+    ) -> tuple[Float[Tensor, "R n A"], Float[Tensor, ""]]:
+        """The values, and what a loss adds to their error: nothing here."""
+        values = self.values(weights, sight, who, g, actions)
+        return values, values.new_zeros(())
+
+    def _values(
+        self, weights: Tensor, sight: Sight, who: slice, *, g: Tensor, actions: Tensor
+    ) -> Tensor:
+        w = flat.views(self.shapes, weights)
         seen = self._reader.read(w, sight)
-        query = flat.apply(w, "query", seen.own).relu()
-        query = flat.apply(w, "query_out", query) / self.settings.temperature
-        a, p = flat.apply(w, "key", seen.others), seen.places @ w["key"][:2]
-        logits = dots(a, p, (query @ w["key_out"].T)[:, :, None])
-        g = attend(logits, others(seen.live, slice(None)))
-        s = embedded(w, "other", seen.others, seen.places, g)[:, :, 0]
+        mask = others(seen.live, slice(None))
+        hidden = flat.apply(w, "query", seen.own, relu=True)
+        scale = self.settings.temperature
+        inner = flat.whole(w, "query_out") @ (w["key_out"].T / scale)
+        asked = flat.apply({"q": inner[:-1], "q+": inner[-1:]}, "q", hidden)[None]
+        a = flat.apply(w, "key", seen.others)
+        p = flat.product(w["key"][:2], seen.places)
+        inner = attend(dots(a, p, asked), mask)
+        # What is linear after linear is one product: into the act and the self layer.
+        first = torch.cat([w["act"], w["self"]], 1)
+        s = summed(w, "other", seen, slice(None), inner)[0]
+        layer = (flat.whole(w, "other_out") @ first).T @ s.flatten(1)
+        bias = torch.cat([w["act+"], w["self+"]], 1)
         if self.settings.self_path:
-            own = flat.apply(w, "own", seen.own).relu()
-            s = s + flat.apply(w, "own_out", own)
-        return s
+            own = flat.apply(w, "own", seen.own, relu=True)
+            layer.addmm_((w["own_out"] @ first).T, own.flatten(1))
+            bias = bias + w["own_out+"] @ first
+        layer = layer.add_(bias.T).view(-1, *seen.places.shape[1:])
+        act, alone = layer.split(w["act"].shape[1])
+        taken = one_hot(actions.T, self.actions).to(act.dtype).permute(2, 0, 1)
+        act = (act + flat.product(w["act_taken"], taken)).relu_()
+        x = mixed(flat.apply(w, "act_out", act), g.permute(2, 1, 0).contiguous())
+        c = flat.apply(w, "self_out", alone[:, who].relu())
+        q = flat.apply(w, "values", c) + flat.product(w["values_others"], x)
+        return q.permute(2, 1, 0)

@@ -78,10 +78,10 @@ class _Group:
         """Scores of its agents' actions at all times, the last among them."""
         policy, batch, who = self.learning.nets.policy, self.batch, self.who
         seen = policy.embedded(weights, self.sight, who, graph)
-        later = policy.feedback(batch.actions[:, :, who], batch.rewards[:, :, who])
+        later = policy.extras(batch.actions[:, :, who], batch.rewards[:, :, who])
         before = torch.cat([batch.before[:, None, who], later], 1)
         seen = seen.unflatten(0, before.shape[:2])
-        scores: Tensor = policy.along(weights, seen, before, batch.hidden[:, who])[0]
+        scores: Tensor = policy.along(weights, seen, before, batch.hidden[:, who])
         return scores
 
     def scores(self, policy: Tensor, phi: Tensor) -> Float32[Tensor, "R n A"]:

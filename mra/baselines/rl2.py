@@ -28,9 +28,9 @@ from metaspiel.games.entities import Populated, Sight
 from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
+from metaspiel.learn.relational_recurrent import RecurrentPolicy
 from metaspiel.nfg.errors import UserError, at_least
 from mra.baselines.episodes_learned import Minibatch, episode_step
-from mra.baselines.recurrent import RecurrentPolicy
 from mra.heads import drawn
 from mra.measure import check_fits
 from mra.nets import Nets
@@ -67,7 +67,9 @@ class RL2:
         """The networks for games of one family."""
         nets = Nets.of(self.method, games)
         relations, layout = self.method.relations, games[0].layout
-        return replace(nets, policy=RecurrentPolicy(relations, layout, self.units))
+        return replace(
+            nets, policy=RecurrentPolicy(relations, layout, units=self.units)
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,7 +115,9 @@ class Trial:
         """The next episode of ``count`` trials."""
         self._game, groups = game, self.nets.groups(game)
         if self._groups is None:
-            self._hidden, self._before = self.nets.policy.nothing(count, game.agents)
+            policy, shape = self.nets.policy, (count, game.agents)
+            self._hidden = torch.zeros(*shape, policy.units)
+            self._before = torch.zeros(*shape, policy.extra)
         else:
             self._pass_on(groups)
         self._groups = groups
@@ -133,7 +137,7 @@ class Trial:
         self._before[..., -1] = 1
 
     def _after(self, actions: Tensor, rewards: Tensor) -> None:
-        self._before = self.nets.policy.feedback(actions, rewards)
+        self._before = self.nets.policy.extras(actions, rewards)
 
     @torch.no_grad()
     def _act(self, sight: Sight) -> Tensor:
@@ -145,14 +149,14 @@ class Trial:
                 self.weights["graph"][group], sight, who, one[:, who]
             )
             seen = policy.embedded(weights, sight, who, graph)
-            logits, hidden[:, who] = policy.along(
-                weights, seen[:, None], self._before[:, None, who], hidden[:, who]
+            logits, hidden[:, who] = policy.remembered(
+                weights, seen, self._before[:, who], hidden[:, who]
             )
             if self.greedy:
-                chosen[:, who] = logits[:, 0].argmax(2)
+                chosen[:, who] = logits.argmax(2)
             else:
                 numbers = torch.from_numpy(self.rng.random(chosen[:, who].shape))
-                chosen[:, who] = drawn(logits[:, 0], numbers.float())
+                chosen[:, who] = drawn(logits, numbers.float())
         self._hidden = hidden
         return chosen
 

@@ -217,6 +217,15 @@ PAGES = (
         cases=20,
     ),
     Page(
+        name="speed_worlds",
+        module="speed_worlds",
+        begin=words("--agents 3 4 --copies 2 --seconds 0.02 --rounds 1"),
+        killed_at=r"sizes/4[^/]*\.json",
+        fields=(("seed", 9), ("rounds", 2), ("copies", [3])),
+        cases=20,
+        times="per_second|times_",
+    ),
+    Page(
         name="matrl_cost",
         module="matrl_cost",
         begin=words(
