@@ -5,17 +5,13 @@ was killed; adaptations and cross play read them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from experiments.lab.options import Output
-from experiments.lab.watch import RowsMade, carry_out
-from experiments.lab.work import Outcome, Piece, attempt
-from experiments.mra import agents
+from experiments.mra.agents import read
 from experiments.mra.course import learn
 from experiments.mra.courses import (
     TESTING,
@@ -23,12 +19,13 @@ from experiments.mra.courses import (
     elsewhere,
     plain,
     training,
+    untrained,
 )
 from experiments.mra.references import references
 from experiments.mra.task import Task, games_of
 from experiments.mra.training import tested
 from metaspiel import files
-from metaspiel.nfg.errors import UserError
+from mra.deviation import measure_gain
 from mra.measure import measure
 from mra.nets import GUESSERS
 
@@ -103,7 +100,7 @@ class Trained:
 
     def make(self, folder: Path) -> dict[str, Any]:
         """Learning curves, and scores of the best and the last agents."""
-        room = _room(folder, self.name)
+        room = room_of(folder, self.name)
         rows = learn(training(self.task), room, again=_again(room))
         others = elsewhere(self.task, self.unseen)
         made = tested(self.task, room, others, self.tests)
@@ -155,11 +152,10 @@ class Adapted:
 
     def make(self, folder: Path) -> dict[str, Any]:
         """Learning curves; the first row is the score without learning."""
-        room, facts, state = _room(folder, self.name), {}, None
+        room, agents = room_of(folder, self.name), None
         if self.source is not None:
-            place = _room(folder, self.source.name) / "best.safetensors"
-            facts, state = agents.read(place)
-        rows = learn(adaptation(self.task, state, facts), room, again=_again(room))
+            agents = read(room_of(folder, self.source.name) / "best.safetensors")
+        rows = learn(adaptation(self.task, agents), room, again=_again(room))
         files.remove_folder(room / "checkpoint")
         return {"rows": rows, "episodes": self.task.total}
 
@@ -204,7 +200,7 @@ class Crossed:
         """Scores by who plays the first role, and who the second."""
         (game,) = games_of(self.world, (self.size,))
         known = {
-            arm: agents.read(_room(folder, one.name) / "best.safetensors")[1].weights
+            arm: read(room_of(folder, one.name) / "best.safetensors").state.weights
             for arm, one in self.arms.items()
         }
         how = next(iter(self.arms.values())).task.how
@@ -221,6 +217,60 @@ class Crossed:
                 score = measure(game, how, mixed, count=self.tests, seed=seed)
                 scores[first][second] = plain(score)
         return {"scores": scores}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gained:
+    """What one agent gains that learns against trained ones.
+
+    Attributes:
+      source: the training.
+      rounds: batches of episodes of the agent that learns.
+      restarts: how often it begins anew; the best one counts.
+    """
+
+    source: Trained
+    rounds: int
+    restarts: int
+    kind: str = "gain"
+    effort: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Of its file."""
+        return f"gain-{self.source.name}"
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides it."""
+        source = self.source.identity
+        return files.digest([source, self.rounds, self.restarts])
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The training."""
+        return (self.source.name,)
+
+    def make(self, folder: Path) -> dict[str, Any]:
+        """Gains against untrained agents, the best and the last ones."""
+        task, room = self.source.task, room_of(folder, self.source.name)
+        (game,) = task.games
+        every = {name: read(room / f"{name}.safetensors") for name in ("best", "last")}
+        return {
+            name: asdict(
+                measure_gain(
+                    game,
+                    agents.how,
+                    agents.state.weights,
+                    task.training,
+                    rounds=self.rounds,
+                    restarts=self.restarts,
+                    seed=TESTING + task.seed,
+                    count=self.source.tests,
+                )
+            )
+            for name, agents in {"untrained": untrained(task), **every}.items()
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,68 +306,10 @@ class Reference:
         return {"scores": references(games, count=self.tests, seed=TESTING)}
 
 
-def _room(folder: Path, name: str) -> Path:
+def room_of(folder: Path, name: str) -> Path:
+    """The folder of a cell's curves and agents."""
     return folder / "runs" / name
 
 
 def _again(room: Path) -> str:
     return f"remove '{room}' and resume: the cell is then made again"
-
-
-def fill(
-    cells: Sequence[Cell], folder: Path, run: Output
-) -> tuple[dict[str, Any], list[Outcome]]:
-    """Makes the missing cells; returns the results that are there, and the faults.
-
-    Raises:
-      UserError: a result is damaged, or was made from other settings.
-    """
-    (folder / "cells").mkdir(exist_ok=True)
-    places = {one.name: folder / "cells" / f"{one.name}.json" for one in cells}
-    missing = [one for one in cells if not places[one.name].exists()]
-    # What is there is refused, if at all, before anything is made.
-    ready = {one.name: _read(one, places) for one in cells if one not in missing}
-    pieces = [
-        Piece(
-            name=one.name,
-            what=(one, folder),
-            do=_do,
-            needs=tuple(name for name in one.needs if name not in ready),
-            kind=one.kind,
-            effort=one.effort,
-            made=RowsMade(_room(folder, one.name) / "metrics.jsonl"),
-        )
-        for one in missing
-    ]
-    faults = carry_out(pieces, folder, run)
-    made = {
-        one.name: _read(one, places) for one in missing if places[one.name].exists()
-    }
-    every = ready | made
-    return {name: every[name] for name in places if name in every}, faults
-
-
-def _read(cell: Cell, places: Mapping[str, Path]) -> Any:
-    place = places[cell.name]
-    try:
-        return files.read_sealed(place, {"cell": cell.identity})
-    except UserError as error:
-        raise UserError(
-            f"{error} (remove the file and resume: it is then made again)"
-        ) from None
-
-
-def _do(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
-    """Makes cells in a worker process."""
-    return [
-        one
-        for cell, folder in asked
-        for one in attempt([cell.name], partial(_make, cell, folder))
-    ]
-
-
-def _make(cell: Cell, folder: Path) -> None:
-    torch.set_num_threads(1)
-    made = files.nan_as_none(cell.make(folder))
-    bound = {"cell": cell.identity}
-    files.write_sealed(folder / "cells" / f"{cell.name}.json", made, bound)

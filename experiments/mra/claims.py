@@ -1,6 +1,6 @@
 """Claims of the grid: differences seed by seed, with Holm's correction an output."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from experiments.lab.statistics import holm, mean, t_interval, t_test
@@ -76,8 +76,3 @@ def _verdict(excess: Sequence[float], p: float | None) -> Verdict:
     if p is None or p >= LEVEL:
         return Verdict.UNDECIDED if excess else Verdict.NOT_TESTED
     return Verdict.HOLDS if mean(excess) > 0 else Verdict.FAILS
-
-
-def each(numbers: Numbers, change: Callable[[float], float]) -> Numbers:
-    """Numbers of all seeds after the same change."""
-    return {seed: change(value) for seed, value in numbers.items()}

@@ -21,10 +21,9 @@ import numpy as np
 from experiments.lab import checkpoints, metrics
 from experiments.lab.metrics import Metrics, Rows
 from experiments.lab.options import From
-from experiments.mra import agents
+from experiments.mra.agents import Agents, read
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
-from mra.state import MRAState, load, save
 
 Row = dict[str, Any]
 Scores = Mapping[str, Mapping[str, Any]]
@@ -45,10 +44,12 @@ class Course:
 
     Attributes:
       identity: a hash of all that decides it.
-      facts: what its agents are stored with.
       start: the state before the first step.
-      step: one step; the next state, and a row of metrics by size.
+      step: one step; the next state, a row of metrics by size, and CPU seconds.
       look: scores of a state, on episodes that choose the best.
+      agents: of a state.
+      save: writes a state into a folder.
+      load: reads it there.
       steps: in all.
       every: steps between measurements.
       envs: episodes that a step plays.
@@ -56,10 +57,12 @@ class Course:
     """
 
     identity: str
-    facts: Mapping[str, Any]
-    start: Callable[[], MRAState]
-    step: Callable[[MRAState], tuple[MRAState, Mapping[str, Row]]]
-    look: Callable[[MRAState], Scores]
+    start: Callable[[], Any]
+    step: Callable[[Any], tuple[Any, Mapping[str, Row], float]]
+    look: Callable[[Any], Scores]
+    agents: Callable[[Any], Agents]
+    save: Callable[[Any, Path], None]
+    load: Callable[[Path], Any]
     steps: int
     every: int
     envs: int
@@ -86,8 +89,8 @@ class Kept:
       rows: that go with them.
     """
 
-    state: MRAState
-    best: MRAState
+    state: Any
+    best: Agents
     rows: Rows
 
 
@@ -95,24 +98,25 @@ def _read(course: Course, room: Path, place: Path) -> Kept:
     """A checkpoint and its rows, held against the course."""
     facts = files.sealed_folder(place)
     files.check_shape(f"'{place}'", facts, {"course": str, "rows": str, "count": int})
-    state = load(place)
-    if facts["course"] != course.identity or state.sweep != int(place.name):
+    state = course.load(place)
+    done = course.agents(state).sweep
+    if facts["course"] != course.identity or done != int(place.name):
         raise UserError(
             f"--resume: '{place}' must belong to this run; it is of another one"
         )
     path = room / "metrics.jsonl"
     rows = metrics.read(path, facts["count"], facts["rows"], like=_ROW)
-    _, best = agents.read(place / "best.safetensors")
+    best = read(place / "best.safetensors", course.agents(state).games)
     return Kept(state=state, best=best, rows=rows)
 
 
 def _means(made: Sequence[Mapping[str, Row]]) -> dict[str, Row]:
     """The mean of each metric over steps, by size; None where there is none."""
     means: dict[str, Row] = {}
-    for size in made[0] if made else ():
+    for size in dict.fromkeys(size for one in made for size in one):
         means[size] = {}
         for name in ("critic_loss", "information", "cross_entropy"):
-            every = [one[size].get(name) for one in made]
+            every = [one[size].get(name) for one in made if size in one]
             known = [value for value in every if value is not None]
             means[size][name] = float(np.mean(known)) if known else None
     return means
@@ -146,30 +150,31 @@ def learn(
     places = files.numbered(room / "checkpoint")
     path = room / "metrics.jsonl"
     if places:
-        read = partial(_read, course, room)
-        kept = checkpoints.sound(places, read, again=again, start=start)
-        checkpoints.forget_later(room / "checkpoint" / f"{kept.state.sweep:06d}")
+        look = partial(_read, course, room)
+        kept = checkpoints.sound(places, look, again=again, start=start)
+        done = course.agents(kept.state).sweep
+        checkpoints.forget_later(room / "checkpoint" / f"{done:06d}")
         written = Metrics(path, kept.rows)
     else:
         written = Metrics(path, metrics.read(path, 0))
         state = course.start()
-        kept = Kept(state=state, best=state, rows=Rows())
+        kept, done = Kept(state=state, best=course.agents(state), rows=Rows()), 0
         _look(course, kept, written, [], 0.0)
         tell(written.rows[-1])
         _save(course, kept, written, room)
     made: list[Mapping[str, Row]] = []
     spent = 0.0
-    while kept.state.sweep < course.steps:
-        kept.state, row = course.step(kept.state)
+    while done < course.steps:
+        kept.state, row, seconds = course.step(kept.state)
         made.append(row)
-        spent += sum(one["seconds"] for one in row.values())
-        if kept.state.sweep % course.every == 0 or kept.state.sweep == course.steps:
+        done, spent = done + 1, spent + seconds
+        if done % course.every == 0 or done == course.steps:
             _look(course, kept, written, made, spent)
             tell(written.rows[-1])
             _save(course, kept, written, room)
             made, spent = [], 0.0
-    agents.write(room / "best.safetensors", kept.best, course.facts)
-    agents.write(room / "last.safetensors", kept.state, course.facts)
+    kept.best.write(room / "best.safetensors")
+    course.agents(kept.state).write(room / "last.safetensors")
     return written.rows
 
 
@@ -183,25 +188,27 @@ def _look(
     """Measures the state, and keeps its agents if they are the best so far."""
     scores, before = course.look(kept.state), written.rows
     first = before[0]["scores"] if before else scores
+    now = course.agents(kept.state)
     row: Row = {
-        "sweep": kept.state.sweep,
-        "episodes": kept.state.sweep * course.envs,
+        "sweep": now.sweep,
+        "episodes": now.sweep * course.envs,
         "seconds": (before[-1]["seconds"] if before else 0.0) + spent,
         "rating": rating(first, scores, course.count),
         "scores": scores,
         "learned": _means(made),
     }
     if row["rating"] > max((one["rating"] for one in before), default=-np.inf):
-        kept.best = kept.state
+        kept.best = now
     written.add(row)
 
 
 def _save(course: Course, kept: Kept, written: Metrics, room: Path) -> None:
     """The rows are there; a kill before this costs their steps again."""
-    place = room / "checkpoint" / f"{kept.state.sweep:06d}"
+    done = course.agents(kept.state).sweep
+    place = room / "checkpoint" / f"{done:06d}"
     bound = {"course": course.identity, "rows": written.seal}
     with files.new_folder(place) as aside:
-        save(kept.state, aside)
-        agents.write(aside / "best.safetensors", kept.best, course.facts)
+        course.save(kept.state, aside)
+        kept.best.write(aside / "best.safetensors")
         files.seal_folder(aside, {**bound, "count": len(written.rows)})
     checkpoints.forget_older(room / "checkpoint")

@@ -7,8 +7,8 @@ Example: metaspiel mra grid --outputs main fig2 fig3 --budget paper --plan
 Arms: mra, uni (uniform latents), uni-random (the graph learns nothing), both (the graph
 learns from information and reward), concat and bilinear (other graph networks),
 paper-input (concatenated landmarks), plain (attention to all, no latents), deepsets
-(mean instead of attention), reptile; and, alone in each game with the turns of all
-games together, single (mra), maddpg (networks of their own) and maddpg-shared.
+(mean instead of attention), reptile, epc, rl2; and, alone in each game with the turns
+of all games together, single (mra), maddpg (networks of their own) and maddpg-shared.
 
 Writes cells/ (a result a run), runs/ (curves and agents), summary.json, table.md, plots
 and report.html. A killed run goes on with --out FOLDER --resume, to the same bits; it

@@ -8,7 +8,9 @@ from experiments.lab.statistics import mean, standard_error
 from experiments.mra.cells import slug
 from experiments.mra.claims import Numbers
 from experiments.mra.course import Row, Scores
-from experiments.mra.grid_config import Config, Panel
+from experiments.mra.grid_config import Config
+from experiments.mra.scales import Panel
+from experiments.mra.task import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,7 @@ class Results:
         found: dict[int, Any] = {}
         for seed in self.seeds:
             for task in self.config.tasks(panel, arm, seed):
-                name = slug(task.world, task.sizes, task.method, task.seed)
-                one = self.made.get(name)
+                one = self.made.get(cell_of(task))
                 if one is not None and size in _scores(one, "best"):
                     found[seed] = one
         return found
@@ -58,11 +59,28 @@ class Results:
     def every(self, panel: Panel, arm: str) -> list[Any]:
         """All finished trainings of an arm in a panel."""
         names = [
-            slug(task.world, task.sizes, task.method, task.seed)
+            cell_of(task)
             for seed in self.seeds
             for task in self.config.tasks(panel, arm, seed)
         ]
         return [self.made[name] for name in names if name in self.made]
+
+    def metric(self, panel: Panel, arm: str, name: str, row: int) -> Numbers:
+        """A metric of a row of the curves, mean over sizes, by seed."""
+        made: dict[int, float] = {}
+        for seed in self.seeds:
+            for task in self.config.tasks(panel, arm, seed):
+                one = self.made.get(cell_of(task))
+                if one is not None:
+                    every = one["rows"][row]["learned"].values()
+                    known = [v[name] for v in every if v[name] is not None]
+                    made |= {seed: mean(known)} if known else {}
+        return made
+
+    def unseen(self, panel: Panel) -> list[str]:
+        """Sizes that are scored without learning."""
+        every = self.config.scale.unseen[panel.world.partition("(")[0]]
+        return [size for size in every if size not in panel.seen]
 
     def roles(self, size: str) -> list[int | None]:
         """The roles of a size; None where there is one."""
@@ -85,6 +103,11 @@ class Results:
     def curves(self, panel: Panel, arm: str, size: str) -> list[Sequence[Row]]:
         """Rows of all seeds."""
         return [one["rows"] for one in self.runs(panel, arm, size).values()]
+
+
+def cell_of(task: Task) -> str:
+    """The name of the cell of a training."""
+    return slug(task.world, task.sizes, task.method, task.seed)
 
 
 def _scores(one: Mapping[str, Any], state: str) -> dict[str, Any]:

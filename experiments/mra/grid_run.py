@@ -7,10 +7,19 @@ from experiments.lab import verdict, work
 from experiments.lab.folder import claim, clock, plain, record, widened
 from experiments.lab.page import Answer
 from experiments.lab.report import publish
-from experiments.mra.cells import Adapted, Cell, Crossed, Reference, Trained, fill
-from experiments.mra.grid_config import ARMS, OUTPUTS, Config, Panel, Target
+from experiments.mra.cells import (
+    Adapted,
+    Cell,
+    Crossed,
+    Gained,
+    Reference,
+    Trained,
+)
+from experiments.mra.filling import fill
+from experiments.mra.grid_config import ARMS, OUTPUTS, Config
 from experiments.mra.grid_outputs import claims, lead, pictures, tables
 from experiments.mra.grid_results import Results
+from experiments.mra.scales import Panel, Target
 
 
 def run(config: Config) -> Answer:
@@ -86,6 +95,12 @@ def _of(config: Config, output: str, seed: int) -> list[Cell]:
         made += [_reference(config, panel.world, size) for size in sizes]
         for arm in config.compared(output):
             made += trained(config, panel, arm, seed)
+            if name == "gain":
+                rounds, restarts = config.scale.deviations
+                made += [
+                    Gained(source=one, rounds=rounds, restarts=restarts)
+                    for one in trained(config, panel, arm, seed)
+                ]
         if name == "tab1" and {"mra", "single"} <= {*config.compared(output)}:
             made.append(crossed(config, panel, seed))
     if OUTPUTS[output].adapted:

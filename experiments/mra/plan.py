@@ -49,7 +49,7 @@ def planned(config: Config, cells: Sequence[Cell]) -> Answer:
             cost = seconds(one.task, adapts=isinstance(one, Adapted))
             lines.setdefault(one.kind, []).append(cost)
     rows = [[kind, len(own), sum(own) / 3600] for kind, own in lines.items()]
-    hours = sum(row[2] for row in rows)
+    hours = sum(sum(own) for own in lines.values()) / 3600
     columns = ["runs of", "runs", "core hours"]
     caption = (
         f"{len(cells)} cells at budget {config.budget}, about {spell(3600 * hours)} on "

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.mra.agents import Agents
 from experiments.mra.course import Scores
 from experiments.mra.task import named
 from metaspiel.games.entities import Populated
@@ -13,8 +14,6 @@ from metaspiel.games.particle_world import ParticleWorld
 from metaspiel.learn.random import stream
 from mra.nets import Nets
 from mra.play import Actors, draw_latents
-from mra.settings import Method
-from mra.state import MRAState
 
 _EPISODE = 12
 
@@ -25,25 +24,26 @@ def references(
     """Scores of every rule at every size; of worlds that are not ours there is none."""
     made: dict[str, dict[str, Mapping[str, list[float]]]] = {}
     for game in games:
-        for name, play in (
-            rules(game).items() if isinstance(game, ParticleWorld) else ()
-        ):
+        if not isinstance(game, ParticleWorld):
+            continue
+        for name, play in rules(game).items():
             paid = scores(game, play, episodes=count, seed=seed)
             score = {"means": paid.mean.tolist(), "errors": paid.error.tolist()}
             made.setdefault(name, {})[named(game.sizes)] = score
     return dict(made)
 
 
-def moving(game: Populated, method: Method, state: MRAState, seed: int) -> str | None:
+def moving(game: Populated, agents: Agents, seed: int) -> str | None:
     """A moving picture of one episode of trained agents, where the world has one."""
-    if not isinstance(game, ParticleWorld):
+    if not isinstance(game, ParticleWorld) or agents.remembers:
         return None
-    nets, rng = Nets.of(method, (game,)), stream(seed, _EPISODE)
-    prior = None if method.prior == "uniform" else state.weights["prior"]
+    how, weights = agents.how, agents.state.weights
+    nets, rng = Nets.of(how, (game,)), stream(seed, _EPISODE)
+    prior = None if how.prior == "uniform" else weights["prior"]
     act = Actors(
         game=game,
         nets=nets,
-        weights=state.weights,
+        weights=weights,
         latents=draw_latents(game, nets, prior, 1, rng),
         rng=rng,
     )

@@ -11,6 +11,8 @@ from mra.settings import METHODS, Method, Training
 if TYPE_CHECKING:
     from metaspiel.games.entities import Populated
 
+BASELINES = {"epc": "plain", "rl2": "plain"}
+"""Methods that are no ``Method``, and the one whose networks they have."""
 _RULES = 1  # raised where the same settings learn something else than before
 
 
@@ -55,7 +57,7 @@ class Task:
     Attributes:
       world: by name, as ``metaspiel.games.worlds.load`` reads it.
       sizes: population sizes that are learned, as words.
-      method: one of ``METHODS``.
+      method: one of ``METHODS`` or ``BASELINES``.
       training: how it learns.
       seed: of everything random.
       sweeps: turns of every game.
@@ -74,14 +76,14 @@ class Task:
 
     @property
     def how(self) -> Method:
-        """The method.
+        """The method; of a baseline, that of its networks.
 
         Raises:
           UserError: there is none of that name.
         """
-        if self.method not in METHODS:
-            raise unknown("--method", "method", self.method, METHODS)
-        return METHODS[self.method]
+        if self.method not in (*METHODS, *BASELINES):
+            raise unknown("--method", "method", self.method, [*METHODS, *BASELINES])
+        return METHODS[BASELINES.get(self.method, self.method)]
 
     @property
     def games(self) -> "tuple[Populated, ...]":

@@ -33,8 +33,8 @@ class Config:
     method: str = "mra"
     """What learns: mra, uni (uniform latents), uni-random (the graph learns nothing),
     both (it learns from information and reward), concat, bilinear, paper-input, plain
-    (one latent, the graph learns from reward), deepsets, reptile, maac, or maddpg
-    (networks of their own, one size only)."""
+    (one latent, the graph learns from reward), deepsets, reptile, epc, rl2, maac, or
+    maddpg (networks of their own, one size only)."""
     budget: BudgetName = "ten-minutes"
     """What fills in --training, --sweeps, --measure-every and --episodes."""
     training: Training = _USUAL.training

@@ -1,7 +1,6 @@
 """A training in its run folder, from its first sweep to its report."""
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
 from experiments.lab.report import Picture, Table, publish
 from experiments.lab.watch import spell
-from experiments.mra import agents
+from experiments.mra.agents import read
 from experiments.mra.course import Row, Scores, learn
 from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
 from experiments.mra.pictures import learned_curves, learning_curves
@@ -70,20 +69,18 @@ def tested(
     Where all have the latent that is best, a quarter of the episodes score it, and as
     many choose it.
     """
-    how, games, seed = task.how, task.games, TESTING + task.seed
+    games, seed = task.games, TESTING + task.seed
     count = count or task.episodes
     made: dict[str, Any] = {}
     for name in ("best", "last"):
-        facts, state = agents.read(folder / f"{name}.safetensors")
-        score = partial(scores, method=how, weights=state.weights, seed=seed)
-        own = score(games, count=count)
-        made[name] = {"sweep": facts["sweep"], "scores": own, "unseen": {}}
+        agents = read(folder / f"{name}.safetensors", games)
+        own = scores(games, agents, count=count, seed=seed)
+        made[name] = {"sweep": agents.sweep, "scores": own, "unseen": {}}
         if name == "best":
-            made[name]["unseen"] = score(others, count=count)
-            if how.relations.latents > 1:
-                fewer, every = max(2, count // 4), [*games, *others]
-                best = modes(every, how, state.weights, count=fewer, seed=seed)
-                made[name]["best_latent"] = best
+            unseen = scores(others, agents, count=count, seed=seed)
+            fewer, every = max(2, count // 4), [*games, *others]
+            best = modes(every, agents, count=fewer, seed=seed)
+            made[name] |= {"unseen": unseen, "best_latent": best}
     return made
 
 
@@ -111,10 +108,19 @@ def score_table(caption: str, rows: Mapping[str, Scores]) -> Table:
     return Table(caption, ["policy", *sizes], lines)
 
 
-def film(game: Populated, task: Task, folder: Path) -> list[Picture]:
-    """A moving picture of an episode of the best agents, where the world has one."""
-    _, state = agents.read(folder / "best.safetensors")
-    svg = moving(game, task.how, state, TESTING + task.seed)
+def film(
+    game: Populated, task: Task, folder: Path, room: Path | None = None
+) -> list[Picture]:
+    """A moving picture of an episode of the best agents, where the world has one.
+
+    Args:
+      game: what they play.
+      task: gives the seed.
+      folder: of the run.
+      room: where the agents are (default: there).
+    """
+    agents = read((room or folder) / "best.safetensors")
+    svg = moving(game, agents, TESTING + task.seed)
     if svg is None:
         return []
     files.write_text(folder / "plots" / "episode.svg", svg)
@@ -133,7 +139,7 @@ def _report(
         shown[f"{task.method}, {name} (sweep {made['sweep']})"] = (
             made["scores"] | (made["unseen"])
         )
-        if "best_latent" in made:
+        if made.get("best_latent"):
             shown[f"{task.method}, {name}, best latent"] = made["best_latent"]
     caption = (
         f"Reward an agent and episode in {task.world} by number of agents, learned at "
