@@ -15,7 +15,7 @@ class Config:
     landmarks: tuple[Marks, ...] = ("concatenated", "pooled")
     """How landmarks are read: pooled, concatenated."""
     discs: int = 6
-    """Landmarks."""
+    """Landmarks of a situation."""
     batch: int = 1024
     """Situations in a gradient step."""
     plain: int = 12

@@ -39,7 +39,7 @@ class Batch:
 
     @property
     def who(self) -> slice:
-        """All agents."""
+        """The group of all agents."""
         return slice(0, self.actions.shape[1])
 
 
@@ -50,22 +50,22 @@ class Factorised:
         self.batch = batch
 
     def attention(self, weights: Tensor, sight: Sight) -> Tensor:
-        """Everybody's attention, by the latents of the batch."""
+        """The attention of all agents, by the latents of the batch."""
         latents = self.batch.latents
         return self.batch.graph.attention(weights, sight, self.batch.who, latents)
 
     def attentions(self, weights: Tensor, sight: Sight) -> Tensor:
-        """Everybody's attention for all latents."""
+        """The attention of all agents for all latents."""
         return self.batch.graph.attentions(weights, sight, self.batch.who)
 
     def logits(self, weights: Tensor, sight: Sight, g: Tensor) -> Tensor:
-        """Everybody's scores."""
+        """Scores of all agents' actions."""
         return self.batch.policy.logits(weights, sight, self.batch.who, g)
 
     def values(
         self, weights: Tensor, sight: Sight, g: Tensor, actions: Tensor
     ) -> Tensor:
-        """What everybody's actions are worth."""
+        """Values of all agents' actions."""
         who = self.batch.who
         return self.batch.critic.values(weights, sight, who, g=g, actions=actions)
 
@@ -74,11 +74,11 @@ class Plain(Factorised):
     """The same with every layer inside the sums."""
 
     def attention(self, weights: Tensor, sight: Sight) -> Tensor:
-        """Everybody's attention, by the latents of the batch."""
+        """The attention of all agents, by the latents of the batch."""
         return self._attention(weights, sight, self.batch.latents)
 
     def attentions(self, weights: Tensor, sight: Sight) -> Tensor:
-        """Everybody's attention for all latents."""
+        """The attention of all agents for all latents."""
         many = range(self.batch.graph.settings.latents)
         latents = self.batch.latents
         each = [
@@ -96,7 +96,7 @@ class Plain(Factorised):
         return torch.zeros(rows, n, n).masked_scatter(away, g)
 
     def logits(self, weights: Tensor, sight: Sight, g: Tensor) -> Tensor:
-        """Everybody's scores."""
+        """Scores of all agents' actions."""
         if g.dim() == 4:
             each = [self.logits(weights, sight, one) for one in g.unbind(2)]
             return torch.stack(each, 2)
@@ -109,7 +109,7 @@ class Plain(Factorised):
     def values(
         self, weights: Tensor, sight: Sight, g: Tensor, actions: Tensor
     ) -> Tensor:
-        """What everybody's actions are worth."""
+        """Values of all agents' actions."""
         net = self.batch.critic
         x = net.layout.flat(sight)
         return relational_plain.values(net, weights, x, g=g, actions=actions)

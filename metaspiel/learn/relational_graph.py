@@ -82,7 +82,10 @@ class _Heads:
         queries = flat.whole(w, "query_out").split(s.key, 1)
         keys = w["key_out"].split(s.key, 1)
         inner = [q @ k.T / s.temperature for q, k in zip(queries, keys, strict=True)]
-        return [flat.product(m[:-1], hidden) + m[-1, :, None, None] for m in inner]
+        return [
+            flat.apply({"asked": m[:-1], "asked+": m[-1:]}, "asked", hidden)
+            for m in inner
+        ]
 
 
 @dataclass(frozen=True)
