@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from experiments.lab.options import Flat, Stateful, least
-from experiments.mra.task import size_of
+from experiments.mra.task_config import size_of
 from experiments.mra.train_config import BudgetName, Sizing
 from mra.settings import BUDGETS, Training
 
@@ -24,7 +24,7 @@ class Config:
     """Folder of a run of mra_train, or of a run in a grid's runs/; it may be the first
     word, without the flag."""
     from_state: Literal["best", "last"] = "best"
-    """Its agents that adapt."""
+    """Which agents of the run adapt: its best or its last ones."""
     size: str = ""
     """Number of agents to adapt to, such as 24; one a role such as 2,8."""
     world: str = ""

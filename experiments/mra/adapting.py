@@ -13,7 +13,7 @@ from experiments.mra.course import Row, learn
 from experiments.mra.courses import TESTING, adaptation, scores
 from experiments.mra.pictures import learning_curves
 from experiments.mra.references import references
-from experiments.mra.task import Task
+from experiments.mra.task_config import Task
 from experiments.mra.training import film, line, words
 from metaspiel.nfg.errors import UserError
 

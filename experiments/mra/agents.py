@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from experiments.mra.task import BASELINES
+from experiments.mra.task_config import BASELINES
 from metaspiel import files
 from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
@@ -51,7 +51,7 @@ class Agents:
 
     @cached_property
     def how(self) -> Method:
-        """The networks.
+        """The method that says which networks they have.
 
         Raises:
           UserError: there is no such method.
@@ -138,7 +138,7 @@ def read(path: Path, games: tuple[Populated, ...] | None = None) -> Agents:
     Raises:
       UserError: there is no such file, or it is damaged or of another format.
     """
-    from experiments.mra.task import games_of
+    from experiments.mra.task_config import games_of
 
     facts, arrays = files.read_arrays(path)
     files.check_shape(f"'{path}'", facts, _SHAPE)

@@ -7,7 +7,7 @@ was killed; adaptations and cross play read them.
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -22,7 +22,7 @@ from experiments.mra.courses import (
     untrained,
 )
 from experiments.mra.references import references
-from experiments.mra.task import Task, games_of
+from experiments.mra.task_config import Task, games_of
 from experiments.mra.training import tested
 from metaspiel import files
 from mra.deviation import measure_gain
@@ -36,6 +36,7 @@ def slug(world: str, sizes: Sequence[str], method: str, seed: int) -> str:
     return f"{letters}-{'+'.join(sizes).replace(',', 'x')}-{method}-{seed}"
 
 
+@runtime_checkable
 class Cell(Protocol):
     """A result that is made once.
 
@@ -79,7 +80,7 @@ class Trained:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         task = self.task
         return slug(task.world, task.sizes, task.method, task.seed)
 
@@ -95,7 +96,7 @@ class Trained:
 
     @property
     def effort(self) -> float:
-        """Measurements."""
+        """The number of measurements."""
         return 1.0 + -(-self.task.sweeps // self.task.measure_every)
 
     def make(self, folder: Path) -> dict[str, Any]:
@@ -124,7 +125,7 @@ class Adapted:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         task = self.task
         begin = "scratch" if self.source is None else "adapt"
         return f"{begin}-{slug(task.world, task.sizes, self.arm, task.seed)}"
@@ -137,7 +138,7 @@ class Adapted:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The training."""
+        """The training that it reads."""
         return () if self.source is None else (self.source.name,)
 
     @property
@@ -147,7 +148,7 @@ class Adapted:
 
     @property
     def effort(self) -> float:
-        """Measurements."""
+        """The number of measurements."""
         return 1.0 + -(-self.task.sweeps // self.task.measure_every)
 
     def make(self, folder: Path) -> dict[str, Any]:
@@ -182,7 +183,7 @@ class Crossed:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         return f"cross-{slug(self.world, (self.size,), '+'.join(self.arms), self.seed)}"
 
     @property
@@ -193,7 +194,7 @@ class Crossed:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Both trainings."""
+        """The two trainings."""
         return tuple(one.name for one in self.arms.values())
 
     def make(self, folder: Path) -> dict[str, Any]:
@@ -237,7 +238,7 @@ class Gained:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         return f"gain-{self.source.name}"
 
     @property
@@ -248,7 +249,7 @@ class Gained:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The training."""
+        """The training that it reads."""
         return (self.source.name,)
 
     def make(self, folder: Path) -> dict[str, Any]:
@@ -292,7 +293,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         return slug(self.world, (self.size,), "reference", 0)
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.mra.agents import Agents
 from experiments.mra.course import Course, Row, Scores
-from experiments.mra.task import Task, named
+from experiments.mra.task_config import Task, named
 from metaspiel import files
 from metaspiel.games.entities import Populated
 from mra import state as states

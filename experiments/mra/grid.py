@@ -8,7 +8,8 @@ Arms: mra, uni (uniform latents), uni-random (the graph learns nothing), both (t
 learns from information and reward), concat and bilinear (other graph networks),
 paper-input (concatenated landmarks), plain (attention to all, no latents), deepsets
 (mean instead of attention), reptile, epc, rl2; and, alone in each game with the turns
-of all games together, single (mra), maddpg (networks of their own) and maddpg-shared.
+of all games together, single (mra), maddpg (networks of their own), maddpg-shared and
+maac.
 
 Writes cells/ (a result a run), runs/ (curves and agents), summary.json, table.md, plots
 and report.html. A killed run goes on with --out FOLDER --resume, to the same bits; it

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from experiments.lab.options import Flat, Parallel, each_once, least
-from experiments.mra.scales import SCALES, Panel, Scale
-from experiments.mra.task import Task
+from experiments.mra.scales_config import SCALES, Panel, Scale
+from experiments.mra.task_config import Task
 from experiments.mra.train_config import BudgetName
 from metaspiel.nfg.errors import UserError, unknown
 
@@ -30,6 +30,7 @@ ARMS: Mapping[str, Arm] = {
     "single": Arm("mra", alone=True),
     "maddpg": Arm("maddpg", alone=True),
     "maddpg-shared": Arm("plain", alone=True),
+    "maac": Arm("maac", alone=True),
 }
 
 
@@ -58,6 +59,7 @@ OUTPUTS: Mapping[str, Output] = {
         arms=(
             *("mra", "uni", "uni-random", "both", "plain", "deepsets", "reptile"),
             *("until", "together", "epc", "rl2", "single", "maddpg", "maddpg-shared"),
+            "maac",
         ),
     ),
     "fig2": Output(
@@ -74,7 +76,7 @@ OUTPUTS: Mapping[str, Output] = {
         title="Figure 4: adaptation, and learning from scratch",
         panels=("a", "b", "c"),
         adapted=("mra", "epc", "rl2"),
-        scratch=("mra", "maddpg"),
+        scratch=("mra", "maddpg", "maac"),
     ),
     "fig5": Output(title="Figure 5: sizes seen and unseen", arms=("mra", "epc", "rl2")),
     "fig7": Output(

@@ -9,8 +9,8 @@ from experiments.mra.cells import slug
 from experiments.mra.claims import Numbers
 from experiments.mra.course import Row, Scores
 from experiments.mra.grid_config import Config
-from experiments.mra.scales import Panel
-from experiments.mra.task import Task
+from experiments.mra.scales_config import Panel
+from experiments.mra.task_config import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Results:
 
     @property
     def seeds(self) -> range:
-        """Of all runs."""
+        """The seeds of all runs."""
         return range(self.config.seed, self.config.seed + self.config.seeds)
 
     def runs(self, panel: Panel, arm: str, size: str) -> dict[int, Any]:

@@ -19,7 +19,7 @@ from experiments.mra.filling import fill
 from experiments.mra.grid_config import ARMS, OUTPUTS, Config
 from experiments.mra.grid_outputs import claims, lead, pictures, tables
 from experiments.mra.grid_results import Results
-from experiments.mra.scales import Panel, Target
+from experiments.mra.scales_config import Panel, Target
 
 
 def run(config: Config) -> Answer:

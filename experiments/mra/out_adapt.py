@@ -14,7 +14,7 @@ from experiments.mra.course import Row
 from experiments.mra.grid_config import OUTPUTS
 from experiments.mra.grid_results import Results, spread
 from experiments.mra.pictures import learning_curves
-from experiments.mra.scales import Target
+from experiments.mra.scales_config import Target
 
 _PUBLISHED = "MRA adapts faster, and ends higher"
 

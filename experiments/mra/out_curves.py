@@ -16,7 +16,7 @@ from experiments.mra.claims import Gap, judged
 from experiments.mra.grid_config import OUTPUTS
 from experiments.mra.grid_results import Results, spread
 from experiments.mra.pictures import learned_curves, learning_curves
-from experiments.mra.scales import Panel
+from experiments.mra.scales_config import Panel
 
 NEAR = 0.03  # of the myopic reference
 _PUBLISHED = {

@@ -9,7 +9,7 @@ from experiments.lab.report import Table
 from experiments.lab.watch import spell
 from experiments.mra.cells import Adapted, Cell, Trained
 from experiments.mra.grid_config import Config
-from experiments.mra.task import Task
+from experiments.mra.task_config import Task
 
 # CPU ms of a critic and a policy step, and of an information step, with 1024
 # transitions on one thread, by number of agents; all else grows with the steps.

@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.mra.agents import Agents
 from experiments.mra.course import Scores
-from experiments.mra.task import named
+from experiments.mra.task_config import named
 from metaspiel.games.entities import Populated
 from metaspiel.games.particle_picture import animated
 from metaspiel.games.particle_references import references as rules

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from experiments.lab.options import Flat, Stateful, each_once, least
-from experiments.mra.task import Task, size_of
+from experiments.mra.task_config import Task, size_of
 from mra.settings import BUDGETS, Training
 
 BudgetName = Literal["tiny", "ten-minutes", "paper"]

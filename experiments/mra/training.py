@@ -13,7 +13,7 @@ from experiments.mra.course import Row, Scores, learn
 from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
 from experiments.mra.pictures import learned_curves, learning_curves
 from experiments.mra.references import moving, references
-from experiments.mra.task import Task, named
+from experiments.mra.task_config import Task, named
 from experiments.mra.train_config import Config
 from metaspiel import files
 from metaspiel.games.entities import Populated

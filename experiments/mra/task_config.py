@@ -52,7 +52,7 @@ def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One training.
+    """A training from its first sweep to its last.
 
     Attributes:
       world: by name, as ``metaspiel.games.worlds.load`` reads it.
