@@ -22,7 +22,8 @@ class Relations:
         attention to everybody, which learns nothing (DeepSets).
       landmarks: "pooled", so that their order and number are free; "concatenated" to
         every entity, as in the paper.
-      self_path: a policy sees its own agent; without, only through the attention.
+      self_path: policy and critic embed an agent's own numbers; without, they see them
+        only through the attention.
       temperature: tau, by which logits of attention are divided.
       hidden: units of most hidden layers.
       key: numbers in a key or query of a head.
@@ -39,7 +40,7 @@ class Relations:
     width: int = 64
 
     def __post_init__(self) -> None:
-        at_least(self, latents=1, hidden=1, key=1, width=1)
+        at_least(self, latents=1, hidden=1, key=1, width=4)
         finite(self, "temperature")
         if self.form not in FORMS:
             raise unknown("Relations()", "form", self.form, FORMS)
