@@ -21,6 +21,7 @@ PACKAGES = [
     "experiments.lab",
     "experiments.bargaining",
     "experiments.matrl",
+    "experiments.mra",
     "experiments.nes",
     "experiments.neupl_grid",
     "experiments.neupl_learned",

@@ -74,8 +74,22 @@ def module(name: str) -> ModuleType | None:
     return import_module(".".join(parts))
 
 
+def named(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The words that name a page, as typed, and those that follow.
+
+    Two words name a page together: ``matrl grid`` is ``matrl_grid``. They do so too
+    where the first is a wing, and the second was meant to be a page of it.
+    """
+    first, *rest = words
+    if rest and not rest[0].startswith("-"):
+        of_wing = [name for name in pages() if name.startswith(f"{first}_")]
+        if f"{first}_{rest[0]}" in of_wing or (of_wing and first not in pages()):
+            return f"{first} {rest[0]}", rest[1:]
+    return first, rest
+
+
 def main(program: str, words: Sequence[str] | None = None) -> int:
-    """Runs the page that the first word names; without one, lists them all.
+    """Runs the page that the first words name; without one, lists them all.
 
     Args:
       program: how the user called it, for help and error messages.
@@ -85,9 +99,10 @@ def main(program: str, words: Sequence[str] | None = None) -> int:
       The exit code of the page; 2 if there is no such page.
     """
     words = list(sys.argv[1:] if words is None else words)
-    page = module(words[0]) if words else None
+    name, rest = named(words) if words else ("", [])
+    page = module(name.replace(" ", "_"))
     if page is not None:
-        return lab.main(page.page, page.Config, words[1:], f"{program} {words[0]}")
+        return lab.main(page.page, page.Config, rest, f"{program} {name}")
     return guarded(lambda: _about(program, words))
 
 
@@ -100,7 +115,8 @@ def _about(program: str, words: list[str]) -> None:
     elif words[0] == _COMPLETION:
         _print_completion(program, words)
     else:
-        raise unknown(program, "page", words[0], pages())
+        name, _ = named(words)
+        raise unknown(program, "page", name.replace(" ", "_"), pages())
 
 
 def _listing(program: str) -> str:
@@ -108,7 +124,8 @@ def _listing(program: str) -> str:
     wide = max(map(len, known))
     return "\n".join(
         [
-            f"usage: {program} PAGE [--help | FLAGS]",
+            f"usage: {program} PAGE [--help | FLAGS]   (matrl_grid may be written "
+            "matrl grid)",
             "",
             *(f"  {name:{wide}}  {line}" for name, line in known.items()),
             "",

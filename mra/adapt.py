@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
 from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
@@ -18,13 +20,13 @@ from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from mra.measure import check_fits
 from mra.nets import Nets
-from mra.play import Actors, draw_latents, episodes, score
+from mra.play import Actors, Score, draw_latents, episodes, score
 from mra.replay import Episodes
 from mra.settings import Method, Training
 from mra.state import DELAYED, MRAState, capacity
 from mra.update import Learning, reward_step
 
-_LATENTS, _PLAY, _LEARN = 3, 4, 5
+_LATENTS, _PLAY, _LEARN, _SCORE = 3, 4, 5, 6
 
 
 def begin(
@@ -48,6 +50,31 @@ def begin(
         delayed={name: trained.delayed[name].clone() for name in DELAYED},
         replays=(Episodes(capacity(game, training), {}),),
     )
+
+
+def own_latents(
+    game: Populated, method: Method, state: MRAState
+) -> Int64[Tensor, "1 N"]:
+    """The latents that agents keep while they adapt."""
+    nets = Nets.of(method, (game,))
+    prior = None if method.prior == "uniform" else state.weights["prior"]
+    return draw_latents(game, nets, prior, 1, stream(state.seed, _LATENTS))
+
+
+def adapted_score(
+    game: Populated, method: Method, state: MRAState, *, count: int, seed: int
+) -> Score:
+    """What adapting agents earn in so many episodes, each with the latent it keeps."""
+    rng = stream(seed, _SCORE)
+    latents = own_latents(game, method, state).repeat(count, 1)
+    act = Actors(
+        game=game,
+        nets=Nets.of(method, (game,)),
+        weights=state.weights,
+        latents=latents,
+        rng=stream(seed, _SCORE, 1),
+    )
+    return score(game, episodes(game, act, latents, rng=rng))
 
 
 def adapt(
@@ -76,9 +103,7 @@ def adapt(
         delayed={name: state.delayed[name].clone() for name in DELAYED},
     )
     weights = {part: one.weights for part, one in learning.learners.items()}
-    prior = None if method.prior == "uniform" else weights["prior"]
-    own = draw_latents(game, nets, prior, 1, stream(state.seed, _LATENTS))
-    latents = own.repeat(training.envs, 1)
+    latents = own_latents(game, method, state).repeat(training.envs, 1)
     rng = stream(state.seed, state.sweep + 1, _PLAY)
     act = Actors(game=game, nets=nets, weights=weights, latents=latents, rng=rng)
     played = episodes(game, act, latents, rng=rng)

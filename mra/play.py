@@ -125,6 +125,8 @@ def draw_latents(
         if prior is not None:
             logs = nets.prior.log_probabilities(prior[group], game.sizes)
         mine = numbers[:, who]
+        if nets.together:
+            mine = mine[:, :1].expand_as(mine)
         latents[:, who] = drawn(logs.expand(*mine.shape, -1), mine)
     return latents
 

@@ -60,7 +60,7 @@ def main(
     The page gives its answer, or says itself what it has to say. ``guarded`` says what
     the exit codes mean.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = _spelled(config, sys.argv[1:] if arguments is None else arguments)
     usage = program or f"python -m {module(page.__module__)}"
     doc = (sys.modules[page.__module__].__doc__ or "").strip()
 
@@ -73,6 +73,17 @@ def main(
                 answer.tell(getattr(asked, "run", Printing()))
 
     return guarded(begin, "resume" in words.fields(config()))
+
+
+def _spelled(config: type[Any], given: Sequence[str]) -> list[str]:
+    """Words in which a field that may come first, without its flag, has it.
+
+    A configuration names such a field as ``first``.
+    """
+    first = getattr(config, "first", None)
+    if first is None or not given or given[0].startswith("-"):
+        return list(given)
+    return [flag(first), *given]
 
 
 def parse(

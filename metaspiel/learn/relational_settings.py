@@ -23,6 +23,8 @@ class Relations:
       landmarks: "pooled", so that their order and number are free; "concatenated" to
         every entity, as in the paper.
       self_path: a policy sees its own agent; without, only through the attention.
+      unit: what is seen is multiplied by this first; at 3, an edge of the particle
+        worlds is 3 from their middle, and critics learn twice as fast as at 1.
       temperature: tau, by which logits of attention are divided.
       hidden: units of most hidden layers.
       key: numbers in a key or query of a head.
@@ -33,6 +35,7 @@ class Relations:
     form: Form = "option"
     landmarks: Marks = "pooled"
     self_path: bool = True
+    unit: float = 3.0
     temperature: float = 8.0
     hidden: int = 32
     key: int = 16
@@ -40,7 +43,7 @@ class Relations:
 
     def __post_init__(self) -> None:
         at_least(self, latents=1, hidden=1, key=1, width=1)
-        finite(self, "temperature")
+        finite(self, "unit", "temperature")
         if self.form not in FORMS:
             raise unknown("Relations()", "form", self.form, FORMS)
         if self.landmarks not in MARKS:

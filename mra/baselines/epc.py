@@ -39,6 +39,7 @@ from mra.measure import measure
 from mra.settings import Method, Training
 from mra.state import DELAYED, MRAState
 
+__all__ = ["EPC", "EPCState", "load", "save", "start", "sweep"]
 _SETS, _CROSSES, _RANKS = 1, 2, 3  # stages of randomness
 
 

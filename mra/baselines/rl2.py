@@ -39,7 +39,7 @@ from mra.settings import Training
 from mra.state import DELAYED, MRAState, capacity, check, fresh, load, save
 from mra.update import Learning
 
-__all__ = ["adapt", "begin", "load", "measure", "save", "start", "sweep"]
+__all__ = ["RL2", "adapt", "begin", "load", "measure", "save", "start", "sweep"]
 _PLAY, _LEARN, _SCORE = 1, 2, 3  # stages of randomness
 
 

@@ -295,8 +295,8 @@ def test_bad_settings(fields, sentence):
 
 
 def test_heads_that_do_not_fit():
-    with pytest.raises(UserError, match="width must be a multiple of heads, 3; got 8"):
-        MAACCritic(SMALL, layout(3), width=8, heads=3)
+    with pytest.raises(UserError, match="width must be a multiple of heads, 4; got 10"):
+        MAACCritic(SMALL, layout(3), width=10)
 
 
 def test_maac_is_blind_to_the_dead_and_the_order():

@@ -1,0 +1,1 @@
+"""MRA, agents that carry over to other population sizes: training, adaptation, grid."""

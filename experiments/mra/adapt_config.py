@@ -1,0 +1,63 @@
+"""What an adaptation is asked for, and what its budget fills in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from experiments.lab.options import Flat, Stateful, least
+from experiments.mra.task_config import size_of
+from experiments.mra.train_config import BudgetName, Sizing
+from mra.settings import BUDGETS, Training
+
+ROUNDS = {"tiny": 2, "ten-minutes": 40, "paper": 6667}
+_USUAL = BUDGETS["ten-minutes"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Fields of an adaptation."""
+
+    Deciding: ClassVar[type[Sizing]] = Sizing
+    first: ClassVar[str] = "from_run"
+
+    from_run: Path | None = None
+    """Folder of a run of mra_train, or of a run in a grid's runs/; it may be the first
+    word, without the flag."""
+    from_state: Literal["best", "last"] = "best"
+    """Which agents of the run adapt: its best or its last ones."""
+    size: str = ""
+    """Number of agents to adapt to, such as 24; one a role such as 2,8."""
+    world: str = ""
+    """World to adapt to (default: that of the run), such as "treasure(shaping=false)";
+    it must show as much of an agent and a landmark."""
+    budget: BudgetName = "ten-minutes"
+    """What fills in --training, --rounds, --measure-every and --episodes."""
+    training: Training = _USUAL.training
+    """How it learns; every and inner have no say: each step of an episode is followed
+    by a gradient step."""
+    seed: int = 0
+    """Seed of everything random."""
+    rounds: int = ROUNDS["ten-minutes"]
+    """Batches of episodes."""
+    measure_every: int = _USUAL.measure_every
+    """Rounds between measurements, each with a checkpoint."""
+    episodes: int = _USUAL.episodes
+    """Episodes of a measurement, and of the tests at the end."""
+    run: Flat[Stateful] = Stateful()
+
+    @classmethod
+    def usual(cls, asked: Sizing) -> "Config":
+        """The configuration when nothing but this is asked."""
+        budget = BUDGETS[asked.budget]
+        return cls(
+            budget=asked.budget,
+            training=budget.training,
+            rounds=ROUNDS[asked.budget],
+            measure_every=budget.measure_every,
+            episodes=budget.episodes,
+        )
+
+    def __post_init__(self) -> None:
+        least(self, seed=0, rounds=1, measure_every=1, episodes=2)
+        if self.size:
+            size_of(self.size, "--size")

@@ -1,0 +1,124 @@
+"""An adaptation in its run folder, with its control, from start to report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.lab.folder import claim, record
+from experiments.lab.page import Answer
+from experiments.lab.report import Table, publish
+from experiments.mra.adapt_config import Config
+from experiments.mra.agents import Agents, read
+from experiments.mra.course import Row, learn
+from experiments.mra.courses import TESTING, adaptation, scores
+from experiments.mra.pictures import learning_curves
+from experiments.mra.references import references
+from experiments.mra.task_config import Task
+from experiments.mra.training import film, line, words
+from metaspiel.nfg.errors import UserError
+
+
+def source(config: Config) -> Agents:
+    """The agents that adapt.
+
+    Raises:
+      UserError: no run or size is named, or the folder is not of a finished training.
+    """
+    if config.from_run is None:
+        raise UserError(
+            "mra_adapt: the folder of a run of mra_train must be the first word; got "
+            "none"
+        )
+    if not config.size:
+        raise UserError("--size must be the number of agents to adapt to; got none")
+    place = config.from_run / f"{config.from_state}.safetensors"
+    if not place.is_file():
+        raise UserError(
+            f"--from-run: '{config.from_run}' must be the folder of a finished run of "
+            f"mra_train; it has no {place.name}"
+        )
+    return read(place)
+
+
+def run(config: Config) -> Answer:
+    """Adapts, and answers with the scores before and after.
+
+    Raises:
+      UserError: there are no agents, or they do not fit the world or the size.
+    """
+    agents = source(config)
+    task = Task(
+        world=config.world or agents.facts["world"],
+        sizes=(config.size,),
+        method=agents.facts["method"],
+        training=config.training,
+        seed=config.seed,
+        sweeps=config.rounds,
+        measure_every=config.measure_every,
+        episodes=config.episodes,
+    )
+    courses = {"adapted": adaptation(task, agents)}
+    if task.method != "epc":
+        courses["scratch"] = adaptation(task, None)
+    with claim(config.run, "mra_adapt") as folder:
+        record(folder, config)
+        rows: dict[str, Sequence[Row]] = {}
+        for name, course in courses.items():
+
+            def tell(row: Row, name: str = name) -> None:
+                config.run.say(f"{name}: {line(row, task.sweeps, 'round')}")
+
+            start = config.run.resume_from
+            rows[name] = learn(course, folder / name, start=start, tell=tell)
+        summary = {"folder": str(folder), "task": task.facts, "episodes": task.total}
+        summary |= {"source": dict(agents.facts), "sweep": agents.sweep}
+        text = _report(config, folder, summary, (task, agents, rows))
+    return Answer(summary=summary, text=f"{text}\n-> {folder}")
+
+
+def _report(
+    config: Config,
+    folder: Path,
+    summary: dict[str, Any],
+    made: tuple[Task, Agents, Mapping[str, Sequence[Row]]],
+) -> str:
+    task, agents, rows = made
+    seed, count = TESTING + task.seed, task.episodes
+    known = references(task.games, count=count, seed=seed)
+    zero = scores(task.games, agents, count=count, seed=seed)
+    summary |= {"references": known, "zero_shot": zero, "rows": rows}
+    size = task.sizes[0]
+    lines: list[list[Any]] = [["trained, without learning", "-", words(zero[size])]]
+    for name, own in rows.items():
+        for row in (own[0], own[-1]):
+            lines.append([name, row["episodes"], words(row["scores"][size])])
+    lines += [[name, "-", words(one[size])] for name, one in known.items()]
+    caption = (
+        f"Reward an agent and episode in {task.world} with {size} agents, {count} "
+        "episodes a score, standard errors"
+    )
+    learned = " ".join(agents.facts["sizes"])
+    return publish(
+        folder,
+        summary,
+        title=f"MRA: adaptation of {task.method} to {task.world} {size}",
+        lead=[
+            f"Agents that learned {agents.facts['world']} at {learned} (seed "
+            f"{agents.facts['seed']}, {config.from_state} agents, sweep "
+            f"{agents.sweep}) adapt in {task.sweeps} rounds of {task.training.envs} "
+            "episodes. Every agent draws one latent and keeps it; scores on the curve "
+            "are with these latents, the first row of the table draws anew in every "
+            "episode. The control from scratch begins with untrained networks and "
+            "learns by the same steps"
+            + ("." if "scratch" in rows else " (EPC has none: it is a curriculum).")
+        ],
+        tables=[Table(caption, ["agents", "episodes", "reward"], lines)],
+        figures=[
+            learning_curves(plots=folder / "plots", runs=_runs(rows), known=known),
+            *film(task.games[0], task, folder, folder / "adapted"),
+        ],
+    )
+
+
+def _runs(rows: Mapping[str, Sequence[Row]]) -> dict[str, list[Sequence[Row]]]:
+    return {name: [own] for name, own in rows.items()}

@@ -1,0 +1,141 @@
+"""The grid: its cells, filled, judged and reported."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from experiments.lab import verdict, work
+from experiments.lab.folder import claim, clock, plain, record, widened
+from experiments.lab.page import Answer
+from experiments.lab.report import publish
+from experiments.mra.cells import (
+    Adapted,
+    Cell,
+    Crossed,
+    Gained,
+    Reference,
+    Trained,
+)
+from experiments.mra.filling import fill
+from experiments.mra.grid_config import ARMS, OUTPUTS, Config
+from experiments.mra.grid_outputs import claims, lead, pictures, tables
+from experiments.mra.grid_results import Results
+from experiments.mra.scales_config import Panel, Target
+
+
+def run(config: Config) -> Answer:
+    """Runs what is missing and reports; faults are told at the end.
+
+    Raises:
+      UserError: a run cannot begin.
+    """
+    if config.plan:
+        from experiments.mra.plan import planned
+
+        return planned(config, list(cells_of(config).values()))
+    for one in cells_of(config).values():
+        if isinstance(one, Trained | Adapted):
+            _ = one.task.games
+    with claim(config.run, "mra_grid") as folder:
+        lists = ("outputs", "arms") if config.arms else ("outputs",)
+        config = widened(folder, config, lists=lists, most=("seeds",))
+        record(folder, config)
+        made, faults = fill(list(cells_of(config).values()), folder, config.run)
+        results = Results(config=config, made=made)
+        judged = [c for one in config.outputs for c in claims(results, one)]
+        shown = [t for one in config.outputs for t in tables(results, one)]
+        plots = folder / "plots"
+        drawn = [p for one in config.outputs for p in pictures(results, one, plots)]
+        summary: dict[str, Any] = {
+            "folder": str(folder),
+            "config": plain(asdict(config)),
+            "cells": made,
+            "claims": [one.record for one in judged],
+            "wall_seconds": clock(folder),
+        }
+        text = publish(
+            folder,
+            summary,
+            title="MRA: agents that carry over to other population sizes",
+            lead=lead(config, judged),
+            tables=[verdict.table(judged), *shown] if judged else shown,
+            figures=drawn,
+        )
+    fault = work.complaint(faults, what="cells")
+    return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def cells_of(config: Config) -> dict[str, Cell]:
+    """All cells by name, seed by seed: a grid cut short has some of everything."""
+    made: dict[str, Cell] = {}
+    for seed in range(config.seed, config.seed + config.seeds):
+        for output in config.outputs:
+            for cell in _of(config, output, seed):
+                made[cell.name] = cell
+    return made
+
+
+def trained(config: Config, panel: Panel, arm: str, seed: int) -> list[Trained]:
+    """The trainings of an arm in a panel."""
+    scale = config.scale
+    world = panel.world.partition("(")[0]
+    return [
+        Trained(
+            task=task,
+            tests=scale.tests,
+            unseen=() if ARMS[arm].alone else scale.unseen[world],
+        )
+        for task in config.tasks(panel, arm, seed)
+    ]
+
+
+def _of(config: Config, output: str, seed: int) -> list[Cell]:
+    made: list[Cell] = []
+    for name, panel in config.panels(output).items():
+        sizes = dict.fromkeys([*panel.seen, *_more(config, output, panel)])
+        made += [_reference(config, panel.world, size) for size in sizes]
+        for arm in config.compared(output):
+            made += trained(config, panel, arm, seed)
+            if name == "gain":
+                rounds, restarts = config.scale.deviations
+                made += [
+                    Gained(source=one, rounds=rounds, restarts=restarts)
+                    for one in trained(config, panel, arm, seed)
+                ]
+        if name == "tab1" and {"mra", "single"} <= {*config.compared(output)}:
+            made.append(crossed(config, panel, seed))
+    if OUTPUTS[output].adapted:
+        for name in OUTPUTS[output].panels:
+            target = config.scale.targets[f"{output}{name}"]
+            made.append(_reference(config, target.world, target.size))
+            for arm, scratch in config.adapted(output):
+                made += adapted(config, target, arm, seed=seed, scratch=scratch)
+    return made
+
+
+def _more(config: Config, output: str, panel: Panel) -> tuple[str, ...]:
+    return config.scale.unseen[panel.world] if output in ("main", "fig5") else ()
+
+
+def _reference(config: Config, world: str, size: str) -> Reference:
+    return Reference(world=world, size=size, tests=4 * config.scale.tests)
+
+
+def crossed(config: Config, panel: Panel, seed: int) -> Crossed:
+    """Cross play of single-game agents and mra, in the size that is shown."""
+    arms = {a: trained(config, panel, a, seed)[0] for a in ("single", "mra")}
+    (size,) = panel.seen
+    tests = config.scale.tests
+    return Crossed(world=panel.world, size=size, arms=arms, tests=tests, seed=seed)
+
+
+def adapted(
+    config: Config, target: Target, arm: str, *, seed: int, scratch: bool
+) -> list[Cell]:
+    """An adaptation, after the training that it goes on from."""
+    scale = config.scale
+    before = [] if scratch else trained(config, target.source, arm, seed)
+    (task,) = config.tasks(Panel(world=target.world, sizes=(target.size,)), arm, seed)
+    rounds = config.rounds or scale.rounds
+    task = replace(task, sweeps=rounds, measure_every=max(1, rounds // scale.looks))
+    source = before[0] if before else None
+    return [*before, Adapted(task=task, arm=arm, source=source)]

@@ -1,0 +1,124 @@
+"""What is trained: a world at some population sizes, by a method, for so long."""
+
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from metaspiel import files
+from metaspiel.nfg.errors import UserError, unknown
+from mra.settings import METHODS, Method, Training
+
+if TYPE_CHECKING:
+    from metaspiel.games.entities import Populated
+
+BASELINES = {"epc": "plain", "rl2": "plain"}
+"""Methods that are no ``Method``, and the one whose networks they have."""
+_RULES = 1  # raised where the same settings learn something else than before
+
+
+def size_of(text: str, name: str = "--sizes") -> tuple[int, ...]:
+    """``"8,4"`` as ``(8, 4)``: the number of agents of each role."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise UserError(
+            f"{name}: a size must be a number of agents such as 6, or one number a "
+            f"role such as 8,4; got '{text}'"
+        )
+    return tuple(int(part) for part in parts)
+
+
+def named(size: Sequence[int]) -> str:
+    """``(8, 4)`` as ``"8,4"``."""
+    return ",".join(map(str, size))
+
+
+def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
+    """The games of a world at some population sizes.
+
+    Raises:
+      UserError: there is no such world, it has no population, or a size does not fit.
+    """
+    from metaspiel.games.entities import Populated, family
+    from metaspiel.games.worlds import load
+
+    game = load(world)
+    if not isinstance(game, Populated):
+        raise UserError(
+            f"--world must be one of agents and landmarks, such as treasure, resource "
+            f"or pacman; got '{world}'"
+        )
+    return family(game, [size_of(one) for one in sizes])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A training from its first sweep to its last.
+
+    Attributes:
+      world: by name, as ``metaspiel.games.worlds.load`` reads it.
+      sizes: population sizes that are learned, as words.
+      method: one of ``METHODS`` or ``BASELINES``.
+      training: how it learns.
+      seed: of everything random.
+      sweeps: turns of every game.
+      measure_every: sweeps between measurements; the last one is measured too.
+      episodes: of a measurement of a size.
+    """
+
+    world: str
+    sizes: tuple[str, ...]
+    method: str
+    training: Training
+    seed: int
+    sweeps: int
+    measure_every: int
+    episodes: int
+
+    @property
+    def how(self) -> Method:
+        """The method; of a baseline, that of its networks.
+
+        Raises:
+          UserError: there is none of that name.
+        """
+        if self.method not in (*METHODS, *BASELINES):
+            raise unknown("--method", "method", self.method, [*METHODS, *BASELINES])
+        return METHODS[BASELINES.get(self.method, self.method)]
+
+    @property
+    def games(self) -> "tuple[Populated, ...]":
+        """The games that are learned."""
+        return games_of(self.world, self.sizes)
+
+    @property
+    def total(self) -> int:
+        """Episodes of all games together."""
+        return self.sweeps * len(self.sizes) * self.training.envs
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What agents of this training are stored with."""
+        names = ("world", "method", "seed")
+        return {n: getattr(self, n) for n in names} | {"sizes": list(self.sizes)}
+
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides what is learned."""
+        return files.digest([_RULES, set_in(self), set_in(self.how)])
+
+
+def set_in(value: Any) -> dict[str, Any]:
+    """The fields of a value that are not at their defaults.
+
+    A field that is new, whose default is what was done before, changes no hash.
+    """
+    made: dict[str, Any] = {"": type(value).__name__}
+    for field in fields(value):
+        own = getattr(value, field.name)
+        inner = set_in(own) if is_dataclass(own) else own
+        default = field.default
+        if field.default_factory is not MISSING:
+            default = field.default_factory()
+        if default is MISSING or own != default:
+            made[field.name] = inner
+    return made

@@ -1,0 +1,167 @@
+"""A training in its run folder, from its first sweep to its report."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.lab.folder import claim, record
+from experiments.lab.page import Answer
+from experiments.lab.report import Picture, Table, publish
+from experiments.lab.watch import spell
+from experiments.mra.agents import read
+from experiments.mra.course import Row, Scores, learn
+from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
+from experiments.mra.pictures import learned_curves, learning_curves
+from experiments.mra.references import moving, references
+from experiments.mra.task_config import Task, named
+from experiments.mra.train_config import Config
+from metaspiel import files
+from metaspiel.games.entities import Populated
+from metaspiel.nfg.errors import UserError
+
+
+def run(config: Config) -> Answer:
+    """Trains, and answers with the scores at the end.
+
+    Raises:
+      UserError: the world, a size or the method does not fit.
+    """
+    task = config.task
+    course = training(task)
+    course.start()
+    others = elsewhere(task, config.unseen) if config.unseen else beyond(task)
+    with claim(config.run, "mra_train") as folder:
+        record(folder, config)
+
+        def tell(row: Row) -> None:
+            config.run.say(line(row, task.sweeps))
+
+        start = config.run.resume_from
+        rows = learn(course, folder, start=start, tell=tell)
+        summary = {"folder": str(folder), "task": task.facts, "episodes": task.total}
+        summary |= tested(task, folder, others)
+        summary |= {"sweeps": task.sweeps, "cpu_seconds": rows[-1]["seconds"]}
+        text = _report(config, folder, summary, rows)
+    return Answer(summary=summary, text=f"{text}\n-> {folder}")
+
+
+def beyond(task: Task) -> list[Populated]:
+    """Games of half the smallest size and of twice the largest, where there are any."""
+    sizes = [game.sizes for game in task.games]
+    asked = [
+        tuple(max(1, min(one) // 2) for one in zip(*sizes, strict=True)),
+        tuple(2 * max(one) for one in zip(*sizes, strict=True)),
+    ]
+    made = []
+    for one in asked:
+        try:
+            made += elsewhere(task, [named(one)])
+        except UserError:  # a world need not have so few agents, or so many
+            continue
+    return made
+
+
+def tested(
+    task: Task, folder: Path, others: Sequence[Populated], count: int | None = None
+) -> dict[str, Any]:
+    """Scores of the best and the last agents on episodes that chose nothing.
+
+    Where all have the latent that is best, a quarter of the episodes score it, and as
+    many choose it.
+    """
+    games, seed = task.games, TESTING + task.seed
+    count = count or task.episodes
+    made: dict[str, Any] = {}
+    for name in ("best", "last"):
+        agents = read(folder / f"{name}.safetensors", games)
+        own = scores(games, agents, count=count, seed=seed)
+        made[name] = {"sweep": agents.sweep, "scores": own, "unseen": {}}
+        if name == "best":
+            unseen = scores(others, agents, count=count, seed=seed)
+            fewer, every = max(2, count // 4), [*games, *others]
+            best = modes(every, agents, count=fewer, seed=seed)
+            made[name] |= {"unseen": unseen, "best_latent": best}
+    return made
+
+
+def line(row: Row, sweeps: int, first: str = "sweep") -> str:
+    """A measurement as a line of text for people."""
+    shown = "  ".join(f"{k}: {words(one)}" for k, one in row["scores"].items())
+    left = row["seconds"] * (sweeps - row["sweep"]) / max(1, row["sweep"])
+    rest = f", about {spell(left)} left" if row["sweep"] else ""
+    return f"{first} {row['sweep']} of {sweeps}  reward {shown}{rest}"
+
+
+def words(score: Mapping[str, Sequence[float]], digits: int = 2) -> str:
+    """A score as "22.90 ± 0.15", one a role."""
+    pairs = zip(score["means"], score["errors"], strict=True)
+    return " / ".join(f"{m:.{digits}f} ± {e:.{digits}f}" for m, e in pairs)
+
+
+def score_table(caption: str, rows: Mapping[str, Scores]) -> Table:
+    """Scores by size, one row a policy."""
+    sizes = list(dict.fromkeys(size for one in rows.values() for size in one))
+    lines = [
+        [name, *(words(one[size]) if size in one else "-" for size in sizes)]
+        for name, one in rows.items()
+    ]
+    return Table(caption, ["policy", *sizes], lines)
+
+
+def film(
+    game: Populated, task: Task, folder: Path, room: Path | None = None
+) -> list[Picture]:
+    """A moving picture of an episode of the best agents, where the world has one.
+
+    Args:
+      game: what they play.
+      task: gives the seed.
+      folder: of the run.
+      room: where the agents are (default: there).
+    """
+    agents = read((room or folder) / "best.safetensors")
+    svg = moving(game, agents, TESTING + task.seed)
+    if svg is None:
+        return []
+    files.write_text(folder / "plots" / "episode.svg", svg)
+    return [Picture("An episode", "The best agents, each with a latent it drew.", svg)]
+
+
+def _report(
+    config: Config, folder: Path, summary: dict[str, Any], rows: Sequence[Row]
+) -> str:
+    task, plots = config.task, folder / "plots"
+    known = references(task.games, count=task.episodes, seed=TESTING + task.seed)
+    summary["references"] = known
+    shown: dict[str, Scores] = {}
+    for name in ("best", "last"):
+        made = summary[name]
+        shown[f"{task.method}, {name} (sweep {made['sweep']})"] = (
+            made["scores"] | (made["unseen"])
+        )
+        if made.get("best_latent"):
+            shown[f"{task.method}, {name}, best latent"] = made["best_latent"]
+    caption = (
+        f"Reward an agent and episode in {task.world} by number of agents, learned at "
+        f"{' '.join(task.sizes)}; {task.episodes} episodes a score, standard errors"
+    )
+    return publish(
+        folder,
+        summary,
+        title=f"MRA: {task.method} in {task.world}",
+        lead=[
+            f"{task.sweeps} sweeps of {task.training.envs} episodes in each of "
+            f"{len(task.sizes)} games: {task.total} episodes, "
+            f"{summary['cpu_seconds']:.0f} CPU seconds; budget {config.budget}, seed "
+            f"{task.seed}. Sizes that were not learned are scored without learning. "
+            "The best agents are those of the measurement that earned most above the "
+            "untrained ones, in standard deviations of an untrained episode's score, "
+            "mean over sizes and roles; other episodes test them.",
+        ],
+        tables=[score_table(caption, {**shown, **known})],
+        figures=[
+            learning_curves(plots, {task.method: [rows]}, known),
+            *learned_curves(plots, {task.method: [rows]}),
+            *film(task.games[-1], task, folder),
+        ],
+    )

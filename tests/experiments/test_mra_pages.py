@@ -1,0 +1,208 @@
+"""The pages of MRA as a user runs them: small real runs through command lines."""
+
+import json
+import math
+
+import pytest
+
+from experiments import contents
+from experiments.lab.statistics import mean
+from experiments.mra.claims import Gap, judged
+from experiments.mra.course import rating
+from experiments.mra.grid_config import ARMS, OUTPUTS, Config
+from experiments.mra.task_config import set_in
+from metaspiel import files
+from mra.settings import METHODS, Method, Training
+
+TINY = ("--budget", "tiny")
+
+
+def call(*words):
+    return contents.main("metaspiel", ["mra", *map(str, words)])
+
+
+def rows(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    made = [json.loads(line) for line in lines]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in made]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("mra") / "run"
+    assert call("train", "--sizes", 2, 3, *TINY, "--out", out, "--quiet") == 0
+    return out
+
+
+def test_a_training_leaves_rows_agents_tables_and_pictures(trained):
+    made = rows(trained)
+    assert [row["sweep"] for row in made] == [0, 1, 2]
+    assert made[0]["rating"] == 0 and made[-1]["episodes"] == 2 * 2 * 4
+    assert {*made[-1]["scores"]} == {"2", "3"}
+    assert 0 <= made[-1]["learned"]["3"]["information"] <= math.log(5)
+    summary = json.loads((trained / "summary.json").read_text())
+    assert {*summary["best"]["unseen"]} == {"6"}  # one agent alone is no game
+    assert {"random", "nearest", "myopic"} <= {*summary["references"]}
+    best = max(made, key=lambda row: row["rating"])
+    assert summary["best"]["sweep"] == best["sweep"]
+    plots = {path.name for path in (trained / "plots").iterdir()}
+    assert {"reward.png", "information.png", "episode.svg"} <= plots
+    assert "<svg" in (trained / "report.html").read_text()
+
+
+def test_a_killed_training_goes_on_bit_for_bit(trained, tmp_path, monkeypatch):
+    from experiments.mra import courses
+
+    cut, sweep = tmp_path / "cut", courses.train.sweep
+
+    def killed(games, method, settings, state):
+        if state.sweep == 1:
+            raise KeyboardInterrupt
+        return sweep(games, method, settings, state)
+
+    words = ("train", "--sizes", 2, 3, *TINY, "--out", cut, "--quiet")
+    monkeypatch.setattr(courses.train, "sweep", killed)
+    assert call(*words) == 130
+    assert [row["sweep"] for row in rows(cut)] == [0, 1]
+    monkeypatch.undo()
+    assert call("train", "--out", cut, "--resume", "--quiet") == 0
+    assert rows(cut) == rows(trained)
+    for name in ("best", "last"):
+        one, two = ((f / f"{name}.safetensors").read_bytes() for f in (trained, cut))
+        assert one == two
+
+
+def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, capsys):
+    out = tmp_path / "adapted"
+    words = ("--size", 4, *TINY, "--rounds", 1, "--out", out, "--json")
+    assert call("adapt", trained, *words) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert {*summary["rows"]} == {"adapted", "scratch"}
+    first = [own[0]["scores"]["4"]["means"] for own in summary["rows"].values()]
+    assert first[0] != first[1]
+    assert (out / "report.html").exists()
+    # The same words resume it, and find it finished.
+    assert call("adapt", "--out", out, "--resume", "--quiet") == 0
+    assert call("adapt", tmp_path, "--out", out, "--resume") == 2
+    assert "--from-run must stay" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--size", "4,2"), "a size of resource must have 1 number"),
+        (("--size", "x"), "--size: a size must be a number of agents"),
+        ((), "--size must be the number of agents to adapt to"),
+        (("--size", "4", "--world", "maze"), "unknown Markov game 'maze'"),
+        (("--size", "4", "--world", "treasure"), "trained in games like treasure"),
+        (("--size", "2,2", "--world", "pacman"), "as many roles as the networks"),
+        (("--size", "4", "--world", "switch"), "--world must be one of agents and"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(words, sentence, trained, tmp_path, capsys):
+    out = tmp_path / "no"
+    assert call("adapt", trained, *words, *TINY, "--out", out) == 2
+    assert sentence in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_training_that_cannot_begin_leaves_nothing(tmp_path, capsys):
+    out = tmp_path / "no"
+    for words, sentence in (
+        (("--method", "mrb"), "unknown method 'mrb' (did you mean 'mra'?)"),
+        (("--method", "maddpg"), "must learn in one game"),
+        (("--sizes", "3", "3"), "--sizes must be named, each once"),
+        (("--world", "pacman"), "must have 2 numbers, one a role"),
+    ):
+        assert call("train", *TINY, *words, "--out", out) == 2
+        assert sentence in capsys.readouterr().err
+    assert call("adapt", tmp_path, "--size", 3) == 2
+    assert "must be the folder of a finished run" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path):
+    out = tmp_path / "grid"
+    words = ("grid", *TINY, "--seeds", 1, "--turns", 4, "--out", out, "--quiet")
+    assert call(*words, "--arms", "mra", "single", "--outputs", "main", "tab1") == 0
+    kept = {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+    assert {"resource-2+3-mra-0.json", "resource-2-mra-0.json"} < {*kept}
+    summary = json.loads((out / "summary.json").read_text())
+    total = {c["episodes"] for c in summary["cells"].values() if "episodes" in c}
+    assert total == {4 * 4}  # whatever the number of games
+    about = [one["text"] for one in summary["claims"]]
+    assert any("3 % of the myopic reference" in text for text in about)
+    more = ("--arms", "mra", "uni", "--outputs", "main", "fig4", "--resume")
+    assert call(*words, *more) == 0
+    again = {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+    assert {**again, **kept} == again
+    names = again.keys() - kept.keys()
+    assert {"resource-2+3-uni-0.json", "adapt-pacman-1x2-mra-0.json"} < names
+    summary = json.loads((out / "summary.json").read_text())
+    assert {*summary["config"]["arms"]} == {"mra", "single", "uni"}
+
+
+def test_a_grid_refuses_turns_that_its_games_cannot_share(tmp_path, capsys):
+    out = tmp_path / "no"
+    assert call("grid", *TINY, "--turns", 3, "--out", out) == 2
+    assert "--turns must be a multiple of the 2 games" in capsys.readouterr().err
+    assert call("grid", *TINY, "--arms", "mr", "--out", out) == 2
+    assert "unknown arm 'mr'" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_plan_runs_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert call("grid", "--budget", "paper", "--outputs", "fig3", "--plan") == 0
+    assert "core hours" in capsys.readouterr().out
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("budget", ["tiny", "ten-minutes", "paper"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_all_arms_of_an_output_play_as_many_episodes(budget, output):
+    config = Config(budget=budget, outputs=(output,))
+    for panel in config.panels(output).values():
+        tasks = [
+            task
+            for arm in config.compared(output)
+            for task in config.tasks(panel, arm, 0)
+        ]
+        assert len({task.total for task in tasks}) == 1
+
+
+def test_every_arm_is_a_method():
+    known = (*METHODS, "epc", "rl2")
+    assert all(arm.method in known for arm in ARMS.values())
+
+
+def test_a_rating_is_in_deviations_of_the_untrained():
+    first = {"3": {"means": [1.0, -2.0], "errors": [0.5, 0.0]}}
+    later = {"3": {"means": [3.0, -1.0], "errors": [0.1, 0.1]}}
+    assert rating(first, first, 16) == 0
+    assert rating(first, later, 16) == pytest.approx(mean([2.0 / 2.0, 1.0]))
+
+
+def test_only_settings_that_are_not_usual_decide_what_a_cell_is():
+    assert {*set_in(Training())} == {""}
+    changed = set_in(Training(rate=0.5))
+    assert changed == {"": "Training", "rate": 0.5}
+    assert files.digest(set_in(Method())) != files.digest(set_in(METHODS["plain"]))
+
+
+def test_claims_are_decided_by_tests_of_all_together():
+    def verdict(ours, theirs):
+        gap = Gap(
+            text="higher",
+            about="here",
+            ours=dict(enumerate(ours)),
+            theirs=dict(enumerate(theirs)),
+        )
+        return judged([gap])[0].verdict
+
+    low, high = [0.0, 0.1, 0.2, 0.1], [5.0, 5.2, 5.1, 5.3]
+    assert verdict(high, low) == "holds"
+    assert verdict(low, high) == "fails"
+    assert verdict(low, low) == "undecided"
+    assert verdict(high[:1], low[:1]) == "undecided"
+    assert verdict([], low) == "not tested"
