@@ -82,7 +82,7 @@ class Actors:
 
     @torch.no_grad()
     def __call__(self, sight: Sight) -> Int64[Tensor, "B N"]:
-        """Everybody's actions."""
+        """What everybody does in these situations."""
         chosen = torch.empty_like(self.latents)
         for group, who in enumerate(self.nets.groups(self.game)):
             mine = self.latents[:, who]

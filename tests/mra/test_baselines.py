@@ -9,7 +9,8 @@ from populated import PACMAN, RESOURCE, TINY, Pick, run
 
 from metaspiel.learn.random import stream
 from metaspiel.nfg.errors import UserError
-from mra.baselines import epc, rl2
+from mra.baselines import EPC, RL2, epc, rl2
+from mra.baselines.trials import Trial
 from mra.deviation import measure_gain
 from mra.measure import measure
 from mra.settings import METHODS, Method, Training
@@ -47,7 +48,7 @@ def test_a_set_that_is_crossed_with_itself_plays_as_before():
 
 
 def test_epc_grows_the_crosses_that_earn_most():
-    settings = epc.EPC(sweeps=2, evaluations=4)
+    settings = EPC(sweeps=2, evaluations=4)
     state = epc.start(RESOURCE, settings, TINY, 1)
     rows, states = [], [state]
     for _ in range(2):
@@ -70,7 +71,7 @@ def test_epc_grows_the_crosses_that_earn_most():
 
 
 def test_epc_refuses_sizes_that_do_not_grow():
-    settings = epc.EPC(sweeps=2)
+    settings = EPC(sweeps=2)
     with pytest.raises(UserError, match="in the order of their numbers of agents"):
         epc.start(RESOURCE[::-1], settings, TINY, 1)
     sizes = [(2, 2), (3, 2), (4, 2)]
@@ -83,16 +84,16 @@ def test_epc_refuses_sizes_that_do_not_grow():
         epc.sweep(RESOURCE[:1], settings, TINY, state)
 
 
-SMALL = rl2.RL2(units=6)
+SMALL = RL2(units=6)
 
 
 def trial(seed=1):
-    nets = SMALL.nets(RESOURCE)
+    nets = rl2.nets_of(SMALL, RESOURCE)
     weights = {
         name: 3 * one
         for name, one in rl2.start(RESOURCE, SMALL, TINY, 1).weights.items()
     }
-    return nets, weights, rl2.Trial(nets, weights, stream(seed), greedy=True)
+    return nets, weights, Trial(nets, weights, stream(seed), greedy=True)
 
 
 def test_what_is_learned_from_is_what_the_agents_knew():
@@ -140,7 +141,7 @@ def test_scores_after_episodes_of_a_trial_are_in_the_same_places():
     assert scores[0] == scores[1]
     assert [one.episodes for one in scores] == [3] * 4
     with pytest.raises(UserError, match="must be trained in games like resource"):
-        rl2.measure(game, rl2.RL2(units=7), state.weights, count=3, seed=2)
+        rl2.measure(game, RL2(units=7), state.weights, count=3, seed=2)
 
 
 FAST = Training(envs=16, inner=5, minibatch=32, rate=2e-2, soft=0.2)

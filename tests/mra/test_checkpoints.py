@@ -9,15 +9,15 @@ from metaspiel.games.worlds import load as world
 from metaspiel.nfg.errors import UserError
 from mra import state
 from mra.adapt import adapt, begin
-from mra.baselines import epc, rl2
+from mra.baselines import EPC, RL2, epc, rl2
 from mra.measure import best_mode, measure
 from mra.nets import Nets
 from mra.settings import METHODS, Method
 from mra.train import start, sweep
 
 MRA = METHODS["mra"]
-EPC = epc.EPC(sweeps=3, evaluations=4)
-RL2 = rl2.RL2(units=4)
+STAGES = EPC(sweeps=3, evaluations=4)
+SMALL = RL2(units=4)
 LARGER = RESOURCE[0].resized((6,))
 
 
@@ -32,12 +32,12 @@ LOOPS = {
     ),
     "adapt": (adaptable, lambda one: adapt(LARGER, MRA, TINY, one)),
     "rl2": (
-        lambda: rl2.start(RESOURCE, RL2, TINY, 1),
-        lambda one: rl2.sweep(RESOURCE, RL2, TINY, one),
+        lambda: rl2.start(RESOURCE, SMALL, TINY, 1),
+        lambda one: rl2.sweep(RESOURCE, SMALL, TINY, one),
     ),
     "rl2 adapts": (
-        lambda: rl2.begin(LARGER, RL2, TINY, rl2.start(RESOURCE, RL2, TINY, 1), 2),
-        lambda one: rl2.adapt(LARGER, RL2, TINY, one),
+        lambda: rl2.begin(LARGER, SMALL, TINY, rl2.start(RESOURCE, SMALL, TINY, 1), 2),
+        lambda one: rl2.adapt(LARGER, SMALL, TINY, one),
     ),
 }
 
@@ -59,14 +59,14 @@ def test_a_run_goes_on_bit_for_bit(loop, tmp_path):
 
 def test_epc_goes_on_bit_for_bit_through_a_transition(tmp_path):
     def step(one):
-        return epc.sweep(RESOURCE, EPC, TINY, one)
+        return epc.sweep(RESOURCE, STAGES, TINY, one)
 
-    whole, last = run(step, epc.start(RESOURCE, EPC, TINY, 1), 3)
-    half, _ = run(step, epc.start(RESOURCE, EPC, TINY, 1), 1)
+    whole, last = run(step, epc.start(RESOURCE, STAGES, TINY, 1), 3)
+    half, _ = run(step, epc.start(RESOURCE, STAGES, TINY, 1), 1)
     epc.save(half, tmp_path)
-    resumed, row = run(step, epc.load(tmp_path, EPC), 2)
+    resumed, row = run(step, epc.load(tmp_path, STAGES), 2)
     assert no_time(row) == no_time(last)
-    assert resumed.method == whole.method == EPC.at(1)
+    assert resumed.method == whole.method == STAGES.at(1)
     assert all(same(*pair) for pair in zip(whole.sets, resumed.sets, strict=True))
 
 
@@ -91,7 +91,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(damage, tmp_path):
     elif damage == "other":
         files.write_arrays(path, {"x": np.zeros(3)}, {"format": 1})
     elif damage == "epc":
-        epc.save(epc.start(RESOURCE, EPC, TINY, 1), tmp_path)
+        epc.save(epc.start(RESOURCE, STAGES, TINY, 1), tmp_path)
     else:
         files.write_arrays(path, {"x": np.zeros(3)}, {"format": 99})
     with pytest.raises(UserError, match=r"state.safetensors") as caught:
@@ -99,13 +99,13 @@ def test_damaged_and_foreign_checkpoints_are_refused(damage, tmp_path):
     sentence(caught)
     if damage not in ("epc",):
         with pytest.raises(UserError, match=r"state.safetensors"):
-            epc.load(tmp_path, EPC)
+            epc.load(tmp_path, STAGES)
 
 
 def test_a_checkpoint_of_a_run_is_no_epc(tmp_path):
     state.save(start(RESOURCE, MRA, TINY, 1), tmp_path)
     with pytest.raises(UserError, match="must be a whole checkpoint"):
-        epc.load(tmp_path, EPC)
+        epc.load(tmp_path, STAGES)
 
 
 def test_states_that_are_of_another_run_are_refused():
@@ -119,7 +119,7 @@ def test_states_that_are_of_another_run_are_refused():
     with pytest.raises(UserError, match=r"must be 2 networks of .*; got 1 of"):
         sweep(RESOURCE, twice, TINY, one)
     with pytest.raises(UserError, match="'s policy must be 1 networks of"):
-        rl2.sweep(RESOURCE, rl2.RL2(units=5), TINY, rl2.start(RESOURCE, RL2, TINY, 1))
+        rl2.sweep(RESOURCE, RL2(units=5), TINY, rl2.start(RESOURCE, SMALL, TINY, 1))
 
 
 def measured(game, method, of, call=measure):
@@ -152,9 +152,9 @@ def test_methods_that_do_not_fit_games_are_refused():
     with pytest.raises(UserError, match="needs at least 2 latents; got 1"):
         Method(relations=METHODS["plain"].relations)
     with pytest.raises(UserError, match="one network a role"):
-        epc.EPC(method=METHODS["maddpg"])
+        EPC(method=METHODS["maddpg"])
     with pytest.raises(UserError, match="one latent and no prior"):
-        rl2.RL2(method=MRA)
+        RL2(method=MRA)
 
 
 def test_agents_of_a_role_are_shared_evenly():

@@ -12,7 +12,7 @@ from metaspiel.games.resource import Resource
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from mra.adapt import adapt, begin
-from mra.baselines import epc, rl2
+from mra.baselines import EPC, RL2, epc, rl2
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes
 from mra.replay import Episodes
@@ -105,7 +105,7 @@ def test_a_game_learns_first_as_it_does_alone():
 ARMS = {
     "mra": (MRA, sweep, start),
     "maac": (METHODS["maac"], sweep, start),
-    "rl2": (rl2.RL2(units=8), rl2.sweep, rl2.start),
+    "rl2": (RL2(units=8), rl2.sweep, rl2.start),
 }
 
 
@@ -223,8 +223,8 @@ class Counted(Resource):
 
 def test_all_arms_play_as_many_episodes_as_their_rows_say():
     games = [Counted(agents=n, discs=2, steps=5) for n in (3, 6, 9)]
-    settings = epc.EPC(sweeps=2, evaluations=4)
-    small = rl2.RL2(units=4)
+    settings = EPC(sweeps=2, evaluations=4)
+    small = RL2(units=4)
     runs = {
         "mra": (games, MRA, sweep, start),
         "single": (games[:1] * 1, MRA, sweep, start),
