@@ -13,13 +13,14 @@ from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from mra.adapt import adapt, begin
 from mra.baselines import EPC, RL2, epc, rl2
+from mra.inform import guess_step, information_step
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes
 from mra.replay import Episodes
 from mra.settings import METHODS
 from mra.state import DELAYED
 from mra.train import start, sweep
-from mra.update import Learning, guess_step, information_step, reward_step
+from mra.update import Learning, reward_step
 
 MRA = METHODS["mra"]
 
@@ -185,7 +186,7 @@ def test_the_dead_have_no_part_in_any_loss():
         reward_step(
             learning, PACMAN, one, uniforms=numbers, scale=scale, graph_too=True
         )
-        information_step(learning, PACMAN, one, priors=priors, learns=True)
+        information_step(learning, PACMAN, one, priors=priors, until=float("inf"))
         guess_step(learning, PACMAN, one, 0)
         made.append(learning)
     for name, learner in made[0].learners.items():
