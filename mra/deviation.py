@@ -90,7 +90,7 @@ def measure_gain(
       game: of a size that the weights fit.
       method: whose agents they are.
       weights: of every part; they stay as they are.
-      training: how the deviating agent learns.
+      training: how the deviating agent learns, such as ``mra.settings.DEVIATING``.
       rounds: batches of episodes to learn from.
       restarts: how often it begins anew; the best one is chosen.
       seed: of everything.
