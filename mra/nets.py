@@ -7,7 +7,7 @@ from typing import Any
 
 from metaspiel.games.entities import Populated
 from metaspiel.learn import relational
-from metaspiel.learn.relational_maac import MAACCritic
+from metaspiel.learn.maac import MAACCritic
 from metaspiel.nfg.errors import UserError
 from mra.heads import GUESSING, Classifier, OneHidden, Prior
 from mra.settings import Method

@@ -22,7 +22,8 @@ class Relations:
         attention to everybody, which learns nothing (DeepSets).
       landmarks: "pooled", so that their order and number are free; "concatenated" to
         every entity, as in the paper.
-      self_path: a policy sees its own agent; without, only through the attention.
+      self_path: policy and critic embed an agent's own numbers; without, they see them
+        only through the attention.
       unit: what is seen is multiplied by this first; at 3, an edge of the particle
         worlds is 3 from their middle, and critics learn twice as fast as at 1.
       temperature: tau, by which logits of attention are divided.
@@ -42,7 +43,7 @@ class Relations:
     width: int = 64
 
     def __post_init__(self) -> None:
-        at_least(self, latents=1, hidden=1, key=1, width=1)
+        at_least(self, latents=1, hidden=1, key=1, width=4)
         finite(self, "unit", "temperature")
         if self.form not in FORMS:
             raise unknown("Relations()", "form", self.form, FORMS)
