@@ -8,89 +8,10 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from metaspiel.games.entities import Populated, Sight
-from metaspiel.learn.agents import Trainable
-from metaspiel.learn.offpolicy import shorten
 from mra import losses
-from mra.heads import drawn
-from mra.nets import Nets
+from mra.heads import drawn, facts_of
+from mra.learning import Learning
 from mra.replay import Steps
-from mra.settings import Training
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Learning:
-    """What is learned in a sweep; the weights and moments change in place.
-
-    Attributes:
-      nets: the networks.
-      training: how they learn.
-      learners: weights and moments of every part, one row a group.
-      delayed: slow copies of policies and critics.
-      only: the groups that learn from rewards, if not all do.
-    """
-
-    nets: Nets
-    training: Training
-    learners: dict[str, Trainable]
-    delayed: dict[str, Float32[Tensor, "G P"]]
-    only: tuple[int, ...] | None = None
-
-    def learners_of(self, game: Populated) -> list[tuple[int, slice]]:
-        """Number and agents of each group that learns and has agents in this game."""
-        return [
-            (group, who)
-            for group, who in enumerate(self.nets.groups(game))
-            if who.start < who.stop and (self.only is None or group in self.only)
-        ]
-
-    def weights(self, part: str, group: int) -> Float32[Tensor, " P"]:
-        """The weights of a group's network."""
-        return self.learners[part].weights[group]
-
-    def descend(
-        self,
-        group: int,
-        loss: Callable[..., Tensor],
-        *parts: str,
-        rate: float | None = None,
-        decay: float | None = None,
-        clip: float | None = None,
-        floor: float = -float("inf"),
-    ) -> float:
-        """One step of Adam on a loss of the weights of some parts; returns the loss.
-
-        Args:
-          group: whose weights.
-          loss: of the weights of the parts, in their order.
-          parts: what learns.
-          rate: of learning, if it is not that of the training.
-          decay: of weights, likewise.
-          clip: largest norm of a part's gradient.
-          floor: no step is taken where the loss is not above it (or not a number).
-        """
-        leaves = [self.weights(part, group).detach().clone() for part in parts]
-        with torch.enable_grad():
-            value = loss(*(leaf.requires_grad_() for leaf in leaves))
-            before = float(value.detach())
-            if not before > floor:
-                return before
-            slopes = torch.autograd.grad(value, leaves, allow_unused=True)
-        decay = self.training.decay if decay is None else decay
-        for part, leaf, slope in zip(parts, leaves, slopes, strict=True):
-            if slope is None:
-                continue
-            if clip is not None:
-                shorten(slope, clip)
-            whole = torch.zeros_like(self.learners[part].weights)
-            whole[group] = slope + decay * leaf.detach()
-            learner = self.learners[part]
-            learner.adam(whole, [group], rate or self.training.rate)
-        return before
-
-    def follow(self, group: int) -> None:
-        """Renews a share of the delayed networks."""
-        for part, slow in self.delayed.items():
-            slow[group].lerp_(self.weights(part, group), self.training.soft)
 
 
 @torch.no_grad()
@@ -270,3 +191,88 @@ def improve(learning: Learning, lesson: Lesson, *parts: str) -> float:
     learning.descend(group, policy, *parts)
     learning.follow(group)
     return error
+
+
+def information_step(
+    learning: Learning,
+    game: Populated,
+    steps: Steps,
+    *,
+    priors: list[Float32[Tensor, " Z"]],
+    until: float,
+) -> list[float]:
+    """One ascent of every graph on the mutual information (Equation 11).
+
+    Args:
+      learning: what is changed.
+      game: what the transitions are of.
+      steps: a minibatch.
+      priors: logarithms of the latents' chances, of every group.
+      until: information above which the graph does not learn; 0 only measures.
+
+    Returns:
+      The information before the step, in nats.
+    """
+    nets, training, sight = learning.nets, learning.training, game.sight(steps.before)
+    shared_nats = []
+    for group, who in enumerate(nets.groups(game)):
+
+        def loss(phi: Tensor, group: int = group, who: slice = who) -> Tensor:
+            heads = nets.graph.attentions(phi, sight, who)
+            policy = learning.delayed["policy"][group]
+            logits = nets.policy.logits(policy, sight, who, heads)
+            shared = losses.information(logits, priors[group])
+            return -losses.masked_mean(shared, steps.playing[:, who])
+
+        value = learning.descend(
+            group,
+            loss,
+            "graph",
+            rate=training.graph_rate,
+            decay=0.0,
+            floor=-until if until else float("inf"),
+        )
+        shared_nats.append(-value)
+    return shared_nats
+
+
+def guess_step(
+    learning: Learning, game: Populated, steps: Steps, number: int
+) -> tuple[float, float]:
+    """One step of priors and classifiers (Equation 13); the graph stays as it is.
+
+    Args:
+      learning: what is changed.
+      game: what the transitions are of.
+      steps: a minibatch.
+      number: which of the games it is.
+
+    Returns:
+      The cross entropies before the step, in nats, means over groups: of who sees
+      graphs, and of who counts agents.
+    """
+    nets, sight = learning.nets, game.sight(steps.before)
+    sizes = torch.tensor(game.sizes) / 10
+
+    def count(weights: Tensor) -> Tensor:
+        return -nets.counter.scores(weights, sizes).log_softmax(0)[number]
+
+    seeing, counting = [], []
+    for group, who in enumerate(nets.groups(game)):
+        with torch.no_grad():
+            heads = nets.graph.attentions(learning.weights("graph", group), sight, who)
+            far = torch.cdist(sight.places[:, who], sight.places)
+            facts = facts_of(heads, far)
+
+        def see(
+            prior: Tensor, xi: Tensor, facts: Tensor = facts, who: slice = who
+        ) -> Tensor:
+            guessed = nets.classifier.log_probabilities(
+                xi, facts, steps.playing[:, who]
+            )
+            logs = nets.prior.log_probabilities(prior, game.sizes)
+            return losses.guess_loss(guessed, logs, number)
+
+        seeing.append(learning.descend(group, see, "prior", "classifier"))
+        counting.append(learning.descend(group, count, "counter"))
+    return sum(seeing) / len(seeing), sum(counting) / len(counting)

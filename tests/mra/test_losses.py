@@ -250,24 +250,16 @@ def test_who_takes_no_part_has_no_weight():
 
 
 def test_facts_about_a_graph_do_not_tell_how_many_agents_there_are():
-    few, more = torch.full((1, 1, 1, 5), 0.25), torch.full((1, 1, 1, 9), 0.125)
-    few[..., 0] = more[..., 0] = 0
-    for graph in (few, more):
-        facts = facts_of(graph, torch.rand(1, 1, graph.shape[3]))
-        torch.testing.assert_close(
-            facts[..., :4], torch.zeros(1, 1, 1, 4), atol=1e-6, rtol=0
-        )
-
-
-def test_facts_about_a_graph_of_one_edge_are_those_of_one_edge_at_every_size():
-    for size in (3, 5, 13):
-        graph = torch.zeros(1, 1, 1, size)
-        graph[..., 1:] = 1e-9  # attended to, but hardly
-        graph[..., 1] = 1.0
-        distances = torch.full((1, 1, size), 2.0)
-        distances[..., 1] = 3.0
-        facts = facts_of(graph, distances)[0, 0, 0]
-        known = torch.tensor([1.0, 1.0, 0.0 if size < 5 else 1.0, 1.0])
-        torch.testing.assert_close(facts[:4], known, atol=1e-5, rtol=0)
-        far = 3.0 - (3.0 + 2.0 * (size - 2)) / (size - 1)
-        assert abs(float(facts[4]) - far) < 1e-5
+    """Equal attention is all zeros, attention to one is all ones, but for distances."""
+    for agents in (3, 5, 9):
+        far = torch.arange(1.0, agents + 1).view(1, 1, -1)
+        equal = torch.full((1, 1, 1, agents), 1 / (agents - 1))
+        equal[..., 0] = 0
+        one = torch.zeros(1, 1, 1, agents)
+        one[..., 1] = 1
+        torch.testing.assert_close(facts_of(equal, far), torch.zeros(1, 1, 1, 5))
+        if agents > 4:
+            live = one.clamp_min(1e-9)
+            live[..., 0] = 0
+            made = facts_of(live, far)[..., :4]
+            torch.testing.assert_close(made, torch.ones(1, 1, 1, 4), atol=1e-5, rtol=0)
