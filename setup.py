@@ -15,6 +15,7 @@ PACKAGES = [
     "psro.neupl",
     "matrl",
     "mra",
+    "mra.baselines",
     "offline",
     "experiments",
     "experiments.lab",

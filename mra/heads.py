@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 FACTS = 5  # numbers about a graph that the classifier sees
+GUESSING = 35  # hidden units of the classifier
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Classifier:
     @property
     def network(self) -> OneHidden:
         """From facts and latents to scores of games."""
-        return OneHidden(FACTS + self.latents, 35, self.games)
+        return OneHidden(FACTS + self.latents, GUESSING, self.games)
 
     def log_probabilities(
         self,
@@ -120,16 +121,23 @@ def facts_of(
 ) -> Float[Tensor, "R n Z F"]:
     """Facts about graphs that do not tell how many agents there are.
 
-    The entropy as a share of the largest one, the largest weight, the sum of the three
-    largest ones, the sum of squares, and the mean distance of who is attended to.
+    How far from equal attention a graph is: its entropy, largest weight, sum of the
+    three largest ones and sum of squares, each 0 for equal attention and 1 for one
+    agent only, and how much farther than the others on average those are to whom it
+    attends. All are 0 for equal attention in a game of any size.
     """
-    attended = graphs > 0
-    most = attended.sum(3).clamp_min(2).float().log()
-    entropy = -(graphs * graphs.clamp_min(1e-12).log()).sum(3) / most
+    attended = (graphs > 0).float()
+    n = attended.sum(3).clamp_min(2)
+    entropy = 1 + (graphs * graphs.clamp_min(1e-12).log()).sum(3) / n.log()
     top = graphs.topk(min(3, graphs.shape[3]), 3).values
     squares = graphs.square().sum(3)
-    far = (graphs * distances[:, :, None]).sum(3)
-    return torch.stack([entropy, top[..., 0], top.sum(3), squares, far], 3)
+    few = (3 / n).clamp_max(1)
+    high = (top.sum(3) - few) / (1 - few).clamp_min(1e-6)
+    apart = [entropy, (top[..., 0] - 1 / n) / (1 - 1 / n), high]
+    weight = graphs - attended / n[..., None]
+    far = (weight * distances[:, :, None]).sum(3)
+    facts = torch.stack([*apart, (squares - 1 / n) / (1 - 1 / n), far], 3)
+    return facts * (attended.sum(3) > 1)[..., None]
 
 
 def drawn(

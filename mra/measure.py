@@ -10,7 +10,7 @@ from torch import Tensor
 from metaspiel.games.entities import Populated
 from metaspiel.learn.random import stream
 from metaspiel.nfg.errors import UserError
-from mra.nets import Nets
+from mra.nets import GUESSERS, Nets
 from mra.play import Actors, Score, draw_latents, episodes, score
 from mra.settings import Method
 
@@ -25,7 +25,7 @@ def check_fits(where: str, game: Populated, nets: Nets, weights: Weights) -> Non
       UserError: the numbers of weights or of groups do not fit.
     """
     groups = len(nets.groups(game))
-    parts = {n: net.size for n, net in nets.parts.items() if n != "classifier"}
+    parts = {n: net.size for n, net in nets.parts.items() if n not in GUESSERS}
     for name, size in parts.items():
         have = tuple(weights[name].shape)
         if have == (groups, size):

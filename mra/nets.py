@@ -7,10 +7,13 @@ from typing import Any
 
 from metaspiel.games.entities import Populated
 from metaspiel.learn import relational
-from metaspiel.learn.relational_maac import MAACCritic
+from metaspiel.learn.maac import MAACCritic
 from metaspiel.nfg.errors import UserError
-from mra.heads import Classifier, Prior
+from mra.heads import GUESSING, Classifier, OneHidden, Prior
 from mra.settings import Method
+
+GUESSERS = ("classifier", "counter")
+"""Parts that belong to the games of a run, and are of no use in others."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -22,9 +25,12 @@ class Nets:
       policy: theta, what it does.
       critic: zeta, what that is worth.
       prior: psi, the latents that are drawn.
-      classifier: xi, the game that is guessed.
+      classifier: xi, the game that is guessed from graphs.
+      counter: guesses it from the numbers of agents: what guessing could come to if it
+        saw them.
       apart: every agent is a group of its own.
       copies: groups of a role otherwise.
+      together: a group shares one latent.
     """
 
     graph: Any
@@ -32,8 +38,10 @@ class Nets:
     critic: Any
     prior: Prior
     classifier: Classifier
+    counter: OneHidden
     apart: bool
     copies: int
+    together: bool
 
     @classmethod
     def of(cls, method: Method, games: Sequence[Populated]) -> "Nets":
@@ -57,8 +65,10 @@ class Nets:
             critic=make_critic(method.relations, layout),
             prior=Prior(len(games[0].sizes), latents),
             classifier=Classifier(latents, len(games)),
+            counter=OneHidden(len(games[0].sizes), GUESSING, len(games)),
             apart=method.apart,
             copies=method.copies,
+            together=method.together,
         )
 
     def groups(self, game: Populated) -> tuple[slice, ...]:
@@ -78,6 +88,7 @@ class Nets:
             "critic": self.critic,
             "prior": self.prior.network,
             "classifier": self.classifier.network,
+            "counter": self.counter,
         }
 
 

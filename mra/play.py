@@ -82,7 +82,7 @@ class Actors:
 
     @torch.no_grad()
     def __call__(self, sight: Sight) -> Int64[Tensor, "B N"]:
-        """Everybody's actions."""
+        """What everybody does in these situations."""
         chosen = torch.empty_like(self.latents)
         for group, who in enumerate(self.nets.groups(self.game)):
             mine = self.latents[:, who]
@@ -125,6 +125,8 @@ def draw_latents(
         if prior is not None:
             logs = nets.prior.log_probabilities(prior[group], game.sizes)
         mine = numbers[:, who]
+        if nets.together:
+            mine = mine[:, :1].expand_as(mine)
         latents[:, who] = drawn(logs.expand(*mine.shape, -1), mine)
     return latents
 

@@ -28,8 +28,11 @@ class Method:
     Attributes:
       relations: the networks.
       prior: how agents draw latents: from a "learned" prior a game, or "uniform".
+      together: agents of a role share one latent an episode, so that they can take up
+        a joint mode; else each draws its own.
       graph: what the graph network learns from: mutual "information" with the actions
         (Equation 11), the "reward" through the policy, "both", or "nothing".
+      until: information above which the graph learns no more from it, in nats.
       alpha: share of an inner loop's way that the policy keeps (Reptile); 1 keeps all.
       apart: every agent has networks of its own, which then fit one size only.
       copies: networks of a role, which share its agents evenly, side by side (the
@@ -39,7 +42,9 @@ class Method:
 
     relations: Relations = field(default_factory=Relations)
     prior: Literal["learned", "uniform"] = "learned"
+    together: bool = False
     graph: Teacher = "information"
+    until: float = float("inf")
     alpha: float = 1.0
     apart: bool = False
     copies: int = 1
@@ -53,6 +58,7 @@ class Method:
             raise BadField(
                 type(self), "alpha", f"must be above 0, at most 1; got {self.alpha}"
             )
+        positive(self, "until")
         if self.graph in ("information", "both") and self.relations.latents < 2:
             raise UserError(
                 "Method(): a graph that learns from information needs at least 2 "
@@ -68,6 +74,8 @@ METHODS: Mapping[str, Method] = {
     "uni": Method(prior="uniform"),
     "uni-random": Method(prior="uniform", graph="nothing"),
     "both": Method(graph="both"),
+    "together": Method(together=True),
+    "until": Method(until=0.01),
     "concat": Method(relations=Relations(form="concat")),
     "bilinear": Method(relations=Relations(form="bilinear")),
     "paper-input": Method(relations=Relations(landmarks="concatenated")),
@@ -93,16 +101,18 @@ class Training:
       inner: K, critic and policy steps of a cycle, each on a minibatch of its own.
       minibatch: transitions in a step.
       capacity: environment steps that the replay of a game holds.
-      rate: Adam's learning rate of policies, critics, prior and classifier.
+      rate: Adam's learning rate of policies, priors and classifiers, and of graphs
+        where they learn from the reward.
+      critic_rate: that of critics; policies wait for them (docs/mra.md).
       graph_rate: that of the graph network's information steps.
-      decay: weight decay, of all.
+      decay: weight decay of all but the graph's information steps, whose gradients are
+        smaller than it.
       gamma: discount a step.
       entropy: lambda, weight of the policy's entropy.
       soft: share of the delayed networks that is renewed in a gradient step.
       clip: largest norm of a critic's gradient is this times the number of agents.
       rewards: what critics learn from, over the replay of a role: "standardised",
         "scaled" to deviation 1, or "raw".
-      information_until: the graph learns no more from information above this (nats).
     """
 
     envs: int = 32
@@ -111,20 +121,20 @@ class Training:
     minibatch: int = 128
     capacity: int = 20_000
     rate: float = 1e-3
+    critic_rate: float = 3e-3
     graph_rate: float = 1e-3
-    decay: float = 3e-4
+    decay: float = 0.0
     gamma: float = 0.95
     entropy: float = 1 / 30
     soft: float = 0.01
     clip: float = 10.0
     rewards: Rewards = "standardised"
-    information_until: float = float("inf")
 
     def __post_init__(self) -> None:
         at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1)
-        positive(self, "rate", "graph_rate", "clip")
+        positive(self, "rate", "critic_rate", "graph_rate", "clip")
         share(self, "gamma", "soft")
-        for name in ("decay", "entropy", "information_until"):
+        for name in ("decay", "entropy"):
             if not getattr(self, name) >= 0:
                 raise BadField(
                     type(self), name, f"must be at least 0; got {getattr(self, name)}"
@@ -167,7 +177,9 @@ BUDGETS: Mapping[str, Budget] = {
             minibatch=1024,
             capacity=1_000_000,
             rate=3e-4,
+            critic_rate=3e-4,
             graph_rate=3e-4,
+            decay=3e-4,
         ),
         sweeps=6667,  # 80,000 episodes a game
         measure_every=100,

@@ -35,7 +35,7 @@ class MRAState:
       seed: seed of the run.
       sweep: sweeps done.
       learners: weights and Adam's moments of "graph", "policy", "critic", "prior" and
-        "classifier", one row a group of agents.
+        "classifier" and "counter", one row a group of agents.
       delayed: slow copies of the weights of "policy" and "critic".
       replays: one a game; the next sweep writes into them.
     """

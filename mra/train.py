@@ -24,6 +24,7 @@ from mra.update import Learning, guess_step, information_step, reward_step
 
 __all__ = ["MRAState", "start", "sweep"]
 _PLAY, _LEARN = 1, 2  # stages of a game's turn
+_MEASURED = ("critic_loss", "information", "cross_entropy", "counting_cross_entropy")
 
 
 def sweep(
@@ -32,8 +33,9 @@ def sweep(
     """One turn of every game; returns the next state and metrics as JSON holds them.
 
     By game: ``rewards`` (an agent and episode, by role, of the episodes that were
-    played, exploration included), ``critic_loss``, ``information`` and
-    ``cross_entropy`` (nats, mean over groups and cycles; None without cycles).
+    played, exploration included), ``critic_loss``, ``information``, ``cross_entropy``
+    (of who guesses the game from graphs) and ``counting_cross_entropy`` (from numbers
+    of agents), in nats, means over groups and cycles; None where there is none.
     ``episodes`` and ``updates`` count what was done so far; ``seconds`` are of the CPU.
 
     Args:
@@ -124,8 +126,8 @@ class _Turn:
         due = (steps + new) // training.every - steps // training.every
         made = [self._cycle(rng) for _ in range(due)]
         means: dict[str, Any] = {}
-        for name in ("critic_loss", "information", "cross_entropy"):
-            values = [value for one in made if (value := one[name]) is not None]
+        for name in _MEASURED:
+            values = [v for one in made if (v := one.get(name)) is not None]
             means[name] = sum(values) / len(values) if values else None
         if not np.isfinite(means["critic_loss"] or 0.0):
             raise Diverged(
@@ -158,7 +160,7 @@ class _Turn:
         return {
             "critic_loss": float(np.mean(errors)),
             "information": self._inform(rng),
-            "cross_entropy": self._guess(rng),
+            **self._guess(rng),
         }
 
     def _inform(self, rng: np.random.Generator) -> float | None:
@@ -171,16 +173,18 @@ class _Turn:
             self.game,
             self._sample(rng),
             priors=self._priors(),
-            learns=learns,
+            until=self.method.until if learns else 0.0,
         )
         return float(np.mean(nats))
 
-    def _guess(self, rng: np.random.Generator) -> float | None:
-        """The step of prior and classifier, where there are several games."""
+    def _guess(self, rng: np.random.Generator) -> dict[str, float]:
+        """The step of prior and classifiers, where there are several games."""
         if self.method.prior == "uniform" or len(self.games) < 2:
-            return None
-        sample = self._sample(rng)
-        return float(np.mean(guess_step(self.learning, self.game, sample, self.number)))
+            return {}
+        seeing, counting = guess_step(
+            self.learning, self.game, self._sample(rng), self.number
+        )
+        return {"cross_entropy": seeing, "counting_cross_entropy": counting}
 
     def _sample(self, rng: np.random.Generator) -> Any:
         return self.replay.sample(rng.random(self.learning.training.minibatch))

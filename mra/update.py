@@ -53,6 +53,7 @@ class Learning:
         loss: Callable[..., Tensor],
         *parts: str,
         rate: float | None = None,
+        decay: float | None = None,
         clip: float | None = None,
         floor: float = -float("inf"),
     ) -> float:
@@ -63,6 +64,7 @@ class Learning:
           loss: of the weights of the parts, in their order.
           parts: what learns.
           rate: of learning, if it is not that of the training.
+          decay: of weights, likewise.
           clip: largest norm of a part's gradient.
           floor: no step is taken where the loss is not above it (or not a number).
         """
@@ -73,13 +75,14 @@ class Learning:
             if not before > floor:
                 return before
             slopes = torch.autograd.grad(value, leaves, allow_unused=True)
+        decay = self.training.decay if decay is None else decay
         for part, leaf, slope in zip(parts, leaves, slopes, strict=True):
             if slope is None:
                 continue
             if clip is not None:
                 shorten(slope, clip)
             whole = torch.zeros_like(self.learners[part].weights)
-            whole[group] = slope + self.training.decay * leaf.detach()
+            whole[group] = slope + decay * leaf.detach()
             learner = self.learners[part]
             learner.adam(whole, [group], rate or self.training.rate)
         return before
@@ -253,7 +256,9 @@ def improve(learning: Learning, lesson: Lesson, *parts: str) -> float:
         error: Tensor = losses.critic_loss(values, taken, targets, playing)
         return error + penalty
 
-    error = learning.descend(group, critic, "critic", clip=training.clip)
+    error = learning.descend(
+        group, critic, "critic", rate=training.critic_rate, clip=training.clip
+    )
     with torch.no_grad():
         weights = learning.weights("critic", group)
         values = nets.critic.values(weights, now, who, graph, present)
@@ -273,7 +278,7 @@ def information_step(
     steps: Steps,
     *,
     priors: list[Float32[Tensor, " Z"]],
-    learns: bool,
+    until: float,
 ) -> list[float]:
     """One ascent of every graph on the mutual information (Equation 11).
 
@@ -282,7 +287,7 @@ def information_step(
       game: what the transitions are of.
       steps: a minibatch.
       priors: logarithms of the latents' chances, of every group.
-      learns: whether the graph learns, up to ``information_until``.
+      until: information above which the graph does not learn; 0 only measures.
 
     Returns:
       The information before the step, in nats.
@@ -303,7 +308,8 @@ def information_step(
             loss,
             "graph",
             rate=training.graph_rate,
-            floor=-training.information_until if learns else float("inf"),
+            decay=0.0,
+            floor=-until if until else float("inf"),
         )
         shared_nats.append(-value)
     return shared_nats
@@ -311,7 +317,7 @@ def information_step(
 
 def guess_step(
     learning: Learning, game: Populated, steps: Steps, number: int
-) -> list[float]:
+) -> tuple[float, float]:
     """One step of priors and classifiers (Equation 13); the graph stays as it is.
 
     Args:
@@ -321,17 +327,23 @@ def guess_step(
       number: which of the games it is.
 
     Returns:
-      The cross entropies before the step, in nats.
+      The cross entropies before the step, in nats, means over groups: of who sees
+      graphs, and of who counts agents.
     """
     nets, sight = learning.nets, game.sight(steps.before)
-    entropies = []
+    sizes = torch.tensor(game.sizes) / 10
+
+    def count(weights: Tensor) -> Tensor:
+        return -nets.counter.scores(weights, sizes).log_softmax(0)[number]
+
+    seeing, counting = [], []
     for group, who in enumerate(nets.groups(game)):
         with torch.no_grad():
             heads = nets.graph.attentions(learning.weights("graph", group), sight, who)
             far = torch.cdist(sight.places[:, who], sight.places)
             facts = facts_of(heads, far)
 
-        def loss(
+        def see(
             prior: Tensor, xi: Tensor, facts: Tensor = facts, who: slice = who
         ) -> Tensor:
             guessed = nets.classifier.log_probabilities(
@@ -340,5 +352,6 @@ def guess_step(
             logs = nets.prior.log_probabilities(prior, game.sizes)
             return losses.guess_loss(guessed, logs, number)
 
-        entropies.append(learning.descend(group, loss, "prior", "classifier"))
-    return entropies
+        seeing.append(learning.descend(group, see, "prior", "classifier"))
+        counting.append(learning.descend(group, count, "counter"))
+    return sum(seeing) / len(seeing), sum(counting) / len(counting)

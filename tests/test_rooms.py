@@ -35,6 +35,7 @@ ROOMS = [
     "metaspiel.games",
     "metaspiel.learn",
     "metaspiel.nfg",
+    "mra.baselines",
     "offline",
     "psro",
 ]

@@ -27,6 +27,7 @@ from experiments.mra.training import tested
 from metaspiel import files
 from mra.deviation import measure_gain
 from mra.measure import measure
+from mra.nets import GUESSERS
 
 
 def slug(world: str, sizes: Sequence[str], method: str, seed: int) -> str:
@@ -211,7 +212,7 @@ class Crossed:
                 mixed = {
                     part: torch.stack([mine[part][0], theirs[part][1]])
                     for part in mine
-                    if part != "classifier"
+                    if part not in GUESSERS
                 }
                 seed = TESTING + self.seed
                 score = measure(game, how, mixed, count=self.tests, seed=seed)

@@ -24,7 +24,7 @@ ARMS: Mapping[str, Arm] = {
         name: Arm(name)
         for name in (
             *("mra", "uni", "uni-random", "both", "concat", "bilinear", "paper-input"),
-            *("plain", "deepsets", "reptile", "epc", "rl2"),
+            *("until", "together", "plain", "deepsets", "reptile", "epc", "rl2"),
         )
     },
     "single": Arm("mra", alone=True),
@@ -58,7 +58,8 @@ OUTPUTS: Mapping[str, Output] = {
         title="All arms in Resource Occupation",
         arms=(
             *("mra", "uni", "uni-random", "both", "plain", "deepsets", "reptile"),
-            *("epc", "rl2", "single", "maddpg", "maddpg-shared", "maac"),
+            *("until", "together", "epc", "rl2", "single", "maddpg", "maddpg-shared"),
+            "maac",
         ),
     ),
     "fig2": Output(

@@ -106,6 +106,22 @@ def _kept(results: Results, output: str) -> Iterator[Gap]:
                     )
 
 
+def _ends(results: Results, output: str) -> Iterator[Gap]:
+    """Graphs that learn less from information end higher than MRA's."""
+    for panel in _panels(results, output):
+        for arm in ("until", "uni-random", "plain"):
+            for size in panel.seen if arm in results.config.compared(output) else ():
+                ours = results.numbers(panel, arm, size, state="last")
+                theirs = results.numbers(panel, "mra", size, state="last")
+                if ours and theirs:
+                    yield Gap(
+                        about=_about(panel, size, None),
+                        text=f"{arm} at the end earns more than mra at the end",
+                        ours=ours,
+                        theirs=theirs,
+                    )
+
+
 def _more_games(results: Results, output: str) -> Iterator[Gap]:
     """More games are better, at the sizes that are shown."""
     for fewer, more in pairwise(_panels(results, output)):
@@ -257,7 +273,7 @@ def _rules(results: Results, panel: Panel, sizes: Sequence[str], axes: Axes) -> 
 
 
 _KINDS: Mapping[str, tuple[Callable[[Results, str], Iterator[Gap]], ...]] = {
-    "main": (_near, _against, _unseen, _kept),
+    "main": (_near, _against, _kept, _ends),
     "fig5": (_against, _unseen),
     "fig8": (_more_games,),
     "fig9": (_informed,),

@@ -1,6 +1,6 @@
 """What the worlds of particles share: new episodes, steps, and what agents see."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -113,32 +113,32 @@ class ParticleWorld(Named):
         """Numbers of a new episode: two for each agent and each landmark."""
         return 2 * (self.agents + self.layout.landmarks)
 
-    def number(self, **fields: int) -> None:
+    def number(self, **least: int) -> None:
         """Stops at numbers of agents, landmarks or steps that are not possible.
 
         Raises:
           UserError: an agent alone has nobody to attend to, and thousands no memory.
         """
-        for name, least in fields.items():
+        for name, low in least.items():
             value = getattr(self, name)
-            if type(value) is not int or not least <= value <= MOST:
+            if type(value) is not int or not low <= value <= MOST:
                 raise UserError(
-                    f"{type(self).__name__}(): {name} must be an integer from {least} "
+                    f"{type(self).__name__}(): {name} must be an integer from {low} "
                     f"to {MOST}; got {value!r}"
                 )
 
-    def real(self, **fields: float) -> None:
+    def real(self, **most: float) -> None:
         """Stops at numbers that are not between 0 and the most they may be.
 
         Raises:
           UserError: one is not.
         """
-        for name, most in fields.items():
+        for name, high in most.items():
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 <= value <= most:
+            if not isinstance(value, int | float) or not 0 <= value <= high:
                 raise UserError(
                     f"{type(self).__name__}(): {name} must be a number from 0 to "
-                    f"{most:g}; got {value!r}"
+                    f"{high:g}; got {value!r}"
                 )
 
     def one_of(self, name: str, *known: str) -> None:
@@ -204,8 +204,8 @@ class ParticleWorld(Named):
         if where.all():
             return new
         mixed = {
-            name: np.where(where, getattr(new, name).T, old.T).T
-            for name, old in vars(scene).items()
+            name: np.where(where, getattr(new, name).T, getattr(scene, name).T).T
+            for name in (one.name for one in fields(scene))
         }
         return replace(scene, **mixed)
 

@@ -110,5 +110,6 @@ class Resource(ParticleWorld):
         """Every disc's worth, shared by its occupants."""
         inside = between(places, scene.landmarks.T) < self._reach
         share = self._worth / np.maximum(inside.sum(0), 1)
-        rewards = (inside * share).sum(1)
+        # Added disc by disc: the order of a plain sum depends on the batch.
+        rewards = (inside * share).cumsum(1)[:, -1]
         return Outcome(rewards, scene.landmarks.T, scene.live.T)

@@ -31,7 +31,7 @@ class Concatenated:
 
     @property
     def shapes(self) -> Shapes:
-        """No weights."""
+        """There are no matrices here."""
         return {}
 
     def around(
@@ -129,17 +129,20 @@ class Reader:
     Attributes:
       around: what it makes of landmarks.
       layout: numbers of an entity.
+      unit: factor of all that is seen.
     """
 
     around: Concatenated | Pooled
     layout: Layout
+    unit: float
 
     @classmethod
     def of(cls, settings: Relations, layout: Layout) -> "Reader":
         """The reader of a network with such settings."""
         if settings.landmarks == "pooled":
-            return cls(Pooled(layout.landmark), layout)
-        return cls(Concatenated(layout.landmarks, layout.landmark), layout)
+            return cls(Pooled(layout.landmark), layout, settings.unit)
+        around = Concatenated(layout.landmarks, layout.landmark)
+        return cls(around, layout, settings.unit)
 
     @property
     def own(self) -> int:
@@ -154,7 +157,7 @@ class Reader:
     def read(self, w: Views, sight: Sight) -> Seen:
         """All agents of all situations."""
         own, places, bodies, marks = (
-            x.permute(2, 1, 0).contiguous()
+            x.permute(2, 1, 0).contiguous() * self.unit
             for x in (sight.own, sight.places, sight.bodies, sight.landmarks)
         )
         marks = self.around.around(w, places, marks)

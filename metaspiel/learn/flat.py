@@ -41,12 +41,12 @@ def apply(
 ) -> Float[Tensor, "O *R"]:
     """A linear layer on columns, with rectified units after it or not."""
     y = (w[name].T @ x.flatten(1)).add_(w[f"{name}+"].T)
-    return (y.relu_() if relu else y).view(-1, *x.shape[1:])
+    return (y.relu_() if relu else y).view(len(y), *x.shape[1:])
 
 
 def product(w: Float[Tensor, "I O"], x: Float[Tensor, "I *R"]) -> Float[Tensor, "O *R"]:
     """A linear layer without a bias on columns."""
-    return (w.T @ x.flatten(1)).view(-1, *x.shape[1:])
+    return (w.T @ x.flatten(1)).view(w.shape[1], *x.shape[1:])
 
 
 def whole(w: Views, name: str) -> Float[Tensor, "J O"]:

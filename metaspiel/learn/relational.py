@@ -115,7 +115,7 @@ class Policy:
             head += (w["own_out"] @ w["head_own"]).T @ own.flatten(1)
         head = head.add_(bias.T).relu_()
         out = (w["scores"].T @ head).add_(w["scores+"].T)
-        out = out.view(len(many), -1, *many.shape[2:]).permute(3, 2, 0, 1)
+        out = out.view(len(many), self.actions, *many.shape[2:]).permute(3, 2, 0, 1)
         return out if g.dim() == 4 else out[:, :, 0]
 
 

@@ -59,7 +59,7 @@ class _Heads:
         return self._shapes(self.reader.own, self.reader.other, 1)
 
     def _shapes(self, own: int, other: int, heads: int) -> flat.Shapes:
-        """Of so many inputs; a softmax would not see a second bias of keys."""
+        """Matrices for so many inputs; keys need no second bias in a softmax."""
         s = self.settings
         return {
             **self.reader.around.shapes,
@@ -82,7 +82,10 @@ class _Heads:
         queries = flat.whole(w, "query_out").split(s.key, 1)
         keys = w["key_out"].split(s.key, 1)
         inner = [q @ k.T / s.temperature for q, k in zip(queries, keys, strict=True)]
-        return [flat.product(m[:-1], hidden) + m[-1, :, None, None] for m in inner]
+        return [
+            flat.apply({"asked": m[:-1], "asked+": m[-1:]}, "asked", hidden)
+            for m in inner
+        ]
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,7 @@ class Everyone:
         return 0
 
     def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
-        """No weights."""
+        """An empty vector of weights."""
         return torch.zeros(0)
 
     def attention(

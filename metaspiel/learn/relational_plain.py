@@ -44,7 +44,7 @@ class Pairs:
 
 def pairs(w: flat.Views, settings: Relations, layout: Layout, x: Tensor) -> Pairs:
     """The entities in flat observations ``[R, D]``."""
-    own, others, marks = layout.parts(x)
+    own, others, marks = layout.parts(x * settings.unit)
     shift = torch.nn.functional.pad(others[..., :2], (0, layout.landmark - 2))
     theirs = marks[:, None] - shift[:, :, None]
     if settings.landmarks == "concatenated":

@@ -22,7 +22,10 @@ class Relations:
         attention to everybody, which learns nothing (DeepSets).
       landmarks: "pooled", so that their order and number are free; "concatenated" to
         every entity, as in the paper.
-      self_path: a policy sees its own agent; without, only through the attention.
+      self_path: policy and critic embed an agent's own numbers; without, they see them
+        only through the attention.
+      unit: what is seen is multiplied by this first; at 3, an edge of the particle
+        worlds is 3 from their middle, and critics learn twice as fast as at 1.
       temperature: tau, by which logits of attention are divided.
       hidden: units of most hidden layers.
       key: numbers in a key or query of a head.
@@ -33,14 +36,15 @@ class Relations:
     form: Form = "option"
     landmarks: Marks = "pooled"
     self_path: bool = True
+    unit: float = 3.0
     temperature: float = 8.0
     hidden: int = 32
     key: int = 16
     width: int = 64
 
     def __post_init__(self) -> None:
-        at_least(self, latents=1, hidden=1, key=1, width=1)
-        finite(self, "temperature")
+        at_least(self, latents=1, hidden=1, key=1, width=4)
+        finite(self, "unit", "temperature")
         if self.form not in FORMS:
             raise unknown("Relations()", "form", self.form, FORMS)
         if self.landmarks not in MARKS:

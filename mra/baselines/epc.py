@@ -20,7 +20,7 @@ crosses and sets are compared are counted apart.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
@@ -31,43 +31,16 @@ from torch import Tensor
 
 from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
-from metaspiel.nfg.errors import UserError, at_least
+from metaspiel.nfg.errors import UserError
 from mra import state as files
 from mra import train
+from mra.baselines.settings import EPC
 from mra.measure import measure
-from mra.settings import METHODS, Method, Training
+from mra.settings import Method, Training
 from mra.state import DELAYED, MRAState
 
+__all__ = ["EPC", "EPCState", "load", "save", "start", "sweep"]
 _SETS, _CROSSES, _RANKS = 1, 2, 3  # stages of randomness
-
-
-@dataclass(frozen=True, kw_only=True)
-class EPC:
-    """How sets of agents grow up.
-
-    Attributes:
-      sweeps: of the whole run: turns of every size.
-      sets: that learn side by side.
-      evaluations: episodes in which a set or a cross is measured.
-      method: whose networks the smallest game has.
-    """
-
-    sweeps: int = 30
-    sets: int = 3
-    evaluations: int = 64
-    method: Method = field(default_factory=lambda: METHODS["plain"])
-
-    def __post_init__(self) -> None:
-        at_least(self, sweeps=1, sets=1, evaluations=1)
-        if self.method.apart or self.method.copies > 1:
-            raise UserError(
-                "EPC(): method must have one network a role, which crosses multiply; "
-                f"got {self.method}"
-            )
-
-    def at(self, stage: int) -> Method:
-        """The method of the sets with so many stages behind them."""
-        return replace(self.method, copies=2**stage)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -16,27 +16,26 @@ whose time it goes back, from the hidden state that was stored at the episode's 
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 from torch import Tensor
 
-from metaspiel.games.entities import Populated, Sight
+from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from metaspiel.learn.relational_recurrent import RecurrentPolicy
-from metaspiel.nfg.errors import UserError, at_least
 from mra.baselines.episodes_learned import Minibatch, episode_step
-from mra.heads import drawn
+from mra.baselines.settings import RL2
+from mra.baselines.trials import Trial
 from mra.measure import check_fits
 from mra.nets import Nets
-from mra.play import Score, episodes, score
-from mra.replay import Episodes, Played
-from mra.settings import METHODS, Method, Training
+from mra.play import Score, score
+from mra.replay import Episodes
+from mra.settings import Training
 from mra.state import DELAYED, MRAState, capacity, check, fresh, load, save
 from mra.update import Learning
 
@@ -44,121 +43,12 @@ __all__ = ["RL2", "adapt", "begin", "load", "measure", "save", "start", "sweep"]
 _PLAY, _LEARN, _SCORE = 1, 2, 3  # stages of randomness
 
 
-@dataclass(frozen=True, kw_only=True)
-class RL2:
-    """What RL^2 has that other arms do not.
-
-    Attributes:
-      units: of the hidden state.
-      method: whose graph and critic it has; one latent.
-    """
-
-    units: int = 64
-    method: Method = field(default_factory=lambda: METHODS["plain"])
-
-    def __post_init__(self) -> None:
-        at_least(self, units=1)
-        if self.method.relations.latents != 1 or self.method.prior != "uniform":
-            raise UserError(
-                f"RL2(): method must have one latent and no prior; got {self.method}"
-            )
-
-    def nets(self, games: Sequence[Populated]) -> Nets:
-        """The networks for games of one family."""
-        nets = Nets.of(self.method, games)
-        relations, layout = self.method.relations, games[0].layout
-        return replace(
-            nets, policy=RecurrentPolicy(relations, layout, units=self.units)
-        )
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Recalled(Played):
-    """Episodes whose agents remembered something when they began.
-
-    Attributes:
-      hidden: states at the begin.
-      before: what was fed back at the begin.
-    """
-
-    hidden: Float32[Tensor, "B N U"]
-    before: Float32[Tensor, "B N L"]
-
-    @property
-    def rows(self) -> dict[str, Tensor]:
-        """All of it as tensors by name."""
-        return super().rows | {"hidden": self.hidden, "before": self.before}
-
-
-class Trial:
-    """B trials side by side: agents that remember from game to game.
-
-    Attributes:
-      nets: the networks.
-      weights: of the parts "graph" and "policy".
-      rng: numbers by which episodes begin and actions are drawn.
-      greedy: everybody takes its likeliest action.
-    """
-
-    def __init__(
-        self,
-        nets: Nets,
-        weights: Mapping[str, Tensor],
-        rng: np.random.Generator,
-        greedy: bool = False,
-    ) -> None:
-        self.nets, self.weights, self.rng, self.greedy = nets, weights, rng, greedy
-        self._groups: tuple[slice, ...] | None = None
-        self._hidden = self._before = torch.empty(0)
-
-    def play(self, game: Populated, count: int) -> Recalled:
-        """The next episode of ``count`` trials."""
-        self._game, groups = game, self.nets.groups(game)
-        if self._groups is None:
-            policy, shape = self.nets.policy, (count, game.agents)
-            self._hidden = torch.zeros(*shape, policy.units)
-            self._before = torch.zeros(*shape, policy.extra)
-        else:
-            self._pass_on(groups)
-        self._groups = groups
-        hidden, before = self._hidden, self._before
-        blank = torch.zeros(count, game.agents, dtype=torch.int64)
-        played = episodes(game, self._act, blank, rng=self.rng, after=self._after)
-        return Recalled(**vars(played), hidden=hidden, before=before)
-
-    def _pass_on(self, groups: tuple[slice, ...]) -> None:
-        """Gives every agent of the next game a memory of one of the last game."""
-        heirs = [
-            torch.arange(new.stop - new.start) % (old.stop - old.start) + old.start
-            for new, old in zip(groups, self._groups or (), strict=True)
-        ]
-        who = torch.cat(heirs)
-        self._hidden, self._before = self._hidden[:, who], self._before[:, who]
-        self._before[..., -1] = 1
-
-    def _after(self, actions: Tensor, rewards: Tensor) -> None:
-        self._before = self.nets.policy.extras(actions, rewards)
-
-    @torch.no_grad()
-    def _act(self, sight: Sight) -> Tensor:
-        policy, hidden = self.nets.policy, self._hidden.clone()
-        chosen = torch.empty(hidden.shape[:2], dtype=torch.int64)
-        for group, who in enumerate(self.nets.groups(self._game)):
-            weights, one = self.weights["policy"][group], torch.zeros_like(chosen)
-            graph = self.nets.graph.attention(
-                self.weights["graph"][group], sight, who, one[:, who]
-            )
-            seen = policy.embedded(weights, sight, who, graph)
-            logits, hidden[:, who] = policy.remembered(
-                weights, seen, self._before[:, who], hidden[:, who]
-            )
-            if self.greedy:
-                chosen[:, who] = logits.argmax(2)
-            else:
-                numbers = torch.from_numpy(self.rng.random(chosen[:, who].shape))
-                chosen[:, who] = drawn(logits, numbers.float())
-        self._hidden = hidden
-        return chosen
+def nets_of(settings: RL2, games: Sequence[Populated]) -> Nets:
+    """The networks for games of one family."""
+    nets = Nets.of(settings.method, games)
+    relations, layout = settings.method.relations, games[0].layout
+    policy = RecurrentPolicy(relations, layout, units=settings.units)
+    return replace(nets, policy=policy)
 
 
 def start(
@@ -169,7 +59,7 @@ def start(
     Raises:
       UserError: the method does not fit the games.
     """
-    return fresh(games, settings.nets(games), training, seed)
+    return fresh(games, nets_of(settings, games), training, seed)
 
 
 def sweep(
@@ -222,7 +112,7 @@ def begin(
     Raises:
       UserError: the trained agents do not fit the game.
     """
-    check_fits("begin()", game, settings.nets((game,)), trained.weights)
+    check_fits("begin()", game, nets_of(settings, (game,)), trained.weights)
     return MRAState(
         games=(game.name,),
         seed=seed,
@@ -289,7 +179,7 @@ def measure(
     Raises:
       UserError: the weights do not fit the game.
     """
-    nets = settings.nets((game,))
+    nets = nets_of(settings, (game,))
     check_fits("measure()", game, nets, weights)
     trial = Trial(nets, weights, stream(seed, _SCORE, 0), greedy)
     for earlier in before:
@@ -307,7 +197,7 @@ def _learning(
     known: bool = True,
 ) -> Learning:
     """Copies of what the state has; ``known`` asks for its classifier of games too."""
-    nets = settings.nets(games)
+    nets = nets_of(settings, games)
     if known:
         check(state, games, nets)
     return Learning(

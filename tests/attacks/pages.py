@@ -223,7 +223,7 @@ PAGES = (
         killed_at=r"sizes/4[^/]*\.json",
         fields=(("seed", 9), ("rounds", 2), ("copies", [3])),
         cases=20,
-        times="per_second|times_",
+        times="per_second|times_|^load$",
     ),
     Page(
         name="matrl_cost",

@@ -18,7 +18,7 @@ from metaspiel.nfg.errors import UserError
 
 GAMES = [
     Treasure(agents=4, treasures=5, winner="nearest"),
-    Resource(agents=5, discs=3),
+    Resource(agents=5, discs=40),
     Pacman(pacmen=3, ghosts=2, dots=4),
 ]
 every_game = pytest.mark.parametrize("game", GAMES, ids=lambda game: game.kind)

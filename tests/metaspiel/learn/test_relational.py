@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from metaspiel.learn import entities_seen, pairs, relational_plain
+from metaspiel.learn.maac import MAACCritic
 from metaspiel.learn.relational import critic, graph, policy
-from metaspiel.learn.relational_maac import MAACCritic
 from metaspiel.learn.relational_recurrent import RecurrentPolicy
 from metaspiel.learn.relational_settings import FORMS, MARKS, Relations
 from metaspiel.nfg.errors import UserError
@@ -281,6 +281,7 @@ def test_two_roles_see_all_agents():
     ("fields", "sentence"),
     [
         ({"latents": 0}, r"Relations\(\): latents must be at least 1; got 0"),
+        ({"width": 3}, r"Relations\(\): width must be at least 4; got 3"),
         ({"temperature": 0.0}, "temperature must be positive and finite; got 0"),
         ({"form": "opton"}, r"unknown form 'opton' \(did you mean 'option'\?\)"),
         ({"landmarks": "pool"}, r"unknown landmarks 'pool' .*'pooled'"),
@@ -295,8 +296,8 @@ def test_bad_settings(fields, sentence):
 
 
 def test_heads_that_do_not_fit():
-    with pytest.raises(UserError, match="width must be a multiple of heads, 3; got 8"):
-        MAACCritic(SMALL, layout(3), width=8, heads=3)
+    with pytest.raises(UserError, match="width must be a multiple of heads, 4; got 10"):
+        MAACCritic(SMALL, layout(3), width=10)
 
 
 def test_maac_is_blind_to_the_dead_and_the_order():

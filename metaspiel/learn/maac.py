@@ -5,6 +5,7 @@ Source: Iqbal & Sha 2019 (arXiv 1810.02912) and their code.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
@@ -21,6 +22,11 @@ from metaspiel.nfg.errors import UserError, at_least
 _EPSILON = 1e-5
 
 
+def critic(settings: Relations, layout: Layout, actions: int = 5) -> "MAACCritic":
+    """The critic with such settings."""
+    return MAACCritic(settings, layout, actions)
+
+
 @dataclass(frozen=True)
 class MAACCritic:
     """What each action of an agent is worth, by attention to what others see and do.
@@ -29,20 +35,19 @@ class MAACCritic:
       settings: how landmarks are read.
       layout: numbers of an entity.
       actions: A.
-      width: units of all layers, shared out to the heads.
-      heads: of attention.
-      penalty: of the mean squared logits of attention.
+      width: units of all layers, shared out to the heads of attention.
     """
 
     settings: Relations
     layout: Layout
     actions: int = 5
     width: int = 128
-    heads: int = 4
-    penalty: float = 1e-3
+
+    heads: ClassVar[int] = 4
+    penalty: ClassVar[float] = 1e-3  # of the mean squared logits of attention
 
     def __post_init__(self) -> None:
-        at_least(self, width=1, heads=1, penalty=0)
+        at_least(self, actions=1, width=1)
         if self.width % self.heads:
             raise UserError(
                 f"MAACCritic(): width must be a multiple of heads, {self.heads}; "
