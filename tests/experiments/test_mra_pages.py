@@ -136,6 +136,7 @@ def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path):
     assert total == {2 * 4}  # whatever the number of games
     texts = [one["text"] for one in summary["claims"]]
     assert any("3 % of the myopic reference" in text for text in texts)
+    (out / "cells" / "resource-3-mra-0.json").unlink()  # it is made again
     assert call(*words, "--arms", "mra", "plain", "--resume") == 0
     again = cells(out)
     assert again.keys() - kept.keys() == {"resource-2+3-plain-0.json"}
