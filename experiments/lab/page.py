@@ -60,7 +60,7 @@ def main(
     The page gives its answer, or says itself what it has to say. ``guarded`` says what
     the exit codes mean.
     """
-    given = _spelled(config, sys.argv[1:] if arguments is None else arguments)
+    given = with_first(config, sys.argv[1:] if arguments is None else arguments)
     usage = program or f"python -m {module(page.__module__)}"
     doc = (sys.modules[page.__module__].__doc__ or "").strip()
 
@@ -75,7 +75,7 @@ def main(
     return guarded(begin, "resume" in words.fields(config()))
 
 
-def _spelled(config: type[Any], given: Sequence[str]) -> list[str]:
+def with_first(config: type[Any], given: Sequence[str]) -> list[str]:
     """Words in which a field that may come first, without its flag, has it.
 
     A configuration names such a field as ``first``.

@@ -105,7 +105,6 @@ class Trained:
         rows = learn(training(self.task), room, again=_again(room))
         others = elsewhere(self.task, self.unseen)
         made = tested(self.task, room, others, self.tests)
-        files.remove_folder(room / "checkpoint")
         return {"rows": rows, "episodes": self.task.total, **made}
 
 
@@ -157,7 +156,6 @@ class Adapted:
         if self.source is not None:
             agents = read(room_of(folder, self.source.name) / "best.safetensors")
         rows = learn(adaptation(self.task, agents), room, again=_again(room))
-        files.remove_folder(room / "checkpoint")
         return {"rows": rows, "episodes": self.task.total}
 
 

@@ -69,6 +69,12 @@ def _do(asked: Sequence[tuple[Cell, Path]]) -> list[Outcome]:
 
 def _make(cell: Cell, folder: Path) -> None:
     torch.set_num_threads(1)
+    room = room_of(folder, cell.name)
+    states = room / "checkpoint"
+    if room.is_dir() and not files.numbered(states):
+        files.remove_folder(room)  # its result was removed: the cell is made again
     made = files.nan_as_none(cell.make(folder))
     bound = {"cell": cell.identity}
     files.write_sealed(folder / "cells" / f"{cell.name}.json", made, bound)
+    if states.is_dir():
+        files.remove_folder(states)

@@ -5,7 +5,8 @@ Example: metaspiel mra grid --outputs fig2 fig3 fig4 --seeds 4 --out runs/mra_fi
 Example: metaspiel mra grid --outputs main fig2 fig3 --budget paper --plan
 
 Arms: mra, uni (uniform latents), uni-random (the graph learns nothing), both (the graph
-learns from information and reward), concat and bilinear (other graph networks),
+learns from information and reward), until (from information, up to a bound), together
+(agents of a role share a latent), concat and bilinear (other graph networks),
 paper-input (concatenated landmarks), plain (attention to all, no latents), deepsets
 (mean instead of attention), reptile, epc, rl2; and, alone in each game with the turns
 of all games together, single (mra), maddpg (networks of their own), maddpg-shared and

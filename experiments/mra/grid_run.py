@@ -1,10 +1,19 @@
 """The grid: its cells, filled, judged and reported."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from experiments.lab import verdict, work
-from experiments.lab.folder import claim, clock, plain, record, widened
+from experiments.lab.folder import (
+    CONFIG,
+    claim,
+    clock,
+    plain,
+    record,
+    stored,
+    widened,
+)
 from experiments.lab.page import Answer
 from experiments.lab.report import publish
 from experiments.mra.cells import (
@@ -36,8 +45,7 @@ def run(config: Config) -> Answer:
         if isinstance(one, Trained | Adapted):
             _ = one.task.games
     with claim(config.run, "mra_grid") as folder:
-        lists = ("outputs", "arms") if config.arms else ("outputs",)
-        config = widened(folder, config, lists=lists, most=("seeds",))
+        config = _with_earlier(folder, config)
         record(folder, config)
         made, faults = fill(list(cells_of(config).values()), folder, config.run)
         results = Results(config=config, made=made)
@@ -62,6 +70,16 @@ def run(config: Config) -> Answer:
         )
     fault = work.complaint(faults, what="cells")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def _with_earlier(folder: Path, config: Config) -> Config:
+    """The configuration with all that the folder was asked for before."""
+    if not (folder / CONFIG).is_file():
+        return config
+    if not (config.arms and stored(folder)["arms"]):  # nothing named is all of them
+        config = replace(config, arms=())
+        return widened(folder, config, lists=("outputs",), most=("seeds",))
+    return widened(folder, config, lists=("outputs", "arms"), most=("seeds",))
 
 
 def cells_of(config: Config) -> dict[str, Cell]:

@@ -38,12 +38,24 @@ class Target:
     size: str
 
 
+Sizes = tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """The sizes of a budget.
+    """The sizes and lengths of a budget.
 
     Attributes:
       training: how all arms learn.
+      treasure: sizes of figures 2a and 3a, learned together.
+      resource: of the main comparison, and of figure 7.
+      second: of figure 2b.
+      wide: of figures 3b, 5 and 9.
+      nested: of figure 8.
+      pacman: of figure 2c and the tables.
+      shown: sizes that figures 2a, 2b and 2c show.
+      adapted: sizes that figures 4a, 4b and 4c adapt to.
+      unseen: sizes that are scored without learning, by world.
       turns: of a game, in each run, by world; they are shared out between its games, so
         that all arms play as many episodes in total.
       looks: measurements of a run.
@@ -51,147 +63,132 @@ class Scale:
       tests: of a size in the tests at the end.
       rounds: of an adaptation.
       deviations: rounds and restarts of an agent that learns against the others.
-      panels: by output, and a letter where it has several.
-      targets: of figure 4.
-      unseen: sizes that are scored without learning, by world.
     """
 
     training: Training
+    treasure: Sizes
+    resource: Sizes
+    second: Sizes
+    wide: Sizes
+    nested: tuple[Sizes, ...]
+    pacman: Sizes
+    shown: Sizes
+    adapted: Sizes
+    unseen: Mapping[str, Sizes]
     turns: Mapping[str, int]
     looks: int
     episodes: int
     tests: int
     rounds: int
     deviations: tuple[int, int]
-    panels: Mapping[str, Panel]
-    targets: Mapping[str, Target]
-    unseen: Mapping[str, tuple[str, ...]]
+
+    @property
+    def panels(self) -> dict[str, Panel]:
+        """The games of every output, with a letter or number where it has several."""
+        wide = Panel(world="resource", sizes=self.wide)
+        chase = Panel(world="pacman", sizes=self.pacman, shown=self.shown[2:])
+        nested = {
+            f"fig8-{len(one)}": Panel(world="resource", sizes=one, shown=self.resource)
+            for one in self.nested
+        }
+        return {
+            "main": Panel(world="resource", sizes=self.resource),
+            "fig2a": self.dots,
+            "fig2b": Panel(world="resource", sizes=self.second, shown=self.shown[1:2]),
+            "fig2c": chase,
+            "fig3a": Panel(world="treasure", sizes=self.treasure),
+            "fig3b": wide,
+            "fig5": wide,
+            "fig7": Panel(world="resource", sizes=self.resource),
+            **nested,
+            "fig9": wide,
+            "tab1": chase,
+            "gain": Panel(world=SMALL, sizes=("2",)),
+        }
+
+    @property
+    def dots(self) -> Panel:
+        """The games of figure 2a, whose agents adapt in figures 4a and 4b."""
+        return Panel(world="treasure", sizes=self.treasure, shown=self.shown[:1])
+
+    @property
+    def targets(self) -> dict[str, Target]:
+        """The games of figure 4."""
+        chase, (sparse, large, reverse) = self.panels["fig2c"], self.adapted
+        world = "treasure(shaping=false)"
+        return {
+            "fig4a": Target(source=self.dots, world=world, size=sparse),
+            "fig4b": Target(source=self.dots, world="treasure", size=large),
+            "fig4c": Target(source=chase, world="pacman", size=reverse),
+        }
 
 
-def _scale(
-    name: str,
-    *,
-    treasure: tuple[str, ...],
-    resource: tuple[str, ...],
-    wide: tuple[str, ...],
-    nested: tuple[tuple[str, ...], ...],
-    pacman: tuple[str, ...],
-    shown: tuple[str, str, str],
-    targets: tuple[str, str, str],
-    more: Mapping[str, object],
-) -> Scale:
-    """A scale from the sizes of its worlds.
-
-    Args:
-      name: of the budget.
-      treasure: sizes of figures 2a and 3.
-      resource: of the main comparison.
-      wide: of figures 3, 5 and 9, in the world of resources.
-      nested: of figure 8.
-      pacman: of figure 2c and the tables.
-      shown: sizes of figures 2a, 2b and 2c.
-      targets: of figures 4a, 4b and 4c.
-      more: the other fields.
-    """
-    known = dict(more)
-    second = known.pop("fig2b", resource)
-    dots = Panel(world="treasure", sizes=treasure, shown=(shown[0],))
-    chase = Panel(world="pacman", sizes=pacman, shown=(shown[2],))
-    panels = {
-        "main": Panel(world="resource", sizes=resource),
-        "fig2a": dots,
-        "fig2b": Panel(world="resource", sizes=second, shown=(shown[1],)),  # type: ignore[arg-type]
-        "fig2c": chase,
-        "fig3a": Panel(world="treasure", sizes=treasure),
-        "fig3b": Panel(world="resource", sizes=wide),
-        "fig5": Panel(world="resource", sizes=wide),
-        "fig7": Panel(world="resource", sizes=resource),
-        **{
-            f"fig8-{len(one)}": Panel(world="resource", sizes=one, shown=resource)
-            for one in nested
-        },
-        "fig9": Panel(world="resource", sizes=wide),
-        "tab1": chase,
-        "gain": Panel(world=SMALL, sizes=("2",)),
-    }
-    every = {
-        "fig4a": Target(source=dots, world="treasure(shaping=false)", size=targets[0]),
-        "fig4b": Target(source=dots, world="treasure", size=targets[1]),
-        "fig4c": Target(source=chase, world="pacman", size=targets[2]),
-    }
-    training = BUDGETS[name].training
-    return Scale(training=training, panels=panels, targets=every, **known)  # type: ignore[arg-type]
-
+_THREE = ("treasure", "resource", "pacman")
+_TWO_ROLES = ("4,2", "6,3", "8,4")
+_NESTED = (("6", "12"), ("6", "9", "12"), ("6", "9", "12", "15"))
 
 SCALES: Mapping[str, Scale] = {
-    "tiny": _scale(
-        "tiny",
+    "tiny": Scale(
+        training=BUDGETS["tiny"].training,
         treasure=("2", "3"),
         resource=("2", "3"),
+        second=("2", "3"),
         wide=("2", "3"),
         nested=(("2", "3"), ("2", "3", "4")),
         pacman=("1,1", "2,2"),
         shown=("3", "3", "2,2"),
-        targets=("3", "4", "1,2"),
-        more={
-            "turns": {"treasure": 6, "resource": 6, "pacman": 6, SMALL: 16},
-            "deviations": (2, 1),
-            "looks": 2,
-            "episodes": 8,
-            "tests": 8,
-            "rounds": 2,
-            "unseen": {"treasure": (), "resource": ("4",), "pacman": ()},
-        },
+        adapted=("3", "4", "1,2"),
+        unseen={"treasure": (), "resource": ("4",), "pacman": ()},
+        turns={**dict.fromkeys(_THREE, 6), SMALL: 16},
+        looks=2,
+        episodes=8,
+        tests=8,
+        rounds=2,
+        deviations=(2, 1),
     ),
-    "ten-minutes": _scale(
-        "ten-minutes",
+    "ten-minutes": Scale(
+        training=BUDGETS["ten-minutes"].training,
         treasure=("3", "6", "12"),
         resource=("6", "9", "12"),
+        second=("6", "9", "12"),
         wide=("3", "6", "12"),
-        nested=(("6", "12"), ("6", "9", "12"), ("6", "9", "12", "15")),
-        pacman=("4,2", "6,3", "8,4"),
+        nested=_NESTED,
+        pacman=_TWO_ROLES,
         shown=("6", "12", "8,4"),
-        targets=("6", "24", "2,8"),
-        more={
-            "turns": {"treasure": 288, "resource": 96, "pacman": 288, SMALL: 384},
-            "deviations": (60, 3),
-            "looks": 8,
-            "episodes": 256,
-            "tests": 512,
-            "rounds": 40,
-            "unseen": {
-                "treasure": ("24",),
-                "resource": ("3", "4", "9", "15", "18", "24"),
-                "pacman": ("2,8",),
-            },
+        adapted=("6", "24", "2,8"),
+        unseen={
+            "treasure": ("24",),
+            "resource": ("3", "4", "9", "15", "18", "24"),
+            "pacman": ("2,8",),
         },
+        turns={"treasure": 288, "resource": 96, "pacman": 288, SMALL: 384},
+        looks=8,
+        episodes=256,
+        tests=512,
+        rounds=40,
+        deviations=(60, 3),
     ),
-    "paper": _scale(
-        "paper",
+    "paper": Scale(
+        training=BUDGETS["paper"].training,
         treasure=("3", "6", "12", "24"),
         resource=("6", "9", "12"),
+        second=("6", "9", "12", "15"),
         wide=("3", "6", "12", "24"),
-        nested=(("6", "12"), ("6", "9", "12"), ("6", "9", "12", "15")),
-        pacman=("4,2", "6,3", "8,4"),
+        nested=_NESTED,
+        pacman=_TWO_ROLES,
         shown=("6", "12", "8,4"),
-        targets=("6", "48", "2,8"),
-        more={
-            "fig2b": ("6", "9", "12", "15"),
-            # 12 episodes a turn: 80,028 of each of four games
-            "turns": {
-                **dict.fromkeys(("treasure", "resource", "pacman"), 26_676),
-                SMALL: 26_676,
-            },
-            "deviations": (1000, 5),
-            "looks": 50,
-            "episodes": 256,
-            "tests": 1024,
-            "rounds": 6667,
-            "unseen": {
-                "treasure": ("48",),
-                "resource": ("3", "4", "9", "15", "18", "24", "30"),
-                "pacman": ("2,8",),
-            },
+        adapted=("6", "48", "2,8"),
+        unseen={
+            "treasure": ("48",),
+            "resource": ("3", "4", "9", "15", "18", "24", "30"),
+            "pacman": ("2,8",),
         },
+        # 12 episodes a turn: 80,028 of each of four games
+        turns=dict.fromkeys((*_THREE, SMALL), 26_676),
+        looks=50,
+        episodes=256,
+        tests=1024,
+        rounds=6667,
+        deviations=(1000, 5),
     ),
 }

@@ -121,25 +121,46 @@ def test_a_training_that_cannot_begin_leaves_nothing(tmp_path, capsys):
     assert not out.exists()
 
 
+def cells(out):
+    return {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+
+
 def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path):
     out = tmp_path / "grid"
-    words = ("grid", *TINY, "--seeds", 1, "--turns", 4, "--out", out, "--quiet")
-    assert call(*words, "--arms", "mra", "single", "--outputs", "main", "tab1") == 0
-    kept = {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+    words = ("grid", *TINY, "--seeds", 1, "--turns", 2, "--out", out, "--quiet")
+    assert call(*words, "--arms", "mra", "single") == 0
+    kept = cells(out)
     assert {"resource-2+3-mra-0.json", "resource-2-mra-0.json"} < {*kept}
     summary = json.loads((out / "summary.json").read_text())
     total = {c["episodes"] for c in summary["cells"].values() if "episodes" in c}
-    assert total == {4 * 4}  # whatever the number of games
-    about = [one["text"] for one in summary["claims"]]
-    assert any("3 % of the myopic reference" in text for text in about)
-    more = ("--arms", "mra", "uni", "--outputs", "main", "fig4", "--resume")
-    assert call(*words, *more) == 0
-    again = {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
+    assert total == {2 * 4}  # whatever the number of games
+    texts = [one["text"] for one in summary["claims"]]
+    assert any("3 % of the myopic reference" in text for text in texts)
+    (out / "cells" / "resource-3-mra-0.json").unlink()  # it is made again
+    assert call(*words, "--arms", "mra", "plain", "--resume") == 0
+    again = cells(out)
+    assert again.keys() - kept.keys() == {"resource-2+3-plain-0.json"}
     assert {**again, **kept} == again
-    names = again.keys() - kept.keys()
-    assert {"resource-2+3-uni-0.json", "adapt-pacman-1x2-mra-0.json"} < names
     summary = json.loads((out / "summary.json").read_text())
-    assert {*summary["config"]["arms"]} == {"mra", "single", "uni"}
+    assert {*summary["config"]["arms"]} == {"mra", "single", "plain"}
+
+
+@pytest.mark.slow
+def test_every_output_is_made(tmp_path):
+    out = tmp_path / "grid"
+    words = (*TINY, "--seeds", 2, "--rounds", 1, "--out", out, "--quiet")
+    assert call("grid", *words, "--outputs", *OUTPUTS) == 0
+    made = cells(out)
+    assert {"adapt-pacman-1x2-mra-0.json", "scratch-treasure-4-maac-1.json"} < {*made}
+    assert {"cross-pacman-2x2-single+mra-0.json"} < {*made}
+    summary = json.loads((out / "summary.json").read_text())
+    for name, cell in summary["cells"].items():
+        if name.startswith("gain"):
+            assert {*cell} == {"untrained", "best", "last"}
+    assert all(one["trials"] == 2 for one in summary["claims"])
+    plots = {path.stem for path in (out / "plots").iterdir()}
+    assert {"main", "fig2a", "fig2b", "fig2c", "fig3a", "fig3b", "fig4a"} < plots
+    assert {"fig5", "fig7", "fig8-2", "fig8-3", "fig9_information"} < plots
 
 
 def test_a_grid_refuses_turns_that_its_games_cannot_share(tmp_path, capsys):

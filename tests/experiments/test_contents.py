@@ -1,0 +1,67 @@
+"""Pages by name: one word, or two that name a page together."""
+
+import pytest
+
+from experiments import contents
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "rest"),
+    [
+        (["psro", "--seed", "1"], "psro", ["--seed", "1"]),
+        (["matrl", "grid", "--json"], "matrl grid", ["--json"]),
+        (["matrl_grid", "--json"], "matrl_grid", ["--json"]),
+        (["neupl", "grid"], "neupl grid", []),  # though neupl is a page as well
+        (["neupl", "gird"], "neupl", ["gird"]),
+        (["mra", "adapt", "run", "--json"], "mra adapt", ["run", "--json"]),
+        (["mra", "trian"], "mra trian", []),
+        (["mra"], "mra", []),
+        (["--help"], "--help", []),
+    ],
+)
+def test_two_words_name_a_page_together(words, name, rest):
+    assert contents.named(words) == (name, rest)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["mra", "trian"], "unknown page 'mra_trian' (did you mean 'mra_train'?)"),
+        (["matrl", "gird"], "unknown page 'matrl_gird' (did you mean 'matrl_grid'?)"),
+        (["slove", "--game"], "unknown page 'slove' (did you mean 'solve'?)"),
+        (["mra"], "unknown page 'mra' (did you mean 'mra_"),
+        (["matrl", "grid", "x"], "metaspiel matrl grid: flags begin with --; got 'x'"),
+    ],
+)
+def test_what_names_no_page_is_told_the_nearest(words, sentence, capsys):
+    assert contents.main("metaspiel", words) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+
+
+def test_help_shows_the_words_as_they_were_typed(capsys):
+    with pytest.raises(SystemExit):
+        contents.main("metaspiel", ["mra", "adapt", "--help"])
+    assert "usage: metaspiel mra adapt" in capsys.readouterr().out
+    assert contents.main("metaspiel", []) == 0
+    listing = capsys.readouterr().out
+    assert "mra_adapt" in listing and "matrl_grid may be written matrl grid" in listing
+
+
+def test_a_first_word_is_the_value_of_a_field_that_may_have_it():
+    from experiments.lab.page import with_first
+    from experiments.mra.adapt_config import Config
+    from experiments.mra.grid_config import Config as Grid
+
+    assert with_first(Config, ["a", "--json"]) == ["--from-run", "a", "--json"]
+    assert with_first(Config, ["--from-run", "a"]) == ["--from-run", "a"]
+    assert with_first(Config, []) == []
+    assert with_first(Grid, ["a"]) == ["a"]
+
+
+def test_completion_knows_every_page(capsys):
+    with pytest.raises(SystemExit) as ended:
+        contents.main("metaspiel", ["--tyro-print-completion", "bash"])
+    assert not ended.value.code
+    script = capsys.readouterr().out
+    assert all(name in script for name in contents.pages())
