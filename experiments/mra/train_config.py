@@ -37,26 +37,6 @@ class Config:
     latent, the graph learns from reward), deepsets, reptile, epc, rl2, maac, or maddpg
     (networks of their own, one size only)."""
     budget: BudgetName = "ten-minutes"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Config:
-    """Fields of a training."""
-
-    Deciding: ClassVar[type[Sizing]] = Sizing
-
-    world: str = "resource"
-    """World with agents and landmarks: treasure, resource or pacman, with parameters as
-    in "treasure(shaping=false)"; the number of agents is that of --sizes."""
-    sizes: tuple[str, ...] = ("6", "9", "12")
-    """Numbers of agents that are learned, each a game; in pacman pairs, Pac-Men and
-    ghosts: 4,2 6,3."""
-    method: str = "mra"
-    """What learns: mra, uni (uniform latents), uni-random (the graph learns nothing),
-    both (it learns from information and reward), until, together, concat, bilinear, paper-input, plain
-    (one latent, the graph learns from reward), deepsets, reptile, epc, rl2, maac, or
-    maddpg (networks of their own, one size only)."""
-    budget: BudgetName = "ten-minutes"
     """What fills in --training, --sweeps, --measure-every and --episodes."""
     training: Training = _USUAL.training
     """How it learns."""
