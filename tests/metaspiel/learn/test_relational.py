@@ -1,7 +1,7 @@
 """Networks over entities: equal to the plain form, equivariant, blind to the dead."""
 
 import itertools
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from sights import layout, mapped, sight
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from metaspiel.games.entities import Sight
 from metaspiel.learn import entities_seen, pairs, relational_plain
 from metaspiel.learn.maac import MAACCritic
 from metaspiel.learn.relational import critic, graph, policy
@@ -20,7 +21,7 @@ from metaspiel.nfg.errors import UserError
 
 ROWS, SMALL = 70, Relations(latents=3, hidden=8, key=4, width=12)
 EVERY = [
-    Relations(form=form, landmarks=marks, self_path=own)
+    Relations(form=form, landmarks=marks, self_path=own, unit=1.0)
     for form, marks, own in itertools.product(FORMS, MARKS, (True, False))
 ]
 
@@ -105,6 +106,18 @@ def test_factorised_is_plain(value, agents, monkeypatch):
     for one, other in zip(ours, theirs, strict=True):
         close(one, other)
     for one, other in zip(case.slopes(ours), case.slopes(theirs), strict=True):
+        close(one, other)
+
+
+def test_the_unit_multiplies_what_is_seen():
+    case, larger = (Case(replace(SMALL, unit=unit), 4) for unit in (1.0, 2.0))
+    what = {field.name: getattr(case.sight, field.name) for field in fields(Sight)}
+    twice = Sight(**{n: x if n == "live" else 2 * x for n, x in what.items()})
+    ours = larger.outputs(case.sight, case.latents, case.actions)
+    theirs = case.outputs(twice, case.latents, case.actions)
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one, other)
+    for one, other in zip(ours, larger.plain(replace(SMALL, unit=2.0)), strict=True):
         close(one, other)
 
 
