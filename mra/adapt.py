@@ -18,13 +18,14 @@ from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
+from mra.learning import Learning
 from mra.measure import check_fits
 from mra.nets import Nets
 from mra.play import Actors, Score, draw_latents, episodes, score
 from mra.replay import Episodes
 from mra.settings import Method, Training
 from mra.state import DELAYED, MRAState, capacity
-from mra.update import Learning, reward_step
+from mra.update import reward_step
 
 _LATENTS, _PLAY, _LEARN, _SCORE = 3, 4, 5, 6
 

@@ -22,13 +22,14 @@ from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import generators, stream
 from metaspiel.nfg.errors import UserError
+from mra.learning import Learning
 from mra.measure import check_fits
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes
 from mra.replay import Episodes, Played
 from mra.settings import Method, Training
 from mra.state import DELAYED, capacity
-from mra.update import Learning, reward_step
+from mra.update import reward_step
 
 _FRESH, _PLAY, _LEARN, _PICK, _SCORE = 1, 2, 3, 4, 5  # stages of randomness
 _LEARNED = ("graph", "policy", "critic")
@@ -89,7 +90,7 @@ def measure_gain(
       game: of a size that the weights fit.
       method: whose agents they are.
       weights: of every part; they stay as they are.
-      training: how the deviating agent learns.
+      training: how the deviating agent learns, such as ``mra.settings.DEVIATING``.
       rounds: batches of episodes to learn from.
       restarts: how often it begins anew; the best one is chosen.
       seed: of everything.

@@ -110,7 +110,8 @@ class Training:
       gamma: discount a step.
       entropy: lambda, weight of the policy's entropy.
       soft: share of the delayed networks that is renewed in a gradient step.
-      clip: largest norm of a critic's gradient is this times the number of agents.
+      clip: largest norm of a critic's gradient, whose loss is a mean over agents (the
+        authors' is a sum, and this times N).
       rewards: what critics learn from, over the replay of a role: "standardised",
         "scaled" to deviation 1, or "raw".
     """
@@ -141,6 +142,13 @@ class Training:
                 )
         if self.rewards not in get_args(Rewards):
             raise unknown("Training()", "rewards", self.rewards, get_args(Rewards))
+
+
+DEVIATING = Training(
+    envs=64, minibatch=256, rate=3e-3, critic_rate=3e-3, soft=0.05, entropy=0.1
+)
+"""How an agent learns to deviate in "resource(agents=2,discs=3,steps=5)": in 60 rounds
+it gains 1.0 against untrained agents there, four times what they earn."""
 
 
 @dataclass(frozen=True, kw_only=True)

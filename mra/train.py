@@ -15,12 +15,13 @@ import torch
 from metaspiel.games.entities import Populated
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
+from mra.learning import Learning
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes, score
 from mra.replay import Episodes
 from mra.settings import Method, Training
 from mra.state import DELAYED, MRAState, check, start
-from mra.update import Learning, guess_step, information_step, reward_step
+from mra.update import guess_step, information_step, reward_step
 
 __all__ = ["MRAState", "start", "sweep"]
 _PLAY, _LEARN = 1, 2  # stages of a game's turn

@@ -22,12 +22,13 @@ from experiments.mra.courses import (
     untrained,
 )
 from experiments.mra.references import references
-from experiments.mra.task_config import Task, games_of
+from experiments.mra.task_config import Task, games_of, set_in
 from experiments.mra.training import tested
 from metaspiel import files
 from mra.deviation import measure_gain
 from mra.measure import measure
 from mra.nets import GUESSERS
+from mra.settings import DEVIATING
 
 
 def slug(world: str, sizes: Sequence[str], method: str, seed: int) -> str:
@@ -243,7 +244,8 @@ class Gained:
     def identity(self) -> str:
         """A hash of all that decides it."""
         source = self.source.identity
-        return files.digest([source, self.rounds, self.restarts])
+        how = set_in(DEVIATING)
+        return files.digest([source, how, self.rounds, self.restarts])
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -261,7 +263,7 @@ class Gained:
                     game,
                     agents.how,
                     agents.state.weights,
-                    task.training,
+                    DEVIATING,
                     rounds=self.rounds,
                     restarts=self.restarts,
                     seed=TESTING + task.seed,

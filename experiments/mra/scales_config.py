@@ -161,7 +161,7 @@ SCALES: Mapping[str, Scale] = {
             "resource": ("3", "4", "9", "15", "18", "24"),
             "pacman": ("2,8",),
         },
-        turns={"treasure": 288, "resource": 96, "pacman": 288, SMALL: 384},
+        turns={"treasure": 144, "resource": 96, "pacman": 144, SMALL: 384},
         looks=8,
         episodes=256,
         tests=512,

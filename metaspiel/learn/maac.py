@@ -22,11 +22,6 @@ from metaspiel.nfg.errors import UserError, at_least
 _EPSILON = 1e-5
 
 
-def critic(settings: Relations, layout: Layout, actions: int = 5) -> "MAACCritic":
-    """The critic with such settings."""
-    return MAACCritic(settings, layout, actions)
-
-
 @dataclass(frozen=True)
 class MAACCritic:
     """What each action of an agent is worth, by attention to what others see and do.

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from metaspiel.games.entities import Populated, Sight
 from mra.heads import drawn
+from mra.learning import Learning
 from mra.replay import Steps
-from mra.update import Learning, Lesson, improve
+from mra.update import Lesson, improve
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -31,13 +31,13 @@ from metaspiel.learn.relational_recurrent import RecurrentPolicy
 from mra.baselines.episodes_learned import Minibatch, episode_step
 from mra.baselines.settings import RL2
 from mra.baselines.trials import Trial
+from mra.learning import Learning
 from mra.measure import check_fits
 from mra.nets import Nets
 from mra.play import Score, score
 from mra.replay import Episodes
 from mra.settings import Training
 from mra.state import DELAYED, MRAState, capacity, check, fresh, load, save
-from mra.update import Learning
 
 __all__ = ["RL2", "adapt", "begin", "load", "measure", "save", "start", "sweep"]
 _PLAY, _LEARN, _SCORE = 1, 2, 3  # stages of randomness

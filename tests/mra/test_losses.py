@@ -250,8 +250,16 @@ def test_who_takes_no_part_has_no_weight():
 
 
 def test_facts_about_a_graph_do_not_tell_how_many_agents_there_are():
-    few, more = torch.full((1, 1, 1, 5), 0.25), torch.full((1, 1, 1, 9), 0.125)
-    few[..., 0] = more[..., 0] = 0
-    few, more = (facts_of(g, torch.ones(1, 1, g.shape[3])) for g in (few, more))
-    torch.testing.assert_close(few[..., 0], torch.ones(1, 1, 1))
-    torch.testing.assert_close(more[..., 0], torch.ones(1, 1, 1))
+    """Equal attention is all zeros, attention to one is all ones, but for distances."""
+    for agents in (3, 5, 9):
+        far = torch.arange(1.0, agents + 1).view(1, 1, -1)
+        equal = torch.full((1, 1, 1, agents), 1 / (agents - 1))
+        equal[..., 0] = 0
+        one = torch.zeros(1, 1, 1, agents)
+        one[..., 1] = 1
+        torch.testing.assert_close(facts_of(equal, far), torch.zeros(1, 1, 1, 5))
+        if agents > 4:
+            live = one.clamp_min(1e-9)
+            live[..., 0] = 0
+            made = facts_of(live, far)[..., :4]
+            torch.testing.assert_close(made, torch.ones(1, 1, 1, 4), atol=1e-5, rtol=0)

@@ -13,13 +13,14 @@ from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from mra.adapt import adapt, begin
 from mra.baselines import EPC, RL2, epc, rl2
+from mra.learning import Learning
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes
 from mra.replay import Episodes
 from mra.settings import METHODS
 from mra.state import DELAYED
 from mra.train import start, sweep
-from mra.update import Learning, guess_step, information_step, reward_step
+from mra.update import guess_step, information_step, reward_step
 
 MRA = METHODS["mra"]
 
@@ -98,7 +99,7 @@ def test_a_game_learns_first_as_it_does_alone():
     named, _ = trained((Resource(agents=3, discs=2, steps=5),), MRA, 4)
     assert same(alone, named)
     untrained = start(RESOURCE[:1], MRA, TINY, 1).weights
-    for name in ("prior", "classifier"):
+    for name in ("prior", "classifier", "counter"):
         assert torch.equal(alone.weights[name], untrained[name])
 
 
@@ -153,12 +154,12 @@ def test_the_graph_learns_nothing_from_guesses():
     for name, learner in learning.learners.items():
         pairs = zip(learner.parts, state.learners[name].parts, strict=True)
         moved = [not torch.equal(new, old) for new, old in pairs]
-        assert any(moved) == all(moved) == (name in ("prior", "classifier"))
+        assert any(moved) == all(moved) == (name in ("prior", "classifier", "counter"))
 
 
 def test_the_dead_have_no_part_in_any_loss():
     """What agents that take no part did and were paid changes no weight."""
-    games = (PACMAN,)
+    games = (PACMAN, PACMAN.resized((3, 2)))
     state, _ = trained(games, MRA, 1)
     steps = state.replays[0].sample(np.random.default_rng(1).random(32))
     dead = torch.rand(steps.playing.shape, generator=torch.manual_seed(2)) < 0.4
@@ -185,7 +186,7 @@ def test_the_dead_have_no_part_in_any_loss():
         reward_step(
             learning, PACMAN, one, uniforms=numbers, scale=scale, graph_too=True
         )
-        information_step(learning, PACMAN, one, priors=priors, learns=True)
+        information_step(learning, PACMAN, one, priors=priors, until=float("inf"))
         guess_step(learning, PACMAN, one, 0)
         made.append(learning)
     for name, learner in made[0].learners.items():
