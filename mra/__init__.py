@@ -3,7 +3,8 @@
 A relational policy has the same weights at every number of agents; latents choose whom
 it attends to (Zhang et al., arXiv 2108.12988). ``start`` and ``sweep`` train a
 ``Method`` of ``METHODS`` in a family of games, ``begin`` and ``adapt`` carry it to a
-size that it has not seen, ``measure`` and ``best_mode`` say what it earns there.
+size that it has not seen, ``measure`` and ``best_mode`` say what it earns there, and
+``measure_gain`` what one agent gains that learns alone against the others.
 
 Importing this package loads nothing heavy; torch comes with what is used.
 """
@@ -13,17 +14,20 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
-    from mra.adapt import adapt, begin
-    from mra.measure import Modes, best_mode, measure
+    from mra.adaptation import adapt, begin
+    from mra.deviation import Gain, measure_gain
+    from mra.measuring import Modes, best_mode, measure
     from mra.play import Score
-    from mra.settings import BUDGETS, METHODS, Budget, Method, Training
+    from mra.settings import BUDGETS, DEVIATING, METHODS, Budget, Method, Training
     from mra.state import MRAState
     from mra.train import start, sweep
 
 __all__ = [
     "BUDGETS",
+    "DEVIATING",
     "METHODS",
     "Budget",
+    "Gain",
     "MRAState",
     "Method",
     "Modes",
@@ -33,6 +37,7 @@ __all__ = [
     "begin",
     "best_mode",
     "measure",
+    "measure_gain",
     "start",
     "sweep",
 ]

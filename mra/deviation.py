@@ -23,7 +23,7 @@ from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import generators, stream
 from metaspiel.nfg.errors import UserError
 from mra.learning import Learning
-from mra.measure import check_fits
+from mra.measuring import check_fits
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes
 from mra.replay import Episodes, Played

@@ -35,6 +35,7 @@ ROOMS = [
     "metaspiel.games",
     "metaspiel.learn",
     "metaspiel.nfg",
+    "mra",
     "mra.baselines",
     "offline",
     "psro",

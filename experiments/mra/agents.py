@@ -13,9 +13,9 @@ from metaspiel import files
 from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
 from metaspiel.nfg.errors import UserError, unknown
-from mra.adapt import adapt, adapted_score, begin
+from mra.adaptation import adapt, adapted_score, begin
 from mra.baselines import rl2
-from mra.measure import best_mode, measure
+from mra.measuring import best_mode, measure
 from mra.play import Score
 from mra.settings import METHODS, Method, Training
 from mra.state import DELAYED, MRAState

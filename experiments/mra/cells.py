@@ -26,7 +26,7 @@ from experiments.mra.task_config import Task, games_of, set_in
 from experiments.mra.training import tested
 from metaspiel import files
 from mra.deviation import measure_gain
-from mra.measure import measure
+from mra.measuring import measure
 from mra.nets import GUESSERS
 from mra.settings import DEVIATING
 

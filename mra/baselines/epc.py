@@ -35,7 +35,7 @@ from metaspiel.nfg.errors import UserError
 from mra import state as files
 from mra import train
 from mra.baselines.settings import EPC
-from mra.measure import measure
+from mra.measuring import measure
 from mra.settings import Method, Training
 from mra.state import DELAYED, MRAState
 

@@ -32,7 +32,7 @@ from mra.baselines.episodes_learned import Minibatch, episode_step
 from mra.baselines.settings import RL2
 from mra.baselines.trials import Trial
 from mra.learning import Learning
-from mra.measure import check_fits
+from mra.measuring import check_fits
 from mra.nets import Nets
 from mra.play import Score, score
 from mra.replay import Episodes
@@ -131,7 +131,7 @@ def adapt(
 ) -> tuple[MRAState, dict[str, Any]]:
     """Plays a batch of episodes and takes a gradient step for each of their steps.
 
-    A trial is one episode here. The row is that of ``mra.adapt``.
+    A trial is one episode here. The row is that of ``mra.adaptation``.
 
     Raises:
       Diverged: a loss is not finite; only a checkpoint is still good.

@@ -12,7 +12,7 @@ from metaspiel.nfg.errors import UserError
 from mra.baselines import EPC, RL2, epc, rl2
 from mra.baselines.trials import Trial
 from mra.deviation import measure_gain
-from mra.measure import measure
+from mra.measuring import measure
 from mra.settings import METHODS, Method, Training
 from mra.train import start
 

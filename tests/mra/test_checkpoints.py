@@ -8,9 +8,9 @@ from metaspiel import files
 from metaspiel.games.worlds import load as world
 from metaspiel.nfg.errors import UserError
 from mra import state
-from mra.adapt import adapt, begin
+from mra.adaptation import adapt, begin
 from mra.baselines import EPC, RL2, epc, rl2
-from mra.measure import best_mode, measure
+from mra.measuring import best_mode, measure
 from mra.nets import Nets
 from mra.settings import METHODS, Method
 from mra.train import start, sweep

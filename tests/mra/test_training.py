@@ -11,7 +11,7 @@ from populated import PACMAN, RESOURCE, TINY, run, same
 from metaspiel.games.resource import Resource
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
-from mra.adapt import adapt, begin
+from mra.adaptation import adapt, begin
 from mra.baselines import EPC, RL2, epc, rl2
 from mra.learning import Learning
 from mra.nets import Nets

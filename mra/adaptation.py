@@ -19,7 +19,7 @@ from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from mra.learning import Learning
-from mra.measure import check_fits
+from mra.measuring import check_fits
 from mra.nets import Nets
 from mra.play import Actors, Score, draw_latents, episodes, score
 from mra.replay import Episodes
