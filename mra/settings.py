@@ -19,6 +19,8 @@ from metaspiel.nfg.errors import (
 
 Teacher = Literal["information", "reward", "both", "nothing"]
 Rewards = Literal["standardised", "scaled", "raw"]
+MEASURED = ("critic_loss", "information", "cross_entropy", "counting_cross_entropy")
+"""What a game's turn measures while it learns; see ``mra.train.sweep``."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,13 +19,12 @@ from mra.learning import Learning
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes, score
 from mra.replay import Episodes
-from mra.settings import Method, Training
+from mra.settings import MEASURED, Method, Training
 from mra.state import DELAYED, MRAState, check, start
 from mra.update import guess_step, information_step, reward_step
 
 __all__ = ["MRAState", "start", "sweep"]
 _PLAY, _LEARN = 1, 2  # stages of a game's turn
-_MEASURED = ("critic_loss", "information", "cross_entropy", "counting_cross_entropy")
 
 
 def sweep(
@@ -127,7 +126,7 @@ class _Turn:
         due = (steps + new) // training.every - steps // training.every
         made = [self._cycle(rng) for _ in range(due)]
         means: dict[str, Any] = {}
-        for name in _MEASURED:
+        for name in MEASURED:
             values = [v for one in made if (v := one.get(name)) is not None]
             means[name] = sum(values) / len(values) if values else None
         if not np.isfinite(means["critic_loss"] or 0.0):

@@ -24,6 +24,7 @@ from experiments.lab.options import From
 from experiments.mra.agents import Agents, read
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
+from mra.settings import MEASURED
 
 Row = dict[str, Any]
 Scores = Mapping[str, Mapping[str, Any]]
@@ -115,7 +116,7 @@ def _means(made: Sequence[Mapping[str, Row]]) -> dict[str, Row]:
     means: dict[str, Row] = {}
     for size in dict.fromkeys(size for one in made for size in one):
         means[size] = {}
-        for name in ("critic_loss", "information", "cross_entropy"):
+        for name in MEASURED:
             every = [one[size].get(name) for one in made if size in one]
             known = [value for value in every if value is not None]
             means[size][name] = float(np.mean(known)) if known else None

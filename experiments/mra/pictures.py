@@ -91,6 +91,11 @@ def learned_curves(plots: Path, runs: Runs, name: str = "") -> list[Picture]:
         ("cross_entropy", "Cross entropy of the guessed game"),
     ):
         lines = {m: _learned(own, what) for m, own in runs.items()}
+        if what == "cross_entropy":
+            lines |= {
+                f"{m}, by counting agents": _learned(own, f"counting_{what}")
+                for m, own in runs.items()
+            }
         lines = {method: one for method, one in lines.items() if one is not None}
         if not lines:
             continue
@@ -114,7 +119,7 @@ def _learned(
 ) -> tuple[list[int], np.ndarray] | None:
     """When a metric was measured, and its mean over sizes in every run."""
     values = [
-        [[one[what] for one in row["learned"].values()] for row in rows[1:]]
+        [[one.get(what) for one in row["learned"].values()] for row in rows[1:]]
         for rows in own
     ]
     if not values or any(v is None for rows in values for row in rows for v in row):

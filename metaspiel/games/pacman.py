@@ -1,8 +1,8 @@
 """Pac-Man-like World: some agents eat dots, others catch them; the caught are out.
 
-A world of MRA (Wang et al., "Towards general Markov games", arXiv 2108.12988). It is
-not public; what its text leaves open follows EPC's grassland (Long et al., 2020), in
-which sheep eat grass and wolves eat sheep.
+A world of MRA (Zhang et al., arXiv 2108.12988). It is not public; what its text
+leaves open follows EPC's grassland (Long et al., 2020), in which sheep eat grass and
+wolves eat sheep.
 """
 
 from dataclasses import dataclass

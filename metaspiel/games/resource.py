@@ -1,7 +1,7 @@
 """Resource Occupation: agents share the worth of the discs that they stand on.
 
-A world of MRA (Wang et al., "Towards general Markov games", arXiv 2108.12988), with the
-constants of its authors' code.
+A world of MRA (Zhang et al., arXiv 2108.12988), with the constants of its authors'
+code.
 """
 
 from dataclasses import dataclass

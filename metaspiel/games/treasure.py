@@ -1,8 +1,7 @@
 """Treasure Collection: agents gather treasures that appear anew elsewhere.
 
-A world of MRA (Wang et al., "Towards general Markov games", arXiv 2108.12988), after
-the one of MAAC (Iqbal and Sha, 2019). It is not public; what its text leaves open is
-a field here.
+A world of MRA (Zhang et al., arXiv 2108.12988), after the one of MAAC (Iqbal and
+Sha, 2019). It is not public; what its text leaves open is a field here.
 """
 
 from dataclasses import dataclass
