@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 from torch import Tensor
 
@@ -25,7 +24,7 @@ from mra.play import Actors, Score, draw_latents, episodes, score
 from mra.replay import Episodes
 from mra.settings import Method, Training
 from mra.state import DELAYED, MRAState, capacity
-from mra.update import reward_step
+from mra.update import reward_steps
 
 _LATENTS, _PLAY, _LEARN, _SCORE = 3, 4, 5, 6
 
@@ -111,18 +110,9 @@ def adapt(
     (replay,) = state.replays
     replay.add(played)
     rng = stream(state.seed, state.sweep + 1, _LEARN)
-    scale = replay.scales(nets.groups(game), training.rewards)
-    errors: list[float] = []
-    for _ in range(game.limit):
-        numbers = rng.random((2, training.minibatch, game.agents))
-        errors += reward_step(
-            learning,
-            game,
-            replay.sample(rng.random(training.minibatch)),
-            uniforms=torch.from_numpy(numbers).float(),
-            scale=scale,
-            graph_too=True,
-        )
+    errors = reward_steps(
+        learning, game, replay, count=game.limit, rng=rng, graph_too=True
+    )
     loss = float(np.mean(errors))
     if not np.isfinite(loss):
         raise Diverged(

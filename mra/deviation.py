@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor
@@ -29,7 +28,7 @@ from mra.play import Actors, draw_latents, episodes
 from mra.replay import Episodes, Played
 from mra.settings import Method, Training
 from mra.state import DELAYED, capacity
-from mra.update import reward_step
+from mra.update import reward_steps
 
 _FRESH, _PLAY, _LEARN, _PICK, _SCORE = 1, 2, 3, 4, 5  # stages of randomness
 _LEARNED = ("graph", "policy", "critic")
@@ -210,18 +209,9 @@ class _Table:
             rng = stream(*seed, number, _PLAY)
             replay.add(self._play(weights, training.envs, rng, latent=0))
             rng = stream(*seed, number, _LEARN)
-            scale = replay.scales(self.nets.groups(game), training.rewards)
-            errors: list[float] = []
-            for _ in range(training.inner):
-                numbers = rng.random((2, training.minibatch, game.agents))
-                errors += reward_step(
-                    learning,
-                    game,
-                    replay.sample(rng.random(training.minibatch)),
-                    uniforms=torch.from_numpy(numbers).float(),
-                    scale=scale,
-                    graph_too=True,
-                )
+            errors = reward_steps(
+                learning, game, replay, count=training.inner, rng=rng, graph_too=True
+            )
             if not np.isfinite(errors).all():
                 raise Diverged(
                     f"measure_gain(): losses must be finite; got {errors[-1]} in round "

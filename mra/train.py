@@ -21,7 +21,7 @@ from mra.play import Actors, draw_latents, episodes, score
 from mra.replay import Episodes
 from mra.settings import MEASURED, Method, Training
 from mra.state import DELAYED, MRAState, check, start
-from mra.update import guess_step, information_step, reward_step
+from mra.update import guess_step, information_step, reward_steps
 
 __all__ = ["MRAState", "start", "sweep"]
 _PLAY, _LEARN = 1, 2  # stages of a game's turn
@@ -141,20 +141,14 @@ class _Turn:
         learning, method, training = self.learning, self.method, self.learning.training
         policy = learning.learners["policy"].weights
         before = policy.clone()
-        groups = learning.nets.groups(self.game)
-        scale = self.replay.scales(groups, training.rewards)
-        errors = []
-        for _ in range(training.inner):
-            sample = self._sample(rng)
-            numbers = rng.random((2, training.minibatch, self.game.agents))
-            errors += reward_step(
-                learning,
-                self.game,
-                sample,
-                uniforms=torch.from_numpy(numbers).float(),
-                scale=scale,
-                graph_too=method.graph in ("reward", "both"),
-            )
+        errors = reward_steps(
+            learning,
+            self.game,
+            self.replay,
+            count=training.inner,
+            rng=rng,
+            graph_too=method.graph in ("reward", "both"),
+        )
         if method.alpha < 1:
             policy.copy_(before.lerp(policy, method.alpha))
         return {

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
@@ -11,7 +12,7 @@ from metaspiel.games.entities import Populated, Sight
 from mra import losses
 from mra.heads import drawn, facts_of
 from mra.learning import Learning
-from mra.replay import Steps
+from mra.replay import Episodes, Steps
 
 
 @torch.no_grad()
@@ -44,6 +45,37 @@ def choices(
         joint[:, who] = drawn(scores, uniforms[:, who])
         logits.append(scores)
     return logits, joint
+
+
+def reward_steps(
+    learning: Learning,
+    game: Populated,
+    replay: Episodes,
+    *,
+    count: int,
+    rng: np.random.Generator,
+    graph_too: bool,
+) -> list[float]:
+    """So many steps of every critic and policy, each on a minibatch of its own.
+
+    Returns:
+      The critics' losses before each step.
+    """
+    training = learning.training
+    scale = replay.scales(learning.nets.groups(game), training.rewards)
+    errors: list[float] = []
+    for _ in range(count):
+        sample = replay.sample(rng.random(training.minibatch))
+        numbers = rng.random((2, training.minibatch, game.agents))
+        errors += reward_step(
+            learning,
+            game,
+            sample,
+            uniforms=torch.from_numpy(numbers).float(),
+            scale=scale,
+            graph_too=graph_too,
+        )
+    return errors
 
 
 def reward_step(

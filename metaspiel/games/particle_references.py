@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from metaspiel.games.pacman import Pacman
-from metaspiel.games.particle_world import ParticleScene, ParticleWorld
+from metaspiel.games.particle_world import RADIUS, ParticleScene, ParticleWorld
 from metaspiel.games.particles import DAMPING, STEP
-from metaspiel.games.resource import RADIUS, Resource
+from metaspiel.games.resource import Resource
 from metaspiel.games.treasure import Treasure
 
 Moves = Int64[ndarray, "B N"]

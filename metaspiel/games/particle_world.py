@@ -1,6 +1,7 @@
 """What the worlds of particles share: new episodes, steps, and what agents see."""
 
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from metaspiel.games.worlds import Named
 from metaspiel.nfg.errors import UserError
 
 LIMIT = 20
+RADIUS = 0.05  # of an agent
 MOST = 256  # agents, landmarks or steps
 STRONG = 1000.0  # more than any force or cost that makes sense
 
@@ -261,4 +263,32 @@ class ParticleWorld(Named):
             terminated=over,
             truncated=(time >= self.limit) & ~over,
             **arrays,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlikeWorld(ParticleWorld):
+    """A world whose agents are all alike.
+
+    Attributes:
+      agents: N.
+      contact: agents push each other.
+      clamp: nobody leaves the square; false is an open plane.
+      force: of a move.
+    """
+
+    agents: int = 6
+    contact: bool = True
+    clamp: bool = True
+    force: float = 5.0
+
+    @cached_property
+    def bodies(self) -> Bodies:
+        """All agents are alike."""
+        return Bodies.alike(
+            self.agents,
+            radius=RADIUS,
+            force=self.force,
+            edge=1.0 if self.clamp else np.inf,
+            contact=self.contact,
         )

@@ -16,19 +16,19 @@ from torch import Tensor
 from metaspiel.games.entities import Layout, Sight
 from metaspiel.games.particle_world import (
     LIMIT,
+    RADIUS,
     STRONG,
+    AlikeWorld,
     Outcome,
     ParticleScene,
-    ParticleWorld,
 )
-from metaspiel.games.particles import Bodies, Planes, between
+from metaspiel.games.particles import Planes, between
 
-RADIUS = 0.05  # of an agent; disc k = 1 .. K has k times as much
 PAY = 10.0  # for each unit of a disc's radius
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resource(ParticleWorld):
+class Resource(AlikeWorld):
     """Agents spread over discs, since those on one share its worth.
 
     Disc k = 1 .. K has radius 0.05 k (the paper's 0.1 k read as a diameter) and pays 10
@@ -36,22 +36,16 @@ class Resource(ParticleWorld):
     for six discs. Agents that touch several are paid by each.
 
     Attributes:
-      agents: N.
       discs: K.
-      contact: agents push each other.
       clamp: nobody leaves the square; the authors' plane is open.
-      force: of a move.
       steps: of an episode.
 
     Raises:
       UserError: a number is impossible.
     """
 
-    agents: int = 6
     discs: int = 6
-    contact: bool = True
     clamp: bool = False
-    force: float = 5.0
     steps: int = LIMIT
 
     kind = "resource"
@@ -71,20 +65,11 @@ class Resource(ParticleWorld):
         return Layout(roles=(0,) * self.agents, landmarks=self.discs, landmark=3)
 
     @cached_property
-    def bodies(self) -> Bodies:
-        """All agents are alike."""
-        return Bodies.alike(
-            self.agents,
-            radius=RADIUS,
-            force=self.force,
-            edge=1.0 if self.clamp else np.inf,
-            contact=self.contact,
-        )
-
-    @cached_property
     def radii(self) -> Float64[ndarray, " K"]:
         """Radius of each disc."""
-        return RADIUS * np.arange(1, self.discs + 1)
+        return RADIUS * np.arange(
+            1, self.discs + 1
+        )  # the first is as large as an agent
 
     @cached_property
     def _worth(self) -> Float64[ndarray, "K 1"]:

@@ -13,15 +13,21 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from metaspiel.games.entities import Layout
-from metaspiel.games.particle_world import STRONG, Outcome, ParticleScene, ParticleWorld
-from metaspiel.games.particles import Bodies, Planes, between, renewed, touching
+from metaspiel.games.particle_world import (
+    RADIUS,
+    STRONG,
+    AlikeWorld,
+    Outcome,
+    ParticleScene,
+)
+from metaspiel.games.particles import Planes, between, renewed, touching
 
-RADIUS, SMALL = 0.05, 0.025  # of an agent and of a treasure
+SMALL = 0.025  # radius of a treasure
 PAY, NEAR = 5.0, 0.1  # for a treasure, and the cost of distance from the nearest one
 
 
 @dataclass(frozen=True, kw_only=True)
-class Treasure(ParticleWorld):
+class Treasure(AlikeWorld):
     """Agents gather treasures; what one gathers, others cannot.
 
     An agent is paid 5 for every treasure that it touches; the treasure is then at a
@@ -29,27 +35,19 @@ class Treasure(ParticleWorld):
     agents costs ``collision`` each.
 
     Attributes:
-      agents: N.
       treasures: K, the same for every number of agents.
       shaping: distance costs; false is the paper's sparse variant.
       collision: what each agent that one touches costs.
       winner: who is paid for a treasure that several touch: "all" or the "nearest".
-      contact: agents push each other.
-      clamp: nobody leaves the square; false is an open plane.
-      force: of a move.
 
     Raises:
       UserError: a number is impossible.
     """
 
-    agents: int = 6
     treasures: int = 20
     shaping: bool = True
     collision: float = 1.0
     winner: Literal["all", "nearest"] = "all"
-    contact: bool = True
-    clamp: bool = True
-    force: float = 5.0
 
     kind = "treasure"
 
@@ -62,17 +60,6 @@ class Treasure(ParticleWorld):
     def layout(self) -> Layout:
         """All agents are alike; treasures too."""
         return Layout(roles=(0,) * self.agents, landmarks=self.treasures)
-
-    @cached_property
-    def bodies(self) -> Bodies:
-        """All agents are alike."""
-        return Bodies.alike(
-            self.agents,
-            radius=RADIUS,
-            force=self.force,
-            edge=1.0 if self.clamp else np.inf,
-            contact=self.contact,
-        )
 
     @cached_property
     def radii(self) -> Float64[ndarray, " K"]:

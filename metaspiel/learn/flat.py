@@ -52,3 +52,25 @@ def product(w: Float[Tensor, "I O"], x: Float[Tensor, "I *R"]) -> Float[Tensor, 
 def whole(w: Views, name: str) -> Float[Tensor, "J O"]:
     """The matrix of a layer with its bias as a last row, J = I + 1 of them."""
     return torch.cat([w[name], w[f"{name}+"]])
+
+
+class Layered:
+    """A network whose weight vector holds named matrices: its length and first weights.
+
+    Attributes:
+      shapes: of the matrices, in the order of the vector.
+    """
+
+    @property
+    def shapes(self) -> Shapes:
+        """Matrices of the weight vector."""
+        raise NotImplementedError
+
+    @property
+    def size(self) -> int:
+        """P, numbers in a weight vector."""
+        return count(self.shapes)
+
+    def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
+        """Draws fresh weights."""
+        return xavier(self.shapes, generator)

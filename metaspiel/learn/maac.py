@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.functional import leaky_relu, one_hot
 
@@ -23,7 +23,7 @@ _EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
-class MAACCritic:
+class MAACCritic(flat.Layered):
     """What each action of an agent is worth, by attention to what others see and do.
 
     Attributes:
@@ -68,15 +68,6 @@ class MAACCritic:
             **flat.linear("head", 2 * h, h),
             **flat.linear("values", h, self.actions),
         }
-
-    @property
-    def size(self) -> int:
-        """P, numbers in a weight vector."""
-        return flat.count(self.shapes)
-
-    def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
-        """Draws fresh weights."""
-        return flat.xavier(self.shapes, generator)
 
     def values(
         self,

@@ -9,7 +9,7 @@ Source: Zhang et al. 2021 (MRA, arXiv 2108.12988).
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
@@ -34,7 +34,7 @@ def critic(settings: Relations, layout: Layout, actions: int = 5) -> "Critic":
 
 
 @dataclass(frozen=True)
-class Policy:
+class Policy(flat.Layered):
     """From what an agent sees, and its attention, to scores of its actions.
 
     Attributes:
@@ -68,15 +68,6 @@ class Policy:
             **flat.linear("head", s.width, s.hidden),
             **flat.linear("scores", s.hidden, self.actions),
         }
-
-    @property
-    def size(self) -> int:
-        """P, numbers in a weight vector."""
-        return flat.count(self.shapes)
-
-    def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
-        """Draws fresh weights."""
-        return flat.xavier(self.shapes, generator)
 
     def logits(
         self,
@@ -127,7 +118,7 @@ def summed(w: flat.Views, name: str, seen: Seen, who: slice, g: Tensor) -> Tenso
 
 
 @dataclass(frozen=True)
-class Critic:
+class Critic(flat.Layered):
     """What each action of an agent is worth, given what the others do.
 
     An agent's embedding has relations of its own, which no latent chooses. The own
@@ -177,15 +168,6 @@ class Critic:
             **flat.linear("values", joint, self.actions),
             "values_others": (joint, self.actions),
         }
-
-    @property
-    def size(self) -> int:
-        """P, numbers in a weight vector."""
-        return flat.count(self.shapes)
-
-    def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
-        """Draws fresh weights."""
-        return flat.xavier(self.shapes, generator)
 
     def values(
         self,

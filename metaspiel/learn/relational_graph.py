@@ -32,7 +32,7 @@ def attend(
 
 
 @dataclass(frozen=True)
-class _Heads:
+class _Heads(flat.Layered):
     """Queries and keys with one hidden layer each.
 
     Attributes:
@@ -49,11 +49,6 @@ class _Heads:
         return Reader.of(self.settings, self.layout)
 
     @property
-    def size(self) -> int:
-        """P, numbers in a weight vector."""
-        return flat.count(self.shapes)
-
-    @property
     def shapes(self) -> flat.Shapes:
         """Matrices of the weight vector."""
         return self._shapes(self.reader.own, self.reader.other, 1)
@@ -68,10 +63,6 @@ class _Heads:
             **flat.linear("query", own, s.hidden),
             **flat.linear("query_out", s.hidden, heads * s.key),
         }
-
-    def initial(self, generator: torch.Generator) -> Float32[Tensor, " P"]:
-        """Draws fresh weights."""
-        return flat.xavier(self.shapes, generator)
 
     def _asked(
         self, w: flat.Views, own: Float[Tensor, "S n R"], heads: int = 1
