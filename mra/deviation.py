@@ -44,6 +44,8 @@ class Gain:
       after: as the deviating agent, with its likeliest actions.
       gain: mean difference of the two, in the same episodes.
       error: its standard error.
+      steady: mean gain of its own likeliest actions, without learning: what it pays
+        for exploring, which is part of the gain.
       episodes: how many; none of them had a say in the choice of a restart.
       restart: the one that was chosen.
       seen: gain of every restart in the episodes of the choice.
@@ -55,6 +57,7 @@ class Gain:
     after: float
     gain: float
     error: float
+    steady: float
     episodes: int
     restart: int
     seen: tuple[float, ...]
@@ -113,12 +116,14 @@ def measure_gain(
         table.learn(frozen, rounds=rounds, seed=(seed, restart))
         for restart in range(restarts)
     ]
-    usual = table.earned(frozen, (seed, _PICK), deviates=False).mean()
-    picked = [table.earned(one, (seed, _PICK), deviates=True) for one in learned]
+    deviating: dict[str, Any] = {"latent": 0, "likeliest": (agent,)}
+    usual = table.earned(frozen, (seed, _PICK)).mean()
+    picked = [table.earned(one, (seed, _PICK), **deviating) for one in learned]
     seen = tuple(float(one.mean() - usual) for one in picked)
     restart = int(np.argmax(seen))
-    before = table.earned(frozen, (seed, _SCORE), deviates=False)
-    after = table.earned(learned[restart], (seed, _SCORE), deviates=True)
+    before = table.earned(frozen, (seed, _SCORE))
+    steady = table.earned(frozen, (seed, _SCORE), likeliest=(agent,))
+    after = table.earned(learned[restart], (seed, _SCORE), **deviating)
     gains = after - before
     return Gain(
         agent=agent,
@@ -126,6 +131,7 @@ def measure_gain(
         after=float(after.mean()),
         gain=float(gains.mean()),
         error=float(gains.std(ddof=1) / np.sqrt(count)),
+        steady=float((steady - before).mean()),
         episodes=count,
         restart=restart,
         seen=seen,
@@ -187,12 +193,9 @@ class _Table:
         return episodes(self.game, act, latents, rng=rng)
 
     def earned(
-        self, weights: Mapping[str, Tensor], seed: tuple[int, ...], *, deviates: bool
+        self, weights: Mapping[str, Tensor], seed: tuple[int, ...], **how: Any
     ) -> Float64[ndarray, " B"]:
         """What the agent earns in the episodes of a seed."""
-        how: dict[str, Any] = {}
-        if deviates:
-            how = {"latent": 0, "likeliest": (self.agent,)}
         played = self._play(weights, self.count, stream(*seed), **how)
         mine: ndarray = played.rewards[:, :, self.agent].double().sum(1).numpy()
         return mine
@@ -207,7 +210,10 @@ class _Table:
         replay = Episodes(capacity(game, training), {})
         for number in range(rounds):
             rng = stream(*seed, number, _PLAY)
-            replay.add(self._play(weights, training.envs, rng, latent=0))
+            played = self._play(weights, training.envs, rng, latent=0)
+            # What is measured ends with the episode, and so does what is learned.
+            played.playing[:, -1] = False
+            replay.add(played)
             rng = stream(*seed, number, _LEARN)
             errors = reward_steps(
                 learning, game, replay, count=training.inner, rng=rng, graph_too=True

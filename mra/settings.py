@@ -18,6 +18,8 @@ from metaspiel.nfg.errors import (
 )
 
 Teacher = Literal["information", "reward", "both", "nothing"]
+Drawn = Literal["learned", "uniform"]
+Critic = Literal["relational", "maac"]
 Rewards = Literal["standardised", "scaled", "raw"]
 MEASURED = ("critic_loss", "information", "cross_entropy", "counting_cross_entropy")
 """What a game's turn measures while it learns; see ``mra.train.sweep``."""
@@ -35,7 +37,8 @@ class Method:
       graph: what the graph network learns from: mutual "information" with the actions
         (Equation 11), the "reward" through the policy, "both", or "nothing".
       until: information above which the graph learns no more from it, in nats.
-      alpha: share of an inner loop's way that the policy keeps (Reptile); 1 keeps all.
+      alpha: share of an inner loop's way that the policy keeps (Reptile), and the graph
+        where it learns from the reward; 1 keeps all.
       apart: every agent has networks of its own, which then fit one size only.
       copies: networks of a role, which share its agents evenly, side by side (the
         crossed populations of EPC).
@@ -43,19 +46,30 @@ class Method:
     """
 
     relations: Relations = field(default_factory=Relations)
-    prior: Literal["learned", "uniform"] = "learned"
+    prior: Drawn = "learned"
     together: bool = False
     graph: Teacher = "information"
     until: float = float("inf")
     alpha: float = 1.0
     apart: bool = False
     copies: int = 1
-    critic: Literal["relational", "maac"] = "relational"
+    critic: Critic = "relational"
 
     def __post_init__(self) -> None:
         at_least(self, copies=1)
-        if self.graph not in get_args(Teacher):
-            raise unknown("Method()", "graph", self.graph, get_args(Teacher))
+        for name, known in (
+            ("graph", get_args(Teacher)),
+            ("prior", get_args(Drawn)),
+            ("critic", get_args(Critic)),
+        ):
+            if getattr(self, name) not in known:
+                raise unknown("Method()", name, getattr(self, name), known)
+        if self.apart and self.copies > 1:
+            raise BadField(
+                type(self),
+                "copies",
+                f"must be 1 where all are apart; got {self.copies}",
+            )
         if not 0 < self.alpha <= 1:
             raise BadField(
                 type(self), "alpha", f"must be above 0, at most 1; got {self.alpha}"
@@ -105,7 +119,7 @@ class Training:
       capacity: environment steps that the replay of a game holds.
       rate: Adam's learning rate of policies, priors and classifiers, and of graphs
         where they learn from the reward.
-      critic_rate: that of critics; policies wait for them (docs/mra.md).
+      critic_rate: that of critics, on whose first guesses policies cannot improve.
       graph_rate: that of the graph network's information steps.
       decay: weight decay of all but the graph's information steps, whose gradients are
         smaller than it.
@@ -115,7 +129,8 @@ class Training:
       clip: largest norm of a critic's gradient, whose loss is a mean over agents (the
         authors' is a sum, and this times N).
       rewards: what critics learn from, over the replay of a role: "standardised",
-        "scaled" to deviation 1, or "raw".
+        "scaled" to deviation 1, or "raw". What is taken off a reward is not taken off
+        the 0 that follows an end: where agents may end early, take "scaled".
     """
 
     envs: int = 32
@@ -145,9 +160,24 @@ class Training:
         if self.rewards not in get_args(Rewards):
             raise unknown("Training()", "rewards", self.rewards, get_args(Rewards))
 
+    def cycles(self, sweeps: int, limit: int) -> int:
+        """Cycles of updates that a game of so many steps has seen after some sweeps.
+
+        There are none before the replay holds a minibatch.
+        """
+        new = self.envs * limit
+        idle = min(sweeps, -(-self.minibatch // new) - 1)
+        return sweeps * new // self.every - idle * new // self.every
+
 
 DEVIATING = Training(
-    envs=64, minibatch=256, rate=3e-3, critic_rate=3e-3, soft=0.05, entropy=0.1
+    envs=64,
+    minibatch=256,
+    rate=3e-3,
+    critic_rate=3e-3,
+    soft=0.05,
+    entropy=0.1,
+    gamma=1.0,
 )
 """How an agent learns to deviate in "resource(agents=2,discs=3,steps=5)": in 60 rounds
 it gains 1.0 against untrained agents there, four times what they earn."""
@@ -185,7 +215,7 @@ BUDGETS: Mapping[str, Budget] = {
             envs=12,
             every=100,
             minibatch=1024,
-            capacity=1_000_000,
+            capacity=100_000,
             rate=3e-4,
             critic_rate=3e-4,
             graph_rate=3e-4,

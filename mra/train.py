@@ -70,7 +70,7 @@ def sweep(
     played = made.sweep * training.envs
     row["episodes"] = played * len(games)
     row["updates"] = training.inner * sum(
-        played * game.limit // training.every for game in games
+        training.cycles(made.sweep, game.limit) for game in games
     )
     row["seconds"] = round(time.process_time() - begun, 6)
     return made, row
@@ -121,9 +121,8 @@ class _Turn:
     def learn(self) -> dict[str, Any]:
         """The cycles of updates that are due."""
         training, rng = self.learning.training, self._rng(_LEARN)
-        new = training.envs * self.game.limit
-        steps = self.state.sweep * new
-        due = (steps + new) // training.every - steps // training.every
+        done, limit = self.state.sweep, self.game.limit
+        due = training.cycles(done + 1, limit) - training.cycles(done, limit)
         made = [self._cycle(rng) for _ in range(due)]
         means: dict[str, Any] = {}
         for name in MEASURED:
@@ -139,18 +138,23 @@ class _Turn:
     def _cycle(self, rng: np.random.Generator) -> dict[str, float | None]:
         """K inner steps, the meta step (Equation 6), then graph, prior, classifier."""
         learning, method, training = self.learning, self.method, self.learning.training
-        policy = learning.learners["policy"].weights
-        before = policy.clone()
+        reward_too = method.graph in ("reward", "both")
+        moving = [
+            learning.learners[part].weights
+            for part in ("policy", *(("graph",) if reward_too else ()))
+        ]
+        before = [weights.clone() for weights in moving]
         errors = reward_steps(
             learning,
             self.game,
             self.replay,
             count=training.inner,
             rng=rng,
-            graph_too=method.graph in ("reward", "both"),
+            graph_too=reward_too,
         )
         if method.alpha < 1:
-            policy.copy_(before.lerp(policy, method.alpha))
+            for weights, old in zip(moving, before, strict=True):
+                weights.copy_(old.lerp(weights, method.alpha))
         return {
             "critic_loss": float(np.mean(errors)),
             "information": self._inform(rng),

@@ -22,7 +22,7 @@ from experiments.mra.courses import (
     untrained,
 )
 from experiments.mra.references import references
-from experiments.mra.task_config import Task, games_of, set_in
+from experiments.mra.task_config import Task, games_of
 from experiments.mra.training import tested
 from metaspiel import files
 from mra.deviation import measure_gain
@@ -244,7 +244,7 @@ class Gained:
     def identity(self) -> str:
         """A hash of all that decides it."""
         source = self.source.identity
-        how = set_in(DEVIATING)
+        how = asdict(DEVIATING)
         return files.digest([source, how, self.rounds, self.restarts])
 
     @property

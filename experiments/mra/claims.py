@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from experiments.lab.statistics import holm, mean, t_interval, t_test
 from experiments.lab.verdict import LEVEL, Claim, Verdict
 
-TEST = "Student's, seed by seed, Holm over claims of its kind"
+TEST = "Student's, seed by seed, Holm over claims of these words"
 Numbers = Mapping[int, float]
 """A number of each seed."""
 
@@ -21,6 +21,8 @@ class Gap:
       ours: what must be higher, by seed.
       theirs: what must be lower: the control.
       published: the paper's finding.
+      bound: what must be higher is a lower bound, so that nothing is shown if it is
+        not.
     """
 
     text: str
@@ -28,6 +30,7 @@ class Gap:
     ours: Numbers
     theirs: Numbers
     published: str = ""
+    bound: bool = False
 
     @property
     def excess(self) -> list[float]:
@@ -61,18 +64,22 @@ class Gap:
 
 
 def judged(gaps: Sequence[Gap]) -> list[Claim]:
-    """Verdicts of the claims of one output, corrected over them."""
-    if not gaps:
-        return []
-    (corrected,) = holm([[t_test(gap.excess) for gap in gaps]])
-    return [
-        replace(gap.untested, verdict=_verdict(gap.excess, p))
-        for gap, p in zip(gaps, corrected, strict=True)
-    ]
+    """Verdicts; claims of the same words are corrected over what they are about."""
+    made: list[Claim] = []
+    for text in dict.fromkeys(gap.text for gap in gaps):
+        kind = [gap for gap in gaps if gap.text == text]
+        (corrected,) = holm([[t_test(gap.excess) for gap in kind]])
+        made += [
+            replace(gap.untested, verdict=_verdict(gap, p))
+            for gap, p in zip(kind, corrected, strict=True)
+        ]
+    return made
 
 
-def _verdict(excess: Sequence[float], p: float | None) -> Verdict:
+def _verdict(gap: Gap, p: float | None) -> Verdict:
     """Whether a difference is above 0, where its corrected test decides."""
     if p is None or p >= LEVEL:
-        return Verdict.UNDECIDED if excess else Verdict.NOT_TESTED
-    return Verdict.HOLDS if mean(excess) > 0 else Verdict.FAILS
+        return Verdict.UNDECIDED if gap.excess else Verdict.NOT_TESTED
+    if mean(gap.excess) > 0:
+        return Verdict.HOLDS
+    return Verdict.UNDECIDED if gap.bound else Verdict.FAILS

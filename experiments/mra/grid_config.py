@@ -92,9 +92,7 @@ OUTPUTS: Mapping[str, Output] = {
         title="Tables 1 and 2: Pac-Men and ghosts of two kinds of training",
         arms=("mra", "single"),
     ),
-    "gain": Output(
-        title="What an agent gains that learns alone", arms=("single", "maddpg-shared")
-    ),
+    "gain": Output(title="What an agent gains that learns alone", arms=("single",)),
 }
 
 

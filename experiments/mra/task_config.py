@@ -1,7 +1,7 @@
 """What is trained: a world at some population sizes, by a method, for so long."""
 
 from collections.abc import Sequence
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from metaspiel import files
@@ -104,21 +104,4 @@ class Task:
     @property
     def identity(self) -> str:
         """A hash of all that decides what is learned."""
-        return files.digest([_RULES, set_in(self), set_in(self.how)])
-
-
-def set_in(value: Any) -> dict[str, Any]:
-    """The fields of a value that are not at their defaults.
-
-    A field that is new, whose default is what was done before, changes no hash.
-    """
-    made: dict[str, Any] = {"": type(value).__name__}
-    for field in fields(value):
-        own = getattr(value, field.name)
-        inner = set_in(own) if is_dataclass(own) else own
-        default = field.default
-        if field.default_factory is not MISSING:
-            default = field.default_factory()
-        if default is MISSING or own != default:
-            made[field.name] = inner
-    return made
+        return files.digest([_RULES, asdict(self), asdict(self.how)])

@@ -248,7 +248,7 @@ def _means(turns: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _updates(game: Populated, training: Training, sweeps: int) -> int:
-    return training.inner * (sweeps * training.envs * game.limit // training.every)
+    return training.inner * training.cycles(sweeps, game.limit)
 
 
 def _seed(*numbers: int) -> int:

@@ -40,7 +40,7 @@ from mra.settings import Training
 from mra.state import DELAYED, MRAState, capacity, check, fresh, load, save
 
 __all__ = ["RL2", "adapt", "begin", "load", "measure", "save", "start", "sweep"]
-_PLAY, _LEARN, _SCORE = 1, 2, 3  # stages of randomness
+_PLAY, _LEARN, _SCORE, _BEFORE = 1, 2, 3, 4  # stages of randomness
 
 
 def nets_of(settings: RL2, games: Sequence[Populated]) -> Nets:
@@ -84,9 +84,8 @@ def sweep(
     row: dict[str, Any] = {"sweep": state.sweep + 1, "games": {}}
     rewards = _play(games, learning, state)
     for number, game in enumerate(games):
-        new = training.envs * game.limit
-        steps = state.sweep * new
-        due = (steps + new) // training.every - steps // training.every
+        due = training.cycles(state.sweep + 1, game.limit)
+        due -= training.cycles(state.sweep, game.limit)
         loss = _learn(game, number, learning, state, due * training.inner)
         row["games"][game.name] = {
             "rewards": rewards[number],
@@ -98,7 +97,7 @@ def sweep(
     played = made.sweep * training.envs
     row["episodes"] = played * len(games)
     row["updates"] = training.inner * sum(
-        played * game.limit // training.every for game in games
+        training.cycles(made.sweep, game.limit) for game in games
     )
     row["seconds"] = round(time.process_time() - begun, 6)
     return made, row
@@ -181,7 +180,7 @@ def measure(
     """
     nets = nets_of(settings, (game,))
     check_fits("measure()", game, nets, weights)
-    trial = Trial(nets, weights, stream(seed, _SCORE, 0), greedy)
+    trial = Trial(nets, weights, stream(seed, _BEFORE), greedy)
     for earlier in before:
         trial.play(earlier, count)
     trial.rng = stream(seed, _SCORE)
