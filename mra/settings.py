@@ -120,6 +120,8 @@ class Training:
       rate: Adam's learning rate of policies, priors and classifiers, and of graphs
         where they learn from the reward.
       critic_rate: that of critics, on whose first guesses policies cannot improve.
+      settle: critics' first steps, in which policies do not learn: what they learn from
+        critics that know nothing can be the end of them (all leave, say).
       graph_rate: that of the graph network's information steps.
       decay: weight decay of all but the graph's information steps, whose gradients are
         smaller than it.
@@ -140,6 +142,7 @@ class Training:
     capacity: int = 20_000
     rate: float = 1e-3
     critic_rate: float = 3e-3
+    settle: int = 100
     graph_rate: float = 1e-3
     decay: float = 0.0
     gamma: float = 0.95
@@ -149,7 +152,7 @@ class Training:
     rewards: Rewards = "standardised"
 
     def __post_init__(self) -> None:
-        at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1)
+        at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1, settle=0)
         positive(self, "rate", "critic_rate", "graph_rate", "clip")
         share(self, "gamma", "soft")
         for name in ("decay", "entropy"):

@@ -220,7 +220,8 @@ def improve(learning: Learning, lesson: Lesson, *parts: str) -> float:
         logits, playing = lesson.scores(*weights), steps.playing[:, who]
         return losses.policy_loss(logits, values, playing, training.entropy)
 
-    learning.descend(group, policy, *parts)
+    if learning.learners["critic"].count[group] > training.settle:
+        learning.descend(group, policy, *parts)
     learning.follow(group)
     return error
 
