@@ -7,7 +7,7 @@ being imported, so that a mistyped name costs nothing.
 import ast
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import cache, reduce
 from importlib import import_module
@@ -114,13 +114,23 @@ def _about(program: str, words: list[str]) -> None:
         print(__version__)
     elif words[0] == _COMPLETION:
         _print_completion(program, words)
+    elif of_wing := _of_wing(words):
+        print(_listing(program, of_wing))
     else:
         name, _ = named(words)
         raise unknown(program, "page", name.replace(" ", "_"), pages())
 
 
-def _listing(program: str) -> str:
-    known = pages()
+def _of_wing(words: list[str]) -> dict[str, str]:
+    """The pages of the wing that is named alone, or with a call for help."""
+    wing, *rest = words
+    if rest not in ([], ["-h"], ["--help"]):
+        return {}
+    return {n: line for n, line in pages().items() if n.startswith(f"{wing}_")}
+
+
+def _listing(program: str, known: Mapping[str, str] | None = None) -> str:
+    known = known or pages()
     wide = max(map(len, known))
     return "\n".join(
         [

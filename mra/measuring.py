@@ -37,8 +37,9 @@ def check_fits(where: str, game: Populated, nets: Nets, weights: Weights) -> Non
                 f"trained for, {have[0]}; got {groups}"
             )
         raise UserError(
-            f"{where}: the networks must be trained in games like {game.name}, whose "
-            f"{name} has {size} weights; got {have[1]}"
+            f"{where}: the networks must be trained in games that show as much of an "
+            f"agent and a landmark as {game.name}; got a {name} of {have[1]} weights, "
+            f"not {size}"
         )
 
 

@@ -12,6 +12,8 @@ from metaspiel.nfg.errors import (
     BadField,
     UserError,
     at_least,
+    at_most,
+    finite,
     positive,
     share,
     unknown,
@@ -21,6 +23,8 @@ Teacher = Literal["information", "reward", "both", "nothing"]
 Drawn = Literal["learned", "uniform"]
 Critic = Literal["relational", "maac"]
 Rewards = Literal["standardised", "scaled", "raw"]
+MOST = 100_000
+"""Largest number of episodes side by side, and of transitions in a minibatch."""
 MEASURED = ("critic_loss", "information", "cross_entropy", "counting_cross_entropy")
 """What a game's turn measures while it learns; see ``mra.train.sweep``."""
 
@@ -153,7 +157,8 @@ class Training:
 
     def __post_init__(self) -> None:
         at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1, settle=0)
-        positive(self, "rate", "critic_rate", "graph_rate", "clip")
+        finite(self, "rate", "critic_rate", "graph_rate", "clip")
+        at_most(self, envs=MOST, inner=MOST, minibatch=MOST, capacity=100 * MOST)
         share(self, "gamma", "soft")
         for name in ("decay", "entropy"):
             if not getattr(self, name) >= 0:
@@ -205,7 +210,9 @@ class Budget:
 
 BUDGETS: Mapping[str, Budget] = {
     "tiny": Budget(
-        training=Training(envs=4, every=80, inner=2, minibatch=16, capacity=400),
+        training=Training(
+            envs=4, every=80, inner=2, minibatch=16, capacity=400, settle=0
+        ),
         sweeps=2,
         measure_every=1,
         episodes=8,
@@ -221,6 +228,7 @@ BUDGETS: Mapping[str, Budget] = {
             capacity=100_000,
             rate=3e-4,
             critic_rate=3e-4,
+            settle=0,
             graph_rate=3e-4,
             decay=3e-4,
         ),

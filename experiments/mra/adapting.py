@@ -10,7 +10,7 @@ from experiments.lab.report import Table, publish
 from experiments.mra.adapt_config import Config
 from experiments.mra.agents import Agents, read
 from experiments.mra.course import Row, learn
-from experiments.mra.courses import TESTING, adaptation, scores
+from experiments.mra.courses import TESTING, adaptation, plain, scores
 from experiments.mra.pictures import learning_curves
 from experiments.mra.references import references
 from experiments.mra.task_config import Task
@@ -90,8 +90,10 @@ def _report(
     size = task.sizes[0]
     lines: list[list[Any]] = [["trained, without learning", "-", words(zero[size])]]
     for name, own in rows.items():
-        for row in (own[0], own[-1]):
-            lines.append([name, row["episodes"], words(row["scores"][size])])
+        last = read(folder / name / "last.safetensors", task.games)
+        tested = last.adapted(task.games[0], last.state, count=count, seed=seed)
+        summary[name] = plain(tested)
+        lines.append([name, own[-1]["episodes"], words(summary[name])])
     lines += [[name, "-", words(one[size])] for name, one in known.items()]
     caption = (
         f"Reward an agent and episode in {task.world} with {size} agents, {count} "
@@ -106,16 +108,22 @@ def _report(
             f"Agents that learned {agents.facts['world']} at {learned} (seed "
             f"{agents.facts['seed']}, {config.from_state} agents, sweep "
             f"{agents.sweep}) adapt in {task.sweeps} rounds of {task.training.envs} "
-            "episodes. Every agent draws one latent and keeps it; scores on the curve "
-            "are with these latents, the first row of the table draws anew in every "
-            "episode. The control from scratch begins with untrained networks and "
-            "learns by the same steps"
+            "episodes. Every agent draws one latent and keeps it; the first row of the "
+            "table draws anew in every episode. All rows of the table are of the same "
+            "episodes, others than those of the curve. The control from scratch begins "
+            "with untrained networks and learns by the same steps"
             + ("." if "scratch" in rows else " (EPC has none: it is a curriculum).")
         ],
         tables=[Table(caption, ["agents", "episodes", "reward"], lines)],
         figures=[
             learning_curves(plots=folder / "plots", runs=_runs(rows), known=known),
-            *film(task.games[0], task, folder, folder / "adapted"),
+            *film(
+                task.games[0],
+                task,
+                folder,
+                folder / "adapted" / "last.safetensors",
+                "The adapted agents",
+            ),
         ],
     )
 

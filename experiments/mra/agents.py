@@ -28,6 +28,7 @@ _SHAPE = {
     "sizes": [str],
     "sweep": int,
     "copies": int,
+    "games": [str],
 }
 
 
@@ -128,6 +129,28 @@ class Agents:
         files.write_arrays(path, arrays, facts)
 
 
+def _check(path: Path, state: MRAState) -> None:
+    """Refuses weights that no network can have.
+
+    Raises:
+      UserError: a part is missing, or its numbers are not those of weights.
+    """
+    weights = state.weights
+    for name in ("graph", *DELAYED):
+        if name not in weights:
+            raise UserError(f"'{path}' must hold '{name}'; it is missing")
+    rows = {len(one) for one in weights.values() if one.dim() == 2}
+    for name, one in {**weights, **state.delayed}.items():
+        sound = one.dim() == 2 and one.dtype == torch.float32
+        if not sound or len(rows) != 1 or one.shape != weights[name].shape:
+            raise UserError(
+                f"'{path}' must hold weights float32 [groups, numbers] of '{name}'; "
+                f"got {one.dtype} {list(one.shape)}"
+            )
+        if not one.isfinite().all():
+            raise UserError(f"'{path}' must hold finite weights of '{name}'")
+
+
 def read(path: Path, games: tuple[Populated, ...] | None = None) -> Agents:
     """What ``Agents.write`` wrote.
 
@@ -157,6 +180,7 @@ def read(path: Path, games: tuple[Populated, ...] | None = None) -> Agents:
         )
     except KeyError as gone:
         raise UserError(f"'{path}' must hold {gone}; it is missing") from None
+    _check(path, state)
     known = {name: facts[name] for name in ("world", "method", "seed", "sizes")}
     return Agents(
         facts=known,

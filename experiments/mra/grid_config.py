@@ -52,6 +52,11 @@ class Output:
     adapted: tuple[str, ...] = ()
     scratch: tuple[str, ...] = ()
 
+    @property
+    def every(self) -> set[str]:
+        """All arms that take part."""
+        return {*self.arms, *self.adapted, *self.scratch}
+
 
 OUTPUTS: Mapping[str, Output] = {
     "main": Output(
@@ -128,6 +133,12 @@ class Config:
         for one in self.arms:
             if one not in ARMS:
                 raise unknown("--arms", "arm", one, ARMS)
+            takers = [n for n, output in OUTPUTS.items() if one in output.every]
+            if not {*takers} & {*self.outputs}:
+                raise UserError(
+                    f"--arms: {one} must take part in one of the outputs, as in "
+                    f"{', '.join(takers)}; got {' '.join(self.outputs)}"
+                )
 
     @property
     def scale(self) -> Scale:

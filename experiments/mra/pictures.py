@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,13 @@ from experiments.mra.course import Row, Scores
 
 Runs = Mapping[str, Sequence[Sequence[Row]]]
 """Rows of all seeds, by method."""
-_DASHES = {"random": ":", "nearest": "--"}
+_DASHES: Mapping[str, Any] = {
+    "random": ":",
+    "largest": (0, (1, 4)),
+    "nearest": "--",
+    "myopic": "-.",
+    "wary": "--",
+}
 
 
 def _value(one: Mapping[str, Sequence[float]], role: int) -> float:
@@ -28,6 +35,7 @@ def learning_curves(
     name: str = "reward",
     title: str = "Reward by episodes",
     sizes: Sequence[str] | None = None,
+    episodes: str = "the run's measurements",
 ) -> Picture:
     """Reward an agent and episode, one panel a size and role, with dashed references.
 
@@ -38,6 +46,7 @@ def learning_curves(
       name: of the file.
       title: of the picture.
       sizes: the panels (default: all sizes of the runs).
+      episodes: on which rewards were measured, in words.
     """
     every = [row for own in runs.values() for rows in own for row in rows[:1]]
     shown = sizes or list(dict.fromkeys(s for row in every for s in row["scores"]))
@@ -58,7 +67,7 @@ def learning_curves(
                   size, role)  # fmt: skip
         for policy, scores in known.items():
             if size in scores:
-                style = _DASHES.get(policy, "-.")
+                style = _DASHES.get(policy, "-")
                 one.axhline(
                     _value(scores[size], role),
                     color="grey",
@@ -67,10 +76,10 @@ def learning_curves(
                     label=policy,
                 )
     legend(drawn, *axes)
-    caption = (
-        "Reward an agent and episode on episodes that choose the best agents; the mean "
-        "over seeds, each seed a thin line. Dashed: policies that learn nothing."
-    )
+    caption = f"Reward an agent and episode on episodes of {episodes}."
+    if max(len(own) for own in runs.values()) > 1:
+        caption += " The mean over seeds, each seed a thin line."
+    caption += " Grey: policies by rule, which learn nothing."
     return figure(drawn, title, caption, plots / f"{name}.png")
 
 

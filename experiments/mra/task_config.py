@@ -16,6 +16,10 @@ BASELINES = {"epc": "plain", "rl2": "plain"}
 _RULES = 1  # raised where the same settings learn something else than before
 
 
+WORLDS = ("treasure", "resource", "pacman")
+"""Worlds of agents and landmarks."""
+
+
 def size_of(text: str, name: str = "--sizes") -> tuple[int, ...]:
     """``"8,4"`` as ``(8, 4)``: the number of agents of each role."""
     parts = text.split(",")
@@ -38,15 +42,19 @@ def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
     Raises:
       UserError: there is no such world, it has no population, or a size does not fit.
     """
-    from metaspiel.games.entities import Populated, family
+    from metaspiel.games.entities import family
     from metaspiel.games.worlds import load
 
-    game = load(world)
-    if not isinstance(game, Populated):
-        raise UserError(
-            f"--world must be one of agents and landmarks, such as treasure, resource "
-            f"or pacman; got '{world}'"
-        )
+    if world.partition("(")[0].strip() not in WORLDS:
+        raise unknown("--world", "world", world, WORLDS)
+    game: Any = load(world)
+    roles = game.populations
+    for one in sizes:
+        if len(size_of(one)) != len(roles):
+            raise UserError(
+                f"--sizes: a size in {world} must be {len(roles)} "
+                f"number{'s' * (len(roles) > 1)} ({' and '.join(roles)}); got '{one}'"
+            )
     return family(game, [size_of(one) for one in sizes])
 
 

@@ -66,8 +66,7 @@ def tested(
 ) -> dict[str, Any]:
     """Scores of the best and the last agents on episodes that chose nothing.
 
-    Where all have the latent that is best, a quarter of the episodes score it, and as
-    many choose it.
+    In worlds of one role, the best latent for all is chosen on as many other episodes.
     """
     games, seed = task.games, TESTING + task.seed
     count = count or task.episodes
@@ -78,8 +77,8 @@ def tested(
         made[name] = {"sweep": agents.sweep, "scores": own, "unseen": {}}
         if name == "best":
             unseen = scores(others, agents, count=count, seed=seed)
-            fewer, every = max(2, count // 4), [*games, *others]
-            best = modes(every, agents, count=fewer, seed=seed)
+            every = [one for one in (*games, *others) if len(one.sizes) == 1]
+            best = modes(every, agents, count=count, seed=seed)
             made[name] |= {"unseen": unseen, "best_latent": best}
     return made
 
@@ -109,22 +108,22 @@ def score_table(caption: str, rows: Mapping[str, Scores]) -> Table:
 
 
 def film(
-    game: Populated, task: Task, folder: Path, room: Path | None = None
+    game: Populated, task: Task, folder: Path, path: Path, who: str
 ) -> list[Picture]:
-    """A moving picture of an episode of the best agents, where the world has one.
+    """A moving picture of an episode of trained agents, where the world has one.
 
     Args:
       game: what they play.
       task: gives the seed.
       folder: of the run.
-      room: where the agents are (default: there).
+      path: file of the agents.
+      who: they are, in words.
     """
-    agents = read((room or folder) / "best.safetensors")
-    svg = moving(game, agents, TESTING + task.seed)
+    svg = moving(game, read(path), TESTING + task.seed)
     if svg is None:
         return []
     files.write_text(folder / "plots" / "episode.svg", svg)
-    return [Picture("An episode", "The best agents, each with a latent it drew.", svg)]
+    return [Picture("An episode", f"{who}, each with a latent drawn anew.", svg)]
 
 
 def _report(
@@ -162,6 +161,12 @@ def _report(
         figures=[
             learning_curves(plots, {task.method: [rows]}, known),
             *learned_curves(plots, {task.method: [rows]}),
-            *film(task.games[-1], task, folder),
+            *film(
+                task.games[-1],
+                task,
+                folder,
+                folder / "best.safetensors",
+                "The best agents",
+            ),
         ],
     )

@@ -29,7 +29,6 @@ def test_two_words_name_a_page_together(words, name, rest):
         (["mra", "trian"], "unknown page 'mra_trian' (did you mean 'mra_train'?)"),
         (["matrl", "gird"], "unknown page 'matrl_gird' (did you mean 'matrl_grid'?)"),
         (["slove", "--game"], "unknown page 'slove' (did you mean 'solve'?)"),
-        (["mra"], "unknown page 'mra' (did you mean 'mra_"),
         (["matrl", "grid", "x"], "metaspiel matrl grid: flags begin with --; got 'x'"),
     ],
 )
@@ -37,6 +36,13 @@ def test_what_names_no_page_is_told_the_nearest(words, sentence, capsys):
     assert contents.main("metaspiel", words) == 2
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1
+
+
+def test_a_wing_alone_lists_its_pages(capsys):
+    for words in (["mra"], ["mra", "--help"]):
+        assert contents.main("metaspiel", words) == 0
+        text = capsys.readouterr().out
+        assert "mra_train" in text and "mra_grid" in text and "matrl_pong" not in text
 
 
 def test_help_shows_the_words_as_they_were_typed(capsys):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,8 @@ from experiments.lab.statistics import mean
 from experiments.mra.claims import Gap, judged
 from experiments.mra.course import rating
 from experiments.mra.grid_config import ARMS, OUTPUTS, Config
-from experiments.mra.task_config import set_in
-from metaspiel import files
-from mra.settings import METHODS, Method, Training
+from experiments.mra.scales_config import SCALES
+from mra.settings import METHODS
 
 TINY = ("--budget", "tiny")
 
@@ -77,7 +77,7 @@ def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, cap
     words = ("--size", 4, *TINY, "--rounds", 1, "--out", out, "--json")
     assert call("adapt", trained, *words) == 0
     summary = json.loads(capsys.readouterr().out)
-    assert {*summary["rows"]} == {"adapted", "scratch"}
+    assert {*summary["rows"]} == {"adapted", "scratch"} <= {*summary}
     first = [own[0]["scores"]["4"]["means"] for own in summary["rows"].values()]
     assert first[0] != first[1]
     assert (out / "report.html").exists()
@@ -90,13 +90,13 @@ def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, cap
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--size", "4,2"), "a size of resource must have 1 number"),
+        (("--size", "4,2"), "--sizes: a size in resource must be 1 number (agents)"),
         (("--size", "x"), "--size: a size must be a number of agents"),
         ((), "--size must be the number of agents to adapt to"),
-        (("--size", "4", "--world", "maze"), "unknown Markov game 'maze'"),
-        (("--size", "4", "--world", "treasure"), "trained in games like treasure"),
+        (("--size", "4", "--world", "maze"), "--world: unknown world 'maze'"),
+        (("--size", "4", "--world", "treasure"), "as much of an agent and a landmark as treasure"),
         (("--size", "2,2", "--world", "pacman"), "as many roles as the networks"),
-        (("--size", "4", "--world", "switch"), "--world must be one of agents and"),
+        (("--size", "4", "--world", "switch"), "--world: unknown world 'switch'"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(words, sentence, trained, tmp_path, capsys):
@@ -112,7 +112,7 @@ def test_a_training_that_cannot_begin_leaves_nothing(tmp_path, capsys):
         (("--method", "mrb"), "unknown method 'mrb' (did you mean 'mra'?)"),
         (("--method", "maddpg"), "must learn in one game"),
         (("--sizes", "3", "3"), "--sizes must be named, each once"),
-        (("--world", "pacman"), "must have 2 numbers, one a role"),
+        (("--world", "pacman"), "must be 2 numbers (pacmen and ghosts); got '6'"),
     ):
         assert call("train", *TINY, *words, "--out", out) == 2
         assert sentence in capsys.readouterr().err
@@ -209,26 +209,35 @@ def test_a_rating_is_in_deviations_of_the_untrained():
     assert rating(first, later, 16) == pytest.approx(mean([2.0 / 2.0, 1.0]))
 
 
-def test_only_settings_that_are_not_usual_decide_what_a_cell_is():
-    assert {*set_in(Training())} == {""}
-    changed = set_in(Training(rate=0.5))
-    assert changed == {"": "Training", "rate": 0.5}
-    assert files.digest(set_in(Method())) != files.digest(set_in(METHODS["plain"]))
+def test_all_settings_decide_what_a_cell_is():
+    (task,) = Config(outputs=("main",), arms=("mra",)).tasks(
+        SCALES["tiny"].panels["main"], "mra", 0
+    )
+    others = [
+        replace(task, training=replace(task.training, rate=0.5)),
+        replace(task, method="plain"),
+        replace(task, seed=1),
+        task,
+    ]
+    assert len({one.identity for one in others}) == 4
+    assert replace(task).identity == task.identity
 
 
 def test_claims_are_decided_by_tests_of_all_together():
-    def verdict(ours, theirs):
+    def verdict(ours, theirs, **more):
         gap = Gap(
             text="higher",
             about="here",
             ours=dict(enumerate(ours)),
             theirs=dict(enumerate(theirs)),
+            **more,
         )
         return judged([gap])[0].verdict
 
     low, high = [0.0, 0.1, 0.2, 0.1], [5.0, 5.2, 5.1, 5.3]
     assert verdict(high, low) == "holds"
     assert verdict(low, high) == "fails"
+    assert verdict(low, high, bound=True) == "undecided"
     assert verdict(low, low) == "undecided"
     assert verdict(high[:1], low[:1]) == "undecided"
     assert verdict([], low) == "not tested"

@@ -11,7 +11,7 @@ from metaspiel.games.worlds import load
 from mra.settings import Training
 from mra.state import packed
 
-TINY = Training(envs=3, every=30, inner=2, minibatch=16, capacity=60)
+TINY = Training(envs=3, every=30, inner=2, minibatch=16, capacity=60, settle=0)
 RESOURCE = family(load("resource(discs=2,steps=5)"), [(3,), (4,)])
 PACMAN = load("pacman(pacmen=2,ghosts=2)")
 

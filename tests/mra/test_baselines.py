@@ -127,6 +127,25 @@ def test_a_memory_lasts_for_a_trial():
     assert (second.before[..., 6] == 1).all()
 
 
+def test_an_episode_that_is_scored_is_no_episode_that_is_remembered(monkeypatch):
+    """Its places are drawn apart from those of the episodes before it."""
+    state = rl2.start(RESOURCE, SMALL, TINY, 1)
+    begun = []
+    play = Trial.play
+
+    def watched(trial, game, count):
+        played = play(trial, game, count)
+        begun.append(played.states["places"][:, 0])
+        return played
+
+    monkeypatch.setattr(Trial, "play", watched)
+    (game, *_) = RESOURCE
+    for seed in (2, 3):
+        rl2.measure(game, SMALL, state.weights, count=3, seed=seed, before=(game,))
+        before, scored = begun[-2:]
+        assert not (before == scored).any()
+
+
 def test_scores_after_episodes_of_a_trial_are_in_the_same_places():
     state, _ = run(
         lambda s: rl2.sweep(RESOURCE, SMALL, TINY, s),
@@ -140,11 +159,11 @@ def test_scores_after_episodes_of_a_trial_are_in_the_same_places():
     ]
     assert scores[0] == scores[1]
     assert [one.episodes for one in scores] == [3] * 4
-    with pytest.raises(UserError, match="must be trained in games like resource"):
+    with pytest.raises(UserError, match="trained in games that show as much"):
         rl2.measure(game, RL2(units=7), state.weights, count=3, seed=2)
 
 
-FAST = Training(envs=16, inner=5, minibatch=32, rate=2e-2, soft=0.2)
+FAST = Training(envs=16, inner=5, minibatch=32, rate=2e-2, soft=0.2, settle=0)
 
 
 def test_a_deviating_agent_gains_what_the_best_response_does():
