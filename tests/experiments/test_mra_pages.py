@@ -94,7 +94,10 @@ def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, cap
         (("--size", "x"), "--size: a size must be a number of agents"),
         ((), "--size must be the number of agents to adapt to"),
         (("--size", "4", "--world", "maze"), "--world: unknown world 'maze'"),
-        (("--size", "4", "--world", "treasure"), "as much of an agent and a landmark as treasure"),
+        (
+            ("--size", "4", "--world", "treasure"),
+            "as much of an agent and a landmark as treasure",
+        ),
         (("--size", "2,2", "--world", "pacman"), "as many roles as the networks"),
         (("--size", "4", "--world", "switch"), "--world: unknown world 'switch'"),
     ],

@@ -252,6 +252,21 @@ RUNS: tuple[Run, ...] = (
         outputs=(METRICS, Output(name="weights", pattern="weights.safetensors")),
     ),
     Run(
+        name="mra",
+        words="mra_train --world pacman --sizes 1,1 2,2 --budget tiny --out out "
+        "--quiet",
+        outputs=(METRICS, Output(name="weights", pattern="last.safetensors")),
+    ),
+    Run(
+        name="mra-grid",
+        words="mra_grid --budget tiny --seeds 1 --arms mra plain epc rl2 maac maddpg "
+        "--out out --quiet",
+        outputs=(
+            Output(name="cells", pattern="cells/*.json", fields="rows|best|last"),
+        ),
+        slow=True,
+    ),
+    Run(
         name="mechanism",
         words="mechanism --tolls.steps 5 --games 2 --players 2 --resources 3 --out out "
         "--quiet",
