@@ -109,6 +109,16 @@ class Trained:
         return {"rows": rows, "episodes": self.task.total, **made}
 
 
+def chosen(folder: Path, source: Trained) -> Path:
+    """The agents of a training that go on: the best; of several roles the last.
+
+    Roles that play against each other earn what the others let them: their mean reward
+    does not say which agents are good.
+    """
+    several = "," in source.task.sizes[0]
+    return room_of(folder, source.name) / f"{'last' if several else 'best'}.safetensors"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Adapted:
     """An adaptation to one size, and what its agents score.
@@ -155,7 +165,7 @@ class Adapted:
         """Learning curves; the first row is the score without learning."""
         room, agents = room_of(folder, self.name), None
         if self.source is not None:
-            agents = read(room_of(folder, self.source.name) / "best.safetensors")
+            agents = read(chosen(folder, self.source))
         rows = learn(adaptation(self.task, agents), room, again=_again(room))
         return {"rows": rows, "episodes": self.task.total}
 
@@ -200,7 +210,7 @@ class Crossed:
         """Scores by who plays the first role, and who the second."""
         (game,) = games_of(self.world, (self.size,))
         known = {
-            arm: read(room_of(folder, one.name) / "best.safetensors").state.weights
+            arm: read(chosen(folder, one)).state.weights
             for arm, one in self.arms.items()
         }
         how = next(iter(self.arms.values())).task.how

@@ -10,6 +10,7 @@ from experiments.mra.course import Course, Row, Scores
 from experiments.mra.task_config import Task, named
 from metaspiel import files
 from metaspiel.games.entities import Populated
+from metaspiel.nfg.errors import UserError
 from mra import state as states
 from mra import train
 from mra.baselines import epc, rl2
@@ -96,7 +97,14 @@ def training(task: Task) -> Course:
     Raises:
       UserError: the world, a size or the method does not fit.
     """
-    games, parts = task.games, _parts(task)
+    games, parts, settings = task.games, _parts(task), task.training
+    steps = task.sweeps * settings.envs * games[0].limit
+    if not settings.cycles(task.sweeps, games[0].limit):
+        raise UserError(
+            "--training.every and --training.minibatch must be at most the "
+            f"environment steps of a game in this run, {steps}, or nothing is learned; "
+            f"got {settings.every} and {settings.minibatch}"
+        )
     names = {game.name: named(game.sizes) for game in games}
     sweep, agents = parts.pop("sweep"), parts["agents"]
 

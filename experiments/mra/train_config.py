@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from experiments.lab.options import Flat, Stateful, each_once, least
-from experiments.mra.task_config import Task, size_of
+from experiments.mra.task_config import Task, size_of, usual
 from mra.settings import BUDGETS, Training
 
 BudgetName = Literal["tiny", "ten-minutes", "paper"]
@@ -13,8 +13,9 @@ _USUAL = BUDGETS["ten-minutes"]
 
 @dataclass(frozen=True)
 class Sizing:
-    """The word that decides what is not given."""
+    """The words that decide what is not given."""
 
+    world: str = "resource"
     budget: BudgetName = "ten-minutes"
 
 
@@ -58,8 +59,9 @@ class Config:
         """The configuration when nothing but this is asked."""
         budget = BUDGETS[asked.budget]
         return cls(
+            world=asked.world,
             budget=asked.budget,
-            training=budget.training,
+            training=usual(budget.training, asked.world),
             sweeps=budget.sweeps,
             measure_every=budget.measure_every,
             episodes=budget.episodes,

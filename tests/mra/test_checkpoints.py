@@ -131,13 +131,13 @@ def measured(game, method, of, call=measure):
 def test_games_that_weights_do_not_fit_are_refused(call):
     with pytest.raises(UserError, match=r"must have as many roles as .* 2; got 1"):
         measured(RESOURCE[0], MRA, PACMAN, call)
-    with pytest.raises(UserError, match="show as much of an agent .* as treasure"):
+    with pytest.raises(UserError, match=r"show as much of an agent .* as treasure"):
         measured(world("treasure"), MRA, RESOURCE[0], call)
     apart = METHODS["maddpg"]
     with pytest.raises(UserError, match=r"must have as many agents as .* 3; got 4"):
         measured(RESOURCE[1], apart, RESOURCE[0], call)
     fixed = METHODS["paper-input"]
-    with pytest.raises(UserError, match="show as much of an agent .* as resource"):
+    with pytest.raises(UserError, match=r"show as much of an agent .* as resource"):
         measured(world("resource(agents=3,discs=3)"), fixed, RESOURCE[0], call)
     with pytest.raises(UserError, match=r"resized\(\): sizes must be 2 numbers"):
         PACMAN.resized((3,))
