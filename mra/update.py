@@ -18,7 +18,7 @@ from mra.replay import Episodes, Steps
 @torch.no_grad()
 def graphs(
     learning: Learning, game: Populated, sight: Sight, latents: Int64[Tensor, "R N"]
-) -> list[Float32[Tensor, "R n N"]]:
+) -> list[Float32[Tensor, "R _ N"]]:
     """Whom the agents of every group attend to."""
     return [
         learning.nets.graph.attention(
@@ -34,10 +34,10 @@ def choices(
     game: Populated,
     sight: Sight,
     *,
-    graphs: list[Float32[Tensor, "R n N"]],
+    graphs: list[Float32[Tensor, "R _ N"]],
     policies: Float32[Tensor, "G P"],
     uniforms: Float32[Tensor, "R N"],
-) -> tuple[list[Float32[Tensor, "R n A"]], Int64[Tensor, "R N"]]:
+) -> tuple[list[Float32[Tensor, "R _ A"]], Int64[Tensor, "R N"]]:
     """Scores of everybody's actions by group, and a joint action drawn from them."""
     logits, joint = [], torch.empty(uniforms.shape, dtype=torch.int64)
     for group, who in enumerate(learning.nets.groups(game)):
