@@ -6,7 +6,6 @@ learns from scratch is adapted from an untrained state by the same steps.
 """
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,18 @@ def begin(
     Raises:
       UserError: the trained agents do not fit the game.
     """
-    check_fits("begin()", game, Nets.of(method, (game,)), trained.weights)
+    return begun(game, Nets.of(method, (game,)), training, trained, seed=seed)
+
+
+def begun(
+    game: Populated, nets: Nets, training: Training, trained: MRAState, *, seed: int
+) -> MRAState:
+    """The state before the first round of any networks.
+
+    Raises:
+      UserError: the trained agents do not fit the game.
+    """
+    check_fits("begin()", game, nets, trained.weights)
     learners = {
         name: Trainable.fresh(one.weights.clone())
         for name, one in trained.learners.items()
@@ -96,13 +106,8 @@ def adapt(
     """
     begun = time.process_time()
     nets = Nets.of(method, (game,))
-    learning = Learning(
-        nets=nets,
-        training=training,
-        learners={name: one.copy() for name, one in state.learners.items()},
-        delayed={name: state.delayed[name].clone() for name in DELAYED},
-    )
-    weights = {part: one.weights for part, one in learning.learners.items()}
+    learning = Learning.of(nets, training, state)
+    weights = learning.parts
     latents = own_latents(game, method, state).repeat(training.envs, 1)
     rng = stream(state.seed, state.sweep + 1, _PLAY)
     act = Actors(game=game, nets=nets, weights=weights, latents=latents, rng=rng)
@@ -119,12 +124,7 @@ def adapt(
             f"adapt(): losses must be finite; got {loss} in round {state.sweep + 1}: "
             f"a smaller rate than {training.rate} may help"
         )
-    made = replace(
-        state,
-        sweep=state.sweep + 1,
-        learners=learning.learners,
-        delayed=learning.delayed,
-    )
+    made = learning.after(state)
     return made, {
         "sweep": made.sweep,
         "rewards": list(score(game, played).means),

@@ -206,7 +206,7 @@ class _Table:
         """The weights of all agents once the deviating one has learned."""
         game, training = self.game, self.training
         learning = self._fresh(frozen, seed)
-        weights = {name: one.weights for name, one in learning.learners.items()}
+        weights = learning.parts
         replay = Episodes(capacity(game, training), {})
         for number in range(rounds):
             rng = stream(*seed, number, _PLAY)

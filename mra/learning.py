@@ -1,7 +1,7 @@
 """What learns: weights, moments and delayed copies, and one step of descent."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float32
@@ -12,6 +12,7 @@ from metaspiel.learn.agents import Trainable
 from metaspiel.learn.offpolicy import shorten
 from mra.nets import Nets
 from mra.settings import Training
+from mra.state import MRAState
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -31,6 +32,30 @@ class Learning:
     learners: dict[str, Trainable]
     delayed: dict[str, Float32[Tensor, "G P"]]
     only: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, nets: Nets, training: Training, state: MRAState) -> "Learning":
+        """Copies of what a state has."""
+        return cls(
+            nets=nets,
+            training=training,
+            learners={name: one.copy() for name, one in state.learners.items()},
+            delayed={name: one.clone() for name, one in state.delayed.items()},
+        )
+
+    def after(self, state: MRAState) -> MRAState:
+        """The state that follows the one of which these were copies."""
+        return replace(
+            state,
+            sweep=state.sweep + 1,
+            learners=self.learners,
+            delayed=self.delayed,
+        )
+
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """The weights of every part, which change in place."""
+        return {name: one.weights for name, one in self.learners.items()}
 
     def learners_of(self, game: Populated) -> list[tuple[int, slice]]:
         """Number and agents of each group that learns and has agents in this game."""
@@ -78,10 +103,9 @@ class Learning:
                 continue
             if clip is not None:
                 shorten(slope, clip)
-            whole = torch.zeros_like(self.learners[part].weights)
-            whole[group] = slope + decay * leaf.detach()
             learner = self.learners[part]
-            learner.adam(whole, [group], rate or self.training.rate)
+            row = (slope + decay * leaf.detach()).expand_as(learner.weights)
+            learner.adam(row, [group], rate or self.training.rate)
         return before
 
     def follow(self, group: int) -> None:

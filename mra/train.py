@@ -6,7 +6,6 @@ and then the cycles of updates that have become due.
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes, score
 from mra.replay import Episodes
 from mra.settings import MEASURED, Method, Training
-from mra.state import DELAYED, MRAState, check, start
+from mra.state import MRAState, check, start
 from mra.update import guess_step, information_step, reward_steps
 
 __all__ = ["MRAState", "start", "sweep"]
@@ -51,22 +50,12 @@ def sweep(
     begun = time.process_time()
     nets = Nets.of(method, games)
     check(state, games, nets)
-    learning = Learning(
-        nets=nets,
-        training=training,
-        learners={name: one.copy() for name, one in state.learners.items()},
-        delayed={name: state.delayed[name].clone() for name in DELAYED},
-    )
+    learning = Learning.of(nets, training, state)
     row: dict[str, Any] = {"sweep": state.sweep + 1, "games": {}}
     for number, game in enumerate(games):
         turn = _Turn(games, method, learning, state, number)
         row["games"][game.name] = turn.play() | turn.learn()
-    made = replace(
-        state,
-        sweep=state.sweep + 1,
-        learners=learning.learners,
-        delayed=learning.delayed,
-    )
+    made = learning.after(state)
     played = made.sweep * training.envs
     row["episodes"] = played * len(games)
     row["updates"] = training.inner * sum(
@@ -97,14 +86,13 @@ class _Turn:
     def play(self) -> dict[str, Any]:
         """Plays a batch of episodes into the replay."""
         learning, rng = self.learning, self._rng(_PLAY)
-        weights = {part: one.weights for part, one in learning.learners.items()}
         latents = draw_latents(
             self.game, learning.nets, self._prior, learning.training.envs, rng
         )
         act = Actors(
             game=self.game,
             nets=learning.nets,
-            weights=weights,
+            weights=learning.parts,
             latents=latents,
             rng=rng,
         )

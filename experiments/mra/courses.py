@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.mra.agents import Agents
 from experiments.mra.course import Course, Row, Scores
-from experiments.mra.task_config import Task, named
+from experiments.mra.task_config import Task, named, size_of
 from metaspiel import files
 from metaspiel.games.entities import Populated
 from metaspiel.nfg.errors import UserError
@@ -53,7 +53,7 @@ def elsewhere(task: Task, sizes: Sequence[str]) -> list[Populated]:
         return []
     (base,) = task.games[:1]
     own = [game.sizes for game in task.games]
-    every = [base.resized(tuple(map(int, one.split(",")))) for one in sizes]
+    every = [base.resized(size_of(one)) for one in sizes]
     return [game for game in every if game.sizes not in own]
 
 

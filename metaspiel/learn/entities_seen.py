@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from metaspiel.games.entities import Layout, Sight
-from metaspiel.learn.flat import Shapes, Views, apply, linear, product, whole
+from metaspiel.learn.flat import Layered, Shapes, Views, apply, linear, product, whole
 from metaspiel.learn.pairs import products, weighted
 from metaspiel.learn.relational_settings import Relations
 
@@ -168,3 +168,35 @@ class Reader:
             places=places,
             live=sight.live.T,
         )
+
+
+@dataclass(frozen=True)
+class OverEntities(Layered):
+    """A network that reads entities; its weights fit any number of agents.
+
+    Attributes:
+      settings: widths.
+      layout: numbers of an entity.
+    """
+
+    settings: Relations
+    layout: Layout
+
+    @property
+    def reader(self) -> Reader:
+        """Makes the inputs."""
+        return Reader.of(self.settings, self.layout)
+
+    @property
+    def embedding(self) -> Shapes:
+        """Matrices of what an agent makes of the others, and of itself."""
+        s, reader = self.settings, self.reader
+        own = {
+            **linear("own", reader.own, s.width),
+            **linear("own_out", s.width, s.width),
+        }
+        return {
+            **linear("other", reader.other, s.hidden),
+            **linear("other_out", s.hidden, s.width),
+            **(own if s.self_path else {}),
+        }

@@ -12,29 +12,24 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.functional import leaky_relu, one_hot
 
-from metaspiel.games.entities import Layout, Sight
+from metaspiel.games.entities import Sight
 from metaspiel.learn import flat
-from metaspiel.learn.entities_seen import Reader
+from metaspiel.learn.entities_seen import OverEntities
 from metaspiel.learn.relational_graph import attend, others
-from metaspiel.learn.relational_settings import Relations
 from metaspiel.nfg.errors import UserError, at_least
 
 _EPSILON = 1e-5
 
 
 @dataclass(frozen=True)
-class MAACCritic(flat.Layered):
+class MAACCritic(OverEntities):
     """What each action of an agent is worth, by attention to what others see and do.
 
     Attributes:
-      settings: how landmarks are read.
-      layout: numbers of an entity.
       actions: A.
       width: units of all layers, shared out to the heads of attention.
     """
 
-    settings: Relations
-    layout: Layout
     actions: int = 5
     width: int = 128
 
@@ -48,11 +43,6 @@ class MAACCritic(flat.Layered):
                 f"MAACCritic(): width must be a multiple of heads, {self.heads}; "
                 f"got {self.width}"
             )
-
-    @property
-    def reader(self) -> Reader:
-        """Makes the inputs."""
-        return Reader.of(self.settings, self.layout)
 
     @property
     def shapes(self) -> flat.Shapes:

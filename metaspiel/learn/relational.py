@@ -15,7 +15,7 @@ from torch.nn.functional import one_hot
 
 from metaspiel.games.entities import Layout, Sight
 from metaspiel.learn import flat
-from metaspiel.learn.entities_seen import Reader, Seen, in_parts
+from metaspiel.learn.entities_seen import OverEntities, Seen, in_parts
 from metaspiel.learn.pairs import dots, mixed, weighted
 from metaspiel.learn.relational_graph import attend, graph, others
 from metaspiel.learn.relational_settings import Relations
@@ -34,37 +34,23 @@ def critic(settings: Relations, layout: Layout, actions: int = 5) -> "Critic":
 
 
 @dataclass(frozen=True)
-class Policy(flat.Layered):
+class Policy(OverEntities):
     """From what an agent sees, and its attention, to scores of its actions.
 
     Attributes:
-      settings: widths.
-      layout: numbers of an entity.
       actions: A.
     """
 
-    settings: Relations
-    layout: Layout
     actions: int = 5
-
-    @property
-    def _reader(self) -> Reader:
-        return Reader.of(self.settings, self.layout)
 
     @property
     def shapes(self) -> flat.Shapes:
         """Matrices of the weight vector."""
-        s, reader = self.settings, self._reader
-        own = {
-            **flat.linear("own", reader.own, s.width),
-            **flat.linear("own_out", s.width, s.width),
-            "head_own": (s.width, s.hidden),
-        }
+        s = self.settings
         return {
-            **reader.around.shapes,
-            **flat.linear("other", reader.other, s.hidden),
-            **flat.linear("other_out", s.hidden, s.width),
-            **(own if s.self_path else {}),
+            **self.reader.around.shapes,
+            **self.embedding,
+            **({"head_own": (s.width, s.hidden)} if s.self_path else {}),
             **flat.linear("head", s.width, s.hidden),
             **flat.linear("scores", s.hidden, self.actions),
         }
@@ -92,7 +78,7 @@ class Policy(flat.Layered):
 
     def _logits(self, weights: Tensor, sight: Sight, who: slice, g: Tensor) -> Tensor:
         w = flat.views(self.shapes, weights)
-        seen = self._reader.read(w, sight)
+        seen = self.reader.read(w, sight)
         many = g if g.dim() == 4 else g[:, :, None]
         many = many.permute(2, 3, 1, 0).contiguous()
         # What is linear after linear is one product.
@@ -118,25 +104,17 @@ def summed(w: flat.Views, name: str, seen: Seen, who: slice, g: Tensor) -> Tenso
 
 
 @dataclass(frozen=True)
-class Critic(flat.Layered):
+class Critic(OverEntities):
     """What each action of an agent is worth, given what the others do.
 
     An agent's embedding has relations of its own, which no latent chooses. The own
     action never enters, so that the mean value under a policy is a baseline.
 
     Attributes:
-      settings: widths.
-      layout: numbers of an entity.
       actions: A.
     """
 
-    settings: Relations
-    layout: Layout
     actions: int = 5
-
-    @property
-    def _reader(self) -> Reader:
-        return Reader.of(self.settings, self.layout)
 
     @property
     def _joint(self) -> int:
@@ -146,20 +124,14 @@ class Critic(flat.Layered):
     @property
     def shapes(self) -> flat.Shapes:
         """Matrices of the weight vector."""
-        s, reader, joint = self.settings, self._reader, self._joint
-        own = {
-            **flat.linear("own", reader.own, s.width),
-            **flat.linear("own_out", s.width, s.width),
-        }
+        s, reader, joint = self.settings, self.reader, self._joint
         return {
             **reader.around.shapes,
             **flat.linear("key", reader.other, s.hidden),
             "key_out": (s.hidden, s.key),
             **flat.linear("query", reader.own, s.hidden),
             **flat.linear("query_out", s.hidden, s.key),
-            **flat.linear("other", reader.other, s.hidden),
-            **flat.linear("other_out", s.hidden, s.width),
-            **(own if s.self_path else {}),
+            **self.embedding,
             **flat.linear("act", s.width, s.hidden),
             "act_taken": (self.actions, s.hidden),
             **flat.linear("act_out", s.hidden, joint),
@@ -208,7 +180,7 @@ class Critic(flat.Layered):
         self, weights: Tensor, sight: Sight, who: slice, *, g: Tensor, actions: Tensor
     ) -> Tensor:
         w = flat.views(self.shapes, weights)
-        seen = self._reader.read(w, sight)
+        seen = self.reader.read(w, sight)
         mask = others(seen.live, slice(None))
         hidden = flat.apply(w, "query", seen.own, relu=True)
         scale = self.settings.temperature

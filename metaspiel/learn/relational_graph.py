@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 
 from metaspiel.games.entities import Layout, Sight
 from metaspiel.learn import flat
-from metaspiel.learn.entities_seen import Reader, Seen, in_parts
+from metaspiel.learn.entities_seen import OverEntities, Seen, in_parts
 from metaspiel.learn.pairs import dots
 from metaspiel.learn.relational_settings import Form, Relations
 
@@ -32,21 +32,8 @@ def attend(
 
 
 @dataclass(frozen=True)
-class _Heads(flat.Layered):
-    """Queries and keys with one hidden layer each.
-
-    Attributes:
-      settings: widths.
-      layout: numbers of an entity.
-    """
-
-    settings: Relations
-    layout: Layout
-
-    @property
-    def reader(self) -> Reader:
-        """Makes the inputs."""
-        return Reader.of(self.settings, self.layout)
+class _Heads(OverEntities):
+    """Queries and keys with one hidden layer each."""
 
     @property
     def shapes(self) -> flat.Shapes:

@@ -11,29 +11,24 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from metaspiel.games.entities import Layout, Sight
+from metaspiel.games.entities import Sight
 from metaspiel.learn import flat
-from metaspiel.learn.entities_seen import Reader, in_parts
+from metaspiel.learn.entities_seen import OverEntities, in_parts
 from metaspiel.learn.relational import summed
-from metaspiel.learn.relational_settings import Relations
 
 
 @dataclass(frozen=True)
-class RecurrentPolicy:
+class RecurrentPolicy(OverEntities):
     """A GRU on what an agent sees, and on its last action, reward and end of episode.
 
     A weight vector has the embedding's matrices and the scores', then the GRU's as
     torch has them: ``W_ih [3U, I], W_hh [3U, U], b_ih [3U], b_hh [3U]``.
 
     Attributes:
-      settings: widths of the embedding.
-      layout: numbers of an entity.
       actions: A.
       units: U, size of the hidden state.
     """
 
-    settings: Relations
-    layout: Layout
     actions: int = 5
     units: int = 64
 
@@ -43,23 +38,11 @@ class RecurrentPolicy:
         return self.actions + 2
 
     @property
-    def reader(self) -> Reader:
-        """Makes the inputs."""
-        return Reader.of(self.settings, self.layout)
-
-    @property
     def shapes(self) -> flat.Shapes:
         """Matrices of the embedding and of the scores."""
-        s, reader = self.settings, self.reader
-        own = {
-            **flat.linear("own", reader.own, s.width),
-            **flat.linear("own_out", s.width, s.width),
-        }
         return {
-            **reader.around.shapes,
-            **flat.linear("other", reader.other, s.hidden),
-            **flat.linear("other_out", s.hidden, s.width),
-            **(own if s.self_path else {}),
+            **self.reader.around.shapes,
+            **self.embedding,
             **flat.linear("scores", self.units, self.actions),
         }
 

@@ -24,10 +24,10 @@ import torch
 from torch import Tensor
 
 from metaspiel.games.entities import Populated
-from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import stream
 from metaspiel.learn.relational_recurrent import RecurrentPolicy
+from mra.adaptation import begun
 from mra.baselines.episodes_learned import Minibatch, episode_step
 from mra.baselines.settings import RL2
 from mra.baselines.trials import Trial
@@ -35,9 +35,8 @@ from mra.learning import Learning
 from mra.measuring import check_fits
 from mra.nets import Nets
 from mra.play import Score, score
-from mra.replay import Episodes
 from mra.settings import Training
-from mra.state import DELAYED, MRAState, capacity, check, fresh, load, save
+from mra.state import MRAState, check, fresh, load, save
 
 __all__ = ["RL2", "adapt", "begin", "load", "measure", "save", "start", "sweep"]
 _PLAY, _LEARN, _SCORE, _BEFORE = 1, 2, 3, 4  # stages of randomness
@@ -80,7 +79,9 @@ def sweep(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     begun = time.process_time()
-    learning = _learning(games, settings, training, state)
+    nets = nets_of(settings, games)
+    check(state, games, nets)
+    learning = Learning.of(nets, training, state)
     row: dict[str, Any] = {"sweep": state.sweep + 1, "games": {}}
     rewards = _play(games, learning, state)
     for number, game in enumerate(games):
@@ -93,7 +94,7 @@ def sweep(
             "information": None,
             "cross_entropy": None,
         }
-    made = _after(state, learning)
+    made = learning.after(state)
     played = made.sweep * training.envs
     row["episodes"] = played * len(games)
     row["updates"] = training.inner * sum(
@@ -111,18 +112,8 @@ def begin(
     Raises:
       UserError: the trained agents do not fit the game.
     """
-    check_fits("begin()", game, nets_of(settings, (game,)), trained.weights)
-    return MRAState(
-        games=(game.name,),
-        seed=seed,
-        sweep=0,
-        learners={
-            name: Trainable.fresh(one.weights.clone())
-            for name, one in trained.learners.items()
-        },
-        delayed={name: trained.delayed[name].clone() for name in DELAYED},
-        replays=(Episodes(capacity(game, training), {}),),
-    )
+    nets = nets_of(settings, (game,))
+    return begun(game, nets, training, trained, seed=seed)
 
 
 def adapt(
@@ -136,10 +127,10 @@ def adapt(
       Diverged: a loss is not finite; only a checkpoint is still good.
     """
     begun = time.process_time()
-    learning = _learning((game,), settings, training, state, known=False)
+    learning = Learning.of(nets_of(settings, (game,)), training, state)
     (rewards,) = _play((game,), learning, state)
     loss = _learn(game, 0, learning, state, game.limit)
-    made = _after(state, learning)
+    made = learning.after(state)
     return made, {
         "sweep": made.sweep,
         "rewards": rewards,
@@ -187,33 +178,12 @@ def measure(
     return score(game, trial.play(game, count))
 
 
-def _learning(
-    games: Sequence[Populated],
-    settings: RL2,
-    training: Training,
-    state: MRAState,
-    *,
-    known: bool = True,
-) -> Learning:
-    """Copies of what the state has; ``known`` asks for its classifier of games too."""
-    nets = nets_of(settings, games)
-    if known:
-        check(state, games, nets)
-    return Learning(
-        nets=nets,
-        training=training,
-        learners={name: one.copy() for name, one in state.learners.items()},
-        delayed={name: state.delayed[name].clone() for name in DELAYED},
-    )
-
-
 def _play(
     games: Sequence[Populated], learning: Learning, state: MRAState
 ) -> list[list[float]]:
     """A batch of trials into the replays; rewards by game and role."""
-    weights = {part: one.weights for part, one in learning.learners.items()}
     rng = stream(state.seed, state.sweep + 1, 0, _PLAY)
-    trial, earned = Trial(learning.nets, weights, rng), []
+    trial, earned = Trial(learning.nets, learning.parts, rng), []
     for game, replay in zip(games, state.replays, strict=True):
         played = trial.play(game, learning.training.envs)
         replay.add(played)
@@ -245,12 +215,3 @@ def _learn(
             f"smaller rate than {training.rate} may help"
         )
     return loss
-
-
-def _after(state: MRAState, learning: Learning) -> MRAState:
-    return replace(
-        state,
-        sweep=state.sweep + 1,
-        learners=learning.learners,
-        delayed=learning.delayed,
-    )

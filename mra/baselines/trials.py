@@ -91,9 +91,13 @@ class Trial:
             graph = self.nets.graph.attention(
                 self.weights["graph"][group], sight, who, one[:, who]
             )
-            seen = policy.embedded(weights, sight, who, graph)
-            logits, hidden[:, who] = policy.remembered(
-                weights, seen, self._before[:, who], hidden[:, who]
+            logits, hidden[:, who] = policy.step(
+                weights,
+                sight,
+                who,
+                g=graph,
+                extra=self._before[:, who],
+                hidden=hidden[:, who],
             )
             if self.greedy:
                 chosen[:, who] = logits.argmax(2)
