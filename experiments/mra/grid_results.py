@@ -10,7 +10,7 @@ from experiments.mra.claims import Numbers
 from experiments.mra.course import Row, Scores
 from experiments.mra.grid_config import Config
 from experiments.mra.scales_config import Panel
-from experiments.mra.task_config import Task
+from experiments.mra.task_config import Task, world_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +82,16 @@ class Results:
         every = self.config.scale.unseen[panel.world.partition("(")[0]]
         return [size for size in every if size not in panel.seen]
 
-    def roles(self, size: str) -> list[int | None]:
-        """The roles of a size; None where there is one."""
-        count = len(size.split(","))
+    def roles(self, world: str) -> list[int | None]:
+        """The roles of a world; None where there is one."""
+        count = len(world_of(world).role_names)
         return [None] if count == 1 else list(range(count))
+
+    def about(self, world: str, size: str, role: int | None) -> str:
+        """A game, and a role in it, in words."""
+        where = f"{world} {size}"
+        whose = "" if role is None else f", {world_of(world).role_names[role]}"
+        return where + whose
 
     def reference(self, world: str, size: str) -> Mapping[str, Any]:
         """Scores of policies by rule."""

@@ -35,14 +35,43 @@ def usual(training: Training, world: str) -> Training:
     """The training of a budget, as it is usual in a world.
 
     Where agents may be out early, nothing is taken off rewards: what follows pays 0.
+
+    Raises:
+      UserError: there is no such world.
     """
-    mortal = world.partition("(")[0].strip() == "pacman"
+    mortal = world_of(world).mortal
     return replace(training, rewards="scaled") if mortal else training
 
 
 def named(size: Sequence[int]) -> str:
     """``(8, 4)`` as ``"8,4"``."""
     return ",".join(map(str, size))
+
+
+def crowd(size: Sequence[int], roles: Sequence[str]) -> str:
+    """``(8, 4)`` as ``"8 Pac-Men and 4 ghosts"``."""
+    pairs = zip(size, roles, strict=True)
+    return " and ".join(f"{count} {name}" for count, name in pairs)
+
+
+def by_role(roles: Sequence[str]) -> str:
+    """What cells with a number a role are; empty where there is one role."""
+    return f"; a cell is {' / '.join(roles)}" if len(roles) > 1 else ""
+
+
+def world_of(world: str) -> "Populated":
+    """A world of agents and landmarks, at its own size.
+
+    Raises:
+      UserError: there is no such world, or a parameter is impossible.
+    """
+    from metaspiel.games.worlds import load
+
+    if world.partition("(")[0].strip() not in WORLDS:
+        raise unknown("--world", "world", world, WORLDS)
+    game: Any = load(world)
+    made: Populated = game
+    return made
 
 
 def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
@@ -52,12 +81,9 @@ def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
       UserError: there is no such world, it has no population, or a size does not fit.
     """
     from metaspiel.games.entities import family
-    from metaspiel.games.worlds import load
 
-    if world.partition("(")[0].strip() not in WORLDS:
-        raise unknown("--world", "world", world, WORLDS)
-    game: Any = load(world)
-    roles = game.populations
+    game = world_of(world)
+    roles = game.role_names
     for one in sizes:
         if len(size_of(one)) != len(roles):
             raise UserError(
@@ -106,6 +132,11 @@ class Task:
     def games(self) -> "tuple[Populated, ...]":
         """The games that are learned."""
         return games_of(self.world, self.sizes)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What agents of each role are called."""
+        return world_of(self.world).role_names
 
     @property
     def total(self) -> int:

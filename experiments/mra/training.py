@@ -13,7 +13,7 @@ from experiments.mra.course import Row, Scores, learn
 from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
 from experiments.mra.pictures import learned_curves, learning_curves
 from experiments.mra.references import moving, references
-from experiments.mra.task_config import Task, named
+from experiments.mra.task_config import Task, by_role, named
 from experiments.mra.train_config import Config
 from metaspiel import files
 from metaspiel.games.entities import Populated
@@ -34,7 +34,7 @@ def run(config: Config) -> Answer:
         record(folder, config)
 
         def tell(row: Row) -> None:
-            config.run.say(line(row, task.sweeps))
+            config.run.say(line(row, task.sweeps, roles=task.roles))
 
         start = config.run.resume_from
         rows = learn(course, folder, start=start, tell=tell)
@@ -83,12 +83,13 @@ def tested(
     return made
 
 
-def line(row: Row, sweeps: int, first: str = "sweep") -> str:
+def line(row: Row, sweeps: int, *, roles: Sequence[str], first: str = "sweep") -> str:
     """A measurement as a line of text for people."""
     shown = "  ".join(f"{k}: {words(one)}" for k, one in row["scores"].items())
+    whose = f"of {' / '.join(roles)} " if len(roles) > 1 else ""
     left = row["seconds"] * (sweeps - row["sweep"]) / max(1, row["sweep"])
     rest = f", about {spell(left)} left" if row["sweep"] else ""
-    return f"{first} {row['sweep']} of {sweeps}  reward {shown}{rest}"
+    return f"{first} {row['sweep']} of {sweeps}  reward {whose}{shown}{rest}"
 
 
 def words(score: Mapping[str, Sequence[float]], digits: int = 2) -> str:
@@ -141,8 +142,9 @@ def _report(
         if made.get("best_latent"):
             shown[f"{task.method}, {name}, best latent"] = made["best_latent"]
     caption = (
-        f"Reward an agent and episode in {task.world} by number of agents, learned at "
-        f"{' '.join(task.sizes)}; {task.episodes} episodes a score, standard errors"
+        f"Reward an agent and episode in {task.world} by number of "
+        f"{' and '.join(task.roles)}, learned at {' '.join(task.sizes)}; "
+        f"{task.episodes} episodes a score, standard errors{by_role(task.roles)}"
     )
     return publish(
         folder,
@@ -159,7 +161,7 @@ def _report(
         ],
         tables=[score_table(caption, {**shown, **known})],
         figures=[
-            learning_curves(plots, {task.method: [rows]}, known),
+            learning_curves(plots, {task.method: [rows]}, known, roles=task.roles),
             *learned_curves(plots, {task.method: [rows]}),
             *film(
                 task.games[-1],

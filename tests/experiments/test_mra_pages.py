@@ -115,7 +115,7 @@ def test_a_training_that_cannot_begin_leaves_nothing(tmp_path, capsys):
         (("--method", "mrb"), "unknown method 'mrb' (did you mean 'mra'?)"),
         (("--method", "maddpg"), "must learn in one game"),
         (("--sizes", "3", "3"), "--sizes must be named, each once"),
-        (("--world", "pacman"), "must be 2 numbers (pacmen and ghosts); got '6'"),
+        (("--world", "pacman"), "must be 2 numbers (Pac-Men and ghosts); got '6'"),
         (("--training.every", 10**12), "a game in this run, 160, or nothing is"),
         (("--training.minibatch", 10**8), "minibatch must be at most 100000; got"),
         (("--training.rate", "inf"), "rate must be positive and finite; got inf"),
