@@ -16,6 +16,7 @@ from experiments.mra.references import references
 from experiments.mra.task_config import Task, by_role, crowd
 from experiments.mra.training import film, line, words
 from metaspiel.nfg.errors import UserError
+from mra.settings import Training
 
 
 def source(config: Config) -> Agents:
@@ -51,7 +52,7 @@ def run(config: Config) -> Answer:
         world=config.world or agents.facts["world"],
         sizes=(config.size,),
         method=agents.facts["method"],
-        training=config.training,
+        training=Training(**vars(config.training)),
         seed=config.seed,
         sweeps=config.rounds,
         measure_every=config.measure_every,
@@ -98,7 +99,7 @@ def _report(
     lines += [[name, "-", words(one[size])] for name, one in known.items()]
     caption = (
         f"Reward an agent and episode in {task.world} with "
-        f"{crowd(task.games[0].sizes, task.roles)}, {count} episodes a score, "
+        f"{crowd(size, task.roles)}, {count} episodes a score, "
         f"standard errors{by_role(task.roles)}"
     )
     learned = " ".join(agents.facts["sizes"])

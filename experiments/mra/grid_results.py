@@ -28,7 +28,7 @@ class Results:
     @property
     def seeds(self) -> range:
         """The seeds of all runs."""
-        return range(self.config.seed, self.config.seed + self.config.seeds)
+        return self.config.every_seed
 
     def runs(self, panel: Panel, arm: str, size: str) -> dict[int, Any]:
         """The finished training of each seed that says something of a size."""
@@ -64,6 +64,11 @@ class Results:
             for task in self.config.tasks(panel, arm, seed)
         ]
         return [self.made[name] for name in names if name in self.made]
+
+    def besides(self, panel: Panel, arms: Sequence[str]) -> str:
+        """What arms play besides their training episodes, as the end of a sentence."""
+        each = [self.config.tasks(panel, arm, self.config.seed)[0] for arm in arms]
+        return "".join(task.besides for task in each)
 
     def metric(self, panel: Panel, arm: str, name: str, row: int) -> Numbers:
         """A metric of a row of the curves, mean over sizes, by seed."""

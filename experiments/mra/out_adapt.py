@@ -15,7 +15,7 @@ from experiments.mra.grid_config import OUTPUTS
 from experiments.mra.grid_results import Results, spread
 from experiments.mra.pictures import learning_curves
 from experiments.mra.scales_config import Target
-from experiments.mra.task_config import by_role, crowd, size_of, world_of
+from experiments.mra.task_config import by_role, crowd, world_of
 
 _PUBLISHED = "MRA adapts faster, and ends higher"
 
@@ -106,11 +106,12 @@ def tables(results: Results, output: str) -> list[Table]:
             lines.append([policy, "-", "-", "-", value, value, value])
         head = ["arm", "runs", "episodes", "CPU s", "begin", "mean of the curve", "end"]
         source = target.source
+        before = [a for a, scratch in results.config.adapted(output) if not scratch]
         caption = (
             f"{OUTPUTS[output].title}, {name}: {target.world} with "
-            f"{crowd(size_of(size), names)}, "
+            f"{crowd(size, names)}, "
             f"after {source.world} at {' '.join(source.sizes)}; mean over seeds and "
-            f"its error{by_role(names)}"
+            f"its error{by_role(names)}{results.besides(source, before)}"
         )
         made.append(Table(caption, head, lines))
     return made

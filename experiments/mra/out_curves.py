@@ -192,6 +192,7 @@ def tables(results: Results, output: str) -> list[Table]:
             f"{OUTPUTS[output].title}, {name}: {panel.world}, learned at "
             f"{' '.join(panel.sizes)}; best checkpoint, mean over seeds and its error"
             f"{by_role(world_of(panel.world).role_names)}"
+            f"{results.besides(panel, results.config.compared(output))}"
         )
         made.append(Table(caption, head, rows))
     return made

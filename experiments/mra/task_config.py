@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from metaspiel import files
 from metaspiel.nfg.errors import UserError, unknown
+from mra.baselines.settings import EPC
 from mra.settings import METHODS, Method, Training
 
 if TYPE_CHECKING:
@@ -48,10 +49,9 @@ def named(size: Sequence[int]) -> str:
     return ",".join(map(str, size))
 
 
-def crowd(size: Sequence[int], roles: Sequence[str]) -> str:
-    """``(8, 4)`` as ``"8 Pac-Men and 4 ghosts"``."""
-    pairs = zip(size, roles, strict=True)
-    return " and ".join(f"{count} {name}" for count, name in pairs)
+def crowd(size: str, roles: Sequence[str]) -> str:
+    """``"8,4"`` as ``"8,4 Pac-Men and ghosts"``."""
+    return f"{size} {' and '.join(roles)}"
 
 
 def by_role(roles: Sequence[str]) -> str:
@@ -74,8 +74,15 @@ def world_of(world: str) -> "Populated":
     return made
 
 
-def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
+def games_of(
+    world: str, sizes: Sequence[str], flag: str = "--sizes"
+) -> "tuple[Populated, ...]":
     """The games of a world at some population sizes.
+
+    Args:
+      world: by name.
+      sizes: as words.
+      flag: where they are from, for errors.
 
     Raises:
       UserError: there is no such world, it has no population, or a size does not fit.
@@ -85,12 +92,12 @@ def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
     game = world_of(world)
     roles = game.role_names
     for one in sizes:
-        if len(size_of(one)) != len(roles):
+        if len(size_of(one, flag)) != len(roles):
             raise UserError(
-                f"--sizes: a size in {world} must be {len(roles)} "
+                f"{flag}: a size in {world} must be {len(roles)} "
                 f"number{'s' * (len(roles) > 1)} ({' and '.join(roles)}); got '{one}'"
             )
-    return family(game, [size_of(one) for one in sizes])
+    return family(game, [size_of(one, flag) for one in sizes])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +149,22 @@ class Task:
     def total(self) -> int:
         """Episodes of all games together."""
         return self.sweeps * len(self.sizes) * self.training.envs
+
+    @property
+    def comparisons(self) -> int:
+        """Episodes besides, from which nothing is learned: EPC ranks its sets."""
+        if self.method != "epc":
+            return 0
+        return EPC(sweeps=self.sweeps).comparisons(len(self.sizes))
+
+    @property
+    def besides(self) -> str:
+        """The same as the end of a sentence; empty where there are none."""
+        count = self.comparisons
+        if not count:
+            return ""
+        more = f"{count} episodes more a run to compare its sets"
+        return f"; {self.method} plays {more}, and learns nothing from them"
 
     @property
     def facts(self) -> dict[str, Any]:
