@@ -19,7 +19,7 @@ _DASHES: Mapping[str, Any] = {
     "largest": (0, (1, 4)),
     "nearest": "--",
     "myopic": "-.",
-    "wary": "--",
+    "wary": (0, (6, 1, 1, 1, 1, 1)),
 }
 
 
