@@ -124,7 +124,8 @@ class Config:
     seed: int = 0
     """Seed of the first run; the others count on."""
     plan: bool = False
-    """Print what would be run, and about how long it takes; run nothing."""
+    """Print what would be run, and about how long it takes, and with --out FOLDER
+    --resume what is finished there; run nothing."""
     run: Flat[Parallel] = Parallel()
 
     def __post_init__(self) -> None:
@@ -144,6 +145,11 @@ class Config:
     def scale(self) -> Scale:
         """The sizes of the budget."""
         return SCALES[self.budget]
+
+    @property
+    def every_seed(self) -> range:
+        """Seeds of the runs of an arm."""
+        return range(self.seed, self.seed + self.seeds)
 
     def panels(self, output: str) -> dict[str, Panel]:
         """The panels of an output, by name."""

@@ -51,7 +51,7 @@ class Config:
     """Episodes of a size in a measurement, and in the tests at the end."""
     unseen: tuple[str, ...] = ()
     """Other sizes to score in the end, without learning (default: half of the smallest
-    size and twice the largest)."""
+    size and twice the largest, where there are such games)."""
     run: Flat[Stateful] = Stateful()
 
     @classmethod
@@ -70,8 +70,12 @@ class Config:
     def __post_init__(self) -> None:
         least(self, seed=0, sweeps=1, measure_every=1, episodes=2)
         each_once(self, sizes=None)
-        for one in (*self.sizes, *self.unseen):
+        if self.unseen:
+            each_once(self, unseen=None)
+        for one in self.sizes:
             size_of(one)
+        for one in self.unseen:
+            size_of(one, "--unseen")
 
     @property
     def task(self) -> Task:
