@@ -12,6 +12,7 @@ from experiments.lab.watch import spell
 from experiments.mra.agents import read
 from experiments.mra.course import Row, Scores, learn
 from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
+from experiments.mra.invasions import invasion_table, invasions
 from experiments.mra.pictures import learned_curves, learning_curves
 from experiments.mra.references import moving, references
 from experiments.mra.task_config import Task, by_role, games_of, named, size_of
@@ -43,6 +44,7 @@ def run(config: Config) -> Answer:
         summary |= {"comparisons": task.comparisons}
         summary |= {"not_scored": others.impossible}
         summary |= tested(task, folder, others.games)
+        summary |= {"invasions": invasions(task, folder)}
         summary |= {"sweeps": task.sweeps, "cpu_seconds": rows[-1]["seconds"]}
         text = _report(config, folder, summary, rows)
     return Answer(summary=summary, text=f"{text}\n-> {folder}")
@@ -209,7 +211,10 @@ def _report(
             "deviations of an untrained episode's score, mean over sizes and roles; "
             "other episodes test them.",
         ],
-        tables=[score_table(caption, {**shown, **known})],
+        tables=[
+            score_table(caption, {**shown, **known}),
+            *invasion_table(summary["invasions"], task.roles),
+        ],
         figures=[
             learning_curves(plots, {task.method: [rows]}, known, roles=task.roles),
             *learned_curves(plots, {task.method: [rows]}),

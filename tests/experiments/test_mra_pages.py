@@ -54,10 +54,34 @@ def test_a_training_leaves_rows_agents_tables_and_pictures(trained):
     assert {"random", "nearest", "myopic"} <= {*summary["references"]}
     best = max(made, key=lambda row: row["rating"])
     assert summary["best"]["sweep"] == best["sweep"]
+    assert (summary["invasions"] != {}) == (summary["last"]["sweep"] != best["sweep"])
     plots = {path.name for path in (trained / "plots").iterdir()}
     assert {"reward.png", "information.png", "episode.svg"} <= plots
     report = (trained / "report.html").read_text()
     assert "<svg" in report and "1 is not scored: Resource(): agents must" in report
+
+
+def test_agents_of_two_moments_of_a_run_invade_each_other(tmp_path):
+    """The best and the last are of different sweeps after most seeds."""
+    words = (
+        "--sizes",
+        2,
+        3,
+        *TINY,
+        "--seed",
+        1,
+        "--sweeps",
+        3,
+        "--out",
+        tmp_path / "r",
+    )
+    assert call("train", *words, "--quiet") == 0
+    made = json.loads((tmp_path / "r/summary.json").read_text())["invasions"]
+    assert {*made} == {"last among best", "best among last"}
+    for sizes in made.values():
+        assert {*sizes} == {"2", "3"}
+        assert all(math.isfinite(one["gain"]) for (one,) in sizes.values())
+    assert "one of the last among best" in (tmp_path / "r/report.html").read_text()
 
 
 def test_a_killed_training_goes_on_bit_for_bit(trained, tmp_path, monkeypatch):
