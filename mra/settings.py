@@ -4,8 +4,8 @@ Light: command lines read this file, so it loads no torch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from metaspiel.learn.relational_settings import Relations
 from metaspiel.nfg.errors import (
@@ -216,12 +216,28 @@ class Budget:
       sweeps: turns of every game.
       measure_every: sweeps between measurements.
       episodes: of a measurement.
+      gammas: discounts in some kinds of world, where the training's is not as good.
     """
 
     training: Training
     sweeps: int
     measure_every: int
     episodes: int
+    gammas: Mapping[str, float] = field(default_factory=dict)
+
+    def usual(self, world: Any) -> Training:
+        """How agents learn in a world.
+
+        Where agents may be out early, nothing is taken off rewards: what follows pays
+        0.
+
+        Args:
+          world: a ``ParticleWorld`` of any size.
+        """
+        made = replace(
+            self.training, gamma=self.gammas.get(world.kind, self.training.gamma)
+        )
+        return replace(made, rewards="scaled") if world.mortal else made
 
 
 BUDGETS: Mapping[str, Budget] = {
@@ -234,7 +250,12 @@ BUDGETS: Mapping[str, Budget] = {
         episodes=8,
     ),
     "ten-minutes": Budget(
-        training=Training(), sweeps=30, measure_every=5, episodes=256
+        training=Training(),
+        sweeps=30,
+        measure_every=5,
+        episodes=256,
+        # What lasts longer than an episode makes agents crowd the largest discs.
+        gammas={"resource": 0.8},
     ),
     "paper": Budget(
         training=Training(

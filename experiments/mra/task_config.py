@@ -1,7 +1,7 @@
 """What is trained: a world at some population sizes, by a method, for so long."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from metaspiel import files
@@ -30,18 +30,6 @@ def size_of(text: str, name: str = "--sizes") -> tuple[int, ...]:
             f"role such as 8,4; got '{text}'"
         )
     return tuple(int(part) for part in parts)
-
-
-def usual(training: Training, world: str) -> Training:
-    """The training of a budget, as it is usual in a world.
-
-    Where agents may be out early, nothing is taken off rewards: what follows pays 0.
-
-    Raises:
-      UserError: there is no such world.
-    """
-    mortal = world_of(world).mortal
-    return replace(training, rewards="scaled") if mortal else training
 
 
 def named(size: Sequence[int]) -> str:
