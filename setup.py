@@ -39,7 +39,7 @@ setup(
     python_requires=">=3.11",
     packages=PACKAGES,
     package_data={
-        **{name: ["py.typed", "*.html.j2"] for name in PACKAGES},
+        **{name: ["py.typed", "*.html.j2", "*.js"] for name in PACKAGES},
         "meta_solvers.nes": ["weights/*.safetensors", "weights/*.md"],
     },
     install_requires=[
@@ -56,6 +56,8 @@ setup(
         "scipy>=1.14",
         "torch>=2.4",
         "tyro>=0.9",
+        # Draws every chart: in a report by its JavaScript, as PNG, SVG and PDF.
+        "vl-convert-python>=1.8",
     ],
     extras_require={
         "ray": ["ray>=2.40"],

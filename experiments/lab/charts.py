@@ -14,7 +14,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter, ScalarFormatter
 from numpy import ndarray
 
-from experiments.lab import statistics
+from experiments.lab import marks, statistics
 from experiments.lab.escaping import printable
 from experiments.lab.report import Picture
 from metaspiel import files
@@ -174,3 +174,32 @@ def band(
         bounds = np.array(low, dtype=float), np.array(high, dtype=float)
         colour = line.get_color()
         axes.fill_between(x, *bounds, color=colour, alpha=0.15, linewidth=0)
+
+
+def lines(
+    named: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    label: str,
+    *,
+    log: bool,
+    across: str = "iteration",
+    errors: Mapping[str, Sequence[float]] | None = None,
+) -> marks.Chart:
+    """A chart of named lines over iterations, or over what ``across`` names.
+
+    Args:
+      named: x and y of each.
+      label: of the y axis.
+      log: the y axis is logarithmic.
+      across: of the x axis.
+      errors: standard errors of some lines, drawn as bars.
+    """
+    series = []
+    for name, (x, y) in named.items():
+        ends: dict[str, Any] = {}
+        if errors is not None and name in errors:
+            pairs = list(zip(y, errors[name], strict=True))
+            ends = {"low": [v - e for v, e in pairs], "high": [v + e for v, e in pairs]}
+        series.append(marks.Series(name=name, x=x, y=y, spread="bars", **ends))
+    up = marks.Axis(label=label, scale="log" if log else "linear")
+    panel = marks.Panel(x=marks.Axis(label=across), y=up, series=series)
+    return marks.Chart(panels=[panel], columns=1, height=260)

@@ -10,9 +10,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from experiments.lab import marks, vega
 from experiments.lab.escaping import markdown_cell, printable
 from experiments.lab.process import environment
 from metaspiel import files
+
+_SCRIPT = "<!-- script -->"  # where it goes; names cannot hold it, they are escaped
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,14 @@ class Table:
       columns: heads of the columns.
       rows: cells, as ``show`` writes them.
       best: numbers of the rows that stand out.
+      raw: it is for those who look for a key: shown at the end, folded.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     best: Sequence[int] = ()
+    raw: bool = False
 
     @classmethod
     def of(
@@ -101,27 +106,78 @@ class Picture:
     svg: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a report says first, in words anyone in the field understands.
+
+    Attributes:
+      ran: what was run.
+      result: what came out.
+      sure: how sure that is: seeds, intervals, what a number bounds.
+    """
+
+    ran: Sequence[str] = ()
+    result: Sequence[str] = ()
+    sure: Sequence[str] = ()
+
+    @property
+    def said(self) -> dict[str, Sequence[str]]:
+        """The sentences by what they answer."""
+        heads = ("What was run", "What came out", "How sure it is")
+        parts = zip(heads, (self.ran, self.result, self.sure), strict=True)
+        return {head: sentences for head, sentences in parts if sentences}
+
+
 def render(
     path: Path,
     title: str,
-    lead: Sequence[str],
+    opening: Opening,
     tables: Sequence[Table],
-    figures: Sequence[Picture],
+    figures: Sequence[marks.Picture | Picture],
 ) -> None:
-    """Writes one self-contained HTML file."""
+    """Writes one self-contained HTML file, and its charts into ``plots`` beside it."""
+    shown = [figure_of(one) for one in figures]
+    for one in figures:
+        if isinstance(one, marks.Picture):
+            vega.save(one.chart, path.parent / "plots" / one.name)
     loader = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
     )
+    if not isinstance(opening, Opening):
+        opening = Opening(ran=opening)
+    charts = any("specs" in one for one in shown)
     text = loader.get_template("report.html.j2").render(
         title=title,
-        lead=lead,
+        opening=opening,
         tables=tables,
-        figures=figures,
+        figures=shown,
+        script=_SCRIPT if charts else "",
         environment=environment(),
     )
-    files.write_text(path, printable(text))
+    text = printable(text)
+    if charts:  # after what is made printable: a script must stay as it is
+        own = Path(__file__).with_name("report.js").read_text("utf-8")
+        scripts = f"<script>{vega.javascript()}</script>\n<script>\n{own}</script>"
+        text = scripts.join(text.rsplit(_SCRIPT, 1))
+    files.write_text(path, text)
+
+
+def figure_of(one: marks.Picture | Picture) -> dict[str, Any]:
+    """A figure as the template takes it."""
+    made: dict[str, Any] = {"title": one.title, "caption": one.caption, "notes": ()}
+    if isinstance(one, Picture):
+        return made | {"svg": one.svg}
+    chart = one.chart
+    return made | {
+        "svg": "",
+        "columns": chart.columns,
+        "titles": [panel.title for panel in chart.panels],
+        "specs": vega.page_specs(chart),
+        "legend": vega.legend(chart),
+        "notes": vega.notes(chart),
+    }
 
 
 def show(cell: Any) -> str:

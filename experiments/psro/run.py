@@ -24,7 +24,7 @@ from psro.together import together
 
 def run(config: Config) -> dict[str, Any]:
     """Runs all trials; returns the summary that is also written."""
-    from experiments.psro.report import write_whole  # it loads matplotlib
+    from experiments.psro.report import write_whole
 
     arena = built(config)
     name = f"psro-{slug(arena.name)}-{slug(config.solver)}"

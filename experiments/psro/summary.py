@@ -125,7 +125,10 @@ def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if len(trials) == 1:
         return dict(trials[0])
     means: dict[str, Any] = {"trials": list(trials)}
-    shared = ("game", "played", "caveats", "solver", "eval_solver", "concept", "gap_is")
+    shared = (
+        "game", "played", "caveats", "oracle", "solver", "eval_solver", "concept",
+        "gap_is",
+    )  # fmt: skip
     for name in shared:
         means[name] = trials[0][name]
     for name in _MEANS:

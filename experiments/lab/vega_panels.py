@@ -1,0 +1,313 @@
+"""One panel of a chart as a specification of Vega-Lite."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from experiments.lab.fitting import fitted
+from experiments.lab.looks import Look, looks
+from experiments.lab.marks import (
+    INK,
+    Axis,
+    Chart,
+    Heat,
+    Panel,
+    Rule,
+    Series,
+    Value,
+    extent,
+)
+
+Spec = dict[str, Any]
+FEW = 60  # points up to which a line has dots
+DASHES = {
+    "solid": [1, 0],
+    "dashed": [6, 4],
+    "dotted": [2, 3],
+    "dash-dot": [8, 3, 2, 3],
+    "long-short": [10, 3, 3, 3],
+}
+HIDDEN: Spec = {"name": "hidden", "value": []}
+"""Names that a reader has put aside."""
+_SHOWN = {"filter": "indexof(hidden, datum.name) < 0"}
+_ENDS = (("y", "low", "high"), ("x", "left", "right"))
+
+
+def panel_specs(chart: Chart) -> Iterator[Spec]:
+    """A specification of each panel, without its width."""
+    chart = fitted(chart).chart
+    known = looks(chart)
+    ends = {
+        name: extent([v for one in chart.panels for v in _values(one, name)])
+        for name in chart.same
+    }
+    for panel in chart.panels:
+        spec: Spec = {"height": chart.height}
+        if panel.heat is not None:
+            yield spec | _heat(panel, panel.heat)
+            continue
+        axes = {
+            name: _axis(axis, _values(panel, name), ends.get(name), panel)
+            for name, axis in (("x", panel.x), ("y", panel.y))
+        }
+        layers = [layer for one in panel.series for layer in _layers(one, panel, known)]
+        yield spec | {
+            "layer": layers + [_rule(rule) for rule in panel.rules],
+            "encoding": axes,
+        }
+
+
+def zoom(panel: Panel) -> Spec | None:
+    """What lets a reader move and widen the part that is seen, where axes allow it."""
+    axes = (("x", panel.x), ("y", panel.y))
+    free = [name for name, axis in axes if axis.scale != "names"]
+    if panel.heat is not None or not free or not panel.series:
+        return None
+    wheel = "wheel![event.ctrlKey || event.metaKey || event.shiftKey]"
+    select = {"type": "interval", "encodings": free, "zoom": wheel}
+    return {"name": "zoom", "select": select, "bind": "scales"}
+
+
+def _values(panel: Panel, name: str) -> list[Any]:
+    """All numbers or names along an axis of a panel."""
+    kinds = ("x", "left", "right") if name == "x" else ("y", "low", "high")
+    made: list[Any] = []
+    for one in panel.series:
+        listed = [getattr(one, kind) for kind in kinds]
+        made += [_placed(v) for own in listed if own is not None for v in own]
+    return made + [_placed(getattr(rule, name)) for rule in panel.rules]
+
+
+def _placed(value: Value) -> Value:
+    """Where a value is drawn; None where it has no place."""
+    if value is None or isinstance(value, str):
+        return value
+    return float(f"{float(value):.6g}") if math.isfinite(value) else None
+
+
+def _axis(
+    axis: Axis, values: Sequence[Any], ends: tuple[float, float] | None, panel: Panel
+) -> Spec:
+    """The encoding of an axis: its scale, ticks and title."""
+    title = axis.label or None
+    if axis.scale == "names":
+        names = list(dict.fromkeys(v for v in values if v is not None))
+        scale = {"domain": names}
+        angle = {"labelAngle": -45} if max(map(len, names), default=0) > 9 else {}
+        ticks = {"grid": False, "labelAngle": 0} | angle
+        return {"type": "nominal", "scale": scale, "axis": ticks, "title": title}
+    numbers = [v for v in values if isinstance(v, float)]
+    kind = {"log2": "log"}.get(axis.scale, axis.scale)
+    bars = any(one.mark == "bars" for one in panel.series) and axis is panel.y
+    scale = {"type": kind, "nice": False}
+    if not axis.log:
+        scale["zero"] = bars
+    if axis.scale == "symlog":
+        scale["constant"] = 1e-3
+    if axis.scale == "log2":
+        scale["base"] = 2
+    if not bars:
+        scale["padding"] = 8
+    low, high = ends or (None, None)
+    for key, end in (
+        ("domainMin", low if axis.low is None else axis.low),
+        ("domainMax", high if axis.high is None else axis.high),
+    ):
+        if end is not None:
+            scale[key] = end
+    return {
+        "type": "quantitative",
+        "scale": scale,
+        "axis": _ticks(axis, numbers),
+        "title": title,
+    }
+
+
+def _ticks(axis: Axis, numbers: Sequence[float]) -> Spec:
+    """Whole numbers where all numbers are; powers where they span many."""
+    if axis.log:
+        ends = extent(numbers) or (1.0, 1.0)
+        wide = ends[0] > 0 and ends[1] / ends[0] > 1e3
+        if not wide and ends[0] >= 1e-3:
+            return {"format": "~g", "tickCount": 6}
+        brief = "replace(replace(datum.label, 'e+', 'e'), regexp('e0$'), '')"
+        return {"format": "~e", "labelExpr": brief, "tickCount": 6}
+    if numbers and all(v == int(v) for v in numbers):
+        return {"format": ",d", "tickMinStep": 1, "tickCount": 8}
+    return {"tickCount": 6}
+
+
+def _layers(one: Series, panel: Panel, known: Mapping[str, Look]) -> Iterator[Spec]:
+    """The layers of a series: its intervals, then itself, then what is pointed at."""
+    look = known[one.name]
+    columns, data = _data(one)
+    base: Spec = {"data": {"values": [data]}}
+    base["transform"] = [{"flatten": columns}, _SHOWN]
+    where = {name: {"field": name} for name in ("x", "y")}
+    said = _tooltip(one, panel)
+    if one.beside is not None:
+        where["xOffset"] = {"field": "beside"}
+    for name, low, high in _ENDS:
+        if low in columns:
+            yield base | _interval(one, look, where, name=name, ends=(low, high))
+    colour = one.colour or look.colour
+    common = {"color": colour, "opacity": one.opacity, "clip": True}
+    if one.mark == "line":
+        wide = 2.4 * one.width if look.wider else one.width
+        dash = DASHES[look.dash if one.dash == "solid" else one.dash]
+        line = {"type": "line", "strokeWidth": wide, "strokeDash": dash, "order": False}
+        if look.wider:
+            line["opacity"] = 0.45 * one.opacity
+        yield base | {"mark": common | line, "encoding": where}
+        few = len(one.x) <= FEW if one.dots is None else one.dots
+        dots = {"type": "point", "filled": True, "size": 22, "tooltip": True}
+        yield base | {
+            "mark": common | dots | ({} if few else {"opacity": 0, "size": 60}),
+            "encoding": where | {"tooltip": said},
+        }
+    elif one.mark == "area":
+        shape = {"type": "line", "interpolate": "linear-closed", "order": False}
+        yield base | {"mark": common | shape | {"fill": colour}, "encoding": where}
+    else:
+        kinds = {
+            "bars": {"type": "bar"},
+            "ticks": {"type": "tick", "thickness": 2.5, "bandSize": 24},
+            "points": {"type": "point", "shape": one.symbol, "size": 45,
+                       "filled": one.symbol not in ("cross", "stroke")},
+        }  # fmt: skip
+        mark = common | kinds[one.mark]
+        yield base | {"mark": mark, "encoding": where | {"tooltip": said}}
+
+
+def _data(one: Series) -> tuple[list[str], Spec]:
+    """A series as one record with a list for each of its columns."""
+    data: Spec = {"name": one.name}
+    for column in ("x", "y", "low", "high", "left", "right"):
+        values = getattr(one, column)
+        if values is not None:
+            data[column] = [_placed(value) for value in values]
+    for column in ("said", "notes"):
+        values = getattr(one, column)
+        if values is not None:
+            data[column] = list(values)
+    columns = [name for name in data if name != "name"]
+    if one.beside is not None:
+        data["beside"] = one.beside
+    return columns, data
+
+
+def _interval(
+    one: Series, look: Look, where: Spec, *, name: str, ends: tuple[str, str]
+) -> Spec:
+    """The layer of intervals along an axis."""
+    low, high = ends
+    mark: Spec = {"color": one.colour or look.colour, "clip": True}
+    if one.spread == "band" and one.mark == "line":
+        mark |= {"type": "area", "opacity": 0.18, "order": False}
+    else:
+        wide = one.width if one.mark != "bars" else 1.5
+        ink = INK if one.mark == "bars" else mark["color"]
+        mark |= {"type": "rule", "strokeWidth": wide, "color": ink}
+    encoding = where | {name: {"field": low}, f"{name}2": {"field": high}}
+    return {"mark": mark, "encoding": encoding}
+
+
+def _tooltip(one: Series, panel: Panel) -> list[Spec]:
+    """What is said of a point that is pointed at."""
+    across, up = panel.x.label or "across", panel.y.label or "up"
+    said: list[Spec] = [{"field": "name", "title": "title"}] if one.name else []
+    said.append({"field": "x", "title": across, **_form(one.x)})
+    height: Spec = {"field": "y", **_form(one.y)}
+    if one.said is not None:
+        height = {"field": "said"}
+    said.append(height | {"title": up if up != across else f"{up} "})
+    for label, low, high in (("", "low", "high"), (f" of {across}", "left", "right")):
+        if getattr(one, low) is not None:
+            form = {"type": "quantitative", "format": ".4~g"}
+            said.append({"field": low, "title": f"from{label}", **form})
+            said.append({"field": high, "title": f"to{label}", **form})
+    if one.notes is not None:
+        said.append({"field": "notes", "title": "note", "type": "nominal"})
+    return [{"type": "nominal"} | each for each in said]
+
+
+def _form(values: Sequence[Value]) -> Spec:
+    """How numbers of a column are written."""
+    if any(isinstance(v, str) for v in values):
+        return {"type": "nominal"}
+    known = [v for v in values if v is not None]
+    whole = all(math.isfinite(v) and v == int(v) for v in known)  # type: ignore[arg-type]
+    return {"type": "quantitative", "format": ",d" if whole else ".4~g"}
+
+
+def _rule(rule: Rule) -> Spec:
+    """A straight line across the panel."""
+    name, place = ("y", rule.y) if rule.y is not None else ("x", rule.x)
+    mark = {
+        "type": "rule",
+        "color": rule.colour,
+        "strokeDash": DASHES[rule.dash],
+        "strokeWidth": rule.width,
+    }
+    tooltip = [{"field": "name", "type": "nominal", "title": "title"}] * bool(rule.name)
+    tooltip.append({"field": name, "type": "quantitative", "format": ".4~g"})
+    other = "x" if name == "y" else "y"
+    return {
+        "data": {"values": [{"name": rule.name, name: place}]},
+        "transform": [_SHOWN],
+        "mark": mark,
+        "encoding": {name: {"field": name}, other: None, "tooltip": tooltip},
+    }
+
+
+def _heat(panel: Panel, heat: Heat) -> Spec:
+    """A table of colours, and the texts in its cells."""
+    rows = list(zip(heat.rows, heat.row_names or heat.rows, strict=True))
+    columns = list(zip(heat.columns, heat.column_names or heat.columns, strict=True))
+    cells = [
+        {"row": row, "column": column, "below": below, "beside": beside}
+        | {"number": _placed(heat.values[i][j])}
+        | ({} if heat.texts is None else {"text": heat.texts[i][j]})
+        for i, (row, beside) in enumerate(rows)
+        for j, (column, below) in enumerate(columns)
+    ]
+    most = max((abs(c["number"]) for c in cells if c["number"] is not None), default=1)
+    scale: Spec = {"domain": [0, 1], "scheme": "viridis"}
+    if heat.scale == "diverging":
+        most = most or 1.0
+        scale = {"domain": [-most, most], "scheme": "redblue"}
+    colour = {
+        "field": "number",
+        "type": "quantitative",
+        "scale": scale,
+        "title": heat.label,
+        "legend": {"orient": "bottom", "gradientLength": 160, "gradientThickness": 8},
+    }
+    names = {"x": ("column", heat.columns, panel.x), "y": ("row", heat.rows, panel.y)}
+    where: Spec = {}
+    for name, (field, order, axis) in names.items():
+        domain = list(order) if name == "x" else list(order)[::-1]
+        angle = {"labelAngle": -45} if max(map(len, order), default=0) > 9 else {}
+        ticks = {"labelOverlap": True, "grid": False, "labelAngle": 0} | angle
+        where[name] = {
+            "field": field,
+            "type": "nominal",
+            "scale": {"domain": domain, "paddingInner": 0.02, "paddingOuter": 0},
+            "axis": ticks if name == "x" else ticks | {"labelAngle": 0},
+            "title": axis.label or None,
+        }
+    said = [
+        {"field": "beside", "type": "nominal", "title": panel.y.label or "row"},
+        {"field": "below", "type": "nominal", "title": panel.x.label or "column"},
+        {"field": "number", "type": "quantitative", "title": heat.label,
+         "format": ".5~g"},
+    ]  # fmt: skip
+    rect = {"mark": {"type": "rect"}, "encoding": {"color": colour, "tooltip": said}}
+    layers: list[Spec] = [rect]
+    if heat.texts is not None:
+        bright = f"abs(datum.number) > {0.6 * most}"
+        ink = {"condition": {"test": bright, "value": "white"}, "value": "#222"}
+        mark = {"type": "text", "fontSize": 9, "lineBreak": "\n"}
+        drawn = {"text": {"field": "text"}, "color": ink}
+        layers.append({"mark": mark, "encoding": drawn})
+    return {"data": {"values": cells}, "encoding": where, "layer": layers}
