@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 
 from experiments.lab.estimates import estimate
 from experiments.lab.folder import claim, read_result, record, slug, stored
+from experiments.lab.marks import Picture
 from experiments.lab.options import Flat, Resumable, least
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Table, percent, render
+from experiments.lab.report import Opening, Table, percent, render
 from experiments.lab.statistics import holm, mean
 from experiments.lab.trust import SolverSpec
 from experiments.lab.verdict import LEVEL, Claim, Higher, Verdict, short_of
@@ -271,7 +272,7 @@ def _reached(runs: Sequence[Result]) -> str:
 def _write(
     folder: Path, config: Config, runs: Sequence[Result], claims: Sequence[Claim]
 ) -> None:
-    from experiments.lab import charts  # they load matplotlib
+    from experiments.lab import charts
 
     columns = {
         "game": lambda run: run.title,
@@ -298,15 +299,17 @@ def _write(
             )
             for run in own
         }
-        drawn = charts.curve(lines, "CCE gap", log=True)
-        png = folder / "plots" / f"{slug(title)}.png"
-        figures.append(charts.figure(drawn, f"{title}: gap by iteration", LEGEND, png))
+        chart = charts.lines(lines, "CCE gap", log=True)
+        head = f"{title}: gap by iteration"
+        picture = Picture(name=slug(title), title=head, caption=LEGEND, chart=chart)
+        figures.append(picture)
     tables = [Table.of("Final state of every run", columns, runs)]
     if claims:
         tables.insert(0, claim_table(claims, "Pairs of meta-solvers"))
     title = "Three games, side by side"
-    lead = sentences(runs, claims)
-    render(folder / "report.html", title, lead, tables=tables, figures=figures)
+    ran = f"JPSRO(CCE) on three games, with {config.seeds} seed(s) of each pair."
+    opening = Opening(ran=[ran], result=sentences(runs, claims), sure=[LEGEND])
+    render(folder / "report.html", title, opening, tables=tables, figures=figures)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,10 @@ import numpy as np
 
 from experiments.lab import report
 from experiments.lab.folder import claim, record
+from experiments.lab.marks import Axis, Chart, Panel, Picture, Series
 from experiments.lab.options import Flat, Output, least
 from experiments.lab.page import Answer, main
-from experiments.lab.report import Picture, Table, number, percent
+from experiments.lab.report import Table, number, percent
 from experiments.lab.statistics import standard_error
 from meta_solvers import get
 from meta_solvers.replicator import ReplicatorDynamics
@@ -160,53 +161,72 @@ def _table(rows: Sequence[Row]) -> Table:
     return Table.of("Bound and true regret", columns, rows)
 
 
-def figure(rows: Sequence[Row], png: Path) -> Picture:
-    """True regret against the bound, one panel a block; also as PNG."""
-    from experiments.lab import charts
-
-    titles = [f"{block} means" for block in BLOCKS]
-    across, label = "bound on the sum of regrets", "true regret"
-    drawn, panels = charts.panels(titles, across, label, sharey=True)
-    panels[1].sharex(panels[0])
-    for axes, block in zip(panels, BLOCKS, strict=True):
-        for row in (row for row in rows if row.block == block):
-            axes.errorbar(
-                row.bound,
-                row.true_regret,
-                xerr=row.bound_error,
-                yerr=row.true_regret_error,
-                fmt="o",
-                capsize=2,
-                label=row.solver,
+def picture(rows: Sequence[Row]) -> Picture:
+    """True regret against the bound, one panel a block."""
+    across = Axis(label="bound on the sum of regrets")
+    panels = []
+    for block in BLOCKS:
+        series = [
+            Series(
+                name=row.solver,
+                x=[row.bound],
+                y=[row.true_regret],
+                mark="points",
+                left=[row.bound - (row.bound_error or 0.0)],
+                right=[row.bound + (row.bound_error or 0.0)],
+                low=[row.true_regret - (row.true_regret_error or 0.0)],
+                high=[row.true_regret + (row.true_regret_error or 0.0)],
+                spread="bars",
             )
-    charts.legend(drawn, panels[0], columns=3)
-    legend = (
-        "A solver may lower the bound and not the regret: the bound is the worst case "
-        "over all games within the intervals."
+            for row in rows
+            if row.block == block
+        ]
+        up = Axis(label="true regret")
+        panels.append(Panel(title=f"{block} means", x=across, y=up, series=series))
+    return Picture(
+        name="regret",
+        title="True regret against the bound",
+        caption="A solver may lower the bound and not the regret: the bound is the "
+        "worst case over all games within the intervals.",
+        chart=Chart(panels=panels, same="xy"),
     )
-    return charts.figure(drawn, "True regret against the bound", legend, png)
+
+
+def _outcome(rows: Sequence[Row]) -> str:
+    """The solver with the least mean regret in each block."""
+    least = {b: min((r for r in rows if r.block == b), key=_regret) for b in BLOCKS}
+    said = [f"{b} means: {r.solver} ({_regret(r):.3g})" for b, r in least.items()]
+    return f"Least mean true regret with {'; with '.join(said)}."
+
+
+def _regret(row: Row) -> float:
+    return row.true_regret
 
 
 def _report(folder: Path, config: Config, rows: Sequence[Row], summary: object) -> str:
     ensemble = config.ensemble
     specs = Table("Solvers", ["row", "spec"], list(SOLVERS.items()))
-    picture = figure(rows, folder / "plots" / "regret.png")
     return report.publish(
         folder,
         summary,
         title="Robust meta-solvers on games known up to intervals",
-        lead=[
-            f"{config.games} random symmetric games of {ensemble.actions} strategies "
-            f"in each block, {ensemble.members} members in an ensemble, strategies "
-            f"unsure by up to {ensemble.width:g}; in the second block biased upward by "
-            f"{ensemble.bias:g} of that. Means over games, with standard errors; lower "
-            "is better. Settled is the share of games on which the solver met its own "
-            "stopping rule.",
-            "The earlier figures are of a check whose generator was not recorded: only "
-            "the order of rows can be compared.",
-        ],
+        opening=report.Opening(
+            ran=[
+                f"{config.games} random symmetric games of {ensemble.actions} "
+                f"strategies in each block, {ensemble.members} members in an ensemble, "
+                f"strategies unsure by up to {ensemble.width:g}; in the second block "
+                f"biased upward by {ensemble.bias:g} of that.",
+            ],
+            result=[_outcome(rows)],
+            sure=[
+                "Means over games, with standard errors; lower is better. Settled is "
+                "the share of games on which the solver met its own stopping rule.",
+                "The earlier figures are of a check whose generator was not recorded: "
+                "only the order of rows can be compared.",
+            ],
+        ),
         tables=[_table(rows), specs],
-        figures=[picture],
+        figures=[picture(rows)],
     )
 
 

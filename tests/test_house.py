@@ -92,7 +92,13 @@ def test_nothing_imports_the_door():
 def test_only_experiments_print_or_plot():
     for room in FLOORS:
         for path in () if room.startswith("experiments") else files(room):
-            assert not imports(path) & {"matplotlib", "rich", "tyro", "pickle"}, path
+            assert not imports(path) & {
+                "matplotlib",
+                "vl_convert",
+                "rich",
+                "tyro",
+                "pickle",
+            }, path
 
 
 def writes(call: ast.Call) -> bool:

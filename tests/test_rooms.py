@@ -15,7 +15,7 @@ HEAVY = (
     "torch",
     "safetensors",
     "cvxpy",
-    "matplotlib",
+    "vl_convert",
     "pyspiel",
     "scipy",
     "ray",

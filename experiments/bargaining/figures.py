@@ -1,11 +1,10 @@
 """Figures 2, 3 and 5 of the COffeE paper (Nguyen & Wellman 2026), from our rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from itertools import cycle, pairwise
+from typing import Any
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.bargaining.results import (
     Fidelity,
@@ -19,24 +18,23 @@ from experiments.bargaining.results import (
     setting_name,
     solver_name,
 )
-from experiments.lab.charts import band, figure, legend, panels
-from experiments.lab.report import Picture
+from experiments.lab.marks import COLOURS, GREY, Axis, Chart, Panel, Picture, Series
 
 Points = dict[str, dict[int, list[float]]]
 """Named curves: regrets of the trials at each iteration."""
 
 
-def draw(results: Results, folder: Path) -> list[Picture]:
-    """Each figure that the rows allow, also as PNG in the folder."""
+def draw(results: Results) -> list[Picture]:
+    """Each figure that the rows allow."""
     return [
-        *_fidelity(results, folder / "figure_2ab.png"),
-        *_explorations(results, folder / "figure_2c.png"),
-        *_approaches(results, folder / "figure_3.png"),
-        *_settings(results, folder / "figure_5.png"),
+        *_fidelity(results),
+        *_explorations(results),
+        *_approaches(results),
+        *_settings(results),
     ]
 
 
-def _fidelity(results: Results, png: Path) -> list[Picture]:
+def _fidelity(results: Results) -> list[Picture]:
     """Figure 2 (a, b): runs by uncertainty and utility error."""
     points, chosen = results.points, preferred(results.final)
     if not points:
@@ -44,18 +42,23 @@ def _fidelity(results: Results, png: Path) -> list[Picture]:
     regret = {
         _run(row): row.regret for row in results.final if row.evaluation == chosen
     }
-    drawn, (left, right) = panels(["a", "b"], "mean uncertainty", "utility error")
     known = [row for row in points if _run(row) in regret]
     plain = [row for row in points if _run(row) not in regret]
-    left.scatter(*_plane(plain), s=18, color="0.7")
-    if known:
-        shown = left.scatter(*_plane(known), s=18, c=[regret[_run(r)] for r in known])
-        drawn.colorbar(shown, ax=left, label="regret")
-    kinds = sorted({row.tuned for row in points})
-    for kind, colour in _colours(kinds).items():
+    dots: dict[str, Any] = {"mark": "points", "opacity": 0.8}
+    left = [Series(name="without a regret", colour=GREY, **_plane(plain), **dots)]
+    for low, high, name in _thirds([regret[_run(row)] for row in known]):
+        own = [row for row in known if low <= regret[_run(row)] <= high]
+        said = [f"regret {regret[_run(row)]:.4g}" for row in own]
+        left.append(Series(name=name, **_plane(own), notes=said, **dots))
+    right = []
+    for kind in sorted({row.tuned for row in points}):
         own = [row for row in points if row.tuned == kind]
-        right.scatter(*_plane(own), s=18, color=colour, label=kind)
-    legend(drawn, right, columns=4)
+        right.append(Series(name=kind, **_plane(own), **dots))
+    x, y = Axis(label="mean uncertainty"), Axis(label="utility error")
+    panels = [
+        Panel(title=title, x=x, y=y, series=[one for one in series if len(one.x)])
+        for title, series in (("a", left), ("b", right))
+    ]
     sets = len({row.data for row in points})
     caption = (
         f"One point a run ({len(points)} runs on {sets} data sets), coloured by (a) "
@@ -63,25 +66,32 @@ def _fidelity(results: Results, png: Path) -> list[Picture]:
         "without one are grey) and (b) λ and α."
     )
     title = "Figure 2 (a, b): uncertainty and utility error"
-    return [figure(drawn, title, caption, png)]
+    chart = Chart(panels=panels, columns=2)
+    return [Picture(name="figure_2ab", title=title, caption=caption, chart=chart)]
 
 
-def _colours(names: Sequence[str]) -> dict[str, object]:
-    """Colours that can be told apart; of a scale where there are more than ten."""
-    scale = matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(names)))
-    few = [f"C{number}" for number in range(len(names))]
-    return dict(zip(names, few if len(names) <= 10 else scale, strict=True))
+def _thirds(regrets: Sequence[float]) -> list[tuple[float, float, str]]:
+    """Bounds of the lower, middle and upper third of regrets, and their names."""
+    if not regrets:
+        return []
+    ends = np.quantile(regrets, [0, 1 / 3, 2 / 3, 1])
+    return [
+        (float(low), float(high), f"regret {low:.3g} to {high:.3g}")
+        for low, high in pairwise(ends)
+        if high > low or len(regrets) == 1
+    ]
 
 
 def _run(row: Run) -> tuple[object, ...]:
     return row.line, row.data, row.setting, row.trial
 
 
-def _plane(rows: Sequence[Fidelity]) -> tuple[list[float], list[float]]:
-    return [row.uncertainty for row in rows], [row.utility_error for row in rows]
+def _plane(rows: Sequence[Fidelity]) -> dict[str, Any]:
+    x, y = [row.uncertainty for row in rows], [row.utility_error for row in rows]
+    return {"x": x, "y": y}
 
 
-def _explorations(results: Results, png: Path) -> list[Picture]:
+def _explorations(results: Results) -> list[Picture]:
     """Figure 2 (c): means under both exploration solvers, side by side."""
     chosen = preferred(results.final)
     kept = [row for row in results.final if row.evaluation == chosen]
@@ -99,29 +109,34 @@ def _explorations(results: Results, png: Path) -> list[Picture]:
         f"with R2D and with RD. Regret under {solver_name(chosen)} as final solver."
     )
     title = "Figure 2 (c): effect of exploring with R2D"
-    return [figure(_joined(shown), title, caption, png)]
+    chart = _joined(shown)
+    return [Picture(name="figure_2c", title=title, caption=caption, chart=chart)]
 
 
-def _joined(measured: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
+def _joined(measured: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Chart:
     """A panel a measure, a row an approach and data set: both solvers, joined."""
-    rows = sorted({label for values in measured.values() for label in values})
-    drawn, every = panels(
-        [""] * len(measured), "", "", height=1.4 + 0.25 * len(rows), sharey=True
-    )
-    for axes, (name, values) in zip(every, measured.items(), strict=True):
-        at = [rows.index(label) for label in values]
-        ends = {
-            solver: [both[solver] for both in values.values()]
-            for solver in ("rd", "r2d")
-        }
-        axes.hlines(at, ends["rd"], ends["r2d"], color="0.7", zorder=1)
-        for (solver, ends_of), marker in zip(ends.items(), "os", strict=True):
-            label = f"explored with {solver_name(solver)}"
-            axes.scatter(ends_of, at, marker=marker, s=20, label=label)
-        axes.set_yticks(range(len(rows)), rows, fontsize=7)
-        axes.set_xlabel(name)
-    legend(drawn, every[0])
-    return drawn
+    panels = []
+    for name, values in measured.items():
+        labels = list(values)
+        series = []
+        for solver, symbol in (("rd", "circle"), ("r2d", "square")):
+            series.append(
+                Series(
+                    name=f"explored with {solver_name(solver)}",
+                    x=[both[solver] for both in values.values()],
+                    y=labels,
+                    left=[min(both.values()) for both in values.values()],
+                    right=[max(both.values()) for both in values.values()],
+                    mark="points",
+                    spread="bars",
+                    width=0.8,
+                    symbol=symbol,
+                )
+            )
+        across = Axis(label=name)
+        panels.append(Panel(x=across, y=Axis(scale="names"), series=series))
+    rows = max(len(values) for values in measured.values())
+    return Chart(panels=panels, columns=2, height=60 + 22 * rows)
 
 
 def _by_exploration(
@@ -140,16 +155,16 @@ def _by_exploration(
     }
 
 
-def _approaches(results: Results, png: Path) -> list[Picture]:
+def _approaches(results: Results) -> list[Picture]:
     """Figure 3: approaches at their main settings, a panel a data set."""
     main = [r for r in results.curves if r.setting == results.settings.get(r.line)]
     curves = _panels(main, lambda r: r.data.name, lambda r: r.line.name)
     order = [line.name for line in lines(main)]
     title = "Figure 3: regret over iterations"
-    return _curves(curves, order, main, title, png)
+    return _curves(curves, order, main, name="figure_3", title=title)
 
 
-def _settings(results: Results, png: Path) -> list[Picture]:
+def _settings(results: Results) -> list[Picture]:
     """Figure 5: settings of COffeE, a panel a data set and exploration solver."""
     rows = [row for row in results.curves if row.approach == "coffee"]
     curves = _panels(
@@ -160,7 +175,7 @@ def _settings(results: Results, png: Path) -> list[Picture]:
     curves = {name: some for name, some in curves.items() if len(some) > 1}
     order = [setting_name("coffee", s) for s in sorted({r.setting for r in rows})]
     title = "Figure 5: regret of COffeE by λ and α"
-    return _curves(curves, order, rows, title, png)
+    return _curves(curves, order, rows, name="figure_5", title=title)
 
 
 def _panels(
@@ -194,8 +209,9 @@ def _curves(
     curves: dict[str, Points],
     order: Sequence[str],
     rows: Sequence[Judged],
+    *,
+    name: str,
     title: str,
-    png: Path,
 ) -> list[Picture]:
     """Mean and a band of one standard deviation over trials, a panel each."""
     if not curves:
@@ -217,28 +233,31 @@ def _curves(
         "for a single trial. Judged only at the marked iterations. "
         f"{depth}"
     )
-    return [figure(_banded(curves, order), title, caption, png)]
+    chart = _banded(curves, order)
+    return [Picture(name=name, title=title, caption=caption, chart=chart)]
 
 
-def _banded(curves: Mapping[str, Points], order: Sequence[str]) -> Figure:
+def _banded(curves: Mapping[str, Points], order: Sequence[str]) -> Chart:
     """Means of trials with a band, of no width for one trial; a panel each."""
-    drawn, every = panels([*curves], "iteration", "regret", most=2, height=3.2)
-    colours = _colours(order)
-    for axes, named in zip(every, curves.values(), strict=True):
+    panels = []
+    colours = dict(zip(order, cycle(COLOURS), strict=False))
+    for title, named in curves.items():
+        series = []
         for name in (known for known in order if known in named):
             trials = dict(sorted(named[name].items()))
             mean = np.array([np.mean(values) for values in trials.values()])
             wide = [np.std(v, ddof=1) if len(v) > 1 else 0.0 for v in trials.values()]
-            band(
-                axes,
-                [*trials],
-                mean.tolist(),
-                low=(mean - wide).tolist(),
-                high=(mean + wide).tolist(),
-                marker="o",
-                ms=3,
-                color=colours[name],
-                label=name,
+            series.append(
+                Series(
+                    name=name,
+                    x=[*trials],
+                    y=mean.tolist(),
+                    low=(mean - wide).tolist(),
+                    high=(mean + wide).tolist(),
+                    colour=colours[name],
+                    dots=True,
+                )
             )
-    legend(drawn, *every, columns=4)
-    return drawn
+        x, y = Axis(label="iteration"), Axis(label="regret")
+        panels.append(Panel(title=title, x=x, y=y, series=series))
+    return Chart(panels=panels, columns=2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.bargaining.claims import judge
+from experiments.bargaining.figures import draw
 from experiments.bargaining.layout import (
     model_tables,
     p_tables,
@@ -41,7 +42,7 @@ from experiments.bargaining.tables import (
     tuning_cells,
 )
 from experiments.lab.folder import plain
-from experiments.lab.report import Table, comma_separated, render, show
+from experiments.lab.report import Opening, Table, comma_separated, render, show
 from experiments.lab.verdict import LEVEL, Claim, counted
 from metaspiel import files
 
@@ -98,15 +99,15 @@ def write(
         nothing = "Nothing to tell from the rows of this run.\n"
         files.write_text(folder / f"{name}.md", text or nothing)
         files.write_text(folder / f"{name}.csv", numbers)
-    lead = [*_lead(results, cells, claims), LOWER_BOUND, PAIRED, PUBLISHED_NOTE]
-    lead += [f"Note: {note}." for note in said_first]
     shown = [table for tables, _ in written.values() for table in tables]
     listed = Table("Sizes, seeds and time", ["", "value"], _listed(sizes))
-    from experiments.bargaining.figures import draw  # matplotlib takes its time
-
     title = "Offline solving of the Bargaining game: COffeE, OEF and OEF-BC"
-    figures = draw(results, folder / "plots")
-    render(folder / "report.html", title, lead, [*shown, listed], figures)
+    ran, result, sure = _lead(results, cells, claims)
+    besides = [LOWER_BOUND, PAIRED, PUBLISHED_NOTE]
+    besides += [f"Note: {note}." for note in said_first]
+    opening = Opening(ran=ran, result=result, sure=[*sure, *besides])
+    figures = draw(results)
+    render(folder / "report.html", title, opening, [*shown, listed], figures)
     summary: dict[str, Any] = files.spelled(
         {
             "sizes": sizes,
@@ -134,22 +135,27 @@ def _numbers(cells: Sequence[Cell], *first: str) -> str:
 
 def _lead(
     results: Results, cells: Sequence[RegretCell], claims: Sequence[Claim]
-) -> list[str]:
+) -> tuple[list[str], list[str], list[str]]:
+    """What was run, what came out, and what a claim needs to hold."""
     rows = results.main
     if not rows:
-        return ["No final profile has been judged yet."]
+        return [], ["No final profile has been judged yet."], []
     where = ", ".join(data.name for data in datasets(row.data for row in rows))
-    return [
-        f"{_span(c.n for c in cells)} trials a cell on {where}; "
-        f"{_span(r.iterations for r in rows)} iterations, k = "
-        f"{_span(r.k for r in rows)}. Of {len(claims)} claims of the paper: "
-        f"{counted(claims)}.",
-        f"A claim holds where the one-sided tests of all rivals reach p = {LEVEL:g} "
-        "and every data set points the same way, and fails where the reverse holds for "
-        "one rival; it is undecided else, also where a test decides but data sets "
-        "disagree, and 'too few trials' could not have held whatever their regrets. "
-        "The leaning is where the means point.",
-    ]
+    return (
+        [
+            f"{_span(c.n for c in cells)} trials a cell on {where}; "
+            f"{_span(r.iterations for r in rows)} iterations, k = "
+            f"{_span(r.k for r in rows)}."
+        ],
+        [f"Of {len(claims)} claims of the paper: {counted(claims)}."],
+        [
+            f"A claim holds where the one-sided tests of all rivals reach p = "
+            f"{LEVEL:g} and every data set points the same way, and fails where the "
+            "reverse holds for one rival; it is undecided else, also where a test "
+            "decides but data sets disagree, and 'too few trials' could not have held "
+            "whatever their regrets. The leaning is where the means point."
+        ],
+    )
 
 
 def _span(values: Iterable[int]) -> str:

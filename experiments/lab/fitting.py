@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from experiments.lab.marks import Axis, Chart, Series, Value
 
@@ -55,7 +56,7 @@ def _raised(one: Series, axis: Axis, floor: float) -> Series:
     """The series with what is too low at the floor; points say what they are."""
     if not axis.log:
         return one
-    moved = {}
+    moved: dict[str, Any] = {}
     for name in ("y", "low", "high"):
         own = getattr(one, name)
         if own is not None:
@@ -87,11 +88,11 @@ def _thinned(chart: Chart) -> tuple[Chart, int]:
     return replace(chart, panels=panels), max(steps)
 
 
-def _every(one: Series, step: int) -> dict[str, Sequence[Value]]:
+def _every(one: Series, step: int) -> dict[str, Any]:
     """Every ``step``-th of what a line has at each point, and the last."""
     last = len(one.x) - 1
     kept = sorted({*range(0, last + 1, step), last})
-    made = {}
+    made: dict[str, Any] = {}
     for name in ("x", "y", "low", "high", "left", "right", "notes", "said"):
         values = getattr(one, name)
         if values is not None:

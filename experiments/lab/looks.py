@@ -8,7 +8,9 @@ from experiments.lab.marks import COLOURS, Chart, Dash, Panel, Series, extent
 
 _NEAR = 0.004  # of a panel's height: curves so close are one to the eye
 _MOSTLY = 0.9  # of their points
-_DASHES: tuple[Dash, ...] = ("solid", "dashed", "dotted", "dash-dot", "long-short")
+_DASHES: tuple[Dash, ...] = (
+    "solid", "dashed", "dotted", "dash-dot", "long-dash", "long-short",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +71,14 @@ def _equal(panel: Panel) -> list[tuple[str, str]]:
     ends = extent([y for heights in places.values() for y in heights.values()])
     near = _NEAR * (ends[1] - ends[0]) if ends else 0.0
     pairs = []
-    for one, other in combinations(places, 2):
-        shared = places[one].keys() & places[other].keys()
-        apart = [abs(places[one][x] - places[other][x]) for x in shared]
+    for under, over in combinations(places, 2):
+        shared = places[under].keys() & places[over].keys()
+        apart = [abs(places[under][x] - places[over][x]) for x in shared]
         close = sum(far <= near for far in apart)
         if len(apart) > 1 and close >= _MOSTLY * max(
-            len(places[one]), len(places[other])
+            len(places[under]), len(places[over])
         ):
-            pairs.append((one, other))
+            pairs.append((under, over))
     return pairs
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 Value = float | str | None
 """A number, the name of a category, or nothing, where nothing is drawn."""
 Mark = Literal["line", "points", "bars", "area", "ticks"]
-Dash = Literal["solid", "dashed", "dotted", "dash-dot", "long-short"]
+Dash = Literal["solid", "dashed", "dotted", "dash-dot", "long-dash", "long-short"]
 Scale = Literal["linear", "log", "log2", "symlog", "names"]
 INK = "currentColor"
 """The colour of the text around the chart: dark on light and light on dark."""
@@ -157,7 +157,8 @@ class Chart:
     def everything(self) -> Iterator[Series | Rule]:
         """All that may have a name in the legend, in order."""
         for panel in self.panels:
-            yield from (*panel.series, *panel.rules)
+            yield from panel.series
+            yield from panel.rules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,15 +176,6 @@ class Picture:
     title: str
     caption: str
     chart: Chart
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A drawing of our own in a report, as SVG."""
-
-    title: str
-    caption: str
-    svg: str
 
 
 def extent(values: Sequence[Any]) -> tuple[float, float] | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments.lab import marks, vega
+from experiments.lab import vega
 from experiments.lab.escaping import markdown_cell, printable
+from experiments.lab.marks import Picture
 from experiments.lab.process import environment
 from metaspiel import files
 
@@ -91,16 +92,18 @@ class Table:
         return f"{caption}\n\n{markdown(self.columns, self.lines)}"
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A chart of a report.
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A drawing of a page's own in a report, where no chart will do.
 
     Attributes:
-      title: text above the chart.
-      caption: text below the chart.
+      name: of its file, ``plots/NAME.svg``.
+      title: text above it.
+      caption: text below it.
       svg: the drawing.
     """
 
+    name: str
     title: str
     caption: str
     svg: str
@@ -133,20 +136,22 @@ def render(
     title: str,
     opening: Opening,
     tables: Sequence[Table],
-    figures: Sequence[marks.Picture | Picture],
+    figures: Sequence[Picture | Drawing],
 ) -> None:
     """Writes one self-contained HTML file, and its charts into ``plots`` beside it."""
     shown = [figure_of(one) for one in figures]
     for one in figures:
-        if isinstance(one, marks.Picture):
-            vega.save(one.chart, path.parent / "plots" / one.name)
+        place = path.parent / "plots" / one.name
+        place.parent.mkdir(exist_ok=True)
+        if isinstance(one, Picture):
+            vega.save(one.chart, place)
+        else:
+            files.write_text(place.with_name(f"{one.name}.svg"), one.svg)
     loader = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
     )
-    if not isinstance(opening, Opening):
-        opening = Opening(ran=opening)
     charts = any("specs" in one for one in shown)
     text = loader.get_template("report.html.j2").render(
         title=title,
@@ -164,10 +169,10 @@ def render(
     files.write_text(path, text)
 
 
-def figure_of(one: marks.Picture | Picture) -> dict[str, Any]:
+def figure_of(one: Picture | Drawing) -> dict[str, Any]:
     """A figure as the template takes it."""
     made: dict[str, Any] = {"title": one.title, "caption": one.caption, "notes": ()}
-    if isinstance(one, Picture):
+    if isinstance(one, Drawing):
         return made | {"svg": one.svg}
     chart = one.chart
     return made | {
@@ -229,9 +234,9 @@ def publish(
     summary: Any = None,
     *,
     title: str,
-    lead: Sequence[str],
+    opening: Opening,
     tables: Sequence[Table],
-    figures: Sequence[Picture] = (),
+    figures: Sequence[Picture | Drawing] = (),
 ) -> str:
     """Writes table.md and report.html of a run, and summary.json where there is one.
 
@@ -242,7 +247,7 @@ def publish(
         files.write_json(folder / "summary.json", summary)
     text = "\n".join(table.markdown for table in tables)
     files.write_text(folder / "table.md", text)
-    render(folder / "report.html", title, lead, tables=tables, figures=figures)
+    render(folder / "report.html", title, opening, tables=tables, figures=figures)
     return text
 
 

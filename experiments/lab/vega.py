@@ -133,7 +133,6 @@ def save(chart: Chart, place: Path) -> None:
     """Writes the chart beside ``place``, as PNG, SVG and PDF."""
     import vl_convert
 
-    place.parent.mkdir(parents=True, exist_ok=True)
     svg = vl_convert.vegalite_to_svg(file_spec(chart))
     files.write_text(place.with_name(f"{place.name}.svg"), svg)
     png = vl_convert.svg_to_png(svg, scale=2)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from experiments.lab.escaping import one_line
 from experiments.lab.fitting import fitted
 from experiments.lab.looks import Look, looks
 from experiments.lab.marks import (
@@ -25,11 +26,13 @@ DASHES = {
     "dashed": [6, 4],
     "dotted": [2, 3],
     "dash-dot": [8, 3, 2, 3],
+    "long-dash": [12, 4],
     "long-short": [10, 3, 3, 3],
 }
 HIDDEN: Spec = {"name": "hidden", "value": []}
 """Names that a reader has put aside."""
 _SHOWN = {"filter": "indexof(hidden, datum.name) < 0"}
+_BELOW = {"orient": "bottom", "gradientLength": 160, "gradientThickness": 8}
 _ENDS = (("y", "low", "high"), ("x", "left", "right"))
 
 
@@ -89,13 +92,13 @@ def _axis(
     axis: Axis, values: Sequence[Any], ends: tuple[float, float] | None, panel: Panel
 ) -> Spec:
     """The encoding of an axis: its scale, ticks and title."""
-    title = axis.label or None
+    title, spoken = axis.label or None, _spoken(axis.label)
     if axis.scale == "names":
         names = list(dict.fromkeys(v for v in values if v is not None))
-        scale = {"domain": names}
+        scale: Spec = {"domain": names}
         angle = {"labelAngle": -45} if max(map(len, names), default=0) > 9 else {}
-        ticks = {"grid": False, "labelAngle": 0} | angle
-        return {"type": "nominal", "scale": scale, "axis": ticks, "title": title}
+        ticks = {"grid": False, "labelAngle": 0, "title": title} | angle
+        return {"type": "nominal", "scale": scale, "axis": ticks, "title": spoken}
     numbers = [v for v in values if isinstance(v, float)]
     kind = {"log2": "log"}.get(axis.scale, axis.scale)
     bars = any(one.mark == "bars" for one in panel.series) and axis is panel.y
@@ -118,8 +121,8 @@ def _axis(
     return {
         "type": "quantitative",
         "scale": scale,
-        "axis": _ticks(axis, numbers),
-        "title": title,
+        "axis": _ticks(axis, numbers) | {"title": title},
+        "title": spoken,
     }
 
 
@@ -169,7 +172,7 @@ def _layers(one: Series, panel: Panel, known: Mapping[str, Look]) -> Iterator[Sp
         shape = {"type": "line", "interpolate": "linear-closed", "order": False}
         yield base | {"mark": common | shape | {"fill": colour}, "encoding": where}
     else:
-        kinds = {
+        kinds: dict[str, Spec] = {
             "bars": {"type": "bar"},
             "ticks": {"type": "tick", "thickness": 2.5, "bandSize": 24},
             "points": {"type": "point", "shape": one.symbol, "size": 45,
@@ -214,7 +217,8 @@ def _interval(
 
 def _tooltip(one: Series, panel: Panel) -> list[Spec]:
     """What is said of a point that is pointed at."""
-    across, up = panel.x.label or "across", panel.y.label or "up"
+    across, up = _spoken(panel.x.label), _spoken(panel.y.label)
+    across, up = across or "across", up or "up"
     said: list[Spec] = [{"field": "name", "title": "title"}] if one.name else []
     said.append({"field": "x", "title": across, **_form(one.x)})
     height: Spec = {"field": "y", **_form(one.y)}
@@ -229,6 +233,11 @@ def _tooltip(one: Series, panel: Panel) -> list[Spec]:
     if one.notes is not None:
         said.append({"field": "notes", "title": "note", "type": "nominal"})
     return [{"type": "nominal"} | each for each in said]
+
+
+def _spoken(text: str) -> str:
+    """Text for Vega-Lite to put into an expression, in which it escapes quotes only."""
+    return one_line(text).replace("\\", "\N{SET MINUS}")
 
 
 def _form(values: Sequence[Value]) -> Spec:
@@ -264,14 +273,15 @@ def _heat(panel: Panel, heat: Heat) -> Spec:
     """A table of colours, and the texts in its cells."""
     rows = list(zip(heat.rows, heat.row_names or heat.rows, strict=True))
     columns = list(zip(heat.columns, heat.column_names or heat.columns, strict=True))
-    cells = [
+    cells: list[Spec] = [
         {"row": row, "column": column, "below": below, "beside": beside}
         | {"number": _placed(heat.values[i][j])}
         | ({} if heat.texts is None else {"text": heat.texts[i][j]})
         for i, (row, beside) in enumerate(rows)
         for j, (column, below) in enumerate(columns)
     ]
-    most = max((abs(c["number"]) for c in cells if c["number"] is not None), default=1)
+    numbers = [cell["number"] for cell in cells if cell["number"] is not None]
+    most = max(map(abs, numbers), default=1.0)
     scale: Spec = {"domain": [0, 1], "scheme": "viridis"}
     if heat.scale == "diverging":
         most = most or 1.0
@@ -280,8 +290,13 @@ def _heat(panel: Panel, heat: Heat) -> Spec:
         "field": "number",
         "type": "quantitative",
         "scale": scale,
-        "title": heat.label,
-        "legend": {"orient": "bottom", "gradientLength": 160, "gradientThickness": 8},
+        "title": _spoken(heat.label),
+        "legend": {
+            "title": heat.label,
+            "orient": "bottom",
+            "gradientLength": 160,
+            "gradientThickness": 8,
+        },
     }
     names = {"x": ("column", heat.columns, panel.x), "y": ("row", heat.rows, panel.y)}
     where: Spec = {}
@@ -289,19 +304,22 @@ def _heat(panel: Panel, heat: Heat) -> Spec:
         domain = list(order) if name == "x" else list(order)[::-1]
         angle = {"labelAngle": -45} if max(map(len, order), default=0) > 9 else {}
         ticks = {"labelOverlap": True, "grid": False, "labelAngle": 0} | angle
+        ticks["title"] = axis.label or None
         where[name] = {
             "field": field,
             "type": "nominal",
             "scale": {"domain": domain, "paddingInner": 0.02, "paddingOuter": 0},
             "axis": ticks if name == "x" else ticks | {"labelAngle": 0},
-            "title": axis.label or None,
+            "title": _spoken(axis.label),
         }
-    said = [
-        {"field": "beside", "type": "nominal", "title": panel.y.label or "row"},
-        {"field": "below", "type": "nominal", "title": panel.x.label or "column"},
-        {"field": "number", "type": "quantitative", "title": heat.label,
-         "format": ".5~g"},
-    ]  # fmt: skip
+    up, across = _spoken(panel.y.label) or "row", _spoken(panel.x.label) or "column"
+    said: list[Spec] = [
+        {"field": "beside", "type": "nominal", "title": up},
+        {"field": "below", "type": "nominal", "title": across},
+        colour | {"format": ".5~g"},
+    ]
+    for key in ("scale", "legend"):
+        del said[-1][key]
     rect = {"mark": {"type": "rect"}, "encoding": {"color": colour, "tooltip": said}}
     layers: list[Spec] = [rect]
     if heat.texts is not None:

@@ -8,10 +8,10 @@ COLOURS = {
     "matrl-wo-br": "#ee99aa",
     "random-rho": "#aa7700",
     "il-six-rows": "#777777",
-    "vdn": "#882255",
-    "qmix": "#332288",
+    "vdn": "#a8336e",
+    "qmix": "#6355c4",
     "qtran": "#44aa99",
     "maddpg": "#999933",
-    "matrl-held-out": "#000000",
+    "matrl-held-out": "currentColor",
     "matrl-distill": "#bb5566",
 }

@@ -13,8 +13,9 @@ from numpy import ndarray
 
 from experiments.lab import charts, verdict
 from experiments.lab.estimates import Estimate, estimate, trailing
+from experiments.lab.marks import Axis, Chart, Panel, Picture, Rule, Series
 from experiments.lab.page import Answer
-from experiments.lab.report import Picture, Table, number, percent, publish
+from experiments.lab.report import Opening, Table, number, percent, publish
 from experiments.matrl.cells import Failure, perform
 from experiments.matrl.colours import COLOURS
 from experiments.matrl.control_config import TASKS, Config
@@ -92,18 +93,24 @@ def write(
         folder,
         summary,
         title="MATRL on robots moved by several agents",
-        lead=[
-            f"{config.iterations} iterations of {config.learner.ppo.batch} steps "
-            f"({summary['env_steps']:,} in all), {config.seeds} seeds; "
-            f"{', '.join(f'{name} {one}' for name, one in versions.items())}. "
-            "Returns are those of the whole team in the first episode of every robot; "
-            "the paper gives curves without numbers, of an older version of the "
-            "robots.",
-            "That one method ends above another holds when a one-sided permutation "
-            "test over seeds has p of at most .05, and fails when the opposite has.",
-        ],
+        opening=Opening(
+            ran=[
+                f"{config.iterations} iterations of {config.learner.ppo.batch} steps "
+                f"({summary['env_steps']:,} in all), {config.seeds} seeds; "
+                f"{', '.join(f'{name} {one}' for name, one in versions.items())}.",
+            ],
+            result=[f"Claims: {verdict.counted(judged)}."] if judged else [],
+            sure=[
+                "Returns are those of the whole team in the first episode of every "
+                "robot; the paper gives curves without numbers, of an older version of "
+                "the robots.",
+                "That one method ends above another holds when a one-sided permutation "
+                "test over seeds has p of at most .05, and fails when the opposite "
+                "has.",
+            ],
+        ),
         tables=[_table(config, lines), verdict.table(judged)],
-        figures=[_picture(folder, config, curves, random)],
+        figures=[_picture(config, curves, random)],
     )
     return summary
 
@@ -138,23 +145,28 @@ def _table(config: Config, lines: Sequence[Line]) -> Table:
     )
 
 
-def _picture(
-    folder: Path, config: Config, curves: Curves, random: Mapping[str, Estimate]
-) -> Picture:
+def _picture(config: Config, curves: Curves, random: Mapping[str, Estimate]) -> Picture:
     """Returns over steps, one panel a task."""
-    drawn, panels = charts.panels(config.tasks, "thousands of steps", "team return")
     x = np.arange(1, config.iterations + 1) * config.learner.ppo.batch / 1000
-    for axes, task in zip(panels, config.tasks, strict=True):
+    panels = []
+    for task in config.tasks:
+        series: list[Series] = []
         level = float(np.mean(random[task].values))
-        axes.axhline(level, color="0.4", linestyle=":", label="random actions")
+        rule = Rule(name="random actions", y=level, dash="dotted")
         for method in config.methods:
             if len(curve := trailing(curves[task, method], WINDOW)):
-                style = {"color": COLOURS[method], "label": method}
-                charts.learning(axes, x.tolist(), curve, seed=config.seed, **style)
-    charts.legend(drawn, panels[0], columns=7)
+                colour, seed = COLOURS[method], config.seed
+                series += charts.learning(
+                    method, x.tolist(), curve, seed=seed, colour=colour
+                )
+        across, up = Axis(label="thousands of steps"), Axis(label="team return")
+        panels.append(Panel(title=task, x=across, y=up, series=series, rules=[rule]))
     band = "thin lines are seeds"
     if config.seeds >= charts.ENOUGH:
         band = "a band is the bootstrap 95 % interval of the mean"
-    caption = f"Mean over seeds of the last {WINDOW} iterations' return; {band}."
-    png = folder / "plots" / "curves.png"
-    return charts.figure(drawn, "Learning curves", caption, png)
+    return Picture(
+        name="curves",
+        title="Learning curves",
+        caption=f"Mean over seeds of the last {WINDOW} iterations' return; {band}.",
+        chart=Chart(panels=panels),
+    )

@@ -7,15 +7,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from matplotlib.figure import Figure
 
-from experiments.lab import charts
 from experiments.lab.folder import claim, plain, record
 from experiments.lab.grid import fill
+from experiments.lab.marks import Axis, Chart, Panel, Picture, Rule, Series
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, number, publish
+from experiments.lab.report import Opening, Table, number, publish
 from experiments.lab.work import complaint
 from experiments.matrl.colours import COLOURS
 from experiments.matrl.cost_config import Config
@@ -75,31 +73,30 @@ def write(folder: Path, config: Config, costs: Sequence[Cost]) -> dict[str, Any]
         "goals": [asdict(goal) for goal in reached],
     }
     timed = [cost for cost in costs if isinstance(cost, Iteration)]
-    figures = []
-    if timed:
-        figures.append(
-            charts.figure(
-                _figure(timed),
-                "Time of an iteration",
-                "Medians over rounds, by phase; below, the time of an iteration over "
-                "that of the independent learner from the same state.",
-                folder / "plots" / "iteration.png",
-            )
-        )
     ppo = config.learner.ppo
     publish(
         folder,
         summary,
         title="What an iteration of MATRL costs",
-        lead=[
-            f"CPU time of one process with one thread on {summary['processor']}, "
-            f"{os.cpu_count()} cores; medians over {config.rounds} rounds in which "
-            "every method goes once from the same state. An iteration plays "
-            f"{ppo.batch} environment steps and takes {ppo.steps} steps of actors and "
-            f"critics, the response {config.learner.br_steps} of the actors.",
-        ],
+        opening=Opening(
+            ran=[
+                f"CPU time of one process with one thread on {summary['processor']}, "
+                f"{os.cpu_count()} cores. An iteration plays {ppo.batch} environment "
+                f"steps and takes {ppo.steps} steps of actors and critics, the "
+                f"response {config.learner.br_steps} of the actors.",
+            ],
+            result=[
+                f"{sum(one.met for one in reached)} of {len(reached)} goals are met."
+            ]
+            if reached
+            else [],
+            sure=[
+                f"Medians over {config.rounds} rounds in which every method goes once "
+                "from the same state.",
+            ],
+        ),
         tables=_tables(costs, reached),
-        figures=figures,
+        figures=[_picture(timed)] if timed else [],
     )
     return summary
 
@@ -199,41 +196,47 @@ def _iteration(cost: Iteration) -> Table:
     return Table.of(caption, columns, timed)
 
 
-def _figure(rows: Sequence[Iteration]) -> Figure:
-    """Stacked phases of every method in every game, and ratios below."""
-    methods = list(rows[0].methods)
-    drawn = Figure(figsize=(max(7.5, 1.5 * len(rows)), 5.6), layout="constrained")
-    above, below = drawn.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    width = 0.8 / len(methods)
-    centres = np.arange(len(rows))
-    for place, method in enumerate(methods):
-        at = centres + (place - (len(methods) - 1) / 2) * width
-        bottom = np.zeros(len(rows))
-        for phase, colour in zip(PHASES, _COLOURS, strict=True):
-            high = np.array([1e3 * r.methods[method].phases[phase] for r in rows])
-            label = phase.replace("_", "-") if place == 0 else None
-            above.bar(at, high, 0.9 * width, bottom, color=colour, label=label)
-            bottom += high
-        for x, top in zip(at, bottom, strict=True):
-            above.text(x, top, f" {method}", rotation=90, fontsize=6, ha="center")
-        ratios = [row.methods[method].ratio for row in rows]
-        marker = "D" if method == "matrl" else "o"
-        below.plot(at, ratios, marker, color=COLOURS[method], ms=4.5, label=method)
-    above.margins(y=0.28)
-    above.set_ylabel("CPU ms an iteration")
-    above.legend(fontsize=8, ncols=len(PHASES), loc="upper left")
-    below.axhspan(1.1, 1.2, color="#cc3311", alpha=0.15, label="matrl in the paper")
-    below.axhline(1, color="black", linewidth=0.8)
-    below.set_ylabel("times il")
-    names = [f"{row.game.partition('(')[0]}\n{row.agents} agents" for row in rows]
-    below.set_xticks(centres, names)
-    below.tick_params(axis="x", labelsize=8)
-    below.grid(axis="y", alpha=0.25)
-    drawn.legend(
-        *below.get_legend_handles_labels(),
-        loc="outside lower center",
-        ncols=len(methods) + 1,
-        fontsize=8,
-        frameon=False,
+def _picture(rows: Sequence[Iteration]) -> Picture:
+    """Stacked phases of every method in every game, and ratios."""
+    panels = []
+    for row in rows:
+        names, times = list(row.methods), list(row.methods.values())
+        series = [
+            Series(
+                name=phase.replace("_", "-"),
+                x=names,
+                y=[1e3 * one.phases[phase] for one in times],
+                mark="bars",
+                colour=colour,
+                notes=[f"{one.ratio:.2f} times il" for one in times],
+            )
+            for phase, colour in zip(PHASES, _COLOURS, strict=True)
+        ]
+        up = Axis(label="CPU ms an iteration")
+        title = f"{row.game.partition('(')[0]}, {row.agents} agents"
+        across = Axis(scale="names")
+        panels.append(Panel(title=title, x=across, y=up, series=series))
+    games = [f"{row.game.partition('(')[0]} {row.agents}" for row in rows]
+    ratios = [
+        Series(
+            name=method,
+            x=games,
+            y=[row.methods[method].ratio for row in rows],
+            mark="points",
+            symbol="diamond" if method == "matrl" else "circle",
+            colour=COLOURS[method],
+        )
+        for method in rows[0].methods
+    ]
+    rules = [
+        Rule(name="matrl in the paper", y=end, dash="dotted") for end in (1.1, 1.2)
+    ]
+    across, up = Axis(scale="names"), Axis(label="times il")
+    last = Panel(title="over il", x=across, y=up, series=ratios, rules=rules)
+    return Picture(
+        name="iteration",
+        title="Time of an iteration",
+        caption="Medians over rounds, by phase; last, the time of an iteration over "
+        "that of the independent learner from the same state.",
+        chart=Chart(panels=[*panels, last]),
     )
-    return drawn

@@ -1,123 +1,135 @@
 """Figures of the grid-world page."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from experiments.lab import charts
-from experiments.lab.report import Picture
+from experiments.lab.marks import (
+    GREY,
+    INK,
+    Axis,
+    Chart,
+    Dash,
+    Panel,
+    Picture,
+    Rule,
+    Series,
+    extent,
+)
 from experiments.matrl.colours import COLOURS
 from experiments.matrl.grid_results import TaskResult
 
-_LINES = {
-    "exact optimum": ("black", "-"),
-    "attained without more sight (lower bound)": ("black", "--"),
-    "random play": ("#999999", ":"),
-    "nobody moves": ("#999999", "-."),
+_LINES: Mapping[str, tuple[str, Dash]] = {
+    "exact optimum": (INK, "solid"),
+    "attained without more sight (lower bound)": (INK, "dashed"),
+    "random play": (GREY, "dotted"),
+    "nobody moves": (GREY, "dash-dot"),
 }
 
 
-def pictures(plots: Path, tasks: Sequence[TaskResult]) -> list[Picture]:
-    """Every figure, drawn and saved."""
+def pictures(tasks: Sequence[TaskResult]) -> list[Picture]:
+    """Every picture."""
     made = []
     for task in tasks:
         if not task.finished:
             continue
         stem = task.plan.name.replace("(", "-").replace(")", "").replace(",", "-")
         made += [
-            charts.figure(
-                _curves(task),
-                f"Learning curves, {task.plan.name}",
-                "Mean over runs and 95 % interval (Student's), in blocks of "
+            Picture(
+                name=stem,
+                title=f"Learning curves, {task.plan.name}",
+                caption="Mean over runs and 95 % interval (Student's), in blocks of "
                 "iterations; a band wider than the picture is cut.",
-                plots / f"{stem}.png",
+                chart=_curves(task),
             ),
-            charts.figure(
-                _finals(task),
-                f"Final returns, {task.plan.name}",
-                "Points are runs, bars means and 95 % intervals.",
-                plots / f"{stem}-final.png",
+            Picture(
+                name=f"{stem}-final",
+                title=f"Final returns, {task.plan.name}",
+                caption="Points are runs, lines 95 % intervals around means.",
+                chart=_finals(task),
             ),
         ]
     if any("matrl" in task.finished for task in tasks):
-        shares = charts.figure(
-            _shares(tasks),
-            "How much the meta-game holds back",
-            "Mean over agents and runs of the share of its present policy that an "
-            "agent of matrl keeps; 0 is the trial step as it is.",
-            plots / "rho.png",
+        shares = Picture(
+            name="rho",
+            title="How much the meta-game holds back",
+            caption="Mean over agents and runs of the share of its present policy that "
+            "an agent of matrl keeps; 0 is the trial step as it is.",
+            chart=_shares(tasks),
         )
         made.append(shares)
     return made
 
 
-def _curves(task: TaskResult) -> Figure:
+def _curves(task: TaskResult) -> Chart:
     """Team return over environment steps: mean and interval over runs."""
-    across, up = "million environment steps", "team return of an episode"
-    drawn, (axes,) = charts.panels([task.title], across, up, width=8.2, height=4.4)
+    series, rules = [], []
     for name, line in task.finished.items():
         curve = line.mean.curve
-        if curve is None:
-            continue
-        # Where the meta-game lets every step pass, il-la and matrl are the same line.
-        charts.band(
-            axes,
-            [steps / 1e6 for steps in curve.steps],
-            curve.mean,
-            low=curve.low,
-            high=curve.high,
-            color=COLOURS[name],
-            linewidth=3.2 if name == "matrl" else 1.3,
-            linestyle="--" if name == "il-la" else "-",
-            zorder=2 if name == "matrl" else 3,
-            label=f"{name} (n = {line.n})",
-        )
+        if curve is not None:
+            one = Series(
+                name=f"{name} (n = {line.n})",
+                x=[steps / 1e6 for steps in curve.steps],
+                y=curve.mean,
+                low=curve.low,
+                high=curve.high,
+                colour=COLOURS[name],
+            )
+            series.append(one)
     for name, value in task.known.items():
-        usual = COLOURS.get(name.removeprefix("paper: ")), "dotted"
-        colour, style = _LINES.get(name, usual)
+        colour, style = _LINES.get(
+            name, (COLOURS.get(name.removeprefix("paper: "), GREY), "dotted")
+        )
         label = f"{name.partition(' (')[0]}: {value:.4g}"
-        axes.axhline(value, color=colour, linestyle=style, linewidth=1.2, label=label)
+        rules.append(Rule(name=label, y=value, colour=colour, dash=style))
     # Room for all lines; bands of few runs would leave none for them.
-    values = np.concatenate([np.asarray(line.get_ydata()) for line in axes.lines])
-    room = 0.07 * max(1e-6, float(np.ptp(values)))
-    axes.set_ylim(values.min() - room, values.max() + room)
-    axes.margins(x=0.01)
-    _beside(drawn)
-    return drawn
+    values = [v for one in series for v in one.y] + [rule.y for rule in rules]
+    low, high = extent(values) or (0.0, 1.0)
+    room = 0.07 * max(1e-6, high - low)
+    up = Axis(label="team return of an episode", low=low - room, high=high + room)
+    across = Axis(label="million environment steps")
+    panel = Panel(title=task.title, x=across, y=up, series=series, rules=rules)
+    return Chart(panels=[panel], height=340)
 
 
-def _beside(drawn: Figure) -> None:
-    drawn.legend(loc="outside right upper", fontsize=8, frameon=False)
-
-
-def _finals(task: TaskResult) -> Figure:
+def _finals(task: TaskResult) -> Chart:
     """Final return of every run, mean and interval of every method."""
-    lines = list(task.finished.values())[::-1]
-    across, height = f"final team return, {task.plan.name}", 0.42 * max(2, len(lines))
-    drawn, (axes,) = charts.panels([""], across, "", width=8.2, height=0.6 + height)
-    for at, line in enumerate(lines):
-        colour, values = COLOURS[line.method], list(line.finals.values())
-        axes.plot(values, [at] * len(values), "o", color=colour, alpha=0.35, ms=5)
-        if line.low is not None and line.high is not None:
-            axes.plot([line.low, line.high], [at, at], color=colour, linewidth=2)
-        axes.plot(np.mean(values), at, "|", color=colour, ms=16, mew=2.5)
-    axes.set_yticks(range(len(lines)), [line.method for line in lines])
-    axes.set_ylim(-0.6, len(lines) - 0.4)
-    return drawn
+    series = []
+    for line in task.finished.values():
+        values, colour = list(line.finals.values()), COLOURS[line.method]
+        look: dict[str, Any] = {"name": line.method, "colour": colour}
+        names = [line.method] * len(values)
+        notes = [f"seed {seed}" for seed in line.finals]
+        series += [
+            Series(
+                x=[float(np.mean(values))],
+                y=[line.method],
+                left=[line.low],
+                right=[line.high],
+                mark="points",
+                symbol="diamond",
+                spread="bars",
+                notes=["mean over runs"],
+                **look,
+            ),
+            Series(x=values, y=names, mark="points", opacity=0.45, notes=notes, **look),
+        ]
+    across = Axis(label=f"final team return, {task.plan.name}")
+    panel = Panel(x=across, y=Axis(scale="names"), series=series)
+    return Chart(panels=[panel], height=60 + 30 * len(task.finished))
 
 
-def _shares(tasks: Sequence[TaskResult]) -> Figure:
+def _shares(tasks: Sequence[TaskResult]) -> Chart:
     """Mean rho of MATRL over training, a line a task."""
-    across, up = "share of training", "mean rho of matrl"
-    drawn, (axes,) = charts.panels([""], across, up, width=8.2, height=2.8)
+    series = []
     for task in tasks:
-        if "matrl" in task.finished:
-            mean = task.finished["matrl"].mean
-            if mean.curve is not None and mean.rho_curve is not None:
-                training = np.array(mean.curve.steps) / mean.curve.steps[-1]
-                axes.plot(training, mean.rho_curve, linewidth=1.3, label=task.plan.name)
-    axes.set_ylim(-0.02, 1.02)
-    _beside(drawn)
-    return drawn
+        mean = task.finished["matrl"].mean if "matrl" in task.finished else None
+        if mean is not None and mean.curve is not None and mean.rho_curve is not None:
+            training = np.array(mean.curve.steps) / mean.curve.steps[-1]
+            series.append(
+                Series(name=task.plan.name, x=training.tolist(), y=mean.rho_curve)
+            )
+    across = Axis(label="share of training")
+    up = Axis(label="mean rho of matrl", low=0, high=1)
+    return Chart(panels=[Panel(x=across, y=up, series=series)], height=220)

@@ -8,7 +8,7 @@ from typing import Any
 from experiments.lab import verdict
 from experiments.lab.folder import clock, plain
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, number, percent, publish, span
+from experiments.lab.report import Opening, Table, number, percent, publish, span
 from experiments.matrl.cells import Failure, perform
 from experiments.matrl.grid_config import REPLAYED, Config
 from experiments.matrl.grid_figures import pictures
@@ -78,9 +78,9 @@ def write(
         folder,
         summary,
         title="MATRL in grid worlds",
-        lead=_lead(config, judged[: len(compared)]),  # those of pairs come first
+        opening=_opening(config, judged[: len(compared)]),  # those of pairs come first
         tables=tables,
-        figures=pictures(folder / "plots", tasks),
+        figures=pictures(tasks),
     )
     return summary
 
@@ -131,12 +131,14 @@ def _table(task: TaskResult, pairs: Mapping[str, Pair]) -> Table:
     return Table.of(caption, columns, [*task.lines, *shown])
 
 
-def _lead(config: Config, judged: Sequence[verdict.Claim]) -> list[str]:
-    sentences = [
+def _opening(config: Config, judged: Sequence[verdict.Claim]) -> Opening:
+    result = (
         f"Of {len(judged)} claims that matrl ends above another method: "
         f"{verdict.counted(judged)}."
         if judged
-        else "No method is compared with matrl here.",
+        else "No method is compared with matrl here."
+    )
+    sure = [
         f"The final return of a run is the mean of its last {config.last} iterations: "
         "the team return of the first episode of every environment, played with the "
         "policies that learn, exploration included. Mean return is that of all "
@@ -150,10 +152,14 @@ def _lead(config: Config, judged: Sequence[verdict.Claim]) -> list[str]:
         "some agent was between 0 and 1. Equilibria are those found in a meta-game.",
     ]
     if not REPLAYED.keys().isdisjoint(config.methods):
-        sentences.append(
+        sure.append(
             "Learners from a replay (vdn, qmix, qtran, maddpg) are measured without "
             "exploration after each iteration, and their seconds are of the clock, not "
             "of the CPU; vdn, qmix and qtran learn from the team's reward whatever the "
             "task says."
         )
-    return sentences
+    ran = (
+        f"{len(config.methods)} methods ({', '.join(config.methods)}) on "
+        f"{len(config.games)} tasks, {config.seeds} seeds."
+    )
+    return Opening(ran=[ran], result=[result], sure=sure)

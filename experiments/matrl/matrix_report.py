@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy import ndarray
 
-from experiments.lab import charts, report, verdict
-from experiments.lab.report import Picture, Table, number
+from experiments.lab import report, verdict
+from experiments.lab.marks import INK, Axis, Chart, Dash, Panel, Picture, Rule, Series
+from experiments.lab.report import Table, number
 from experiments.lab.verdict import Claim
 from experiments.matrl.matrix_config import Config
 from experiments.matrl.matrix_results import Result, Share, Summary, title
 from matrl.matrix_games import NAMED, START
 
+_NEAREST = 1e-8  # distances below are not drawn
 _SWEPT = ("iga", "la", "random-rho", "matrl", "la-projected")
 _DASHED = ("la", "la-beta", "la-projected")  # drawn over MATRL, which is often the same
 _NAMES = {
@@ -143,126 +143,146 @@ def _meta_games(summary: Summary) -> Table:
     )
 
 
-def rotation(arrays: Mapping[str, ndarray]) -> Figure:
+def _dash(key: str) -> Dash:
+    return "dashed" if key in _DASHED else "solid"
+
+
+def rotation(arrays: Mapping[str, ndarray]) -> Chart:
     """Figure 3: paths and norms."""
-    drawn = Figure(figsize=(8.0, 3.6), layout="constrained")
-    left, right = drawn.subplots(1, 2)
+    paths, norms = [], []
     for method, name in _NAMES.items():
         points = arrays[f"rotation/{method}"]
-        style = "--" if method in _DASHED else "-"
-        left.plot(*points[:150].T, style, linewidth=1.1, label=name)
-        norms = np.linalg.norm(points, axis=1)
-        right.semilogy(np.maximum(norms, charts.FLOOR), style, linewidth=1.1)
-    left.plot(0, 0, "k+")
-    left.set(xlabel="x", ylabel="y", title="first 150 steps", aspect="equal")
-    right.set(xlabel="step", ylabel="distance from the equilibrium", xlim=(0, 400))
-    right.set_ylim(1e-8, 10)
-    right.axhline(0.01, color="grey", linewidth=0.8, linestyle=":")
-    for axes in (left, right):
-        axes.grid(alpha=0.3)
-    charts.legend(drawn, left)
-    return drawn
-
-
-def named(arrays: Mapping[str, ndarray]) -> Figure:
-    """Figure 7: paths in the square of probabilities of action 0."""
-    drawn = Figure(figsize=(9.0, 5.2), layout="constrained")
-    panels = drawn.subplots(2, 4, sharex=True, sharey=True)
-    rules = [k for k in arrays if k.startswith("named/") and k != "named/equilibria"]
-    for count, (name, axes) in enumerate(zip(NAMED, panels.flat, strict=True)):
-        for key in rules:
-            label = key.removeprefix("named/")
-            style = "--" if label == "IGA-LA" else "-"
-            path = arrays[key][:, count].T
-            axes.plot(*path, style, linewidth=1.0, alpha=0.8, label=label)
-        axes.plot(*arrays["named/equilibria"][count].T, "k*", markersize=7)
-        axes.plot(*START, "ko", markersize=3)
-        axes.set_title(name.replace("_", " "), fontsize=9)
-        axes.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04), aspect="equal")
-    drawn.supxlabel("row player's probability of action 0", fontsize=9)
-    drawn.supylabel("column player's", fontsize=9)
-    charts.legend(drawn, panels.flat[0], columns=4, above=True)
-    return drawn
-
-
-def sweep(config: Config, summary: Summary) -> Figure:
-    """Share of games that stay converged, by step size."""
-    drawn, panels = charts.panels(
-        [title(kind) for kind in config.classes], "step size", "% of games that stay"
+        x, y = points[:150].T.tolist()
+        look: dict[str, Any] = {"name": name, "dash": _dash(method), "width": 1.2}
+        paths.append(Series(x=x, y=y, dots=False, **look))
+        far = np.linalg.norm(points[:401], axis=1).tolist()
+        far = [v if v >= _NEAREST else None for v in far]
+        norms.append(Series(x=list(range(len(far))), y=far, **look))
+    centre = Series(
+        name="equilibrium", x=[0.0], y=[0.0], mark="points", symbol="cross", colour=INK
     )
-    for kind, axes in zip(config.classes, panels, strict=True):
+    left = Panel(
+        title="first 150 steps",
+        x=Axis(label="x"),
+        y=Axis(label="y"),
+        series=[*paths, centre],
+    )
+    right = Panel(
+        title="distance from the equilibrium",
+        x=Axis(label="step"),
+        y=Axis(label="distance", scale="log", high=10),
+        series=norms,
+        rules=[Rule(name="", y=0.01, dash="dotted")],
+    )
+    return Chart(panels=[left, right], columns=2, height=300)
+
+
+def named(arrays: Mapping[str, ndarray]) -> Chart:
+    """Figure 7: paths in the square of probabilities of action 0."""
+    rules = [k for k in arrays if k.startswith("named/") and k != "named/equilibria"]
+    across = Axis(label="row player's probability of action 0", low=0, high=1)
+    up = Axis(label="column player's", low=0, high=1)
+    panels = []
+    for count, name in enumerate(NAMED):
+        series = []
+        for key in rules:
+            label, (x, y) = key.removeprefix("named/"), arrays[key][:, count].T.tolist()
+            dash: Dash = "dashed" if label == "IGA-LA" else "solid"
+            series.append(
+                Series(name=label, x=x, y=y, dash=dash, width=1.2, dots=False)
+            )
+        x, y = arrays["named/equilibria"][count].T.tolist()
+        look: dict[str, Any] = {"mark": "points", "colour": INK}
+        series += [
+            Series(name="equilibria", x=x, y=y, symbol="triangle-up", **look),
+            Series(name="start", x=[START[0]], y=[START[1]], **look),
+        ]
+        panels.append(
+            Panel(title=name.replace("_", " "), x=across, y=up, series=series)
+        )
+    return Chart(panels=panels, columns=4, height=180)
+
+
+def sweep(config: Config, summary: Summary) -> Chart:
+    """Share of games that stay converged, by step size."""
+    panels = []
+    for kind in config.classes:
+        series = []
         for key in _SWEPT:
             own = sorted(summary.swept(kind, key), key=lambda one: one.step or 0.0)
-            charts.band(
-                axes,
-                [one.step or 0.0 for one in own],
-                [one.stays.rate for one in own],
-                low=[one.stays.rate_low for one in own],
-                high=[one.stays.rate_high for one in own],
-                linestyle="--" if key in _DASHED else "-",
-                marker="o",
-                markersize=3,
-                label=own[0].label,
+            series.append(
+                Series(
+                    name=own[0].label,
+                    x=[one.step or 0.0 for one in own],
+                    y=[one.stays.rate for one in own],
+                    low=[one.stays.rate_low for one in own],
+                    high=[one.stays.rate_high for one in own],
+                    dash=_dash(key),
+                )
             )
-        axes.set_xscale("log")
-    charts.legend(drawn, panels[0])
-    return drawn
+        across = Axis(label="step size", scale="log")
+        up = Axis(label="% of games that stay")
+        panels.append(Panel(title=title(kind), x=across, y=up, series=series))
+    return Chart(panels=panels)
 
 
 def converged(
     config: Config, table: Sequence[Result], arrays: Mapping[str, ndarray]
-) -> Figure:
+) -> Chart:
     """Share of games that have converged by each step."""
-    drawn, panels = charts.panels(
-        [title(kind) for kind in config.classes], "step", "% converged", sharey=True
-    )
     at = np.arange(config.steps + 1)
     labels = {one.key: one.label for one in table}
-    for kind, axes in zip(config.classes, panels, strict=True):
+    panels = []
+    for kind in config.classes:
+        series = []
         for key in ("iga", "iga-beta", "la", "wolf", "random-rho", "matrl", "la-beta"):
             first = np.sort(arrays[f"first/{kind}/{key}"])
             done = np.searchsorted(first[first >= 0], at, side="right")
-            style = "--" if key in _DASHED else "-"
-            share = 100 * done / len(first)
-            axes.plot(at, share, style, linewidth=1.1, label=labels[key])
-    charts.legend(drawn, panels[0], columns=4)
-    return drawn
+            share = (100 * done / len(first)).tolist()
+            look: dict[str, Any] = {"name": labels[key], "dash": _dash(key)}
+            series.append(Series(x=at.tolist(), y=share, **look))
+        up = Axis(label="% converged")
+        panels.append(
+            Panel(title=title(kind), x=Axis(label="step"), y=up, series=series)
+        )
+    return Chart(panels=panels, same="y")
 
 
 def pictures(
-    folder: Path, config: Config, summary: Summary, arrays: Mapping[str, ndarray]
+    config: Config, summary: Summary, arrays: Mapping[str, ndarray]
 ) -> list[Picture]:
-    """Every plot, drawn and saved."""
-    plots = folder / "plots"
+    """Every picture."""
     made = [
-        charts.figure(
-            converged(config, summary.table, arrays),
-            "Convergence",
-            "Share of games that were near an equilibrium at some step up to this one.",
-            plots / "converged.png",
+        Picture(
+            name="converged",
+            title="Convergence",
+            caption="Share of games that were near an equilibrium at some step up to "
+            "this one.",
+            chart=converged(config, summary.table, arrays),
         ),
-        charts.figure(
-            rotation(arrays),
-            "Figure 3: the rotational game",
-            "Gradient descent diverges, MATRL without its best response circles; the "
-            "others shrink alike.",
-            plots / "figure_3.png",
+        Picture(
+            name="figure_3",
+            title="Figure 3: the rotational game",
+            caption="Gradient descent diverges, MATRL without its best response "
+            "circles; the others shrink alike. Distances end where they reach "
+            f"{_NEAREST:g}.",
+            chart=rotation(arrays),
         ),
-        charts.figure(
-            named(arrays),
-            "Figure 7: named games",
-            "From (0.9, 0.2); stars are equilibria. IGA and IGA-LA at "
+        Picture(
+            name="figure_7",
+            title="Figure 7: named games",
+            caption="From (0.9, 0.2). IGA and IGA-LA at "
             f"{config.beta:g}, MATRL at {config.alpha:g} and {config.beta:g}.",
-            plots / "figure_7.png",
+            chart=named(arrays),
         ),
     ]
     if config.sweep:
-        drawn = charts.figure(
-            sweep(config, summary),
-            "Equal steps",
-            "Share of games that reach an equilibrium and stay, every rule with one "
-            "step size for all of its steps; 95 % Wilson bands.",
-            plots / "sweep.png",
+        drawn = Picture(
+            name="sweep",
+            title="Equal steps",
+            caption="Share of games that reach an equilibrium and stay, every rule "
+            "with one step size for all of its steps; 95 % Wilson bands.",
+            chart=sweep(config, summary),
         )
         made.insert(0, drawn)
     return made

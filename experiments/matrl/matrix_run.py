@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 from numpy import ndarray
 
-from experiments.lab import report
+from experiments.lab import report, verdict
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
 from experiments.matrl.matrix_claims import claims
@@ -51,14 +51,20 @@ def run(config: Config) -> Answer:
             folder,
             made,
             title="MATRL on 2 x 2 games and the rotational game",
-            lead=[
-                f"{config.games} random games of each class, {config.steps} steps, "
-                "from (0.9, 0.2). Converged: both probabilities within 0.05 of a Nash "
-                "equilibrium's for the first time; stays: they never leave again. "
-                "Rates have Wilson intervals, mean steps bootstrapped ones (BCa)."
-            ],
+            opening=report.Opening(
+                ran=[
+                    f"{config.games} random games of each class, {config.steps} steps, "
+                    "from (0.9, 0.2).",
+                ],
+                result=[f"Claims: {verdict.counted(judged)}."],
+                sure=[
+                    "Converged: both probabilities within 0.05 of a Nash equilibrium's "
+                    "for the first time; stays: they never leave again. Rates have "
+                    "Wilson 95 % intervals, mean steps bootstrapped ones (BCa).",
+                ],
+            ),
             tables=shown,
-            figures=pictures(folder, config, summary, arrays),
+            figures=pictures(config, summary, arrays),
         )
     return Answer(summary=made, text="\n".join(table.markdown for table in shown))
 

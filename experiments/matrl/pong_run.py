@@ -5,11 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.lab import charts, report, verdict
+from experiments.lab.marks import (
+    Axis,
+    Chart,
+    Heat,
+    Panel,
+    Picture,
+    Rule,
+    Series,
+)
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, publish
+from experiments.lab.report import Opening, Table, publish
 from experiments.matrl.cells import Failure, complaint, perform
 from experiments.matrl.colours import COLOURS
 from experiments.matrl.pong_config import Config, check_game
@@ -63,27 +71,33 @@ def write(
         folder,
         record,
         title=f"MATRL and independent learners in {config.game}",
-        lead=[
-            f"{config.game}: {config.iterations} iterations, {summary.env_steps:,} "
-            f"steps, {config.seeds} seeds, {config.games} games a pair.",
-            "A score is half the difference of both agents' returns in a game. "
-            "Intervals and p-values of duels resample and divide the runs of both "
-            "methods; those against scripts are over runs.",
-        ],
+        opening=Opening(
+            ran=[
+                f"{config.game}: {config.iterations} iterations, "
+                f"{summary.env_steps:,} steps, {config.seeds} seeds, {config.games} "
+                "games a pair.",
+            ],
+            result=[f"Claims: {verdict.counted(summary.claims)}."],
+            sure=[
+                "A score is half the difference of both agents' returns in a game. "
+                "Intervals and p-values of duels resample and divide the runs of both "
+                "methods; those against scripts are over runs.",
+            ],
+        ),
         tables=_tables(summary),
         figures=[
-            charts.figure(
-                _matrix_figure(config, summary),
-                "Cross-play of checkpoints",
-                "Mean score over seeds and both sides, ± standard error over seeds "
-                "(over games with one seed).",
-                folder / "plots" / "matrix.png",
+            Picture(
+                name="matrix",
+                title="Cross-play of checkpoints",
+                caption="Mean score over seeds and both sides, ± standard error over "
+                "seeds (over games with one seed).",
+                chart=_matrix(config, summary),
             ),
-            charts.figure(
-                _script_figure(config, scores),
-                "Against opponents that do not learn",
-                "Mean over runs and sides; thin lines are runs.",
-                folder / "plots" / "scripts.png",
+            Picture(
+                name="scripts",
+                title="Against opponents that do not learn",
+                caption="Mean over runs and sides; thin lines are runs.",
+                chart=_against_scripts(config, scores),
             ),
         ],
     )
@@ -152,41 +166,37 @@ def _choice(choice: Choice) -> Table:
     )
 
 
-def _matrix_figure(config: Config, summary: Summary) -> Figure:
+def _matrix(config: Config, summary: Summary) -> Chart:
     """The score matrix with standard errors."""
     matrix, batch = summary.matrix, config.learner.ppo.batch
     score, error = np.array(matrix.score), np.array(matrix.error)
     ages = [f"{number * batch / 1000:.3g}" for number in summary.checkpoints]
-    drawn = Figure(figsize=(7.4, 6.0), layout="constrained")
-    axes = drawn.subplots()
-    most = max(float(np.abs(score).max()), 1e-9)
-    shown = axes.imshow(score, cmap="RdBu", vmin=-most, vmax=most, origin="lower")
-    for i, j in np.ndindex(*score.shape):
-        colour = "white" if abs(score[i, j]) > 0.6 * most else "black"
-        label = f"{score[i, j]:+.2f}\n±{error[i, j]:.2f}"
-        axes.text(j, i, label, ha="center", va="center", fontsize=6.5, color=colour)
-    axes.set_xticks(range(len(ages)), ages, fontsize=8)
-    axes.set_yticks(range(len(ages)), ages, fontsize=8)
-    axes.set_xlabel(f"{matrix.second}: thousands of steps trained")
-    axes.set_ylabel(f"{matrix.first}: thousands of steps trained")
-    bar = drawn.colorbar(shown, ax=axes, shrink=0.85)
-    bar.set_label(f"score of {matrix.first}")
-    return drawn
-
-
-def _script_figure(config: Config, scores: Scores) -> Figure:
-    """Score against opponents that do not learn, over training."""
-    drawn, panels = charts.panels(
-        [f"against {TITLES[name]}" for name in scores.opponents],
-        "thousands of steps trained",
-        "score",
-        sharey=True,
+    texts = [
+        [f"{v:+.2f}\n±{e:.2f}" for v, e in zip(row, errors, strict=True)]
+        for row, errors in zip(score, error, strict=True)
+    ]
+    heat = Heat(
+        values=score.tolist(),
+        rows=ages,
+        columns=ages,
+        label=f"score of {matrix.first}",
+        texts=texts,
     )
+    across = Axis(label=f"{matrix.second}: thousands of steps trained")
+    up = Axis(label=f"{matrix.first}: thousands of steps trained")
+    return Chart(panels=[Panel(x=across, y=up, heat=heat)], height=420)
+
+
+def _against_scripts(config: Config, scores: Scores) -> Chart:
+    """Score against opponents that do not learn, over training."""
     ages = [number * config.learner.ppo.batch / 1000 for number in scores.checkpoints]
-    for number, axes in enumerate(panels):
+    panels = []
+    for number, name in enumerate(scores.opponents):
+        series: list[Series] = []
         for method in config.methods:
             own = scores.script[scores.of(method), :, number, :, 0].mean(2)
-            charts.learning(axes, ages, own, color=COLOURS[method], label=method)
-        axes.axhline(0, color="0.5", linewidth=0.8)
-    charts.legend(drawn, panels[0], columns=6)
-    return drawn
+            series += charts.learning(method, ages, own, colour=COLOURS[method])
+        across, up = Axis(label="thousands of steps trained"), Axis(label="score")
+        zero, title = Rule(name="", y=0.0, dash="solid"), f"against {TITLES[name]}"
+        panels.append(Panel(title=title, x=across, y=up, series=series, rules=[zero]))
+    return Chart(panels=panels, same="y")

@@ -6,11 +6,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from experiments.lab import charts
+from experiments.lab.marks import Axis, Chart, Panel, Picture, Series
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, number, percent, publish
+from experiments.lab.report import Opening, Table, number, percent, publish
 from experiments.matrl.cells import Failure, perform
 from experiments.matrl.colours import COLOURS
 from experiments.matrl.states import Cell
@@ -63,25 +61,25 @@ def write(
         "beats_all": beaten,
         "failed": [one.outcome.fault for one in failures],
     }
-    picture = charts.figure(
-        _figure(points, measure),
-        "Step size",
-        "Bands are 95 % intervals over seeds.",
-        folder / "plots" / "steps.png",
-    )
     publish(
         folder,
         summary,
         title=f"Step sizes with sampled learners: {config.game}",
-        lead=[
-            f"{config.seeds} runs of {config.iterations} iterations of "
-            f"{config.learner.ppo.batch} steps for every method and step size. The "
-            f"{measure} of the policies that play is averaged over the second half of "
-            f"a run; {'lower' if lower else 'higher'} is better. Intervals are "
-            "Student's, over seeds; better and worse mean that they do not overlap.",
-        ],
+        opening=Opening(
+            ran=[
+                f"{config.seeds} runs of {config.iterations} iterations of "
+                f"{config.learner.ppo.batch} steps for every method and step size.",
+            ],
+            result=[_outcome(beaten)],
+            sure=[
+                f"The {measure} of the policies that play is averaged over the second "
+                f"half of a run; {'lower' if lower else 'higher'} is better. Intervals "
+                "are Student's 95 %, over seeds; better and worse mean that they do "
+                "not overlap.",
+            ],
+        ),
         tables=_tables(points, compared, beaten),
-        figures=[picture],
+        figures=[_picture(points, measure)],
     )
     return summary
 
@@ -115,30 +113,35 @@ def _tables(
     ]
 
 
-def _figure(points: Sequence[Point], measure: str) -> Figure:
+def _outcome(beaten: Sequence[str]) -> str:
+    if not beaten:
+        return "At no step size is a method better than all without a meta-game."
+    return f"Better than all methods without a meta-game: {'; '.join(beaten)}."
+
+
+def _picture(points: Sequence[Point], measure: str) -> Picture:
     """The measure against the rate: a panel for each clip, a line for each method."""
-    clips = sorted({p.clip for p in points})
-    drawn, panels = charts.panels(
-        [f"clip {clip:g}" for clip in clips],
-        "rate of Adam",
-        f"{measure}, second half of the run",
-        sharey=True,
-    )
-    for axes, clip in zip(panels, clips, strict=True):
+    panels = []
+    for clip in sorted({p.clip for p in points}):
+        series = []
         for method in dict.fromkeys(p.method for p in points):
             mine = [p for p in points if (p.clip, p.method) == (clip, method)]
             known = sorted((p for p in mine if p.n), key=lambda p: p.rate)
-            charts.band(
-                axes,
-                [p.rate for p in known],
-                [p.mean for p in known if p.mean is not None],
+            one = Series(
+                name=method,
+                x=[p.rate for p in known],
+                y=[p.mean for p in known],
                 low=[p.low for p in known],
                 high=[p.high for p in known],
-                marker="o",
-                ms=3,
-                color=COLOURS[method],
-                label=method,
+                colour=COLOURS[method],
             )
-        axes.set_xscale("log")
-    charts.legend(drawn, panels[0])
-    return drawn
+            series.append(one)
+        across = Axis(label="rate of Adam", scale="log")
+        up = Axis(label=f"{measure}, second half of the run")
+        panels.append(Panel(title=f"clip {clip:g}", x=across, y=up, series=series))
+    return Picture(
+        name="steps",
+        title="Step size",
+        caption="Bands are 95 % intervals over seeds.",
+        chart=Chart(panels=panels, same="y"),
+    )

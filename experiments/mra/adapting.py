@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, publish
+from experiments.lab.report import Opening, Table, publish
 from experiments.mra.adapt_config import Config
 from experiments.mra.agents import Agents, read
 from experiments.mra.course import Row, learn
@@ -107,23 +107,35 @@ def _report(
         folder,
         summary,
         title=f"MRA: adaptation of {task.method} to {task.world} {size}",
-        lead=[
-            f"Agents that learned {agents.facts['world']} at {learned} (seed "
-            f"{agents.facts['seed']}, {config.from_state} agents, sweep "
-            f"{agents.sweep}) adapt in {task.sweeps} rounds of {task.training.envs} "
-            "episodes. Every agent draws one latent and keeps it; the first row of the "
-            "table draws anew in every episode. All rows of the table are of the same "
-            "episodes, others than those of the curve. The control from scratch begins "
-            "with untrained networks and learns by the same steps"
-            + ("." if "scratch" in rows else " (EPC has none: it is a curriculum).")
-        ],
+        opening=Opening(
+            ran=[
+                f"Agents that learned {agents.facts['world']} at {learned} (seed "
+                f"{agents.facts['seed']}, {config.from_state} agents, sweep "
+                f"{agents.sweep}) adapt in {task.sweeps} rounds of "
+                f"{task.training.envs} episodes. The control from scratch begins with "
+                "untrained networks and learns by the same steps"
+                + (
+                    "." if "scratch" in rows else " (EPC has none: it is a curriculum)."
+                ),
+            ],
+            result=[
+                "Reward an agent and episode: "
+                + "; ".join(f"{name} {reward}" for name, _, reward in lines)
+                + "."
+            ],
+            sure=[
+                "One seed; errors are standard errors over episodes. Every agent draws "
+                "one latent and keeps it; the first row of the table draws anew in "
+                "every episode. All rows of the table are of the same episodes, others "
+                "than those of the curve.",
+            ],
+        ),
         tables=[Table(caption, ["agents", "episodes", "reward"], lines)],
         figures=[
-            learning_curves(folder / "plots", _runs(rows), known, roles=task.roles),
+            learning_curves(_runs(rows), known, roles=task.roles),
             *film(
                 task.games[0],
                 task,
-                folder,
                 folder / "adapted" / "last.safetensors",
                 "The adapted agents",
             ),

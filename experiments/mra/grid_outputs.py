@@ -1,10 +1,10 @@
 """Claims, tables and pictures of each output of the grid."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import ModuleType
 
-from experiments.lab.report import Picture, Table
+from experiments.lab.marks import Picture
+from experiments.lab.report import Opening, Table
 from experiments.lab.verdict import Claim, counted
 from experiments.mra import out_adapt, out_cross, out_curves, out_gain
 from experiments.mra.grid_config import Config
@@ -29,25 +29,37 @@ def tables(results: Results, output: str) -> list[Table]:
     return made
 
 
-def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
+def pictures(results: Results, output: str) -> list[Picture]:
     """The pictures of an output."""
     room = _ROOM.get(output, out_curves)
-    made: list[Picture] = room.pictures(results, output, plots)
+    made: list[Picture] = room.pictures(results, output)
     return made
 
 
-def lead(config: Config, judged: Sequence[Claim]) -> list[str]:
-    """What a reader must know first."""
+def opening(config: Config, judged: Sequence[Claim], earlier: Sequence[str]) -> Opening:
+    """What a reader must know first.
+
+    Args:
+      config: of the run.
+      judged: its claims.
+      earlier: sentences on what the folder had before.
+    """
     scale = config.scale
     said = counted(judged) if judged else "none is tested here"
-    return [
-        f"Claims: {said}.",
-        f"Budget {config.budget}; seeds {config.seed} to {config.every_seed[-1]}. "
-        "All arms of an output play as many "
-        "episodes in total: an arm that learns alone in one game has the turns of all "
-        "(captions say which play more, to compare sets, and learn nothing from it). "
-        "Scores are rewards an agent and episode (the authors log them a step), of the "
-        f"best agents, on {scale.tests} episodes that chose nothing; "
-        f"{scale.episodes} others choose. Intervals are Student's 95 %, over seeds, of "
-        f"differences of the same seed.",
-    ]
+    return Opening(
+        ran=[
+            f"MRA beside {len(config.arms) - 1} other arms; budget {config.budget}; "
+            f"seeds {config.seed} to {config.every_seed[-1]}. All arms of an output "
+            "play as many episodes in total: an arm that learns alone in one game has "
+            "the turns of all (captions say which play more, to compare sets, and "
+            "learn nothing from it).",
+            *earlier,
+        ],
+        result=[f"Claims: {said}."],
+        sure=[
+            "Scores are rewards an agent and episode (the authors log them a step), of "
+            f"the best agents, on {scale.tests} episodes that chose nothing; "
+            f"{scale.episodes} others choose. Intervals are Student's 95 %, over "
+            "seeds, of differences of the same seed.",
+        ],
+    )

@@ -28,7 +28,7 @@ from experiments.mra.cells import (
 from experiments.mra.claims import UNCORRECTED
 from experiments.mra.filling import fill, finished
 from experiments.mra.grid_config import ARMS, OUTPUTS, Config
-from experiments.mra.grid_outputs import claims, lead, pictures, tables
+from experiments.mra.grid_outputs import claims, opening, pictures, tables
 from experiments.mra.grid_results import Results
 from experiments.mra.scales_config import Panel, Target
 from metaspiel.nfg.errors import UserError
@@ -52,8 +52,7 @@ def run(config: Config) -> Answer:
         results = Results(config=config, made=made)
         judged = [c for one in config.outputs for c in claims(results, one)]
         shown = [t for one in config.outputs for t in tables(results, one)]
-        plots = folder / "plots"
-        drawn = [p for one in config.outputs for p in pictures(results, one, plots)]
+        drawn = [p for one in config.outputs for p in pictures(results, one)]
         summary: dict[str, Any] = {
             "folder": str(folder),
             "config": plain(asdict(config)),
@@ -67,7 +66,7 @@ def run(config: Config) -> Answer:
             folder,
             summary,
             title="MRA: agents that carry over to other population sizes",
-            lead=[*lead(config, judged), *earlier],
+            opening=opening(config, judged, earlier),
             tables=[claimed, *shown] if judged else shown,
             figures=drawn,
         )

@@ -1,12 +1,12 @@
 """Figure 4: trained agents that adapt to a new game, beside learning from scratch."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.lab.report import Picture, Table
+from experiments.lab.marks import Picture
+from experiments.lab.report import Table
 from experiments.lab.verdict import Claim
 from experiments.mra.cells import slug
 from experiments.mra.claims import Gap, Numbers, judged
@@ -117,7 +117,7 @@ def tables(results: Results, output: str) -> list[Table]:
     return made
 
 
-def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
+def pictures(results: Results, output: str) -> list[Picture]:
     """Adaptation curves, one picture a target."""
     made = []
     for name, target in _targets(results, output).items():
@@ -130,6 +130,6 @@ def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
             title = f"{OUTPUTS[output].title}: {name}, {target.world}"
             roles = world_of(target.world).role_names
             made.append(
-                learning_curves(plots, runs, known, roles=roles, name=name, title=title)
+                learning_curves(runs, known, roles=roles, name=name, title=title)
             )
     return made

@@ -1,9 +1,9 @@
 """Tables 1 and 2: the two roles of two kinds of training against each other."""
 
-from pathlib import Path
 from typing import Any
 
-from experiments.lab.report import Picture, Table
+from experiments.lab.marks import Picture
+from experiments.lab.report import Table
 from experiments.lab.statistics import mean
 from experiments.lab.verdict import Claim
 from experiments.mra.cells import slug
@@ -95,6 +95,6 @@ def tables(results: Results, output: str) -> list[Table]:
     return shown
 
 
-def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
+def pictures(results: Results, output: str) -> list[Picture]:
     """None: these are tables."""
     return []

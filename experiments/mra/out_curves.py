@@ -3,13 +3,11 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
-
-from experiments.lab.charts import figure, legend, panels
-from experiments.lab.report import Picture, Table
+from experiments.lab import marks
+from experiments.lab.marks import GREY, INK, Axis, Chart, Picture, Series
+from experiments.lab.report import Table
 from experiments.lab.statistics import mean, standard_error
 from experiments.lab.verdict import Claim
 from experiments.mra.claims import Gap, judged
@@ -215,7 +213,7 @@ def _row(
     return [arm, len(runs), episodes, spent, *cells]
 
 
-def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
+def pictures(results: Results, output: str) -> list[Picture]:
     """Learning curves of every panel; bars in figure 5, information in figure 9."""
     made = []
     for name, panel in results.config.panels(output).items():
@@ -229,13 +227,12 @@ def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
         if not runs:
             continue
         if output == "fig9":
-            made += learned_curves(plots, runs, name=f"{name}_")
+            made += learned_curves(runs, name=f"{name}_")
         elif output == "fig5":
-            made.append(_bars(results, panel, list(runs), plots / f"{name}.png"))
+            made.append(_bars(results, panel, list(runs), name))
         else:
             made.append(
                 learning_curves(
-                    plots,
                     runs,
                     known,
                     roles=world_of(panel.world).role_names,
@@ -247,33 +244,53 @@ def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
     return made
 
 
-def _bars(results: Results, panel: Panel, arms: Sequence[str], png: Path) -> Picture:
+def _bars(results: Results, panel: Panel, arms: Sequence[str], name: str) -> Picture:
     """Scores at sizes that were learned, left, and others, right."""
     every = {"learned": panel.seen, "not learned": results.unseen(panel)}
-    drawn, axes = panels(list(every), "agents", "reward")
-    for one, sizes in zip(axes, every.values(), strict=True):
-        for number, arm in enumerate(arms):
-            scores = [
-                list(results.numbers(panel, arm, size).values()) for size in sizes
-            ]
-            places = [k + 0.8 * (number + 0.5) / len(arms) for k in range(len(sizes))]
-            heights = [mean(own) if own else 0.0 for own in scores]
+    panels = []
+    for title, sizes in every.items():
+        series = []
+        for arm in arms:
+            scores = [[*results.numbers(panel, arm, size).values()] for size in sizes]
+            middle = [mean(own) if own else None for own in scores]
             errors = [standard_error(own) or 0.0 for own in scores]
-            one.bar(places, heights, 0.8 / len(arms), yerr=errors, label=arm)
-        one.set_xticks([k + 0.4 for k in range(len(sizes))], sizes)
-        _rules(results, panel, sizes, one)
-    legend(drawn, *axes)
-    caption = "Without learning there, mean over seeds and its error."
-    return figure(drawn, OUTPUTS["fig5"].title, caption, png)
+            pairs = list(zip(middle, errors, strict=True))
+            series.append(
+                Series(
+                    name=arm,
+                    x=sizes,
+                    y=middle,
+                    low=[None if m is None else m - e for m, e in pairs],
+                    high=[None if m is None else m + e for m, e in pairs],
+                    mark="bars",
+                    beside=arm,
+                )
+            )
+        panels.append(
+            marks.Panel(
+                title=title,
+                x=Axis(label="agents", scale="names"),
+                y=Axis(label="reward"),
+                series=[*series, *_rules(results, panel, sizes)],
+            )
+        )
+    return Picture(
+        name=name,
+        title=OUTPUTS["fig5"].title,
+        caption="Without learning there, mean over seeds and its error.",
+        chart=Chart(panels=panels, columns=2),
+    )
 
 
-def _rules(results: Results, panel: Panel, sizes: Sequence[str], axes: Axes) -> None:
+def _rules(results: Results, panel: Panel, sizes: Sequence[str]) -> list[Series]:
     """A mark at each size for what policies by rule earn there."""
-    for colour, policy in (("black", "nearest"), ("grey", "random")):
+    made = []
+    for colour, policy in ((INK, "nearest"), (GREY, "random")):
         known = results.known(panel.world, sizes).get(policy, {})
-        places = [k + 0.4 for k, size in enumerate(sizes) if size in known]
-        heights = [mean(known[size]["means"]) for size in sizes if size in known]
-        axes.plot(places, heights, "_", color=colour, markersize=24, label=policy)
+        heights = [mean(known[s]["means"]) if s in known else None for s in sizes]
+        look: dict[str, Any] = {"mark": "ticks", "colour": colour}
+        made.append(Series(name=policy, x=sizes, y=heights, **look))
+    return made
 
 
 _KINDS: Mapping[str, tuple[Callable[[Results, str], Iterator[Gap]], ...]] = {

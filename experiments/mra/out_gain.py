@@ -1,9 +1,9 @@
 """What one agent gains that learns alone, before and after the training of all."""
 
-from pathlib import Path
 from typing import Any
 
-from experiments.lab.report import Picture, Table
+from experiments.lab.marks import Picture
+from experiments.lab.report import Table
 from experiments.lab.verdict import Claim
 from experiments.mra.cells import slug
 from experiments.mra.claims import Gap, Numbers, judged
@@ -65,6 +65,6 @@ def tables(results: Results, output: str) -> list[Table]:
     return [Table(caption, head, lines)] if lines else []
 
 
-def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
+def pictures(results: Results, output: str) -> list[Picture]:
     """None: this is a table."""
     return []

@@ -2,24 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from experiments.lab.charts import figure, learning, legend, panels
-from experiments.lab.report import Picture
+from experiments.lab.charts import learning
+from experiments.lab.marks import Axis, Chart, Dash, Panel, Picture, Rule, Series
 from experiments.mra.course import Row, Scores
 
 Runs = Mapping[str, Sequence[Sequence[Row]]]
 """Rows of all seeds, by method."""
-_DASHES: Mapping[str, Any] = {
-    "random": ":",
-    "largest": (0, (1, 4)),
-    "nearest": "--",
-    "myopic": "-.",
-    "wary": (0, (6, 1, 1, 1, 1, 1)),
+_ACROSS = Axis(label="episodes of all sizes")
+_DASHES: Mapping[str, Dash] = {
+    "random": "dotted",
+    "largest": "dash-dot",
+    "nearest": "dashed",
+    "myopic": "long-dash",
+    "wary": "long-short",
 }
 
 
@@ -28,7 +26,6 @@ def _value(one: Mapping[str, Sequence[float]], role: int) -> float:
 
 
 def learning_curves(
-    plots: Path,
     runs: Runs,
     known: Mapping[str, Scores],
     *,
@@ -41,11 +38,10 @@ def learning_curves(
     """Reward an agent and episode, one panel a size and role, with dashed references.
 
     Args:
-      plots: folder of the pictures.
       runs: what was learned; a method without a size has no line in its panel.
       known: scores of reference policies.
       roles: what agents of each role are called.
-      name: of the file.
+      name: of the files.
       title: of the picture.
       sizes: the panels (default: all sizes of the runs).
       episodes: on which rewards were measured, in words.
@@ -53,44 +49,46 @@ def learning_curves(
     every = [row for own in runs.values() for rows in own for row in rows[:1]]
     shown = sizes or list(dict.fromkeys(s for row in every for s in row["scores"]))
     played = [size for size in shown if any(size in row["scores"] for row in every)]
-    places = [(size, role) for size in played for role in range(len(roles))]
-    titles = [
-        f"{size} {roles[0]}" if len(roles) == 1 else f"{size}: {roles[role]}"
-        for size, role in places
-    ]
-    drawn, axes = panels(titles, "episodes of all sizes", "reward", most=3)
-    for one, (size, role) in zip(axes, places, strict=True):
-        for method, own in runs.items():
-            _line(one, method, [rows for rows in own if size in rows[0]["scores"]],
-                  size, role)  # fmt: skip
-        for policy, scores in known.items():
-            if size in scores:
-                style = _DASHES.get(policy, "-")
-                one.axhline(
-                    _value(scores[size], role),
-                    color="grey",
-                    linestyle=style,
-                    linewidth=1.0,
-                    label=policy,
+    panels = [
+        Panel(
+            title=f"{size} {who}" if len(roles) == 1 else f"{size}: {who}",
+            x=_ACROSS,
+            y=Axis(label="reward"),
+            series=_lines(runs, size, role),
+            rules=[
+                Rule(
+                    name=policy,
+                    y=_value(scores[size], role),
+                    dash=_DASHES.get(policy, "solid"),
                 )
-    legend(drawn, *axes)
+                for policy, scores in known.items()
+                if size in scores
+            ],
+        )
+        for size in played
+        for role, who in enumerate(roles)
+    ]
     caption = f"Reward an agent and episode on episodes of {episodes}."
     if max(len(own) for own in runs.values()) > 1:
         caption += " The mean over seeds, each seed a thin line."
     caption += " Grey: policies by rule, which learn nothing."
-    return figure(drawn, title, caption, plots / f"{name}.png")
+    chart = Chart(panels=panels)
+    return Picture(name=name, title=title, caption=caption, chart=chart)
 
 
-def _line(
-    axes: Axes, method: str, own: Sequence[Sequence[Row]], size: str, role: int
-) -> None:
-    if own:
-        at = [row["episodes"] for row in own[0]]
-        values = [[_value(row["scores"][size], role) for row in rows] for rows in own]
-        learning(axes, at, np.array(values), label=method)
+def _lines(runs: Runs, size: str, role: int) -> list[Series]:
+    """The methods that were measured at a size."""
+    made: list[Series] = []
+    for method, all_runs in runs.items():
+        own = [rows for rows in all_runs if size in rows[0]["scores"]]
+        if own:
+            at = [row["episodes"] for row in own[0]]
+            values = [[_value(r["scores"][size], role) for r in rows] for rows in own]
+            made += learning(method, at, np.array(values))
+    return made
 
 
-def learned_curves(plots: Path, runs: Runs, name: str = "") -> list[Picture]:
+def learned_curves(runs: Runs, name: str = "") -> list[Picture]:
     """Information of latents and actions, and cross entropy of the guessed game."""
     made = []
     for what, title in (
@@ -103,21 +101,25 @@ def learned_curves(plots: Path, runs: Runs, name: str = "") -> list[Picture]:
                 f"{m}, by counting agents": _learned(own, f"counting_{what}")
                 for m, own in runs.items()
             }
-        lines = {method: one for method, one in lines.items() if one is not None}
-        if not lines:
+        series = [
+            one
+            for method, line in lines.items()
+            if line is not None
+            for one in learning(method, *line)
+        ]
+        if not series:
             continue
-        drawn, (axes,) = panels([""], "episodes of all sizes", "nats", width=7.5)
-        for method, one in lines.items():
-            if one is not None:
-                learning(axes, one[0], one[1], label=method)
         games = max(len(rows[-1]["learned"]) for own in runs.values() for rows in own)
+        rules = []
         if what == "cross_entropy":
-            axes.axhline(
-                math.log(games), color="grey", linestyle="--", label="guessing"
-            )
-        legend(drawn, axes)
+            rules.append(Rule(name="guessing", y=math.log(games)))
+        panel = Panel(x=_ACROSS, y=Axis(label="nats"), series=series, rules=rules)
         caption = "Mean over sizes, minibatches and roles; each seed a thin line."
-        made.append(figure(drawn, title, caption, plots / f"{name}{what}.png"))
+        chart = Chart(panels=[panel])
+        picture = Picture(
+            name=f"{name}{what}", title=title, caption=caption, chart=chart
+        )
+        made.append(picture)
     return made
 
 

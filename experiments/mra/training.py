@@ -7,7 +7,7 @@ from typing import Any
 
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
-from experiments.lab.report import Picture, Table, publish
+from experiments.lab.report import Drawing, Opening, Table, publish
 from experiments.lab.watch import spell
 from experiments.mra.agents import read
 from experiments.mra.course import Row, Scores, learn
@@ -17,7 +17,6 @@ from experiments.mra.pictures import learned_curves, learning_curves
 from experiments.mra.references import moving, references
 from experiments.mra.task_config import Task, by_role, games_of, named, size_of
 from experiments.mra.train_config import Config
-from metaspiel import files
 from metaspiel.games.entities import Populated
 from metaspiel.nfg.errors import UserError
 
@@ -154,23 +153,20 @@ def score_table(caption: str, rows: Mapping[str, Scores]) -> Table:
     return Table(caption, ["policy", *sizes], lines)
 
 
-def film(
-    game: Populated, task: Task, folder: Path, path: Path, who: str
-) -> list[Picture]:
+def film(game: Populated, task: Task, path: Path, who: str) -> list[Drawing]:
     """A moving picture of an episode of trained agents, where the world has one.
 
     Args:
       game: what they play.
       task: gives the seed.
-      folder: of the run.
       path: file of the agents.
       who: they are, in words.
     """
     svg = moving(game, read(path), TESTING + task.seed)
     if svg is None:
         return []
-    files.write_text(folder / "plots" / "episode.svg", svg)
-    return [Picture("An episode", f"{who}, each with a latent drawn anew.", svg)]
+    caption = f"{who}, each with a latent drawn anew."
+    return [Drawing(name="episode", title="An episode", caption=caption, svg=svg)]
 
 
 def _unscored(impossible: Mapping[str, str]) -> str:
@@ -178,10 +174,23 @@ def _unscored(impossible: Mapping[str, str]) -> str:
     return "".join(f"; {size} is not scored: {why}" for size, why in impossible.items())
 
 
+def _scores(shown: Mapping[str, Scores]) -> str:
+    """The first row of the table as a sentence."""
+    first = next(iter(shown.values()))
+    return ", ".join(f"{words(score)} at {size}" for size, score in first.items())
+
+
+def _rules(known: Mapping[str, Scores], sizes: Sequence[str]) -> str:
+    """What policies by rule earn at the last size that was learned."""
+    last = sizes[-1]
+    each = [f"{name} {words(own[last])}" for name, own in known.items() if last in own]
+    return f"{', '.join(each)} at {last}"
+
+
 def _report(
     config: Config, folder: Path, summary: dict[str, Any], rows: Sequence[Row]
 ) -> str:
-    task, plots = config.task, folder / "plots"
+    task = config.task
     known = references(task.games, count=task.episodes, seed=TESTING + task.seed)
     summary["references"] = known
     shown: dict[str, Scores] = {}
@@ -201,27 +210,36 @@ def _report(
         folder,
         summary,
         title=f"MRA: {task.method} in {task.world}",
-        lead=[
-            f"{task.sweeps} sweeps of {task.training.envs} episodes in each of "
-            f"{len(task.sizes)} games: {task.total} episodes{task.besides}. "
-            f"{brief(summary['cpu_seconds'])} CPU seconds, budget {config.budget}, "
-            f"seed {task.seed}. Sizes that were not learned are scored without "
-            f"learning{_unscored(summary['not_scored'])}. The best agents are those of "
-            "the measurement that earned most above the untrained ones, in standard "
-            "deviations of an untrained episode's score, mean over sizes and roles; "
-            "other episodes test them.",
-        ],
+        opening=Opening(
+            ran=[
+                f"{task.sweeps} sweeps of {task.training.envs} episodes in each of "
+                f"{len(task.sizes)} games: {task.total} episodes{task.besides}. "
+                f"{brief(summary['cpu_seconds'])} CPU seconds, budget {config.budget}, "
+                f"seed {task.seed}.",
+            ],
+            result=[
+                f"Reward an agent and episode of the best agents: {_scores(shown)}; "
+                f"of policies by rule: {_rules(known, task.sizes)}."
+            ],
+            sure=[
+                "One seed; errors are standard errors over episodes. Sizes that were "
+                "not learned are scored without learning"
+                f"{_unscored(summary['not_scored'])}. The best agents are those of the "
+                "measurement that earned most above the untrained ones, in standard "
+                "deviations of an untrained episode's score, mean over sizes and "
+                "roles; other episodes test them.",
+            ],
+        ),
         tables=[
             score_table(caption, {**shown, **known}),
             *invasion_table(summary["invasions"], task.roles),
         ],
         figures=[
-            learning_curves(plots, {task.method: [rows]}, known, roles=task.roles),
-            *learned_curves(plots, {task.method: [rows]}),
+            learning_curves({task.method: [rows]}, known, roles=task.roles),
+            *learned_curves({task.method: [rows]}),
             *film(
                 task.games[-1],
                 task,
-                folder,
                 folder / "best.safetensors",
                 "The best agents",
             ),

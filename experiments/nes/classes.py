@@ -6,9 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from experiments.lab.charts import panels
+from experiments.lab.marks import GREY, Axis, Chart, Panel, Picture, Series
 from experiments.lab.report import Table
 from experiments.nes.figures_config import Config
 from experiments.nes.numbers import (
@@ -27,7 +26,7 @@ HEADS = {
     "nes": "NES",
     "refined": f"NES and {REFINED} Newton steps",
 }
-LOOKS = {"uniform": ("0.7", 9), "nes": ("tab:blue", 5), "refined": ("tab:green", 2)}
+LOOKS = {"uniform": (GREY, 9), "nes": ("#3b78b5", 5), "refined": ("#3f9b45", 2)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +82,13 @@ def classes(config: Config, folder: Path) -> Made:
         record={row.family: row.record for row in rows},
         tables=tables(rows, labels),
         drawings=[
-            (draw_classes(rows, what, label), f"Figure 4: {label}", legend)
-            for what, label in labels.items()
+            Picture(
+                name=str(place),
+                title=f"Figure 4: {label}",
+                caption=legend,
+                chart=chart(rows, what, label),
+            )
+            for place, (what, label) in enumerate(labels.items(), 1)
         ],
     )
 
@@ -115,21 +119,26 @@ def tables(rows: Sequence[Class], labels: Mapping[str, str]) -> list[Table]:
     return [*every, Table.of(caption, family | columns, rows)]
 
 
-def draw_classes(rows: Sequence[Class], what: str, label: str) -> Figure:
+def chart(rows: Sequence[Class], what: str, label: str) -> Chart:
     """One measure: its range and mean in every class."""
-    drawn, (axes,) = panels([""], "", label, width=9, height=4)
-    at = np.arange(len(rows))
+    series = []
     for name, (colour, width) in LOOKS.items():
-        drawn_of = [row.spreads[f"{what} {name}"] for row in rows]
+        spread = [row.spreads[f"{what} {name}"] for row in rows]
         # None where the exact solver solved no game of the class; drawn as nothing.
-        numbers = [(one.best, one.mean, one.worst) for one in drawn_of]
-        best, mean, worst = np.array(numbers, dtype=float).T
-        axes.vlines(at, best, worst, color=colour, linewidth=width, label=name)
-        axes.scatter(at, mean, color=colour, edgecolors="black", s=20, zorder=3)
-    axes.set_yscale("symlog", linthresh=1e-3)
-    names = [row.family for row in rows]
-    axes.set_xticks(at, names, rotation=60, ha="right", fontsize=8)
-    axes.set_ylim(0, None)
-    axes.grid(visible=False, axis="x")
-    axes.legend(fontsize=8, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
-    return drawn
+        series.append(
+            Series(
+                name=HEADS[name],
+                x=[row.family for row in rows],
+                y=[one.mean for one in spread],
+                low=[one.best for one in spread],
+                high=[one.worst for one in spread],
+                mark="points",
+                spread="bars",
+                colour=colour,
+                width=width,
+            )
+        )
+    across = Axis(scale="names")
+    up = Axis(label=label, scale="symlog", low=0.0)
+    panel = Panel(x=across, y=up, series=series)
+    return Chart(panels=[panel], height=300)

@@ -7,10 +7,9 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from experiments.lab.charts import panels
 from experiments.lab.folder import binding
+from experiments.lab.marks import Axis, Chart, Panel, Picture, Series
 from experiments.lab.options import shape
 from experiments.lab.report import Table
 from experiments.lab.statistics import t_interval
@@ -151,8 +150,13 @@ def learning(config: Config, folder: Path) -> Made:
         record={p: {k: asdict(x) for k, x in one.items()} for p, one in lines.items()},
         tables=tables,
         drawings=[
-            (draw_curves(named), f"Figure 3 ({panel}) {PANELS[panel]}", legend)
-            for panel, named in lines.items()
+            Picture(
+                name=str(place),
+                title=f"Figure 3 ({panel}) {PANELS[panel]}",
+                caption=legend,
+                chart=chart(named),
+            )
+            for place, (panel, named) in enumerate(lines.items(), 1)
         ],
     )
 
@@ -220,13 +224,12 @@ def ablation(gaps: Mapping[str, Sequence[float]]) -> list[Claim]:
     return claims
 
 
-def draw_curves(lines: Mapping[str, Line]) -> Figure:
+def chart(named: Mapping[str, Line]) -> Chart:
     """Solver gap over training steps, a line for each training."""
-    drawn, (axes,) = panels([""], "training step", "solver gap", width=7.5, height=3.4)
-    for label, line in lines.items():
-        (shown,) = axes.plot(line.steps, line.mean, "o-", ms=3, label=label)
-        band = (line.steps, line.least, line.most)
-        axes.fill_between(*band, color=shown.get_color(), alpha=0.2)
-    axes.set_yscale("log")
-    axes.legend(fontsize=7)
-    return drawn
+    series = [
+        Series(name=label, x=one.steps, y=one.mean, low=one.least, high=one.most)
+        for label, one in named.items()
+    ]
+    up = Axis(label="solver gap", scale="log")
+    panel = Panel(x=Axis(label="training step"), y=up, series=series)
+    return Chart(panels=[panel])

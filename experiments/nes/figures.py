@@ -19,7 +19,7 @@ import sys
 
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer, main
-from experiments.lab.report import publish
+from experiments.lab.report import Opening, publish
 from experiments.nes.figures_config import Config, check
 from metaspiel import files
 
@@ -32,7 +32,6 @@ TITLES = {
 
 def page(config: Config) -> Answer:
     """Runs one figure and prints its tables."""
-    from experiments.lab.charts import figure
     from experiments.nes.classes import classes
     from experiments.nes.curves import learning
     from experiments.nes.selections import three_games
@@ -43,21 +42,15 @@ def page(config: Config) -> Answer:
         record(folder, config)
         result = make(config, folder)
         files.write_json(folder / "result.json", result.record)
-        lead = [
-            "After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."
-        ]
+        ran = ["After Marris et al., NeurIPS 2022; payoffs have mean 0 and variance 1."]
         if config.figure != 3:
-            lead.append(f"Weights: {config.network or 'the shipped ones'}.")
-        pictures = [
-            figure(*drawing, folder / "plots" / f"{place}.png")
-            for place, drawing in enumerate(result.drawings, 1)
-        ]
+            ran.append(f"Weights: {config.network or 'the shipped ones'}.")
         text = publish(
             folder,
             title=TITLES[config.figure],
-            lead=lead,
+            opening=Opening(ran=ran),
             tables=result.tables,
-            figures=pictures,
+            figures=result.drawings,
         )
     return Answer(summary=result.record, text="\n" + text.rstrip())
 

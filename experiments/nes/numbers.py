@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy import ndarray
 
 from experiments.lab.grid import fill
+from experiments.lab.marks import Picture
 from experiments.lab.report import Table
 from experiments.lab.statistics import standard_error
 from experiments.lab.work import complaint
@@ -23,11 +23,11 @@ SOLVERS = ("uniform", "nes", "refined")
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What a figure gives: numbers as JSON holds them, tables, titled drawings."""
+    """What a figure gives: numbers as JSON holds them, tables, pictures."""
 
     record: Mapping[str, object]
     tables: list[Table]
-    drawings: list[tuple[Figure, str, str]]
+    drawings: list[Picture]
 
 
 @dataclass(frozen=True, kw_only=True)

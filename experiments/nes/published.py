@@ -13,7 +13,7 @@ from numpy import ndarray
 from experiments.lab import verdict
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
-from experiments.lab.report import Table, percent, publish
+from experiments.lab.report import Opening, Table, percent, publish
 from experiments.lab.statistics import t_interval
 from experiments.lab.verdict import Claim, Verdict
 from experiments.nes.numbers import Spread, compared, draw, filled, number, spreads
@@ -102,7 +102,9 @@ def run(config: Config) -> Answer:
         files.write_json(folder / "rows.json", records)
         lead = f"{LEAD} Weights: {config.network or 'the shipped ones'}."
         title = "Tables 1 and 2 of the Neural Equilibrium Solver"
-        text = publish(folder, title=title, lead=[lead], tables=tables(rows))
+        text = publish(
+            folder, title=title, opening=Opening(ran=[lead]), tables=tables(rows)
+        )
     return Answer(summary=records, text="\n" + text.rstrip("\n"))
 
 

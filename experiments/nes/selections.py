@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy import ndarray
 
-from experiments.lab.charts import panels
+from experiments.lab.marks import GREY, Axis, Chart, Panel, Picture, Series
 from experiments.lab.report import Table
 from experiments.nes.figures_config import Config
 from experiments.nes.numbers import Made, number
@@ -22,7 +21,7 @@ GAMES = {  # payoffs [2, 2, 2]
     "pure coordination": [[[1, 0], [0, 1]], [[1, 0], [0, 1]]],
     "prisoner's dilemma": [[[-1, -3], [0, -2]], [[-1, 0], [-3, -2]]],
 }
-COLOURS = {"ME": "tab:blue", "MWME": "tab:orange", "MRE": "tab:green"}
+COLOURS = {"ME": "#3b78b5", "MWME": "#e8820e", "MRE": "#3f9b45"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,9 @@ def three_games(config: Config, folder: Path) -> Made:
     return Made(
         record={game.title: game.record for game in games},
         tables=[Table.of(caption, columns, rows)],
-        drawings=[(draw_games(games), "Figure 1", legend)],
+        drawings=[
+            Picture(name="1", title="Figure 1", caption=legend, chart=chart(games))
+        ],
     )
 
 
@@ -96,21 +97,38 @@ def _numbers(values: ndarray) -> str:
     return " ".join(f"{round(value, 3) + 0.0:.3f}" for value in values.ravel())
 
 
-def draw_games(games: Sequence[Game]) -> Figure:
+def chart(games: Sequence[Game]) -> Chart:
     """Polytopes and selections in the plane of payoffs."""
-    titles, own = [game.title for game in games], "payoff of player"
-    drawn, every = panels(titles, f"{own} 1", f"{own} 2")
-    for axes, game in zip(every, games, strict=True):
+    across, up = (Axis(label=f"payoff of player {player}") for player in (1, 2))
+    panels = []
+    for game in games:
         values = {name: game.values(joints) for name, joints in game.joints.items()}
-        for name, shade in (("all", "0.92"), ("vertex", "0.75")):
-            axes.fill(*hull(values[name]).T, facecolor=shade, edgecolor="0.5")
+        series = []
+        for name, shade in (("all", 0.15), ("vertex", 0.4)):
+            x, y = hull(values[name]).T.tolist()
+            label = {"all": "payoffs", "vertex": "equilibria"}[name]
+            series.append(
+                Series(name=label, x=x, y=y, mark="area", colour=GREY, opacity=shade)
+            )
         for kind, colour in COLOURS.items():
             chosen = [one.criterion.startswith(kind) for one in game.selected]
-            (x, y), (u, v) = values["exact"][chosen].T, values["nes"][chosen].T
-            axes.scatter(x, y, s=60, facecolors="none", edgecolors=colour, label=kind)
-            axes.scatter(u, v, s=30, marker="x", color=colour)
-    every[-1].legend(fontsize=8)
-    return drawn
+            names = [one.criterion for one in game.selected]
+            notes = [n for n, own in zip(names, chosen, strict=True) if own]
+            for name, symbol in (("exact", "circle"), ("nes", "cross")):
+                x, y = values[name][chosen].T.tolist()
+                series.append(
+                    Series(
+                        name=kind,
+                        x=x,
+                        y=y,
+                        mark="points",
+                        colour=colour,
+                        symbol=symbol,
+                        notes=[f"{name}: {one}" for one in notes],
+                    )
+                )
+        panels.append(Panel(title=game.title, x=across, y=up, series=series))
+    return Chart(panels=panels)
 
 
 def hull(points: ndarray) -> ndarray:

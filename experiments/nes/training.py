@@ -7,6 +7,7 @@ import torch
 
 from experiments.lab import charts, report
 from experiments.lab.folder import binding, claim, record
+from experiments.lab.marks import Picture
 from experiments.lab.page import Answer
 from experiments.lab.process import command
 from experiments.nes.states import Kept
@@ -77,17 +78,27 @@ def _finish(folder: Path, kept: Kept) -> None:
         size["size"]: (at, [row["sizes"][i]["solver_gap"] for row in rows])
         for i, size in enumerate(last)
     }
-    drawn = charts.curve(curves, "mean solver gap", log=True, across="training step")
-    png = folder / "plots" / "solver_gap.png"
+    chart = charts.lines(curves, "mean solver gap", log=True, across="training step")
+    caption = "By size of game."
+    picture = Picture(
+        name="solver_gap", title="Solver gap", caption=caption, chart=chart
+    )
     cells = [list(size.values()) for size in last]
+    ends = ", ".join(f"{s['size']}: {s['solver_gap']:.4f}" for s in last)
     report.render(
         folder / "report.html",
         "Neural Equilibrium Solver: training",
-        [
-            f"{training.step} steps, seed {recipe.seed}. The solver gap is the total "
-            "variation to the exact joint; the gap adds up the largest gains of the "
-            "players, in standard deviations of payoff. Fresh games."
-        ],
+        report.Opening(
+            ran=[
+                f"A network was trained for {training.step} steps, seed {recipe.seed}."
+            ],
+            result=[f"Mean solver gap by size of game, at the end: {ends}."],
+            sure=[
+                "Measured on fresh games. The solver gap is the total variation to the "
+                "exact joint; the gap adds up the largest gains of the players, in "
+                "standard deviations of payoff."
+            ],
+        ),
         [report.Table("Last evaluation", list(last[0]), cells)],
-        [charts.figure(drawn, "Solver gap", "By size of game.", png)],
+        [picture],
     )

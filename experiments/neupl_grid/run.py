@@ -7,7 +7,7 @@ from functools import partial
 from experiments.lab import grid, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
-from experiments.lab.report import publish
+from experiments.lab.report import Opening, publish
 from experiments.lab.trust import require_cce
 from experiments.neupl_grid.cells import Result, measured
 from experiments.neupl_grid.config import GAMES, VARIANTS, Case, Config
@@ -57,9 +57,9 @@ def run(config: Config) -> Answer:
             folder,
             summary,
             title="NeuPL-JPSRO beside JPSRO",
-            lead=_lead(config, judged),
+            opening=_opening(config, judged),
             tables=[verdict.table(judged), *tables(lines)] if judged else tables(lines),
-            figures=pictures(folder / "plots", lines),
+            figures=pictures(lines),
         )
     fault = work.complaint(faults, what="runs")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
@@ -82,20 +82,26 @@ def _of(results: Mapping[str, Result], game: str, variant: str) -> dict[int, Res
     }
 
 
-def _lead(config: Config, judged: Sequence[verdict.Claim]) -> list[str]:
+def _opening(config: Config, judged: Sequence[verdict.Claim]) -> Opening:
     counted = verdict.counted(judged) if judged else "none is tested here"
-    return [
-        f"Claims: {counted}.",
-        f"Seeds {config.seed} to {config.seed + config.seeds - 1}, meta-solver "
-        f"{config.solver}, exact best responses with random tie-breaks, uniform first "
-        "policies. Gaps are exact full-game CCE gaps of what is played, summed over "
-        "players; intervals are Student's 95 %, over seeds. Neural runs play what the "
-        "network plays, not what its teachers would.",
-        "Forgetting is the mean divergence (nats) from what they were when they were "
-        "new of the codes that are as old as half the run or older, moved the largest "
-        "change of a probability since then, drift the largest change of an old "
-        "profile's payoff in an iteration. Diversity is the mean Jensen-Shannon "
-        "divergence (nats) of a player's policies. Worst error is of what a "
-        "distillation was asked to learn and keep: without the regulariser that is no "
-        "earlier policy.",
-    ]
+    return Opening(
+        ran=[
+            f"NeuPL-JPSRO(CCE) and JPSRO(CCE) on {len(config.games)} games, seeds "
+            f"{config.seed} to {config.seed + config.seeds - 1}, meta-solver "
+            f"{config.solver}, exact best responses with random tie-breaks, uniform "
+            "first policies.",
+        ],
+        result=[f"Claims: {counted}."],
+        sure=[
+            "Gaps are exact full-game CCE gaps of what is played, summed over players; "
+            "intervals are Student's 95 %, over seeds. Neural runs play what the "
+            "network plays, not what its teachers would.",
+            "Forgetting is the mean divergence (nats) from what they were when they "
+            "were new of the codes that are as old as half the run or older, moved the "
+            "largest change of a probability since then, drift the largest change of "
+            "an old profile's payoff in an iteration. Diversity is the mean "
+            "Jensen-Shannon divergence (nats) of a player's policies. Worst error is "
+            "of what a distillation was asked to learn and keep: without the "
+            "regulariser that is no earlier policy.",
+        ],
+    )

@@ -1,20 +1,17 @@
 """Pictures: gaps, forgetting, transfer, learning curves."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from experiments.lab.charts import figure, learning, legend, panels
-from experiments.lab.report import Picture
+from experiments.lab.charts import learning
+from experiments.lab.marks import Axis, Chart, Panel, Picture, Rule, Series
 from experiments.neupl_learned import flag_results, kuhn_results, transfer_results
 from experiments.neupl_learned.study import Study
 from experiments.neupl_learned.transfer import Result
 
-_SEEN = 1e-5  # divergences below are drawn here
 
-
-def pictures(plots: Path, studies: Sequence[Study]) -> list[Picture]:
+def pictures(studies: Sequence[Study]) -> list[Picture]:
     """Pictures of what there is."""
     made = []
     for study in studies:
@@ -22,65 +19,88 @@ def pictures(plots: Path, studies: Sequence[Study]) -> list[Picture]:
         if not games:
             continue
         if study.name == "learned_kuhn":
-            made += [_gaps(plots, study, games), _ages(plots, study, games)]
+            made += [_gaps(study, games), _ages(study, games)]
         elif study.name == "transfer":
-            made.append(_transfer(plots, study, games))
+            made.append(_transfer(study, games))
         elif study.name in ("flag", "openspiel_flag"):
-            made.append(_curves(plots, study, games))
+            made.append(_curves(study, games))
     return made
 
 
-def _gaps(plots: Path, study: Study, games: Sequence[str]) -> Picture:
-    drawn, every = panels(games, "iteration", "exact full-game CCE gap")
-    for axes, game in zip(every, games, strict=True):
-        axes.set_yscale("log")
+def _panels(
+    games: Sequence[str],
+    series: Callable[[str], Sequence[Series]],
+    *,
+    x: Axis,
+    y: Axis,
+    rules: Sequence[Rule] = (),
+) -> Chart:
+    """A panel a game."""
+    panels = [
+        Panel(title=game, x=x, y=y, series=series(game), rules=rules) for game in games
+    ]
+    return Chart(panels=panels)
+
+
+def _gaps(study: Study, games: Sequence[str]) -> Picture:
+    def series(game: str) -> list[Series]:
+        made = []
         for name, runs in kuhn_results.runs_of(study, game).items():
             gaps = np.array([[row.gap for row in one.judged] for one in runs.values()])
-            axes.plot(range(1, gaps.shape[1] + 1), gaps.mean(0), marker=".", label=name)
-    legend(drawn, *every)
-    caption = "Means over seeds, of what is played."
-    return figure(drawn, "Gap by iteration", caption, plots / "learned_gaps.png")
+            steps = list(range(1, gaps.shape[1] + 1))
+            made.append(Series(name=name, x=steps, y=gaps.mean(0).tolist()))
+        return made
+
+    up = Axis(label="exact full-game CCE gap", scale="log")
+    return Picture(
+        name="learned_gaps",
+        title="Gap by iteration",
+        caption="Means over seeds, of what is played.",
+        chart=_panels(games, series, x=Axis(label="iteration"), y=up),
+    )
 
 
-def _ages(plots: Path, study: Study, games: Sequence[str]) -> Picture:
-    drawn, every = panels(games, "age of a code", "divergence (nats)")
-    for axes, game in zip(every, games, strict=True):
-        axes.set_yscale("log")
+def _ages(study: Study, games: Sequence[str]) -> Picture:
+    def series(game: str) -> list[Series]:
+        made = []
         for name, runs in kuhn_results.runs_of(study, game).items():
             if name == "separate":  # never changes
                 continue
             ages = np.array([one.forgetting[1:] for one in runs.values()])
-            means = np.maximum(ages.mean(0), _SEEN)
-            axes.plot(range(1, len(means) + 1), means, marker=".", label=name)
-    legend(drawn, *every)
-    return figure(
-        drawn,
-        "Forgetting by age",
-        "Mean divergence of codes from what they played when they were new, at all "
-        "information states; 'age' counts iterations.",
-        plots / "learned_forgetting.png",
+            steps = list(range(1, ages.shape[1] + 1))
+            made.append(Series(name=name, x=steps, y=ages.mean(0).tolist()))
+        return made
+
+    up = Axis(label="divergence (nats)", scale="log")
+    return Picture(
+        name="learned_forgetting",
+        title="Forgetting by age",
+        caption="Mean divergence of codes from what they played when they were new, at "
+        "all information states; 'age' counts iterations.",
+        chart=_panels(games, series, x=Axis(label="age of a code"), y=up),
     )
 
 
-def _transfer(plots: Path, study: Study, games: Sequence[str]) -> Picture:
-    drawn, every = panels(games, "decisions", "share of the best gain")
-    for axes, game in zip(every, games, strict=True):
-        axes.set_xscale("log", base=2)
-        runs = transfer_results.runs_of(study, game)
+def _transfer(study: Study, games: Sequence[str]) -> Picture:
+    def series(game: str) -> list[Series]:
+        runs, made = transfer_results.runs_of(study, game), []
         budgets = next(iter(runs.values())).budgets
         for name in ("warm", "cold"):
             shares = [_shares(one, name) for one in runs.values()]
             means = [own.mean(0) for own in shares if len(own)]
             if means:
-                learning(axes, budgets, np.array(means), label=name)
-        axes.axhline(0.9, color="grey", linewidth=0.7)
-    legend(drawn, *every)
-    return figure(
-        drawn,
-        "Warm and cold responses",
-        "Share of the best response's gain (exact, or without a tree the better "
-        "end) after so many decisions; means over probes, each seed a thin line.",
-        plots / "learned_transfer.png",
+                made += learning(name, budgets, np.array(means))
+        return made
+
+    x, y = Axis(label="decisions", scale="log2"), Axis(label="share of the best gain")
+    rule = Rule(name="", y=0.9, dash="solid")
+    return Picture(
+        name="learned_transfer",
+        title="Warm and cold responses",
+        caption="Share of the best response's gain (exact, or without a tree the "
+        "better end) after so many decisions; means over probes, each seed a thin "
+        "line. A line at .9.",
+        chart=_panels(games, series, x=x, y=y, rules=[rule]),
     )
 
 
@@ -95,20 +115,21 @@ def _shares(one: Result, name: str) -> np.ndarray:
     return np.array(shares)
 
 
-def _curves(plots: Path, study: Study, games: Sequence[str]) -> Picture:
-    drawn, every = panels(games, "share of the training", "payoff an episode")
-    for axes, game in zip(every, games, strict=True):
-        runs = flag_results.runs_of(study, game)
+def _curves(study: Study, games: Sequence[str]) -> Picture:
+    def series(game: str) -> list[Series]:
+        runs, made = flag_results.runs_of(study, game), []
         for name in flag_results.METHODS:
             curves = [getattr(one, name).curves for one in runs.values()]
             means = np.array([np.nanmean(np.array(own, float), 0) for own in curves])
             share = (np.arange(means.shape[1]) + 1) / means.shape[1]
-            learning(axes, share.tolist(), means, label=name)
-    legend(drawn, *every)
-    return figure(
-        drawn,
-        f"Learning curves of {study.name}",
-        "Payoff of a learner in training, mean over all players and iterations; each "
-        "seed a thin line.",
-        plots / f"{study.name}_curves.png",
+            made += learning(name, share.tolist(), means)
+        return made
+
+    x, y = Axis(label="share of the training"), Axis(label="payoff an episode")
+    return Picture(
+        name=f"{study.name}_curves",
+        title=f"Learning curves of {study.name}",
+        caption="Payoff of a learner in training, mean over all players and "
+        "iterations; each seed a thin line.",
+        chart=_panels(games, series, x=x, y=y),
     )

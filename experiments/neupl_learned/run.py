@@ -8,7 +8,7 @@ from typing import Any
 from experiments.lab import grid, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
-from experiments.lab.report import publish
+from experiments.lab.report import Opening, publish
 from experiments.lab.trust import require_cce
 from experiments.neupl_learned import cheetah, flag, kuhn, transfer
 from experiments.neupl_learned.config import VARIANTS, Config
@@ -50,9 +50,9 @@ def run(config: Config) -> Answer:
             folder,
             summary,
             title="NeuPL-JPSRO with learned teachers",
-            lead=_lead(config, judged),
+            opening=_opening(config, judged),
             tables=[verdict.table(judged), *shown] if judged else shown,
-            figures=pictures(folder / "plots", studies),
+            figures=pictures(studies),
         )
     fault = work.complaint(faults, what="runs")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
@@ -98,11 +98,14 @@ _CELLS: Mapping[str, Callable[[Config, str], Cells]] = {
 }
 
 
-def _lead(config: Config, judged: list[verdict.Claim]) -> list[str]:
+def _opening(config: Config, judged: list[verdict.Claim]) -> Opening:
     counted = verdict.counted(judged) if judged else "none is tested here"
-    return [
-        f"Claims: {counted}.",
-        f"Seeds from {config.seed} on, meta-solver {config.solver}, responses by PPO, "
-        "payoffs of sampled episodes that all profiles share. Intervals are Student's "
-        "95 %, over seeds. Sizes stand above each table.",
-    ]
+    return Opening(
+        ran=[
+            f"NeuPL-JPSRO(CCE): seeds from {config.seed} on, meta-solver "
+            f"{config.solver}, responses by PPO, payoffs of sampled episodes that all "
+            "profiles share. Sizes stand above each table.",
+        ],
+        result=[f"Claims: {counted}."],
+        sure=["Intervals are Student's 95 %, over seeds."],
+    )

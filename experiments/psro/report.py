@@ -37,12 +37,7 @@ def write_report(
         head,
         opening(summary, rows),
         [
-            Table(
-                "All numbers of summary.json",
-                ["", "value"],
-                list(facts.items()),
-                raw=True,
-            ),
+            Table("All of summary.json", ["", "value"], values, raw=True),
             Table("CPU seconds by stage", ["stage", "seconds"], seconds, raw=True),
         ],
         pictures(summary, rows, payoffs),

@@ -6,12 +6,11 @@ from functools import lru_cache, partial
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy import ndarray
 
-from experiments.lab import charts
 from experiments.lab.folder import claim, record
 from experiments.lab.grid import fill
+from experiments.lab.marks import Axis, Chart, Panel, Picture, Series
 from experiments.lab.options import least, shape
 from experiments.lab.page import Answer
 from experiments.speed import references
@@ -106,11 +105,11 @@ def run(config: Config) -> Answer:
         ]
         rows = summaries(cells)
         concept = config.concept.upper()
-        plot = charts.figure(
-            plotted(rows, solvers, f"mean {concept} gap"),
-            "Accuracy against time",
-            f"Lower left is better. Mean gaps below {FLOOR:g} are drawn there.",
-            folder / "plots" / "speed.png",
+        plot = Picture(
+            name="speed",
+            title="Accuracy against time",
+            caption="Lower left is better.",
+            chart=plotted(rows, f"mean {concept} gap"),
         )
         return answer(
             folder,
@@ -190,24 +189,24 @@ def answers(
     return np.concatenate(joints), np.concatenate(optimal), spent
 
 
-def plotted(rows: Sequence[Row], solvers: Sequence[str], label: str) -> Figure:
+def plotted(rows: Sequence[Row], label: str) -> Chart:
     """Gaps over time on logarithmic axes, a panel a size and a colour a solver."""
-    sizes = list(dict.fromkeys(row.size for row in rows if row.mean_gap is not None))
-    drawn, panels = charts.panels(
-        sizes or [""], "CPU ms a game", label, most=3, sharex=True, sharey=True
-    )
-    for row in rows:
-        if row.mean_gap is not None and row.ms is not None:
-            panels[sizes.index(row.size)].loglog(
-                [row.ms],
-                [max(row.mean_gap, FLOOR)],
-                "o",
-                color=f"C{solvers.index(row.solver)}",
-                alpha=0.7,
-                label=row.solver,
-            )
-    charts.legend(drawn, *panels, columns=4, above=True)
-    return drawn
+    shown = [row for row in rows if row.mean_gap is not None and row.ms is not None]
+    x, y = Axis(label="CPU ms a game", scale="log"), Axis(label=label, scale="log")
+    panels = [
+        Panel(
+            title=size,
+            x=x,
+            y=y,
+            series=[
+                Series(name=row.solver, x=[row.ms], y=[row.mean_gap], mark="points")
+                for row in shown
+                if row.size == size
+            ],
+        )
+        for size in dict.fromkeys(row.size for row in shown)
+    ]
+    return Chart(panels=panels or [Panel(x=x, y=y)], same="xy")
 
 
 def summaries(cells: Sequence[Cell]) -> list[Row]:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from experiments.lab.marks import Picture
 from experiments.lab.page import Answer
-from experiments.lab.report import Picture, Table, render
+from experiments.lab.report import Opening, Table, render
 from experiments.lab.work import Outcome, complaint
 from metaspiel import files
 
@@ -73,7 +74,12 @@ def answer(
         files.write_json(folder / f"{name}.json", result)
     text = "\n".join([table.markdown, *(f"- {sentence}" for sentence in lead)])
     files.write_text(folder / "table.md", f"{text}\n")
-    render(folder / "report.html", title, lead, [table], figures)
+    opening = Opening(
+        ran=[f"{title}. CPU time on this machine; how it was made stands at the end."],
+        result=[f"The table has {len(rows)} rows."] if rows else [],
+        sure=lead,
+    )
+    render(folder / "report.html", title, opening, [table], figures)
     return Answer(summary=rows, text=text, fault=complaint(faults))
 
 

@@ -71,7 +71,7 @@ def test_a_cell_has_rows_states_and_a_mark(whole: Path):
     "page", [name for name in contents.pages() if name.startswith("matrl_")]
 )
 def test_the_help_of_a_page_loads_nothing_heavy(page: str):
-    heavy = ("torch", "scipy", "cvxpy", "pyspiel", "matplotlib", "joblib", "ray")
+    heavy = ("torch", "scipy", "cvxpy", "pyspiel", "vl_convert", "joblib", "ray")
     code = (
         "import sys\nfrom experiments import contents\n"
         f"contents.module({page!r}).Config()\nimport matrl.learners\n"

@@ -346,7 +346,7 @@ LIGHT = [name for name in contents.pages() if not name.startswith("matrl")]
 
 
 def test_help_loads_nothing_heavy():
-    heavy = ("torch", "scipy", "cvxpy", "pyspiel", "matplotlib", "joblib", "ray")
+    heavy = ("torch", "scipy", "cvxpy", "pyspiel", "vl_convert", "joblib", "ray")
     code = (
         "import sys\nfrom experiments import contents\n"
         f"for page in {LIGHT}:\n"

@@ -17,6 +17,7 @@ import numpy as np
 from experiments.lab import charts, report, verdict
 from experiments.lab.folder import claim, record
 from experiments.lab.grid import fill
+from experiments.lab.marks import Picture
 from experiments.lab.options import Flat, Parallel, least
 from experiments.lab.page import Answer
 from experiments.lab.report import Table
@@ -94,12 +95,13 @@ def _report(folder: Path, config: Config, rows: list[Row]) -> str:
     columns = {"method": lambda row: row.method, "seed": lambda row: row.seed}
     columns |= {"NE gap": lambda row: row.gap}
     tables = [verdict.table(claims), Table.of("Gaps", columns, rows)]
+    opening = report.Opening(ran=["Two methods on games of random payoffs."])
     return report.publish(
-        folder, title="A toy", lead=[], tables=tables, figures=[_curves(folder, gaps)]
+        folder, title="A toy", opening=opening, tables=tables, figures=[_curves(gaps)]
     )
 
 
-def _curves(folder: Path, gaps: Mapping[str, Mapping[int, float]]) -> report.Picture:
+def _curves(gaps: Mapping[str, Mapping[int, float]]) -> Picture:
     lines = {name: ([*of], [*of.values()]) for name, of in gaps.items()}
-    drawn = charts.curve(lines, "NE gap", log=False, across="seed")
-    return charts.figure(drawn, "Gaps", "One game a seed.", folder / "gaps.png")
+    chart = charts.lines(lines, "NE gap", log=False, across="seed")
+    return Picture(name="gaps", title="Gaps", caption="One game a seed.", chart=chart)

@@ -33,7 +33,7 @@ from meta_solvers.robust_replicator import (
 from meta_solvers.several import Fallback
 from meta_solvers.wrap import MixedWithUniform, WithoutDominated
 
-HEAVY = ("torch", "cvxpy", "scipy", "matplotlib", "pyspiel", "open_spiel", "ray")
+HEAVY = ("torch", "cvxpy", "scipy", "vl_convert", "pyspiel", "open_spiel", "ray")
 
 
 @dataclass(frozen=True)
