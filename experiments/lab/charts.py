@@ -62,10 +62,7 @@ def learning(
     middle = values.mean(0).tolist()
     if seed is not None and len(values) >= ENOUGH:
         spans = [statistics.interval(v.tolist(), seed, draws=2000) for v in values.T]
-        ends: Any = {
-            "low": [one.low for one in spans],
-            "high": [one.high for one in spans],
-        }
+        low, high = [one.low for one in spans], [one.high for one in spans]
         return [Series(name=name, x=x, y=middle, low=low, high=high, **look)]
     made = [Series(name=name, x=x, y=middle, **look)]
     for one in values if len(values) > 1 else ():

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiments.lab.marks import Axis, Chart, Series, Value
+from experiments.lab.marks import Axis, Chart, Heat, Series, Value
 
 FLOOR = 1e-16  # the least number that a logarithmic axis shows; below is rounding
 _MOST, _ALL = 400, 12_000  # points of a line, and of all lines of a chart
+_CELLS = 100  # rows and columns of a table of colours
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,22 @@ def fitted(chart: Chart) -> Fitted:
         notes.append(f"Of the longest lines one point in {step} is drawn.")
     if (floor := _floor(chart)) is not None:
         panels = [
-            replace(p, series=[_raised(one, p.y, floor) for one in p.series])
+            replace(
+                p,
+                y=replace(p.y, floor=floor if p.y.log else None),
+                series=[_raised(one, p.y, floor) for one in p.series],
+            )
             for p in chart.panels
         ]
         chart = replace(chart, panels=panels)
-        notes.append(f"Numbers below {floor:.0e} are drawn at the lower end.")
+        notes.append("Numbers that are 0 but for rounding are drawn at the lower end.")
+    if any(p.heat is not None and _large(p.heat) for p in chart.panels):
+        panels = [
+            p if p.heat is None else replace(p, heat=_last(p.heat))
+            for p in chart.panels
+        ]
+        chart = replace(chart, panels=panels)
+        notes.append(f"Only the last {_CELLS} rows and columns are shown.")
     return Fitted(chart, notes)
 
 
@@ -41,15 +53,36 @@ def _floor(chart: Chart) -> float | None:
     for panel in chart.panels if any(p.y.log for p in chart.panels) else ():
         for one in panel.series if panel.y.log else ():
             listed = [own for own in (one.y, one.low, one.high) if own is not None]
-            heights += [float(v) for own in listed for v in own if _number(v)]
+            heights += [v for own in listed for v in _numbers(own)]
     seen = [v for v in heights if v >= FLOOR]
     if len(seen) == len(heights):
         return None
-    return 10.0 ** math.floor(math.log10(min(seen, default=1.0) / 2))
+    return 10.0 ** (math.floor(math.log10(min(seen, default=1.0))) - 1)
 
 
-def _number(value: Value) -> bool:
-    return value is not None and not isinstance(value, str) and math.isfinite(value)
+def _large(heat: Heat) -> bool:
+    return len(heat.rows) > _CELLS or len(heat.columns) > _CELLS
+
+
+def _last(heat: Heat) -> Heat:
+    """The last rows and columns of a table."""
+    rows, columns = slice(-_CELLS, None), slice(-_CELLS, None)
+    cut: dict[str, Any] = {
+        "values": [row[columns] for row in heat.values[rows]],
+        "rows": heat.rows[rows],
+        "columns": heat.columns[columns],
+    }
+    if heat.row_names is not None:
+        cut["row_names"] = heat.row_names[rows]
+    if heat.column_names is not None:
+        cut["column_names"] = heat.column_names[columns]
+    if heat.texts is not None:
+        cut["texts"] = [row[columns] for row in heat.texts[rows]]
+    return replace(heat, **cut)
+
+
+def _numbers(values: Sequence[Value]) -> list[float]:
+    return [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
 
 
 def _raised(one: Series, axis: Axis, floor: float) -> Series:
@@ -60,9 +93,9 @@ def _raised(one: Series, axis: Axis, floor: float) -> Series:
     for name in ("y", "low", "high"):
         own = getattr(one, name)
         if own is not None:
-            moved[name] = [max(v, floor) if _number(v) else v for v in own]
-    if any(_number(v) and v < floor for v in one.y):
-        moved["said"] = [f"{v:.3g}" if _number(v) else "" for v in one.y]
+            moved[name] = [v if v is None else max(v, floor) for v in own]
+    if min(_numbers(one.y), default=floor) < floor:
+        moved["said"] = ["" if v is None else f"{v:.3g}" for v in one.y]
     return replace(one, **moved)
 
 

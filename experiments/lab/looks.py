@@ -62,7 +62,7 @@ def looks(chart: Chart) -> dict[str, Look]:
 
 
 def _equal(panel: Panel) -> list[tuple[str, str]]:
-    """Names of lines that lie on each other."""
+    """Names of lines that lie on each other, but for one point in ten."""
     lines: dict[str, Series] = {}
     for one in panel.series:
         if one.mark == "line" and len(one.x) > 1 and one.name:
@@ -72,12 +72,14 @@ def _equal(panel: Panel) -> list[tuple[str, str]]:
     near = _NEAR * (ends[1] - ends[0]) if ends else 0.0
     pairs = []
     for under, over in combinations(places, 2):
-        shared = places[under].keys() & places[over].keys()
-        apart = [abs(places[under][x] - places[over][x]) for x in shared]
-        close = sum(far <= near for far in apart)
-        if len(apart) > 1 and close >= _MOSTLY * max(
-            len(places[under]), len(places[over])
-        ):
+        longest = max(len(places[under]), len(places[over]))
+        spare = longest - _MOSTLY * longest  # points that may be apart
+        for x in places[under].keys() | places[over].keys():
+            one, other = places[under].get(x), places[over].get(x)
+            spare -= one is None or other is None or abs(one - other) > near
+            if spare < 0:
+                break
+        else:
             pairs.append((under, over))
     return pairs
 

@@ -31,12 +31,14 @@ class Axis:
       scale: how numbers are laid out; "names" are categories in the order they come.
       low: where it begins (default: where the numbers do).
       high: where it ends (default: where the numbers do).
+      floor: of a logarithmic axis: numbers that have no place on it are drawn here.
     """
 
     label: str = ""
     scale: Scale = "linear"
     low: float | None = None
     high: float | None = None
+    floor: float | None = None
 
     @property
     def log(self) -> bool:

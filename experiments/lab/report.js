@@ -5,6 +5,7 @@
     renderer: "svg",
     actions: { export: true, source: false, compiled: false, editor: false },
   };
+  const all = [];
   for (const figure of document.querySelectorAll("figure")) {
     const data = figure.querySelector("script[type='application/json']");
     if (!data) continue;
@@ -12,6 +13,7 @@
     const drawn = JSON.parse(data.textContent).map((spec, k) =>
       vegaEmbed(places[k], spec, options).then((made) => made.view)
     );
+    all.push(...drawn);
     const buttons = [...figure.querySelectorAll(".legend button")];
     const show = () => {
       const hidden = buttons
@@ -35,4 +37,5 @@
       });
     }
   }
+  window.charts = Promise.all(all).then(() => all.length);
 })();

@@ -139,14 +139,7 @@ def render(
     figures: Sequence[Picture | Drawing],
 ) -> None:
     """Writes one self-contained HTML file, and its charts into ``plots`` beside it."""
-    shown = [figure_of(one) for one in figures]
-    for one in figures:
-        place = path.parent / "plots" / one.name
-        place.parent.mkdir(exist_ok=True)
-        if isinstance(one, Picture):
-            vega.save(one.chart, place)
-        else:
-            files.write_text(place.with_name(f"{one.name}.svg"), one.svg)
+    shown = [_figure(one, path.parent / "plots") for one in figures]
     loader = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -169,19 +162,23 @@ def render(
     files.write_text(path, text)
 
 
-def figure_of(one: Picture | Drawing) -> dict[str, Any]:
-    """A figure as the template takes it."""
-    made: dict[str, Any] = {"title": one.title, "caption": one.caption, "notes": ()}
+def _figure(one: Picture | Drawing, plots: Path) -> dict[str, Any]:
+    """A figure as the template takes it; its files are written."""
+    plots.mkdir(exist_ok=True)
+    place = plots / one.name
+    made: dict[str, Any] = {"title": one.title, "caption": one.caption}
     if isinstance(one, Drawing):
-        return made | {"svg": one.svg}
-    chart = one.chart
+        files.write_text(place.with_name(f"{one.name}.svg"), one.svg)
+        return made | {"svg": one.svg, "notes": ()}
+    ready = vega.Ready.of(one.chart)
+    vega.save(ready, place)
     return made | {
         "svg": "",
-        "columns": chart.columns,
-        "titles": [panel.title for panel in chart.panels],
-        "specs": vega.page_specs(chart),
-        "legend": vega.legend(chart),
-        "notes": vega.notes(chart),
+        "columns": one.chart.columns,
+        "titles": [panel.title for panel in one.chart.panels],
+        "specs": ready.page_specs,
+        "legend": ready.legend,
+        "notes": ready.notes,
     }
 
 

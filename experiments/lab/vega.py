@@ -5,7 +5,8 @@ buttons; the files have the panels in a grid with Vega's own legend below.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from experiments.lab.escaping import printable
 from experiments.lab.fitting import fitted
 from experiments.lab.looks import Look, looks
 from experiments.lab.marks import INK, Chart
-from experiments.lab.vega_panels import DASHES, HIDDEN, Spec, panel_specs, zoom
+from experiments.lab.vega_panels import DASHES, HIDDEN, panel_specs, zoom
+from experiments.lab.vega_values import Spec
 from metaspiel import files
 
 WIDE = 760  # pixels of all panels in a row of a file
@@ -45,43 +47,84 @@ _CONFIG: Spec = {
 }
 
 
-def page_specs(chart: Chart) -> list[Spec]:
-    """A specification for each panel, as wide as the page lets it be."""
-    wide = {"width": "container", "params": [HIDDEN], "autosize": _AUTOSIZE}
-    config = _CONFIG | {"background": None}
-    specs = []
-    for panel, spec in zip(chart.panels, panel_specs(chart), strict=True):
-        layers = list(spec["layer"])
-        if moves := zoom(panel):
-            layers[0] = layers[0] | {"params": [moves]}
-        specs.append(_clean(spec | wide | {"layer": layers, "config": config}))
-    return specs
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A chart that fits, with the looks of its names and what to say of it besides."""
+
+    chart: Chart
+    known: Mapping[str, Look]
+    notes: Sequence[str]
+
+    @classmethod
+    def of(cls, chart: Chart) -> "Ready":
+        """Makes a chart ready to be drawn."""
+        made = fitted(chart)
+        known = looks(made.chart)
+        equal = [f"{n} lies on {look.on}." for n, look in known.items() if look.on]
+        return cls(chart=made.chart, known=known, notes=[*equal, *made.notes])
+
+    @property
+    def page_specs(self) -> list[Spec]:
+        """A specification for each panel, as wide as the page lets it be."""
+        wide = {"width": "container", "params": [HIDDEN], "autosize": _AUTOSIZE}
+        config = _CONFIG | {"background": "transparent"}
+        specs = []
+        every = panel_specs(self.chart, self.known)
+        for panel, spec in zip(self.chart.panels, every, strict=True):
+            layers = list(spec["layer"])
+            if moves := zoom(panel):
+                layers[0] = layers[0] | {"params": [moves]}
+            specs.append(_clean(spec | wide | {"layer": layers, "config": config}))
+        return specs
+
+    @property
+    def file_spec(self) -> Spec:
+        """One specification with all panels and a legend below them."""
+        columns = min(self.chart.columns, len(self.chart.panels))
+        width = WIDE // columns - 60
+        panels, data = [], {}
+        every = panel_specs(self.chart, self.known)
+        for place, spec in enumerate(every):
+            spec, own = _renamed(spec, f"{place}.")
+            title = self.chart.panels[place].title
+            panels.append(spec | {"width": width} | ({"title": title} if title else {}))
+            data |= own
+        shown = {name: look for name, look in self.known.items() if name}
+        if shown:
+            panels[0]["layer"] = [*panels[0]["layer"], *_names(shown)]
+        config = _CONFIG | {"background": "white"}
+        whole = {"concat": panels, "columns": columns, "params": [HIDDEN]}
+        whole["datasets"] = data
+        return dict(_clean(whole | {"config": config}))
+
+    @property
+    def legend(self) -> list[dict[str, str]]:
+        """The names in order, each with its colour and dash."""
+        return [
+            {
+                "name": name,
+                "colour": look.colour,
+                "dash": " ".join(map(str, DASHES[look.dash])) if look.lines else "",
+            }
+            for name, look in self.known.items()
+            if name
+        ]
 
 
-def file_spec(chart: Chart) -> Spec:
-    """One specification with all panels and a legend below them."""
-    columns = min(chart.columns, len(chart.panels))
-    width = WIDE // columns - 60
-    panels = [
-        {**spec, "width": width, "title": panel.title or None}
-        for spec, panel in zip(panel_specs(chart), chart.panels, strict=True)
-    ]
-    shown = {name: look for name, look in looks(chart).items() if name}
-    if shown:
-        panels[0]["layer"] = [*panels[0]["layer"], *_names(shown)]
-    return _clean(
-        {
-            "concat": panels,
-            "columns": columns,
-            "params": [HIDDEN],
-            "config": _CONFIG | {"background": "white"},
-        }
-    )
+def _renamed(spec: Spec, prefix: str) -> tuple[Spec, Spec]:
+    """A panel without its data, which have names of their own beside it."""
+
+    def named(one: Spec) -> Spec:
+        name = one.get("data", {}).get("name")
+        return one if name is None else one | {"data": {"name": f"{prefix}{name}"}}
+
+    data = {f"{prefix}{name}": own for name, own in spec.pop("datasets").items()}
+    return named(spec | {"layer": [named(one) for one in spec["layer"]]}), data
 
 
 def _names(shown: Mapping[str, Look]) -> list[Spec]:
     """A layer without marks whose scales are the legend."""
-    names, few = list(shown), 760 // (7 * max(map(len, shown)) + 40)
+    names, few = list(shown), WIDE // (7 * max(map(len, shown)) + 40)
     scales = {
         "color": [look.colour for look in shown.values()],
         "strokeDash": [DASHES[look.dash] for look in shown.values()],
@@ -105,35 +148,11 @@ def _names(shown: Mapping[str, Look]) -> list[Spec]:
     ]
 
 
-def legend(chart: Chart) -> list[dict[str, str]]:
-    """The names of a chart in order, each with its colour, dash and what it lies on."""
-    return [
-        {
-            "name": name,
-            "colour": look.colour,
-            "dash": " ".join(map(str, DASHES[look.dash])) if look.lines else "",
-            "on": look.on,
-        }
-        for name, look in looks(chart).items()
-        if name
-    ]
-
-
-def notes(chart: Chart) -> list[str]:
-    """What a reader must know besides: equal curves, points that are left out."""
-    said = [
-        f"{name} lies on {look.on}."
-        for name, look in looks(chart).items()
-        if look.on and name
-    ]
-    return [*said, *fitted(chart).notes]
-
-
-def save(chart: Chart, place: Path) -> None:
+def save(ready: Ready, place: Path) -> None:
     """Writes the chart beside ``place``, as PNG, SVG and PDF."""
     import vl_convert
 
-    svg = vl_convert.vegalite_to_svg(file_spec(chart))
+    svg = vl_convert.vegalite_to_svg(ready.file_spec)
     files.write_text(place.with_name(f"{place.name}.svg"), svg)
     png = vl_convert.svg_to_png(svg, scale=2)
     files.write_bytes(place.with_name(f"{place.name}.png"), png)

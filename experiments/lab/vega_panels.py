@@ -4,22 +4,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.lab.escaping import one_line
-from experiments.lab.fitting import fitted
-from experiments.lab.looks import Look, looks
+from experiments.lab.looks import Look
 from experiments.lab.marks import (
     INK,
     Axis,
     Chart,
-    Heat,
     Panel,
     Rule,
     Series,
     Value,
     extent,
 )
+from experiments.lab.vega_heat import heat_spec
+from experiments.lab.vega_values import Spec, placed, spoken
 
-Spec = dict[str, Any]
 FEW = 60  # points up to which a line has dots
 DASHES = {
     "solid": [1, 0],
@@ -32,14 +30,11 @@ DASHES = {
 HIDDEN: Spec = {"name": "hidden", "value": []}
 """Names that a reader has put aside."""
 _SHOWN = {"filter": "indexof(hidden, datum.name) < 0"}
-_BELOW = {"orient": "bottom", "gradientLength": 160, "gradientThickness": 8}
 _ENDS = (("y", "low", "high"), ("x", "left", "right"))
 
 
-def panel_specs(chart: Chart) -> Iterator[Spec]:
-    """A specification of each panel, without its width."""
-    chart = fitted(chart).chart
-    known = looks(chart)
+def panel_specs(chart: Chart, known: Mapping[str, Look]) -> Iterator[Spec]:
+    """A specification of each panel of a chart that fits, without its width."""
     ends = {
         name: extent([v for one in chart.panels for v in _values(one, name)])
         for name in chart.same
@@ -47,17 +42,30 @@ def panel_specs(chart: Chart) -> Iterator[Spec]:
     for panel in chart.panels:
         spec: Spec = {"height": chart.height}
         if panel.heat is not None:
-            yield spec | _heat(panel, panel.heat)
+            yield spec | heat_spec(panel, panel.heat)
             continue
         axes = {
             name: _axis(axis, _values(panel, name), ends.get(name), panel)
             for name, axis in (("x", panel.x), ("y", panel.y))
         }
-        layers = [layer for one in panel.series for layer in _layers(one, panel, known)]
-        yield spec | {
-            "layer": layers + [_rule(rule) for rule in panel.rules],
-            "encoding": axes,
-        }
+        layers, data = [], {}
+        for number, one in enumerate(panel.series):
+            columns, data[str(number)] = _data(one)
+            base = {"data": {"name": str(number)}}
+            base["transform"] = [{"flatten": columns}, _SHOWN]
+            own = _layers(one, panel, known[one.name])
+            layers += [base | _over(layer, axes) for layer in own]
+        layers += [_over(_rule(rule), axes) for rule in panel.rules]
+        yield spec | {"layer": layers, "datasets": data}
+
+
+def _over(layer: Spec, axes: Mapping[str, Spec]) -> Spec:
+    """A layer whose places are on the axes of its panel."""
+    encoding = {
+        name: axes[name] | own if name in axes else own
+        for name, own in layer["encoding"].items()
+    }
+    return layer | {"encoding": encoding}
 
 
 def zoom(panel: Panel) -> Spec | None:
@@ -77,29 +85,22 @@ def _values(panel: Panel, name: str) -> list[Any]:
     made: list[Any] = []
     for one in panel.series:
         listed = [getattr(one, kind) for kind in kinds]
-        made += [_placed(v) for own in listed if own is not None for v in own]
-    return made + [_placed(getattr(rule, name)) for rule in panel.rules]
-
-
-def _placed(value: Value) -> Value:
-    """Where a value is drawn; None where it has no place."""
-    if value is None or isinstance(value, str):
-        return value
-    return float(f"{float(value):.6g}") if math.isfinite(value) else None
+        made += [placed(v) for own in listed if own is not None for v in own]
+    return made + [placed(getattr(rule, name)) for rule in panel.rules]
 
 
 def _axis(
     axis: Axis, values: Sequence[Any], ends: tuple[float, float] | None, panel: Panel
 ) -> Spec:
     """The encoding of an axis: its scale, ticks and title."""
-    title, spoken = axis.label or None, _spoken(axis.label)
+    title, said = axis.label or None, spoken(axis.label)
     if axis.scale == "names":
         names = list(dict.fromkeys(v for v in values if v is not None))
         scale: Spec = {"domain": names}
         angle = {"labelAngle": -45} if max(map(len, names), default=0) > 9 else {}
         ticks = {"grid": False, "labelAngle": 0, "title": title} | angle
-        return {"type": "nominal", "scale": scale, "axis": ticks, "title": spoken}
-    numbers = [v for v in values if isinstance(v, float)]
+        return {"type": "nominal", "scale": scale, "axis": ticks, "title": said}
+    numbers = [v for v in values if isinstance(v, int | float)]
     kind = {"log2": "log"}.get(axis.scale, axis.scale)
     bars = any(one.mark == "bars" for one in panel.series) and axis is panel.y
     scale = {"type": kind, "nice": False}
@@ -122,7 +123,7 @@ def _axis(
         "type": "quantitative",
         "scale": scale,
         "axis": _ticks(axis, numbers) | {"title": title},
-        "title": spoken,
+        "title": said,
     }
 
 
@@ -130,29 +131,29 @@ def _ticks(axis: Axis, numbers: Sequence[float]) -> Spec:
     """Whole numbers where all numbers are; powers where they span many."""
     if axis.log:
         ends = extent(numbers) or (1.0, 1.0)
-        wide = ends[0] > 0 and ends[1] / ends[0] > 1e3
-        if not wide and ends[0] >= 1e-3:
-            return {"format": "~g", "tickCount": 6}
-        brief = "replace(replace(datum.label, 'e+', 'e'), regexp('e0$'), '')"
-        return {"format": "~e", "labelExpr": brief, "tickCount": 6}
+        wide = ends[0] < 1e-3 or ends[1] / ends[0] > 1e3
+        label = "datum.label"
+        if wide:
+            label = "replace(replace(datum.label, 'e+', 'e'), regexp('e0$'), '')"
+        if axis.floor is not None:
+            label = f"datum.value < {2 * axis.floor} ? '≈ 0' : {label}"
+        faint = {"condition": {"test": "datum.label == ''", "value": 0}, "value": 0.13}
+        ticks = {"labelExpr": label, "tickCount": 6, "gridOpacity": faint}
+        return ticks | {"format": "~e" if wide else "~g"}
     if numbers and all(v == int(v) for v in numbers):
         return {"format": ",d", "tickMinStep": 1, "tickCount": 8}
     return {"tickCount": 6}
 
 
-def _layers(one: Series, panel: Panel, known: Mapping[str, Look]) -> Iterator[Spec]:
+def _layers(one: Series, panel: Panel, look: Look) -> Iterator[Spec]:
     """The layers of a series: its intervals, then itself, then what is pointed at."""
-    look = known[one.name]
-    columns, data = _data(one)
-    base: Spec = {"data": {"values": [data]}}
-    base["transform"] = [{"flatten": columns}, _SHOWN]
     where = {name: {"field": name} for name in ("x", "y")}
     said = _tooltip(one, panel)
     if one.beside is not None:
         where["xOffset"] = {"field": "beside"}
     for name, low, high in _ENDS:
-        if low in columns:
-            yield base | _interval(one, look, where, name=name, ends=(low, high))
+        if getattr(one, low) is not None:
+            yield _interval(one, look, where, name=name, ends=(low, high))
     colour = one.colour or look.colour
     common = {"color": colour, "opacity": one.opacity, "clip": True}
     if one.mark == "line":
@@ -161,16 +162,16 @@ def _layers(one: Series, panel: Panel, known: Mapping[str, Look]) -> Iterator[Sp
         line = {"type": "line", "strokeWidth": wide, "strokeDash": dash, "order": False}
         if look.wider:
             line["opacity"] = 0.45 * one.opacity
-        yield base | {"mark": common | line, "encoding": where}
+        yield {"mark": common | line, "encoding": where}
         few = len(one.x) <= FEW if one.dots is None else one.dots
         dots = {"type": "point", "filled": True, "size": 22, "tooltip": True}
-        yield base | {
+        yield {
             "mark": common | dots | ({} if few else {"opacity": 0, "size": 60}),
             "encoding": where | {"tooltip": said},
         }
     elif one.mark == "area":
         shape = {"type": "line", "interpolate": "linear-closed", "order": False}
-        yield base | {"mark": common | shape | {"fill": colour}, "encoding": where}
+        yield {"mark": common | shape | {"fill": colour}, "encoding": where}
     else:
         kinds: dict[str, Spec] = {
             "bars": {"type": "bar"},
@@ -179,16 +180,16 @@ def _layers(one: Series, panel: Panel, known: Mapping[str, Look]) -> Iterator[Sp
                        "filled": one.symbol not in ("cross", "stroke")},
         }  # fmt: skip
         mark = common | kinds[one.mark]
-        yield base | {"mark": mark, "encoding": where | {"tooltip": said}}
+        yield {"mark": mark, "encoding": where | {"tooltip": said}}
 
 
-def _data(one: Series) -> tuple[list[str], Spec]:
-    """A series as one record with a list for each of its columns."""
+def _data(one: Series) -> tuple[list[str], list[Spec]]:
+    """A series as one record with a list for each of its columns, which are named."""
     data: Spec = {"name": one.name}
     for column in ("x", "y", "low", "high", "left", "right"):
         values = getattr(one, column)
         if values is not None:
-            data[column] = [_placed(value) for value in values]
+            data[column] = [placed(value) for value in values]
     for column in ("said", "notes"):
         values = getattr(one, column)
         if values is not None:
@@ -196,7 +197,7 @@ def _data(one: Series) -> tuple[list[str], Spec]:
     columns = [name for name in data if name != "name"]
     if one.beside is not None:
         data["beside"] = one.beside
-    return columns, data
+    return columns, [data]
 
 
 def _interval(
@@ -217,7 +218,7 @@ def _interval(
 
 def _tooltip(one: Series, panel: Panel) -> list[Spec]:
     """What is said of a point that is pointed at."""
-    across, up = _spoken(panel.x.label), _spoken(panel.y.label)
+    across, up = spoken(panel.x.label), spoken(panel.y.label)
     across, up = across or "across", up or "up"
     said: list[Spec] = [{"field": "name", "title": "title"}] if one.name else []
     said.append({"field": "x", "title": across, **_form(one.x)})
@@ -233,11 +234,6 @@ def _tooltip(one: Series, panel: Panel) -> list[Spec]:
     if one.notes is not None:
         said.append({"field": "notes", "title": "note", "type": "nominal"})
     return [{"type": "nominal"} | each for each in said]
-
-
-def _spoken(text: str) -> str:
-    """Text for Vega-Lite to put into an expression, in which it escapes quotes only."""
-    return one_line(text).replace("\\", "\N{SET MINUS}")
 
 
 def _form(values: Sequence[Value]) -> Spec:
@@ -260,72 +256,9 @@ def _rule(rule: Rule) -> Spec:
     }
     tooltip = [{"field": "name", "type": "nominal", "title": "title"}] * bool(rule.name)
     tooltip.append({"field": name, "type": "quantitative", "format": ".4~g"})
-    other = "x" if name == "y" else "y"
     return {
         "data": {"values": [{"name": rule.name, name: place}]},
         "transform": [_SHOWN],
         "mark": mark,
-        "encoding": {name: {"field": name}, other: None, "tooltip": tooltip},
+        "encoding": {name: {"field": name}, "tooltip": tooltip},
     }
-
-
-def _heat(panel: Panel, heat: Heat) -> Spec:
-    """A table of colours, and the texts in its cells."""
-    rows = list(zip(heat.rows, heat.row_names or heat.rows, strict=True))
-    columns = list(zip(heat.columns, heat.column_names or heat.columns, strict=True))
-    cells: list[Spec] = [
-        {"row": row, "column": column, "below": below, "beside": beside}
-        | {"number": _placed(heat.values[i][j])}
-        | ({} if heat.texts is None else {"text": heat.texts[i][j]})
-        for i, (row, beside) in enumerate(rows)
-        for j, (column, below) in enumerate(columns)
-    ]
-    numbers = [cell["number"] for cell in cells if cell["number"] is not None]
-    most = max(map(abs, numbers), default=1.0)
-    scale: Spec = {"domain": [0, 1], "scheme": "viridis"}
-    if heat.scale == "diverging":
-        most = most or 1.0
-        scale = {"domain": [-most, most], "scheme": "redblue"}
-    colour = {
-        "field": "number",
-        "type": "quantitative",
-        "scale": scale,
-        "title": _spoken(heat.label),
-        "legend": {
-            "title": heat.label,
-            "orient": "bottom",
-            "gradientLength": 160,
-            "gradientThickness": 8,
-        },
-    }
-    names = {"x": ("column", heat.columns, panel.x), "y": ("row", heat.rows, panel.y)}
-    where: Spec = {}
-    for name, (field, order, axis) in names.items():
-        domain = list(order) if name == "x" else list(order)[::-1]
-        angle = {"labelAngle": -45} if max(map(len, order), default=0) > 9 else {}
-        ticks = {"labelOverlap": True, "grid": False, "labelAngle": 0} | angle
-        ticks["title"] = axis.label or None
-        where[name] = {
-            "field": field,
-            "type": "nominal",
-            "scale": {"domain": domain, "paddingInner": 0.02, "paddingOuter": 0},
-            "axis": ticks if name == "x" else ticks | {"labelAngle": 0},
-            "title": _spoken(axis.label),
-        }
-    up, across = _spoken(panel.y.label) or "row", _spoken(panel.x.label) or "column"
-    said: list[Spec] = [
-        {"field": "beside", "type": "nominal", "title": up},
-        {"field": "below", "type": "nominal", "title": across},
-        colour | {"format": ".5~g"},
-    ]
-    for key in ("scale", "legend"):
-        del said[-1][key]
-    rect = {"mark": {"type": "rect"}, "encoding": {"color": colour, "tooltip": said}}
-    layers: list[Spec] = [rect]
-    if heat.texts is not None:
-        bright = f"abs(datum.number) > {0.6 * most}"
-        ink = {"condition": {"test": bright, "value": "white"}, "value": "#222"}
-        mark = {"type": "text", "fontSize": 9, "lineBreak": "\n"}
-        drawn = {"text": {"field": "text"}, "color": ink}
-        layers.append({"mark": mark, "encoding": drawn})
-    return {"data": {"values": cells}, "encoding": where, "layer": layers}

@@ -78,7 +78,14 @@ def classes(config: Config, folder: Path) -> Made:
     stored = filled(cells, folder, config)
     rows = [Class.of(family, Comparison.of(one)) for family, one in stored.items()]
     legend = "Bars: best to worst game; points: mean. Grey: the uniform joint."
+    means = {row.family: row.spreads["gap nes"].mean for row in rows}
+    known = {family: mean for family, mean in means.items() if mean is not None}
+    order = sorted(known, key=known.__getitem__)
+    ends = [f"{number(known[one])} ({one})" for one in (*order[:1], *order[1:][-1:])]
     return Made(
+        result=f"Mean {labels['gap']} of the network: {' to '.join(ends)}.",
+        sure=f"{config.count} random games of each class, seed {config.seed}; ranges "
+        "are those of the games.",
         record={row.family: row.record for row in rows},
         tables=tables(rows, labels),
         drawings=[

@@ -146,7 +146,11 @@ def learning(config: Config, folder: Path) -> Made:
         }
         tables.append(table(ablation(last)))
     legend = "Mean over games; lines and bands: mean and range over seeds."
+    first = next(iter(lines.values()))
+    ended = [f"{name} {number(one.mean[-1])}" for name, one in first.items()]
     return Made(
+        result=f"Mean solver gap at the end, first panel: {', '.join(ended)}.",
+        sure=f"{len(seeds)} training(s) of each curve; {config.count} fresh games.",
         record={p: {k: asdict(x) for k, x in one.items()} for p, one in lines.items()},
         tables=tables,
         drawings=[

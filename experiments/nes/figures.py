@@ -48,7 +48,7 @@ def page(config: Config) -> Answer:
         text = publish(
             folder,
             title=TITLES[config.figure],
-            opening=Opening(ran=ran),
+            opening=Opening(ran=ran, result=[result.result], sure=[result.sure]),
             tables=result.tables,
             figures=result.drawings,
         )

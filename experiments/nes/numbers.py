@@ -23,11 +23,13 @@ SOLVERS = ("uniform", "nes", "refined")
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What a figure gives: numbers as JSON holds them, tables, pictures."""
+    """What a figure gives: numbers as JSON holds them, tables, pictures, words."""
 
     record: Mapping[str, object]
     tables: list[Table]
     drawings: list[Picture]
+    result: str
+    sure: str
 
 
 @dataclass(frozen=True, kw_only=True)

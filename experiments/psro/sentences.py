@@ -50,14 +50,15 @@ def opening(summary: Summary, rows: Sequence[Row]) -> Opening:
         )
     sure = [meaning(kind, summary.concept) + refereed(last.exact_gap)]
     sure.append(
-        f"One run, with seed {summary.seed}. The meta-solver ended with: {last.status}."
+        f"One run, with seed {summary.seed}: another seed may end elsewhere. The "
+        f"meta-solver's last answer: {last.status}."
     )
     return Opening(
         ran=[
             f"{algorithm(summary.concept, facts['oracle'])}, {last.iteration} "
             f"iterations on {_where(facts)}; responses: {facts['oracle']}; meta-solver "
-            f"{summary.solver}, evaluation by {summary.eval_solver}.",
-            *([f"It ended because: {summary.stopped}."] if summary.stopped else []),
+            f"{summary.solver}{_judge(facts)}.",
+            *([f"It ended by: {summary.stopped}."] if summary.stopped else []),
         ],
         result=result,
         sure=[*sure, *facts["caveats"]],
@@ -76,7 +77,7 @@ def opening_of_trials(summary: Mapping[str, Any]) -> Opening:
         ran=[
             f"{name} on {_where(summary)}, {len(trials)} trials of their own seeds "
             f"({', '.join(str(one['seed']) for one in trials)}); meta-solver "
-            f"{summary['solver']}, evaluation by {summary['eval_solver']}."
+            f"{summary['solver']}{_judge(summary)}."
         ],
         result=[_capital(outcome(summary)) + "." + spread],
         sure=[
@@ -91,6 +92,13 @@ def _where(facts: Mapping[str, Any]) -> str:
     if facts["played"] == "the game itself":
         return str(facts["game"])
     return f"{facts['played']} of {facts['game']}"
+
+
+def _judge(facts: Mapping[str, Any]) -> str:
+    """The second meta-solver, where it is another one."""
+    if facts["eval_solver"] == facts["solver"]:
+        return ""
+    return f", evaluation by {facts['eval_solver']}"
 
 
 def _count(policies: Sequence[int]) -> str:
@@ -118,8 +126,9 @@ def meaning(kind: str, concept: str) -> str:
     """What a gap is, in words."""
     if kind == EXACT:
         return (
-            "Sum over players of what a best response over all policies of the game "
-            f"gains against the meta-strategy; 0 is an exact {concept.upper()}."
+            "The gap is exact: the sum over players of what a best response over all "
+            "policies of the game gains against the meta-strategy; 0 is an exact "
+            f"{concept.upper()}."
         )
     return (
         "The gap is the sum over players of what learned responses gained against the "

@@ -65,7 +65,7 @@ def cheap_pictures() -> None:
     """Plots are no results, and drawing them takes most of a tiny run."""
     from experiments.lab import vega
 
-    def save(chart: Any, place: Path) -> None:
+    def save(ready: Any, place: Path) -> None:
         place.with_name(f"{place.name}.png").write_bytes(b"no picture")
 
     vega.save = save

@@ -1,0 +1,79 @@
+"""A table of colours as a specification of Vega-Lite."""
+
+from experiments.lab.marks import Heat, Panel
+from experiments.lab.vega_values import Spec, placed, spoken
+
+_BELOW = {"orient": "bottom", "gradientLength": 160, "gradientThickness": 8}
+
+
+def heat_spec(panel: Panel, heat: Heat) -> Spec:
+    """A table of colours, and the texts in its cells."""
+    cells: list[Spec] = [
+        {"row": row, "beside": name, "column": list(heat.columns)}
+        | {"number": [placed(value) for value in values]}
+        for row, name, values in zip(
+            heat.rows, heat.row_names or heat.rows, heat.values, strict=True
+        )
+    ]
+    if heat.texts is not None:
+        for cell, texts in zip(cells, heat.texts, strict=True):
+            cell["text"] = list(texts)
+    names = [
+        {"column": label, "below": name}
+        for label, name in zip(
+            heat.columns, heat.column_names or heat.columns, strict=True
+        )
+    ]
+    columns = ["column", "number"] + ["text"] * (heat.texts is not None)
+    named = {"data": {"values": names}, "key": "column", "fields": ["below"]}
+    read = [{"flatten": columns}, {"lookup": "column", "from": named}]
+    numbers = [v for cell in cells for v in cell["number"] if v is not None]
+    most = max(map(abs, numbers), default=1.0)
+    scale: Spec = {"domain": [0, 1], "scheme": "viridis"}
+    if heat.scale == "diverging":
+        most = most or 1.0
+        scale = {"domain": [-most, most], "scheme": "redblue"}
+    colour = {
+        "field": "number",
+        "type": "quantitative",
+        "scale": scale,
+        "title": spoken(heat.label),
+        "legend": {
+            "title": heat.label,
+            "orient": "bottom",
+            "gradientLength": 160,
+            "gradientThickness": 8,
+        },
+    }
+    axes = {"x": ("column", heat.columns, panel.x), "y": ("row", heat.rows, panel.y)}
+    where: Spec = {}
+    for name, (field, order, axis) in axes.items():
+        domain = list(order) if name == "x" else list(order)[::-1]
+        angle = {"labelAngle": -45} if max(map(len, order), default=0) > 9 else {}
+        ticks: Spec = {"labelOverlap": True, "grid": False, "labelAngle": 0} | angle
+        ticks["title"] = axis.label or None
+        where[name] = {
+            "field": field,
+            "type": "nominal",
+            "scale": {"domain": domain, "paddingInner": 0.02, "paddingOuter": 0},
+            "axis": ticks if name == "x" else ticks | {"labelAngle": 0},
+            "title": spoken(axis.label),
+        }
+    up, across = spoken(panel.y.label) or "row", spoken(panel.x.label) or "column"
+    said: list[Spec] = [
+        {"field": "beside", "type": "nominal", "title": up},
+        {"field": "below", "type": "nominal", "title": across},
+        colour | {"format": ".5~g"},
+    ]
+    for key in ("scale", "legend"):
+        del said[-1][key]
+    rect = {"mark": {"type": "rect"}, "encoding": {"color": colour, "tooltip": said}}
+    layers: list[Spec] = [rect]
+    if heat.texts is not None:
+        bright = f"abs(datum.number) > {0.6 * most}"
+        ink = {"condition": {"test": bright, "value": "white"}, "value": "#222"}
+        mark = {"type": "text", "fontSize": 9, "lineBreak": "\n"}
+        drawn = {"text": {"field": "text"}, "color": ink}
+        layers.append({"mark": mark, "encoding": drawn})
+    data = {"data": {"name": "0"}, "datasets": {"0": cells}, "transform": read}
+    return data | {"encoding": where, "layer": layers}
