@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint slow golden attacks ray worlds bench clean
+.PHONY: demo test lint slow golden attacks browser ray worlds bench clean
 
 $(STAMP): setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'metaspiel: Python 3.11 or newer is needed; got ' + sys.version.split()[0])"
@@ -37,6 +37,9 @@ attacks: $(STAMP)
 	$(BIN)/python tests/attacks/sampled_games.py
 	$(BIN)/python tests/attacks/run.py --out runs/attacks.md
 	$(BIN)/python tests/attacks/endings.py --out runs/endings.md
+
+browser: $(STAMP)
+	$(BIN)/python tests/browser/look.py
 
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'

@@ -47,7 +47,6 @@ setup(
         "cvxpy>=1.6",
         "jaxtyping>=0.3",
         "jinja2>=3.1",
-        "matplotlib>=3.9",
         "numpy>=2",
         "open_spiel>=2",
         "pyyaml>=6",
@@ -69,11 +68,16 @@ setup(
         "atari": ["gymnasium>=1.0", "pettingzoo[atari]>=1.25", "ale-py>=0.10"],
         # OpenSpiel's DQN, which the speed page compares with, needs it.
         "openspiel-dqn": ["dm-tree"],
+        # OpenSpiel's JPSRO, into which our solvers go, imports it.
+        "openspiel-jpsro": ["matplotlib>=3.9"],
         # GPL-3; only the speed and table pages compare with it.
         "ecos": ["ecos>=2.0.14"],
         "dev": [
+            # Checks specifications of charts by the schema of Vega-Lite.
+            "altair>=6",
             "beartype>=0.18",
             "hypothesis>=6",
+            "matplotlib>=3.9",
             "mypy>=1.11",
             "nashpy>=0.0.41",
             "pytest>=8",

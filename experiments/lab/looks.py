@@ -52,12 +52,13 @@ def looks(chart: Chart) -> dict[str, Look]:
         for under, over in _equal(panel):
             below, above = made[under], made[over]
             made[under] = replace(below, wider=not below.on)
-            if not above.on and above.dash == below.dash:
-                after = _DASHES.index(below.dash) + 1
-                dash = _DASHES[after % len(_DASHES)]
-                made[over] = replace(above, dash=dash, on=under)
-            elif not above.on:
-                made[over] = replace(above, on=under)
+            if above.on:
+                continue
+            before = sum(one.on == under for one in made.values())
+            if above.dash == below.dash:
+                after = _DASHES.index(below.dash) + 1 + before
+                above = replace(above, dash=_DASHES[after % len(_DASHES)])
+            made[over] = replace(above, on=under)
     return made
 
 
@@ -75,8 +76,8 @@ def _equal(panel: Panel) -> list[tuple[str, str]]:
         longest = max(len(places[under]), len(places[over]))
         spare = longest - _MOSTLY * longest  # points that may be apart
         for x in places[under].keys() | places[over].keys():
-            one, other = places[under].get(x), places[over].get(x)
-            spare -= one is None or other is None or abs(one - other) > near
+            below, above = places[under].get(x), places[over].get(x)
+            spare -= below is None or above is None or abs(below - above) > near
             if spare < 0:
                 break
         else:

@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     best: Sequence[int] = ()
+    _: KW_ONLY
     raw: bool = False
 
     @classmethod

@@ -82,7 +82,8 @@ class Ready:
         """One specification with all panels and a legend below them."""
         columns = min(self.chart.columns, len(self.chart.panels))
         width = WIDE // columns - 60
-        panels, data = [], {}
+        panels: list[Spec] = []
+        data: Spec = {}
         every = panel_specs(self.chart, self.known)
         for place, spec in enumerate(every):
             spec, own = _renamed(spec, f"{place}.")

@@ -18,6 +18,7 @@ from experiments.lab.marks import (
 from experiments.lab.vega_heat import heat_spec
 from experiments.lab.vega_values import Spec, placed, spoken
 
+_FEW_TICKS = 8  # whole numbers up to which each has a tick
 FEW = 60  # points up to which a line has dots
 DASHES = {
     "solid": [1, 0],
@@ -51,7 +52,7 @@ def panel_specs(chart: Chart, known: Mapping[str, Look]) -> Iterator[Spec]:
         layers, data = [], {}
         for number, one in enumerate(panel.series):
             columns, data[str(number)] = _data(one)
-            base = {"data": {"name": str(number)}}
+            base: Spec = {"data": {"name": str(number)}}
             base["transform"] = [{"flatten": columns}, _SHOWN]
             own = _layers(one, panel, known[one.name])
             layers += [base | _over(layer, axes) for layer in own]
@@ -140,7 +141,10 @@ def _ticks(axis: Axis, numbers: Sequence[float]) -> Spec:
         faint = {"condition": {"test": "datum.label == ''", "value": 0}, "value": 0.13}
         ticks = {"labelExpr": label, "tickCount": 6, "gridOpacity": faint}
         return ticks | {"format": "~e" if wide else "~g"}
-    if numbers and all(v == int(v) for v in numbers):
+    if numbers and axis.high is None and all(v == int(v) for v in numbers):
+        low, high = int(min(numbers)), int(max(numbers))
+        if high - low <= _FEW_TICKS:
+            return {"format": ",d", "values": list(range(low, high + 1))}
         return {"format": ",d", "tickMinStep": 1, "tickCount": 8}
     return {"tickCount": 6}
 

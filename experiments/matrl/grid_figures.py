@@ -29,7 +29,7 @@ _LINES: Mapping[str, tuple[str, Dash]] = {
 
 
 def pictures(tasks: Sequence[TaskResult]) -> list[Picture]:
-    """Every picture."""
+    """Curves and final returns of every task, and what meta-games held back."""
     made = []
     for task in tasks:
         if not task.finished:

@@ -160,6 +160,6 @@ def _opening(config: Config, judged: Sequence[verdict.Claim]) -> Opening:
         )
     ran = (
         f"{len(config.methods)} methods ({', '.join(config.methods)}) on "
-        f"{len(config.games)} tasks, {config.seeds} seeds."
+        f"{', '.join(config.games)}, {config.seeds} seeds."
     )
     return Opening(ran=[ran], result=[result], sure=sure)

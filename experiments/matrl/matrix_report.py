@@ -251,7 +251,7 @@ def converged(
 def pictures(
     config: Config, summary: Summary, arrays: Mapping[str, ndarray]
 ) -> list[Picture]:
-    """Every picture."""
+    """Convergence, the rotational game, named games and, where asked, step sizes."""
     made = [
         Picture(
             name="converged",

@@ -78,6 +78,13 @@ def run(config: Config) -> Answer:
     return Answer(summary=summary, text=f"{text}\n-> {folder}")
 
 
+def _tested(path: Path, task: Task) -> Any:
+    """Scores of the last agents of a run, on episodes that taught nothing."""
+    last, seed = read(path, task.games), TESTING + task.seed
+    tested = last.adapted(task.games[0], last.state, count=task.episodes, seed=seed)
+    return plain(tested)
+
+
 def _report(
     config: Config,
     folder: Path,
@@ -92,9 +99,7 @@ def _report(
     size = task.sizes[0]
     lines: list[list[Any]] = [["trained, without learning", "-", words(zero[size])]]
     for name, own in rows.items():
-        last = read(folder / name / "last.safetensors", task.games)
-        tested = last.adapted(task.games[0], last.state, count=count, seed=seed)
-        summary[name] = plain(tested)
+        summary[name] = _tested(folder / name / "last.safetensors", task)
         lines.append([name, own[-1]["episodes"], words(summary[name])])
     lines += [[name, "-", words(one[size])] for name, one in known.items()]
     caption = (

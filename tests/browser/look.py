@@ -6,6 +6,7 @@ window, and a click on a name takes its marks away and a second one brings them 
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,7 @@ def made(name: str, words: str, room: Path) -> Path:
     """The report of a small run; it is made where there is none."""
     out = room / name
     if not (out / "report.html").is_file():
+        shutil.rmtree(out, ignore_errors=True)  # what a run that was stopped left
         arguments = words.split()
         run = [sys.executable, "-m", "metaspiel", *arguments, "--out", str(out)]
         subprocess.run([*run, "--quiet"], check=True)

@@ -163,7 +163,10 @@ def test_logarithmic_axes_end_where_numbers_end():
 
 
 def test_curves_that_coincide_are_told_apart():
-    chart = gaps(same=[1.0001 * gap for gap in FALL], other=[0.9 * g for g in FALL])
+    same, other = [1.0001 * gap for gap in FALL], [0.8 * gap for gap in FALL]
+    chart = gaps(same=same, other=other)
+    third = looks(gaps(same=same, too=FALL))["too"]
+    assert (third.dash, third.on) == ("dotted", "mgcce")
     known = looks(chart)
     assert known["mgcce"].wider and known["same"].on == "mgcce"
     assert (known["mgcce"].dash, known["same"].dash) == ("solid", "dashed")
