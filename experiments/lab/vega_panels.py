@@ -138,7 +138,8 @@ def _ticks(axis: Axis, numbers: Sequence[float]) -> Spec:
             label = "replace(replace(datum.label, 'e+', 'e'), regexp('e0$'), '')"
         if axis.floor is not None:
             label = f"datum.value < {2 * axis.floor} ? '≈ 0' : {label}"
-        faint = {"condition": {"test": "datum.label == ''", "value": 0}, "value": 0.13}
+        power = "abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) < 1e-3"
+        faint = {"condition": {"test": power, "value": 1}, "value": 0.4}
         ticks = {"labelExpr": label, "tickCount": 6, "gridOpacity": faint}
         return ticks | {"format": "~e" if wide else "~g"}
     if numbers and axis.high is None and all(v == int(v) for v in numbers):
