@@ -65,9 +65,10 @@ def test_a_run_folder_holds_everything(tmp_path, capsys):
         assert stored["payoffs"].shape == (3, 4, 4, 4)
         assert stored["joint"].sum() == pytest.approx(1.0)
     report = (out / "report.html").read_text()
-    assert report.count("<svg") == 5
-    assert "http" not in report.replace("http://www.w3.org", "")  # self-contained
-    assert len(list((out / "plots").glob("*.png"))) == 5
+    assert report.count('type="application/json"') == 5
+    assert "<title>JPSRO(CCE) on kuhn_poker" in report
+    for ending in ("png", "svg", "pdf"):
+        assert len(list((out / "plots").glob(f"*.{ending}"))) == 5
 
 
 def test_json_prints_one_object(tmp_path, capsys):
