@@ -163,7 +163,7 @@ def test_a_whole_report(tmp_path):
     names = {"figure_2ab", "figure_2c", "figure_3", "figure_5"}
     assert {p.stem for p in (tmp_path / "plots").glob("*.png")} == names
     page = (tmp_path / "report.html").read_text()
-    assert page.count("application/json") == 4 and "http-equiv" not in page
+    assert page.count('class="panels"') == 4 and "http-equiv" not in page
     for text in (
         "lower bound, which grows with k",
         "no copy of the paper with its tables",

@@ -23,7 +23,7 @@ def test_demo_compares_and_resumes(tmp_path, capsys):
     assert "nothing is ranked" in text and "report.html" in text
     report = (out / "report.html").read_text()
     assert report.index("<table") < report.index("<figure")  # opens with the comparison
-    assert report.count("application/json") == len(demo.GAMES)
+    assert report.count('class="panels"') == len(demo.GAMES)
     first = json.loads((out / "comparison.json").read_text())
     assert len(first) == 2 * len(demo.GAMES)
 

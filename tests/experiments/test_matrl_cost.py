@@ -63,7 +63,7 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     text = (tmp_path / "r" / "table.md").read_text("utf-8")
     assert "| matrl |" in text and "| 1.1 to 1.2 |" in text and "500 to 6400" in text
     assert (tmp_path / "r" / "plots" / "iteration.png").is_file()
-    assert "<svg" in (tmp_path / "r" / "report.html").read_text("utf-8")
+    assert 'class="panels"' in (tmp_path / "r" / "report.html").read_text("utf-8")
 
 
 def test_goals_are_of_matrl():

@@ -100,7 +100,7 @@ def test_the_report_shows_everything(whole: Path):
     stems = {"switch2", "switch2-final", "pennies", "pennies-final", "rho"}
     assert names == {f"{stem}.png" for stem in stems}
     html = (whole / "report.html").read_text("utf-8")
-    assert html.count("application/json") == 5 and "Learning curves, switch2" in html
+    assert html.count('class="panels"') == 5 and "Learning curves, switch2" in html
 
 
 KILL = """

@@ -75,7 +75,7 @@ def test_a_small_run(tmp_path, capsys):
     for caption in ("Claims", "Table 1", "Equal steps", "Figure 3", "Matching pennies"):
         assert f"\n{caption}" in f"\n{text}"
     report = (tmp_path / "a" / "report.html").read_text()
-    assert report.count("application/json") == 4 and "Wilson" in report
+    assert report.count('class="panels"') == 4 and "Wilson" in report
     for name in ("sweep", "converged", "figure_3", "figure_7"):
         assert (tmp_path / "a" / "plots" / f"{name}.png").stat().st_size > 5000
 

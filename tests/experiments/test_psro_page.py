@@ -65,7 +65,7 @@ def test_a_run_folder_holds_everything(tmp_path, capsys):
         assert stored["payoffs"].shape == (3, 4, 4, 4)
         assert stored["joint"].sum() == pytest.approx(1.0)
     report = (out / "report.html").read_text()
-    assert report.count('type="application/json"') == 5
+    assert report.count('class="panels"') == 5
     assert "<title>JPSRO(CCE) on kuhn_poker" in report
     for ending in ("png", "svg", "pdf"):
         assert len(list((out / "plots").glob(f"*.{ending}"))) == 5
@@ -486,7 +486,7 @@ def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
     for row in before:
         assert row["eval_gap"] is None
     report = (first / "report.html").read_text()
-    assert "gap (learned, lower bound) is not measured" in report
+    assert "gap (learned, lower bound): not measured" in report
     assert "is an exact" not in report and "full-game" not in report
     again = ["--out", str(first), "--resume", "--final-gap"]
     assert main(psro.page, psro.Config, again) == 0
@@ -517,7 +517,7 @@ def test_trials_without_a_last_gap_have_no_mean_of_it(tmp_path, capsys):
     assert "mean of 2 trials +- standard error: gap (learned, lower bound) not" in said
     assert "not measured  value sum" in said
     report = (tmp_path / "r/report.html").read_text()
-    assert "2 trials" in report and report.count("application/json") == 1
+    assert "2 trials" in report and report.count('class="panels"') == 1
     summary = json.loads((tmp_path / "r/summary.json").read_text())
     assert summary["gap"] is summary["gap_standard_error"] is None
     assert summary["value_sum_standard_error"] >= 0
