@@ -30,6 +30,11 @@ DASHES = {
 }
 HIDDEN: Spec = {"name": "hidden", "value": []}
 """Names that a reader has put aside."""
+_NOTHING: Spec = {
+    "data": {"values": []},
+    "mark": {"type": "point"},
+    "encoding": {name: {"field": name} for name in ("x", "y")},
+}
 _SHOWN = {"filter": "indexof(hidden, datum.name) < 0"}
 _ENDS = (("y", "low", "high"), ("x", "left", "right"))
 
@@ -57,6 +62,8 @@ def panel_specs(chart: Chart, known: Mapping[str, Look]) -> Iterator[Spec]:
             own = _layers(one, panel, known[one.name])
             layers += [base | _over(layer, axes) for layer in own]
         layers += [_over(_rule(rule), axes) for rule in panel.rules]
+        if not layers:  # axes alone
+            layers = [_over(_NOTHING, axes)]
         yield spec | {"layer": layers, "datasets": data}
 
 

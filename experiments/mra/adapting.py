@@ -108,6 +108,8 @@ def _report(
         f"standard errors{by_role(task.roles)}"
     )
     learned = " ".join(agents.facts["sizes"])
+    without = "" if "scratch" in rows else " (EPC has none: it is a curriculum)"
+    rewards = "; ".join(f"{name} {reward}" for name, _, reward in lines)
     return publish(
         folder,
         summary,
@@ -118,16 +120,9 @@ def _report(
                 f"{agents.facts['seed']}, {config.from_state} agents, sweep "
                 f"{agents.sweep}) adapt in {task.sweeps} rounds of "
                 f"{task.training.envs} episodes. The control from scratch begins with "
-                "untrained networks and learns by the same steps"
-                + (
-                    "." if "scratch" in rows else " (EPC has none: it is a curriculum)."
-                ),
+                f"untrained networks and learns by the same steps{without}.",
             ],
-            result=[
-                "Reward an agent and episode: "
-                + "; ".join(f"{name} {reward}" for name, _, reward in lines)
-                + "."
-            ],
+            result=[f"Reward an agent and episode: {rewards}."],
             sure=[
                 "One seed; errors are standard errors over episodes. Every agent draws "
                 "one latent and keeps it; the first row of the table draws anew in "

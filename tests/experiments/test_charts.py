@@ -100,7 +100,12 @@ def rendered(folder: Path, *drawn: Chart) -> str:
     return (folder / "report.html").read_text("utf-8")
 
 
-@pytest.mark.parametrize("chart", [gaps(), every_mark(), table(3, 4)])
+def nothing() -> Chart:
+    empty = Panel(x=Axis(label="x", scale="log"), y=Axis(label="y"))
+    return Chart(panels=[empty], same="xy")
+
+
+@pytest.mark.parametrize("chart", [gaps(), every_mark(), table(3, 4), nothing()])
 def test_specifications_are_valid(chart: Chart):
     altair = pytest.importorskip("altair")
     for spec in (*Ready.of(chart).page_specs, Ready.of(chart).file_spec):
@@ -108,7 +113,7 @@ def test_specifications_are_valid(chart: Chart):
 
 
 def test_a_report_needs_no_network_and_keys_come_last(tmp_path: Path):
-    text = rendered(tmp_path, gaps(), every_mark(), table(3, 4))
+    text = rendered(tmp_path, gaps(), every_mark(), table(3, 4), nothing())
     own = text.replace(vega.javascript(), "")
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:)", own)
     assert "http" not in own and len(text) < 1_100_000
