@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from experiments.lab.folder import CONFIG, stored, value_of
 from experiments.lab.options import Flat, Stateful, least
-from experiments.mra.task_config import size_of, world_of
+from experiments.mra.task_config import size_of
 from experiments.mra.train_config import BudgetName
 from metaspiel import files
 from mra.settings import BUDGETS, Budget, Steps, Training
@@ -41,7 +41,7 @@ def before(folder: Path | None, budget: Budget) -> Steps:
         return value_of(Steps, known, folder / CONFIG)
     facts, _ = files.read_arrays(agents)
     files.check_shape(f"'{agents}'", facts, {"world": str})
-    return steps_of(budget.usual(world_of(facts["world"])))
+    return steps_of(budget.usual(facts["world"]))
 
 
 @dataclass(frozen=True, kw_only=True)

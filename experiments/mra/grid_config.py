@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from experiments.lab.options import Flat, Parallel, each_once, least
 from experiments.mra.scales_config import SCALES, Panel, Scale
-from experiments.mra.task_config import Task, world_of
+from experiments.mra.task_config import Task
 from experiments.mra.train_config import BudgetName
 from metaspiel.nfg.errors import UserError, unknown
 
@@ -194,7 +194,7 @@ class Config:
                     world=panel.world,
                     sizes=sizes,
                     method=how.method,
-                    training=scale.budget.usual(world_of(panel.world)),
+                    training=scale.budget.usual(panel.world),
                     seed=seed,
                     sweeps=sweeps,
                     measure_every=max(1, sweeps // scale.looks),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from experiments.lab.options import Flat, Stateful, each_once, least
-from experiments.mra.task_config import Task, size_of, world_of
+from experiments.mra.task_config import Task, size_of
 from mra.settings import BUDGETS, Training
 
 BudgetName = Literal["tiny", "ten-minutes", "paper"]
@@ -61,7 +61,7 @@ class Config:
         return cls(
             world=asked.world,
             budget=asked.budget,
-            training=budget.usual(world_of(asked.world)),
+            training=budget.usual(asked.world),
             sweeps=budget.sweeps,
             measure_every=budget.measure_every,
             episodes=budget.episodes,
