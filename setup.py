@@ -20,12 +20,14 @@ PACKAGES = [
     "experiments",
     "experiments.lab",
     "experiments.bargaining",
+    "experiments.compare",
     "experiments.matrl",
     "experiments.mra",
     "experiments.nes",
     "experiments.neupl_grid",
     "experiments.neupl_learned",
     "experiments.psro",
+    "experiments.psro_parts",
     "experiments.speed",
 ]
 

@@ -24,6 +24,7 @@ from experiments.lab.trust import SolverSpec
 from experiments.lab.verdict import LEVEL, Claim, Higher, Verdict, short_of
 from experiments.lab.verdict import table as claim_table
 from experiments.psro import config as psro
+from experiments.psro_parts.config import Run
 from meta_solvers import get
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -145,7 +146,7 @@ def _run(config: Config, folder: Path, title: str, *, solver: str, seed: int) ->
         concept="cce",
         iterations=iterations if config.iterations is None else config.iterations,
         seed=seed,
-        run=psro.Run(
+        run=Run(
             out=place,
             resume=(place / "config.json").exists(),
             quiet=config.run.silent,

@@ -12,6 +12,7 @@ from experiments.lab.folder import clock
 from experiments.lab.options import Output
 from experiments.lab.process import stoppable
 from experiments.lab.work import Outcome, Piece, Report
+from psro.executor import Pool
 
 _LOOK = 0.5  # seconds between looks at what is made
 _PRIOR = 0.05  # the planned speed counts for as much as this share of the work
@@ -32,6 +33,7 @@ def carry_out(
     settle: Report | None = None,
     stack: int = 1,
     planned: float | None = None,
+    executor: Pool | None = None,
 ) -> list[Outcome]:
     """Does pieces of work in a run folder and shows their progress.
 
@@ -42,12 +44,14 @@ def carry_out(
       settle: told of every outcome, before it is shown.
       stack: how many pieces of one stack are done in lockstep.
       planned: seconds that a unit of effort takes by the clock, if that is known.
+      executor: workers that do the work instead, such as a cluster.
 
     Returns:
       The faults, in the order of the pieces, for ``work.complaint``.
     """
     begun = time.monotonic()
-    watch = Watch(pieces, jobs=run.processes, silent=run.silent, planned=planned)
+    jobs = run.processes if executor is None else executor.jobs
+    watch = Watch(pieces, jobs=jobs, silent=run.silent, planned=planned)
     try:
         with stoppable(), watch:
 
@@ -56,7 +60,7 @@ def carry_out(
                     settle(outcome)
                 watch.tell(outcome)
 
-            return work.run(pieces, report, jobs=run.processes, stack=stack)
+            return work.run(pieces, report, jobs=jobs, stack=stack, executor=executor)
     finally:
         clock(folder, time.monotonic() - begun)
 
