@@ -1,14 +1,17 @@
 """What is compared: specs of solvers and oracles, and the settings they stand for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from experiments.lab import words
+from experiments.lab.folder import plain
 from experiments.lab.options import flag
 from experiments.lab.page import parse
-from experiments.psro_parts.config import Run, Settings
+from experiments.psro_parts.config import Budget, Run, Settings
 from metaspiel.nfg.errors import UserError, shown, unknown
 
 SAME = "same"
@@ -59,13 +62,8 @@ def oracle_settings(spec: str) -> Settings:
     """
     where = f"--oracles {shown(spec)}"
     name, _, rest = spec.partition(":")
-    usual = words.fields(Settings())
-    known = {
-        key: value
-        for key, (value, group) in usual.items()
-        if key not in _OWN and not isinstance(group, Run)
-    }
-    made, given = ["--oracle", name], set()
+    known = _fields(Settings())
+    made: dict[str, list[str]] = {"oracle": ["--oracle", name]}
     for pair in filter(None, rest.split(",")):
         key, equals, value = (part.strip() for part in pair.partition("="))
         if not (equals and value):
@@ -74,22 +72,63 @@ def oracle_settings(spec: str) -> Settings:
             )
         if key not in known:
             raise unknown(where, "field", key, known, listing="metaspiel psro --help")
-        if key in given:
+        if key in made:
             raise UserError(f"{where}: '{key}' must be given once")
-        given.add(key)
-        if not isinstance(known[key], bool):
-            made += [flag(key), value]
-        elif value in ("true", "false"):
-            made.append(flag(key) if value == "true" else words.no(key))
-        else:
-            raise UserError(f"{where}: {key} must be true or false; got '{value}'")
+        made[key] = [flag(key), value]
+        if isinstance(known[key], bool):
+            if value not in ("true", "false"):
+                raise UserError(f"{where}: {key} must be true or false; got '{value}'")
+            made[key] = [flag(key) if value == "true" else words.no(key)]
     try:
-        settings = parse(Settings, made, where)
-        if settings.responder != EXACT and "referee" not in given:
-            settings = parse(Settings, [*made, "--referee"], where)
+        settings = parse(Settings, [*chain(*made.values())], where)
+        if settings.responder != EXACT and "referee" not in made:
+            made["referee"] = ["--referee"]
+            settings = parse(Settings, [*chain(*made.values())], where)
     except UserError as error:
         raise UserError(f"{where}: {error}") from None
     return settings
+
+
+def oracle_spec(values: Mapping[str, Any]) -> str:
+    """The spec of the oracle of a run, with the fields that are not as usual.
+
+    Args:
+      values: all fields of the run, plain, by name of their flags.
+    """
+    names = ("oracle", "teacher", "decisions")
+    usual = Settings.usual(Budget(**{name: values[name] for name in names}))
+    known = _fields(usual)
+    known |= {"teacher": Budget.teacher, "decisions": Budget.decisions}
+    if usual.responder != EXACT:
+        known["referee"] = True
+    told = []
+    for name, value in known.items():
+        given = values[name]
+        # A budget sets the schedule of its learner.
+        if given != plain(value) and not name.endswith(".decisions"):
+            word = str(given).lower() if isinstance(given, bool) else str(given)
+            told.append(f"{name}={word}")
+    return ":".join([values["oracle"], *[",".join(told)] * bool(told)])
+
+
+@cache
+def usual_spec(spec: str) -> str:
+    """The one spelling of a spec of an oracle.
+
+    Raises:
+      UserError: it is none; see ``oracle_settings``.
+    """
+    every = words.fields(oracle_settings(spec))
+    return oracle_spec({name: plain(value) for name, (value, _) in every.items()})
+
+
+def _fields(settings: Settings) -> dict[str, Any]:
+    """The fields of a run that an oracle's spec may set, by name of their flags."""
+    return {
+        name: value
+        for name, (value, group) in words.fields(settings).items()
+        if name not in _OWN and not isinstance(group, Run)
+    }
 
 
 def settings_of(

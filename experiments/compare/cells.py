@@ -16,7 +16,7 @@ from experiments.compare.results import COLUMNS, FAILED, FINISHED, SKIPPED, Resu
 from experiments.lab.folder import plain, slug
 from experiments.lab.work import Outcome, attempt
 from experiments.psro_parts.arena import assembled, built
-from experiments.psro_parts.config import Settings
+from experiments.psro_parts.config import EXACT, Settings
 from meta_solvers import get
 from meta_solvers.base import MetaSolution, SolverFailed, check_players
 from metaspiel import files
@@ -100,9 +100,10 @@ class Cell:
         except UserError as error:
             return self.result(SKIPPED, str(error))
         curves: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        judge = _Judge(arena=arena, setup=setup, exact=settings.gap_is == EXACT)
         reason = ""
         try:
-            for measured in _measured(settings, arena, setup):
+            for measured in judge.rows(settings.iterations):
                 for name, values in curves.items():
                     values.append(measured[name])
         except (SolverFailed, UserError) as error:
@@ -198,54 +199,70 @@ def _arena(settings: Settings) -> Arena:
     return built(settings)
 
 
-def _measured(
-    settings: Settings, arena: Arena, setup: Setup
-) -> Iterator[dict[str, Any]]:
-    """What is known about each state of a run, by name of the column."""
-    best: float | None = None
-    for state, _ in until(Stop(iterations=settings.iterations), setup):
-        made = row(state, setup.concept)
-        gap, welfare = _judged(arena, setup, state, state.train)
-        eval_gap, eval_welfare = gap, welfare
-        if setup.evaluation is not None:
-            eval_gap, eval_welfare = _judged(arena, setup, state, state.evaluation)
-        known = [one for one in (best, eval_gap) if one is not None]
-        best = min(known, default=None)
-        yield {
-            "iteration": state.iteration,
-            "gap": eval_gap,
-            "best": best,
-            "train_gap": gap,
-            "own_gap": made.gap,
-            "welfare": made.eval_value_sum if eval_welfare is None else eval_welfare,
-            "train_welfare": made.value_sum if welfare is None else welfare,
-            "support": made.support,
-            "policies": made.unique_policies,
-            "status": made.status,
-            "cpu_seconds": sum(made.cpu_seconds.values()),
-        }
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Judge:
+    """What is measured of the states of a run.
 
-
-def _judged(
-    arena: Arena, setup: Setup, state: State, solution: MetaSolution
-) -> tuple[float | None, float | None]:
-    """Exact gap of what is played, and its welfare where a referee knows it.
-
-    The gap is that of CCE, whatever the run responds to: what a player gains that
-    leaves what is played. Of a product (NE) it is the NE gap.
+    Attributes:
+      arena: what is played on.
+      setup: the parts of the run.
+      exact: responses are exact, and so are the gaps that the loop knows.
     """
-    concept = "cce" if setup.concept == "ce" else setup.concept
-    if arena.referee is not None:
-        return arena.referee.judge(state.population, solution.joint, concept)
-    if solution is state.train and concept == setup.concept:
-        return state.gap(concept), None
-    game = state.table.game(state.population, setup.repeats)
-    asked = targets(game, solution.joint, concept)
-    rng = setup.rng(state.iteration, Stage.RESPOND)
-    answers = setup.oracle.measure(state.population, asked, rng)
-    if answers is None:
-        return None, None
-    return float(gap_of(game.players, answers).sum()), None
+
+    arena: Arena
+    setup: Setup
+    exact: bool
+
+    def rows(self, iterations: int) -> Iterator[dict[str, Any]]:
+        """What is known about each state, by name of the column."""
+        best: float | None = None
+        for state, _ in until(Stop(iterations=iterations), self.setup):
+            made = row(state, self.setup.concept)
+            train_gap, judged = self._gap(state, state.train)
+            train_welfare = made.value_sum if judged is None else judged
+            gap, welfare = train_gap, train_welfare
+            if self.setup.evaluation is not None:
+                gap, _ = self._gap(state, state.evaluation)
+                welfare = made.eval_value_sum
+            best = min((v for v in (best, gap) if v is not None), default=None)
+            yield {
+                "iteration": state.iteration,
+                "gap": gap,
+                "best": best,
+                "train_gap": train_gap,
+                "own_gap": made.gap,
+                "welfare": welfare,
+                "train_welfare": train_welfare,
+                "support": made.support,
+                "policies": made.unique_policies,
+                "status": made.status,
+                "cpu_seconds": sum(made.cpu_seconds.values()),
+            }
+
+    def _gap(
+        self, state: State, solution: MetaSolution
+    ) -> tuple[float | None, float | None]:
+        """Exact gap of what is played, and its welfare where a referee knows it.
+
+        The gap is that of CCE, whatever the run responds to: what a player gains that
+        leaves what is played. Of a product (NE) it is the NE gap.
+        """
+        setup = self.setup
+        concept = "cce" if setup.concept == "ce" else setup.concept
+        if self.arena.referee is not None:
+            return self.arena.referee.judge(state.population, solution.joint, concept)
+        if not self.exact:
+            return None, None
+        if concept == setup.concept:
+            train = solution is state.train
+            return state.gap(concept) if train else state.evaluation_gap, None
+        game = state.table.game(state.population, setup.repeats)
+        asked = targets(game, solution.joint, concept)
+        rng = setup.rng(state.iteration, Stage.RESPOND)
+        answers = setup.oracle.measure(state.population, asked, rng)
+        if answers is None:
+            return None, None
+        return float(gap_of(game.players, answers).sum()), None
 
 
 def do(cells: Sequence[Cell]) -> list[Outcome]:

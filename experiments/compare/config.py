@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from experiments.compare.axes_config import SAME, Method, oracle_settings
+from experiments.compare.axes_config import SAME, Method, usual_spec
 from experiments.lab import alternatives
 from experiments.lab.options import Flat, Parallel, least
 from experiments.lab.trust import ExecutorSpec, SolverSpecs
@@ -84,14 +84,13 @@ class Config:
             get(method.solver)
             if method.evaluation != SAME:
                 get(method.evaluation)
-            oracle_settings(method.oracle)
 
     @property
     def methods(self) -> tuple[Method, ...]:
         """All methods: the axes crossed, alternatives written out."""
         return tuple(
             Method(solver=solver, evaluation=evaluation, oracle=oracle)
-            for oracle in alternatives.every(self.oracles)
+            for oracle in map(usual_spec, alternatives.every(self.oracles))
             for solver in alternatives.every(self.solvers)
             for evaluation in alternatives.every(self.eval_solvers)
         )

@@ -38,12 +38,12 @@ def fill(
     missing = [name for name, place in places.items() if not place.exists()]
     # What is there is refused, if at all, before anything is made.
     ready = {
-        name: _read(cell, places[name])
+        name: read(cell, places[name])
         for name, cell in applying.items()
         if name not in {*missing}
     }
     faults = _carry_out([applying[name] for name in missing], places, run, executor)
-    made = {n: _read(applying[n], places[n]) for n in missing if places[n].exists()}
+    made = {n: read(applying[n], places[n]) for n in missing if places[n].exists()}
     every = ready | made
     results = [
         cell.skipped if cell.objection else every.get(cell.name) for cell in cells
@@ -72,7 +72,12 @@ def _carry_out(
         return carry_out(pieces, folder, run, settle=settle, executor=pool)
 
 
-def _read(cell: Cell, place: Path) -> Result:
+def read(cell: Cell, place: Path) -> Result:
+    """The stored result of a cell.
+
+    Raises:
+      UserError: it is damaged, or was made from other settings.
+    """
     try:
         stored: Any = files.read_sealed(place, {"cell": cell.identity})
         files.check_shape(f"'{place}'", stored, SHAPE)

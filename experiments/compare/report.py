@@ -45,7 +45,7 @@ class Judged:
         )
 
 
-def write(folder: Path, config: Config, judged: Judged, notes: Sequence[str]) -> Any:
+def write(folder: Path, config: Config, judged: Judged) -> tuple[Any, str]:
     """Writes the report and all numbers as CSV.
 
     Returns:
@@ -70,7 +70,7 @@ def write(folder: Path, config: Config, judged: Judged, notes: Sequence[str]) ->
         "missing": [list(row) for row in tables.missing(judged.results).rows],
         "wall_seconds": clock(folder),
     }
-    said = [*lead(config, judged), *notes]
+    said = lead(config, judged)
     text = publish(
         folder,
         summary,
@@ -107,14 +107,15 @@ def _tables(judged: Judged) -> list[Table]:
 def lead(config: Config, judged: Judged) -> list[str]:
     """What a reader must know first."""
     seeds = sorted({seed for one in judged.standings for seed in one.seeds})
-    counts = f"{len(seeds)} seed{'s' * (len(seeds) != 1)}"
     said = [
-        f"Every method ran {config.iterations} iterations of PSRO on every game it "
-        f"applies to, with the same {counts}. Compared is the exact gap: what the "
-        "players, each alone, could gain by leaving what is played, summed; 0 is an "
-        "equilibrium.",
+        f"{_title(judged)}, {config.iterations} iterations each, with "
+        f"{'seeds' if len(seeds) > 1 else 'seed'} {_listed(seeds)}. Compared is the "
+        "exact gap: what the players, each alone, could gain by leaving what is "
+        "played, summed; 0 is an equilibrium.",
         *[_of_game(judged, game) for game in judged.results.games],
     ]
+    if config.merge:
+        said.append(f"Runs are merged up to iteration {config.iterations}.")
     if len(seeds) < 2:
         said.append(
             "One seed ranks nothing: no test, no interval and no rank is given; "
@@ -136,6 +137,13 @@ def lead(config: Config, judged: Judged) -> list[str]:
         names = ", ".join(one.name for one in judged.ranking.left_out)
         said.append(f"Not ranked, as some runs are missing: {names}.")
     return said
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    """Seeds in words: "0 to 4", or one by one where some are missing."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds)) or "none"
 
 
 def _of_game(judged: Judged, game: str) -> str:

@@ -105,6 +105,13 @@ class Results:
         """The methods, each once."""
         return list(dict.fromkeys(one.method for one in self.runs))
 
+    @property
+    def iterations(self) -> int:
+        """Iterations of every run that finished; 0 where none did."""
+        return max(
+            (len(one.curves["gap"]) - 1 for one in self.runs if one.judged), default=0
+        )
+
     def of(self, game: str, method: Method) -> list[Result]:
         """All runs of a method on a game, by seed."""
         own = [one for one in self.runs if (one.game, one.method) == (game, method)]

@@ -16,10 +16,8 @@ _MANY = 4  # names in a cell; of more their number
 
 def spread(one: Estimate | MeanRank) -> str:
     """A mean with its interval, three digits each."""
-    text = _shown(one.mean)
-    if one.low is None or one.low == one.high:
-        return text
-    return f"{text} [{_shown(one.low)}, {_shown(one.high)}]"
+    middle, low, high = map(_shown, (one.mean, one.low, one.high))
+    return middle if low == high else f"{middle} [{low}, {high}]"
 
 
 def _shown(value: float | None) -> str:
