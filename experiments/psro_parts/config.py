@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from experiments.lab.options import Flat, Parallel, Stateful, least
 from experiments.lab.trust import SolverSpec
@@ -127,7 +127,7 @@ class Settings(
     )  # fmt: skip
 
     @classmethod
-    def usual(cls, asked: Budget) -> Self:
+    def usual(cls, asked: Budget) -> "Settings":
         """The configuration when nothing but this is asked."""
         budget = asked.decisions
         # Without a learner a budget is refused.
