@@ -61,6 +61,8 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.40"],
+        # Rows of runs as data frames.
+        "frames": ["pandas>=2.2"],
         # Our Markov games for users of PettingZoo and Gymnasium, and theirs for us.
         # mpe2: our worlds of particles are tested against its forces.
         "envs": ["gymnasium>=1.0", "pettingzoo>=1.25", "mpe2>=1.1"],

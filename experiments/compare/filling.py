@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.compare.cells import Cell, do
-from experiments.compare.results import SHAPE, Result
+from experiments.compare.results import COLUMNS, SHAPE, Result
 from experiments.lab import work
 from experiments.lab.folder import value_of
 from experiments.lab.options import Output
@@ -80,9 +80,18 @@ def read(cell: Cell, place: Path) -> Result:
     """
     try:
         stored: Any = files.read_sealed(place, {"cell": cell.identity})
-        files.check_shape(f"'{place}'", stored, SHAPE)
+        _check(place, stored)
     except UserError as error:
         raise UserError(
             f"{error} (remove the file and resume: it is then made again)"
         ) from None
     return value_of(Result, stored, place)
+
+
+def _check(place: Path, stored: Any) -> None:
+    files.check_shape(f"'{place}'", stored, SHAPE)
+    curves = stored["curves"]
+    if curves:  # there are none of what does not apply
+        files.check_shape(f"'{place}'", curves, COLUMNS)
+    if len({*map(len, curves.values())}) > 1:
+        raise UserError(f"'{place}' must hold curves of one length; it does not")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from experiments.compare.axes_config import Method
@@ -10,19 +11,19 @@ FINISHED, FAILED, SKIPPED = "finished", "failed", "does not apply"
 """Outcomes of a cell: the solver failed in the run, or could not play it at all."""
 
 COLUMNS: Mapping[str, Any] = {
-    "iteration": int,
-    "gap": float | None,
-    "best": float | None,
-    "train_gap": float | None,
-    "own_gap": float | None,
-    "welfare": float,
-    "train_welfare": float,
-    "support": int,
-    "policies": list[int],
-    "status": str,
-    "cpu_seconds": float,
+    "iteration": list[int],
+    "gap": list[float | None],
+    "best": list[float | None],
+    "train_gap": list[float | None],
+    "own_gap": list[float | None],
+    "welfare": list[float],
+    "train_welfare": list[float],
+    "support": list[int],
+    "policies": list[list[int]],
+    "status": list[str],
+    "cpu_seconds": list[float],
 }
-"""Columns of curves and their types.
+"""Columns of curves, lists of an entry an iteration, and their types.
 
 ``gap`` is the exact gap that is compared, of the evaluated solver, and ``best`` the
 lowest so far; ``train_gap`` that of what is responded to; ``own_gap`` is under the
@@ -95,12 +96,12 @@ class Results:
 
     runs: Sequence[Result]
 
-    @property
+    @cached_property
     def games(self) -> list[str]:
         """The games, each once."""
         return list(dict.fromkeys(one.game for one in self.runs))
 
-    @property
+    @cached_property
     def methods(self) -> list[Method]:
         """The methods, each once."""
         return list(dict.fromkeys(one.method for one in self.runs))
@@ -108,14 +109,19 @@ class Results:
     @property
     def iterations(self) -> int:
         """Iterations of every run that finished; 0 where none did."""
-        return max(
-            (len(one.curves["gap"]) - 1 for one in self.runs if one.judged), default=0
-        )
+        lengths = [len(one.curves["gap"]) - 1 for one in self.runs if one.judged]
+        return max(lengths, default=0)
+
+    @cached_property
+    def _groups(self) -> dict[tuple[str, Method], list[Result]]:
+        groups: dict[tuple[str, Method], list[Result]] = {}
+        for one in sorted(self.runs, key=lambda one: one.seed):
+            groups.setdefault((one.game, one.method), []).append(one)
+        return groups
 
     def of(self, game: str, method: Method) -> list[Result]:
         """All runs of a method on a game, by seed."""
-        own = [one for one in self.runs if (one.game, one.method) == (game, method)]
-        return sorted(own, key=lambda one: one.seed)
+        return self._groups.get((game, method), [])
 
     def judged(self, game: str, method: Method) -> list[Result]:
         """The runs of a method that finished with exact gaps, by seed."""

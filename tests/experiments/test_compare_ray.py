@@ -13,7 +13,8 @@ from experiments.lab.page import main
 from psro.cluster import _imported
 
 # About two seconds a cell, so that a node dies at work.
-WORDS = "--games leduc_poker --solvers prd --seeds 6 --iterations 14".split()
+WORDS = ["--games", "leduc_poker", "--solvers", "prd", "--seeds", "6"]
+WORDS += ["--iterations", "14"]
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
 
