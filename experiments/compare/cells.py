@@ -96,6 +96,8 @@ class Cell:
         settings = self.settings
         try:
             arena = _arena(_shared(settings))
+            if isinstance(arena, UserError):
+                raise arena
             setup = assembled(settings, arena, InProcess())
         except UserError as error:
             return self.result(SKIPPED, str(error))
@@ -195,8 +197,12 @@ def _shared(settings: Settings) -> Settings:
 
 
 @lru_cache(maxsize=2)  # games can be large; cells of one game follow each other
-def _arena(settings: Settings) -> Arena:
-    return built(settings)
+def _arena(settings: Settings) -> Arena | UserError:
+    """What is played on, or why there is none: a tree too large is estimated once."""
+    try:
+        return built(settings)
+    except UserError as error:
+        return error
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.compare.cells import Cell, do
-from experiments.compare.results import COLUMNS, SHAPE, Result
+from experiments.compare.results import COLUMNS, SHAPE, SKIPPED, Result
 from experiments.lab import work
 from experiments.lab.folder import value_of
 from experiments.lab.options import Output
@@ -35,13 +35,11 @@ def fill(
     (folder / "cells").mkdir(exist_ok=True)
     applying = {one.name: one for one in cells if not one.objection}
     places = {name: folder / "cells" / f"{name}.json" for name in applying}
-    missing = [name for name, place in places.items() if not place.exists()]
     # What is there is refused, if at all, before anything is made.
-    ready = {
-        name: read(cell, places[name])
-        for name, cell in applying.items()
-        if name not in {*missing}
-    }
+    ready = {n: read(applying[n], p) for n, p in places.items() if p.exists()}
+    # What did not apply may now: a package was missing, or memory.
+    ready = {n: one for n, one in ready.items() if one.outcome != SKIPPED}
+    missing = [name for name in places if name not in ready]
     faults = _carry_out([applying[name] for name in missing], places, run, executor)
     made = {n: read(applying[n], places[n]) for n in missing if places[n].exists()}
     every = ready | made

@@ -155,12 +155,15 @@ def _of_game(judged: Judged, game: str) -> str:
         ends = ", ".join(f"{one.method.name} {one.last.mean:.3g}" for one in own)
         return f"{game}: gaps at the end: {ends}."
     first = own[0].method
-    below = [
-        pair.higher.name
+    below = {
+        pair.higher
         for pair in judged.pairs
         if pair.game == game and pair.decided and pair.lower == first
-    ]
-    told = f"told apart from {len(below)} of the {len(own) - 1} others"
+    }
+    alike = [one.method.name for one in own[1:] if one.method not in below]
+    told = f"not told apart from it: {', '.join(alike)}"
+    if not alike:
+        told = "told apart from all others"
     return (
         f"{game}: {first.name} has the lowest mean gap at the end, "
         f"{tables.spread(own[0].last)}" + (f"; {told}." if len(own) > 1 else ".")
