@@ -117,12 +117,15 @@ def page_of(config: type[Any]) -> str:
     return "_".join(parts).removesuffix("_config")
 
 
-def stored(folder: Path, page: str | None = None) -> dict[str, Any]:
+def stored(
+    folder: Path, page: str | None = None, where: str = "--resume"
+) -> dict[str, Any]:
     """The configuration that a run folder was started with.
 
     Args:
       folder: of the run.
-      page: the page that asks; None takes that of any.
+      page: whose run it must be; None takes that of any.
+      where: who asks, for sentences.
 
     Raises:
       UserError: it is damaged, was changed, is of another page, or an earlier metaspiel
@@ -137,7 +140,7 @@ def stored(folder: Path, page: str | None = None) -> dict[str, Any]:
         versions = env.get("versions")
         known = versions.get("metaspiel") if isinstance(versions, dict) else None
         raise UserError(
-            f"--resume: '{place}' must hold a seal; the run was made by an earlier "
+            f"{where}: '{place}' must hold a seal; the run was made by an earlier "
             f"metaspiel ({known or 'of unknown version'}, commit "
             f"{env.get('commit', 'unknown')}) and cannot be continued by this one"
         )
@@ -145,7 +148,7 @@ def stored(folder: Path, page: str | None = None) -> dict[str, Any]:
     own = before.pop(_PAGE, page)
     if page not in (None, own):
         raise UserError(
-            f"--resume: '{folder}' must be a run of the page {page}; it is one of "
+            f"{where}: '{folder}' must be a run of the page {page}; it is one of "
             f"{own} ('metaspiel {own} --out DIR --resume' goes on)"
         )
     return before

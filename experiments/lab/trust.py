@@ -35,6 +35,7 @@ def check(
     where: str,
     *,
     trusted: bool,
+    allowing: str = "--trust",
 ) -> None:
     """Refuses values of a file that would import code or open a connection.
 
@@ -43,6 +44,7 @@ def check(
       holders: the configuration or group that has each field.
       where: the file, for the sentence.
       trusted: the user allows it.
+      allowing: what the user says to allow it, for the sentence.
 
     Raises:
       UserError: one would, and is not trusted.
@@ -53,7 +55,7 @@ def check(
             for text in value if isinstance(value, list | tuple) else [value]:
                 for deed in mark.of(text) if isinstance(text, str) else ():
                     raise UserError(
-                        f"{where}: {flag(name)} must be trusted to {deed} (--trust "
+                        f"{where}: {flag(name)} must be trusted to {deed} ({allowing} "
                         f"allows what the file says); got '{shown(text)}'"
                     )
 

@@ -1,0 +1,217 @@
+"""Runs of PSRO that exist, as values: what was measured, and what is played."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from experiments.lab.folder import read_result
+from experiments.lab.page import of_run
+from experiments.psro import summary
+from experiments.psro.checkpoint import Begun, latest
+from experiments.psro.config import Config
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
+from psro.parts import CONCEPTS, Population, State, TargetConcept
+
+if TYPE_CHECKING:  # what loads OpenSpiel or torch
+    from jaxtyping import Float64
+    from numpy import ndarray
+    from open_spiel.python.policy import Policy
+
+    from psro.arena import Arena
+    from psro.mixture import Mixture
+
+_TRIAL = "trial_"
+
+
+@dataclass(frozen=True)
+class Rows(Sequence[Mapping[str, Any]]):
+    """Rows of metrics, one an iteration.
+
+    Attributes:
+      rows: each a mapping of names to plain values.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return iter(self.rows)
+
+    def column(self, name: str) -> list[Any]:
+        """One number of all rows, None where it was not measured."""
+        return [row.get(name) for row in self.rows]
+
+    def frame(self) -> Any:
+        """The rows as a data frame of pandas.
+
+        Raises:
+          UserError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise UserError(
+                "frame(): pandas must be installed; try 'pip install metaspiel[frames]'"
+            ) from None
+        return pandas.DataFrame(list(self.rows))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StoredRun:
+    """A trial of PSRO from its folder, held against its checkpoint and its game.
+
+    Attributes:
+      folder: of the trial.
+      config: what it was asked.
+      begun: its last checkpoint with the rows before it.
+    """
+
+    folder: Path
+    config: Config
+    begun: Begun
+
+    @property
+    def state(self) -> State:
+        """The last state: population, payoffs, meta-strategies, responses."""
+        assert self.begun.state is not None  # as ``latest`` gives it
+        return self.begun.state
+
+    @cached_property
+    def metrics(self) -> Rows:
+        """The rows of metrics up to that state."""
+        return Rows(tuple(self.begun.rows.rows))
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any]:
+        """What the run amounts to, once it has ended.
+
+        Raises:
+          UserError: it has not, or the file is damaged.
+        """
+        place = self.folder / "summary.json"
+        if not place.is_file():
+            raise UserError(
+                f"load_run(): '{self.folder}' must have ended to have a summary; it "
+                f"has done {self.state.iteration} of {self.config.iterations} "
+                "iterations"
+            )
+        known: Mapping[str, Any] = read_result(place, self.config, summary.SHAPE)
+        return known
+
+    @property
+    def population(self) -> Population:
+        """The pools of all players."""
+        return self.state.population
+
+    @property
+    def sigma(self) -> "Float64[ndarray, '*K']":
+        """The joint meta-strategy that is responded to, over all profiles."""
+        return self.state.train.joint
+
+    @cached_property
+    def meta_game(self) -> Game:
+        """Payoffs of all profiles of the population."""
+        return self.state.table.game(self.population, self.config.repeats)
+
+    @cached_property
+    def concept(self) -> TargetConcept:
+        """What is responded to, and the gap is of: "ne", "cce" or "ce"."""
+        first = next(iter(self.state.gaps))  # the run's own, then others it measured
+        return next(one for one in CONCEPTS if one == first)
+
+    @property
+    def gap(self) -> float | None:
+        """Full-game gap of ``sigma``; None where it was not measured."""
+        return self.state.gap(self.concept)
+
+    @cached_property
+    def arena(self) -> "Arena":
+        """The game and how it is played.
+
+        Raises:
+          UserError: it is not the game of the run any more.
+        """
+        from experiments.psro.arena import built
+
+        silent = replace(self.config, run=replace(self.config.run, quiet=True))
+        made = built(silent)
+        if made.fingerprint != self.begun.bound["game"]:
+            raise UserError(
+                f"load_run(): the game must be the one of '{self.folder}', payoffs "
+                "included; it has changed"
+            )
+        return made
+
+    @cached_property
+    def game(self) -> Any:
+        """The turn-based ``pyspiel.Game`` that policies are of.
+
+        Raises:
+          UserError: what is played is not one of OpenSpiel's games.
+        """
+        from metaspiel.games.openspiel import OPENSPIEL, load
+        from metaspiel.games.worlds import SIMULATORS
+
+        config = self.config
+        ours = config.responder != "exact" and config.game.startswith(tuple(SIMULATORS))
+        if config.tree is not None or config.payoffs is not None or ours:
+            raise UserError(
+                f"load_run(): the game must be one of OpenSpiel's to have its "
+                f"policies; '{self.folder}' played '{self.arena.name}'"
+            )
+        return load(config.game.removeprefix(OPENSPIEL), config.players)
+
+    @cached_property
+    def mixture(self) -> "Mixture":
+        """What is played, as realisation plans, where the tree of the game fits."""
+        from psro.mixture import Mixture
+
+        form = self.arena.form
+        assert form is not None
+        plans = self.arena.realised(self.population).stacked()
+        return Mixture.of(form, plans, self.sigma, self.concept)
+
+    def policy(self, player: int) -> "Policy":
+        """What one player plays: one policy that plays as its mixture does."""
+        from psro.openspiel_policies import seat_policy
+
+        return seat_policy(self.game, self.mixture, player)
+
+    def joint(self) -> "Policy":
+        """What all players play, as OpenSpiel plays policies."""
+        from psro.openspiel_policies import joint_policy
+
+        return joint_policy(self.game, self.mixture)
+
+
+def load_run(folder: Path | str, *, trust: bool = False) -> StoredRun:
+    """A run of ``metaspiel psro`` from its folder.
+
+    Args:
+      folder: of the run; of several trials that of one, ``runs/x/trial_0``.
+      trust: let what the folder says import code, or join a cluster.
+
+    Raises:
+      UserError: there is no run, it is damaged, of another page or version, or it must
+        be trusted.
+    """
+    where, given = "load_run()", Path(folder)
+    if not (given / "checkpoint").is_dir() and (given / f"{_TRIAL}0").is_dir():
+        raise UserError(
+            f"{where}: of several trials one must be named, such as "
+            f"'{given / (_TRIAL + '0')}'; got '{given}'"
+        )
+    number = given.name.removeprefix(_TRIAL)
+    one = given.name != number and number.isdigit() and (given / "checkpoint").is_dir()
+    one = one and not (given / "config.json").exists()
+    config = of_run(Config, given.parent if one else given, where, trusted=trust)
+    config = replace(config, seed=config.seed + (int(number) if one else 0))
+    return StoredRun(folder=given, config=config, begun=latest(config, given))
