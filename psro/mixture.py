@@ -5,8 +5,8 @@
 >>> form = sequence_form("kuhn_poker")
 >>> plans = [tree.plan(tree.uniform())[None] for tree in form.trees]
 >>> uniform = Mixture.of(form, plans, np.ones((1, 1)), "ne")
->>> uniform.independent, round(uniform.gap.sum(), 4)
-(True, 0.9167)
+>>> round(uniform.gap.sum(), 4)
+0.9167
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,13 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
-from numpy.random import Generator
 
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
-from metaspiel.nfg.simplex import marginals, product
 from psro.exact import ExactOracle
 from psro.parts import Member, Population, Response, TargetConcept
 from psro.targets import gap_of, played, targets
-
-_ROUNDING = 1e-12  # of probabilities of a product
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,33 +62,14 @@ class Mixture:
         """N, the number of players."""
         return self.form.players
 
-    @cached_property
-    def marginals(self) -> tuple[Float64[ndarray, " K"], ...]:
-        """How often each player plays each of its policies."""
-        return marginals(self.joint)
-
-    @cached_property
-    def independent(self) -> bool:
-        """Whether the players' draws have nothing to do with each other."""
-        apart = np.abs(self.joint - product(self.marginals)).max()
-        return bool(apart <= _ROUNDING)
-
-    def behaviour(self, player: int) -> Float64[ndarray, " S"]:
-        """The one policy that plays as the player's marginal does (Kuhn 1953).
+    def behaviour(
+        self, player: int, weights: Float64[ndarray, " K"]
+    ) -> Float64[ndarray, " S"]:
+        """The one policy that plays as a player who draws a plan (Kuhn 1953).
 
         Uniform where the player's own moves never lead.
         """
-        plan = self.marginals[player] @ self.plans[player]
-        return self.form.trees[player].behaviour(plan)
-
-    def member(self, player: int, index: int) -> Float64[ndarray, " S"]:
-        """The behaviour of one of the player's policies."""
-        return self.form.trees[player].behaviour(self.plans[player][index])
-
-    def draw(self, rng: Generator) -> tuple[int, ...]:
-        """The policy of each player, for one episode."""
-        number = rng.choice(self.joint.size, p=self.joint.ravel())
-        return tuple(map(int, np.unravel_index(number, self.joint.shape)))
+        return self.form.trees[player].behaviour(weights @ self.plans[player])
 
     @cached_property
     def game(self) -> Game:

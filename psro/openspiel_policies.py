@@ -1,14 +1,36 @@
 """What a meta-strategy plays, as policies of OpenSpiel."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pyspiel
+from jaxtyping import Float64
+from numpy import ndarray
 from open_spiel.python import policy as openspiel_policy
 
-from metaspiel.games.openspiel import SequencePolicy, to_tabular
+from metaspiel.games.openspiel import SequencePolicy
 from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.simplex import independent, marginals
 from psro.mixture import Mixture
+
+Cast = Callable[[Mapping[int, ndarray]], openspiel_policy.Policy]
+"""How often some players play each of their policies, to the policy that does so."""
+
+
+def cast_of(game: Any, mixture: Mixture) -> Cast:
+    """Policies of the players of a tree.
+
+    Args:
+      game: the turn-based ``pyspiel.Game``.
+      mixture: whose realisation plans are played.
+    """
+
+    def cast(weights: Mapping[int, ndarray]) -> SequencePolicy:
+        behaviours = {p: mixture.behaviour(p, own) for p, own in weights.items()}
+        return SequencePolicy(game, mixture.form, behaviours)
+
+    return cast
 
 
 class CorrelatedPolicy(openspiel_policy.Policy):
@@ -23,37 +45,44 @@ class CorrelatedPolicy(openspiel_policy.Policy):
 
     Args:
       game: the turn-based ``pyspiel.Game``.
-      mixture: the policies, and how often each profile is played.
+      joint: probability of each profile.
+      cast: makes the policies.
     """
 
-    def __init__(self, game: Any, mixture: Mixture) -> None:
-        super().__init__(game, list(range(mixture.players)))
-        self.mixture = mixture
+    def __init__(self, game: Any, joint: Float64[ndarray, "*K"], cast: Cast) -> None:
+        super().__init__(game, list(range(joint.ndim)))
+        self.probabilities, self._cast = joint, cast
 
-    def draw(self, rng: np.random.Generator) -> SequencePolicy:
+    def draw(self, rng: np.random.Generator) -> openspiel_policy.Policy:
         """The policies of all players for one episode."""
-        return self.profile(self.mixture.draw(rng))
+        number = rng.choice(self.probabilities.size, p=self.probabilities.ravel())
+        return self.profile(np.unravel_index(number, self.probabilities.shape))
 
-    def profile(self, members: tuple[int, ...]) -> SequencePolicy:
-        """One policy of each player, by their numbers."""
-        behaviours = [self.mixture.member(p, k) for p, k in enumerate(members)]
-        return SequencePolicy(self.game, self.mixture.form, behaviours)
+    def profile(self, members: Any) -> openspiel_policy.Policy:
+        """One policy of each player, by their numbers ``[N]``."""
+        sizes = self.probabilities.shape
+        return self._cast({p: np.eye(sizes[p])[int(k)] for p, k in enumerate(members)})
 
-    def marginals(self) -> SequencePolicy:
+    def marginals(self) -> openspiel_policy.Policy:
         """Players who draw alone, each as often as here."""
-        return independent(self.game, self.mixture)
+        return self._cast(dict(enumerate(marginals(self.probabilities))))
 
     def device(self) -> list[tuple[float, "pyspiel.TabularPolicy"]]:
         """Each profile that is played, with its probability, as OpenSpiel writes it.
 
         Raises:
-          UserError: information states do not recall what their owner did.
+          UserError: the tree does not fit, or its information states do not recall what
+            their owner did.
         """
-        joint, made = self.mixture.joint, []
-        for members in map(tuple, np.argwhere(joint > 0).tolist()):
-            behaviours = [self.mixture.member(p, k) for p, k in enumerate(members)]
-            policy = to_tabular(self.mixture.form, behaviours)
-            made.append((float(joint[members]), policy))
+        made = []
+        for members in np.argwhere(self.probabilities > 0):
+            policy = self.profile(members)
+            if not isinstance(policy, SequencePolicy):
+                raise UserError(
+                    "device(): the tree of the game must fit in memory, as tabular "
+                    "policies list all information states; draw(rng) needs none"
+                )
+            made.append((float(self.probabilities[tuple(members)]), policy.tabular()))
         return made
 
     def action_probabilities(
@@ -72,19 +101,10 @@ class CorrelatedPolicy(openspiel_policy.Policy):
         )
 
 
-def independent(game: Any, mixture: Mixture) -> SequencePolicy:
-    """The product of a mixture's marginals: each player draws alone."""
-    behaviours = [mixture.behaviour(p) for p in range(mixture.players)]
-    return SequencePolicy(game, mixture.form, behaviours)
-
-
-def joint_policy(game: Any, mixture: Mixture) -> SequencePolicy | CorrelatedPolicy:
-    """What all players play: independently where that is what it is."""
-    if mixture.independent:
-        return independent(game, mixture)
-    return CorrelatedPolicy(game, mixture)
-
-
-def seat_policy(game: Any, mixture: Mixture, player: int) -> SequencePolicy:
-    """What one player plays, whatever the others know of its draws."""
-    return SequencePolicy(game, mixture.form, {player: mixture.behaviour(player)})
+def joint_policy(
+    game: Any, joint: Float64[ndarray, "*K"], cast: Cast
+) -> openspiel_policy.Policy:
+    """What all players play: independently where that is what the joint is."""
+    if independent(joint):
+        return cast(dict(enumerate(marginals(joint))))
+    return CorrelatedPolicy(game, joint, cast)

@@ -118,6 +118,27 @@ def _refereed(config: Config, game: "Simulator") -> SequenceForm:
         ) from None
 
 
+def tree_of(config: Config, arena: Arena, memory_gb: float) -> SequenceForm:
+    """The tree of a run's game, walked where the run did not walk it.
+
+    Args:
+      config: of the run.
+      arena: of the run.
+      memory_gb: refuse a game whose tree makes the process grow by more than this.
+
+    Raises:
+      UserError: the game has no tree, or it does not fit.
+    """
+    if arena.form is not None:
+        return arena.form
+    if arena.referee is not None:
+        return arena.referee.form
+    from metaspiel.games.named import named_simulator
+
+    judged = replace(config, referee=True, memory_gb=memory_gb)
+    return _refereed(judged, named_simulator(config.game, config.players))
+
+
 def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
     """The game, and what the reader of its file assumed."""
     if config.payoffs is not None:

@@ -4,16 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
 
 from experiments.lab.folder import read_result
 from experiments.lab.page import of_run
 from experiments.psro import summary
 from experiments.psro.checkpoint import Begun, latest
 from experiments.psro.config import Config
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.simplex import marginals
 from psro.parts import CONCEPTS, Population, State, TargetConcept
+from psro.targets import played
 
 if TYPE_CHECKING:  # what loads OpenSpiel or torch
     from jaxtyping import Float64
@@ -21,9 +25,15 @@ if TYPE_CHECKING:  # what loads OpenSpiel or torch
     from open_spiel.python.policy import Policy
 
     from psro.arena import Arena
+    from psro.exploiting import Exploit
     from psro.mixture import Mixture
+    from psro.network_policies import Networks
+    from psro.openspiel_policies import Cast
 
+Responder = Literal["best", "exact", "learned"]
+RESPONDERS: tuple[Responder, ...] = get_args(Responder)
 _TRIAL = "trial_"
+_TREE_GB = 0.25  # of a tree that nobody asked the run to walk
 
 
 @dataclass(frozen=True)
@@ -171,25 +181,133 @@ class StoredRun:
 
     @cached_property
     def mixture(self) -> "Mixture":
-        """What is played, as realisation plans, where the tree of the game fits."""
+        """What is played, in the tree of the game.
+
+        Raises:
+          UserError: the tree does not fit in a quarter of a gigabyte, or, for an exact
+            run or one with a referee, in what it was allowed.
+        """
+        from experiments.psro.arena import tree_of
         from psro.mixture import Mixture
 
-        form = self.arena.form
-        assert form is not None
-        plans = self.arena.realised(self.population).stacked()
+        arena = self.arena
+        form = tree_of(self.config, arena, _TREE_GB)
+        if arena.network is None:
+            plans = arena.realised(self.population).stacked()
+        else:
+            from psro.referee import Referee
+
+            assert arena.simulator is not None  # as an arena with a network has it
+            referee = Referee.of(arena.simulator, form, arena.network)
+            plans = replace(referee, realised=arena.realised).plans(self.population)
         return Mixture.of(form, plans, self.sigma, self.concept)
 
-    def policy(self, player: int) -> "Policy":
-        """What one player plays: one policy that plays as its mixture does."""
-        from psro.openspiel_policies import seat_policy
+    @cached_property
+    def fits(self) -> bool:
+        """Whether what is played is known exactly, in the tree of the game."""
+        known = self.arena.simulator  # a game that has changed is no matter of size
+        try:
+            return known is None or self.mixture is not None
+        except UserError:
+            return False
 
-        return seat_policy(self.game, self.mixture, player)
+    @cached_property
+    def networks(self) -> "Networks":
+        """What is played, as weights of networks.
+
+        Raises:
+          UserError: the policies are exact ones.
+        """
+        from psro.network_policies import Networks
+        from psro.sampled import pools_of
+
+        simulator, network = self.arena.simulator, self.arena.network
+        if simulator is None or network is None:
+            raise UserError(
+                "networks: policies must be learned ones; those of "
+                f"'{self.folder}' are realisation plans"
+            )
+        return Networks(
+            simulator, network, pools_of(self.arena.realised(self.population))
+        )
+
+    @cached_property
+    def _cast(self) -> "Cast":
+        from psro.openspiel_policies import cast_of
+
+        if self.fits:
+            return cast_of(self.game, self.mixture)
+        made: Cast = self.networks.cast(self.game)
+        return made
+
+    @property
+    def played(self) -> "Float64[ndarray, '*K']":
+        """How often each profile is played: under NE players draw independently."""
+        return played(self.sigma, self.concept)
+
+    def policy(self, player: int) -> "Policy":
+        """What one player plays: one policy that does as its mixture does.
+
+        It says nothing of how its draws go with the other players'; ``joint`` does.
+
+        Args:
+          player: the player's number.
+
+        Raises:
+          UserError: there is no such player, or the game is not OpenSpiel's.
+        """
+        if player not in range(self.sigma.ndim):
+            raise UserError(
+                f"policy(): the player must be one of 0 to {self.sigma.ndim - 1}; got "
+                f"{player!r}"
+            )
+        return self._cast({player: marginals(self.sigma)[player]})
+
+    def member(self, player: int, index: int) -> "Policy":
+        """One policy of a player's population, oldest first."""
+        size = self.sigma.shape[player]
+        if index not in range(size):
+            raise UserError(
+                f"member(): the policy must be one of 0 to {size - 1}; got {index!r}"
+            )
+        return self._cast({player: np.eye(size)[index]})
 
     def joint(self) -> "Policy":
-        """What all players play, as OpenSpiel plays policies."""
+        """What all players play: of independent players one policy of OpenSpiel's.
+
+        Where their draws are correlated it is a ``CorrelatedPolicy``, which draws a
+        profile an episode and refuses to be taken for independent policies.
+
+        Raises:
+          UserError: the game is not OpenSpiel's.
+        """
         from psro.openspiel_policies import joint_policy
 
-        return joint_policy(self.game, self.mixture)
+        return joint_policy(self.game, self.played, self._cast)
+
+    def exploit(
+        self, by: Responder = "best", *, settings: Any = None, seed: int = 0
+    ) -> "Exploit":
+        """What players would gain by leaving the meta-strategy; says how it was found.
+
+        Args:
+          by: "exact" best responses, which need the tree; "learned" ones; or the best
+            there are.
+          settings: a ``DDQN`` or ``PPOResponse`` to learn with; None for the run's own.
+          seed: of what is learned.
+
+        Raises:
+          UserError: the tree does not fit, or the run learned nothing.
+        """
+        from psro.exploiting import by_learning, exactly
+
+        if by not in RESPONDERS:
+            raise unknown("exploit()", "way to respond", by, RESPONDERS)
+        if by == "exact" or (by == "best" and settings is None and self.fits):
+            return exactly(self.mixture)
+        return by_learning(
+            self.arena, self.state, self.concept, settings=settings, seed=seed
+        )
 
 
 def load_run(folder: Path | str, *, trust: bool = False) -> StoredRun:

@@ -234,6 +234,20 @@ class SequencePolicy(openspiel_policy.Policy):
         chances = self._behaviours[player][begin:end]
         return {int(a): float(p) for a, p in zip(actions, chances, strict=True)}
 
+    def tabular(self) -> "pyspiel.TabularPolicy":
+        """The same as a table of OpenSpiel's; see ``to_tabular``.
+
+        Raises:
+          UserError: it has not one policy a player, or as ``to_tabular``.
+        """
+        players = range(self._form.players)
+        if list(self._behaviours) != list(players):
+            raise UserError(
+                f"tabular(): there must be a policy of each of {len(players)} players; "
+                f"got those of {self.player_ids}"
+            )
+        return to_tabular(self._form, [self._behaviours[p] for p in players])
+
     def _find(self, state: Any, player: int, own: int) -> tuple[int, int]:
         return self._place[player][(own, self._names(state, player))]
 
