@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
+    from experiments.psro.crossing import cross_play
     from experiments.psro.loading import load_run
     from meta_solvers.base import MetaSolution, MetaSolver, SolverFailed, Status
     from meta_solvers.registry import get, names, register
@@ -43,6 +44,7 @@ __all__ = [
     "Status",
     "UserError",
     "__version__",
+    "cross_play",
     "get",
     "load_run",
     "measure",

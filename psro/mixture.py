@@ -71,6 +71,17 @@ class Mixture:
         """
         return self.form.trees[player].behaviour(weights @ self.plans[player])
 
+    @property
+    def alone(self) -> "Mixture":
+        """The same policies of players who draw each alone, as often as here."""
+        return Mixture.of(self.form, self.plans, self.joint, "ne")
+
+    @property
+    def zero_sum(self) -> bool:
+        """Whether it is of a two-player zero-sum game."""
+        sums = np.abs(self.form.payoffs.sum(axis=0)).max(initial=0.0)
+        return self.players == 2 and bool(sums <= self.form.noise)
+
     @cached_property
     def game(self) -> Game:
         """The meta-game of these policies, with exact payoffs."""

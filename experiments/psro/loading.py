@@ -1,6 +1,6 @@
 """Runs of PSRO that exist, as values: what was measured, and what is played."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,10 @@ from experiments.lab.page import of_run
 from experiments.psro import summary
 from experiments.psro.checkpoint import Begun, latest
 from experiments.psro.config import Config
+from experiments.psro.rows import Rows
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.simplex import marginals
+from metaspiel.nfg.simplex import independent, marginals
 from psro.parts import CONCEPTS, Population, State, TargetConcept
 from psro.targets import played
 
@@ -36,44 +37,6 @@ _TRIAL = "trial_"
 _TREE_GB = 0.25  # of a tree that nobody asked the run to walk
 
 
-@dataclass(frozen=True)
-class Rows(Sequence[Mapping[str, Any]]):
-    """Rows of metrics, one an iteration.
-
-    Attributes:
-      rows: each a mapping of names to plain values.
-    """
-
-    rows: tuple[Mapping[str, Any], ...]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.rows[index]
-
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        return iter(self.rows)
-
-    def column(self, name: str) -> list[Any]:
-        """One number of all rows, None where it was not measured."""
-        return [row.get(name) for row in self.rows]
-
-    def frame(self) -> Any:
-        """The rows as a data frame of pandas.
-
-        Raises:
-          UserError: pandas is not installed.
-        """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise UserError(
-                "frame(): pandas must be installed; try 'pip install metaspiel[frames]'"
-            ) from None
-        return pandas.DataFrame(list(self.rows))
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredRun:
     """A trial of PSRO from its folder, held against its checkpoint and its game.
@@ -87,6 +50,12 @@ class StoredRun:
     folder: Path
     config: Config
     begun: Begun
+
+    @property
+    def name(self) -> str:
+        """What tells it from others: the name of its folder."""
+        trial = self.config.trials > 1
+        return "/".join(self.folder.absolute().parts[-2 if trial else -1 :])
 
     @property
     def state(self) -> State:
@@ -245,6 +214,11 @@ class StoredRun:
         """How often each profile is played: under NE players draw independently."""
         return played(self.sigma, self.concept)
 
+    @property
+    def independent(self) -> bool:
+        """Whether what one player draws tells nothing of what the others do."""
+        return independent(self.played)
+
     def policy(self, player: int) -> "Policy":
         """What one player plays: one policy that does as its mixture does.
 
@@ -284,6 +258,14 @@ class StoredRun:
         from psro.openspiel_policies import joint_policy
 
         return joint_policy(self.game, self.played, self._cast)
+
+    def drawn(self, rng: np.random.Generator) -> "tuple[tuple[int, ...], Policy]":
+        """The policies of all players for one episode: their numbers, and as one."""
+        played = self.played
+        number = rng.choice(played.size, p=played.ravel() / played.sum())
+        chosen = tuple(map(int, np.unravel_index(number, played.shape)))
+        one = {p: np.eye(played.shape[p])[k] for p, k in enumerate(chosen)}
+        return chosen, self._cast(one)
 
     def exploit(
         self, by: Responder = "best", *, settings: Any = None, seed: int = 0
