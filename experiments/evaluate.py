@@ -26,10 +26,13 @@ from metaspiel.nfg.errors import UserError
 from psro.crossplay import CrossPlay, seatings
 from psro.exploiting import Exploit
 
+_COLUMNS = (
+    "run", "game", "solver", "policies", "gap", "NashConv", "exploitability", "how",
+)  # fmt: skip
 _MOST = 1000  # seatings in a table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of an evaluation."""
 
@@ -41,9 +44,9 @@ class Config:
     members: bool = False
     """Play every profile of single policies of the runs too (--json has them)."""
     episodes: int = 1000
-    """Of each payoff that is sampled."""
+    """Episodes of each payoff that is sampled."""
     seed: int = 0
-    """Of what is sampled or learned."""
+    """Seed of what is sampled or learned."""
     run: Flat[Printing] = Printing()
 
 
@@ -107,21 +110,17 @@ def _exploited(exploit: Exploit | None) -> dict[str, Any]:
 def _table(facts: list[dict[str, Any]]) -> str:
     from rich.table import Table
 
-    shown = Table(
-        "run", "game", "solver", "policies", "gap", "NashConv", "exploitability", "how"
-    )
+    shown = Table(*_COLUMNS)
     for one in facts:
-        error = one["gap_error"]
-        shown.add_row(
-            one["folder"],
-            one["game"],
-            one["solver"],
+        gap = _number(one["gap"], one["gap_error"] or None)
+        cells = [
+            *(one[name] for name in ("folder", "game", "solver")),
             "x".join(map(str, one["policies"])),
-            f"{one['concept'].upper()} {_number(one['gap'], error or None)}",
-            _number(one["nash_conv"]),
-            _number(one["exploitability"]),
+            f"{one['concept'].upper()} {gap}",
+            *(_number(one[name]) for name in ("nash_conv", "exploitability")),
             one["how"],
-        )
+        ]
+        shown.add_row(*cells)
     return report.console(shown)
 
 
@@ -154,11 +153,11 @@ def _seatings(crossed: CrossPlay) -> str:
     players, runs = len(crossed.means), len(crossed.names)
 
     def cell(seating: tuple[int, ...]) -> list[str]:
-        at = (slice(None), *seating)
-        errors = crossed.errors[at]
+        errors = [crossed.errors[(p, *seating)] for p in range(players)]
+        means = [crossed.means[(p, *seating)] for p in range(players)]
         return [
             _number(float(mean), float(error) if np.any(errors) else None)
-            for mean, error in zip(crossed.means[at], errors, strict=True)
+            for mean, error in zip(means, errors, strict=True)
         ]
 
     head = f"Cross-play, {crossed.how}"

@@ -19,7 +19,7 @@ from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of an export."""
 

@@ -22,7 +22,7 @@ from experiments.psro.loading import StoredRun, load_run
 from metaspiel.nfg.errors import UserError, shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of a game against a run."""
 
@@ -34,7 +34,7 @@ class Config:
     episodes: int | None = None
     """How many to play (default: until the input ends)."""
     seed: int = 0
-    """Of chance and of what the others draw."""
+    """Seed of chance and of what the others draw."""
     run: Flat[Printing] = Printing()
 
 

@@ -111,7 +111,7 @@ def check_size(entries: Sequence[Entry]) -> None:
 def exactly(
     form: SequenceForm,
     entries: Sequence[Entry],
-    plans: Sequence[Sequence[Float64[ndarray, "K S"]]],
+    plans: Sequence[Sequence[Float64[ndarray, "_ _"]]],
     *,
     members: bool,
 ) -> CrossPlay:
@@ -128,10 +128,12 @@ def exactly(
     for seating in seatings(len(entries), players):
         joint = weights(entries, seating)
         used = [np.flatnonzero(_alone(joint, p)) for p in range(players)]
-        table = form.tensor([plans[r][p][used[p]] for p, r in enumerate(seating)])
+        paid = form.tensor([plans[r][p][used[p]] for p, r in enumerate(seating)])
         axes = tuple(range(1, players + 1))
-        means[(slice(None), *seating)] = (table * joint[np.ix_(*used)]).sum(axis=axes)
-    table = None
+        total = (paid * joint[np.ix_(*used)]).sum(axis=axes)
+        for player in range(players):
+            means[(player, *seating)] = total[player]
+    table: ndarray | None = None
     if members:
         check_size(entries)
         every = [np.concatenate([own[p] for own in plans]) for p in range(players)]

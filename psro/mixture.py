@@ -31,13 +31,13 @@ class Mixture:
 
     Attributes:
       form: the game.
-      plans: of each player, as many as it has policies.
+      plans: of each player, one a policy ``[K_p, S_p]``.
       joint: probability of each profile, which is drawn once an episode.
       concept: by which its gap is measured.
     """
 
     form: SequenceForm
-    plans: tuple[Float64[ndarray, "K S"], ...]
+    plans: tuple[Float64[ndarray, "_ _"], ...]
     joint: Float64[ndarray, "*K"]
     concept: TargetConcept
 
@@ -45,7 +45,7 @@ class Mixture:
     def of(
         cls,
         form: SequenceForm,
-        plans: Sequence[Float64[ndarray, "K S"]],
+        plans: Sequence[Float64[ndarray, "_ _"]],
         joint: Float64[ndarray, "*K"],
         concept: TargetConcept,
     ) -> "Mixture":

@@ -79,7 +79,7 @@ class NetworkPolicy(openspiel_policy.Policy):
         assert isinstance(simulator, Replayable)  # as ``Networks.cast`` has checked
         trail = simulator.trail(state.history(), player)
         legal = self._legal(state, player)
-        drawn = np.flatnonzero(weights)
+        drawn = np.flatnonzero(weights).tolist()
         does = np.stack([self._does(player, k, trail.inputs, legal) for k in drawn])
         made = np.arange(len(trail.actions))
         reach = weights[drawn] * does[:, made, trail.actions].prod(axis=1)

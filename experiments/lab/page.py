@@ -128,11 +128,16 @@ def _before(
     out = words.value_of(given, "--out")
     if out is None:
         raise UserError("--resume: the run folder must be named with --out DIR")
-    return _fields_of(config, Path(out), known, "--resume")
+    return _fields_of(Path(out), known, "--resume", [page_of(config)])
 
 
 def of_run(
-    config: type[Config], folder: Path, where: str, *, trusted: bool = False
+    config: type[Config],
+    folder: Path,
+    where: str,
+    *,
+    pages: Collection[str],
+    trusted: bool = False,
 ) -> Config:
     """The configuration that a run of this metaspiel was made with.
 
@@ -140,6 +145,7 @@ def of_run(
       config: the page's.
       folder: of the run.
       where: who asks, for sentences.
+      pages: whose run it may be; their configurations have the same fields.
       trusted: what it names may be imported.
 
     Raises:
@@ -147,7 +153,7 @@ def of_run(
         trusted.
     """
     known = words.fields(config())
-    before, place = _fields_of(config, folder, known, where)
+    before, place = _fields_of(folder, known, where, pages)
     holders = {name: holder for name, (_, holder) in known.items()}
     trust.check(before, holders, place, trusted=trusted, allowing="trust=True")
     more = words.as_words(before, known, place)
@@ -156,7 +162,7 @@ def of_run(
 
 
 def _fields_of(
-    config: type[Any], folder: Path, known: words.Known, where: str
+    folder: Path, known: words.Known, where: str, pages: Collection[str]
 ) -> tuple[dict[str, Any], str]:
     """The fields of the run in a folder, and the file they are in."""
     place = folder / "config.json"
@@ -165,7 +171,7 @@ def _fields_of(
             f"{where}: '{folder}' must be the folder of an earlier run; it has no "
             "config.json"
         )
-    fields = stored(folder, page_of(config), where)
+    fields = stored(folder, pages, where)
     try:
         before = _flat(fields, known, f"'{place}'")
     except UnknownName as error:

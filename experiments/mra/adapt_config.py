@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from experiments.lab.options import Flat, Stateful, least
+from experiments.lab.options import Flat, LoggedStateful, least
 from experiments.mra.task_config import size_of
 from experiments.mra.train_config import BudgetName, Sizing
 from mra.settings import BUDGETS, Training
@@ -43,7 +43,7 @@ class Config:
     """Rounds between measurements, each with a checkpoint."""
     episodes: int = _USUAL.episodes
     """Episodes of a measurement, and of the tests at the end."""
-    run: Flat[Stateful] = Stateful()
+    run: Flat[LoggedStateful] = LoggedStateful()
 
     @classmethod
     def usual(cls, asked: Sizing) -> "Config":

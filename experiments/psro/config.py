@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from experiments.lab.options import Flat, Parallel, Stateful, least
+from experiments.lab.options import Flat, Logged, Parallel, Stateful, least
 from experiments.lab.trust import SolverSpec
 from experiments.psro.oracle_config import (
     ByDDQN,
@@ -32,8 +32,8 @@ EXACT, LEARNED = "exact", "learned, lower bound"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Stateful, Parallel):
-    """What all pages with states and processes share; jobs share the trials."""
+class Run(Logged, Stateful, Parallel):
+    """What pages with rows, states and processes share; jobs share the trials."""
 
 
 @dataclass(frozen=True, kw_only=True)

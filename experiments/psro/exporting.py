@@ -1,6 +1,5 @@
 """A run as the bytes of files that others read."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -60,10 +59,8 @@ def gambit(run: StoredRun) -> Made:
 
 def array(run: StoredRun) -> Made:
     """The meta-game's payoffs."""
-    packed = io.BytesIO()
-    np.save(packed, run.meta_game.payoffs, allow_pickle=False)
-    shape = list(run.meta_game.payoffs.shape)
-    return f"meta-game, payoffs of shape {shape}", packed.getvalue()
+    payoffs = run.meta_game.payoffs
+    return f"meta-game, payoffs of shape {list(payoffs.shape)}", files.npy(payoffs)
 
 
 def metrics(run: StoredRun) -> Made:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # what loads OpenSpiel or torch
 
 Responder = Literal["best", "exact", "learned"]
 RESPONDERS: tuple[Responder, ...] = get_args(Responder)
+_PAGES = ("psro", "neupl")  # the same page but for its usual oracle
 _TRIAL = "trial_"
 _TREE_GB = 0.25  # of a tree that nobody asked the run to walk
 
@@ -312,6 +313,8 @@ def load_run(folder: Path | str, *, trust: bool = False) -> StoredRun:
     number = given.name.removeprefix(_TRIAL)
     one = given.name != number and number.isdigit() and (given / "checkpoint").is_dir()
     one = one and not (given / "config.json").exists()
-    config = of_run(Config, given.parent if one else given, where, trusted=trust)
+    config = of_run(
+        Config, given.parent if one else given, where, pages=_PAGES, trusted=trust
+    )
     config = replace(config, seed=config.seed + (int(number) if one else 0))
     return StoredRun(folder=given, config=config, begun=latest(config, given))

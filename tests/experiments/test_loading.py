@@ -8,6 +8,7 @@ import metaspiel
 from experiments.lab.page import main
 from experiments.psro import __main__ as psro
 
+pytestmark = pytest.mark.usefixtures("without_reports")
 GOOFSPIEL = "goofspiel(num_cards=3,returns_type=total_points)"
 
 
@@ -35,7 +36,7 @@ def test_openspiel_measures_the_gap_of_the_run(tmp_path, game, words):
 
 @pytest.mark.parametrize("game", ["kuhn_poker(players=3)", GOOFSPIEL])
 def test_openspiel_measures_the_gap_of_a_correlated_run(tmp_path, game):
-    run = play(tmp_path / "run", "--game", game, "--iterations", "4")
+    run = play(tmp_path / "run", "--game", game, "--iterations", "6")
     joint = run.joint()
     found = pyspiel.cce_dist(run.game, joint.device()).dist_value
     assert found == pytest.approx(run.gap, abs=1e-9)
