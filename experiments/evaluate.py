@@ -21,7 +21,7 @@ from experiments.lab import report
 from experiments.lab.options import Flat, Printing, least
 from experiments.lab.page import Answer, main
 from experiments.psro.crossing import cross_play
-from experiments.psro.loading import StoredRun, load_run
+from experiments.psro.loading import StoredRun, opened
 from metaspiel.nfg.errors import UserError
 from psro.crossplay import CrossPlay, seatings
 from psro.exploiting import Exploit
@@ -55,7 +55,7 @@ def page(config: Config) -> Answer:
     least(config, episodes=2, seed=0)
     if not config.runs:
         raise UserError("--runs must name one run folder or more; got none")
-    runs = [load_run(folder, trust=config.run.trust) for folder in config.runs]
+    runs = [opened(folder, trusted=config.run.trust) for folder in config.runs]
     facts = [_measured(config, run) for run in runs]
     summary: dict[str, Any] = {"runs": facts, "cross_play": None}
     tables = [_table(facts)]
@@ -82,7 +82,7 @@ def _measured(config: Config, run: StoredRun) -> dict[str, Any]:
         "policies": list(run.population.sizes),
         "independent": run.independent,
         "gap_recorded": run.gap,
-        **_exploited(exploit),
+        **_exploited(exploit, run),
         "nash_conv": None,
         "exploitability": None,
     }
@@ -94,9 +94,11 @@ def _measured(config: Config, run: StoredRun) -> dict[str, Any]:
     return facts
 
 
-def _exploited(exploit: Exploit | None) -> dict[str, Any]:
+def _exploited(exploit: Exploit | None, run: StoredRun) -> dict[str, Any]:
     if exploit is None:
         how = "not measured: the tree does not fit (--learned estimates a lower bound)"
+        if run.arena.network is None:
+            how = "not measured: only the run's own oracle knows its policies"
         return {"gap": None, "gap_error": None, "gap_per_player": None, "how": how}
     return {
         "gap": exploit.total,

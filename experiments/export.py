@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments.lab.options import Flat, Printing
 from experiments.lab.page import Answer, main
 from experiments.psro.exporting import WRITERS
-from experiments.psro.loading import load_run
+from experiments.psro.loading import opened
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -44,7 +44,7 @@ def page(config: Config) -> Answer:
             raise UserError(f"--to: '{place}' must be new; it is there already")
         if not place.absolute().parent.is_dir():
             raise UserError(f"--to: the folder of '{place}' must exist; it does not")
-    run = load_run(config.folder, trust=config.run.trust)
+    run = opened(config.folder, trusted=config.run.trust)
     made = [WRITERS[place.suffix.lower()](run) for place in config.to]
     for place, (_, data) in zip(config.to, made, strict=True):
         files.write_bytes(place, data)

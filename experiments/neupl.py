@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from experiments.lab.page import Answer, main
+from experiments.lab.trust import OracleSpec
 from experiments.psro import config as psro
 from experiments.psro.__main__ import page as run
-from experiments.psro.oracle_config import OracleName
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(psro.Budget):
     """The words that decide what is not given of a learner's schedule."""
 
-    oracle: OracleName = "neupl"
+    oracle: OracleSpec = "neupl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Config(psro.Config):
 
     Deciding: ClassVar[type[psro.Budget]] = Budget
 
-    oracle: OracleName = "neupl"
+    oracle: OracleSpec = "neupl"
     """One network plays the population; see metaspiel psro --help for the others."""
 
 

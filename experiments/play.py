@@ -18,7 +18,7 @@ import numpy as np
 from experiments.lab.escaping import printable
 from experiments.lab.options import Flat, Printing, least
 from experiments.lab.page import Answer, main
-from experiments.psro.loading import StoredRun, load_run
+from experiments.psro.loading import StoredRun, opened
 from metaspiel.nfg.errors import UserError, shown
 
 
@@ -125,7 +125,7 @@ def page(config: Config) -> Answer:
     least(config, seat=0, episodes=1, seed=0)
     if config.folder is None:
         raise UserError("--folder must name a run folder; got none")
-    stored = load_run(config.folder, trust=config.run.trust)
+    stored = opened(config.folder, trusted=config.run.trust)
     players = stored.game.num_players()
     if config.seat >= players:
         raise UserError(f"--seat must be one of 0 to {players - 1}; got {config.seat}")

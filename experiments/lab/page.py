@@ -137,7 +137,8 @@ def of_run(
     where: str,
     *,
     pages: Collection[str],
-    trusted: bool = False,
+    trusted: bool,
+    allowing: str,
 ) -> Config:
     """The configuration that a run of this metaspiel was made with.
 
@@ -147,6 +148,7 @@ def of_run(
       where: who asks, for sentences.
       pages: whose run it may be; their configurations have the same fields.
       trusted: what it names may be imported.
+      allowing: what the user says to allow that.
 
     Raises:
       UserError: there is none, it is damaged, of another page or version, or must be
@@ -155,7 +157,7 @@ def of_run(
     known = words.fields(config())
     before, place = _fields_of(folder, known, where, pages)
     holders = {name: holder for name, (_, holder) in known.items()}
-    trust.check(before, holders, place, trusted=trusted, allowing="trust=True")
+    trust.check(before, holders, place, trusted=trusted, allowing=allowing)
     more = words.as_words(before, known, place)
     made: Config = _cli(config, more, where, **_usual(config, more, where))
     return made

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 from experiments.lab.options import flag
 from meta_solvers import registry
 from metaspiel.nfg.errors import UserError, shown
-from psro import executor_specs
+from psro import executor_specs, own_parts
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Reaching:
 
 
 SolverSpec = Annotated[str, Reaching(registry.reaches)]
+OracleSpec = Annotated[str, Reaching(own_parts.ORACLES.reaches)]
+EvaluatorSpec = Annotated[str, Reaching(own_parts.EVALUATORS.reaches)]
 ExecutorSpec = Annotated[str, Reaching(executor_specs.reaches)]
 
 

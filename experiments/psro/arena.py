@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from experiments.psro.config import Config
+from experiments.psro.own import own_arena, with_evaluator
 from experiments.psro.walking import walking
 from meta_solvers import get
 from metaspiel.games.sequence import SequenceForm, from_normal_form
@@ -26,17 +27,20 @@ def built(config: Config) -> Arena:
     Raises:
       UserError: no such game, or one that the oracle cannot play.
     """
+    if config.responder == "own":
+        return own_arena(config)
     if config.responder == "exact":
         form, assumed = _sequence_form(config)
         if config.oracle == "neupl":
             return _neural(config, form)
-        return exact_arena(
+        arena = exact_arena(
             form,
             tie_break=config.tie_break,
             initial=config.initial,
             shared=config.symmetric,
             assumed=assumed,
         )
+        return with_evaluator(config, arena)
     import torch
 
     from metaspiel.games.named import named_simulator

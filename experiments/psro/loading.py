@@ -161,6 +161,11 @@ class StoredRun:
         from psro.mixture import Mixture
 
         arena = self.arena
+        if arena.form is None and arena.network is None:
+            raise UserError(
+                f"mixture: policies must be realisation plans or networks; those of "
+                f"'{self.folder}' are what '{self.config.oracle}' makes of them"
+            )
         form = tree_of(self.config, arena, _TREE_GB)
         if arena.network is None:
             plans = arena.realised(self.population).stacked()
@@ -175,9 +180,9 @@ class StoredRun:
     @cached_property
     def fits(self) -> bool:
         """Whether what is played is known exactly, in the tree of the game."""
-        known = self.arena.simulator  # a game that has changed is no matter of size
+        arena = self.arena  # a game that has changed is no matter of size
         try:
-            return known is None or self.mixture is not None
+            return arena.form is not None or self.mixture is not None
         except UserError:
             return False
 
@@ -194,8 +199,8 @@ class StoredRun:
         simulator, network = self.arena.simulator, self.arena.network
         if simulator is None or network is None:
             raise UserError(
-                "networks: policies must be learned ones; those of "
-                f"'{self.folder}' are realisation plans"
+                "load_run(): policies must be weights of networks; those of "
+                f"'{self.folder}' are what '{self.config.oracle}' makes of them"
             )
         return Networks(
             simulator, network, pools_of(self.arena.realised(self.population))
@@ -304,17 +309,28 @@ def load_run(folder: Path | str, *, trust: bool = False) -> StoredRun:
       UserError: there is no run, it is damaged, of another page or version, or it must
         be trusted.
     """
-    where, given = "load_run()", Path(folder)
-    if not (given / "checkpoint").is_dir() and (given / f"{_TRIAL}0").is_dir():
+    return opened(Path(folder), trusted=trust, allowing="trust=True")
+
+
+def opened(folder: Path, *, trusted: bool, allowing: str = "--trust") -> StoredRun:
+    """As ``load_run``; ``allowing`` is what the user says to trust the folder."""
+    where = "load_run()"
+    if not (folder / "checkpoint").is_dir() and (folder / f"{_TRIAL}0").is_dir():
         raise UserError(
             f"{where}: of several trials one must be named, such as "
-            f"'{given / (_TRIAL + '0')}'; got '{given}'"
+            f"'{folder / (_TRIAL + '0')}'; got '{folder}'"
         )
-    number = given.name.removeprefix(_TRIAL)
-    one = given.name != number and number.isdigit() and (given / "checkpoint").is_dir()
-    one = one and not (given / "config.json").exists()
+    number = folder.name.removeprefix(_TRIAL)
+    one = folder.name != number and number.isdigit()
+    one = one and (folder / "checkpoint").is_dir()
+    one = one and not (folder / "config.json").exists()
     config = of_run(
-        Config, given.parent if one else given, where, pages=_PAGES, trusted=trust
+        Config,
+        folder.parent if one else folder,
+        where,
+        pages=_PAGES,
+        trusted=trusted,
+        allowing=allowing,
     )
     config = replace(config, seed=config.seed + (int(number) if one else 0))
-    return StoredRun(folder=given, config=config, begun=latest(config, given))
+    return StoredRun(folder=folder, config=config, begun=latest(config, folder))
