@@ -21,7 +21,8 @@ from experiments.lab import report
 from experiments.lab.options import Flat, Printing, least
 from experiments.lab.page import Answer, main
 from experiments.psro.crossing import cross_play
-from experiments.psro.loading import StoredRun, opened
+from experiments.psro.loading import opened
+from experiments.psro.stored import StoredRun
 from metaspiel.nfg.errors import UserError
 from psro.crossplay import CrossPlay, seatings
 from psro.exploiting import Exploit

@@ -18,7 +18,8 @@ import numpy as np
 from experiments.lab.escaping import printable
 from experiments.lab.options import Flat, Printing, least
 from experiments.lab.page import Answer, main
-from experiments.psro.loading import StoredRun, opened
+from experiments.psro.loading import opened
+from experiments.psro.stored import StoredRun
 from metaspiel.nfg.errors import UserError, shown
 
 

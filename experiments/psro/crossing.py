@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.psro.loading import StoredRun
+from experiments.psro.stored import StoredRun
 from metaspiel.nfg.errors import UserError
 from psro.crossplay import CrossPlay, Entry, exactly
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy import ndarray
 
 from experiments.lab.report import comma_separated
-from experiments.psro.loading import StoredRun
+from experiments.psro.stored import StoredRun
 from metaspiel import files
 from metaspiel.nfg.gambit import written
 from metaspiel.nfg.simplex import marginals
