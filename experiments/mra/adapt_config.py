@@ -37,7 +37,7 @@ def before(folder: Path | None, budget: Budget) -> Steps:
     if folder is None or not (agents := folder / "best.safetensors").is_file():
         return steps_of(budget.training)  # what is missing is refused by the page
     if (folder / CONFIG).is_file():
-        known = stored(folder, "mra_train").get("training")
+        known = stored(folder, ["mra_train"]).get("training")
         return value_of(Steps, known, folder / CONFIG)
     facts, _ = files.read_arrays(agents)
     files.check_shape(f"'{agents}'", facts, {"world": str})
