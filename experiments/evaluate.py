@@ -13,19 +13,17 @@ that is another meta-strategy than the run's.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from experiments.lab import report
 from experiments.lab.options import Flat, Printing, least
 from experiments.lab.page import Answer, main
-from experiments.psro.crossing import cross_play
-from experiments.psro.loading import opened
-from experiments.psro.stored import StoredRun
 from metaspiel.nfg.errors import UserError
-from psro.crossplay import CrossPlay, seatings
-from psro.exploiting import Exploit
+
+if TYPE_CHECKING:  # what loads scipy
+    from experiments.psro.stored import StoredRun
+    from psro.crossplay import CrossPlay
+    from psro.exploiting import Exploit
 
 _COLUMNS = (
     "run", "game", "solver", "policies", "gap", "NashConv", "exploitability", "how",
@@ -56,6 +54,9 @@ def page(config: Config) -> Answer:
     least(config, episodes=2, seed=0)
     if not config.runs:
         raise UserError("--runs must name one run folder or more; got none")
+    from experiments.psro.crossing import cross_play
+    from experiments.psro.loading import opened
+
     runs = [opened(folder, trusted=config.run.trust) for folder in config.runs]
     facts = [_measured(config, run) for run in runs]
     summary: dict[str, Any] = {"runs": facts, "cross_play": None}
@@ -69,7 +70,7 @@ def page(config: Config) -> Answer:
     return Answer(summary=summary, text="\n\n".join(tables))
 
 
-def _measured(config: Config, run: StoredRun) -> dict[str, Any]:
+def _measured(config: Config, run: "StoredRun") -> dict[str, Any]:
     """What there is to say about a run, as JSON values."""
     exploit = run.exploit("exact") if run.fits else None
     if config.learned:
@@ -95,7 +96,7 @@ def _measured(config: Config, run: StoredRun) -> dict[str, Any]:
     return facts
 
 
-def _exploited(exploit: Exploit | None, run: StoredRun) -> dict[str, Any]:
+def _exploited(exploit: "Exploit | None", run: "StoredRun") -> dict[str, Any]:
     if exploit is None:
         how = "not measured: the tree does not fit (--learned estimates a lower bound)"
         if run.arena.network is None:
@@ -134,7 +135,7 @@ def _number(mean: float | None, error: float | None = None) -> str:
     return text if error is None else f"{text} +- {error:.2g}"
 
 
-def _record(crossed: CrossPlay) -> dict[str, Any]:
+def _record(crossed: "CrossPlay") -> dict[str, Any]:
     """Cross-play as JSON values."""
     known: dict[str, Any] = {
         "names": list(crossed.names),
@@ -149,9 +150,11 @@ def _record(crossed: CrossPlay) -> dict[str, Any]:
     return known
 
 
-def _seatings(crossed: CrossPlay) -> str:
+def _seatings(crossed: "CrossPlay") -> str:
     """Payoffs by who sits where: a matrix of two players, else a line a seating."""
     from rich.table import Table
+
+    from psro.crossplay import seatings
 
     players, runs = len(crossed.means), len(crossed.names)
 
@@ -159,7 +162,7 @@ def _seatings(crossed: CrossPlay) -> str:
         errors = [crossed.errors[(p, *seating)] for p in range(players)]
         means = [crossed.means[(p, *seating)] for p in range(players)]
         return [
-            _number(float(mean), float(error) if np.any(errors) else None)
+            _number(float(mean), float(error) if any(errors) else None)
             for mean, error in zip(means, errors, strict=True)
         ]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from experiments.lab.options import Flat, Printing
 from experiments.lab.page import Answer, main
-from experiments.psro.exporting import WRITERS
-from experiments.psro.loading import opened
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
+
+_ENDINGS = ".npz, .nfg, .npy, .csv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,9 @@ class Config:
 
 def page(config: Config) -> Answer:
     """Writes the files; all are asked for soundly before one is written."""
+    from experiments.psro.exporting import WRITERS
+    from experiments.psro.loading import opened
+
     if config.folder is None:
         raise UserError("--folder must name a run folder; got none")
     if not config.to:
@@ -53,9 +56,6 @@ def page(config: Config) -> Answer:
     ]
     summary = {str(p): what for p, (what, _) in zip(config.to, made, strict=True)}
     return Answer(summary=summary, text="\n".join(lines))
-
-
-_ENDINGS = ", ".join(WRITERS)
 
 
 if __name__ == "__main__":

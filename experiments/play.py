@@ -11,16 +11,17 @@ end of the input, or Ctrl-C, ends the game.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from experiments.lab.escaping import printable
 from experiments.lab.options import Flat, Printing, least
 from experiments.lab.page import Answer, main
-from experiments.psro.loading import opened
-from experiments.psro.stored import StoredRun
 from metaspiel.nfg.errors import UserError, shown
+
+if TYPE_CHECKING:  # what loads scipy
+    from experiments.psro.stored import StoredRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Table:
       quiet: nothing is printed on stdout.
     """
 
-    stored: StoredRun
+    stored: "StoredRun"
     seat: int
     rng: np.random.Generator
     quiet: bool
@@ -126,6 +127,8 @@ def page(config: Config) -> Answer:
     least(config, seat=0, episodes=1, seed=0)
     if config.folder is None:
         raise UserError("--folder must name a run folder; got none")
+    from experiments.psro.loading import opened
+
     stored = opened(config.folder, trusted=config.run.trust)
     players = stored.game.num_players()
     if config.seat >= players:

@@ -236,7 +236,7 @@ def _where(part: type[Any], word: str) -> list[str]:
     names = [
         f"{word} {'module:factory' if name == 'own' else name}"
         for name, parts in USES.items()
-        if part in parts
+        if part in parts and not (part is Tree and name == "own")  # it needs no saying
     ]
     return [*names, *["--referee"] * (part is Tree)]
 
