@@ -63,6 +63,9 @@ setup(
         "ray": ["ray>=2.40"],
         # Rows of runs as data frames.
         "frames": ["pandas>=2.2"],
+        # --log tensorboard, --log wandb
+        "tb": ["tensorboard>=2.17"],
+        "wandb": ["wandb>=0.18"],
         # Our Markov games for users of PettingZoo and Gymnasium, and theirs for us.
         # mpe2: our worlds of particles are tested against its forces.
         "envs": ["gymnasium>=1.0", "pettingzoo>=1.25", "mpe2>=1.1"],

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from experiments.lab.page import Answer, main
+from experiments.lab.trust import OracleSpec
 from experiments.psro import config as psro
 from experiments.psro.__main__ import page as run
 from experiments.psro_parts import config as parts
-from experiments.psro_parts.oracle_config import OracleName
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(parts.Budget):
     """The words that decide what is not given of a learner's schedule."""
 
-    oracle: OracleName = "neupl"
+    oracle: OracleSpec = "neupl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Config(psro.Config):
 
     Deciding: ClassVar[type[parts.Budget]] = Budget
 
-    oracle: OracleName = "neupl"
+    oracle: OracleSpec = "neupl"
     """One network plays the population; see metaspiel psro --help for the others."""
 
 

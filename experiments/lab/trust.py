@@ -12,7 +12,7 @@ from experiments.lab.alternatives import alternatives
 from experiments.lab.options import flag
 from meta_solvers import registry
 from metaspiel.nfg.errors import UserError, shown
-from psro import executor_specs
+from psro import executor_specs, own_parts
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ def _of_alternatives(spec: str) -> tuple[str, ...]:
 SolverSpec = Annotated[str, Reaching(registry.reaches)]
 SolverSpecs = Annotated[str, Reaching(_of_alternatives)]
 """A spec of a solver in which fields may have alternatives."""
+OracleSpec = Annotated[str, Reaching(own_parts.ORACLES.reaches)]
+EvaluatorSpec = Annotated[str, Reaching(own_parts.EVALUATORS.reaches)]
 ExecutorSpec = Annotated[str, Reaching(executor_specs.reaches)]
 
 
@@ -47,6 +49,7 @@ def check(
     where: str,
     *,
     trusted: bool,
+    allowing: str = "--trust",
 ) -> None:
     """Refuses values of a file that would import code or open a connection.
 
@@ -55,6 +58,7 @@ def check(
       holders: the configuration or group that has each field.
       where: the file, for the sentence.
       trusted: the user allows it.
+      allowing: what the user says to allow it, for the sentence.
 
     Raises:
       UserError: one would, and is not trusted.
@@ -65,7 +69,7 @@ def check(
             for text in value if isinstance(value, list | tuple) else [value]:
                 for deed in mark.of(text) if isinstance(text, str) else ():
                     raise UserError(
-                        f"{where}: {flag(name)} must be trusted to {deed} (--trust "
+                        f"{where}: {flag(name)} must be trusted to {deed} ({allowing} "
                         f"allows what the file says); got '{shown(text)}'"
                     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from experiments.lab.folder import CONFIG, stored, value_of
-from experiments.lab.options import Flat, Stateful, least
+from experiments.lab.options import Flat, LoggedStateful, least
 from experiments.mra.task_config import size_of
 from experiments.mra.train_config import BudgetName
 from metaspiel import files
@@ -37,7 +37,7 @@ def before(folder: Path | None, budget: Budget) -> Steps:
     if folder is None or not (agents := folder / "best.safetensors").is_file():
         return steps_of(budget.training)  # what is missing is refused by the page
     if (folder / CONFIG).is_file():
-        known = stored(folder, "mra_train").get("training")
+        known = stored(folder, ["mra_train"]).get("training")
         return value_of(Steps, known, folder / CONFIG)
     facts, _ = files.read_arrays(agents)
     files.check_shape(f"'{agents}'", facts, {"world": str})
@@ -74,7 +74,7 @@ class Config:
     """Rounds between measurements, each with a checkpoint."""
     episodes: int = _USUAL.episodes
     """Episodes of a measurement, and of the tests at the end."""
-    run: Flat[Stateful] = Stateful()
+    run: Flat[LoggedStateful] = LoggedStateful()
 
     @classmethod
     def usual(cls, asked: Begin) -> "Config":

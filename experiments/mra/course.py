@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from experiments.lab import checkpoints, metrics
+from experiments.lab.loggers import THEIRS
 from experiments.lab.metrics import Metrics, Rows
 from experiments.lab.options import From
 from experiments.mra.agents import Agents, read
@@ -147,7 +148,7 @@ def learn(
 
     torch.set_num_threads(1)
     room.mkdir(parents=True, exist_ok=True)
-    files.tidy(room)
+    files.tidy(room, THEIRS)
     places = files.numbered(room / "checkpoint")
     path = room / "metrics.jsonl"
     if places:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.options import Flat, LoggedParallel, each_once, least
 from experiments.mra.scales_config import SCALES, Panel, Scale
 from experiments.mra.task_config import Task
 from experiments.mra.train_config import BudgetName
@@ -126,7 +126,7 @@ class Config:
     plan: bool = False
     """Print what would be run, and about how long it takes, and with --out FOLDER
     --resume what is finished there; run nothing."""
-    run: Flat[Parallel] = Parallel()
+    run: Flat[LoggedParallel] = LoggedParallel()
 
     def __post_init__(self) -> None:
         least(self, seeds=1, seed=0, turns=1, rounds=1)

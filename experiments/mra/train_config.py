@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from experiments.lab.options import Flat, Stateful, each_once, least
+from experiments.lab.options import Flat, LoggedStateful, each_once, least
 from experiments.mra.task_config import Task, size_of
 from mra.settings import BUDGETS, Training
 
@@ -52,7 +52,7 @@ class Config:
     unseen: tuple[str, ...] = ()
     """Other sizes to score in the end, without learning (default: half of the smallest
     size and twice the largest, where there are such games)."""
-    run: Flat[Stateful] = Stateful()
+    run: Flat[LoggedStateful] = LoggedStateful()
 
     @classmethod
     def usual(cls, asked: Sizing) -> "Config":

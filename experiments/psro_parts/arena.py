@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from experiments.psro_parts.config import Settings
+from experiments.psro_parts.own import own_arena, with_evaluator
 from experiments.psro_parts.walking import walking
 from meta_solvers import get
 from metaspiel.games.sequence import SequenceForm, from_normal_form
@@ -26,17 +27,20 @@ def built(config: Settings) -> Arena:
     Raises:
       UserError: no such game, or one that the oracle cannot play.
     """
+    if config.responder == "own":
+        return own_arena(config)
     if config.responder == "exact":
         form, assumed = _sequence_form(config)
         if config.oracle == "neupl":
             return _neural(config, form)
-        return exact_arena(
+        arena = exact_arena(
             form,
             tie_break=config.tie_break,
             initial=config.initial,
             shared=config.symmetric,
             assumed=assumed,
         )
+        return with_evaluator(config, arena)
     import torch
 
     from metaspiel.games.named import named_simulator
@@ -116,6 +120,27 @@ def _refereed(config: Settings, game: "Simulator") -> SequenceForm:
             f"--referee: {error}; --memory-gb sets the limit, without --referee gaps "
             "are learned only"
         ) from None
+
+
+def tree_of(config: Settings, arena: Arena, memory_gb: float) -> SequenceForm:
+    """The tree of a run's game, walked where the run did not walk it.
+
+    Args:
+      config: of the run.
+      arena: of the run.
+      memory_gb: refuse a game whose tree makes the process grow by more than this.
+
+    Raises:
+      UserError: the game has no tree, or it does not fit.
+    """
+    if arena.form is not None:
+        return arena.form
+    if arena.referee is not None:
+        return arena.referee.form
+    from metaspiel.games.named import named_simulator
+
+    judged = replace(config, referee=True, memory_gb=memory_gb)
+    return _refereed(judged, named_simulator(config.game, config.players))
 
 
 def _sequence_form(config: Settings) -> tuple[SequenceForm, str]:

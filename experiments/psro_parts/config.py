@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from experiments.lab.options import Flat, Parallel, Stateful, least
-from experiments.lab.trust import SolverSpec
+from experiments.lab.options import Flat, Logged, Parallel, Stateful, least
+from experiments.lab.trust import OracleSpec, SolverSpec
 from experiments.psro_parts.oracle_config import (
     ByDDQN,
     ByExactTeacher,
@@ -14,7 +14,8 @@ from experiments.psro_parts.oracle_config import (
     ByPPO,
     Exact,
     Learned,
-    OracleName,
+    Own,
+    Responder,
     Sampling,
     Schedule,
     Separate,
@@ -25,15 +26,26 @@ from experiments.psro_parts.oracle_config import (
 from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.nfg.errors import UserError
 from psro.neupl.settings import Neural
+from psro.own_parts import EVALUATORS, ORACLES
 from psro.selection import Selection, Update
 
-EXACT, LEARNED = "exact", "learned, lower bound"
-"""What a gap is: over all policies of the game, or what learned responses gained."""
+EXACT, LEARNED, OWN = "exact", "learned, lower bound", "own oracle, lower bound"
+"""What a gap is: over all policies of the game, or what other responses gained."""
+
+
+def responder(oracle: str, teacher: TeacherName) -> Responder:
+    """Who responds: the oracle, or the teacher of a network."""
+    if oracle == "neupl":
+        return teacher
+    if ORACLES.is_own(oracle):
+        return "own"
+    known: dict[str, Responder] = {"exact": "exact", "ddqn": "ddqn", "ppo": "ppo"}
+    return known[oracle]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Stateful, Parallel):
-    """What all pages with states and processes share; jobs share the trials."""
+class Run(Logged, Stateful, Parallel):
+    """What pages with rows, states and processes share; jobs share the trials."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +59,11 @@ class Asked:
     is our game of two teams, "halfcheetah_2x3" a robot of two players."""
     players: int | None = None
     """Number of players, where the game has that parameter."""
-    oracle: OracleName = "exact"
-    """Exact best responses; learned ones (Double DQN, PPO) with sampled payoffs; or
-    neupl: the population is one conditional network that learns the responses of a
-    --teacher, exact or learned. With learned responses gaps are lower bounds, measured
+    oracle: OracleSpec = "exact"
+    """exact best responses; learned ones (ddqn, ppo) with sampled payoffs; neupl: the
+    population is one conditional network that learns the responses of a --teacher,
+    exact or learned; or one of your own, a name or module:factory (metaspiel parts
+    lists names). With learned responses gaps are lower bounds, measured
     where a response is learned: for what is responded to, under the run's concept, in
     all iterations but the last. --referee has the exact ones beside them."""
     solver: SolverSpec = "mgcce"
@@ -92,14 +105,14 @@ class Asked:
 class Budget:
     """The words that decide what is not given of a learner's schedule."""
 
-    oracle: OracleName = "exact"
+    oracle: OracleSpec = "exact"
     teacher: TeacherName = "exact"
     decisions: int = Learned.decisions
 
     @property
-    def responder(self) -> TeacherName:
+    def responder(self) -> Responder:
         """Who responds: the oracle, or the teacher of a network."""
-        return self.teacher if self.oracle == "neupl" else self.oracle
+        return responder(self.oracle, self.teacher)
 
     def __post_init__(self) -> None:
         least(self, decisions=2)
@@ -115,6 +128,7 @@ class Settings(
     ByDDQN,
     Learned,
     Exact,
+    Own,
     Tree,
     Asked,
 ):
@@ -144,9 +158,9 @@ class Settings(
         )
 
     @property
-    def responder(self) -> TeacherName:
+    def responder(self) -> Responder:
         """Who responds: the oracle, or the teacher of a network."""
-        return self.teacher if self.oracle == "neupl" else self.oracle
+        return responder(self.oracle, self.teacher)
 
     @property
     def asks(self) -> str:
@@ -161,12 +175,12 @@ class Settings(
     @property
     def gap_is(self) -> str:
         """Whether the gaps of the run are exact or learned."""
-        return EXACT if self.responder == "exact" else LEARNED
+        return {"exact": EXACT, "own": OWN}.get(self.responder, LEARNED)
 
     @property
     def side_by_side(self) -> int:
         """How many trials share this process and learn in one stack."""
-        alone = self.responder == "exact" or self.run.jobs > 1
+        alone = self.responder in ("exact", "own") or self.run.jobs > 1
         return 1 if alone else self.trials
 
     @property
@@ -181,6 +195,9 @@ class Settings(
             raise UserError(f"--prune must be in [0, 1); got {self.prune}")
         if not self.memory_gb > 0:
             raise UserError(f"--memory-gb must be positive; got {self.memory_gb}")
+        ORACLES.check(self.oracle)
+        if self.evaluator is not None:
+            EVALUATORS.check(self.evaluator)
         if self.players is not None and (self.payoffs is not None or self.tree):
             raise UserError(
                 "--players goes with OpenSpiel's games; a file has its own players"
@@ -229,7 +246,7 @@ class Settings(
 
     def _check_budget(self) -> None:
         """Refuses a response with two budgets."""
-        if self.responder == "exact":
+        if self.responder in ("exact", "own"):
             return
         if self.learner.decisions != self.decisions:
             raise UserError(

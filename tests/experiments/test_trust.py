@@ -29,7 +29,7 @@ def spread(joint, game):
     import cvxpy
     return -cvxpy.max(joint)
 """
-PARTS = ("solver", "evaluation", "exploration", "executor")
+PARTS = ("oracle", "evaluator", "solver", "evaluation", "exploration", "executor")
 SPECS = (
     "cvx:objective=strange:spread",
     "mix(cvx:objective=strange:spread):weight=0.05",
@@ -58,10 +58,10 @@ def marked() -> list[tuple[str, str, str]]:
         for name, (_, holder) in known.items():
             hints = get_type_hints(type(holder), include_extras=True)
             for mark in marks(hints[name.rpartition(".")[2]]):
-                if mark.of is executor_specs.reaches:
-                    every.append((page, name, "ray:address=127.0.0.1:1"))
-                else:
-                    every.append((page, name, SPECS[0]))
+                connecting = mark.of is executor_specs.reaches
+                spec = "ray:address=127.0.0.1:1" if connecting else "strange:make"
+                spec = SPECS[0] if mark.of is registry.reaches else spec
+                every.append((page, name, spec))
     return every
 
 

@@ -177,6 +177,17 @@ RUNS: tuple[Run, ...] = (
             Output(name="ranks", pattern="ranks.csv"),
         ),
     ),
+    Run(
+        name="stored",
+        words="psro --iterations 3 --game kuhn_poker --players 3 --out out --quiet\n"
+        "export out --to out/policies.npz --quiet\n"
+        "evaluate out --members --json",
+        outputs=(
+            Output(name="exported", pattern="policies.npz"),
+            Output(name="answers", pattern="stdout", fields="runs|cross_play"),
+        ),
+        exact=True,
+    ),
     Run(name="solve-two", words=_solve("two", SOLVERS), outputs=ANSWERS, exact=True),
     Run(name="solve-three", words=_solve("three", SOME), outputs=ANSWERS, exact=True),
     Run(
