@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint slow golden attacks ray worlds bench docs linkcheck clean
+.PHONY: demo test lint slow golden attacks ray worlds bench docs pictures linkcheck clean
 
 $(STAMP): setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'metaspiel: Python 3.11 or newer is needed; got ' + sys.version.split()[0])"
@@ -50,7 +50,7 @@ bench: $(STAMP)
 	$(BIN)/python -m pytest -o addopts= --benchmark-only tests/bench
 
 DOCS := .venv/.installed-docs
-SPHINX := $(BIN)/python -m sphinx -c docs --fail-on-warning --keep-going --quiet
+SPHINX := $(BIN)/python -m sphinx -c docs --fresh-env --fail-on-warning --keep-going --quiet
 
 $(DOCS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
@@ -58,6 +58,9 @@ $(DOCS): $(STAMP)
 
 docs: $(DOCS)  # build/docs/index.html
 	$(SPHINX) -b html . build/docs
+
+pictures: $(STAMP)  # those of the README and the documentation, about a minute
+	$(BIN)/python docs/pictures/draw.py
 
 linkcheck: $(DOCS)  # asks every external link; needs the network
 	$(SPHINX) -b linkcheck -D nb_execution_mode=off . build/linkcheck

@@ -1,4 +1,7 @@
-"""Pages of the reference: one a room, with every name in the room's `__all__`."""
+"""Pages of the reference: one a room, with every name in the room's `__all__`.
+
+And one of the command, with what each of its pages does.
+"""
 
 import inspect
 from collections.abc import Mapping
@@ -6,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from experiments import contents
 
 # The door is last: it describes nothing of its own, but says where its names live.
 ROOMS = (
@@ -31,11 +36,34 @@ def write(folder: Path) -> None:
     """Writes the pages of all rooms; a page that is the same is left alone."""
     folder.mkdir(exist_ok=True)
     described: dict[int, str] = {}
-    for room in ROOMS:
-        page = folder / f"{room}.rst"
-        text = _page(room, described)
+    pages = {f"{room}.rst": _page(room, described) for room in ROOMS}
+    pages["command.md"] = _command()
+    for name, text in pages.items():
+        page = folder / name
         if not page.is_file() or page.read_text("utf-8") != text:
             page.write_text(text, "utf-8")
+
+
+def _command() -> str:
+    """What each page of the command does, by its own documentation."""
+    lines = [
+        "# Pages of the command",
+        "",
+        "`metaspiel PAGE --help` explains all flags.",
+    ]
+    for name in contents.pages():
+        lines += ["", f"## {name}", "", *_documentation(contents.module(name))]
+    return "\n".join([*lines, ""])
+
+
+def _documentation(module: ModuleType | None) -> list[str]:
+    """The docstring of a module, with its examples as commands."""
+    text = inspect.getdoc(module) or ""
+    shown = []
+    for line in text.splitlines():
+        example = line.removeprefix("Example: ")
+        shown.append(line if example == line else f"    {example}")
+    return shown
 
 
 def _page(room: str, described: dict[int, str]) -> str:

@@ -16,6 +16,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+_EXAMPLES = Path(__file__).parents[2] / "examples"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|.*\r(?!\n)")
 
 
@@ -60,10 +61,11 @@ class Shell(SphinxDirective):
 
     def _folder(self) -> Path:
         """The page's folder, emptied when its first block is read."""
-        folder = Path(self.env.doctreedir).parent / "shell" / self.env.docname
+        folder = Path(self.env.doctreedir) / "shell" / self.env.docname
         if "shell" not in self.env.temp_data:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
+            (folder / "examples").symlink_to(_EXAMPLES)
             self.env.temp_data["shell"] = True
         return folder
 
