@@ -180,8 +180,8 @@ def _gains(payoffs: np.ndarray, concept: str) -> np.ndarray:
         own = np.moveaxis(payoffs[player], player, 0)
         for deviation in range(len(own)):
             gain = own[deviation] - own  # [own action, other's]
-            told = range(len(own)) if concept == "ce" else [slice(None)]
-            for which in told:
+            each = range(len(own)) if concept == "ce" else [slice(None)]
+            for which in each:
                 row = np.zeros_like(gain)
                 row[which] = gain[which]
                 rows.append(np.moveaxis(row, 0, player).ravel())
