@@ -50,20 +50,20 @@ bench: $(STAMP)
 	$(BIN)/python -m pytest -o addopts= --benchmark-only tests/bench
 
 DOCS := .venv/.installed-docs
-SPHINX := $(BIN)/python -m sphinx -c docs --fresh-env --fail-on-warning --keep-going --quiet
+SPHINX := $(BIN)/python -m sphinx -c docs --fresh-env --quiet
 
 $(DOCS): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
 	touch $(DOCS)
 
 docs: $(DOCS)  # build/docs/index.html
-	$(SPHINX) -b html . build/docs
+	$(SPHINX) --fail-on-warning --keep-going -b html . build/docs
 
 pictures: $(STAMP)  # those of the README and the documentation, about a minute
 	$(BIN)/python docs/pictures/draw.py
 
 linkcheck: $(DOCS)  # asks every external link; needs the network
-	$(SPHINX) -b linkcheck -D nb_execution_mode=off . build/linkcheck
+	$(SPHINX) -b linkcheck -D nb_execution_mode=off -D shell_runs=0 . build/linkcheck
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

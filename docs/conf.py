@@ -14,6 +14,10 @@ import rooms  # noqa: E402  (beside this file)
 
 from metaspiel.version import __version__  # noqa: E402
 
+nitpicky = True
+# Types in signatures may be another package's, or a room's own affair. What is written
+# by hand (`{py:obj}`, links between pages) must be there.
+nitpick_ignore_regex = [("py:(class|exc|data)", ".*"), ("py:obj", r"typing\..*")]
 project = "metaspiel"
 author = "the authors of metaspiel"
 release = version = __version__
@@ -62,6 +66,7 @@ html_theme = "furo"
 html_title = "metaspiel"
 html_extra_path = ["site/extra"]
 html_show_sphinx = False
+html_show_copyright = False
 
 rooms.write(ROOT / "docs" / "reference")
 
