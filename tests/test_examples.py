@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -58,14 +59,20 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "site"
 
 
-def test_a_solver_of_another_package_is_known_by_name(installed, monkeypatch):
-    monkeypatch.syspath_prepend(str(installed))
-    from meta_solvers import names, solve
-
-    assert (installed / "greedy_welfare.py").is_file()
-    assert "greedy" in names()
-    solution = solve("greedy:weight=2", [[[3, 0], [5, 1]], [[3, 5], [0, 1]]])
-    assert solution.joint[0, 1] == 1.0  # 0 + 2 * 5 is the largest weighted sum
+def test_a_solver_of_another_package_is_known_by_name(installed, tmp_path):
+    """On the command line, with its fields, as the guide says."""
+    path = os.pathsep.join([str(installed), *filter(None, sys.path)])
+    words = ["solve", "--game", "chicken", "--solver", "greedy:weight=2", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "metaspiel", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["values"] == [6.0, 6.0]  # 6 + 2 * 6 is the largest weighted sum
 
 
 def test_search_is_an_oracle():
