@@ -107,10 +107,15 @@ def measure_gain(
     shared = Nets.of(method, (game,))
     check_fits("measure_gain()", game, shared, weights)
     nets = replace(shared, apart=True)
-    frozen = {name: _each(game, shared, rows) for name, rows in weights.items()}
-    prior = None if method.prior == "uniform" else frozen["prior"]
+    frozen = shared.each(game, weights)
     table = _Table(
-        game=game, nets=nets, prior=prior, agent=agent, training=training, count=count
+        game=game,
+        nets=nets,
+        shared=shared,
+        prior=None if method.prior == "uniform" else weights["prior"],
+        agent=agent,
+        training=training,
+        count=count,
     )
     learned = [
         table.learn(frozen, rounds=rounds, seed=(seed, restart))
@@ -152,19 +157,16 @@ def _check(game: Populated, *, agent: int, count: int, **least_one: int) -> None
         )
 
 
-def _each(game: Populated, nets: Nets, rows: Tensor) -> Tensor:
-    """Every agent's weights, from those of the groups."""
-    groups = enumerate(nets.groups(game))
-    which = [group for group, who in groups for _ in range(who.start, who.stop)]
-    return rows[which]
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Table:
-    """A game in which one agent may deviate; every agent has weights of its own."""
+    """A game in which one agent may deviate.
+
+    Every agent has weights of its own; latents are drawn by the shared networks.
+    """
 
     game: Populated
     nets: Nets
+    shared: Nets
     prior: Tensor | None
     agent: int
     training: Training
@@ -179,7 +181,7 @@ class _Table:
         latent: int | None = None,
         likeliest: tuple[int, ...] = (),
     ) -> Played:
-        latents = draw_latents(self.game, self.nets, self.prior, count, rng)
+        latents = draw_latents(self.game, self.shared, self.prior, count, rng)
         if latent is not None:
             latents[:, self.agent] = latent
         act = Actors(

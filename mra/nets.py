@@ -1,9 +1,12 @@
 """All networks of a method in a family of games, and whose weights an agent uses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+from jaxtyping import Float32
+from torch import Tensor
 
 from metaspiel.games.entities import Populated
 from metaspiel.learn import relational
@@ -78,6 +81,14 @@ class Nets:
         return tuple(
             part for role in game.layout.groups for part in _shares(role, self.copies)
         )
+
+    def each(
+        self, game: Populated, weights: Mapping[str, Tensor]
+    ) -> dict[str, Float32[Tensor, "N P"]]:
+        """Weights of every agent, from those of the groups ``[G, P]``."""
+        groups = enumerate(self.groups(game))
+        which = [group for group, who in groups for _ in range(who.start, who.stop)]
+        return {name: rows[which] for name, rows in weights.items()}
 
     @property
     def parts(self) -> dict[str, Any]:

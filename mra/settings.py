@@ -4,8 +4,8 @@ Light: command lines read this file, so it loads no torch.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from metaspiel.learn.relational_settings import Relations
 from metaspiel.nfg.errors import (
@@ -112,13 +112,11 @@ game MADDPG with shared parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
-    """How a method plays and learns; defaults are the ten-minute setting.
+class Steps:
+    """How episodes are played and steps of learning made from them, in all that learns.
 
     Attributes:
       envs: P, episodes side by side in a game's turn.
-      every: environment steps of a game between cycles of updates.
-      inner: K, critic and policy steps of a cycle, each on a minibatch of its own.
       minibatch: transitions in a step.
       capacity: environment steps that the replay of a game holds.
       rate: Adam's learning rate of policies, priors and classifiers, and of graphs
@@ -126,7 +124,6 @@ class Training:
       critic_rate: that of critics, on whose first guesses policies cannot improve.
       settle: critics' first steps, in which policies do not learn: what they learn from
         critics that know nothing can be the end of them (all leave, say).
-      graph_rate: that of the graph network's information steps.
       decay: weight decay of all but the graph's information steps, whose gradients are
         smaller than it.
       gamma: discount a step.
@@ -140,14 +137,11 @@ class Training:
     """
 
     envs: int = 32
-    every: int = 640
-    inner: int = 10
     minibatch: int = 128
     capacity: int = 20_000
     rate: float = 1e-3
     critic_rate: float = 3e-3
     settle: int = 100
-    graph_rate: float = 1e-3
     decay: float = 0.0
     gamma: float = 0.95
     entropy: float = 1 / 30
@@ -156,9 +150,9 @@ class Training:
     rewards: Rewards = "standardised"
 
     def __post_init__(self) -> None:
-        at_least(self, envs=1, every=1, inner=1, minibatch=1, capacity=1, settle=0)
-        finite(self, "rate", "critic_rate", "graph_rate", "clip")
-        at_most(self, envs=MOST, inner=MOST, minibatch=MOST, capacity=100 * MOST)
+        at_least(self, envs=1, minibatch=1, capacity=1, settle=0)
+        finite(self, "rate", "critic_rate", "clip")
+        at_most(self, envs=MOST, minibatch=MOST, capacity=100 * MOST)
         share(self, "gamma", "soft")
         for name in ("decay", "entropy"):
             if not getattr(self, name) >= 0:
@@ -166,7 +160,29 @@ class Training:
                     type(self), name, f"must be at least 0; got {getattr(self, name)}"
                 )
         if self.rewards not in get_args(Rewards):
-            raise unknown("Training()", "rewards", self.rewards, get_args(Rewards))
+            where = f"{type(self).__name__}()"
+            raise unknown(where, "rewards", self.rewards, get_args(Rewards))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Steps):
+    """How a method plays and learns; defaults are the ten-minute setting.
+
+    Attributes:
+      every: environment steps of a game between cycles of updates.
+      inner: K, critic and policy steps of a cycle, each on a minibatch of its own.
+      graph_rate: learning rate of the graph network's information steps.
+    """
+
+    every: int = 640
+    inner: int = 10
+    graph_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, every=1, inner=1)
+        finite(self, "graph_rate")
+        at_most(self, inner=MOST)
 
     def cycles(self, sweeps: int, limit: int) -> int:
         """Cycles of updates that a game of so many steps has seen after some sweeps.
@@ -200,12 +216,28 @@ class Budget:
       sweeps: turns of every game.
       measure_every: sweeps between measurements.
       episodes: of a measurement.
+      gammas: discounts in some kinds of world, where the training's is not as good.
     """
 
     training: Training
     sweeps: int
     measure_every: int
     episodes: int
+    gammas: Mapping[str, float] = field(default_factory=dict)
+
+    def usual(self, world: Any) -> Training:
+        """How agents learn in a world.
+
+        Where agents may be out early, nothing is taken off rewards: what follows pays
+        0.
+
+        Args:
+          world: a ``ParticleWorld`` of any size.
+        """
+        made = replace(
+            self.training, gamma=self.gammas.get(world.kind, self.training.gamma)
+        )
+        return replace(made, rewards="scaled") if world.mortal else made
 
 
 BUDGETS: Mapping[str, Budget] = {
@@ -218,7 +250,12 @@ BUDGETS: Mapping[str, Budget] = {
         episodes=8,
     ),
     "ten-minutes": Budget(
-        training=Training(), sweeps=30, measure_every=5, episodes=256
+        training=Training(),
+        sweeps=30,
+        measure_every=5,
+        episodes=256,
+        # What lasts longer than an episode makes agents crowd the largest discs.
+        gammas={"resource": 0.8},
     ),
     "paper": Budget(
         training=Training(

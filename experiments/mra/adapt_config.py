@@ -1,23 +1,54 @@
 """What an adaptation is asked for, and what its budget fills in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from experiments.lab.folder import CONFIG, stored, value_of
 from experiments.lab.options import Flat, Stateful, least
-from experiments.mra.task_config import size_of
-from experiments.mra.train_config import BudgetName, Sizing
-from mra.settings import BUDGETS, Training
+from experiments.mra.task_config import size_of, world_of
+from experiments.mra.train_config import BudgetName
+from metaspiel import files
+from mra.settings import BUDGETS, Budget, Steps, Training
 
 ROUNDS = {"tiny": 2, "ten-minutes": 40, "paper": 6667}
 _USUAL = BUDGETS["ten-minutes"]
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The words that decide what is not given."""
+
+    from_run: Path | None = None
+    budget: BudgetName = "ten-minutes"
+
+
+def steps_of(training: Training) -> Steps:
+    """What of a training an adaptation takes: it has no cycles of updates."""
+    return Steps(**{one.name: getattr(training, one.name) for one in fields(Steps)})
+
+
+def before(folder: Path | None, budget: Budget) -> Steps:
+    """How the agents of a run learned; of a run of a grid, as a budget does it there.
+
+    Raises:
+      UserError: the run's files are damaged, or another version's.
+    """
+    if folder is None or not (agents := folder / "best.safetensors").is_file():
+        return steps_of(budget.training)  # what is missing is refused by the page
+    if (folder / CONFIG).is_file():
+        known = stored(folder, "mra_train").get("training")
+        return value_of(Steps, known, folder / CONFIG)
+    facts, _ = files.read_arrays(agents)
+    files.check_shape(f"'{agents}'", facts, {"world": str})
+    return steps_of(budget.usual(world_of(facts["world"])))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Fields of an adaptation."""
 
-    Deciding: ClassVar[type[Sizing]] = Sizing
+    Deciding: ClassVar[type[Begin]] = Begin
     first: ClassVar[str] = "from_run"
 
     from_run: Path | None = None
@@ -31,10 +62,10 @@ class Config:
     """World to adapt to (default: that of the run), such as "treasure(shaping=false)";
     it must show as much of an agent and a landmark."""
     budget: BudgetName = "ten-minutes"
-    """What fills in --training, --rounds, --measure-every and --episodes."""
-    training: Training = _USUAL.training
-    """How it learns; every and inner have no say: each step of an episode is followed
-    by a gradient step."""
+    """What fills in --rounds, --measure-every and --episodes."""
+    training: Steps = steps_of(_USUAL.training)
+    """How it learns (default: as the run did; a run in a grid's runs/ as --budget
+    has it): each step of an episode is followed by a gradient step."""
     seed: int = 0
     """Seed of everything random."""
     rounds: int = ROUNDS["ten-minutes"]
@@ -46,12 +77,16 @@ class Config:
     run: Flat[Stateful] = Stateful()
 
     @classmethod
-    def usual(cls, asked: Sizing) -> "Config":
-        """The configuration when nothing but this is asked."""
+    def usual(cls, asked: Begin) -> "Config":
+        """The configuration when nothing but this is asked.
+
+        Raises:
+          UserError: the run's files are damaged, or another version's.
+        """
         budget = BUDGETS[asked.budget]
         return cls(
             budget=asked.budget,
-            training=budget.training,
+            training=before(asked.from_run, budget),
             rounds=ROUNDS[asked.budget],
             measure_every=budget.measure_every,
             episodes=budget.episodes,

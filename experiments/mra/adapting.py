@@ -13,9 +13,10 @@ from experiments.mra.course import Row, learn
 from experiments.mra.courses import TESTING, adaptation, plain, scores
 from experiments.mra.pictures import learning_curves
 from experiments.mra.references import references
-from experiments.mra.task_config import Task
+from experiments.mra.task_config import Task, by_role, crowd
 from experiments.mra.training import film, line, words
 from metaspiel.nfg.errors import UserError
+from mra.settings import Training
 
 
 def source(config: Config) -> Agents:
@@ -51,7 +52,7 @@ def run(config: Config) -> Answer:
         world=config.world or agents.facts["world"],
         sizes=(config.size,),
         method=agents.facts["method"],
-        training=config.training,
+        training=Training(**vars(config.training)),
         seed=config.seed,
         sweeps=config.rounds,
         measure_every=config.measure_every,
@@ -66,7 +67,8 @@ def run(config: Config) -> Answer:
         for name, course in courses.items():
 
             def tell(row: Row, name: str = name) -> None:
-                config.run.say(f"{name}: {line(row, task.sweeps, 'round')}")
+                text = line(row, task.sweeps, roles=task.roles, first="round")
+                config.run.say(f"{name}: {text}")
 
             start = config.run.resume_from
             rows[name] = learn(course, folder / name, start=start, tell=tell)
@@ -96,8 +98,9 @@ def _report(
         lines.append([name, own[-1]["episodes"], words(summary[name])])
     lines += [[name, "-", words(one[size])] for name, one in known.items()]
     caption = (
-        f"Reward an agent and episode in {task.world} with {size} agents, {count} "
-        "episodes a score, standard errors"
+        f"Reward an agent and episode in {task.world} with "
+        f"{crowd(size, task.roles)}, {count} episodes a score, "
+        f"standard errors{by_role(task.roles)}"
     )
     learned = " ".join(agents.facts["sizes"])
     return publish(
@@ -116,7 +119,7 @@ def _report(
         ],
         tables=[Table(caption, ["agents", "episodes", "reward"], lines)],
         figures=[
-            learning_curves(plots=folder / "plots", runs=_runs(rows), known=known),
+            learning_curves(folder / "plots", _runs(rows), known, roles=task.roles),
             *film(
                 task.games[0],
                 task,

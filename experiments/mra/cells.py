@@ -22,7 +22,7 @@ from experiments.mra.courses import (
     untrained,
 )
 from experiments.mra.references import references
-from experiments.mra.task_config import Task, games_of
+from experiments.mra.task_config import Task, games_of, world_of
 from experiments.mra.training import tested
 from metaspiel import files
 from mra.deviation import measure_gain
@@ -110,12 +110,12 @@ class Trained:
 
 
 def chosen(folder: Path, source: Trained) -> Path:
-    """The agents of a training that go on: the best; of several roles the last.
+    """The agents of a training that go on: the best; where roles differ, the last.
 
     Roles that play against each other earn what the others let them: their mean reward
     does not say which agents are good.
     """
-    several = "," in source.task.sizes[0]
+    several = len(world_of(source.task.world).role_names) > 1
     return room_of(folder, source.name) / f"{'last' if several else 'best'}.safetensors"
 
 

@@ -7,6 +7,10 @@ from experiments.lab.statistics import holm, mean, t_interval, t_test
 from experiments.lab.verdict import LEVEL, Claim, Verdict
 
 TEST = "Student's, seed by seed, Holm over claims of these words"
+UNCORRECTED = (
+    "Intervals are of one claim each and not corrected for their number; verdicts are "
+    "of tests that are."
+)
 Numbers = Mapping[int, float]
 """A number of each seed."""
 

@@ -24,10 +24,9 @@ def fill(
       UserError: a result is damaged, or was made from other settings.
     """
     (folder / "cells").mkdir(exist_ok=True)
-    places = {one.name: folder / "cells" / f"{one.name}.json" for one in cells}
-    missing = [one for one in cells if not places[one.name].exists()]
     # What is there is refused, if at all, before anything is made.
-    ready = {one.name: _read(one, places) for one in cells if one not in missing}
+    ready, places = finished(cells, folder), _places(cells, folder)
+    missing = [one for one in cells if one.name not in ready]
     pieces = [
         Piece(
             name=one.name,
@@ -46,6 +45,20 @@ def fill(
     }
     every = ready | made
     return {name: every[name] for name in places if name in every}, faults
+
+
+def finished(cells: Sequence[Cell], folder: Path) -> dict[str, Any]:
+    """The results that a folder has.
+
+    Raises:
+      UserError: a result is damaged, or was made from other settings.
+    """
+    places = _places(cells, folder)
+    return {one.name: _read(one, places) for one in cells if places[one.name].exists()}
+
+
+def _places(cells: Sequence[Cell], folder: Path) -> dict[str, Path]:
+    return {one.name: folder / "cells" / f"{one.name}.json" for one in cells}
 
 
 def _read(cell: Cell, places: Mapping[str, Path]) -> Any:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from experiments.lab.options import Flat, Parallel, each_once, least
 from experiments.mra.scales_config import SCALES, Panel, Scale
-from experiments.mra.task_config import Task, usual
+from experiments.mra.task_config import Task, world_of
 from experiments.mra.train_config import BudgetName
 from metaspiel.nfg.errors import UserError, unknown
 
@@ -124,7 +124,8 @@ class Config:
     seed: int = 0
     """Seed of the first run; the others count on."""
     plan: bool = False
-    """Print what would be run, and about how long it takes; run nothing."""
+    """Print what would be run, and about how long it takes, and with --out FOLDER
+    --resume what is finished there; run nothing."""
     run: Flat[Parallel] = Parallel()
 
     def __post_init__(self) -> None:
@@ -144,6 +145,11 @@ class Config:
     def scale(self) -> Scale:
         """The sizes of the budget."""
         return SCALES[self.budget]
+
+    @property
+    def every_seed(self) -> range:
+        """Seeds of the runs of an arm."""
+        return range(self.seed, self.seed + self.seeds)
 
     def panels(self, output: str) -> dict[str, Panel]:
         """The panels of an output, by name."""
@@ -188,7 +194,7 @@ class Config:
                     world=panel.world,
                     sizes=sizes,
                     method=how.method,
-                    training=usual(scale.training, panel.world),
+                    training=scale.budget.usual(world_of(panel.world)),
                     seed=seed,
                     sweeps=sweeps,
                     measure_every=max(1, sweeps // scale.looks),

@@ -42,11 +42,12 @@ def lead(config: Config, judged: Sequence[Claim]) -> list[str]:
     said = counted(judged) if judged else "none is tested here"
     return [
         f"Claims: {said}.",
-        f"Budget {config.budget}; seeds {config.seed} to "
-        f"{config.seed + config.seeds - 1}. All arms of an output play as many "
-        "episodes in total: an arm that learns alone in one game has the turns of all. "
+        f"Budget {config.budget}; seeds {config.seed} to {config.every_seed[-1]}. "
+        "All arms of an output play as many "
+        "episodes in total: an arm that learns alone in one game has the turns of all "
+        "(captions say which play more, to compare sets, and learn nothing from it). "
         "Scores are rewards an agent and episode (the authors log them a step), of the "
         f"best agents, on {scale.tests} episodes that chose nothing; "
         f"{scale.episodes} others choose. Intervals are Student's 95 %, over seeds, of "
-        "differences of the same seed.",
+        f"differences of the same seed.",
     ]

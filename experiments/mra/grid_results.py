@@ -10,7 +10,7 @@ from experiments.mra.claims import Numbers
 from experiments.mra.course import Row, Scores
 from experiments.mra.grid_config import Config
 from experiments.mra.scales_config import Panel
-from experiments.mra.task_config import Task
+from experiments.mra.task_config import Task, world_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Results:
     @property
     def seeds(self) -> range:
         """The seeds of all runs."""
-        return range(self.config.seed, self.config.seed + self.config.seeds)
+        return self.config.every_seed
 
     def runs(self, panel: Panel, arm: str, size: str) -> dict[int, Any]:
         """The finished training of each seed that says something of a size."""
@@ -65,6 +65,11 @@ class Results:
         ]
         return [self.made[name] for name in names if name in self.made]
 
+    def besides(self, panel: Panel, arms: Sequence[str]) -> str:
+        """What arms play besides their training episodes, as the end of a sentence."""
+        each = [self.config.tasks(panel, arm, self.config.seed)[0] for arm in arms]
+        return "".join(task.besides for task in each)
+
     def metric(self, panel: Panel, arm: str, name: str, row: int) -> Numbers:
         """A metric of a row of the curves, mean over sizes, by seed."""
         made: dict[int, float] = {}
@@ -82,10 +87,16 @@ class Results:
         every = self.config.scale.unseen[panel.world.partition("(")[0]]
         return [size for size in every if size not in panel.seen]
 
-    def roles(self, size: str) -> list[int | None]:
-        """The roles of a size; None where there is one."""
-        count = len(size.split(","))
+    def roles(self, world: str) -> list[int | None]:
+        """The roles of a world; None where there is one."""
+        count = len(world_of(world).role_names)
         return [None] if count == 1 else list(range(count))
+
+    def about(self, world: str, size: str, role: int | None) -> str:
+        """A game, and a role in it, in words."""
+        where = f"{world} {size}"
+        whose = "" if role is None else f", {world_of(world).role_names[role]}"
+        return where + whose
 
     def reference(self, world: str, size: str) -> Mapping[str, Any]:
         """Scores of policies by rule."""

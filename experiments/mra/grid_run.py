@@ -1,5 +1,6 @@
 """The grid: its cells, filled, judged and reported."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,13 @@ from experiments.mra.cells import (
     Reference,
     Trained,
 )
-from experiments.mra.filling import fill
+from experiments.mra.claims import UNCORRECTED
+from experiments.mra.filling import fill, finished
 from experiments.mra.grid_config import ARMS, OUTPUTS, Config
 from experiments.mra.grid_outputs import claims, lead, pictures, tables
 from experiments.mra.grid_results import Results
 from experiments.mra.scales_config import Panel, Target
+from metaspiel.nfg.errors import UserError
 
 
 def run(config: Config) -> Answer:
@@ -38,14 +41,12 @@ def run(config: Config) -> Answer:
       UserError: a run cannot begin.
     """
     if config.plan:
-        from experiments.mra.plan import planned
-
-        return planned(config, list(cells_of(config).values()))
+        return _planned(config)
     for one in cells_of(config).values():
         if isinstance(one, Trained | Adapted):
             _ = one.task.games
     with claim(config.run, "mra_grid") as folder:
-        config = _with_earlier(folder, config)
+        asked, config = config, _with_earlier(folder, config)
         record(folder, config)
         made, faults = fill(list(cells_of(config).values()), folder, config.run)
         results = Results(config=config, made=made)
@@ -60,16 +61,60 @@ def run(config: Config) -> Answer:
             "claims": [one.record for one in judged],
             "wall_seconds": clock(folder),
         }
+        earlier = _kept(asked, config)
+        claimed = verdict.table(judged, f"Claims. {UNCORRECTED}")
         text = publish(
             folder,
             summary,
             title="MRA: agents that carry over to other population sizes",
-            lead=lead(config, judged),
-            tables=[verdict.table(judged), *shown] if judged else shown,
+            lead=[*lead(config, judged), *earlier],
+            tables=[claimed, *shown] if judged else shown,
             figures=drawn,
         )
     fault = work.complaint(faults, what="cells")
-    return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+    said = "\n".join([text, *earlier, f"-> {folder}"])
+    return Answer(summary=summary, text=said, fault=fault)
+
+
+def _planned(config: Config) -> Answer:
+    """What the folder has of what is asked for, and what remains.
+
+    Raises:
+      UserError: the folder holds a run, and this is not to continue it.
+    """
+    from experiments.mra.plan import planned
+
+    folder, ready = config.run.out, {}
+    if folder is not None and (folder / CONFIG).is_file():
+        if not config.run.resume:
+            raise UserError(
+                f"--plan: '{folder}' holds a run; --resume must be given too, to plan "
+                "what remains of it"
+            )
+        config = _with_earlier(folder, config)
+        ready = finished(list(cells_of(config).values()), folder)
+    return planned(config, list(cells_of(config).values()), ready)
+
+
+def _kept(asked: Config, config: Config) -> list[str]:
+    """A sentence where a folder has more than what is asked for now."""
+    before, now = _words(asked), _words(config)
+    more = [f"{n} {' '.join(now[n])}" for n in now if {*now[n]} != {*before[n]}]
+    if not more:
+        return []
+    return [
+        "What the folder was asked for before is kept and shown beside what is asked "
+        f"for now: {'; '.join(more)}."
+    ]
+
+
+def _words(config: Config) -> dict[str, Sequence[str]]:
+    """Outputs, arms and seeds in words."""
+    return {
+        "outputs": config.outputs,
+        "arms": config.arms or ("all that take part",),
+        "seeds": [str(seed) for seed in config.every_seed],
+    }
 
 
 def _with_earlier(folder: Path, config: Config) -> Config:
@@ -85,7 +130,7 @@ def _with_earlier(folder: Path, config: Config) -> Config:
 def cells_of(config: Config) -> dict[str, Cell]:
     """All cells by name, seed by seed: a grid cut short has some of everything."""
     made: dict[str, Cell] = {}
-    for seed in range(config.seed, config.seed + config.seeds):
+    for seed in config.every_seed:
         for output in config.outputs:
             for cell in _of(config, output, seed):
                 made[cell.name] = cell

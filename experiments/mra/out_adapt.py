@@ -15,6 +15,7 @@ from experiments.mra.grid_config import OUTPUTS
 from experiments.mra.grid_results import Results, spread
 from experiments.mra.pictures import learning_curves
 from experiments.mra.scales_config import Target
+from experiments.mra.task_config import by_role, crowd, world_of
 
 _PUBLISHED = "MRA adapts faster, and ends higher"
 
@@ -60,9 +61,8 @@ def claims(results: Results, output: str) -> list[Claim]:
         for label in runs:
             if label == "mra" or "mra" not in runs:
                 continue
-            for role in results.roles(target.size):
-                about = f"{target.world} {target.size}"
-                about += "" if role is None else f", role {role}"
+            for role in results.roles(target.world):
+                about = results.about(target.world, target.size, role)
                 for end in gaps:
                     when = "at the end" if end else "over the whole curve"
                     ours, theirs = (
@@ -87,7 +87,8 @@ def tables(results: Results, output: str) -> list[Table]:
     made = []
     for name, target in _targets(results, output).items():
         lines: list[list[Any]] = []
-        size, roles = target.size, results.roles(target.size)
+        size, roles = target.size, results.roles(target.world)
+        names = world_of(target.world).role_names
         for label, runs in _runs(results, output, target).items():
             first = {
                 seed: {**one, "rows": one["rows"][:1]} for seed, one in runs.items()
@@ -105,10 +106,12 @@ def tables(results: Results, output: str) -> list[Table]:
             lines.append([policy, "-", "-", "-", value, value, value])
         head = ["arm", "runs", "episodes", "CPU s", "begin", "mean of the curve", "end"]
         source = target.source
+        before = [a for a, scratch in results.config.adapted(output) if not scratch]
         caption = (
-            f"{OUTPUTS[output].title}, {name}: {target.world} with {size} agents, "
+            f"{OUTPUTS[output].title}, {name}: {target.world} with "
+            f"{crowd(size, names)}, "
             f"after {source.world} at {' '.join(source.sizes)}; mean over seeds and "
-            "its error"
+            f"its error{by_role(names)}{results.besides(source, before)}"
         )
         made.append(Table(caption, head, lines))
     return made
@@ -125,5 +128,8 @@ def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
         if runs:
             known = results.known(target.world, [target.size])
             title = f"{OUTPUTS[output].title}: {name}, {target.world}"
-            made.append(learning_curves(plots, runs, known, name=name, title=title))
+            roles = world_of(target.world).role_names
+            made.append(
+                learning_curves(plots, runs, known, roles=roles, name=name, title=title)
+            )
     return made

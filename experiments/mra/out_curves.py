@@ -17,6 +17,7 @@ from experiments.mra.grid_config import OUTPUTS
 from experiments.mra.grid_results import Results, spread
 from experiments.mra.pictures import learned_curves, learning_curves
 from experiments.mra.scales_config import Panel
+from experiments.mra.task_config import by_role, world_of
 
 NEAR = 0.03  # of the myopic reference
 _PUBLISHED = {
@@ -77,12 +78,12 @@ def _beside(
 ) -> Iterator[Gap]:
     for arm in results.config.compared(output):
         for size in sizes if arm != "mra" else ():
-            for role in results.roles(size):
+            for role in results.roles(panel.world):
                 ours = results.numbers(panel, "mra", size, role=role)
                 theirs = results.numbers(panel, arm, size, role=role)
                 if ours and theirs:
                     yield Gap(
-                        about=_about(panel, size, role),
+                        about=results.about(panel.world, size, role),
                         text=f"mra earns more than {arm}",
                         ours=ours,
                         theirs=theirs,
@@ -99,7 +100,7 @@ def _kept(results: Results, output: str) -> Iterator[Gap]:
                 best = results.numbers(panel, arm, size)
                 if last:
                     yield Gap(
-                        about=_about(panel, size, None),
+                        about=results.about(panel.world, size, None),
                         text=f"{arm} at the end earns more than 97 % of its best",
                         ours=last,
                         theirs={seed: (1 - NEAR) * one for seed, one in best.items()},
@@ -115,7 +116,7 @@ def _ends(results: Results, output: str) -> Iterator[Gap]:
                 theirs = results.numbers(panel, "mra", size, state="last")
                 if ours and theirs:
                     yield Gap(
-                        about=_about(panel, size, None),
+                        about=results.about(panel.world, size, None),
                         text=f"{arm} at the end earns more than mra at the end",
                         ours=ours,
                         theirs=theirs,
@@ -130,7 +131,7 @@ def _more_games(results: Results, output: str) -> Iterator[Gap]:
             if ours and theirs:
                 counts = len(more.sizes), len(fewer.sizes)
                 yield Gap(
-                    about=_about(more, size, None),
+                    about=results.about(more.world, size, None),
                     text="mra earns more after {} games than after {}".format(*counts),
                     ours=ours,
                     theirs=theirs,
@@ -168,11 +169,6 @@ def _informed(results: Results, output: str) -> Iterator[Gap]:
             )
 
 
-def _about(panel: Panel, size: str, role: int | None) -> str:
-    where = f"{panel.world} {size}"
-    return where if role is None else f"{where}, role {role}"
-
-
 def tables(results: Results, output: str) -> list[Table]:
     """The tables of an output: one a panel."""
     made = []
@@ -195,6 +191,8 @@ def tables(results: Results, output: str) -> list[Table]:
         caption = (
             f"{OUTPUTS[output].title}, {name}: {panel.world}, learned at "
             f"{' '.join(panel.sizes)}; best checkpoint, mean over seeds and its error"
+            f"{by_role(world_of(panel.world).role_names)}"
+            f"{results.besides(panel, results.config.compared(output))}"
         )
         made.append(Table(caption, head, rows))
     return made
@@ -211,7 +209,7 @@ def _row(
     spent = mean([one["rows"][-1]["seconds"] for one in runs])
     cells = []
     for size in sizes:
-        roles = results.roles(size)
+        roles = results.roles(panel.world)
         shown = [spread(results.numbers(panel, arm, size, role=role)) for role in roles]
         cells.append(" / ".join(shown))
     return [arm, len(runs), episodes, spent, *cells]
@@ -237,7 +235,13 @@ def pictures(results: Results, output: str, plots: Path) -> list[Picture]:
         else:
             made.append(
                 learning_curves(
-                    plots, runs, known, name=name, title=title, sizes=panel.seen
+                    plots,
+                    runs,
+                    known,
+                    roles=world_of(panel.world).role_names,
+                    name=name,
+                    title=title,
+                    sizes=panel.seen,
                 )
             )
     return made

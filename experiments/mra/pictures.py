@@ -19,7 +19,7 @@ _DASHES: Mapping[str, Any] = {
     "largest": (0, (1, 4)),
     "nearest": "--",
     "myopic": "-.",
-    "wary": "--",
+    "wary": (0, (6, 1, 1, 1, 1, 1)),
 }
 
 
@@ -32,6 +32,7 @@ def learning_curves(
     runs: Runs,
     known: Mapping[str, Scores],
     *,
+    roles: Sequence[str],
     name: str = "reward",
     title: str = "Reward by episodes",
     sizes: Sequence[str] | None = None,
@@ -43,6 +44,7 @@ def learning_curves(
       plots: folder of the pictures.
       runs: what was learned; a method without a size has no line in its panel.
       known: scores of reference policies.
+      roles: what agents of each role are called.
       name: of the file.
       title: of the picture.
       sizes: the panels (default: all sizes of the runs).
@@ -50,14 +52,10 @@ def learning_curves(
     """
     every = [row for own in runs.values() for rows in own for row in rows[:1]]
     shown = sizes or list(dict.fromkeys(s for row in every for s in row["scores"]))
-    roles = {
-        size: next(len(row["scores"][size]["means"]) for row in every)
-        for size in shown
-        if any(size in row["scores"] for row in every)
-    }
-    places = [(size, role) for size, count in roles.items() for role in range(count)]
+    played = [size for size in shown if any(size in row["scores"] for row in every)]
+    places = [(size, role) for size in played for role in range(len(roles))]
     titles = [
-        f"{size} agents" if roles[size] == 1 else f"{size} agents, role {role}"
+        f"{size} {roles[0]}" if len(roles) == 1 else f"{size}: {roles[role]}"
         for size, role in places
     ]
     drawn, axes = panels(titles, "episodes of all sizes", "reward", most=3)

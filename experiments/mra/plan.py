@@ -1,6 +1,7 @@
-"""What a grid would run, and about how long that takes."""
+"""What a grid would run, what it has, and about how long the rest takes."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -41,20 +42,38 @@ def _at(known: Sequence[float], agents: int) -> float:
     return float(np.exp(np.interp(np.log(agents), np.log(_AGENTS), np.log(known))))
 
 
-def planned(config: Config, cells: Sequence[Cell]) -> Answer:
-    """The cells and their cost, in core hours."""
-    lines: dict[str, list[float]] = {}
+def planned(config: Config, cells: Sequence[Cell], ready: Collection[str]) -> Answer:
+    """The cells that remain and their cost, in core hours, beside what is finished.
+
+    Args:
+      config: what is asked for.
+      cells: all of it.
+      ready: names of the cells that are finished.
+    """
+    done: Counter[str] = Counter()
+    left: dict[str, list[float]] = {}
     for one in cells:
         if isinstance(one, Trained | Adapted):
-            cost = seconds(one.task, adapts=isinstance(one, Adapted))
-            lines.setdefault(one.kind, []).append(cost)
-    rows = [[kind, len(own), sum(own) / 3600] for kind, own in lines.items()]
-    hours = sum(sum(own) for own in lines.values()) / 3600
-    columns = ["runs of", "runs", "core hours"]
+            costs = left.setdefault(one.kind, [])
+            if one.name in ready:
+                done[one.kind] += 1
+            else:
+                costs.append(seconds(one.task, adapts=isinstance(one, Adapted)))
+    rows = [[kind, done[kind], len(own), sum(own) / 3600] for kind, own in left.items()]
+    hours = sum(sum(own) for own in left.values()) / 3600
+    remaining = [one.name for one in cells if one.name not in ready]
+    where = "" if config.run.out is None else f" in '{config.run.out}'"
     caption = (
-        f"{len(cells)} cells at budget {config.budget}, about {spell(3600 * hours)} on "
-        f"one core ({hours:.1f} core hours), tests and references not counted"
+        f"{len(cells)} cells at budget {config.budget}: "
+        f"{len(cells) - len(remaining)} are finished{where}, "
+        f"{len(remaining)} remain, about {spell(3600 * hours)} on one core "
+        f"({hours:.2g} core hours; tests, references and EPC's comparisons not counted)"
     )
-    summary = {"cells": [one.name for one in cells], "core_hours": hours}
-    text = Table(caption, columns, rows).markdown
-    return Answer(summary=summary, text=text)
+    columns = ["runs of", "finished", "remain", "core hours that remain"]
+    summary = {
+        "cells": [one.name for one in cells],
+        "finished": [one.name for one in cells if one.name in ready],
+        "remaining": remaining,
+        "core_hours": hours,
+    }
+    return Answer(summary=summary, text=Table(caption, columns, rows).markdown)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mra.settings import BUDGETS, Training
+from mra.settings import BUDGETS, Budget
 
 SMALL = "resource(discs=3,steps=5)"
 """The world in which one agent learns against the others."""
@@ -46,7 +46,7 @@ class Scale:
     """The sizes and lengths of a budget.
 
     Attributes:
-      training: how all arms learn.
+      budget: how all arms learn.
       treasure: sizes of figures 2a and 3a, learned together.
       resource: of the main comparison, and of figure 7.
       second: of figure 2b.
@@ -65,7 +65,7 @@ class Scale:
       deviations: rounds and restarts of an agent that learns against the others.
     """
 
-    training: Training
+    budget: Budget
     treasure: Sizes
     resource: Sizes
     second: Sizes
@@ -129,7 +129,7 @@ _NESTED = (("6", "12"), ("6", "9", "12"), ("6", "9", "12", "15"))
 
 SCALES: Mapping[str, Scale] = {
     "tiny": Scale(
-        training=BUDGETS["tiny"].training,
+        budget=BUDGETS["tiny"],
         treasure=("2", "3"),
         resource=("2", "3"),
         second=("2", "3"),
@@ -147,7 +147,7 @@ SCALES: Mapping[str, Scale] = {
         deviations=(2, 1),
     ),
     "ten-minutes": Scale(
-        training=BUDGETS["ten-minutes"].training,
+        budget=BUDGETS["ten-minutes"],
         treasure=("3", "6", "12"),
         resource=("6", "9", "12"),
         second=("6", "9", "12"),
@@ -169,7 +169,7 @@ SCALES: Mapping[str, Scale] = {
         deviations=(60, 3),
     ),
     "paper": Scale(
-        training=BUDGETS["paper"].training,
+        budget=BUDGETS["paper"],
         treasure=("3", "6", "12", "24"),
         resource=("6", "9", "12"),
         second=("6", "9", "12", "15"),

@@ -1,11 +1,12 @@
 """What is trained: a world at some population sizes, by a method, for so long."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from metaspiel import files
 from metaspiel.nfg.errors import UserError, unknown
+from mra.baselines.settings import EPC
 from mra.settings import METHODS, Method, Training
 
 if TYPE_CHECKING:
@@ -31,40 +32,60 @@ def size_of(text: str, name: str = "--sizes") -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def usual(training: Training, world: str) -> Training:
-    """The training of a budget, as it is usual in a world.
-
-    Where agents may be out early, nothing is taken off rewards: what follows pays 0.
-    """
-    mortal = world.partition("(")[0].strip() == "pacman"
-    return replace(training, rewards="scaled") if mortal else training
-
-
 def named(size: Sequence[int]) -> str:
     """``(8, 4)`` as ``"8,4"``."""
     return ",".join(map(str, size))
 
 
-def games_of(world: str, sizes: Sequence[str]) -> "tuple[Populated, ...]":
-    """The games of a world at some population sizes.
+def crowd(size: str, roles: Sequence[str]) -> str:
+    """``"8,4"`` as ``"8,4 Pac-Men and ghosts"``."""
+    return f"{size} {' and '.join(roles)}"
+
+
+def by_role(roles: Sequence[str]) -> str:
+    """What cells with a number a role are; empty where there is one role."""
+    return f"; a cell is {' / '.join(roles)}" if len(roles) > 1 else ""
+
+
+def world_of(world: str) -> "Populated":
+    """A world of agents and landmarks, at its own size.
 
     Raises:
-      UserError: there is no such world, it has no population, or a size does not fit.
+      UserError: there is no such world, or a parameter is impossible.
     """
-    from metaspiel.games.entities import family
     from metaspiel.games.worlds import load
 
     if world.partition("(")[0].strip() not in WORLDS:
         raise unknown("--world", "world", world, WORLDS)
     game: Any = load(world)
-    roles = game.populations
+    made: Populated = game
+    return made
+
+
+def games_of(
+    world: str, sizes: Sequence[str], flag: str = "--sizes"
+) -> "tuple[Populated, ...]":
+    """The games of a world at some population sizes.
+
+    Args:
+      world: by name.
+      sizes: as words.
+      flag: where they are from, for errors.
+
+    Raises:
+      UserError: there is no such world, it has no population, or a size does not fit.
+    """
+    from metaspiel.games.entities import family
+
+    game = world_of(world)
+    roles = game.role_names
     for one in sizes:
-        if len(size_of(one)) != len(roles):
+        if len(size_of(one, flag)) != len(roles):
             raise UserError(
-                f"--sizes: a size in {world} must be {len(roles)} "
+                f"{flag}: a size in {world} must be {len(roles)} "
                 f"number{'s' * (len(roles) > 1)} ({' and '.join(roles)}); got '{one}'"
             )
-    return family(game, [size_of(one) for one in sizes])
+    return family(game, [size_of(one, flag) for one in sizes])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +129,30 @@ class Task:
         return games_of(self.world, self.sizes)
 
     @property
+    def roles(self) -> tuple[str, ...]:
+        """What agents of each role are called."""
+        return world_of(self.world).role_names
+
+    @property
     def total(self) -> int:
         """Episodes of all games together."""
         return self.sweeps * len(self.sizes) * self.training.envs
+
+    @property
+    def comparisons(self) -> int:
+        """Episodes besides, from which nothing is learned: EPC ranks its sets."""
+        if self.method != "epc":
+            return 0
+        return EPC(sweeps=self.sweeps).comparisons(len(self.sizes))
+
+    @property
+    def besides(self) -> str:
+        """The same as the end of a sentence; empty where there are none."""
+        count = self.comparisons
+        if not count:
+            return ""
+        more = f"{count} episodes more a run to compare its sets"
+        return f"; {self.method} plays {more}, and learns nothing from them"
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from experiments.lab.options import Flat, Stateful, each_once, least
-from experiments.mra.task_config import Task, size_of, usual
+from experiments.mra.task_config import Task, size_of, world_of
 from mra.settings import BUDGETS, Training
 
 BudgetName = Literal["tiny", "ten-minutes", "paper"]
@@ -51,7 +51,7 @@ class Config:
     """Episodes of a size in a measurement, and in the tests at the end."""
     unseen: tuple[str, ...] = ()
     """Other sizes to score in the end, without learning (default: half of the smallest
-    size and twice the largest)."""
+    size and twice the largest, where there are such games)."""
     run: Flat[Stateful] = Stateful()
 
     @classmethod
@@ -61,7 +61,7 @@ class Config:
         return cls(
             world=asked.world,
             budget=asked.budget,
-            training=usual(budget.training, asked.world),
+            training=budget.usual(world_of(asked.world)),
             sweeps=budget.sweeps,
             measure_every=budget.measure_every,
             episodes=budget.episodes,
@@ -70,8 +70,12 @@ class Config:
     def __post_init__(self) -> None:
         least(self, seed=0, sweeps=1, measure_every=1, episodes=2)
         each_once(self, sizes=None)
-        for one in (*self.sizes, *self.unseen):
+        if self.unseen:
+            each_once(self, unseen=None)
+        for one in self.sizes:
             size_of(one)
+        for one in self.unseen:
+            size_of(one, "--unseen")
 
     @property
     def task(self) -> Task:

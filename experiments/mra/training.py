@@ -1,6 +1,7 @@
 """A training in its run folder, from its first sweep to its report."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from experiments.lab.watch import spell
 from experiments.mra.agents import read
 from experiments.mra.course import Row, Scores, learn
 from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
+from experiments.mra.invasions import invasion_table, invasions
 from experiments.mra.pictures import learned_curves, learning_curves
 from experiments.mra.references import moving, references
-from experiments.mra.task_config import Task, named
+from experiments.mra.task_config import Task, by_role, games_of, named, size_of
 from experiments.mra.train_config import Config
 from metaspiel import files
 from metaspiel.games.entities import Populated
@@ -29,36 +31,75 @@ def run(config: Config) -> Answer:
     task = config.task
     course = training(task)
     course.start()
-    others = elsewhere(task, config.unseen) if config.unseen else beyond(task)
+    others = asked(task, config.unseen) if config.unseen else beyond(task)
     with claim(config.run, "mra_train") as folder:
         record(folder, config)
 
         def tell(row: Row) -> None:
-            config.run.say(line(row, task.sweeps))
+            config.run.say(line(row, task.sweeps, roles=task.roles))
 
         start = config.run.resume_from
         rows = learn(course, folder, start=start, tell=tell)
         summary = {"folder": str(folder), "task": task.facts, "episodes": task.total}
-        summary |= tested(task, folder, others)
+        summary |= {"comparisons": task.comparisons}
+        summary |= {"not_scored": others.impossible}
+        summary |= tested(task, folder, others.games)
+        summary |= {"invasions": invasions(task, folder)}
         summary |= {"sweeps": task.sweeps, "cpu_seconds": rows[-1]["seconds"]}
         text = _report(config, folder, summary, rows)
     return Answer(summary=summary, text=f"{text}\n-> {folder}")
 
 
-def beyond(task: Task) -> list[Populated]:
+@dataclass(frozen=True)
+class Others:
+    """Sizes that were not learned, to score agents at.
+
+    Attributes:
+      games: of those that the agents fit.
+      impossible: why others are not, by size.
+    """
+
+    games: Sequence[Populated] = ()
+    impossible: Mapping[str, str] = field(default_factory=dict)
+
+
+_APART = "agents with networks of their own fit no size but the learned one"
+
+
+def asked(task: Task, sizes: Sequence[str]) -> Others:
+    """Games of the sizes that the user wants.
+
+    Raises:
+      UserError: the agents fit no other size, or a size is impossible or was learned.
+    """
+    if task.how.apart:
+        raise UserError(
+            f"--unseen must not be given with --method {task.method}: {_APART}; got "
+            f"{' '.join(sizes)}"
+        )
+    for one in sizes:
+        if size_of(one) in [game.sizes for game in task.games]:
+            raise UserError(f"--unseen must be sizes that are not learned; got {one}")
+    return Others(games_of(task.world, sizes, "--unseen"))
+
+
+def beyond(task: Task) -> Others:
     """Games of half the smallest size and of twice the largest, where there are any."""
     sizes = [game.sizes for game in task.games]
-    asked = [
+    wanted = [
         tuple(max(1, min(one) // 2) for one in zip(*sizes, strict=True)),
         tuple(2 * max(one) for one in zip(*sizes, strict=True)),
     ]
-    made = []
-    for one in asked:
+    if task.how.apart:
+        return Others(impossible={named(one): _APART for one in wanted})
+    made: list[Populated] = []
+    impossible = {}
+    for one in wanted:
         try:
             made += elsewhere(task, [named(one)])
-        except UserError:  # a world need not have so few agents, or so many
-            continue
-    return made
+        except UserError as error:  # a world need not have so few agents, or so many
+            impossible[named(one)] = str(error)
+    return Others(made, impossible)
 
 
 def tested(
@@ -83,18 +124,24 @@ def tested(
     return made
 
 
-def line(row: Row, sweeps: int, first: str = "sweep") -> str:
+def line(row: Row, sweeps: int, *, roles: Sequence[str], first: str = "sweep") -> str:
     """A measurement as a line of text for people."""
     shown = "  ".join(f"{k}: {words(one)}" for k, one in row["scores"].items())
+    whose = f"of {' / '.join(roles)} " if len(roles) > 1 else ""
     left = row["seconds"] * (sweeps - row["sweep"]) / max(1, row["sweep"])
     rest = f", about {spell(left)} left" if row["sweep"] else ""
-    return f"{first} {row['sweep']} of {sweeps}  reward {shown}{rest}"
+    return f"{first} {row['sweep']} of {sweeps}  reward {whose}{shown}{rest}"
 
 
 def words(score: Mapping[str, Sequence[float]], digits: int = 2) -> str:
     """A score as "22.90 ± 0.15", one a role."""
     pairs = zip(score["means"], score["errors"], strict=True)
     return " / ".join(f"{m:.{digits}f} ± {e:.{digits}f}" for m, e in pairs)
+
+
+def brief(number: float) -> str:
+    """A number without digits after the point, but for one that says something."""
+    return f"{number:.0f}" if number >= 1 else f"{number:.1g}"
 
 
 def score_table(caption: str, rows: Mapping[str, Scores]) -> Table:
@@ -126,6 +173,11 @@ def film(
     return [Picture("An episode", f"{who}, each with a latent drawn anew.", svg)]
 
 
+def _unscored(impossible: Mapping[str, str]) -> str:
+    """Sizes without a score, and why, as the end of a sentence."""
+    return "".join(f"; {size} is not scored: {why}" for size, why in impossible.items())
+
+
 def _report(
     config: Config, folder: Path, summary: dict[str, Any], rows: Sequence[Row]
 ) -> str:
@@ -141,8 +193,9 @@ def _report(
         if made.get("best_latent"):
             shown[f"{task.method}, {name}, best latent"] = made["best_latent"]
     caption = (
-        f"Reward an agent and episode in {task.world} by number of agents, learned at "
-        f"{' '.join(task.sizes)}; {task.episodes} episodes a score, standard errors"
+        f"Reward an agent and episode in {task.world} by number of "
+        f"{' and '.join(task.roles)}, learned at {' '.join(task.sizes)}; "
+        f"{task.episodes} episodes a score, standard errors{by_role(task.roles)}"
     )
     return publish(
         folder,
@@ -150,16 +203,20 @@ def _report(
         title=f"MRA: {task.method} in {task.world}",
         lead=[
             f"{task.sweeps} sweeps of {task.training.envs} episodes in each of "
-            f"{len(task.sizes)} games: {task.total} episodes, "
-            f"{summary['cpu_seconds']:.0f} CPU seconds; budget {config.budget}, seed "
-            f"{task.seed}. Sizes that were not learned are scored without learning. "
-            "The best agents are those of the measurement that earned most above the "
-            "untrained ones, in standard deviations of an untrained episode's score, "
-            "mean over sizes and roles; other episodes test them.",
+            f"{len(task.sizes)} games: {task.total} episodes{task.besides}. "
+            f"{brief(summary['cpu_seconds'])} CPU seconds, budget {config.budget}, "
+            f"seed {task.seed}. Sizes that were not learned are scored without "
+            f"learning{_unscored(summary['not_scored'])}. The best agents are those of "
+            "the measurement that earned most above the untrained ones, in standard "
+            "deviations of an untrained episode's score, mean over sizes and roles; "
+            "other episodes test them.",
         ],
-        tables=[score_table(caption, {**shown, **known})],
+        tables=[
+            score_table(caption, {**shown, **known}),
+            *invasion_table(summary["invasions"], task.roles),
+        ],
         figures=[
-            learning_curves(plots, {task.method: [rows]}, known),
+            learning_curves(plots, {task.method: [rows]}, known, roles=task.roles),
             *learned_curves(plots, {task.method: [rows]}),
             *film(
                 task.games[-1],

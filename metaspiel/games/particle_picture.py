@@ -112,6 +112,6 @@ def _paid(game: ParticleWorld, scenes: Sequence[ParticleScene], episode: int) ->
     total = np.sum([scene.rewards[episode] for scene in scenes], axis=0)
     parts = [
         f"{name} {total[group].mean():.1f}"
-        for name, group in zip(game.populations, game.layout.groups, strict=True)
+        for name, group in zip(game.role_names, game.layout.groups, strict=True)
     ]
     return f"{game.name}; mean reward of an episode: {', '.join(parts)}"

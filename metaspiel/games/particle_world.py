@@ -66,10 +66,14 @@ class ParticleWorld(Named):
     Attributes:
       actions: stay, +x, -x, +y, -y.
       populations: the fields that say how many agents each role has.
+      role_names: what agents of each role are called.
+      mortal: agents may be out before their episode ends.
     """
 
     actions: ClassVar[Discrete] = ACTIONS
     populations: ClassVar[tuple[str, ...]] = ("agents",)
+    role_names: ClassVar[tuple[str, ...]] = ("agents",)
+    mortal: ClassVar[bool] = False
 
     @property
     def limit(self) -> int:

@@ -30,6 +30,16 @@ class EPC:
                 f"got {self.method}"
             )
 
+    def comparisons(self, games: int) -> int:
+        """Episodes in which a run of so many games compares sets and crosses.
+
+        They come on top of the training episodes: after every sweep each set plays,
+        and at every new game each cross of two sets.
+        """
+        crosses = self.sets * (self.sets + 1) // 2
+        played = self.sweeps * self.sets + (games - 1) * crosses
+        return self.evaluations * played
+
     def at(self, stage: int) -> Method:
         """The method of the sets with so many stages behind them."""
         return replace(self.method, copies=2**stage)

@@ -7,11 +7,19 @@ from dataclasses import replace
 import pytest
 
 from experiments import contents
+from experiments.lab.page import parse, with_first
 from experiments.lab.statistics import mean
+from experiments.mra import adapt_config, out_curves
+from experiments.mra.cells import chosen
 from experiments.mra.claims import Gap, judged
 from experiments.mra.course import rating
 from experiments.mra.grid_config import ARMS, OUTPUTS, Config
+from experiments.mra.grid_results import Results
+from experiments.mra.grid_run import trained as cells_of_arm
 from experiments.mra.scales_config import SCALES
+from experiments.mra.task_config import crowd
+from experiments.mra.training import brief
+from mra.baselines.settings import EPC
 from mra.settings import METHODS
 
 TINY = ("--budget", "tiny")
@@ -42,12 +50,38 @@ def test_a_training_leaves_rows_agents_tables_and_pictures(trained):
     assert 0 <= made[-1]["learned"]["3"]["information"] <= math.log(5)
     summary = json.loads((trained / "summary.json").read_text())
     assert {*summary["best"]["unseen"]} == {"6"}  # one agent alone is no game
+    assert {*summary["not_scored"]} == {"1"} and summary["comparisons"] == 0
     assert {"random", "nearest", "myopic"} <= {*summary["references"]}
     best = max(made, key=lambda row: row["rating"])
     assert summary["best"]["sweep"] == best["sweep"]
+    assert (summary["invasions"] != {}) == (summary["last"]["sweep"] != best["sweep"])
     plots = {path.name for path in (trained / "plots").iterdir()}
     assert {"reward.png", "information.png", "episode.svg"} <= plots
-    assert "<svg" in (trained / "report.html").read_text()
+    report = (trained / "report.html").read_text()
+    assert "<svg" in report and "1 is not scored: Resource(): agents must" in report
+
+
+def test_agents_of_two_moments_of_a_run_invade_each_other(tmp_path):
+    """The best and the last are of different sweeps after most seeds."""
+    words = (
+        "--sizes",
+        2,
+        3,
+        *TINY,
+        "--seed",
+        1,
+        "--sweeps",
+        3,
+        "--out",
+        tmp_path / "r",
+    )
+    assert call("train", *words, "--quiet") == 0
+    made = json.loads((tmp_path / "r/summary.json").read_text())["invasions"]
+    assert {*made} == {"last among best", "best among last"}
+    for sizes in made.values():
+        assert {*sizes} == {"2", "3"}
+        assert all(math.isfinite(one["gain"]) for (one,) in sizes.values())
+    assert "one of the last among best" in (tmp_path / "r/report.html").read_text()
 
 
 def test_a_killed_training_goes_on_bit_for_bit(trained, tmp_path, monkeypatch):
@@ -87,6 +121,25 @@ def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, cap
     assert "--from-run must stay" in capsys.readouterr().err
 
 
+def test_roles_have_names_and_an_adaptation_learns_as_its_run_did(tmp_path, capsys):
+    run = tmp_path / "run"
+    how = (*TINY, "--episodes", 2, "--sweeps", 1, "--training.envs", 8)
+    words = ("--world", "pacman", "--sizes", "1,1", "--unseen", "1,2")
+    assert call("train", *words, *how, "--out", run) == 0
+    said = capsys.readouterr().out
+    assert "reward of Pac-Men / ghosts 1,1: " in said
+    assert "a cell is Pac-Men / ghosts" in said and "role 1" not in said
+
+    def steps(*more):
+        words = with_first(adapt_config.Config, [str(run), "--size", "1,2", *more])
+        return parse(adapt_config.Config, words, "adapt").training
+
+    assert (steps().rewards, steps().envs) == ("scaled", 8)
+    assert steps("--training.rewards", "raw").rewards == "raw"
+    (run / "config.json").unlink()  # as in a grid's runs
+    assert (steps(*TINY).rewards, steps(*TINY).envs) == ("scaled", 4)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -100,6 +153,7 @@ def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, cap
         ),
         (("--size", "2,2", "--world", "pacman"), "as many roles as the networks"),
         (("--size", "4", "--world", "switch"), "--world: unknown world 'switch'"),
+        (("--size", "4", "--training.every", "80"), "unknown flag '--training.every'"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(words, sentence, trained, tmp_path, capsys):
@@ -115,7 +169,14 @@ def test_a_training_that_cannot_begin_leaves_nothing(tmp_path, capsys):
         (("--method", "mrb"), "unknown method 'mrb' (did you mean 'mra'?)"),
         (("--method", "maddpg"), "must learn in one game"),
         (("--sizes", "3", "3"), "--sizes must be named, each once"),
-        (("--world", "pacman"), "must be 2 numbers (pacmen and ghosts); got '6'"),
+        (("--world", "pacman"), "must be 2 numbers (Pac-Men and ghosts); got '6'"),
+        (("--unseen", "6"), "--unseen must be sizes that are not learned; got 6"),
+        (("--unseen", "1"), "agents must be an integer from 2 to 256; got 1"),
+        (("--unseen", "4,2"), "--unseen: a size in resource must be 1 number"),
+        (
+            ("--method", "maddpg", "--sizes", "3", "--unseen", "4"),
+            "--unseen must not be given with --method maddpg",
+        ),
         (("--training.every", 10**12), "a game in this run, 160, or nothing is"),
         (("--training.minibatch", 10**8), "minibatch must be at most 100000; got"),
         (("--training.rate", "inf"), "rate must be positive and finite; got inf"),
@@ -131,7 +192,7 @@ def cells(out):
     return {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
 
 
-def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path):
+def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path, capsys):
     out = tmp_path / "grid"
     words = ("grid", *TINY, "--seeds", 1, "--turns", 2, "--out", out, "--quiet")
     assert call(*words, "--arms", "mra", "single") == 0
@@ -153,6 +214,18 @@ def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path):
     assert (one["best"], one["last"]) == (two["best"], two["last"])
     summary = json.loads((out / "summary.json").read_text())
     assert {*summary["config"]["arms"]} == {"mra", "single", "plain"}
+    kept = "is kept and shown beside what is asked for now: arms mra single plain."
+    assert kept in (out / "report.html").read_text()
+    assert "not corrected for their number" in (out / "table.md").read_text()
+    capsys.readouterr()
+    plan = ("grid", "--out", out, "--plan", "--json")
+    assert call(*plan, *TINY) == 2
+    assert "--plan: " in capsys.readouterr().err
+    assert call(*plan, "--resume", "--seeds", 2, "--arms", "mra") == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert {f"{name}.json" for name in planned["finished"]} == {*again}
+    assert {name[-1] for name in planned["remaining"]} == {"1"}  # the second seed
+    assert cells(out) == again
 
 
 @pytest.mark.slow
@@ -201,6 +274,36 @@ def test_all_arms_of_an_output_play_as_many_episodes(budget, output):
             for task in config.tasks(panel, arm, 0)
         ]
         assert len({task.total for task in tasks}) == 1
+
+
+def test_what_epc_plays_to_compare_its_sets_is_said():
+    config = Config(budget="tiny", arms=("mra", "epc"))
+    results = Results(config=config, made={})
+    (table,) = out_curves.tables(results, "main")
+    task = config.tasks(SCALES["tiny"].panels["main"], "epc", 0)[0]
+    assert task.comparisons == EPC(sweeps=3).comparisons(2) == 64 * (3 * 3 + 6)
+    assert f"epc plays {task.comparisons} episodes more a run" in table.caption
+    (table,) = out_curves.tables(replace(results, config=Config()), "fig7")
+    assert "more a run" not in table.caption
+
+
+def test_the_best_agents_go_on_but_where_roles_differ_the_last(tmp_path):
+    config = Config(budget="tiny")
+    for output, state in (("fig2a", "best"), ("fig2c", "last")):
+        panel = SCALES["tiny"].panels[output]
+        (one,) = cells_of_arm(config, panel, "mra", 0)
+        assert chosen(tmp_path, one).name == f"{state}.safetensors"
+
+
+def test_a_crowd_is_named_by_its_roles():
+    assert crowd("1,2", ("Pac-Men", "ghosts")) == "1,2 Pac-Men and ghosts"
+    results = Results(config=Config(), made={})
+    assert results.about("pacman", "1,2", 1) == "pacman 1,2, ghosts"
+    assert results.about("resource", "6", None) == "resource 6"
+
+
+def test_few_seconds_have_a_digit_that_says_something():
+    assert [brief(n) for n in (0.043, 0.96, 12.6)] == ["0.04", "1", "13"]
 
 
 def test_every_arm_is_a_method():

@@ -58,6 +58,7 @@ def test_epc_grows_the_crosses_that_earn_most():
     assert [row["stage"] for row in rows] == [0, 1]
     assert [list(row["games"]) for row in rows] == [[game.name] for game in RESOURCE]
     assert [row["evaluations"] for row in rows] == [12, 12 + 24 + 12]
+    assert rows[-1]["evaluations"] == settings.comparisons(len(RESOURCE))
     assert state.method == replace(PLAIN, copies=2)
     assert state.best == int(np.argmax(rows[1]["scores"]))
     assert [len(one.weights["policy"]) for one in state.sets] == [2, 2, 2]
