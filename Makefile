@@ -40,7 +40,7 @@ attacks: $(STAMP)
 
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
-	$(BIN)/python -m pytest tests/psro/test_executor.py
+	$(BIN)/python -m pytest tests/psro/test_executor.py tests/experiments/test_compare_ray.py
 
 worlds: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,envs,mujoco,atari]'

@@ -20,12 +20,14 @@ PACKAGES = [
     "experiments",
     "experiments.lab",
     "experiments.bargaining",
+    "experiments.compare",
     "experiments.matrl",
     "experiments.mra",
     "experiments.nes",
     "experiments.neupl_grid",
     "experiments.neupl_learned",
     "experiments.psro",
+    "experiments.psro_parts",
     "experiments.speed",
 ]
 
@@ -59,6 +61,8 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.40"],
+        # Rows of runs as data frames.
+        "frames": ["pandas>=2.2"],
         # Our Markov games for users of PettingZoo and Gymnasium, and theirs for us.
         # mpe2: our worlds of particles are tested against its forces.
         "envs": ["gymnasium>=1.0", "pettingzoo>=1.25", "mpe2>=1.1"],

@@ -15,11 +15,12 @@ from typing import ClassVar
 from experiments.lab.page import Answer, main
 from experiments.psro import config as psro
 from experiments.psro.__main__ import page as run
-from experiments.psro.oracle_config import OracleName
+from experiments.psro_parts import config as parts
+from experiments.psro_parts.oracle_config import OracleName
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget(psro.Budget):
+class Budget(parts.Budget):
     """The words that decide what is not given of a learner's schedule."""
 
     oracle: OracleName = "neupl"
@@ -29,7 +30,7 @@ class Budget(psro.Budget):
 class Config(psro.Config):
     """Fields of a run."""
 
-    Deciding: ClassVar[type[psro.Budget]] = Budget
+    Deciding: ClassVar[type[parts.Budget]] = Budget
 
     oracle: OracleName = "neupl"
     """One network plays the population; see metaspiel psro --help for the others."""

@@ -99,7 +99,7 @@ def parse(
         more = _usable(before, given, known, where)
     elif (file := words.value_of(given, "--config")) is not None:
         where = f"--config '{file}'"
-        values = _flat(read_fields(Path(file)), known, where)
+        values = flat(read_fields(Path(file)), known, where)
         for name in ("resume", "config", "trust"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
@@ -136,7 +136,7 @@ def _before(
         )
     fields = stored(Path(out), page_of(config))
     try:
-        before = _flat(fields, known, f"'{place}'")
+        before = flat(fields, known, f"'{place}'")
     except UnknownName as error:
         raise UserError(
             f"--resume: '{place}' must be of this metaspiel; another version made "
@@ -212,7 +212,7 @@ def _with_flag(config: type[Any], error: BadField) -> str:
     return str(error)
 
 
-def _flat(
+def flat(
     values: Mapping[str, object], known: Collection[str], where: str
 ) -> dict[str, Any]:
     """Nested fields keyed by the name of their flags.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
+from experiments.lab.alternatives import alternatives
 from experiments.lab.options import flag
 from meta_solvers import registry
 from metaspiel.nfg.errors import UserError, shown
@@ -25,7 +26,18 @@ class Reaching:
     of: Callable[[str], Sequence[str]]
 
 
+def _of_alternatives(spec: str) -> tuple[str, ...]:
+    """What the solvers reach that a spec with alternatives stands for."""
+    try:
+        every = alternatives(spec)
+    except UserError:  # said where the spec is used
+        return ()
+    return tuple(deed for one in every for deed in registry.reaches(one))
+
+
 SolverSpec = Annotated[str, Reaching(registry.reaches)]
+SolverSpecs = Annotated[str, Reaching(_of_alternatives)]
+"""A spec of a solver in which fields may have alternatives."""
 ExecutorSpec = Annotated[str, Reaching(executor_specs.reaches)]
 
 

@@ -10,7 +10,6 @@ from numpy import ndarray
 
 from experiments.lab.charts import FLOOR, WIDTH, curve, figure
 from experiments.lab.report import Picture, Table, render
-from experiments.psro.config import EXACT
 from experiments.psro.summary import (
     Summary,
     gap_name,
@@ -19,6 +18,7 @@ from experiments.psro.summary import (
     rounded,
     shown,
 )
+from experiments.psro_parts.config import EXACT
 from psro.metrics import Row
 
 

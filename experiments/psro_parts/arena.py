@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from experiments.psro.config import Config
-from experiments.psro.walking import walking
+from experiments.psro_parts.config import Settings
+from experiments.psro_parts.walking import walking
 from meta_solvers import get
 from metaspiel.games.sequence import SequenceForm, from_normal_form
 from metaspiel.games.worlds import SIMULATORS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
 
 
-def built(config: Config) -> Arena:
+def built(config: Settings) -> Arena:
     """The game, and who responds in it.
 
     Raises:
@@ -75,7 +75,7 @@ def built(config: Config) -> Arena:
     )
 
 
-def _neural(config: Config, form: SequenceForm) -> Arena:
+def _neural(config: Settings, form: SequenceForm) -> Arena:
     """One network as the population, of exact best responses."""
     import torch
 
@@ -95,7 +95,7 @@ def _neural(config: Config, form: SequenceForm) -> Arena:
     )
 
 
-def _refereed(config: Config, game: "Simulator") -> SequenceForm:
+def _refereed(config: Settings, game: "Simulator") -> SequenceForm:
     """The tree of a game that is learned, for its referee.
 
     Raises:
@@ -118,7 +118,7 @@ def _refereed(config: Config, game: "Simulator") -> SequenceForm:
         ) from None
 
 
-def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
+def _sequence_form(config: Settings) -> tuple[SequenceForm, str]:
     """The game, and what the reader of its file assumed."""
     if config.payoffs is not None:
         reading = read(config.payoffs, config.memory_gb)
@@ -140,7 +140,7 @@ def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
         raise TreeTooBig(f"{error}; --memory-gb sets the limit{learn}") from None
 
 
-def _walked(config: Config) -> SequenceForm:
+def _walked(config: Settings) -> SequenceForm:
     with walking(config.game, config.run) as progress:
         if config.tree is not None:
             from metaspiel.games import efg
@@ -172,7 +172,7 @@ def _walked(config: Config) -> SequenceForm:
             ) from None
 
 
-def _can_learn(config: Config) -> bool:
+def _can_learn(config: Settings) -> bool:
     """Whether responses could be learned in the game instead."""
     if config.tree is not None:
         return False
@@ -182,7 +182,7 @@ def _can_learn(config: Config) -> bool:
     return has_tensors(load(config.game, config.players).get_type())
 
 
-def assembled(config: Config, arena: Arena, executor: Executor) -> Setup:
+def assembled(config: Settings, arena: Arena, executor: Executor) -> Setup:
     """The parts of the loop; all that was asked for is resolved.
 
     Raises:
