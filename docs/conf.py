@@ -46,7 +46,7 @@ myst_heading_anchors = 4
 # Pages are executed in every build; a cell that raises is an error of the build.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # of a busy machine
 nb_merge_streams = True
 nb_execution_in_temp = True
 # A picture of floors in docs/architecture.md, which a test reads, is no language.

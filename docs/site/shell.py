@@ -50,7 +50,7 @@ class Shell(SphinxDirective):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=600,
         )
         wanted = self.options.get("code", 0)
         if done.returncode != wanted:
