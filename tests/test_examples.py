@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from experiments import contents
 from metaspiel.games import sequence_form
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -41,7 +42,8 @@ def test_every_example_is_tested_here_and_shown():
     assert len(programs) >= 7
     for program in programs:
         within = program.relative_to(EXAMPLES)
-        assert f'"{Path(within.parts[0]).stem}' in here, program
+        name = Path(within.parts[0]).stem
+        assert f'"{name}' in here or f" {name}:" in here, program
         assert f"examples/{within.as_posix()}" in shown, program
 
 
@@ -97,6 +99,16 @@ def test_search_is_an_oracle():
     said = [response.value for response in first.responses]
     payoffs = form.tensor(last.population.stacked())
     assert said == pytest.approx([payoffs[0, 1, 0], payoffs[1, 0, 1]], abs=1e-12)
+
+
+def test_search_by_bots_is_an_oracle_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    words = "psro --game tic_tac_toe --oracle searching:search:most=8 --solver nash_lp"
+    end = "--iterations 1 --seed 0 --out run --quiet"
+    assert contents.main("metaspiel", [*words.split(), *end.split()]) == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text("utf-8"))
+    assert "lower bound" in summary["gap_is"]
 
 
 def test_a_batched_game_plays_by_its_rules():
