@@ -76,6 +76,13 @@ setup(
         "openspiel-dqn": ["dm-tree"],
         # GPL-3; only the speed and table pages compare with it.
         "ecos": ["ecos>=2.0.14"],
+        # `make docs`: myst-nb runs the pages, ipykernel is what it runs them in.
+        "docs": [
+            "furo>=2024.8",
+            "ipykernel>=6",
+            "myst-nb>=1.2",
+            "sphinx>=8.1",
+        ],
         "dev": [
             "beartype>=0.18",
             "hypothesis>=6",
