@@ -13,6 +13,7 @@ from experiments.lab.options import flag
 from experiments.lab.page import parse
 from experiments.psro_parts.config import Budget, Run, Settings
 from metaspiel.nfg.errors import UserError, shown, unknown
+from psro.own_parts import ORACLES
 
 SAME = "same"
 """The solver that is responded to is the one that is evaluated."""
@@ -20,7 +21,8 @@ EXACT = "exact"
 _TABLES = (".npy", ".npz", ".csv", ".nfg")
 # Axes and options of the comparison itself, and rules by which runs end apart.
 _OWN = {
-    *("game", "players", "payoffs", "solver", "eval_solver", "oracle", "concept"),
+    *("game", "players", "payoffs", "solver", "eval_solver", "oracle", "evaluator"),
+    "concept",
     *("iterations", "seed", "trials", "executor", "final_gap"),
     *("stop_gap", "stop_no_novel", "max_seconds"),
 }
@@ -62,6 +64,8 @@ def oracle_settings(spec: str) -> Settings:
     """
     where = f"--oracles {shown(spec)}"
     name, _, rest = spec.partition(":")
+    if ORACLES.is_own(name):
+        raise unknown(where, "oracle with exact gaps", name, ORACLES.built_in)
     known = _fields(Settings())
     made: dict[str, list[str]] = {"oracle": ["--oracle", name]}
     for pair in filter(None, rest.split(",")):

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from experiments.compare.axes_config import SAME, Method, usual_spec
 from experiments.lab import alternatives
 from experiments.lab.options import Flat, Parallel, least
-from experiments.lab.trust import ExecutorSpec, SolverSpecs
+from experiments.lab.trust import ExecutorSpec, OracleSpecs, SolverSpecs
 from meta_solvers import get
 from metaspiel.nfg.errors import UserError
 
@@ -30,7 +30,7 @@ class Config:
     eval_solvers: tuple[SolverSpecs, ...] = (SAME,)
     """Meta-solvers that are evaluated on the populations of each of them and whose gaps
     are compared; same is the solver itself."""
-    oracles: tuple[str, ...] = ("exact",)
+    oracles: tuple[OracleSpecs, ...] = ("exact",)
     """How responses are found: a name of metaspiel psro --oracle, and any of its flags
     as fields, with alternatives: exact:tie_break=first|random,
     ppo:ppo.episodes=1000|4000."""

@@ -26,19 +26,25 @@ class Reaching:
     of: Callable[[str], Sequence[str]]
 
 
-def _of_alternatives(spec: str) -> tuple[str, ...]:
-    """What the solvers reach that a spec with alternatives stands for."""
-    try:
-        every = alternatives(spec)
-    except UserError:  # said where the spec is used
-        return ()
-    return tuple(deed for one in every for deed in registry.reaches(one))
+def _each(of: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
+    """What all specs reach that one with alternatives stands for."""
+
+    def reaches(spec: str) -> tuple[str, ...]:
+        try:
+            every = alternatives(spec)
+        except UserError:  # said where the spec is used
+            return ()
+        return tuple(deed for one in every for deed in of(one))
+
+    return reaches
 
 
 SolverSpec = Annotated[str, Reaching(registry.reaches)]
-SolverSpecs = Annotated[str, Reaching(_of_alternatives)]
+SolverSpecs = Annotated[str, Reaching(_each(registry.reaches))]
 """A spec of a solver in which fields may have alternatives."""
 OracleSpec = Annotated[str, Reaching(own_parts.ORACLES.reaches)]
+OracleSpecs = Annotated[str, Reaching(_each(own_parts.ORACLES.reaches))]
+"""A spec of an oracle in which fields may have alternatives."""
 EvaluatorSpec = Annotated[str, Reaching(own_parts.EVALUATORS.reaches)]
 ExecutorSpec = Annotated[str, Reaching(executor_specs.reaches)]
 

@@ -143,7 +143,18 @@ def test_a_solver_that_fails_ends_its_own_runs_alone(tmp_path: Path, monkeypatch
         ("--games no.npy --solvers rm", "'no.npy' must be a file"),
         ("--games kuhn_poker --solvers rm --targets 0", "--targets must be positive"),
         ("--games kuhn_poker --solvers rm --seeds 0", "--seeds must be at least 1"),
-        ("--games kuhn_poker --solvers rm --oracles exakt", "--oracles exakt: "),
+        (
+            "--games kuhn_poker --solvers rm --oracles exakt",
+            "unknown oracle with exact gaps 'exakt' (did you mean 'exact'?)",
+        ),
+        (
+            "--games kuhn_poker --solvers rm --oracles mine:make:depth=3",
+            "unknown oracle with exact gaps 'mine'",
+        ),
+        (
+            "--games kuhn_poker --solvers rm --oracles exact:evaluator=mine:make",
+            "unknown field 'evaluator'",
+        ),
         (
             "--games kuhn_poker --solvers rm --oracles exact:tie_brake=first",
             "unknown field 'tie_brake' (did you mean 'tie_break'?)",

@@ -58,9 +58,11 @@ def marked() -> list[tuple[str, str, str]]:
         for name, (_, holder) in known.items():
             hints = get_type_hints(type(holder), include_extras=True)
             for mark in marks(hints[name.rpartition(".")[2]]):
-                connecting = mark.of is executor_specs.reaches
-                spec = "ray:address=127.0.0.1:1" if connecting else "strange:make"
-                spec = SPECS[0] if mark.of is registry.reaches else spec
+                spec = SPECS[0]
+                if mark.of is executor_specs.reaches:
+                    spec = "ray:address=127.0.0.1:1"
+                elif "oracle" in name or "evaluator" in name:
+                    spec = "strange:make"
                 every.append((page, name, spec))
     return every
 
