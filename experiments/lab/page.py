@@ -211,7 +211,12 @@ def _usual(config: type[Any], given: Sequence[str], program: str) -> Mapping[str
         return {}
     kept = [word for word in given if word not in ("-h", "--help")]
     asked, _ = _cli(config.Deciding, kept, program, return_unknown_args=True)
-    return {"default": config.usual(asked)}
+    try:
+        return {"default": config.usual(asked)}
+    except UserError:
+        if kept == list(given):
+            raise
+        return {}  # help is there even where files that decide are damaged
 
 
 def _cli(

@@ -104,7 +104,8 @@ def _read(course: Course, room: Path, place: Path) -> Kept:
     done = course.agents(state).sweep
     if facts["course"] != course.identity or done != int(place.name):
         raise UserError(
-            f"--resume: '{place}' must belong to this run; it is of another one"
+            f"--resume: '{place}' must belong to this run; it is of another one, or "
+            "of a version with other settings"
         )
     path = room / "metrics.jsonl"
     rows = metrics.read(path, facts["count"], facts["rows"], like=_ROW)

@@ -49,5 +49,5 @@ def lead(config: Config, judged: Sequence[Claim]) -> list[str]:
         "Scores are rewards an agent and episode (the authors log them a step), of the "
         f"best agents, on {scale.tests} episodes that chose nothing; "
         f"{scale.episodes} others choose. Intervals are Student's 95 %, over seeds, of "
-        f"differences of the same seed.",
+        "differences of the same seed.",
     ]
