@@ -11,7 +11,7 @@ _SEVERAL = re.compile(rf"(?<==){_ONE}(?:\|{_ONE})+")
 _MOST = 1000
 
 
-def alternatives(spec: str) -> tuple[str, ...]:
+def written_out(spec: str) -> tuple[str, ...]:
     """All specs that a spec stands for, the last alternative changing fastest.
 
     Args:
@@ -43,4 +43,4 @@ def alternatives(spec: str) -> tuple[str, ...]:
 
 def every(specs: Sequence[str]) -> tuple[str, ...]:
     """All that some specs stand for, each once, in their order."""
-    return tuple(dict.fromkeys(one for spec in specs for one in alternatives(spec)))
+    return tuple(dict.fromkeys(one for spec in specs for one in written_out(spec)))

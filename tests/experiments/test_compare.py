@@ -17,7 +17,7 @@ from experiments.compare import frame
 from experiments.compare.axes_config import oracle_settings, usual_spec
 from experiments.compare.config import Config
 from experiments.compare.standings import FLOOR, area, first_below
-from experiments.lab.alternatives import alternatives
+from experiments.lab.alternatives import written_out
 from experiments.lab.page import main
 from experiments.psro import __main__ as psro
 from meta_solvers import Answer, MetaSolver, register, registry
@@ -179,8 +179,8 @@ def test_impossible_wishes(words: str, says: str, tmp_path: Path, capsys):
 
 
 def test_specs_with_alternatives_are_written_out():
-    assert alternatives("mgcce") == ("mgcce",)
-    made = alternatives("mix(rrd:threshold=.1|.5):weight=.2|.3")
+    assert written_out("mgcce") == ("mgcce",)
+    made = written_out("mix(rrd:threshold=.1|.5):weight=.2|.3")
     assert made == (
         "mix(rrd:threshold=.1):weight=.2",
         "mix(rrd:threshold=.1):weight=.3",
@@ -188,7 +188,7 @@ def test_specs_with_alternatives_are_written_out():
         "mix(rrd:threshold=.5):weight=.3",
     )
     with pytest.raises(UserError, match="at most 1000"):
-        alternatives("a:b=" + "|".join(map(str, range(1001))))
+        written_out("a:b=" + "|".join(map(str, range(1001))))
 
 
 def test_an_oracle_is_the_flags_of_psro():
