@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint slow golden attacks browser ray worlds bench clean
+.PHONY: demo test lint slow golden attacks browser ray worlds bench docs pictures linkcheck clean
 
 $(STAMP): setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'metaspiel: Python 3.11 or newer is needed; got ' + sys.version.split()[0])"
@@ -43,7 +43,7 @@ browser: $(STAMP)
 
 ray: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray]'
-	$(BIN)/python -m pytest tests/psro/test_executor.py
+	$(BIN)/python -m pytest tests/psro/test_executor.py tests/experiments/test_compare_ray.py
 
 worlds: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,envs,mujoco,atari]'
@@ -51,6 +51,22 @@ worlds: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest -o addopts= --benchmark-only tests/bench
+
+DOCS := .venv/.installed-docs
+SPHINX := $(BIN)/python -m sphinx -c docs --fresh-env --quiet
+
+$(DOCS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	touch $(DOCS)
+
+docs: $(DOCS)  # build/docs/index.html
+	$(SPHINX) --fail-on-warning --keep-going -b html . build/docs
+
+pictures: $(STAMP)  # those of the README and the documentation, about a minute
+	$(BIN)/python docs/pictures/draw.py
+
+linkcheck: $(DOCS)  # asks every external link; needs the network
+	$(SPHINX) -b linkcheck -D nb_execution_mode=off -D shell_runs=0 . build/linkcheck
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache

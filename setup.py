@@ -20,12 +20,14 @@ PACKAGES = [
     "experiments",
     "experiments.lab",
     "experiments.bargaining",
+    "experiments.compare",
     "experiments.matrl",
     "experiments.mra",
     "experiments.nes",
     "experiments.neupl_grid",
     "experiments.neupl_learned",
     "experiments.psro",
+    "experiments.psro_parts",
     "experiments.speed",
 ]
 
@@ -60,6 +62,11 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.40"],
+        # Rows of runs as data frames.
+        "frames": ["pandas>=2.2"],
+        # --log tensorboard, --log wandb
+        "tb": ["tensorboard>=2.17"],
+        "wandb": ["wandb>=0.18"],
         # Our Markov games for users of PettingZoo and Gymnasium, and theirs for us.
         # mpe2: our worlds of particles are tested against its forces.
         "envs": ["gymnasium>=1.0", "pettingzoo>=1.25", "mpe2>=1.1"],
@@ -72,6 +79,13 @@ setup(
         "openspiel-jpsro": ["matplotlib>=3.9"],
         # GPL-3; only the speed and table pages compare with it.
         "ecos": ["ecos>=2.0.14"],
+        # `make docs`: myst-nb runs the pages, ipykernel is what it runs them in.
+        "docs": [
+            "furo>=2024.8",
+            "ipykernel>=6",
+            "myst-nb>=1.2",
+            "sphinx>=8.1",
+        ],
         "dev": [
             # Checks specifications of charts by the schema of Vega-Lite.
             "altair>=6",

@@ -22,7 +22,7 @@ from experiments.lab import report
 from experiments.lab.folder import claim, record
 from experiments.lab.marks import Picture
 from experiments.lab.metrics import Metrics
-from experiments.lab.options import Flat, Output, least
+from experiments.lab.options import Flat, Logged, least
 from experiments.lab.page import Answer, main
 from meta_solvers.exact.settings import Tolls
 from metaspiel import files
@@ -45,7 +45,7 @@ class Config:
     """Seed of the costs."""
     tolls: Tolls = Tolls()
     """How the tolls are found."""
-    run: Flat[Output] = Output()
+    run: Flat[Logged] = Logged()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,25 +13,26 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from experiments.lab.page import Answer, main
+from experiments.lab.trust import OracleSpec
 from experiments.psro import config as psro
 from experiments.psro.__main__ import page as run
-from experiments.psro.oracle_config import OracleName
+from experiments.psro_parts import config as parts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget(psro.Budget):
+class Budget(parts.Budget):
     """The words that decide what is not given of a learner's schedule."""
 
-    oracle: OracleName = "neupl"
+    oracle: OracleSpec = "neupl"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(psro.Config):
     """Fields of a run."""
 
-    Deciding: ClassVar[type[psro.Budget]] = Budget
+    Deciding: ClassVar[type[parts.Budget]] = Budget
 
-    oracle: OracleName = "neupl"
+    oracle: OracleSpec = "neupl"
     """One network plays the population; see metaspiel psro --help for the others."""
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "SolverFailed",
     "Status",
     "check",
+    "check_players",
     "describe",
     "fact",
     "failure",
@@ -140,8 +141,16 @@ def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> N
             value not in options
         ):
             raise unknown(f"{name}()", field_.name, value, map(str, options))
+    check_players(solver, game.players)
+    reason = solver.objection(game, progress)
+    if reason:
+        raise UserError(f"{name}: {reason}")
+
+
+def check_players(solver: MetaSolver, players: int) -> None:
+    """Raises a ``UserError`` when ``solver`` takes no games of so many players."""
     low, high = solver.players
-    if not low <= game.players <= high:
+    if not low <= players <= high:
         if high == low:
             wanted = f"exactly {low}"
         elif high == math.inf:
@@ -149,11 +158,9 @@ def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> N
         else:
             wanted = f"{low} to {high:.0f}"
         raise UserError(
-            f"{name}: the game must have {wanted} players; got {game.players}"
+            f"{type(solver).__name__}: the game must have {wanted} players; got "
+            f"{players}"
         )
-    reason = solver.objection(game, progress)
-    if reason:
-        raise UserError(f"{name}: {reason}")
 
 
 def summands(concept: Concept, game: Game) -> Float64[ndarray, " N"]:

@@ -127,23 +127,35 @@ def solver_class(name: str) -> type[MetaSolver]:
         target = _entry_points()[name].value
     if target is None:
         raise unknown("meta-solver", "name", name, names(), listing="metaspiel solvers")
-    module, _, attribute = target.partition(":")
-    try:
-        cls = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"meta-solver '{name}': the package '{error.name}' must be installed; "
-            f"try 'pip install {error.name}'"
-        ) from error
-    except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"meta-solver '{name}': '{target}' must name a class; {error}"
-        ) from error
+    cls = imported(target, f"meta-solver '{name}'", "a class")
     if not (isinstance(cls, type) and issubclass(cls, MetaSolver)):
         raise UserError(
             f"meta-solver '{name}': '{target}' must be a subclass of MetaSolver"
         )
     return cls
+
+
+def imported(target: str, where: str, kind: str) -> Any:
+    """What "module:name" names.
+
+    Args:
+      target: module and name.
+      where: who asks, for sentences.
+      kind: what it must be, in words.
+
+    Raises:
+      UserError: a package is missing (says which), or there is no such name in it.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{where}: the package '{error.name}' must be installed; "
+            f"try 'pip install {error.name}'"
+        ) from error
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise UserError(f"{where}: '{target}' must name {kind}; {error}") from error
 
 
 def get(spec: Any) -> MetaSolver:
@@ -176,7 +188,7 @@ def reaches(spec: str) -> tuple[str, ...]:
     plugged = [
         f"import the module '{point.module}' of the plug-in '{name}'"
         for name, point in _entry_points().items()
-        if name in words - {*_BUILTIN, *_REGISTERED} and not _ours(point)
+        if name in words - {*_BUILTIN, *_REGISTERED} and not ours(point)
     ]
     if plugged:
         return tuple(plugged)
@@ -186,7 +198,7 @@ def reaches(spec: str) -> tuple[str, ...]:
         return ()
 
 
-def _ours(point: metadata.EntryPoint) -> bool:
+def ours(point: metadata.EntryPoint) -> bool:
     """Whether this package itself brings an entry point."""
     dist = getattr(point, "dist", None)
     return dist is not None and dist.name == "metaspiel"
@@ -258,7 +270,7 @@ def _build(
         if key not in known or key in wraps:
             fields = [f for f in known if f not in wraps]
             raise unknown(f"meta-solver '{name}'", "field", key, fields)
-        arguments[key] = _convert(text, hints[key], f"meta-solver '{name}': {key}")
+        arguments[key] = convert(text, hints[key], f"meta-solver '{name}': {key}")
     return cls(**arguments)
 
 
@@ -272,7 +284,7 @@ def takes_solvers(cls: type[MetaSolver]) -> list[str]:
     ]
 
 
-def _convert(text: str, hint: Any, where: str) -> Any:
+def convert(text: str, hint: Any, where: str) -> Any:
     """``text`` as a value of the annotated type; a ``UserError`` where it is none."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Literal:
@@ -283,7 +295,7 @@ def _convert(text: str, hint: Any, where: str) -> Any:
         if type(None) in options and text.lower() == "none":
             return None
         rest = [o for o in options if o is not type(None)]
-        return _convert(text, rest[0], where)
+        return convert(text, rest[0], where)
     if hint is bool:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from metaspiel.nfg import views
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gaps import Concept, Gaps
 from metaspiel.nfg.simplex import marginals
@@ -103,6 +104,38 @@ class MetaSolution:
     diagnostics: Mapping[str, Any]
     solver: Mapping[str, Any]
     seconds: float
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name} {fact}" for name, fact in self._facts.items())
+        read = f" ({self.diagnostics['read_as']})" if self._read else ""
+        return f"<MetaSolution of {self.solver['name']}: {said}{read}>"
+
+    def _repr_html_(self) -> str:
+        """The facts for a notebook; of two players also the joint, if it is small."""
+        facts = self._facts | ({"read as": str(self._read)} if self._read else {})
+        facts["status"] = f"{self.status.name}: {self.status.value}"
+        table = views.matrix(self.joint[None]) if self.joint.ndim == 2 else ""
+        return views.html(f"MetaSolution of {self.solver['name']}", facts, table)
+
+    @property
+    def _read(self) -> Any:
+        """How ``solve`` read an array that is ambiguous; None where it is not."""
+        return self.diagnostics.get("read_as")
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        """What there is to say, in words."""
+        gaps = (
+            f"{views.number(getattr(self.gaps, name).sum())} ({name.upper()})"
+            for name in ("ne", "cce", "ce")
+        )
+        played = int(np.count_nonzero(self.joint > 0))
+        return {
+            "status": self.status.name,
+            "values": views.numbers(self.values),
+            "gaps": ", ".join(gaps),
+            "support": f"{played} of {self.joint.size} joint actions",
+        }
 
     def require(self) -> "MetaSolution":
         """This solution if it has a joint; otherwise raises ``SolverFailed``."""

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from metaspiel.lazy import public
 
 if TYPE_CHECKING:
+    from experiments.psro.crossing import cross_play
+    from experiments.psro.loading import load_run
     from meta_solvers.base import MetaSolution, MetaSolver, SolverFailed, Status
     from meta_solvers.registry import get, names, register
     from meta_solvers.solving import solve
@@ -42,7 +44,9 @@ __all__ = [
     "Status",
     "UserError",
     "__version__",
+    "cross_play",
     "get",
+    "load_run",
     "measure",
     "names",
     "register",

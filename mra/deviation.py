@@ -20,9 +20,8 @@ from metaspiel.games.entities import Populated
 from metaspiel.learn.agents import Trainable
 from metaspiel.learn.ppo import Diverged
 from metaspiel.learn.random import generators, stream
-from metaspiel.nfg.errors import UserError
 from mra.learning import Learning
-from mra.measuring import check_fits
+from mra.measuring import check_fits, check_numbers
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes
 from mra.replay import Episodes, Played
@@ -103,7 +102,14 @@ def measure_gain(
       UserError: the weights do not fit the game, or a number is impossible.
       Diverged: a loss is not finite.
     """
-    _check(game, rounds=rounds, restarts=restarts, count=count, agent=agent)
+    check_numbers(
+        "measure_gain()",
+        game,
+        agent,
+        rounds=(1, rounds),
+        restarts=(1, restarts),
+        count=(2, count),
+    )
     shared = Nets.of(method, (game,))
     check_fits("measure_gain()", game, shared, weights)
     nets = replace(shared, apart=True)
@@ -142,19 +148,6 @@ def measure_gain(
         seen=seen,
         rounds=rounds,
     )
-
-
-def _check(game: Populated, *, agent: int, count: int, **least_one: int) -> None:
-    bounds = {name: (1, value) for name, value in least_one.items()}
-    for name, (least, value) in (bounds | {"count": (2, count)}).items():
-        if value < least:
-            raise UserError(
-                f"measure_gain(): {name} must be at least {least}; got {value}"
-            )
-    if not 0 <= agent < game.agents:
-        raise UserError(
-            f"measure_gain(): agent must be one of 0 to {game.agents - 1}; got {agent}"
-        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

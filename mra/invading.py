@@ -15,8 +15,7 @@ from torch import Tensor
 
 from metaspiel.games.entities import Populated
 from metaspiel.learn.random import stream
-from metaspiel.nfg.errors import UserError
-from mra.measuring import check_fits
+from mra.measuring import check_fits, check_numbers
 from mra.nets import Nets
 from mra.play import Actors, draw_latents, episodes
 from mra.settings import Method
@@ -61,7 +60,7 @@ def invade(
       game: of a size that the weights fit.
       method: which networks they are.
       residents: weights of every part.
-      invader: likewise; its latent is that of the resident it replaces.
+      invader: likewise. Its latent is drawn by the same number, from its own prior.
       count: episodes.
       seed: of the episodes.
       agent: who is replaced.
@@ -69,23 +68,26 @@ def invade(
     Raises:
       UserError: the weights do not fit the game, or there is no such agent.
     """
-    if not 0 <= agent < game.agents:
-        raise UserError(
-            f"invade(): agent must be one of 0 to {game.agents - 1}; got {agent}"
-        )
-    if count < 2:
-        raise UserError(f"invade(): count must be at least 2; got {count}")
+    check_numbers("invade()", game, agent, count=(2, count), seed=(0, seed))
     nets = Nets.of(method, (game,))
     for weights in (residents, invader):
         check_fits("invade()", game, nets, weights)
-    prior = residents["prior"] if method.prior == "learned" else None
-    latents = draw_latents(game, nets, prior, count, stream(seed, _LATENTS))
+
+    def latents_of(weights: Mapping[str, Tensor]) -> Tensor:
+        prior = None if method.prior == "uniform" else weights["prior"]
+        return draw_latents(game, nets, prior, count, stream(seed, _LATENTS))
+
+    latents = latents_of(residents)
+    changed = latents.clone()
+    changed[:, agent] = latents_of(invader)[:, agent]
     usual, other = (nets.each(game, weights) for weights in (residents, invader))
     mixed = {name: rows.clone() for name, rows in usual.items()}
     for name, rows in mixed.items():
         rows[agent] = other[name][agent]
 
-    def returns(weights: Mapping[str, Tensor]) -> Float64[ndarray, "B N"]:
+    def returns(
+        weights: Mapping[str, Tensor], latents: Tensor
+    ) -> Float64[ndarray, "B N"]:
         act = Actors(
             game=game,
             nets=replace(nets, apart=True),
@@ -97,8 +99,8 @@ def invade(
         earned: ndarray = played.rewards.double().sum(1).numpy()
         return earned
 
-    before = returns(usual)
-    change = returns(mixed) - before
+    before = returns(usual, latents)
+    change = returns(mixed, changed) - before
     others = np.delete(change, agent, axis=1)
     return Invasion(
         agent=agent,

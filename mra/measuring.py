@@ -18,15 +18,50 @@ _PICK, _SCORE = 1, 2
 Weights = Mapping[str, Tensor]
 
 
+def check_numbers(
+    where: str, game: Populated, agent: int, **bounds: tuple[int, int]
+) -> None:
+    """Refuses numbers that are not whole or too small, and agents that are not there.
+
+    Args:
+      where: what is called, for the sentence.
+      game: has the agents.
+      agent: number of one of them.
+      bounds: by name the least value and the given one.
+
+    Raises:
+      UserError: one is.
+    """
+    given = {"agent": agent} | {name: value for name, (_, value) in bounds.items()}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise UserError(f"{where}: {name} must be a whole number; got {value!r}")
+    for name, (least, value) in bounds.items():
+        if value < least:
+            raise UserError(f"{where}: {name} must be at least {least}; got {value}")
+    if not 0 <= agent < game.agents:
+        raise UserError(
+            f"{where}: agent must be one of 0 to {game.agents - 1}; got {agent}"
+        )
+
+
 def check_fits(where: str, game: Populated, nets: Nets, weights: Weights) -> None:
     """Refuses weights that are not for this game and these networks.
 
     Raises:
-      UserError: the numbers of weights or of groups do not fit.
+      UserError: a part is missing or not finite, or the numbers of weights or of groups
+        do not fit.
     """
     groups = len(nets.groups(game))
     parts = {n: net.size for n, net in nets.parts.items() if n not in GUESSERS}
     for name, size in parts.items():
+        if name not in weights:
+            raise UserError(
+                f"{where}: weights must have all parts of the method; '{name}' is "
+                "missing"
+            )
+        if not weights[name].isfinite().all():
+            raise UserError(f"{where}: weights of '{name}' must be finite")
         have = tuple(weights[name].shape)
         if have == (groups, size):
             continue
@@ -37,9 +72,9 @@ def check_fits(where: str, game: Populated, nets: Nets, weights: Weights) -> Non
                 f"trained for, {have[0]}; got {groups}"
             )
         raise UserError(
-            f"{where}: the networks must be trained in games that show as much of an "
-            f"agent and a landmark as {game.name}; got a {name} of {have[1]} weights, "
-            f"not {size}"
+            f"{where}: the networks must be those of the method, trained in games that "
+            f"show as much of an agent and a landmark as {game.name}; got a {name} of "
+            f"{have[1]} weights, not {size}"
         )
 
 

@@ -207,6 +207,11 @@ DEVIATING = Training(
 it gains 1.0 against untrained agents there, four times what they earn."""
 
 
+# Agents may be out early, and what is taken off a reward is not taken off the 0 that
+# follows.
+_PACMAN = {"rewards": "scaled"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """How long runs are, and how they are measured.
@@ -216,28 +221,21 @@ class Budget:
       sweeps: turns of every game.
       measure_every: sweeps between measurements.
       episodes: of a measurement.
-      gammas: discounts in some kinds of world, where the training's is not as good.
+      worlds: what is different in some worlds, by their kind.
     """
 
     training: Training
     sweeps: int
     measure_every: int
     episodes: int
-    gammas: Mapping[str, float] = field(default_factory=dict)
+    worlds: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=lambda: {"pacman": _PACMAN}
+    )
 
-    def usual(self, world: Any) -> Training:
-        """How agents learn in a world.
-
-        Where agents may be out early, nothing is taken off rewards: what follows pays
-        0.
-
-        Args:
-          world: a ``ParticleWorld`` of any size.
-        """
-        made = replace(
-            self.training, gamma=self.gammas.get(world.kind, self.training.gamma)
-        )
-        return replace(made, rewards="scaled") if world.mortal else made
+    def usual(self, world: str) -> Training:
+        """How agents learn in a world by its name, with parameters or without."""
+        kind = world.partition("(")[0].strip()
+        return replace(self.training, **self.worlds.get(kind, {}))
 
 
 BUDGETS: Mapping[str, Budget] = {
@@ -254,8 +252,8 @@ BUDGETS: Mapping[str, Budget] = {
         sweeps=30,
         measure_every=5,
         episodes=256,
-        # What lasts longer than an episode makes agents crowd the largest discs.
-        gammas={"resource": 0.8},
+        # With .95 agents come to crowd the largest discs (results/mra/fall.md).
+        worlds={"pacman": _PACMAN, "resource": {"gamma": 0.8}},
     ),
     "paper": Budget(
         training=Training(

@@ -28,10 +28,13 @@ from metaspiel.lazy import public
 
 if TYPE_CHECKING:
     from psro.arena import Arena, exact_arena, learned_arena
+    from psro.bots import BotEvaluator, BotOracle
     from psro.cluster import Ray
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.executor import Executor, InProcess
+    from psro.ground import Ground
     from psro.loop import respond, run, start, step
+    from psro.own_parts import EVALUATORS, ORACLES
     from psro.parts import Member, Population, Response, State, Table, Target
     from psro.rl import LearnedOracle
     from psro.sampled import SampledEvaluator
@@ -40,11 +43,16 @@ if TYPE_CHECKING:
     from psro.workers import Processes
 
 __all__ = [
+    "EVALUATORS",
+    "ORACLES",
     "Arena",
+    "BotEvaluator",
+    "BotOracle",
     "Evaluator",
     "ExactEvaluator",
     "ExactOracle",
     "Executor",
+    "Ground",
     "InProcess",
     "LearnedOracle",
     "Member",

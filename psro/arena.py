@@ -20,11 +20,12 @@ from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor
-from psro.parts import Initial, Start
+from psro.parts import Initial, Population, Start, as_it_is
 from psro.setup import Evaluator, Oracle
 
 if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
+    from metaspiel.learn.nets import Network
     from psro.referee import Referee
 
 
@@ -48,6 +49,10 @@ class Arena:
       parts: (seed, executor) -> oracle and evaluator.
       referee: exact judge of what is learned; None where gaps are exact, or no tree
         was given.
+      form: the tree, where responses are exact.
+      simulator: where policies are learned and played, as they see it.
+      network: of all policies that are learned.
+      realised: the separate policies that a population stands for.
     """
 
     name: str
@@ -57,6 +62,10 @@ class Arena:
     probe: Game
     parts: Callable[[int, Executor], tuple[Oracle, Evaluator]]
     referee: "Referee | None" = None
+    form: SequenceForm | None = None
+    simulator: "Simulator | None" = None
+    network: "Network | None" = None
+    realised: Callable[[Population], Population] = as_it_is
 
     def require(self, solver: MetaSolver, horizon: int | None = None) -> None:
         """Refuses a meta-solver that could not take the meta-games of a run.
@@ -124,6 +133,7 @@ def exact_arena(
         },
         probe=Game(form.tensor(plans)),
         parts=lambda seed, executor: (oracle, ExactEvaluator(form)),
+        form=form,
     )
 
 
@@ -179,7 +189,6 @@ def learned_arena(
     if isinstance(settings, DDQN):
         check_written("learned_arena()", policies)
     instances = Instances.of(game) if every_instance else None
-    referee = None if form is None else Referee.of(game, form, policies)
     caveats = _caveats(game, form)
 
     def parts(seed: int, executor: Executor) -> tuple[Oracle, Evaluator]:
@@ -208,7 +217,9 @@ def learned_arena(
         },
         probe=Game(np.zeros((game.players, *size)), symmetric=game.symmetric),
         parts=parts,
-        referee=referee,
+        referee=None if form is None else Referee.of(game, form, policies),
+        simulator=game,
+        network=policies,
     )
 
 

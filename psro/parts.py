@@ -105,6 +105,11 @@ class Population:
         return replace(grown, pools=pools)
 
 
+def as_it_is(population: Population) -> Population:
+    """A population whose members are separate policies already."""
+    return population
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Target:
     """The co-players' distribution that one player is to respond to.

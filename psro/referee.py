@@ -20,7 +20,7 @@ from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import chances
 from metaspiel.nfg.errors import UserError
 from psro.exact import judge
-from psro.parts import Member, Population, TargetConcept
+from psro.parts import Member, Population, TargetConcept, as_it_is
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +71,6 @@ class Seen:
         return np.append(1.0, does[self.states, self.columns])
 
 
-def _as_it_is(population: Population) -> Population:
-    """A population whose members are networks already."""
-    return population
-
-
 @dataclass(frozen=True, eq=False)
 class Referee:
     """A judge of learned policies in a game whose tree fits.
@@ -90,7 +85,7 @@ class Referee:
     form: SequenceForm
     network: Network
     seen: tuple[Seen, ...]
-    realised: Callable[[Population], Population] = _as_it_is
+    realised: Callable[[Population], Population] = as_it_is
 
     @classmethod
     def of(cls, game: Simulator, form: SequenceForm, network: Network) -> "Referee":

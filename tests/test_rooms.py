@@ -39,6 +39,7 @@ ROOMS = [
     "mra.baselines",
     "offline",
     "psro",
+    "psro.neupl",
 ]
 
 

@@ -2,11 +2,14 @@
 
 ``options``, ``page`` and ``process`` are the command line, ``folder``, ``lock``,
 ``metrics`` and ``checkpoints`` the run folder; ``work``, ``watch`` and ``grid`` do
-pieces of work; ``statistics``, ``estimates`` and ``verdict`` judge, ``report`` and
-``charts`` show.
+pieces of work; ``statistics``, ``estimates``, ``censoring``, ``ranks`` and ``verdict``
+judge, ``report`` and ``charts`` show. ``alternatives`` reads specs that stand for
+several.
 """
 
 __all__ = [
+    "alternatives",
+    "censoring",
     "charts",
     "checkpoints",
     "estimates",
@@ -17,6 +20,7 @@ __all__ = [
     "options",
     "page",
     "process",
+    "ranks",
     "report",
     "statistics",
     "verdict",

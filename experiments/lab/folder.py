@@ -2,14 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from experiments.lab import trust
+from experiments.lab import loggers, trust
 from experiments.lab.lock import LOCK, held
 from experiments.lab.options import Output, Printing
 from experiments.lab.process import environment, module, stoppable
@@ -30,10 +30,11 @@ def claim(run: Output, name: str) -> Iterator[Path]:
     never written to, unless it is resumed. SIGTERM ends the block like Ctrl-C.
 
     Raises:
-      UserError: the folder holds something, cannot be written to, belongs to another
-        process, holds a link that would lead writing elsewhere, or another run changed
-        its configuration since ours was read from it.
+      UserError: a logger is not at hand; the folder holds something, cannot be written
+        to, belongs to another process, holds a link that would lead writing elsewhere,
+        or another run changed its configuration since ours was read from it.
     """
+    loggers.check(run)
     with ExitStack() as stack:
         try:
             folder = _fresh(name) if run.out is None else run.out
@@ -45,9 +46,10 @@ def claim(run: Output, name: str) -> Iterator[Path]:
                 f"--out: '{run.out or 'runs'}' must be writable; {error}"
             ) from None
         stack.enter_context(stoppable())
-        files.tidy(folder)
+        files.tidy(folder, loggers.THEIRS)
         _check_empty(folder, run.resumes)  # another run may just have ended
         _check_unchanged(folder)
+        stack.enter_context(loggers.logging(run, folder))
         yield folder
 
 
@@ -117,12 +119,15 @@ def page_of(config: type[Any]) -> str:
     return "_".join(parts).removesuffix("_config")
 
 
-def stored(folder: Path, page: str | None = None) -> dict[str, Any]:
+def stored(
+    folder: Path, pages: Collection[str] = (), where: str = "--resume"
+) -> dict[str, Any]:
     """The configuration that a run folder was started with.
 
     Args:
       folder: of the run.
-      page: the page that asks; None takes that of any.
+      pages: whose run it must be; without any it may be that of every page.
+      where: who asks, for sentences.
 
     Raises:
       UserError: it is damaged, was changed, is of another page, or an earlier metaspiel
@@ -137,16 +142,16 @@ def stored(folder: Path, page: str | None = None) -> dict[str, Any]:
         versions = env.get("versions")
         known = versions.get("metaspiel") if isinstance(versions, dict) else None
         raise UserError(
-            f"--resume: '{place}' must hold a seal; the run was made by an earlier "
+            f"{where}: '{place}' must hold a seal; the run was made by an earlier "
             f"metaspiel ({known or 'of unknown version'}, commit "
             f"{env.get('commit', 'unknown')}) and cannot be continued by this one"
         )
     before: dict[str, Any] = files.read_sealed(place)
-    own = before.pop(_PAGE, page)
-    if page not in (None, own):
+    own = before.pop(_PAGE, None)
+    if pages and own not in (None, *pages):
         raise UserError(
-            f"--resume: '{folder}' must be a run of the page {page}; it is one of "
-            f"{own} ('metaspiel {own} --out DIR --resume' goes on)"
+            f"{where}: '{folder}' must be a run of the page {' or '.join(pages)}; it "
+            f"is one of {own} ('metaspiel {own} --out DIR --resume' goes on)"
         )
     return before
 

@@ -17,6 +17,7 @@ from metaspiel.nfg.errors import UserError, unknown
 Group = TypeVar("Group")
 Flat = Annotated[Group, tyro.conf.arg(name="")]
 From = Literal["last", "previous"]
+LoggerName = Literal["tensorboard", "wandb"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +106,25 @@ class Stateful(Resumable):
         super().__post_init__()
         if self.resume_from != "last" and not self.resume:
             raise UserError("--resume-from goes with --out FOLDER --resume")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logged(Output):
+    """Options of a page that writes rows of metrics."""
+
+    log: tuple[LoggerName, ...] = ()
+    """Beside metrics.jsonl: tensorboard, wandb or both (extras tb and wandb); what is
+    logged lies in the run folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedStateful(Logged, Stateful):
+    """Options of a page that writes rows and keeps its two newest states."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedParallel(Logged, Parallel):
+    """Options of a page whose processes share trainings, each with its rows."""
 
 
 def flag(name: str) -> str:

@@ -99,7 +99,7 @@ def parse(
         more = _usable(before, given, known, where)
     elif (file := words.value_of(given, "--config")) is not None:
         where = f"--config '{file}'"
-        values = _flat(read_fields(Path(file)), known, where)
+        values = flat(read_fields(Path(file)), known, where)
         for name in ("resume", "config", "trust"):
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
@@ -128,25 +128,64 @@ def _before(
     out = words.value_of(given, "--out")
     if out is None:
         raise UserError("--resume: the run folder must be named with --out DIR")
-    place = Path(out) / "config.json"
+    return _fields_of(Path(out), known, "--resume", [page_of(config)])
+
+
+def of_run(
+    config: type[Config],
+    folder: Path,
+    where: str,
+    *,
+    pages: Collection[str],
+    trusted: bool,
+    allowing: str,
+) -> Config:
+    """The configuration that a run of this metaspiel was made with.
+
+    Args:
+      config: the page's.
+      folder: of the run.
+      where: who asks, for sentences.
+      pages: whose run it may be; their configurations have the same fields.
+      trusted: what it names may be imported.
+      allowing: what the user says to allow that.
+
+    Raises:
+      UserError: there is none, it is damaged, of another page or version, or must be
+        trusted.
+    """
+    known = words.fields(config())
+    before, place = _fields_of(folder, known, where, pages)
+    holders = {name: holder for name, (_, holder) in known.items()}
+    trust.check(before, holders, place, trusted=trusted, allowing=allowing)
+    more = words.as_words(before, known, place)
+    made: Config = _cli(config, more, where, **_usual(config, more, where))
+    return made
+
+
+def _fields_of(
+    folder: Path, known: words.Known, where: str, pages: Collection[str]
+) -> tuple[dict[str, Any], str]:
+    """The fields of the run in a folder, and the file they are in."""
+    place = folder / "config.json"
     if not place.is_file():
         raise UserError(
-            f"--resume: '{out}' must be the folder of an earlier run; it has no "
+            f"{where}: '{folder}' must be the folder of an earlier run; it has no "
             "config.json"
         )
-    fields = stored(Path(out), page_of(config))
+    fields = stored(folder, pages, where)
     try:
-        before = _flat(fields, known, f"'{place}'")
+        before = flat(fields, known, f"'{place}'")
     except UnknownName as error:
         raise UserError(
-            f"--resume: '{place}' must be of this metaspiel; another version made "
+            f"{where}: '{place}' must be of this metaspiel; another version made "
             f"it, whose runs this one cannot continue ({error.args[0]})"
         ) from None
     own = [n for n, (_, group) in known.items() if not isinstance(group, Printing)]
     for name in own:
         if name not in before:
             raise UserError(
-                f"--resume: '{place}' must be of this metaspiel; an earlier version "
+                f"{where}: '{place}' must be of this metaspiel; an earlier version "
                 f"made it, whose runs this one cannot continue (it knows no {name})"
             )
     return {name: v for name, v in before.items() if name in own}, f"'{place}'"
@@ -172,7 +211,12 @@ def _usual(config: type[Any], given: Sequence[str], program: str) -> Mapping[str
         return {}
     kept = [word for word in given if word not in ("-h", "--help")]
     asked, _ = _cli(config.Deciding, kept, program, return_unknown_args=True)
-    return {"default": config.usual(asked)}
+    try:
+        return {"default": config.usual(asked)}
+    except UserError:
+        if kept == list(given):
+            raise
+        return {}  # help is there even where files that decide are damaged
 
 
 def _cli(
@@ -212,7 +256,7 @@ def _with_flag(config: type[Any], error: BadField) -> str:
     return str(error)
 
 
-def _flat(
+def flat(
     values: Mapping[str, object], known: Collection[str], where: str
 ) -> dict[str, Any]:
     """Nested fields keyed by the name of their flags.

@@ -7,6 +7,7 @@ None beside the reason, and a test says the smallest p-value its sizes allow.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, combinations
 
 import numpy as np
@@ -74,8 +75,7 @@ def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PV
     limit = first.sum() + slack
     splits = math.comb(len(pooled), size)
     if splits * size <= 20 * _SPLITS and splits <= _SPLITS:
-        picks = chain.from_iterable(combinations(range(len(pooled)), size))
-        index = np.fromiter(picks, np.int64, splits * size).reshape(splits, size)
+        index = _every_split(len(pooled), size)
         share = float(np.mean(pooled[index].sum(axis=1) <= limit))
         return PValue(share, 1 / splits, f"exact, {splits} splits")
 
@@ -84,6 +84,14 @@ def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PV
         return int((drawn.sum(axis=1) <= limit).sum())
 
     return _drawn(hits, seed, "splits")
+
+
+@lru_cache(maxsize=4)  # the same sizes come again, in tests of many pairs
+def _every_split(total: int, size: int) -> ndarray:
+    """All ways to pick ``size`` of ``total``, one a row."""
+    picks = chain.from_iterable(combinations(range(total), size))
+    count = math.comb(total, size)
+    return np.fromiter(picks, np.int64, count * size).reshape(count, size)
 
 
 def sign_flips(differences: Sequence[float], seed: int) -> PValue:

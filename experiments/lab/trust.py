@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
+from experiments.lab.alternatives import written_out
 from experiments.lab.options import flag
 from meta_solvers import registry
 from metaspiel.nfg.errors import UserError, shown
-from psro import executor_specs
+from psro import executor_specs, own_parts
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,26 @@ class Reaching:
     of: Callable[[str], Sequence[str]]
 
 
+def _each(of: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
+    """What all specs reach that one with alternatives stands for."""
+
+    def reaches(spec: str) -> tuple[str, ...]:
+        try:
+            every = written_out(spec)
+        except UserError:  # said where the spec is used
+            return ()
+        return tuple(deed for one in every for deed in of(one))
+
+    return reaches
+
+
 SolverSpec = Annotated[str, Reaching(registry.reaches)]
+SolverSpecs = Annotated[str, Reaching(_each(registry.reaches))]
+"""A spec of a solver in which fields may have alternatives."""
+OracleSpec = Annotated[str, Reaching(own_parts.ORACLES.reaches)]
+OracleSpecs = Annotated[str, Reaching(_each(own_parts.ORACLES.reaches))]
+"""A spec of an oracle in which fields may have alternatives."""
+EvaluatorSpec = Annotated[str, Reaching(own_parts.EVALUATORS.reaches)]
 ExecutorSpec = Annotated[str, Reaching(executor_specs.reaches)]
 
 
@@ -35,6 +55,7 @@ def check(
     where: str,
     *,
     trusted: bool,
+    allowing: str = "--trust",
 ) -> None:
     """Refuses values of a file that would import code or open a connection.
 
@@ -43,6 +64,7 @@ def check(
       holders: the configuration or group that has each field.
       where: the file, for the sentence.
       trusted: the user allows it.
+      allowing: what the user says to allow it, for the sentence.
 
     Raises:
       UserError: one would, and is not trusted.
@@ -53,7 +75,7 @@ def check(
             for text in value if isinstance(value, list | tuple) else [value]:
                 for deed in mark.of(text) if isinstance(text, str) else ():
                     raise UserError(
-                        f"{where}: {flag(name)} must be trusted to {deed} (--trust "
+                        f"{where}: {flag(name)} must be trusted to {deed} ({allowing} "
                         f"allows what the file says); got '{shown(text)}'"
                     )
 

@@ -12,6 +12,7 @@ from experiments.lab.folder import clock
 from experiments.lab.options import Output
 from experiments.lab.process import stoppable
 from experiments.lab.work import Outcome, Piece, Report
+from psro.executor import Pool
 
 _LOOK = 0.5  # seconds between looks at what is made
 _PRIOR = 0.05  # the planned speed counts for as much as this share of the work
@@ -32,6 +33,7 @@ def carry_out(
     settle: Report | None = None,
     stack: int = 1,
     planned: float | None = None,
+    executor: Pool | None = None,
 ) -> list[Outcome]:
     """Does pieces of work in a run folder and shows their progress.
 
@@ -42,12 +44,14 @@ def carry_out(
       settle: told of every outcome, before it is shown.
       stack: how many pieces of one stack are done in lockstep.
       planned: seconds that a unit of effort takes by the clock, if that is known.
+      executor: workers that do the work instead, such as a cluster.
 
     Returns:
       The faults, in the order of the pieces, for ``work.complaint``.
     """
     begun = time.monotonic()
-    watch = Watch(pieces, jobs=run.processes, silent=run.silent, planned=planned)
+    jobs = run.processes if executor is None else executor.jobs
+    watch = Watch(pieces, jobs=jobs, silent=run.silent, planned=planned)
     try:
         with stoppable(), watch:
 
@@ -56,7 +60,7 @@ def carry_out(
                     settle(outcome)
                 watch.tell(outcome)
 
-            return work.run(pieces, report, jobs=run.processes, stack=stack)
+            return work.run(pieces, report, jobs=jobs, stack=stack, executor=executor)
     finally:
         clock(folder, time.monotonic() - begun)
 
@@ -112,6 +116,12 @@ class Watch:
         self._silent, self._planned = silent or not pieces, planned
         self._made = dict.fromkeys(self._pieces, 0.0)
         self._over: set[str] = set()
+        # Sums are kept as pieces move: there may be a hundred thousand of them.
+        self._growing = {p.name: p for p in pieces if p.made is not None}
+        self._rest: dict[str, float] = {}  # effort left of each kind
+        for piece in pieces:
+            self._rest[piece.kind] = self._rest.get(piece.kind, 0.0) + piece.effort
+        self._total = sum(self._rest.values())
         self._seen: dict[str, float] = {}  # when a piece was last seen to move
         self._spent: dict[str, float] = {}  # seconds in which a kind was at work
         self._gained: dict[str, float] = {}  # effort that it made in them
@@ -123,9 +133,9 @@ class Watch:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        for piece in self._pieces.values():  # what an earlier run made is no progress
+        for piece in self._growing.values():  # what an earlier run made is no progress
             if piece.made is not None:
-                self._made[piece.name] = piece.made()
+                self._move(piece, piece.made())
         self._begun = time.monotonic()
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._live = Progress(
@@ -137,8 +147,7 @@ class Watch:
             redirect_stdout=sys.stdout.isatty(),  # else it goes where the user wants it
         )
         self._live.start()
-        total = sum(piece.effort for piece in self._pieces.values())
-        self._bar = self._live.add_task(self._text(), total=total)
+        self._bar = self._live.add_task(self._text(), total=self._total)
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
         return self
@@ -171,7 +180,20 @@ class Watch:
         self._over.add(piece.name)
         if piece.made is None and outcome.fault is None:
             self._learn(piece.kind, outcome.seconds, piece.effort)
-        self._made[piece.name] = piece.effort
+        self._growing.pop(piece.name, None)
+        self._move(piece, piece.effort)
+
+    def _move(self, piece: Piece, made: float) -> float:
+        """Notes how much of a piece is made; returns how much more that is."""
+        more = made - self._made[piece.name]
+        self._made[piece.name] = made
+        self._rest[piece.kind] -= more
+        return more
+
+    @property
+    def _done(self) -> float:
+        """The effort made so far."""
+        return self._total - sum(self._rest.values())
 
     def _learn(self, kind: str, seconds: float, effort: float) -> None:
         self._spent[kind] = self._spent.get(kind, 0.0) + seconds
@@ -181,18 +203,16 @@ class Watch:
         while not self._stop.wait(_LOOK):
             self._look()
             if self._console.is_terminal:
-                done = sum(self._made.values())
-                self._live.update(self._bar, completed=done, description=self._text())
+                text = self._text()
+                self._live.update(self._bar, completed=self._done, description=text)
 
     def _look(self) -> None:
         """Asks all unfinished pieces for their progress."""
         with self._lock:
-            for piece in self._pieces.values():
-                if piece.made is None or piece.name in self._over:
+            for piece in self._growing.values():
+                if piece.made is None:
                     continue
-                made, now = piece.made(), time.monotonic()
-                more = made - self._made[piece.name]
-                self._made[piece.name] = made
+                more, now = self._move(piece, piece.made()), time.monotonic()
                 if more <= 0:  # nothing new, or cut back to a checkpoint
                     continue
                 if piece.name in self._seen:  # what came first took its start-up too
@@ -205,19 +225,16 @@ class Watch:
             spent, gained = sum(self._spent.values()), sum(self._gained.values())
             # The plan knows the kinds, the clock the rest.
             if self._planned is not None:
-                total = sum(piece.effort for piece in self._pieces.values())
-                done = sum(self._made.values())
-                prior = _PRIOR * total
+                done, prior = self._done, _PRIOR * self._total
                 passed = time.monotonic() - self._begun + prior * self._planned
-                return (total - done) * passed / max(done + prior, 1e-9)
+                return (self._total - done) * passed / max(done + prior, 1e-9)
             if not gained:
                 return None
             rest = 0.0
-            for piece in self._pieces.values():
-                if piece.name not in self._over:
-                    known = self._gained.get(piece.kind)
-                    rate = self._spent[piece.kind] / known if known else spent / gained
-                    rest += rate * max(0.0, piece.effort - self._made[piece.name])
+            for kind, effort in self._rest.items():
+                known = self._gained.get(kind)
+                rate = self._spent[kind] / known if known else spent / gained
+                rest += rate * max(0.0, effort)
             return rest / self._jobs
 
     def _text(self) -> str:

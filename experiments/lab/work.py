@@ -18,7 +18,7 @@ from experiments.lab.ending import NotOK
 from experiments.lab.process import end_with_parent
 from meta_solvers.values import SolverFailed
 from metaspiel.nfg.errors import UserError
-from psro.executor import Loss, WorkerLost, WorkFailed
+from psro.executor import Loss, Pool, WorkerLost, WorkFailed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Outcome:
       seconds: seconds of CPU that it took since it was last begun.
       lacks: a piece that it needs and that failed; then it was not begun.
       lost: its worker process died, again and again.
+      made: its result, where whoever is told of the outcome is to keep it: a worker on
+        another machine has no run folder.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Outcome:
     seconds: float = 0.0
     lacks: str | None = None
     lost: bool = False
+    made: Any = None
 
 
 Do = Callable[[Sequence[Any]], list[Outcome]]
@@ -120,6 +123,7 @@ def run(
     *,
     jobs: int = 1,
     stack: int = 1,
+    executor: Pool | None = None,
 ) -> list[Outcome]:
     """Does pieces of work as soon as those that they need are done.
 
@@ -131,6 +135,7 @@ def run(
       report: told of every outcome as it comes.
       jobs: worker processes, of one thread each; with 1 the work is done in this one.
       stack: how many pieces of one stack are done in lockstep.
+      executor: workers that do the work instead, such as a cluster; not closed here.
 
     Returns:
       The faults, in the order of the pieces.
@@ -142,27 +147,37 @@ def run(
 
     check(pieces)
     batches = _batches(pieces, stack)
+    if executor is not None:
+        return _elsewhere(batches, report, executor)
     jobs = min(jobs, len(batches))
     if jobs < 2:
         return _Schedule(batches, report).run(_here, None)
-    threads = ThreadPoolExecutor(jobs)  # they only wait for the processes
+    own = Processes(jobs, on_loss=say_lost)
+    with own:
+        return _elsewhere(batches, report, own)
+
+
+def _elsewhere(
+    batches: list[list[Piece]], report: Report, executor: Pool
+) -> list[Outcome]:
+    """Does batches in the workers of an executor."""
+
+    def ask(batch: Sequence[Piece]) -> list[Outcome]:
+        request = (batch[0].do, [piece.what for piece in batch])
+        try:
+            return executor.answer(_answered, [request])[0]
+        except (WorkerLost, WorkFailed) as error:
+            ended = Outcome(
+                name="",
+                fault=str(error),
+                trace="\n".join(getattr(error, "__notes__", [])),
+                lost=isinstance(error, WorkerLost),
+            )
+            return [replace(ended, name=piece.name) for piece in batch]
+
+    threads = ThreadPoolExecutor(executor.jobs)  # they only wait for the workers
     try:
-        with Processes(jobs, on_loss=say_lost) as executor:
-
-            def elsewhere(batch: Sequence[Piece]) -> list[Outcome]:
-                request = (batch[0].do, [piece.what for piece in batch])
-                try:
-                    return executor.answer(_answered, [request])[0]
-                except (WorkerLost, WorkFailed) as error:
-                    ended = Outcome(
-                        name="",
-                        fault=str(error),
-                        trace="\n".join(getattr(error, "__notes__", [])),
-                        lost=isinstance(error, WorkerLost),
-                    )
-                    return [replace(ended, name=piece.name) for piece in batch]
-
-            return _Schedule(batches, report).run(elsewhere, threads, jobs)
+        return _Schedule(batches, report).run(ask, threads, executor.jobs)
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
 

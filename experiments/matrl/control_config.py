@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.options import Flat, LoggedParallel, each_once, least
 from matrl.methods import METHODS, Settings
 from metaspiel.games.markov import MarkovGame
 from metaspiel.games.worlds import load
@@ -44,7 +44,7 @@ class Config:
         )
     )
     """Settings of every method: those of Table 5."""
-    run: Flat[Parallel] = Parallel()
+    run: Flat[LoggedParallel] = LoggedParallel()
 
     may_change: ClassVar = ("tasks", "methods", "seeds", "iterations")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.options import Flat, LoggedParallel, each_once, least
 from matrl.methods import METHODS, Settings
 from metaspiel.games.worlds import WORLDS, load
 from metaspiel.learn.markov_settings import (
@@ -116,7 +116,7 @@ class Config:
     """When to play fewer environments than --learner.ppo.envs, so many that each has
     time for one whole episode an iteration (20 in Checkers, 40 in Switch). unless-
     given: where that flag is left at its 200; any other number is obeyed."""
-    run: Flat[Parallel] = Parallel()
+    run: Flat[LoggedParallel] = LoggedParallel()
 
     def __post_init__(self) -> None:
         least(self, seeds=1, seed=0, last=1, iterations=1)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.options import Flat, LoggedParallel, each_once, least
 from matrl.methods import METHODS, Settings
 from metaspiel.games.markov import Discrete
 from metaspiel.games.worlds import load
@@ -36,7 +36,7 @@ class Config:
     learner: Settings = Settings(ppo=PPO(batch=4000, envs=8, entropy=5e-3))
     """Settings of every method: those of Table 6. 8 environments with 500 steps each
     see whole episodes."""
-    run: Flat[Parallel] = Parallel()
+    run: Flat[LoggedParallel] = LoggedParallel()
 
     may_change: ClassVar = ("methods", "seeds")
 

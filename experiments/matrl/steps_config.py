@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.options import Flat, LoggedParallel, each_once, least
 from matrl.methods import Settings
 from metaspiel.games.markov import Judged
 from metaspiel.games.worlds import load
@@ -67,7 +67,7 @@ class Config:
     """Runs of each method at each step size."""
     seed: int = 100
     """Seed of the first run; the others count on."""
-    run: Flat[Parallel] = Parallel()
+    run: Flat[LoggedParallel] = LoggedParallel()
 
     def __post_init__(self) -> None:
         least(self, seeds=1, seed=0, iterations=2)

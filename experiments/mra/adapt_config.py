@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from experiments.lab.folder import CONFIG, stored, value_of
-from experiments.lab.options import Flat, Stateful, least
-from experiments.mra.task_config import size_of, world_of
+from experiments.lab.options import Flat, LoggedStateful, least
+from experiments.mra.task_config import size_of
 from experiments.mra.train_config import BudgetName
 from metaspiel import files
-from mra.settings import BUDGETS, Budget, Steps, Training
+from mra.settings import BUDGETS, Steps, Training
 
 ROUNDS = {"tiny": 2, "ten-minutes": 40, "paper": 6667}
+HALVES = ("adapted", "scratch")
+"""Folders inside that of an adaptation: of what adapted, and of its control."""
+State = Literal["best", "last"]
 _USUAL = BUDGETS["ten-minutes"]
 
 
@@ -20,6 +23,7 @@ class Begin:
     """The words that decide what is not given."""
 
     from_run: Path | None = None
+    from_state: State = "best"
     budget: BudgetName = "ten-minutes"
 
 
@@ -28,20 +32,29 @@ def steps_of(training: Training) -> Steps:
     return Steps(**{one.name: getattr(training, one.name) for one in fields(Steps)})
 
 
-def before(folder: Path | None, budget: Budget) -> Steps:
+def before(asked: Begin) -> Steps:
     """How the agents of a run learned; of a run of a grid, as a budget does it there.
 
     Raises:
       UserError: the run's files are damaged, or another version's.
     """
-    if folder is None or not (agents := folder / "best.safetensors").is_file():
+    folder, budget = asked.from_run, BUDGETS[asked.budget]
+    if folder is None or not (agents := agents_of(folder, asked.from_state)).is_file():
         return steps_of(budget.training)  # what is missing is refused by the page
-    if (folder / CONFIG).is_file():
-        known = stored(folder, "mra_train").get("training")
-        return value_of(Steps, known, folder / CONFIG)
+    run, page = folder, "mra_train"
+    if not (run / CONFIG).is_file() and (half := folder.resolve()).name in HALVES:
+        run, page = half.parent, "mra_adapt"
+    if (run / CONFIG).is_file():
+        known = stored(run, [page], "--from-run").get("training")
+        return value_of(Steps, known, run / CONFIG)
     facts, _ = files.read_arrays(agents)
     files.check_shape(f"'{agents}'", facts, {"world": str})
-    return steps_of(budget.usual(world_of(facts["world"])))
+    return steps_of(budget.usual(facts["world"]))
+
+
+def agents_of(folder: Path, state: State) -> Path:
+    """The file of a run's best or last agents."""
+    return folder / f"{state}.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +65,9 @@ class Config:
     first: ClassVar[str] = "from_run"
 
     from_run: Path | None = None
-    """Folder of a run of mra_train, or of a run in a grid's runs/; it may be the first
-    word, without the flag."""
-    from_state: Literal["best", "last"] = "best"
+    """Folder of a run of mra_train, of a run in a grid's runs/, or adapted/ in that of
+    another adaptation; it may be the first word, without the flag."""
+    from_state: State = "best"
     """Which agents of the run adapt: its best or its last ones."""
     size: str = ""
     """Number of agents to adapt to, such as 24; one a role such as 2,8."""
@@ -74,7 +87,7 @@ class Config:
     """Rounds between measurements, each with a checkpoint."""
     episodes: int = _USUAL.episodes
     """Episodes of a measurement, and of the tests at the end."""
-    run: Flat[Stateful] = Stateful()
+    run: Flat[LoggedStateful] = LoggedStateful()
 
     @classmethod
     def usual(cls, asked: Begin) -> "Config":
@@ -86,7 +99,7 @@ class Config:
         budget = BUDGETS[asked.budget]
         return cls(
             budget=asked.budget,
-            training=before(asked.from_run, budget),
+            training=before(asked),
             rounds=ROUNDS[asked.budget],
             measure_every=budget.measure_every,
             episodes=budget.episodes,

@@ -7,13 +7,13 @@ from typing import Any
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
 from experiments.lab.report import Opening, Table, publish
-from experiments.mra.adapt_config import Config
+from experiments.mra.adapt_config import HALVES, Config, agents_of
 from experiments.mra.agents import Agents, read
 from experiments.mra.course import Row, learn
 from experiments.mra.courses import TESTING, adaptation, plain, scores
 from experiments.mra.pictures import learning_curves
 from experiments.mra.references import references
-from experiments.mra.task_config import Task, by_role, crowd
+from experiments.mra.task_config import Task, by_role, crowd, games_of
 from experiments.mra.training import film, line, words
 from metaspiel.nfg.errors import UserError
 from mra.settings import Training
@@ -32,11 +32,11 @@ def source(config: Config) -> Agents:
         )
     if not config.size:
         raise UserError("--size must be the number of agents to adapt to; got none")
-    place = config.from_run / f"{config.from_state}.safetensors"
+    place = agents_of(config.from_run, config.from_state)
     if not place.is_file():
         raise UserError(
             f"--from-run: '{config.from_run}' must be the folder of a finished run of "
-            f"mra_train; it has no {place.name}"
+            f"mra_train, or adapted/ in that of mra_adapt; it has no {place.name}"
         )
     return read(place)
 
@@ -48,6 +48,7 @@ def run(config: Config) -> Answer:
       UserError: there are no agents, or they do not fit the world or the size.
     """
     agents = source(config)
+    games_of(config.world or agents.facts["world"], (config.size,), "--size")
     task = Task(
         world=config.world or agents.facts["world"],
         sizes=(config.size,),
@@ -58,9 +59,8 @@ def run(config: Config) -> Answer:
         measure_every=config.measure_every,
         episodes=config.episodes,
     )
-    courses = {"adapted": adaptation(task, agents)}
-    if task.method != "epc":
-        courses["scratch"] = adaptation(task, None)
+    who = (agents,) if task.method == "epc" else (agents, None)  # None learns anew
+    courses = {n: adaptation(task, a) for n, a in zip(HALVES, who, strict=False)}
     with claim(config.run, "mra_adapt") as folder:
         record(folder, config)
         rows: dict[str, Sequence[Row]] = {}

@@ -129,6 +129,16 @@ class Agents:
         files.write_arrays(path, arrays, facts)
 
 
+def both_of(folder: Path, games: tuple[Populated, ...]) -> dict[str, Agents]:
+    """The "best" and the "last" agents of a finished run.
+
+    Raises:
+      UserError: a file is missing, or damaged or of another format.
+    """
+    names = ("best", "last")
+    return {name: read(folder / f"{name}.safetensors", games) for name in names}
+
+
 def _check(path: Path, state: MRAState) -> None:
     """Refuses weights that no network can have.
 

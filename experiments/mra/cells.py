@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from experiments.mra.agents import read
+from experiments.mra.agents import both_of, read
 from experiments.mra.course import learn
 from experiments.mra.courses import (
     TESTING,
@@ -105,7 +105,8 @@ class Trained:
         room = room_of(folder, self.name)
         rows = learn(training(self.task), room, again=_again(room))
         others = elsewhere(self.task, self.unseen)
-        made = tested(self.task, room, others, self.tests)
+        both = both_of(room, self.task.games)
+        made = tested(self.task, both, others, self.tests)
         return {"rows": rows, "episodes": self.task.total, **made}
 
 
@@ -266,7 +267,7 @@ class Gained:
         """Gains against untrained agents, the best and the last ones."""
         task, room = self.source.task, room_of(folder, self.source.name)
         (game,) = task.games
-        every = {name: read(room / f"{name}.safetensors") for name in ("best", "last")}
+        every = both_of(room, task.games)
         return {
             name: asdict(
                 measure_gain(

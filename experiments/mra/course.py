@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from experiments.lab import checkpoints, metrics
+from experiments.lab.loggers import THEIRS
 from experiments.lab.metrics import Metrics, Rows
 from experiments.lab.options import From
 from experiments.mra.agents import Agents, read
@@ -103,7 +104,8 @@ def _read(course: Course, room: Path, place: Path) -> Kept:
     done = course.agents(state).sweep
     if facts["course"] != course.identity or done != int(place.name):
         raise UserError(
-            f"--resume: '{place}' must belong to this run; it is of another one"
+            f"--resume: '{place}' must belong to this run; it is of another one, or "
+            "of a version with other settings"
         )
     path = room / "metrics.jsonl"
     rows = metrics.read(path, facts["count"], facts["rows"], like=_ROW)
@@ -147,7 +149,7 @@ def learn(
 
     torch.set_num_threads(1)
     room.mkdir(parents=True, exist_ok=True)
-    files.tidy(room)
+    files.tidy(room, THEIRS)
     places = files.numbered(room / "checkpoint")
     path = room / "metrics.jsonl"
     if places:

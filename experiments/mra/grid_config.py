@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from experiments.lab.options import Flat, Parallel, each_once, least
+from experiments.lab.options import Flat, LoggedParallel, each_once, least
 from experiments.mra.scales_config import SCALES, Panel, Scale
-from experiments.mra.task_config import Task, world_of
+from experiments.mra.task_config import Task
 from experiments.mra.train_config import BudgetName
 from metaspiel.nfg.errors import UserError, unknown
 
@@ -126,7 +126,7 @@ class Config:
     plan: bool = False
     """Print what would be run, and about how long it takes, and with --out FOLDER
     --resume what is finished there; run nothing."""
-    run: Flat[Parallel] = Parallel()
+    run: Flat[LoggedParallel] = LoggedParallel()
 
     def __post_init__(self) -> None:
         least(self, seeds=1, seed=0, turns=1, rounds=1)
@@ -194,7 +194,7 @@ class Config:
                     world=panel.world,
                     sizes=sizes,
                     method=how.method,
-                    training=scale.budget.usual(world_of(panel.world)),
+                    training=scale.budget.usual(panel.world),
                     seed=seed,
                     sweeps=sweeps,
                     measure_every=max(1, sweeps // scale.looks),

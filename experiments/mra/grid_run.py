@@ -83,7 +83,7 @@ def _planned(config: Config) -> Answer:
     """
     from experiments.mra.plan import planned
 
-    folder, ready = config.run.out, {}
+    folder, ready, asked = config.run.out, {}, config
     if folder is not None and (folder / CONFIG).is_file():
         if not config.run.resume:
             raise UserError(
@@ -92,7 +92,8 @@ def _planned(config: Config) -> Answer:
             )
         config = _with_earlier(folder, config)
         ready = finished(list(cells_of(config).values()), folder)
-    return planned(config, list(cells_of(config).values()), ready)
+    answer = planned(config, list(cells_of(config).values()), ready)
+    return replace(answer, text="\n".join([answer.text, *_kept(asked, config)]))
 
 
 def _kept(asked: Config, config: Config) -> list[str]:

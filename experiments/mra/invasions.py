@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from experiments.lab.report import Table
-from experiments.mra.agents import read
+from experiments.mra.agents import Agents
 from experiments.mra.courses import TESTING
 from experiments.mra.task_config import Task, named
 from mra.invading import invade
@@ -15,19 +14,28 @@ _PAIRS = (("last", "best"), ("best", "last"))  # invader, residents
 Made = Mapping[str, Mapping[str, list[dict[str, Any]]]]
 
 
-def invasions(task: Task, folder: Path) -> Made:
+def unlike(both: Mapping[str, Agents]) -> str:
+    """Why none of a run's last agents can be put among its best; empty if one can."""
+    best, last = both["best"], both["last"]
+    if best.sweep == last.sweep:
+        return "the best are the last"
+    if best.remembers:
+        return "agents that remember (RL^2) are not measured so"
+    if best.copies != last.copies:
+        return "the last have more networks than the best (EPC)"
+    return ""
+
+
+def invasions(task: Task, both: Mapping[str, Agents]) -> Made:
     """What an agent of each role gains among the others, by size.
 
-    Empty where both are the same, where agents remember (those of RL^2), and where the
-    last have more networks than the best (EPC).
+    Args:
+      task: the training.
+      both: its best and its last agents; nothing is made where they are ``unlike``.
     """
-    both = {
-        name: read(folder / f"{name}.safetensors", task.games)
-        for name in ("best", "last")
-    }
-    best, last = both["best"], both["last"]
-    if best.sweep == last.sweep or best.remembers or best.copies != last.copies:
+    if unlike(both):
         return {}
+    how = both["best"].how
     made: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for invader, residents in _PAIRS:
         made[f"{invader} among {residents}"] = {
@@ -35,7 +43,7 @@ def invasions(task: Task, folder: Path) -> Made:
                 asdict(
                     invade(
                         game,
-                        best.how,
+                        how,
                         both[residents].state.weights,
                         both[invader].state.weights,
                         count=task.episodes,
@@ -60,11 +68,12 @@ def invasion_table(made: Made, roles: tuple[str, ...]) -> list[Table]:
         for name, one in made.items()
     ]
     whose = f" ({' / '.join(roles)})" if len(roles) > 1 else ""
+    rest = "all others, of every role, gain" if whose else "each of the others gains"
     caption = (
         "What one agent gains among others that learned longer or shorter, beside the "
-        f"agent that it replaces, by number of agents{whose}; in brackets each of the "
-        "others. Where both gain, neither training is better for an agent: it pays to "
-        "be different"
+        f"agent that it replaces, by number of agents{whose}; in brackets what "
+        f"{rest} on average. Where both gain, neither training is better for an "
+        "agent: it pays to be different"
     )
     return [Table(caption, ["", *sizes], lines)]
 

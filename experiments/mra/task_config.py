@@ -1,5 +1,6 @@
 """What is trained: a world at some population sizes, by a method, for so long."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ BASELINES = {"epc": "plain", "rl2": "plain"}
 _RULES = 1  # raised where the same settings learn something else than before
 
 
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")  # each is written in one way
 WORLDS = ("treasure", "resource", "pacman")
 """Worlds of agents and landmarks."""
 
@@ -24,10 +26,10 @@ WORLDS = ("treasure", "resource", "pacman")
 def size_of(text: str, name: str = "--sizes") -> tuple[int, ...]:
     """``"8,4"`` as ``(8, 4)``: the number of agents of each role."""
     parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() for part in parts):
+    if not all(_NUMBER.fullmatch(part) for part in parts):
         raise UserError(
             f"{name}: a size must be a number of agents such as 6, or one number a "
-            f"role such as 8,4; got '{text}'"
+            f"role such as 8,4, without zeros in front; got '{text}'"
         )
     return tuple(int(part) for part in parts)
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from experiments.lab.options import Flat, Stateful, each_once, least
-from experiments.mra.task_config import Task, size_of, world_of
+from experiments.lab.options import Flat, LoggedStateful, each_once, least
+from experiments.mra.task_config import Task, size_of
 from mra.settings import BUDGETS, Training
 
 BudgetName = Literal["tiny", "ten-minutes", "paper"]
@@ -52,7 +52,7 @@ class Config:
     unseen: tuple[str, ...] = ()
     """Other sizes to score in the end, without learning (default: half of the smallest
     size and twice the largest, where there are such games)."""
-    run: Flat[Stateful] = Stateful()
+    run: Flat[LoggedStateful] = LoggedStateful()
 
     @classmethod
     def usual(cls, asked: Sizing) -> "Config":
@@ -61,7 +61,7 @@ class Config:
         return cls(
             world=asked.world,
             budget=asked.budget,
-            training=budget.usual(world_of(asked.world)),
+            training=budget.usual(asked.world),
             sweeps=budget.sweeps,
             measure_every=budget.measure_every,
             episodes=budget.episodes,

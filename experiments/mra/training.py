@@ -9,10 +9,10 @@ from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
 from experiments.lab.report import Drawing, Opening, Table, publish
 from experiments.lab.watch import spell
-from experiments.mra.agents import read
+from experiments.mra.agents import Agents, both_of, read
 from experiments.mra.course import Row, Scores, learn
 from experiments.mra.courses import TESTING, elsewhere, modes, scores, training
-from experiments.mra.invasions import invasion_table, invasions
+from experiments.mra.invasions import invasion_table, invasions, unlike
 from experiments.mra.pictures import learned_curves, learning_curves
 from experiments.mra.references import moving, references
 from experiments.mra.task_config import Task, by_role, games_of, named, size_of
@@ -42,8 +42,9 @@ def run(config: Config) -> Answer:
         summary = {"folder": str(folder), "task": task.facts, "episodes": task.total}
         summary |= {"comparisons": task.comparisons}
         summary |= {"not_scored": others.impossible}
-        summary |= tested(task, folder, others.games)
-        summary |= {"invasions": invasions(task, folder)}
+        both = both_of(folder, task.games)
+        summary |= tested(task, both, others.games)
+        summary |= {"invasions": invasions(task, both), "not_invaded": unlike(both)}
         summary |= {"sweeps": task.sweeps, "cpu_seconds": rows[-1]["seconds"]}
         text = _report(config, folder, summary, rows)
     return Answer(summary=summary, text=f"{text}\n-> {folder}")
@@ -102,7 +103,10 @@ def beyond(task: Task) -> Others:
 
 
 def tested(
-    task: Task, folder: Path, others: Sequence[Populated], count: int | None = None
+    task: Task,
+    both: Mapping[str, Agents],
+    others: Sequence[Populated],
+    count: int | None = None,
 ) -> dict[str, Any]:
     """Scores of the best and the last agents on episodes that chose nothing.
 
@@ -111,8 +115,7 @@ def tested(
     games, seed = task.games, TESTING + task.seed
     count = count or task.episodes
     made: dict[str, Any] = {}
-    for name in ("best", "last"):
-        agents = read(folder / f"{name}.safetensors", games)
+    for name, agents in both.items():
         own = scores(games, agents, count=count, seed=seed)
         made[name] = {"sweep": agents.sweep, "scores": own, "unseen": {}}
         if name == "best":
@@ -187,6 +190,12 @@ def _rules(known: Mapping[str, Scores], sizes: Sequence[str]) -> str:
     return f"{', '.join(each)} at {last}"
 
 
+def _unmeasured(why: str) -> list[str]:
+    """A sentence where one of the last agents is not measured among the best."""
+    text = f"What one of the last gains among the best is not measured: {why}."
+    return [text] if why else []
+
+
 def _report(
     config: Config, folder: Path, summary: dict[str, Any], rows: Sequence[Row]
 ) -> str:
@@ -228,6 +237,7 @@ def _report(
                 "measurement that earned most above the untrained ones, in standard "
                 "deviations of an untrained episode's score, mean over sizes and "
                 "roles; other episodes test them.",
+                *_unmeasured(summary["not_invaded"]),
             ],
         ),
         tables=[

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.lab.options import Flat, Stateful, least
+from experiments.lab.options import Flat, LoggedStateful, least
 from meta_solvers.nes.architecture import Architecture
 from meta_solvers.nes.recipe import Recipe
 from metaspiel.learn.settings import check_device
@@ -26,7 +26,7 @@ class Config:
     """Steps between evaluations and checkpoints."""
     games: int = 64
     """Games of each size in an evaluation."""
-    run: Flat[Stateful] = Stateful()
+    run: Flat[LoggedStateful] = LoggedStateful()
 
 
 def check(config: Config) -> None:

@@ -15,7 +15,7 @@ from metaspiel.learn.recurrent import Shared
 from metaspiel.nfg.game import Game
 from psro.exact import ExactOracle
 from psro.neupl import Distillation, ExactStudent, NeuralOracle
-from psro.neupl.distil import Distilled
+from psro.neupl.distilling import Distilled
 from psro.neupl.lesson import Lesson
 from psro.parts import Population, Response
 from psro.targets import targets

@@ -1,1 +1,1 @@
-"""PSRO runs: the page, what a run is played on, its trials and its report."""
+"""PSRO runs as a page: trials, their checkpoints and their reports."""

@@ -121,17 +121,30 @@ def _read(trial: Begun, place: Path) -> Begun:
     return replace(trial, place=place, state=state, rows=rows)
 
 
-def finished(config: Config, folder: Path) -> list[Row]:
-    """The rows of a finished run of one trial, held against its last checkpoint.
+def latest(config: Config, folder: Path) -> Begun:
+    """A trial of one run, held against its last checkpoint; nothing is written.
+
+    Args:
+      config: of the trial.
+      folder: of the trial; that of the run, or one in it, holds ``game.json``.
 
     Raises:
-      UserError: they or the checkpoint are damaged, or belong to another run.
+      UserError: the checkpoint or the rows are damaged, or belong to another run.
     """
     places = checkpoint.complete(folder / "checkpoint")
     if not places:
         raise UserError(f"'{folder}' must hold the checkpoint of its run; it does not")
-    game = files.read_sealed(folder / "game.json")
-    files.check_shape(f"'{folder / 'game.json'}'", game, {"fingerprint": str})
+    place = (folder if config.trials == 1 else folder.parent) / "game.json"
+    game = files.read_sealed(place)
+    files.check_shape(f"'{place}'", game, {"fingerprint": str})
     bound = {"config": binding(config), "game": game["fingerprint"]}
-    trial = Begun(config=config, folder=folder, bound=bound)
-    return [Row.read(one) for one in _read(trial, places[-1]).rows.rows]
+    return _read(Begun(config=config, folder=folder, bound=bound), places[-1])
+
+
+def finished(config: Config, folder: Path) -> list[Row]:
+    """The rows of a finished run of one trial, held against its last checkpoint.
+
+    Raises:
+      UserError: as ``latest``.
+    """
+    return [Row.read(one) for one in latest(config, folder).rows.rows]

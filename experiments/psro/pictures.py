@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from experiments.lab.charts import lines
 from experiments.lab.marks import Axis, Chart, Heat, Panel, Picture
-from experiments.psro.config import EXACT
+from experiments.psro_parts.config import EXACT
 from experiments.psro.sentences import meaning, refereed
 from experiments.psro.summary import Summary, gap_name
 from psro.metrics import Row

@@ -9,7 +9,6 @@ from numpy import ndarray
 from experiments.lab.charts import lines
 from experiments.lab.marks import Picture
 from experiments.lab.report import Table, render
-from experiments.psro.config import EXACT
 from experiments.psro.pictures import line, pictures
 from experiments.psro.sentences import (
     meaning,
@@ -19,6 +18,7 @@ from experiments.psro.sentences import (
     title,
 )
 from experiments.psro.summary import Summary, gap_name, gap_value, rounded, shown
+from experiments.psro_parts.config import EXACT
 from psro.metrics import Row
 
 

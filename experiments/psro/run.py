@@ -10,10 +10,10 @@ from experiments.lab import work
 from experiments.lab.folder import claim, read_result, record, slug, write_result
 from experiments.lab.watch import RowsMade, Watch
 from experiments.psro import summary
-from experiments.psro.arena import assembled, built
 from experiments.psro.checkpoint import Begun, begun
 from experiments.psro.config import Config
 from experiments.psro.trial import play
+from experiments.psro_parts.arena import assembled, built
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena

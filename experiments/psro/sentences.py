@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.lab.report import Opening
-from experiments.psro.config import EXACT
+from experiments.psro_parts.config import EXACT
 from experiments.psro.summary import (
     Summary,
     gap_name,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.psro.config import EXACT
+from experiments.psro_parts.config import EXACT
 from psro.metrics import Row
 
 # Of what ``Summary.flat`` gives, what is read again.

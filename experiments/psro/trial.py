@@ -3,12 +3,13 @@
 import numpy as np
 
 from experiments.lab.folder import write_result
-from experiments.psro.arena import assembled
 from experiments.psro.checkpoint import Begun
-from experiments.psro.config import EXACT, Config
+from experiments.psro.config import Config
 from experiments.psro.distilling import distilled, learned_by
-from experiments.psro.judging import Judge
 from experiments.psro.summary import Summary, gap_name, gap_value, rounded, shown
+from experiments.psro_parts.arena import assembled
+from experiments.psro_parts.config import EXACT
+from experiments.psro_parts.judging import Judge
 from meta_solvers.base import SolverFailed
 from metaspiel import files
 from metaspiel.nfg.errors import UserError

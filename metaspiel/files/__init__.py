@@ -14,7 +14,7 @@ also covers what it belongs to (``bound``): a file that was edited, or that is a
 run's, is refused in one sentence.
 """
 
-from metaspiel.files.arrays import npz, read_arrays, write_arrays
+from metaspiel.files.arrays import npy, npz, read_arrays, write_arrays
 from metaspiel.files.shape import check_shape
 from metaspiel.files.strict import (
     Bound,
@@ -55,6 +55,7 @@ __all__ = [
     "flush",
     "nan_as_none",
     "new_folder",
+    "npy",
     "npz",
     "numbered",
     "parse_json",

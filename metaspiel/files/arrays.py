@@ -72,6 +72,13 @@ def npz(arrays: Mapping[str, ndarray], *, compressed: bool = False) -> bytes:
     return packed.getvalue()
 
 
+def npy(array: ndarray) -> bytes:
+    """The bytes of a file of one array."""
+    packed = io.BytesIO()
+    np.save(packed, array, allow_pickle=False)
+    return packed.getvalue()
+
+
 def _check_names(arrays: Mapping[str, ndarray]) -> None:
     for name in arrays:
         if name in _TAKEN or name.endswith(".npy") or not name.isprintable():

@@ -151,9 +151,10 @@ def read_sealed(path: Path, bound: Bound | None = None) -> Any:
     except (RecursionError, ValueError):
         fits = False
     if not fits:
+        settings = "" if bound is None else ", or of a version with other settings"
         raise UserError(
             f"'{path}' must be as this run wrote it; it was changed, or is that of "
-            "another run"
+            f"another run{settings}"
         )
     return next(iter(whole.values())) if _wrapped(whole) else whole
 

@@ -4,7 +4,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -137,8 +137,13 @@ def numbered(folder: Path) -> list[Path]:
     return sorted((p for p in inside if p.is_dir()), key=lambda p: int(p.name))
 
 
-def tidy(folder: Path) -> None:
+def tidy(folder: Path, others: Collection[str] = ()) -> None:
     """Removes what killed writers left in a folder that this process owns.
+
+    Args:
+      folder: the folder.
+      others: folders in it to which nothing of ours is written; they must be folders of
+        their own, and what is in them is left alone.
 
     Raises:
       UserError: something inside is a link or no ordinary file, so that writing to it
@@ -158,7 +163,8 @@ def tidy(folder: Path) -> None:
                     f"'{path}' must be a file or folder of its own, which can be "
                     f"written to; it is {what}"
                 )
-        folders[:] = [name for name in folders if not name.startswith(ASIDE)]
+        left = {*others} if Path(here) == folder else set()
+        folders[:] = [f for f in folders if not f.startswith(ASIDE) and f not in left]
 
 
 def _written(path: Path, way: int, data: bytes, durable: bool = True) -> None:

@@ -141,7 +141,6 @@ class Populated(MarkovGame, Protocol):
     Attributes:
       sizes: number of agents of each role.
       role_names: what agents of each role are called, such as ("agents",).
-      mortal: agents may be out before their episode ends.
       layout: which numbers of an observation describe whom.
     """
 
@@ -149,8 +148,6 @@ class Populated(MarkovGame, Protocol):
     def sizes(self) -> tuple[int, ...]: ...
     @property
     def role_names(self) -> tuple[str, ...]: ...
-    @property
-    def mortal(self) -> bool: ...
     @property
     def layout(self) -> Layout: ...
 

@@ -1,6 +1,6 @@
 """OpenSpiel games by name, and policies to and from OpenSpiel's classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -183,12 +183,22 @@ class SequencePolicy(openspiel_policy.Policy):
 
     It finds its place by replaying the state's history, so it also serves games whose
     information state strings do not recall the player's own actions.
+
+    Args:
+      game: the turn-based ``pyspiel.Game`` of the form.
+      form: its sequence form.
+      behaviours: one of each player; or those of some players alone, by their numbers.
     """
 
     def __init__(
-        self, game: Any, form: SequenceForm, behaviours: Sequence[ndarray]
+        self,
+        game: Any,
+        form: SequenceForm,
+        behaviours: Sequence[ndarray] | Mapping[int, ndarray],
     ) -> None:
-        super().__init__(game, list(range(form.players)))
+        if not isinstance(behaviours, Mapping):
+            behaviours = dict(enumerate(behaviours))
+        super().__init__(game, list(behaviours))
         self._form, self._behaviours = form, behaviours
         # Where a game does not say what players know, it has a form if they know all.
         self._names = information(game, perfect=True, observations=form.observations)
@@ -208,6 +218,10 @@ class SequencePolicy(openspiel_policy.Policy):
     ) -> dict[int, float]:
         """Probabilities of the legal actions at ``state``."""
         player = state.current_player() if player_id is None else player_id
+        if player not in self._behaviours:
+            raise UserError(
+                f"SequencePolicy: the player must be of {self.player_ids}; got {player}"
+            )
         own, replay = 0, self.game.new_initial_state()
         for action in state.history():
             if replay.current_player() == player:
@@ -219,6 +233,20 @@ class SequencePolicy(openspiel_policy.Policy):
         actions = self._form.trees[player].action[begin:end]
         chances = self._behaviours[player][begin:end]
         return {int(a): float(p) for a, p in zip(actions, chances, strict=True)}
+
+    def tabular(self) -> "pyspiel.TabularPolicy":
+        """The same as a table of OpenSpiel's; see ``to_tabular``.
+
+        Raises:
+          UserError: it has not one policy a player, or as ``to_tabular``.
+        """
+        players = range(self._form.players)
+        if list(self._behaviours) != list(players):
+            raise UserError(
+                f"tabular(): there must be a policy of each of {len(players)} players; "
+                f"got those of {self.player_ids}"
+            )
+        return to_tabular(self._form, [self._behaviours[p] for p in players])
 
     def _find(self, state: Any, player: int, own: int) -> tuple[int, int]:
         return self._place[player][(own, self._names(state, player))]

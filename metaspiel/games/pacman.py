@@ -64,7 +64,6 @@ class Pacman(ParticleWorld):
     kind = "pacman"
     populations = ("pacmen", "ghosts")
     role_names = ("Pac-Men", "ghosts")
-    mortal = True
 
     def __post_init__(self) -> None:
         self.number(pacmen=1, ghosts=1, dots=1)

@@ -32,10 +32,10 @@ def game_of(name: str, known: Mapping[str, str], *, where: str, what: str) -> An
     Raises:
       UserError: the kind or a parameter is unknown, or a value is impossible.
     """
-    kind, _, rest = name.strip().partition("(")
+    kind, opened, rest = name.strip().partition("(")
     if kind not in known:
         raise unknown(f"{where}()", what, kind, known)
-    if rest and not rest.endswith(")"):
+    if opened and not rest.endswith(")"):
         raise UserError(
             f"{where}(): a game must read 'name(field=value,...)'; got {name!r}"
         )

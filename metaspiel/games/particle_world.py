@@ -66,14 +66,10 @@ class ParticleWorld(Named):
     Attributes:
       actions: stay, +x, -x, +y, -y.
       populations: the fields that say how many agents each role has.
-      role_names: what agents of each role are called.
-      mortal: agents may be out before their episode ends.
     """
 
     actions: ClassVar[Discrete] = ACTIONS
     populations: ClassVar[tuple[str, ...]] = ("agents",)
-    role_names: ClassVar[tuple[str, ...]] = ("agents",)
-    mortal: ClassVar[bool] = False
 
     @property
     def limit(self) -> int:
@@ -84,6 +80,11 @@ class ParticleWorld(Named):
     def sizes(self) -> tuple[int, ...]:
         """Number of agents of each role."""
         return tuple(getattr(self, name) for name in self.populations)
+
+    @property
+    def role_names(self) -> tuple[str, ...]:
+        """What agents of each role are called."""
+        return self.populations
 
     @property
     def agents(self) -> int:

@@ -81,3 +81,19 @@ def _outcomes(
     table = np.concatenate([nothing, tokens.rows(players, "an outcome")])
     profiles = tokens.wholes(total, "outcomes of profiles", most=len(table) - 1)
     return table[profiles]
+
+
+def written(game: Game, title: str) -> str:
+    """A game in the format's payoff version, every number exact.
+
+    Args:
+      game: the game.
+      title: what it is called, in one line.
+    """
+    names = " ".join(f'"player {player}"' for player in range(game.players))
+    sizes = " ".join(map(str, game.actions))
+    called = " ".join(title.replace("\\", "").replace('"', "'").split())
+    rows = np.moveaxis(game.payoffs, 0, -1).reshape(-1, game.players, order="F")
+    lines = [" ".join(map(repr, row)) for row in rows.tolist()]
+    head = f'NFG 1 R "{called}" {{ {names} }} {{ {sizes} }}'
+    return "\n".join([head, "", *lines, ""])

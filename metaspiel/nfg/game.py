@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from metaspiel.nfg import arrays
+from metaspiel.nfg import arrays, views
 from metaspiel.nfg.errors import UserError
 
 CLOSE = 1e-3  # range over size of payoffs below which they are moved to 0
@@ -95,6 +95,30 @@ class Game:
                 f"got {list(array.shape)}"
             )
         return cls(np.stack([array, -array]))
+
+    def __repr__(self) -> str:
+        return f"<Game: {', '.join(self._facts.values())}>"
+
+    def _repr_html_(self) -> str:
+        """The facts for a notebook; of two players also the payoffs, if few."""
+        table = views.matrix(self.payoffs) if self.players == 2 else ""
+        return views.html("Game", self._facts, table)
+
+    @property
+    def _facts(self) -> dict[str, str]:
+        """What there is to say, in words."""
+        zero_sum = self.players == 2 and not np.any(self.payoffs.sum(axis=0))
+        facts = {
+            "players": "two-player zero-sum" if zero_sum else f"{self.players} players",
+            "actions": f"{views.size(self.actions)} actions",
+        }
+        if self.symmetric:
+            facts["symmetry"] = "symmetric"
+        if self.members is not None:
+            facts["ensemble"] = f"mean of an ensemble of {len(self.members)}"
+        if self.repeats is not None:
+            facts["repeats"] = "with repeated actions"
+        return facts
 
     @property
     def players(self) -> int:

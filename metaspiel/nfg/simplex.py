@@ -49,3 +49,8 @@ def entropy(joint: Float64[ndarray, "*A"]) -> float:
 def support(joint: Float64[ndarray, "*A"], threshold: float = 1e-8) -> int:
     """Number of entries above ``threshold``."""
     return int(np.count_nonzero(joint > threshold))
+
+
+def independent(joint: Float64[ndarray, "*A"], rounding: float = 1e-12) -> bool:
+    """Whether the players act independently: the joint is its marginals' product."""
+    return bool(np.abs(joint - product(marginals(joint))).max() <= rounding)

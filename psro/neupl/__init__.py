@@ -16,7 +16,7 @@ from metaspiel.lazy import public
 
 if TYPE_CHECKING:
     from psro.neupl.arena import neural_arena, sampled_arena
-    from psro.neupl.distil import distil
+    from psro.neupl.distilling import distil
     from psro.neupl.exact import ExactStudent
     from psro.neupl.oracle import NeuralOracle, RealisedEvaluator, Student
     from psro.neupl.payoffs import EstimatedEvaluator

@@ -144,6 +144,7 @@ def sampled_arena(
         facts={**arena.facts, "oracle": "neupl", **facts},
         parts=parts,
         referee=referee,
+        realised=here.realised,
     )
 
 
@@ -166,7 +167,10 @@ def neural(
 
     facts = {"teacher": arena.facts["oracle"]} | student.facts
     return replace(
-        arena, facts={**arena.facts, "oracle": "neupl", **facts}, parts=parts
+        arena,
+        facts={**arena.facts, "oracle": "neupl", **facts},
+        parts=parts,
+        realised=student.realised,
     )
 
 

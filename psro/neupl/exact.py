@@ -21,7 +21,7 @@ from metaspiel.learn.mlp import MLP
 from metaspiel.nfg.errors import UserError
 from psro.neupl.board import Board
 from psro.neupl.codes import begun, grown, learners
-from psro.neupl.distil import Distilled, Distiller, distil
+from psro.neupl.distilling import Distilled, Distiller, distil
 from psro.neupl.lesson import Lesson
 from psro.neupl.settings import Codes, Distillation, Weighting, named
 from psro.parts import PLAN, Population, Response

@@ -24,7 +24,7 @@ from metaspiel.learn.recurrent import Recurrent, Shared, shared_by_codes
 from metaspiel.nfg.errors import UserError
 from psro.executor import Executor
 from psro.neupl.codes import begun, grown, learners
-from psro.neupl.distil import Distilled, distil
+from psro.neupl.distilling import Distilled, distil
 from psro.neupl.heads import HeadTrainer, summaries
 from psro.neupl.lesson import number_type
 from psro.neupl.settings import Codes, Distillation, Head, States

@@ -95,9 +95,9 @@ PAGES = (
     Page(
         name="demo",
         module="demo",
-        begin=words("--solvers mgcce uniform --iterations 1"),
-        killed_at=r"leduc_poker-mgcce-s\d/checkpoint/000001",
-        fields=(("seed", 9), ("iterations", 2), ("evaluation", "uniform")),
+        begin=words("--solvers mgcce uniform --iterations 1 --jobs 1"),
+        killed_at=r"cells/leduc_poker-mgcce-\w+-s\d-i1.json",
+        fields=(("seed", 9), ("concept", "ce"), ("oracles", ["exact:prune=0"])),
         cases=30,
     ),
     Page(

@@ -10,17 +10,20 @@ from experiments import contents
 from experiments.lab.page import parse, with_first
 from experiments.lab.statistics import mean
 from experiments.mra import adapt_config, out_curves
+from experiments.mra.agents import Agents
 from experiments.mra.cells import chosen
 from experiments.mra.claims import Gap, judged
 from experiments.mra.course import rating
 from experiments.mra.grid_config import ARMS, OUTPUTS, Config
 from experiments.mra.grid_results import Results
 from experiments.mra.grid_run import trained as cells_of_arm
+from experiments.mra.invasions import invasion_table, unlike
 from experiments.mra.scales_config import SCALES
 from experiments.mra.task_config import crowd
 from experiments.mra.training import brief
 from mra.baselines.settings import EPC
 from mra.settings import METHODS
+from mra.state import MRAState
 
 TINY = ("--budget", "tiny")
 
@@ -55,6 +58,7 @@ def test_a_training_leaves_rows_agents_tables_and_pictures(trained):
     best = max(made, key=lambda row: row["rating"])
     assert summary["best"]["sweep"] == best["sweep"]
     assert (summary["invasions"] != {}) == (summary["last"]["sweep"] != best["sweep"])
+    assert (summary["invasions"] == {}) == (summary["not_invaded"] != "")
     plots = {path.name for path in (trained / "plots").iterdir()}
     assert {"reward.png", "information.png", "episode.svg"} <= plots
     report = (trained / "report.html").read_text()
@@ -84,6 +88,35 @@ def test_agents_of_two_moments_of_a_run_invade_each_other(tmp_path):
     assert "one of the last among best" in (tmp_path / "r/report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("method", "sweeps", "copies", "why"),
+    [
+        ("mra", (2, 2), (1, 1), "the best are the last"),
+        ("rl2", (1, 2), (1, 1), "remember"),
+        ("epc", (1, 2), (1, 2), "more networks"),
+        ("epc", (1, 2), (2, 2), ""),
+    ],
+)
+def test_a_reason_is_given_where_nobody_invades(method, sweeps, copies, why):
+    state = MRAState(games=(), seed=0, sweep=0, learners={}, delayed={}, replays=())
+    one = Agents(facts={"method": method}, games=(), state=state, sweep=0)
+    both = {
+        name: replace(one, sweep=sweep, copies=count)
+        for name, sweep, count in zip(("best", "last"), sweeps, copies, strict=True)
+    }
+    assert why in unlike(both) and (unlike(both) == "") == (why == "")
+
+
+def test_where_roles_differ_the_others_are_of_every_role():
+    one = {"gain": 1.0, "error": 0.5, "others": 0.0}
+    for roles, rest in (
+        (("Pac-Men", "ghosts"), "all others, of every role, gain"),
+        (("agents",), "each of the others gains"),
+    ):
+        (table,) = invasion_table({"last among best": {"2": [one] * len(roles)}}, roles)
+        assert f"in brackets what {rest} on average" in table.caption
+
+
 def test_a_killed_training_goes_on_bit_for_bit(trained, tmp_path, monkeypatch):
     from experiments.mra import courses
 
@@ -109,6 +142,7 @@ def test_a_killed_training_goes_on_bit_for_bit(trained, tmp_path, monkeypatch):
 def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, capsys):
     out = tmp_path / "adapted"
     words = ("--size", 4, *TINY, "--rounds", 1, "--out", out, "--json")
+    words += ("--training.gamma", 0.5)
     assert call("adapt", trained, *words) == 0
     summary = json.loads(capsys.readouterr().out)
     assert {*summary["rows"]} == {"adapted", "scratch"} <= {*summary}
@@ -119,6 +153,20 @@ def test_trained_agents_adapt_beside_a_start_from_scratch(trained, tmp_path, cap
     assert call("adapt", "--out", out, "--resume", "--quiet") == 0
     assert call("adapt", tmp_path, "--out", out, "--resume") == 2
     assert "--from-run must stay" in capsys.readouterr().err
+    # What adapted can adapt again, and learns as it did; so does its control.
+    again = tmp_path / "again"
+    words = ("--size", 5, *TINY, "--rounds", 1, "--out", again, "--quiet")
+    assert call("adapt", out / "adapted", *words) == 0
+    config = json.loads((again / "config.json").read_text())
+    assert config["training"]["gamma"] == 0.5
+    assert steps_asked(out / "scratch", "--size", 5).gamma == 0.5
+    assert call("adapt", out, "--size", 5) == 2
+    assert "or adapted/ in that of mra_adapt" in capsys.readouterr().err
+
+
+def steps_asked(run, *more):
+    words = with_first(adapt_config.Config, [*map(str, (run, *more))])
+    return parse(adapt_config.Config, words, "adapt").training
 
 
 def test_roles_have_names_and_an_adaptation_learns_as_its_run_did(tmp_path, capsys):
@@ -131,19 +179,29 @@ def test_roles_have_names_and_an_adaptation_learns_as_its_run_did(tmp_path, caps
     assert "a cell is Pac-Men / ghosts" in said and "role 1" not in said
 
     def steps(*more):
-        words = with_first(adapt_config.Config, [str(run), "--size", "1,2", *more])
-        return parse(adapt_config.Config, words, "adapt").training
+        return steps_asked(run, "--size", "1,2", *more)
 
     assert (steps().rewards, steps().envs) == ("scaled", 8)
     assert steps("--training.rewards", "raw").rewards == "raw"
     (run / "config.json").unlink()  # as in a grid's runs
     assert (steps(*TINY).rewards, steps(*TINY).envs) == ("scaled", 4)
+    (run / "best.safetensors").write_bytes(b"damaged")
+    assert steps("--from-state", "last").rewards == "scaled"
+    with pytest.raises(SystemExit) as ended:
+        call("adapt", run, "--help")
+    assert ended.value.code == 0
+    assert "--from-state" in capsys.readouterr().out
+    assert call("adapt", run, "--size", "1,2") == 2
+    assert "best.safetensors' must" in capsys.readouterr().err
+    assert call("adapt", run, "--size", 4, "--from-state", "last") == 2
+    wanted = "--size: a size in pacman must be 2 numbers (Pac-Men and ghosts)"
+    assert wanted in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--size", "4,2"), "--sizes: a size in resource must be 1 number (agents)"),
+        (("--size", "4,2"), "--size: a size in resource must be 1 number (agents)"),
         (("--size", "x"), "--size: a size must be a number of agents"),
         ((), "--size must be the number of agents to adapt to"),
         (("--size", "4", "--world", "maze"), "--world: unknown world 'maze'"),
@@ -169,6 +227,9 @@ def test_a_training_that_cannot_begin_leaves_nothing(tmp_path, capsys):
         (("--method", "mrb"), "unknown method 'mrb' (did you mean 'mra'?)"),
         (("--method", "maddpg"), "must learn in one game"),
         (("--sizes", "3", "3"), "--sizes must be named, each once"),
+        (("--sizes", "2", "02"), "--sizes: a size must be a number of agents such"),
+        (("--unseen", "6", "06"), "--unseen: a size must be a number of agents"),
+        (("--world", "pacman("), "must read 'name(field=value,...)'; got 'pacman('"),
         (("--world", "pacman"), "must be 2 numbers (Pac-Men and ghosts); got '6'"),
         (("--unseen", "6"), "--unseen must be sizes that are not learned; got 6"),
         (("--unseen", "1"), "agents must be an integer from 2 to 256; got 1"),
@@ -192,7 +253,9 @@ def cells(out):
     return {path.name: path.read_bytes() for path in (out / "cells").iterdir()}
 
 
-def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path, capsys):
+def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(
+    tmp_path, capsys, monkeypatch
+):
     out = tmp_path / "grid"
     words = ("grid", *TINY, "--seeds", 1, "--turns", 2, "--out", out, "--quiet")
     assert call(*words, "--arms", "mra", "single") == 0
@@ -226,6 +289,15 @@ def test_a_grid_is_judged_and_widened_and_keeps_what_is_finished(tmp_path, capsy
     assert {f"{name}.json" for name in planned["finished"]} == {*again}
     assert {name[-1] for name in planned["remaining"]} == {"1"}  # the second seed
     assert cells(out) == again
+    assert call(*plan[:-1], "--resume", *TINY, "--arms", "mra") == 0
+    assert "beside what is asked for now: arms mra single plain" in (
+        capsys.readouterr().out
+    )
+    # The same cells by other settings, as another version has them, are refused.
+    other = replace(SCALES["tiny"], tests=SCALES["tiny"].tests + 1)
+    monkeypatch.setitem(SCALES, "tiny", other)
+    assert call(*plan, "--resume", "--arms", "mra") == 2
+    assert "or of a version with other settings" in capsys.readouterr().err
 
 
 @pytest.mark.slow

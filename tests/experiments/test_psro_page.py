@@ -17,8 +17,8 @@ from efg_files import CARDS, DRIVER
 from experiments import contents
 from experiments.lab.page import main, parse
 from experiments.psro import __main__ as psro
-from experiments.psro import walking
-from experiments.psro.config import Schedule
+from experiments.psro_parts import walking
+from experiments.psro_parts.oracle_config import Schedule
 from meta_solvers import Answer, MetaSolver, registry
 from metaspiel import files
 from metaspiel.learn.settings import DDQN

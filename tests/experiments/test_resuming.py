@@ -19,7 +19,8 @@ from experiments.lab.page import main
 from experiments.nes import train as nes_train
 from experiments.psro import __main__ as psro
 from experiments.psro import run as psro_run
-from experiments.psro.config import Config, Run
+from experiments.psro.config import Config
+from experiments.psro_parts.config import Run
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint

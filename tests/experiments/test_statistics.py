@@ -4,9 +4,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from experiments.bargaining.published import PUBLISHED
+from experiments.lab.censoring import first_time
+from experiments.lab.ranks import mean_ranks
 from experiments.lab.statistics import (
     holm,
     interval,
@@ -208,3 +212,41 @@ def test_a_spread_leaves_out_what_is_not_known():
     assert spread.error == pytest.approx(1.0)
     assert Spread.of([None]) == Spread()
     assert Spread.of([2.0]).error is None
+
+
+def test_medians_of_first_times_are_censored():
+    whole = first_time([3, 5, 4, 9, 5], seed=0)
+    assert (whole.reached, whole.runs, whole.median) == (5, 5, 5)
+    assert whole.low is not None and 3 <= whole.low <= 5 <= whole.high <= 9
+    some = first_time([3, None, 4, 9, None], seed=0)
+    assert (some.reached, some.median, some.high) == (3, 9, None)
+    assert (
+        some.shown.startswith("9 [") and "later], not reached by 2 of 5" in some.shown
+    )
+    few = first_time([3, None, None], seed=0)
+    assert few.median is None and few.shown == "not reached by 2 of 3"
+    assert first_time([7], seed=0).shown == "7"
+    with pytest.raises(UserError, match="at least 1 run"):
+        first_time([], seed=0)
+
+
+def test_mean_ranks_by_hand():
+    first = np.array([[1.0, 2.0, 3.0], [1.0, 3.0, 2.0]])
+    second = np.array([[5.0, 5.0, 9.0]] * 2)
+    one, two, three = mean_ranks([first, second], seed=0)
+    assert [one.mean, two.mean, three.mean] == [1.25, 2.0, 2.75]
+    assert (one.low, one.high) == (1.25, 1.25)  # the same of every seed
+    assert two.low == 1.75 and two.high == 2.25
+    alone = mean_ranks([first[:1]], seed=0)
+    assert [r.mean for r in alone] == [1, 2, 3] and alone[0].low is None
+    with pytest.raises(UserError, match="a finite value"):
+        mean_ranks([np.array([[np.nan, 1.0]])], seed=0)
+
+
+@given(st.integers(2, 5), st.integers(2, 6), st.integers(0, 99))
+def test_mean_ranks_share_out_their_sum(methods, seeds, seed):
+    """Whatever the values, ranks of n methods have the mean (n + 1) / 2."""
+    values = np.random.default_rng(seed).integers(0, 3, (seeds, methods)).astype(float)
+    ranks = mean_ranks([values, values[:2]], seed)
+    assert np.mean([r.mean for r in ranks]) == pytest.approx((methods + 1) / 2)
+    assert all(r.low <= r.mean + 1e-9 and r.mean <= r.high + 1e-9 for r in ranks)

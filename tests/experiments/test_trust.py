@@ -29,7 +29,7 @@ def spread(joint, game):
     import cvxpy
     return -cvxpy.max(joint)
 """
-PARTS = ("solver", "evaluation", "exploration", "executor")
+PARTS = ("oracle", "evaluator", "solver", "evaluation", "exploration", "executor")
 SPECS = (
     "cvx:objective=strange:spread",
     "mix(cvx:objective=strange:spread):weight=0.05",
@@ -58,8 +58,11 @@ def marked() -> list[tuple[str, str, str]]:
         for name, (_, holder) in known.items():
             hints = get_type_hints(type(holder), include_extras=True)
             for mark in marks(hints[name.rpartition(".")[2]]):
-                solver = mark.of is registry.reaches
-                spec = SPECS[0] if solver else "ray:address=127.0.0.1:1"
+                spec = SPECS[0]
+                if mark.of is executor_specs.reaches:
+                    spec = "ray:address=127.0.0.1:1"
+                elif "oracle" in name or "evaluator" in name:
+                    spec = "strange:make"
                 every.append((page, name, spec))
     return every
 
@@ -185,6 +188,16 @@ def test_a_grid_that_remembers_solvers_asks_for_each(strange: Path, tmp_path: Pa
     now = replace(now, run=replace(now.run, trust=True))
     wide = widened(tmp_path, now, lists=("explorations",))
     assert wide.explorations == ("rd", SPECS[0]) and not strange.exists()
+
+
+def test_alternatives_hide_nothing(
+    strange: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / "fields.yaml"
+    spec = "cvx:equilibrium=ce|cce,objective=strange:spread"
+    file.write_text(yaml.safe_dump({"solvers": [spec]}))
+    assert run(contents.module("compare"), "--config", file) == 2
+    assert one_sentence(capsys.readouterr().err) and not strange.exists()
 
 
 def test_a_file_cannot_trust_itself(

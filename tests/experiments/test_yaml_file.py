@@ -5,7 +5,8 @@ import time
 import pytest
 
 from experiments import solve
-from experiments.lab.page import _flat, main
+from experiments.lab import page
+from experiments.lab.page import main
 from experiments.lab.yaml_file import read_fields
 from metaspiel.nfg.errors import UserError
 
@@ -69,9 +70,9 @@ def test_a_group_in_two_spellings_is_one(tmp_path):
     given = {"run": {"a": 1}, "in-ner": {"rate": 2}, "in_ner": {"size": 3}}
     known = {"a": 0, "in_ner.rate": 0, "in_ner.size": 0}
     flat = {"a": 1, "in_ner.rate": 2, "in_ner.size": 3}
-    assert _flat(given, known, "here") == flat
+    assert page.flat(given, known, "here") == flat
     with pytest.raises(UserError, match="rate is given twice"):
-        _flat({**given, "in_ner.rate": 2}, known, "here")
+        page.flat({**given, "in_ner.rate": 2}, known, "here")
 
 
 def test_plain_fields_in_any_encoding(tmp_path):

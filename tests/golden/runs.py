@@ -165,6 +165,29 @@ RUNS: tuple[Run, ...] = (
     _psro("goofspiel-mecce", f"{GOOFSPIEL} --solver mecce --selection all_novel"),
     _psro("goofspiel-rm", f"{GOOFSPIEL} --solver rm --no-repeats --update cycle"),
     _psro("file-mgcce", "--payoffs two.npy --solver mgcce --eval-solver nash"),
+    Run(
+        name="compare-kuhn",
+        words="compare --games kuhn_poker 'kuhn_poker(players=3)' --solvers nash_lp "
+        "mgcce mgce 'rm:steps=200|400' --eval-solvers same mwcce --seeds 2 "
+        "--iterations 3 --out out --quiet",
+        outputs=(
+            Output(name="cells", pattern="cells/*.json", fields="curves|outcome"),
+            Output(name="table", pattern="table.csv"),
+            Output(name="pairs", pattern="pairs.csv"),
+            Output(name="ranks", pattern="ranks.csv"),
+        ),
+    ),
+    Run(
+        name="stored",
+        words="psro --iterations 3 --game kuhn_poker --players 3 --out out --quiet\n"
+        "export out --to out/policies.npz --quiet\n"
+        "evaluate out --members --json",
+        outputs=(
+            Output(name="exported", pattern="policies.npz"),
+            Output(name="answers", pattern="stdout", fields="runs|cross_play"),
+        ),
+        exact=True,
+    ),
     Run(name="solve-two", words=_solve("two", SOLVERS), outputs=ANSWERS, exact=True),
     Run(name="solve-three", words=_solve("three", SOME), outputs=ANSWERS, exact=True),
     Run(

@@ -41,7 +41,7 @@ class Pick:
     agents: int = 2
 
     actions, limit, draws = Discrete(5), 1, 1
-    role_names, mortal = ("agents",), False
+    role_names = ("agents",)
 
     @property
     def name(self):

@@ -75,5 +75,38 @@ def test_impossible_invasions_are_refused():
         gain(count=1)
     with pytest.raises(UserError, match="agent must be one of 0 to 2; got 3"):
         gain(agent=3)
+    with pytest.raises(UserError, match="agent must be a whole number; got True"):
+        gain(agent=True)
+    with pytest.raises(UserError, match="seed must be at least 0"):
+        gain(seed=-1)
     with pytest.raises(UserError, match="must have as many roles"):
         gain(PACMAN)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda w: {"graph": w["graph"]}, "'policy' is missing"),
+        (lambda w: w | {"policy": w["policy"] * torch.nan}, "'policy' must be finite"),
+        (lambda w: w | {"policy": w["policy"][:, 1:]}, "must be those of the method"),
+    ],
+)
+def test_weights_of_another_kind_do_not_invade(change, sentence):
+    game = RESOURCE[0]
+    weights = start((game,), PLAIN, TINY, 1).weights
+    with pytest.raises(UserError, match=sentence):
+        invade(game, PLAIN, weights, change(weights), count=4, seed=1)
+
+
+def test_an_invader_draws_its_latent_from_its_own_prior():
+    game, method = RESOURCE[0], METHODS["mra"]
+    weights = dict(start((game,), method, TINY, 1).weights)
+    weights["graph"] = 9 * weights["graph"]  # heads that differ
+    weights["policy"] = 9 * weights["policy"]
+    theta = torch.zeros_like(weights["prior"])
+    theta[:, -1] = 1e4  # the last bias: always the last latent
+    same, other = (
+        invade(game, method, weights, invader, count=99, seed=1)
+        for invader in (weights, weights | {"prior": theta})
+    )
+    assert same.gain == 0 != other.error

@@ -17,7 +17,7 @@ from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import measure
 from psro import InProcess, Setup, checkpoint, exact_arena, run, start
 from psro.neupl import Codes, Distillation, PayoffNetwork, neural_arena
-from psro.neupl.distil import distil
+from psro.neupl.distilling import distil
 from psro.neupl.lesson import Lesson
 
 KUHN = "kuhn_poker"

@@ -29,7 +29,7 @@ from psro.neupl import (
     neural_arena,
     sampled_arena,
 )
-from psro.neupl.distil import distil
+from psro.neupl.distilling import distil
 from psro.neupl.lesson import Lesson
 from psro.neupl.payoffs import fitted
 from psro.neupl.states import Asked, Scout, Seen

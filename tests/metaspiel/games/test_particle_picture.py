@@ -1,5 +1,6 @@
 """The moving picture of an episode shows what was played."""
 
+from dataclasses import dataclass
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from metaspiel.games.pacman import Pacman
 from metaspiel.games.particle_picture import COLOURS, MARK, animated
 from metaspiel.games.particle_references import references
+from metaspiel.games.particle_world import ParticleWorld
 from metaspiel.games.resource import Resource
 from metaspiel.nfg.errors import UserError
 
@@ -29,6 +31,20 @@ def frames(circle, name):
         if change.get("attributeName") == name:
             return change.get("values").split(";")
     return [circle.get(name)] * 21
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chase(Pacman):
+    """A world of two roles that gives them no names."""
+
+    role_names = ParticleWorld.role_names
+
+
+def test_roles_without_names_are_called_as_their_numbers_are():
+    game = Chase(pacmen=2, ghosts=1)
+    assert game.role_names == ("pacmen", "ghosts")
+    picture = animated(game, episode(game, "nearest"))
+    assert "pacmen " in picture and "ghosts " in picture
 
 
 def test_circles_are_where_agents_and_dots_were():
@@ -61,7 +77,7 @@ def test_circles_are_where_agents_and_dots_were():
     text = root.find(f"{SVG}text").text
     assert text.startswith("pacman(pacmen=3,ghosts=3,dots=5); mean reward")
     assert text.endswith(
-        f"pacmen {total[:3].mean():.1f}, ghosts {total[3:].mean():.1f}"
+        f"Pac-Men {total[:3].mean():.1f}, ghosts {total[3:].mean():.1f}"
     )
     assert len(picture) < 20_000 and "script" not in picture
 

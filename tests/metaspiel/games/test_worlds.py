@@ -46,6 +46,7 @@ def test_spaces_order_and_defaults_may_be_as_one_likes():
         ),
         ("", r"^load\(\): unknown Markov game ''"),
         ("switch(agents=4", r"^load\(\): a game must read 'name\(field=value,...\)'"),
+        ("switch(", r"^load\(\): a game must read 'name\(field=value,...\)'"),
         ("switch(4)", r"^load\(\): parameters must read 'field=value'; got '4'"),
         ("switch(agent=4)", r"unknown parameter 'agent' \(did you mean 'agents'\?\)"),
         ("switch(agents=4,agents=3)", r"^load\(\): agents must be given once"),

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from experiments.psro.config import Config
-from experiments.psro.walking import walking
+from experiments.psro_parts.config import Settings
+from experiments.psro_parts.own import own_arena, with_evaluator
+from experiments.psro_parts.walking import walking
 from meta_solvers import get
 from metaspiel.games.sequence import SequenceForm, from_normal_form
 from metaspiel.games.worlds import SIMULATORS
@@ -20,23 +21,26 @@ if TYPE_CHECKING:  # what loads torch
     from metaspiel.games.simulator import Simulator
 
 
-def built(config: Config) -> Arena:
+def built(config: Settings) -> Arena:
     """The game, and who responds in it.
 
     Raises:
       UserError: no such game, or one that the oracle cannot play.
     """
+    if config.responder == "own":
+        return own_arena(config)
     if config.responder == "exact":
         form, assumed = _sequence_form(config)
         if config.oracle == "neupl":
             return _neural(config, form)
-        return exact_arena(
+        arena = exact_arena(
             form,
             tie_break=config.tie_break,
             initial=config.initial,
             shared=config.symmetric,
             assumed=assumed,
         )
+        return with_evaluator(config, arena)
     import torch
 
     from metaspiel.games.named import named_simulator
@@ -75,7 +79,7 @@ def built(config: Config) -> Arena:
     )
 
 
-def _neural(config: Config, form: SequenceForm) -> Arena:
+def _neural(config: Settings, form: SequenceForm) -> Arena:
     """One network as the population, of exact best responses."""
     import torch
 
@@ -95,7 +99,7 @@ def _neural(config: Config, form: SequenceForm) -> Arena:
     )
 
 
-def _refereed(config: Config, game: "Simulator") -> SequenceForm:
+def _refereed(config: Settings, game: "Simulator") -> SequenceForm:
     """The tree of a game that is learned, for its referee.
 
     Raises:
@@ -118,7 +122,28 @@ def _refereed(config: Config, game: "Simulator") -> SequenceForm:
         ) from None
 
 
-def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
+def tree_of(config: Settings, arena: Arena, memory_gb: float) -> SequenceForm:
+    """The tree of a run's game, walked where the run did not walk it.
+
+    Args:
+      config: of the run.
+      arena: of the run.
+      memory_gb: refuse a game whose tree makes the process grow by more than this.
+
+    Raises:
+      UserError: the game has no tree, or it does not fit.
+    """
+    if arena.form is not None:
+        return arena.form
+    if arena.referee is not None:
+        return arena.referee.form
+    from metaspiel.games.named import named_simulator
+
+    judged = replace(config, referee=True, memory_gb=memory_gb)
+    return _refereed(judged, named_simulator(config.game, config.players))
+
+
+def _sequence_form(config: Settings) -> tuple[SequenceForm, str]:
     """The game, and what the reader of its file assumed."""
     if config.payoffs is not None:
         reading = read(config.payoffs, config.memory_gb)
@@ -140,7 +165,7 @@ def _sequence_form(config: Config) -> tuple[SequenceForm, str]:
         raise TreeTooBig(f"{error}; --memory-gb sets the limit{learn}") from None
 
 
-def _walked(config: Config) -> SequenceForm:
+def _walked(config: Settings) -> SequenceForm:
     with walking(config.game, config.run) as progress:
         if config.tree is not None:
             from metaspiel.games import efg
@@ -172,7 +197,7 @@ def _walked(config: Config) -> SequenceForm:
             ) from None
 
 
-def _can_learn(config: Config) -> bool:
+def _can_learn(config: Settings) -> bool:
     """Whether responses could be learned in the game instead."""
     if config.tree is not None:
         return False
@@ -182,7 +207,7 @@ def _can_learn(config: Config) -> bool:
     return has_tensors(load(config.game, config.players).get_type())
 
 
-def assembled(config: Config, arena: Arena, executor: Executor) -> Setup:
+def assembled(config: Settings, arena: Arena, executor: Executor) -> Setup:
     """The parts of the loop; all that was asked for is resolved.
 
     Raises:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from experiments.lab.options import flag
-from experiments.lab.trust import ExecutorSpec
+from experiments.lab.trust import EvaluatorSpec, ExecutorSpec
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
@@ -22,8 +22,8 @@ from psro.neupl.settings import (
 )
 from psro.parts import Initial, Start
 
-OracleName = Literal["exact", "ddqn", "ppo", "neupl"]
 TeacherName = Literal["exact", "ddqn", "ppo"]
+Responder = Literal["exact", "ddqn", "ppo", "own"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +56,15 @@ class Exact:
     gaps: Literal["concept", "all"] = "concept"
     """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
     CE."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """What goes with an oracle of a user's own, and with exact best responses."""
+
+    evaluator: EvaluatorSpec | None = None
+    """Who fills the payoff table: a name or module:factory, with arguments as
+    :key=value (default: the oracle's own evaluator)."""
 
 
 _SET = "set by --decisions."
@@ -171,8 +180,9 @@ class ByLearnedTeacher:
     """How responses begin, and what they are told of their co-players."""
 
 
-USES: Mapping[TeacherName, tuple[type[Any], ...]] = {
-    "exact": (Tree, Exact),
+USES: Mapping[Responder, tuple[type[Any], ...]] = {
+    "exact": (Tree, Exact, Own),
+    "own": (Tree, Own),
     "ddqn": (Learned, ByDDQN),
     "ppo": (Learned, ByPPO),
 }
@@ -181,19 +191,37 @@ _REST = (Separate, ByNeuPL, ByExactTeacher, ByLearnedTeacher)
 
 
 def _of_use(
-    responder: TeacherName, *, neural: bool, referee: bool
+    responder: Responder, *, neural: bool, referee: bool
 ) -> tuple[type[Any], ...]:
     """The parts that are of use in a run."""
     parts = (*USES[responder], *[Tree] * referee)
-    if not neural:
-        return (*parts, *[Separate] * (responder != "exact"))
+    if neural:
+        parts = tuple(part for part in parts if part is not Own)
+    else:
+        return (*parts, *[Separate] * (responder not in ("exact", "own")))
     teacher = ByExactTeacher if responder == "exact" else ByLearnedTeacher
     return (*parts, ByNeuPL, teacher)
 
 
+def fields_of(oracle: str) -> dict[str, Any]:
+    """The fields that go with a built-in oracle, and what they usually are."""
+    neural = oracle == "neupl"
+    responders = list(USES) if neural else [name for name in USES if name == oracle]
+    parts: dict[type[Any], None] = {}
+    for responder in responders:
+        if not (neural and responder == "own"):
+            used = _of_use(responder, neural=neural, referee=False)
+            parts |= dict.fromkeys(used)
+    return {
+        field.name: getattr(part(), field.name)
+        for part in parts
+        for field in fields(part)
+    }
+
+
 def _where(part: type[Any], word: str) -> list[str]:
     """The flags with which a part is of use."""
-    learned = [name for name in USES if name != "exact"]
+    learned = [name for name in USES if name not in ("exact", "own")]
     if part in (ByNeuPL, ByExactTeacher, ByLearnedTeacher):
         with_ = {ByExactTeacher: "exact", ByLearnedTeacher: " or ".join(learned)}
         teacher = f" --teacher {with_[part]}" if part in with_ else ""
@@ -205,7 +233,11 @@ def _where(part: type[Any], word: str) -> list[str]:
         return [f"--oracle {name}" for name in learned[:-1]] + [
             f"--oracle {learned[-1]}{''.join(instead)}"
         ]
-    names = [f"{word} {name}" for name, parts in USES.items() if part in parts]
+    names = [
+        f"{word} {'module:factory' if name == 'own' else name}"
+        for name, parts in USES.items()
+        if part in parts and not (part is Tree and name == "own")  # it needs no saying
+    ]
     return [*names, *["--referee"] * (part is Tree)]
 
 
@@ -220,7 +252,7 @@ def _differing(values: Any, usual: Any) -> Iterator[str]:
 
 
 def check_use(
-    config: Any, responder: TeacherName, *, neural: bool, referee: bool
+    config: Any, responder: Responder, *, neural: bool, referee: bool
 ) -> None:
     """Refuses what is of no use with the oracle of a run.
 

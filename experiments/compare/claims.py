@@ -1,0 +1,177 @@
+"""What seeds decide: pairs of methods on a game, and ranks over games."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from experiments.compare.axes_config import Method
+from experiments.compare.config import Config
+from experiments.compare.results import Result, Results
+from experiments.compare.standings import area, log_gap
+from experiments.lab.ranks import MeanRank, mean_ranks
+from experiments.lab.statistics import holm, interval, mean
+from experiments.lab.verdict import LEVEL, Claim, Higher, Verdict, short_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two methods on a game, the one with the lower last gaps first.
+
+    Attributes:
+      game: as it was asked for.
+      lower: the method whose mean logarithm of the last gap is lower.
+      higher: the other one.
+      seeds: that both finished.
+      ratio: how many times the other's gap is larger, a geometric mean over seeds.
+      low: lower end of its 95 % interval, of differences of the same seed.
+      high: upper end.
+      p: two-sided, of a permutation test of the logarithms, before correction.
+      corrected: after Holm's correction over the pairs of the game.
+      least: the least corrected p that so few seeds can have.
+    """
+
+    game: str
+    lower: Method
+    higher: Method
+    seeds: int
+    ratio: float
+    low: float | None
+    high: float | None
+    p: float
+    corrected: float
+    least: float
+
+    @property
+    def decided(self) -> bool:
+        """Whether the test says that the gaps differ."""
+        return self.corrected <= LEVEL
+
+    @property
+    def claim(self) -> Claim:
+        """The pair as a claim with its verdict."""
+        span = "" if self.low is None else f" [{self.low:.3g}, {self.high:.3g}]"
+        return Claim(
+            about=self.game,
+            text=f"{self.lower.name} ends at a lower gap than {self.higher.name}",
+            verdict=Verdict.HOLDS if self.decided else Verdict.UNDECIDED,
+            evidence=f"{self.ratio:.3g}{span} times; corrected p {self.corrected:.2g}",
+            test="permutation of log gaps, two-sided, Holm",
+            trials=self.seeds,
+            remark="" if self.decided else short_of(self.least),
+        )
+
+
+def pairs(results: Results, game: str, config: Config) -> list[Pair]:
+    """All pairs of methods on a game, tested; none with one seed.
+
+    Tests pool the runs: a sign-flip test of five pairs of seeds could never decide.
+    That errs on the safe side where a shared seed makes runs alike. Ratios and their
+    intervals are of the same seeds.
+    """
+    ends = {}
+    for method in results.methods:
+        runs = results.judged(game, method)
+        if len(runs) > 1:
+            ends[method] = {one.seed: log_gap(one.curves["gap"][-1]) for one in runs}
+    tested = []
+    for one, two in combinations(ends, 2):
+        seeds = sorted(ends[one].keys() & ends[two].keys())
+        if len(seeds) > 1:
+            first = [ends[one][seed] for seed in seeds]
+            second = [ends[two][seed] for seed in seeds]
+            if mean(first) > mean(second):
+                one, two, first, second = two, one, second, first
+            tested.append((one, two, first, second))
+    raw = [Higher.of(second, first, config.seed) for *_, first, second in tested]
+    sided = [min(1.0, 2 * min(t.p or 1.0, t.p_reverse or 1.0)) for t in raw]
+    (corrected,) = holm([sided])
+    made = []
+    for number, (one, two, first, second) in enumerate(tested):
+        apart = [b - a for a, b in zip(first, second, strict=True)]
+        span = interval(apart, config.seed)
+        made.append(
+            Pair(
+                game=game,
+                lower=one,
+                higher=two,
+                seeds=len(apart),
+                ratio=10 ** mean(apart),
+                low=None if span.low is None else 10**span.low,
+                high=None if span.high is None else 10**span.high,
+                p=sided[number],
+                corrected=corrected[number] or 0.0,
+                least=2 * (raw[number].smallest_p or 1.0) * len(tested),
+            )
+        )
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Mean ranks of the methods that finished all games with the same seeds.
+
+    Attributes:
+      methods: that are ranked, the lowest mean rank of the last gap first.
+      last: ranks by the gap of the last iterate.
+      best: by the lowest gap of a run.
+      area: by the area under the logarithm of the gap.
+      games: how many games count.
+      seeds: how many seeds, in each game.
+      left_out: methods that are not ranked: they have not finished all games.
+    """
+
+    methods: Sequence[Method] = ()
+    last: Sequence[MeanRank] = ()
+    best: Sequence[MeanRank] = ()
+    area: Sequence[MeanRank] = ()
+    games: int = 0
+    seeds: int = 0
+    left_out: Sequence[Method] = ()
+
+
+def ranking(results: Results, config: Config) -> Ranking:
+    """Ranks of methods; empty with one seed, one method, or none on all games."""
+    games = [
+        g for g in results.games if any(results.judged(g, m) for m in results.methods)
+    ]
+    seeds = {
+        (game, method): {one.seed for one in results.judged(game, method)}
+        for game in games
+        for method in results.methods
+    }
+    whole = {
+        game: set[int]().union(*(seeds[game, m] for m in results.methods))
+        for game in games
+    }
+    ranked = [
+        m
+        for m in results.methods
+        if all(seeds[game, m] == whole[game] for game in games)
+    ]
+    left_out = [m for m in results.methods if m not in ranked]
+    fewest = min(map(len, whole.values()), default=0)
+    if len(ranked) < 2 or fewest < 2:
+        return Ranking(left_out=left_out)
+
+    def by(value: Callable[[Result], float]) -> tuple[MeanRank, ...]:
+        every = [
+            np.array([[value(one) for one in results.judged(g, m)] for m in ranked]).T
+            for g in games
+        ]
+        return mean_ranks(every, config.seed)
+
+    last = by(lambda one: log_gap(one.curves["gap"][-1]))
+    best = by(lambda one: log_gap(one.curves["best"][-1]))
+    areas = by(lambda one: area(one.curves["gap"]))
+    order = sorted(range(len(ranked)), key=lambda number: last[number].mean)
+    return Ranking(
+        methods=[ranked[i] for i in order],
+        last=[last[i] for i in order],
+        best=[best[i] for i in order],
+        area=[areas[i] for i in order],
+        games=len(games),
+        seeds=fewest,
+        left_out=left_out,
+    )

@@ -1,0 +1,102 @@
+"""What a comparison is asked for: its axes, budgets and seeds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from experiments.compare.axes_config import SAME, Method, usual_spec
+from experiments.lab import alternatives
+from experiments.lab.options import Flat, Parallel, least
+from experiments.lab.trust import ExecutorSpec, OracleSpecs, SolverSpecs
+from meta_solvers import get
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What is compared."""
+
+    may_change: ClassVar[tuple[str, ...]] = (
+        "games", "solvers", "eval_solvers", "oracles", "iterations", "at", "targets",
+        "seeds", "merge", "executor",
+    )  # fmt: skip
+
+    games: tuple[str, ...] = ()
+    """Games: OpenSpiel's, parameters included, "kuhn_poker(players=3)"; a tree
+    "game.efg"; or a normal-form game in a file (.npy, .npz, .csv, .nfg)."""
+    solvers: tuple[SolverSpecs, ...] = ()
+    """Meta-solvers that are responded to, as specs; alternatives make several:
+    rrd:threshold=0.1|0.5."""
+    eval_solvers: tuple[SolverSpecs, ...] = (SAME,)
+    """Meta-solvers that are evaluated on the populations of each of them and whose gaps
+    are compared; same is the solver itself."""
+    oracles: tuple[OracleSpecs, ...] = ("exact",)
+    """How responses are found: a name of metaspiel psro --oracle, and any of its flags
+    as fields, with alternatives: exact:tie_break=first|random,
+    ppo:ppo.episodes=1000|4000."""
+    concept: Literal["auto", "ne", "cce", "ce"] = "auto"
+    """What is responded to; auto follows the solver (cce for heuristics). Compared is
+    the CCE gap of what is played in any case; of a product it is the NE gap."""
+    iterations: int = 20
+    """Iterations of every run."""
+    at: tuple[int, ...] = ()
+    """Iterations at which gaps are in the tables too (default: a quarter, a half)."""
+    targets: tuple[float, ...] = (0.1, 0.01)
+    """Gaps whose first iteration at or below is in the tables."""
+    seeds: int = 5
+    """Runs of every method on every game, with the same seeds."""
+    seed: int = 0
+    """Seed of the first run; the others count on."""
+    merge: tuple[Path, ...] = ()
+    """Folders of finished runs of metaspiel psro and compare, whose rows are added."""
+    executor: ExecutorSpec = "inprocess"
+    """Where cells are run instead of in --jobs processes: ray or ray:address=..."""
+    run: Flat[Parallel] = Parallel()
+
+    def __post_init__(self) -> None:
+        least(self, iterations=0, seeds=1, seed=0)
+        for target in self.targets:
+            if not 0 < target < float("inf"):
+                raise UserError(f"--targets must be positive; got {target}")
+        for one in self.at:
+            if one < 0:
+                raise UserError(f"--at must be at least 0; got {one}")
+        if self.run.jobs > 1 and self.executor != "inprocess":
+            raise UserError("--jobs: an executor shares out the work itself; drop one")
+
+    def check(self) -> None:
+        """Refuses axes without a point, and specs of no solver or oracle.
+
+        Raises:
+          UserError: one is.
+        """
+        for name in ("games", "solvers"):
+            if not getattr(self, name) and not self.merge:
+                raise UserError(
+                    f"--{name} must be named, at least one (or --merge, runs that "
+                    "exist); got none"
+                )
+        if bool(self.games) != bool(self.solvers):
+            raise UserError(
+                "--games and --solvers go together; got one of them without the other"
+            )
+        for method in self.methods:
+            get(method.solver)
+            if method.evaluation != SAME:
+                get(method.evaluation)
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """All methods: the axes crossed, alternatives written out."""
+        return tuple(
+            Method(solver=solver, evaluation=evaluation, oracle=oracle)
+            for oracle in map(usual_spec, alternatives.every(self.oracles))
+            for solver in alternatives.every(self.solvers)
+            for evaluation in alternatives.every(self.eval_solvers)
+        )
+
+    @property
+    def shown_at(self) -> tuple[int, ...]:
+        """Iterations whose gaps are in the tables, beside the last."""
+        asked = self.at or (self.iterations // 4, self.iterations // 2)
+        return tuple(sorted({one for one in asked if 0 < one < self.iterations}))

@@ -1,0 +1,175 @@
+"""What a comparison says first, and all that it writes."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.compare import tables
+from experiments.compare.claims import Pair, Ranking, pairs, ranking
+from experiments.compare.config import Config
+from experiments.compare.results import Results
+from experiments.compare.standings import FLOOR, Standing, standings
+from experiments.lab import verdict
+from experiments.lab.folder import clock, plain
+from experiments.lab.report import Opening, Table, comma_separated, publish
+from metaspiel import files
+
+_MOST = 30  # claims in the report; pairs.csv has them all
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The results of a comparison and what they amount to.
+
+    Attributes:
+      results: all runs.
+      standings: methods on games.
+      pairs: tests of two methods on a game.
+      ranking: over games.
+    """
+
+    results: Results
+    standings: Sequence[Standing]
+    pairs: Sequence[Pair]
+    ranking: Ranking
+
+    @classmethod
+    def of(cls, results: Results, config: Config) -> "Judged":
+        """Judges all runs."""
+        return cls(
+            results=results,
+            standings=standings(results, config),
+            pairs=[one for g in results.games for one in pairs(results, g, config)],
+            ranking=ranking(results, config),
+        )
+
+
+def write(folder: Path, config: Config, judged: Judged) -> tuple[Any, str]:
+    """Writes the report and all numbers as CSV.
+
+    Returns:
+      The summary, and the tables as Markdown.
+    """
+    from experiments.compare.pictures import pictures  # they load vl-convert
+
+    bands = list(tables.band_rows(judged.results, config.seed))
+    rows = {
+        "curves": list(tables.curve_rows(judged.results)),
+        "bands": bands,
+        "table": list(tables.table_rows(judged.standings)),
+        "pairs": list(tables.pair_rows(judged.pairs)),
+        "ranks": list(tables.rank_rows(judged.ranking)),
+    }
+    for name, own in rows.items():
+        files.write_text(folder / f"{name}.csv", comma_separated(own))
+    summary: dict[str, Any] = {
+        "folder": str(folder),
+        "config": plain(asdict(config)),
+        **{name: rows[name] for name in ("table", "pairs", "ranks")},
+        "missing": [list(row) for row in tables.missing(judged.results).rows],
+        "wall_seconds": clock(folder),
+    }
+    said = opening(config, judged)
+    text = publish(
+        folder,
+        summary,
+        title=_title(judged),
+        opening=said,
+        tables=_tables(judged),
+        figures=pictures(judged.results, bands),
+    )
+    return summary, "\n".join([*said.ran, *said.result, *said.sure, "", text])
+
+
+def _title(judged: Judged) -> str:
+    games, methods = len(judged.results.games), len(judged.results.methods)
+    return (
+        f"{methods} method{'s' * (methods != 1)} of PSRO on "
+        f"{games} game{'s' * (games != 1)}"
+    )
+
+
+def _tables(judged: Judged) -> list[Table]:
+    made = [tables.ranks(judged.ranking)] if judged.ranking.methods else []
+    made += [
+        one
+        for game in judged.results.games
+        if (one := tables.table(judged.standings, judged.pairs, game)).rows
+    ]
+    claims = [one.claim for one in judged.pairs]
+    if 0 < len(claims) <= _MOST:
+        made.append(verdict.table(claims, "Pairs of methods"))
+    missing = tables.missing(judged.results)
+    return [*made, missing] if missing.rows else made
+
+
+def opening(config: Config, judged: Judged) -> Opening:
+    """What a reader must know first."""
+    seeds = sorted({seed for one in judged.standings for seed in one.seeds})
+    ran = [
+        f"{_title(judged)}, {config.iterations} iterations each, with "
+        f"{'seeds' if len(seeds) > 1 else 'seed'} {_listed(seeds)}. Compared is the "
+        "exact gap: what the players, each alone, could gain by leaving what is "
+        "played, summed; 0 is an equilibrium.",
+    ]
+    if config.merge:
+        ran.append(f"Runs are merged up to iteration {config.iterations}.")
+    result = [_of_game(judged, game) for game in judged.results.games]
+    return Opening(ran=ran, result=result, sure=_sure(judged, len(seeds)))
+
+
+def _sure(judged: Judged, seeds: int) -> list[str]:
+    """How sure the ranking is."""
+    if seeds < 2:
+        return [
+            "One seed ranks nothing: no test, no interval and no rank is given; "
+            "--seeds 5 or more compares."
+        ]
+    said = []
+    if judged.pairs:
+        decided = sum(pair.decided for pair in judged.pairs)
+        said.append(
+            f"{decided} of {len(judged.pairs)} pairs of methods are told apart by the "
+            "gap at the end (permutation test of its logarithm, two-sided, Holm's "
+            f"correction in each game; gaps below {FLOOR:g} count as {FLOOR:g})."
+        )
+    said.append(
+        "The gap at the end is that of the last iterate, which may be above the lowest "
+        "that a run had: both are shown. Intervals are bootstrap 95 %, over seeds."
+    )
+    if judged.ranking.left_out and judged.ranking.methods:
+        names = ", ".join(one.name for one in judged.ranking.left_out)
+        said.append(f"Not ranked, as some runs are missing: {names}.")
+    return said
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    """Seeds in words: "0 to 4", or one by one where some are missing."""
+    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
+        return f"{seeds[0]} to {seeds[-1]}"
+    return ", ".join(map(str, seeds)) or "none"
+
+
+def _of_game(judged: Judged, game: str) -> str:
+    """The method with the lowest mean gap on a game, and what it is told apart from."""
+    own = [one for one in judged.standings if one.game == game]
+    if not own:
+        return f"{game}: no run finished."
+    if len(own[0].seeds) < 2:
+        ends = ", ".join(f"{one.method.name} {one.last.mean:.3g}" for one in own)
+        return f"{game}: gaps at the end: {ends}."
+    first = own[0].method
+    below = {
+        pair.higher
+        for pair in judged.pairs
+        if pair.game == game and pair.decided and pair.lower == first
+    }
+    alike = [one.method.name for one in own[1:] if one.method not in below]
+    told = f"not told apart from it: {', '.join(alike)}"
+    if not alike:
+        told = "told apart from all others"
+    return (
+        f"{game}: {first.name} has the lowest mean gap at the end, "
+        f"{tables.spread(own[0].last)}" + (f"; {told}." if len(own) > 1 else ".")
+    )

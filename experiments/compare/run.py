@@ -1,0 +1,35 @@
+"""The comparison: its cells played, judged and reported."""
+
+from dataclasses import replace
+
+from experiments.compare.cells import cells_of
+from experiments.compare.config import Config
+from experiments.compare.filling import fill
+from experiments.compare.merging import merged
+from experiments.compare.report import Judged, write
+from experiments.compare.results import Results
+from experiments.lab import work
+from experiments.lab.folder import claim, page_of, record, widened
+from experiments.lab.page import Answer
+
+
+def run(config: Config) -> Answer:
+    """Plays what is missing and reports; faults are told at the end.
+
+    Raises:
+      UserError: a game, a solver or an oracle is not known.
+    """
+    config.check()
+    list(cells_of(config))  # what is not known is refused before there is a folder
+    merged([], config)  # and so is what cannot be merged
+    with claim(config.run, page_of(type(config))) as folder:
+        lists = ("games", "solvers", "eval_solvers", "oracles", "merge")
+        config = widened(folder, config, lists=lists, most=("seeds", "iterations"))
+        cells = list(cells_of(config))
+        record(folder, config)
+        own, faults = fill(cells, folder, config.run, config.executor)
+        results = Results(merged(own, config))
+        shown = replace(config, iterations=results.iterations)
+        summary, text = write(folder, shown, Judged.of(results, shown))
+    fault = work.complaint(faults, what="cells")
+    return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)

@@ -1,0 +1,45 @@
+"""The rows of metrics of a run that exists."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from metaspiel.nfg.errors import UserError
+
+
+@dataclass(frozen=True)
+class Rows(Sequence[Mapping[str, Any]]):
+    """Rows of metrics, one an iteration.
+
+    Attributes:
+      rows: each a mapping of names to plain values.
+    """
+
+    rows: tuple[Mapping[str, Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        return iter(self.rows)
+
+    def column(self, name: str) -> list[Any]:
+        """One number of all rows, None where it was not measured."""
+        return [row.get(name) for row in self.rows]
+
+    def frame(self) -> Any:
+        """The rows as a data frame of pandas.
+
+        Raises:
+          UserError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ModuleNotFoundError:
+            raise UserError(
+                "frame(): pandas must be installed; try 'pip install metaspiel[frames]'"
+            ) from None
+        return pandas.DataFrame(list(self.rows))

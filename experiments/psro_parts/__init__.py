@@ -1,0 +1,1 @@
+"""What a PSRO run is asked for and made of, for all pages that make such runs."""

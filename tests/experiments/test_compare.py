@@ -1,0 +1,320 @@
+"""Comparisons: cells, their axes, what is left out, merged runs and what is said."""
+
+import csv
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from refusals import refused
+
+from experiments.compare import __main__ as compare
+from experiments.compare import frame
+from experiments.compare.axes_config import oracle_settings, usual_spec
+from experiments.compare.config import Config
+from experiments.compare.standings import FLOOR, area, first_below
+from experiments.lab.alternatives import written_out
+from experiments.lab.page import main
+from experiments.psro import __main__ as psro
+from meta_solvers import Answer, MetaSolver, register, registry
+from meta_solvers.base import Status, failure
+from metaspiel import files
+from metaspiel.nfg.errors import UserError
+
+KUHN_3 = "kuhn_poker(players=3)"
+WORDS = ("--games", "kuhn_poker", KUHN_3, "--solvers", "nash_lp", "uniform")
+
+
+def call(*words, page=compare):
+    return main(page.page, page.Config, [*map(str, words)])
+
+
+def table(folder: Path, name: str):
+    return [*csv.DictReader((folder / f"{name}.csv").read_text().splitlines())]
+
+
+def curves(folder: Path):
+    """Rows of all runs, without times."""
+    rows = table(folder, "curves")
+    for row in rows:
+        del row["cpu_seconds"]
+    return rows
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Two games, two solvers, two seeds; one solver plays one of the games alone."""
+    out = tmp_path_factory.mktemp("compare") / "run"
+    words = (*WORDS, "--iterations", 4, "--seeds", 2, "--quiet", "--out", out)
+    assert call(*words) == 0
+    return out
+
+
+def test_what_does_not_apply_is_left_out_with_its_reason(whole: Path):
+    assert len([*whole.glob("cells/*.json")]) == 6
+    summary = json.loads((whole / "summary.json").read_text())
+    ((game, method, outcome, reason, seeds),) = summary["missing"]
+    assert (game, method, outcome) == (KUHN_3, "nash_lp", "does not apply")
+    assert reason == "ZeroSumNash: the game must have exactly 2 players; got 3"
+    assert seeds == [0, 1]
+    assert reason in (whole / "report.html").read_text()
+    made = [(row["game"], row["solver"]) for row in table(whole, "table")]
+    assert sorted(made) == [
+        ("kuhn_poker", "nash_lp"),
+        ("kuhn_poker", "uniform"),
+        (KUHN_3, "uniform"),
+    ]
+
+
+def test_the_lowest_so_far_is_of_each_run(whole: Path):
+    for seed in ("0", "1"):
+        own = [r for r in curves(whole) if (r["game"], r["seed"]) == (KUHN_3, seed)]
+        gaps = [float(row["gap"]) for row in own]
+        assert [float(row["best"]) for row in own] == [*np.minimum.accumulate(gaps)]
+
+
+def test_more_is_added_and_what_is_there_is_kept(whole: Path, tmp_path: Path):
+    """Resumed after a kill, on two processes, with more seeds: the same bits."""
+    out = tmp_path / "run"
+    words = (*WORDS, "--iterations", 4, "--quiet", "--out", out)
+    assert call(*words, "--seeds", 1) == 0
+    places = sorted(out.glob("cells/*.json"))
+    places.pop(0).unlink()  # as if killed before its end
+    before = [place.read_bytes() for place in places]
+    assert call("--resume", "--seeds", 2, "--jobs", 2, "--quiet", "--out", out) == 0
+    assert curves(out) == curves(whole)
+    assert [place.read_bytes() for place in places] == before
+    assert call("--resume", "--iterations", 5, "--quiet", "--out", out) == 0
+    longer = [row for row in curves(out) if row["iteration"] != "5"]
+    assert longer == curves(whole)
+    assert [place.read_bytes() for place in places] == before
+
+
+def test_a_damaged_cell_is_refused(whole: Path, tmp_path: Path, capsys):
+    import shutil
+
+    out = Path(shutil.copytree(whole, tmp_path / "run"))
+    place = sorted(out.glob("cells/*.json"))[0]
+    place.write_text(place.read_text().replace('"seed": 0', '"seed": 7'))
+    assert call("--resume", "--out", out) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "remove the file and resume" in error
+
+
+@dataclass(frozen=True)
+class Failing(MetaSolver):
+    """Plays the first policies until there are too many for it."""
+
+    def distribution(self, game, rng, progress=None):
+        if max(game.actions) > 2:
+            return failure(game, Status.NUMERICAL)
+        joint = np.zeros(game.actions)
+        joint[(0,) * game.players] = 1.0
+        return Answer(joint)
+
+
+def test_a_solver_that_fails_ends_its_own_runs_alone(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    register("failing_here", Failing)
+    out = tmp_path / "run"
+    words = ("--games", "kuhn_poker", "--solvers", "failing_here", "uniform")
+    assert call(*words, "--iterations", 4, "--seeds", 2, "--quiet", "--out", out) == 0
+    missing = json.loads((out / "summary.json").read_text())["missing"]
+    assert {(method, outcome) for _, method, outcome, *_ in missing} == {
+        ("failing_here", "failed")
+    }
+    for *_, reason, _ in missing:
+        assert reason.startswith("iteration ") and "broke down" in reason
+    assert [row["solver"] for row in table(out, "table")] == ["uniform"]
+    assert {r["solver"] for r in curves(out)} == {"failing_here", "uniform"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("--games kuhn_pokr --solvers rm", "did you mean 'kuhn_poker'?"),
+        ("--games kuhn_poker --solvers rmm", "did you mean 'rm'?"),
+        ("--games kuhn_poker", "--solvers must be named"),
+        ("--games kuhn_poker --solvers rm|fp", "alternatives must be values"),
+        ("--games no.npy --solvers rm", "'no.npy' must be a file"),
+        ("--games kuhn_poker --solvers rm --targets 0", "--targets must be positive"),
+        ("--games kuhn_poker --solvers rm --seeds 0", "--seeds must be at least 1"),
+        (
+            "--games kuhn_poker --solvers rm --oracles exakt",
+            "unknown oracle with exact gaps 'exakt' (did you mean 'exact'?)",
+        ),
+        (
+            "--games kuhn_poker --solvers rm --oracles mine:make:depth=3",
+            "unknown oracle with exact gaps 'mine'",
+        ),
+        (
+            "--games kuhn_poker --solvers rm --oracles exact:evaluator=mine:make",
+            "unknown field 'evaluator'",
+        ),
+        (
+            "--games kuhn_poker --solvers rm --oracles exact:tie_brake=first",
+            "unknown field 'tie_brake' (did you mean 'tie_break'?)",
+        ),
+        (
+            "--games kuhn_poker --solvers rm --oracles exact:seed=3",
+            "unknown field 'seed'",
+        ),
+        (
+            "--games kuhn_poker --solvers rm --oracles exact:tie_break=fist",
+            "--oracles exact:tie_break=fist: --tie-break must be one of",
+        ),
+        ("--merge nowhere", "'nowhere' must be the folder of a run"),
+        (
+            "--games kuhn_poker --solvers rm --jobs 2 --executor ray",
+            "an executor shares out the work itself",
+        ),
+    ],
+)
+def test_impossible_wishes(words: str, says: str, tmp_path: Path, capsys):
+    refused(compare, words.split(), says, folder=tmp_path, capsys=capsys)
+
+
+def test_specs_with_alternatives_are_written_out():
+    assert written_out("mgcce") == ("mgcce",)
+    made = written_out("mix(rrd:threshold=.1|.5):weight=.2|.3")
+    assert made == (
+        "mix(rrd:threshold=.1):weight=.2",
+        "mix(rrd:threshold=.1):weight=.3",
+        "mix(rrd:threshold=.5):weight=.2",
+        "mix(rrd:threshold=.5):weight=.3",
+    )
+    with pytest.raises(UserError, match="at most 1000"):
+        written_out("a:b=" + "|".join(map(str, range(1001))))
+
+
+def test_an_oracle_is_the_flags_of_psro():
+    settings = oracle_settings("ppo:ppo.episodes=64,episodes=30,start=mixture")
+    assert settings.ppo.episodes == 64 and settings.episodes == 30
+    assert settings.referee and settings.start == "mixture"
+    assert not oracle_settings("ppo:referee=false").referee
+    for spec in ("exact", "exact:tie_break=first", "ddqn:decisions=500"):
+        assert usual_spec(spec) == spec
+    assert usual_spec("exact:tie_break=random,prune=0") == "exact:prune=0.0"
+    assert usual_spec("ppo:referee=true,start=mixture") == "ppo:start=mixture"
+
+
+def test_all_axes_are_crossed():
+    config = Config(
+        games=("kuhn_poker",),
+        solvers=("rm", "rrd:threshold=.1|.5"),
+        eval_solvers=("same", "nash"),
+        oracles=("exact:tie_break=first|uniform",),
+    )
+    names = [method.name for method in config.methods]
+    assert len(names) == len({*names}) == 3 * 2 * 2
+    assert "rrd:threshold=.5 > nash (exact:tie_break=first)" in names
+
+
+def test_an_evaluated_solver_is_what_is_compared(tmp_path: Path):
+    out = tmp_path / "run"
+    words = ("--games", "kuhn_poker", "--solvers", "uniform", "mgce")
+    words = (*words, "--eval-solvers", "same", "mgcce", "--iterations", 3)
+    assert call(*words, "--seeds", 1, "--quiet", "--out", out) == 0
+    rows = curves(out)
+
+    def last(solver: str, evaluation: str):
+        own = [
+            r for r in rows if (r["solver"], r["evaluation"]) == (solver, evaluation)
+        ]
+        return own[-1]
+
+    judged, same = last("uniform", "mgcce"), last("uniform", "same")
+    assert judged["train_gap"] == same["gap"] == same["train_gap"]
+    assert float(judged["gap"]) < float(same["gap"])
+    own = last("mgce", "same")  # the CCE gap is at most that of CE
+    assert float(own["gap"]) <= float(own["own_gap"]) + 1e-9
+
+
+def test_learned_responses_are_judged_exactly(tmp_path: Path):
+    out = tmp_path / "run"
+    oracle = "ppo:decisions=256,episodes=40,width=16,ppo.width=16,ppo.games=16"
+    words = ("--games", "kuhn_poker", "bargaining", "--solvers", "rm", "--seeds", 1)
+    words = (*words, "--oracles", oracle, "--iterations", 1)
+    assert call(*words, "--quiet", "--out", out) == 0
+    rows = curves(out)
+    assert len(rows) == 2 and all(float(row["gap"]) > 0 for row in rows)
+    ((game, *_, reason, _),) = json.loads((out / "summary.json").read_text())["missing"]
+    assert game == "bargaining" and "--referee" in reason
+
+
+def test_runs_that_exist_are_merged(whole: Path, tmp_path: Path, capsys):
+    run, out = tmp_path / "psro", tmp_path / "run"
+    words = ("--game", "kuhn_poker", "--players", 3, "--iterations", 4)
+    words = (*words, "--trials", 2, "--solver", "mgcce", "--quiet", "--out", run)
+    assert call(*words, page=psro) == 0
+    assert call("--merge", whole, run, "--out", out) == 0
+    assert "Runs are merged up to iteration 4" in capsys.readouterr().out
+    made = {(row["game"], row["solver"]): row["seeds"] for row in table(out, "table")}
+    assert made[KUHN_3, "mgcce"] == "0 1" and len(made) == 4
+    # A cell is the run that psro makes: the same, played here too, are there once.
+    both = tmp_path / "both"
+    words = ("--games", KUHN_3, "--solvers", "mgcce", "--iterations", 4, "--seeds", 2)
+    assert call(*words, "--merge", run, "--quiet", "--out", both) == 0
+    assert len(curves(both)) == 2 * 5
+
+
+def test_what_cannot_be_merged_is_refused(whole: Path, tmp_path: Path, capsys):
+    def says(sentence: str, *words):
+        refused(compare, [*map(str, words)], sentence, folder=tmp_path, capsys=capsys)
+
+    longer = ("--games", KUHN_3, "--solvers", "rm", "--iterations", 5)
+    says("must have the 5 iterations", "--merge", whole, *longer)
+    says(
+        "must respond to what the comparison does", "--merge", whole, "--concept", "ce"
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    files.write_sealed(other / "config.json", {"page": "nes_train"})
+    says("it is one of nes_train", "--merge", other)
+    run = tmp_path / "psro"
+    words = ("--iterations", 4, "--solver", "uniform", "--tie-break", "first")
+    assert call(*words, "--quiet", "--out", run, page=psro) == 0
+    (run / "summary.json").rename(run / "kept")
+    says("must be finished", "--merge", run)
+    (run / "kept").rename(run / "summary.json")
+    config = files.read_sealed(run / "config.json")
+    files.write_sealed(run / "config.json", {**config, "tie_break": "random"})
+    says("or twice with the same numbers", "--merge", whole, run)
+
+
+def test_one_seed_ranks_nothing(tmp_path: Path, capsys):
+    out = tmp_path / "run"
+    words = ("--games", "kuhn_poker", "--solvers", "nash_lp", "uniform")
+    assert call(*words, "--iterations", 2, "--seeds", 1, "--out", out) == 0
+    said = capsys.readouterr().out
+    assert "One seed ranks nothing" in said and "Mean rank" not in said
+    assert "lowest mean" not in said and "told apart" not in said
+    assert (out / "pairs.csv").read_text() == (out / "ranks.csv").read_text() == ""
+
+
+def test_areas_and_first_times_by_hand():
+    assert area([1.0, 0.1, 0.01]) == pytest.approx(-1.0)
+    assert area([0.1]) == pytest.approx(-1.0)
+    assert area([0.0, 0.0]) == pytest.approx(np.log10(FLOOR))
+    assert first_below([1.0, 0.1, 0.2], 0.1) == 1
+    assert first_below([1.0, 0.5], 0.1) is None
+
+
+def test_frames_need_pandas(whole: Path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(UserError, match=r"pip install metaspiel\[frames\]"):
+        frame(whole)
+
+
+def test_frames_are_the_tables(whole: Path):
+    pytest.importorskip("pandas")
+    assert len(frame(whole)) == len(curves(whole))
+    assert [*frame(whole, "table")["solver"]] == [
+        r["solver"] for r in table(whole, "table")
+    ]
+    with pytest.raises(UserError, match="must be the folder of a comparison"):
+        frame(whole / "cells")
