@@ -67,7 +67,7 @@ def own_latents(
 ) -> Int64[Tensor, "1 N"]:
     """The latents that agents keep while they adapt."""
     nets = Nets.of(method, (game,))
-    prior = None if method.prior == "uniform" else state.weights["prior"]
+    prior = method.prior_in(state.weights)
     return draw_latents(game, nets, prior, 1, stream(state.seed, _LATENTS))
 
 

@@ -118,7 +118,7 @@ def measure_gain(
         game=game,
         nets=nets,
         shared=shared,
-        prior=None if method.prior == "uniform" else weights["prior"],
+        prior=method.prior_in(weights),
         agent=agent,
         training=training,
         count=count,

@@ -74,8 +74,8 @@ def invade(
         check_fits("invade()", game, nets, weights)
 
     def latents_of(weights: Mapping[str, Tensor]) -> Tensor:
-        prior = None if method.prior == "uniform" else weights["prior"]
-        return draw_latents(game, nets, prior, count, stream(seed, _LATENTS))
+        prior, rng = method.prior_in(weights), stream(seed, _LATENTS)
+        return draw_latents(game, nets, prior, count, rng)
 
     latents = latents_of(residents)
     changed = latents.clone()

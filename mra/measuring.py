@@ -105,7 +105,7 @@ def measure(
     nets = Nets.of(method, (game,))
     check_fits("measure()", game, nets, weights)
     rng = stream(seed, _SCORE)
-    prior = None if method.prior == "uniform" else weights["prior"]
+    prior = method.prior_in(weights)
     latents = draw_latents(game, nets, prior, count, rng)
     if latent is not None:
         latents = torch.full_like(latents, latent)

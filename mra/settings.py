@@ -5,7 +5,7 @@ Light: command lines read this file, so it loads no torch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from metaspiel.learn.relational_settings import Relations
 from metaspiel.nfg.errors import (
@@ -19,6 +19,7 @@ from metaspiel.nfg.errors import (
     unknown,
 )
 
+T = TypeVar("T")
 Teacher = Literal["information", "reward", "both", "nothing"]
 Drawn = Literal["learned", "uniform"]
 Critic = Literal["relational", "maac"]
@@ -58,6 +59,10 @@ class Method:
     apart: bool = False
     copies: int = 1
     critic: Critic = "relational"
+
+    def prior_in(self, weights: Mapping[str, T]) -> T | None:
+        """The weights of the prior from which latents are drawn; None is uniform."""
+        return None if self.prior == "uniform" else weights["prior"]
 
     def __post_init__(self) -> None:
         at_least(self, copies=1)

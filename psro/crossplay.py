@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.simplex import marginals
 
 MOST = 2_000_000  # profiles of members
 
@@ -127,7 +128,7 @@ def exactly(
     means = np.zeros((players, *(len(entries),) * players))
     for seating in seatings(len(entries), players):
         joint = weights(entries, seating)
-        used = [np.flatnonzero(_alone(joint, p)) for p in range(players)]
+        used = [np.flatnonzero(own) for own in marginals(joint)]
         paid = form.tensor([plans[r][p][used[p]] for p, r in enumerate(seating)])
         axes = tuple(range(1, players + 1))
         total = (paid * joint[np.ix_(*used)]).sum(axis=axes)
@@ -147,9 +148,3 @@ def exactly(
         member_errors=None if table is None else np.zeros_like(table),
         owners=owned(entries),
     )
-
-
-def _alone(joint: ndarray, player: int) -> ndarray:
-    """How often a player plays each of its policies."""
-    axes = tuple(q for q in range(joint.ndim) if q != player)
-    return np.asarray(joint.sum(axis=axes))

@@ -46,8 +46,8 @@ class Method:
     def name(self) -> str:
         """The name in tables; what is as usual is left out."""
         judged = "" if self.evaluation == SAME else f" > {self.evaluation}"
-        found = "" if self.oracle == EXACT else f" ({self.oracle})"
-        return f"{self.solver}{judged}{found}"
+        responses = "" if self.oracle == EXACT else f" ({self.oracle})"
+        return f"{self.solver}{judged}{responses}"
 
 
 @cache
@@ -105,14 +105,14 @@ def oracle_spec(values: Mapping[str, Any]) -> str:
     known |= {"teacher": Budget.teacher, "decisions": Budget.decisions}
     if usual.responder != EXACT:
         known["referee"] = True
-    told = []
+    fields = []
     for name, value in known.items():
         given = values[name]
         # A budget sets the schedule of its learner.
         if given != plain(value) and not name.endswith(".decisions"):
             word = str(given).lower() if isinstance(given, bool) else str(given)
-            told.append(f"{name}={word}")
-    return ":".join([values["oracle"], *[",".join(told)] * bool(told)])
+            fields.append(f"{name}={word}")
+    return ":".join([values["oracle"], *[",".join(fields)] * bool(fields)])
 
 
 @cache

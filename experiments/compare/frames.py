@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from experiments.lab.frames import pandas
 from metaspiel.nfg.errors import UserError, unknown
 
 Name = Literal["curves", "bands", "table", "pairs", "ranks"]
@@ -20,12 +21,7 @@ def frame(folder: str | Path, name: Name = "curves") -> Any:
       UserError: pandas is not installed, there is no such table, or the folder is no
         comparison that came to its report.
     """
-    try:
-        import pandas
-    except ModuleNotFoundError:
-        raise UserError(
-            "frame(): pandas must be installed; try 'pip install metaspiel[frames]'"
-        ) from None
+    package = pandas()
     if name not in get_args(Name):
         raise unknown("frame()", "table", name, get_args(Name))
     place = Path(folder) / f"{name}.csv"
@@ -35,5 +31,5 @@ def frame(folder: str | Path, name: Name = "curves") -> Any:
             f"{place.name}"
         )
     if not place.stat().st_size:  # nothing of the kind: one seed has no pairs
-        return pandas.DataFrame()
-    return pandas.read_csv(place)
+        return package.DataFrame()
+    return package.read_csv(place)

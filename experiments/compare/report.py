@@ -166,10 +166,10 @@ def _of_game(judged: Judged, game: str) -> str:
         if pair.game == game and pair.decided and pair.lower == first
     }
     alike = [one.method.name for one in own[1:] if one.method not in below]
-    told = f"not told apart from it: {', '.join(alike)}"
+    rest = f"not told apart from it: {', '.join(alike)}"
     if not alike:
-        told = "told apart from all others"
+        rest = "told apart from all others"
     return (
         f"{game}: {first.name} has the lowest mean gap at the end, "
-        f"{tables.spread(own[0].last)}" + (f"; {told}." if len(own) > 1 else ".")
+        f"{tables.spread(own[0].last)}" + (f"; {rest}." if len(own) > 1 else ".")
     )

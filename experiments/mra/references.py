@@ -39,7 +39,7 @@ def moving(game: Populated, agents: Agents, seed: int) -> str | None:
         return None
     how, weights = agents.how, agents.state.weights
     nets, rng = Nets.of(how, (game,)), stream(seed, _EPISODE)
-    prior = None if how.prior == "uniform" else weights["prior"]
+    prior = how.prior_in(weights)
     act = Actors(
         game=game,
         nets=nets,

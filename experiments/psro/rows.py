@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metaspiel.nfg.errors import UserError
+from experiments.lab.frames import pandas
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,4 @@ class Rows(Sequence[Mapping[str, Any]]):
         Raises:
           UserError: pandas is not installed.
         """
-        try:
-            import pandas
-        except ModuleNotFoundError:
-            raise UserError(
-                "frame(): pandas must be installed; try 'pip install metaspiel[frames]'"
-            ) from None
-        return pandas.DataFrame(list(self.rows))
+        return pandas().DataFrame(list(self.rows))
