@@ -7,9 +7,9 @@ from numpy import ndarray
 
 from experiments.lab.charts import lines
 from experiments.lab.marks import Axis, Chart, Heat, Panel, Picture
-from experiments.psro_parts.config import EXACT
 from experiments.psro.sentences import meaning, refereed
 from experiments.psro.summary import Summary, gap_name
+from experiments.psro_parts.config import EXACT
 from psro.metrics import Row
 
 

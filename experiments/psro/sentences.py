@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.lab.report import Opening
-from experiments.psro_parts.config import EXACT
 from experiments.psro.summary import (
     Summary,
     gap_name,
@@ -13,6 +12,7 @@ from experiments.psro.summary import (
     rounded,
     shown,
 )
+from experiments.psro_parts.config import EXACT
 from psro.metrics import Row
 
 

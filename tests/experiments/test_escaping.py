@@ -75,7 +75,8 @@ def test_a_report_holds_names_as_text(name: str, tmp_path: Path):
     whole = (tmp_path / "report.html").read_text("utf-8")
     assert "<script>alert" not in whole and "\x1b" not in whole
     assert ("{{ 7 * 7 }}" in whole) == ("{{ 7 * 7 }}" in name)
-    assert whole.count("</td>") == 2 and whole.count("<th>") == 2
+    body = whole[: whole.rindex("<h2>How this")]  # what draws charts follows
+    assert body.count("</td>") == 2 and body.count("<th>") == 2
     lines = text.splitlines()
     assert len(lines) == 5 and lines[-1].replace(r"\|", "").count("|") == 3
     assert (tmp_path / "table.md").read_text("utf-8") == text
