@@ -1,7 +1,7 @@
 """What a comparison says first, and all that it writes."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def _tables(judged: Judged) -> list[Table]:
     ]
     claims = [one.claim for one in judged.pairs]
     if 0 < len(claims) <= _MOST:
-        made.append(verdict.table(claims, "Pairs of methods"))
+        made.append(replace(verdict.table(claims, "Pairs of methods"), raw=True))
     missing = tables.missing(judged.results)
     return [*made, missing] if missing.rows else made
 
