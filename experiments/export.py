@@ -33,7 +33,7 @@ class Config:
 
 def page(config: Config) -> Answer:
     """Writes the files; all are asked for soundly before one is written."""
-    from experiments.psro.exporting import WRITERS
+    from experiments.psro.exporting import WRITERS, check_new
     from experiments.psro.loading import opened
 
     if config.folder is None:
@@ -43,10 +43,7 @@ def page(config: Config) -> Answer:
     for number, place in enumerate(config.to):
         if place.suffix.lower() not in WRITERS:
             raise UserError(f"--to: a file must end in {_ENDINGS}; got '{place}'")
-        if place.exists() or place.is_symlink() or place in config.to[:number]:
-            raise UserError(f"--to: '{place}' must be new; it is there already")
-        if not place.absolute().parent.is_dir():
-            raise UserError(f"--to: the folder of '{place}' must exist; it does not")
+        check_new(place, config.to[:number])
     run = opened(config.folder, trusted=config.run.trust)
     made = [WRITERS[place.suffix.lower()](run) for place in config.to]
     for place, (_, data) in zip(config.to, made, strict=True):

@@ -1,6 +1,7 @@
 """A run as the bytes of files that others read."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,35 +10,51 @@ from numpy import ndarray
 from experiments.lab.report import comma_separated
 from experiments.psro.stored import StoredRun
 from metaspiel import files
+from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gambit import written
 from metaspiel.nfg.simplex import marginals
+from psro.mixture import Mixture
 
 Made = tuple[str, bytes]
 """What a file holds, in words, and its bytes."""
 
 
+def check_new(place: Path, others: Sequence[Path] = ()) -> None:
+    """Refuses a file that is there already, or is asked for twice.
+
+    Raises:
+      UserError: it is, or its folder does not exist.
+    """
+    if place.exists() or place.is_symlink() or place in others:
+        raise UserError(f"--to: '{place}' must be new; it is there already")
+    if not place.absolute().parent.is_dir():
+        raise UserError(f"--to: the folder of '{place}' must exist; it does not")
+
+
 def policies(run: StoredRun) -> Made:
     """Behaviours where the tree fits, else weights; how often each is played."""
-    arrays: dict[str, ndarray] = {"joint": run.played}
-    for player, uids in enumerate(run.population.uids):
-        arrays[f"uids_{player}"] = np.array(uids)
-        arrays[f"weights_{player}"] = marginals(run.played)[player]
+    uids = run.population.uids
     if run.fits:
-        arrays |= _behaviours(run)
         what = "behaviours of all policies and of each player's mixture"
-    else:
-        for player, pool in enumerate(run.networks.pools):
-            arrays[f"network_{player}"] = pool.weights
-            arrays[f"plays_{player}"] = np.array(pool.plays)
-        what = f"weights of all policies, each of a {run.networks.network}"
+        return what, archive(run.mixture, uids)
+    arrays = _weights(run.played, uids)
+    for player, pool in enumerate(run.networks.pools):
+        arrays[f"network_{player}"] = pool.weights
+        arrays[f"plays_{player}"] = np.array(pool.plays)
+    what = f"weights of all policies, each of a {run.networks.network}"
     return what, files.npz(arrays, compressed=True)
 
 
-def _behaviours(run: StoredRun) -> dict[str, ndarray]:
-    """Information states, their actions, and what each policy does there."""
-    mixture, arrays = run.mixture, dict[str, ndarray]()
+def archive(mixture: Mixture, uids: Sequence[Sequence[int]]) -> bytes:
+    """Information states, their actions, what each policy does there, and how often.
+
+    Args:
+      mixture: what is played.
+      uids: of each player's policies.
+    """
+    arrays = _weights(mixture.joint, uids)
     for player, tree in enumerate(mixture.form.trees):
-        own = marginals(run.played)[player]
+        own = marginals(mixture.joint)[player]
         arrays |= {
             f"information_states_{player}": np.array(tree.names),
             f"first_{player}": tree.first,
@@ -48,6 +65,15 @@ def _behaviours(run: StoredRun) -> dict[str, ndarray]:
             ),
             f"mixture_{player}": mixture.behaviour(player, own),
         }
+    return files.npz(arrays, compressed=True)
+
+
+def _weights(joint: ndarray, uids: Sequence[Sequence[int]]) -> dict[str, ndarray]:
+    """How often each profile is played, and each policy of each player."""
+    arrays = {"joint": joint}
+    for player, own in enumerate(uids):
+        arrays[f"uids_{player}"] = np.array(own)
+        arrays[f"weights_{player}"] = marginals(joint)[player]
     return arrays
 
 

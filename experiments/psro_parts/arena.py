@@ -114,7 +114,7 @@ def _refereed(config: Settings, game: "Simulator") -> SequenceForm:
             f"'{game.name}'"
         )
     try:
-        return _walked(replace(config, game=game.name, players=None))
+        return walked(replace(config, game=game.name, players=None))
     except TreeTooBig as error:
         raise TreeTooBig(
             f"--referee: {error}; --memory-gb sets the limit, without --referee gaps "
@@ -157,7 +157,7 @@ def _sequence_form(config: Settings) -> tuple[SequenceForm, str]:
     from metaspiel.games.walk import TreeTooBig
 
     try:
-        return _walked(config), ""
+        return walked(config), ""
     except TreeTooBig as error:
         learn = ""
         if _can_learn(config):
@@ -165,7 +165,12 @@ def _sequence_form(config: Settings) -> tuple[SequenceForm, str]:
         raise TreeTooBig(f"{error}; --memory-gb sets the limit{learn}") from None
 
 
-def _walked(config: Settings) -> SequenceForm:
+def walked(config: Settings) -> SequenceForm:
+    """The tree of a game by its name, or of a file in Gambit's format.
+
+    Raises:
+      UserError: there is no such game, or it has no tree that fits.
+    """
     with walking(config.game, config.run) as progress:
         if config.tree is not None:
             from metaspiel.games import efg
