@@ -46,6 +46,8 @@ class Config:
 
 def page(config: Config) -> Answer:
     """Solves the game, measures the answer and writes the policies."""
+    import numpy as np
+
     from experiments.psro.exporting import check_new
     from metaspiel import files
     from metaspiel.games.zero_sum import CERTAIN, equilibrium
@@ -57,7 +59,7 @@ def page(config: Config) -> Answer:
     form = _tree(config)
     try:
         made = equilibrium(form)
-    except ArithmeticError as error:
+    except np.linalg.LinAlgError as error:
         raise NotOK(f"value: {error}") from None
     text = _text(made)
     if config.to is not None:

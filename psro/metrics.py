@@ -35,6 +35,8 @@ class Row:
         the game; None without a referee.
       exact_value_sum: the sum of the players' expected payoffs there.
       exact_eval_gap: the exact gap of the second meta-solver's meta-strategy.
+      population_exploitability: the least exploitability of any mixtures of the pools,
+        NashConv / 2; None unless it was asked for.
       values: expected payoff of each player, and their sum.
       eval_values: under the second meta-solver's meta-strategy.
       policies: found by each player, repetitions included.
@@ -75,6 +77,7 @@ class Row:
     exact_gap: float | None = None
     exact_value_sum: float | None = None
     exact_eval_gap: float | None = None
+    population_exploitability: float | None = None
 
     @property
     def flat(self) -> dict[str, Any]:
@@ -91,7 +94,7 @@ class Row:
     def shape(cls) -> dict[str, Any]:
         """The fields of every row as JSON has it, and their types.
 
-        Those of a referee need not be there: earlier rows were without them.
+        Those with a default need not be there: earlier rows were without them.
         """
         hints = get_type_hints(cls)
         shape: dict[str, Any] = {}

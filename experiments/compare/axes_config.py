@@ -24,6 +24,7 @@ _OWN = {
     *("game", "players", "payoffs", "solver", "eval_solver", "oracle", "evaluator"),
     "concept",
     *("iterations", "seed", "trials", "executor", "final_gap"),
+    "population_exploitability",
     *("stop_gap", "stop_no_novel", "max_seconds"),
 }
 
@@ -142,8 +143,17 @@ def settings_of(
     seed: int,
     iterations: int,
     concept: Literal["auto", "ne", "cce", "ce"],
+    population: bool = False,
 ) -> Settings:
     """The settings of the run in which a method plays a game.
+
+    Args:
+      game: as it was asked for.
+      method: that plays it.
+      seed: of the run.
+      iterations: of the run.
+      concept: what is responded to.
+      population: the exploitability of the population is measured.
 
     Raises:
       UserError: there are no such settings: a game in a file has no learned responses.
@@ -158,5 +168,6 @@ def settings_of(
         concept=concept,
         iterations=iterations,
         seed=seed,
+        population_exploitability=population,
         run=Run(quiet=True),
     )

@@ -5,7 +5,7 @@ to the process that owns the run folder, so that workers need not share a disk.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache, partial
 from typing import Any
@@ -17,15 +17,17 @@ from experiments.lab.folder import plain, slug
 from experiments.lab.work import Outcome, attempt
 from experiments.psro_parts.arena import assembled, built
 from experiments.psro_parts.config import EXACT, Settings
+from experiments.psro_parts.judging import pooled
 from meta_solvers import get
 from meta_solvers.base import MetaSolution, SolverFailed, check_players
 from metaspiel import files
 from metaspiel.games.worlds import SIMULATORS
+from metaspiel.games.zero_sum import Pools
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
 from psro.executor import InProcess
 from psro.metrics import row
-from psro.parts import State
+from psro.parts import Population, State
 from psro.setup import Setup, Stage
 from psro.stopping import Stop, until
 from psro.targets import gap_of, targets
@@ -70,6 +72,8 @@ class Cell:
         fields = plain(asdict(self.settings))
         for name in ("run", "trials", "executor"):
             del fields[name]
+        if not self.settings.population_exploitability:  # it decides nothing else
+            del fields["population_exploitability"]
         place = self.settings.payoffs or self.settings.tree
         known = None if place is None else hashlib.sha256(place.read_bytes())
         return files.digest([fields, None if known is None else known.hexdigest()])
@@ -102,8 +106,14 @@ class Cell:
         except UserError as error:
             return self.result(SKIPPED, str(error))
         curves: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-        judge = _Judge(arena=arena, setup=setup, exact=settings.gap_is == EXACT)
-        reason = ""
+        seen, caveats, reason = None, list(arena.caveats), ""
+        if settings.population_exploitability:
+            try:
+                seen = pooled(arena)
+            except UserError as error:
+                caveats.append(str(error))
+        exact = settings.gap_is == EXACT
+        judge = _Judge(arena=arena, setup=setup, exact=exact, pooled=seen)
         try:
             for measured in judge.rows(settings.iterations):
                 for name, values in curves.items():
@@ -117,7 +127,7 @@ class Cell:
             reason,
             concept=setup.concept,
             gap_is=settings.gap_is,
-            caveats=list(arena.caveats),
+            caveats=caveats,
             curves=curves,
         )
 
@@ -143,6 +153,7 @@ def _cell(config: Config, game: str, method: Method, seed: int) -> Cell:
             seed=seed,
             iterations=config.iterations,
             concept=config.concept,
+            population=config.population_exploitability,
         )
     except UserError as error:
         objection = str(error)
@@ -213,11 +224,13 @@ class _Judge:
       arena: what is played on.
       setup: the parts of the run.
       exact: responses are exact, and so are the gaps that the loop knows.
+      pooled: how populations are seen in the tree; None where nobody asks.
     """
 
     arena: Arena
     setup: Setup
     exact: bool
+    pooled: Callable[[Population], Pools] | None = None
 
     def rows(self, iterations: int) -> Iterator[dict[str, Any]]:
         """What is known about each state, by name of the column."""
@@ -231,6 +244,9 @@ class _Judge:
                 gap, _ = self._gap(state, state.evaluation)
                 welfare = made.eval_value_sum
             best = min((v for v in (best, gap) if v is not None), default=None)
+            least = None
+            if self.pooled is not None:
+                least = self.pooled(state.population).exploitability
             yield {
                 "iteration": state.iteration,
                 "gap": gap,
@@ -243,6 +259,7 @@ class _Judge:
                 "policies": made.unique_policies,
                 "status": made.status,
                 "cpu_seconds": sum(made.cpu_seconds.values()),
+                "population_exploitability": least,
             }
 
     def _gap(

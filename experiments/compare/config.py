@@ -49,6 +49,10 @@ class Config:
     """Seed of the first run; the others count on."""
     merge: tuple[Path, ...] = ()
     """Folders of finished runs of metaspiel psro and compare, whose rows are added."""
+    population_exploitability: bool = False
+    """Measure the least exploitability of any mixtures of the populations as well,
+    NashConv / 2, in two-player zero-sum games whose tree is at hand (two linear
+    programs an iteration)."""
     executor: ExecutorSpec = "inprocess"
     """Where cells are run instead of in --jobs processes: ray or ray:address=..."""
     run: Flat[Parallel] = Parallel()

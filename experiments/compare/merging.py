@@ -14,6 +14,7 @@ from experiments.lab import metrics, words
 from experiments.lab.folder import CONFIG, stored
 from experiments.lab.page import flat, parse
 from experiments.psro_parts.config import EXACT, LEARNED, Settings
+from experiments.psro_parts.judging import AFTER
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro import checkpoint
@@ -201,8 +202,9 @@ def _curves(
             "cpu_seconds": sum(
                 seconds
                 for name, seconds in one.cpu_seconds.items()
-                if name != "referee"
+                if name not in AFTER
             ),
+            "population_exploitability": one.population_exploitability,
         }
         for name, value in values.items():
             curves[name].append(value)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NotRequired
 
 from experiments.compare.axes_config import Method
 
@@ -22,12 +22,14 @@ COLUMNS: Mapping[str, Any] = {
     "policies": list[list[int]],
     "status": list[str],
     "cpu_seconds": list[float],
+    "population_exploitability": NotRequired[list[float | None]],
 }
 """Columns of curves, lists of an entry an iteration, and their types.
 
 ``gap`` is the exact gap that is compared, of the evaluated solver, and ``best`` the
 lowest so far; ``train_gap`` that of what is responded to; ``own_gap`` is under the
 run's concept, of a learned oracle what responses learned to gain.
+``population_exploitability``, a NashConv / 2, is None unless it was asked for.
 """
 
 

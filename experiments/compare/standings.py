@@ -59,6 +59,8 @@ class Standing:
       support: profiles that are played at the end.
       policies: of all players at the end.
       cpu_seconds: of a run.
+      population: exploitability of the populations at the end, the least of any
+        mixtures; None where it was not measured.
     """
 
     game: str
@@ -75,6 +77,7 @@ class Standing:
     support: Estimate
     policies: Estimate
     cpu_seconds: Estimate
+    population: Estimate | None = None
 
 
 def standings(results: Results, config: Config) -> list[Standing]:
@@ -100,6 +103,7 @@ def _standing(results: Results, config: Config, game: str, method: Method) -> St
         return [one.curves[name][-1] for one in runs]
 
     gaps = [one.curves["gap"] for one in runs]
+    least = [one.curves.get("population_exploitability", [None])[-1] for one in runs]
     return Standing(
         game=game,
         method=method,
@@ -118,6 +122,7 @@ def _standing(results: Results, config: Config, game: str, method: Method) -> St
         support=over(end("support")),
         policies=over([sum(one) for one in end("policies")]),
         cpu_seconds=over(end("cpu_seconds")),
+        population=None if None in least else over(least),
     )
 
 

@@ -11,6 +11,7 @@ from experiments.lab.estimates import Estimate
 from experiments.lab.ranks import MeanRank
 from experiments.lab.report import Table
 
+_POPULATION = "population_exploitability"
 _MANY = 4  # names in a cell; of more their number
 
 
@@ -41,6 +42,7 @@ def table(standings: Sequence[Standing], pairs: Sequence[Pair], game: str) -> Ta
             **{f"gap at {i}": spread(gap) for i, gap in one.at.items()},
             **{f"first at {t:g}": first.shown for t, first in one.first.items()},
             "area of log gap": spread(one.area),
+            **_population(one),
             "welfare": spread(one.welfare),
             "profiles played": spread(one.support),
             "policies": spread(one.policies),
@@ -51,6 +53,13 @@ def table(standings: Sequence[Standing], pairs: Sequence[Pair], game: str) -> Ta
     ]
     heads = list(dict.fromkeys(name for line in lines for name in line))
     return Table(game, heads, [[line.get(name) for name in heads] for line in lines])
+
+
+def _population(one: Standing) -> dict[str, str]:
+    """The exploitability of the populations, in a column of its own if measured."""
+    if one.population is None:
+        return {}
+    return {"population exploitability": spread(one.population)}
 
 
 def _seeds(one: Standing) -> str:
@@ -135,6 +144,7 @@ def table_rows(standings: Sequence[Standing]) -> Iterator[dict[str, Any]]:
             **_all(one.at, "gap_at_{}"),
             **_firsts(one),
             **_ends("area", one.area),
+            **(_ends(_POPULATION, one.population) if one.population else {}),
             **_ends("welfare", one.welfare),
             **_ends("support", one.support),
             **_ends("policies", one.policies),

@@ -7,7 +7,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from experiments.lab import statistics
-from experiments.lab.marks import Axis, Chart, Panel, Series
+from experiments.lab.marks import Axis, Chart, Panel, Rule, Series
 
 ENOUGH = 5  # runs from which on a bootstrap interval is drawn
 
@@ -19,6 +19,7 @@ def lines(
     log: bool,
     across: str = "iteration",
     errors: Mapping[str, Sequence[float]] | None = None,
+    rules: Sequence[Rule] = (),
 ) -> Chart:
     """A chart of named lines over iterations, or over what ``across`` names.
 
@@ -28,6 +29,7 @@ def lines(
       log: the y axis is logarithmic.
       across: of the x axis.
       errors: standard errors of some lines, drawn as bars.
+      rules: straight lines to compare them with.
     """
     series = []
     for name, (x, y) in named.items():
@@ -37,7 +39,7 @@ def lines(
             ends = {"low": [v - e for v, e in pairs], "high": [v + e for v, e in pairs]}
         series.append(Series(name=name, x=x, y=y, spread="bars", **ends))
     up = Axis(label=label, scale="log" if log else "linear")
-    panel = Panel(x=Axis(label=across), y=up, series=series)
+    panel = Panel(x=Axis(label=across), y=up, series=series, rules=rules)
     return Chart(panels=[panel], height=260)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from numpy import ndarray
 
 from experiments.lab.charts import lines
-from experiments.lab.marks import Axis, Chart, Heat, Panel, Picture
+from experiments.lab.marks import Axis, Chart, Heat, Panel, Picture, Rule
 from experiments.psro.sentences import meaning, refereed
 from experiments.psro.summary import Summary, gap_name
 from experiments.psro_parts.config import EXACT
@@ -17,7 +17,7 @@ def pictures(summary: Summary, rows: Sequence[Row], payoffs: ndarray) -> list[Pi
     """All pictures of a trial."""
     return [
         _gap(summary, rows),
-        _value(rows),
+        _value(summary, rows),
         Picture(
             name="strategy",
             title="Meta-strategy over iterations",
@@ -47,23 +47,28 @@ def _gap(summary: Summary, rows: Sequence[Row]) -> Picture:
         name="gap",
         title="Gap",
         caption=f"{meaning(kind, summary.concept)}{refereed(summary.last.exact_gap)} "
-        "Gaps that were not measured are left out.",
+        "Gaps that were not measured are left out." + _least_said(summary),
         chart=lines(gaps, label, log=kind == EXACT, errors=errors),
     )
 
 
-def _value(rows: Sequence[Row]) -> Picture:
+def _value(summary: Summary, rows: Sequence[Row]) -> Picture:
     values = {
         f"player {p}": line(rows, lambda row, p=p: row.values[p])
         for p in range(len(rows[0].values))
     }
     values["sum (welfare)"] = line(rows, lambda row: row.value_sum)
     values["sum, evaluation"] = line(rows, lambda row: row.eval_value_sum)
+    rules = [
+        Rule(name=f"value of the game, player {p}", y=value)
+        for p, value in enumerate(summary.game_values or ())
+    ]
     return Picture(
         name="value",
         title="Value and welfare",
-        caption="Expected payoff of each player, and their sum.",
-        chart=lines(values, "expected payoff", log=False),
+        caption="Expected payoff of each player, and their sum."
+        + " Dashed: what each gets in every equilibrium of the game." * bool(rules),
+        chart=lines(values, "expected payoff", log=False, rules=rules),
     )
 
 
@@ -77,7 +82,7 @@ def _time(rows: Sequence[Row]) -> Picture:
         name="time",
         title="CPU time",
         caption="Seconds so far: best responses and gaps, payoff table, meta-solvers, "
-        "and a referee where there is one.",
+        "a referee where there is one, and population exploitability if asked for.",
         chart=lines(seconds, "CPU seconds", log=False),
     )
 
@@ -86,12 +91,32 @@ def _gaps(summary: Summary, rows: Sequence[Row]) -> dict[str, Any]:
     """Lines of all gaps of a trial that were measured."""
     final = f"{summary.eval_solver} (evaluation)"
     gaps = {f"{summary.solver} (responded to)": line(rows, lambda row: row.gap)}
+    if summary.last.population_exploitability is not None:
+        gaps[_LEAST] = line(rows, _least_gap)
     if summary.gap_is == EXACT:
         gaps[final] = line(rows, lambda row: row.eval_gap)
     elif summary.last.exact_gap is not None:
         gaps[f"{summary.solver}, exact"] = line(rows, lambda row: row.exact_gap)
         gaps[f"{final}, exact"] = line(rows, lambda row: row.exact_eval_gap)
     return gaps
+
+
+_LEAST = "any mixtures of the populations, at least"
+
+
+def _least_said(summary: Summary) -> str:
+    if summary.last.population_exploitability is None:
+        return ""
+    return (
+        " The least gap of any mixtures of the populations is twice their population "
+        "exploitability, which is NashConv / 2."
+    )
+
+
+def _least_gap(row: Row) -> float | None:
+    """The least NashConv of any mixtures of the populations, as gaps are sums."""
+    least = row.population_exploitability
+    return None if least is None else 2 * least
 
 
 def _errors(

@@ -14,6 +14,7 @@ from experiments.psro.checkpoint import Begun, begun
 from experiments.psro.config import Config
 from experiments.psro.trial import play
 from experiments.psro_parts.arena import assembled, built
+from experiments.psro_parts.judging import pooled
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
@@ -30,6 +31,8 @@ def run(config: Config) -> dict[str, Any]:
     name = f"psro-{slug(arena.name)}-{slug(config.solver)}"
     with parse(config.executor, None, work.say_lost) as executor:
         concept = assembled(config, arena, executor).concept
+        if config.population_exploitability:
+            pooled(arena)  # a game without is refused before there is a folder
         with claim(config.run, name) as folder:
             trials = _begun(config, arena, folder)
             config.run.say(f"{arena.name} | {config.solver} | {concept}")

@@ -43,6 +43,12 @@ def opening(summary: Summary, rows: Sequence[Row]) -> Opening:
         f"({summary.eval_solver}: {rounded(last.eval_value_sum, '.5g')}); the "
         f"populations hold {_count(last.unique_policies)} policies.",
     ]
+    least = last.population_exploitability
+    if least is not None:
+        result.append(
+            f"Population exploitability {shown(least, '.3g')}: no mixtures of the "
+            "populations are less exploitable (NashConv / 2)."
+        )
     if best is not None and last.gap is not None and best < last.gap:
         at = next(row.iteration for row in rows if row.gap == best)
         result.append(

@@ -24,7 +24,7 @@ _NUMBERS = (
     "gap", "gap_per_player", "values", "value_sum", "eval_gap", "eval_values",
     "eval_value_sum", "policies", "unique_policies", "support", "status",
     "eval_status", "meta_gap", "gap_error", "exact_gap", "exact_value_sum",
-    "exact_eval_gap",
+    "exact_eval_gap", "population_exploitability",
 )  # fmt: skip
 _MEANS = (
     "gap", "value_sum", "eval_gap", "eval_value_sum", "exact_gap", "exact_value_sum",
@@ -56,6 +56,7 @@ class Summary:
       cpu_seconds_of: what these were counted of.
       gap_is: whether its gaps are exact or learned.
       facts: about its game and oracle.
+      game_values: what each player gets in every equilibrium, where that is known.
     """
 
     game: str
@@ -70,6 +71,7 @@ class Summary:
     cpu_seconds_of: str
     gap_is: str
     facts: Mapping[str, Any]
+    game_values: Sequence[float] | None = None
 
     @property
     def flat(self) -> dict[str, Any]:
@@ -88,6 +90,7 @@ class Summary:
             "cpu_seconds_per_stage": self.last.cpu_seconds,
             "cpu_seconds_of": self.cpu_seconds_of,
             "selection": self.selection,
+            "game_values": self.game_values,
             **self.facts,
             "failed": self.failed,
         }

@@ -6,6 +6,7 @@ from experiments.lab.folder import write_result
 from experiments.psro.checkpoint import Begun
 from experiments.psro.config import Config
 from experiments.psro.distilling import distilled, learned_by
+from experiments.psro.reference import game_values
 from experiments.psro.summary import Summary, gap_name, gap_value, rounded, shown
 from experiments.psro_parts.arena import assembled
 from experiments.psro_parts.config import EXACT
@@ -27,7 +28,12 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
     config = trial.config
     setup = assembled(config, arena, executor)
     known = [Row.read(one) for one in trial.rows.rows]
-    judge = Judge(arena.referee, setup.concept, known)
+    judge = Judge(
+        arena,
+        setup.concept,
+        known=known,
+        population=config.population_exploitability,
+    )
     metrics = trial.open(judge.row)
     stop = Stop(
         iterations=config.iterations,
@@ -66,6 +72,7 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
         cpu_seconds_of=_whose(config),
         gap_is=config.gap_is,
         facts={**arena.facts, **distilled(rows)},
+        game_values=game_values(arena),
     )
     _save_arrays(trial, state)
     write_result(trial.folder / "summary.json", summary.flat, config)

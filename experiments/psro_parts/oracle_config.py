@@ -37,6 +37,10 @@ class Tree:
     """Exact oracle, --referee: players know their observations and own moves, for
     OpenSpiel games without information states. That may be another game, and the run
     says so."""
+    population_exploitability: bool = False
+    """Exact oracle, --referee: measure the least exploitability of any mixtures of the
+    populations, NashConv / 2, in every iteration, in two-player zero-sum games (two
+    linear programs an iteration, which may take longer than the rest of the run)."""
 
 
 @dataclass(frozen=True, kw_only=True)
