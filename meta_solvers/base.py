@@ -59,6 +59,7 @@ class MetaSolver(ABC):
       players: smallest and largest number of players it accepts.
       uses_members: it reads the game's ensemble.
       uses_past: it reads the past meta-strategies of the progress.
+      uses_tree: it reads the policies of the progress, in the tree of their game.
       stochastic: it draws from ``rng``; two seeds may give two answers.
       expands_repeats: repeated actions are written out before it sees the game.
       maximises: one phrase for the table of solvers: what it selects.
@@ -69,6 +70,7 @@ class MetaSolver(ABC):
     players: ClassVar[tuple[int, float]] = (1, math.inf)
     uses_members: ClassVar[bool] = False
     uses_past: ClassVar[bool] = False
+    uses_tree: ClassVar[bool] = False
     stochastic: ClassVar[bool] = False
     expands_repeats: ClassVar[bool] = False
     maximises: ClassVar[str] = ""

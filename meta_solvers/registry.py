@@ -69,6 +69,7 @@ _BUILTIN = {
     "two_action": "meta_solvers.two_action:TwoActionNash",
     "fp": "meta_solvers.learning:FictitiousPlay",
     "rm": "meta_solvers.learning:RegretMatching",
+    "anytime": "meta_solvers.anytime:Anytime",
     "alpharank": "meta_solvers.alpharank:AlphaRank",
     "cvx": "meta_solvers.user_objective:UserObjective",
     "undominated": "meta_solvers.wrap:WithoutDominated",

@@ -59,6 +59,10 @@ class _Several(Wrapper):
         return any(s.uses_past for s in self.inner)
 
     @fact
+    def uses_tree(self) -> bool:
+        return any(s.uses_tree for s in self.inner)
+
+    @fact
     def stochastic(self) -> bool:
         return any(s.stochastic for s in self.inner)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float64
@@ -13,6 +13,9 @@ from metaspiel.nfg import views
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gaps import Concept, Gaps
 from metaspiel.nfg.simplex import marginals
+
+if TYPE_CHECKING:
+    from metaspiel.games.zero_sum import Pools
 
 
 class Status(Enum):
@@ -65,12 +68,16 @@ class Progress:
         answered: their shapes are those of earlier, smaller meta-games, whose axes only
         ever grow at the end. Empty unless a solver ``uses_past``, and where it sees
         other actions than the loop (repeats written out, dominated ones left out).
+      pools: the policies that the actions are, in the tree of their game; None unless a
+        solver ``uses_tree`` and the loop's evaluator has the tree, and where it sees
+        other actions than the loop.
     """
 
     iteration: int
     horizon: int | None = None
     gap: float | None = None
     past: tuple[Float64[ndarray, "..."], ...] = ()
+    pools: "Pools | None" = None
 
     def __post_init__(self) -> None:
         if self.iteration < 0:

@@ -62,6 +62,11 @@ def solve_inside(
     return solve(solver, game, rng, throw=False, tolerance=tolerance, progress=progress)
 
 
+def _without_actions(progress: Progress | None) -> Progress | None:
+    """The progress without what it says of actions, which may be others inside."""
+    return None if progress is None else replace(progress, past=(), pools=None)
+
+
 def record(solution: MetaSolution) -> dict[str, Any]:
     """The record of an inner solve: solver, status and diagnostics."""
     return {
@@ -156,7 +161,7 @@ class WithoutDominated(_AroundOne):
 
     def objection(self, game: Game, progress: Progress | None) -> str | None:
         try:
-            check(self.inner, self._reduced(game)[0], progress)
+            check(self.inner, self._reduced(game)[0], _without_actions(progress))
         except UserError as error:
             return f"after elimination, {error}"
         return None
@@ -165,9 +170,7 @@ class WithoutDominated(_AroundOne):
         self, game: Game, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
         reduced, keep = self._reduced(game)
-        if progress is not None:
-            progress = replace(progress, past=())  # of actions that may be gone
-        answer = self.inner.answer(reduced, rng, progress)
+        answer = self.inner.answer(reduced, rng, _without_actions(progress))
         diagnostics = {
             "kept": [len(kept) for kept in keep],
             "inner": dict(answer.diagnostics),
@@ -201,6 +204,10 @@ class MixedWithUniform(_AroundOne):
     @fact
     def uses_past(self) -> bool:
         return self.inner.uses_past
+
+    @fact
+    def uses_tree(self) -> bool:
+        return self.inner.uses_tree
 
     def __post_init__(self) -> None:
         super().__post_init__()

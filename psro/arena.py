@@ -15,6 +15,7 @@ import numpy as np
 from meta_solvers.base import MetaSolver, Progress, check
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
+from metaspiel.games.zero_sum import Pools
 from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
@@ -46,6 +47,7 @@ class Arena:
         on what the reader of its file assumed.
       facts: what else there is to say about the game and its oracle, as JSON values.
       probe: a small meta-game, so that a solver that must refuse does so at once.
+      pools: the policies of that game in their tree, where the evaluator knows it.
       parts: (seed, executor) -> oracle and evaluator.
       referee: exact judge of what is learned; None where gaps are exact, or no tree
         was given.
@@ -66,6 +68,7 @@ class Arena:
     simulator: "Simulator | None" = None
     network: "Network | None" = None
     realised: Callable[[Population], Population] = as_it_is
+    pools: Pools | None = None
 
     def require(self, solver: MetaSolver, horizon: int | None = None) -> None:
         """Refuses a meta-solver that could not take the meta-games of a run.
@@ -77,7 +80,9 @@ class Arena:
         Raises:
           UserError: it refuses.
         """
-        check(solver, self.probe, Progress(iteration=0, horizon=horizon))
+        pools = self.pools if solver.uses_tree else None
+        progress = Progress(iteration=0, horizon=horizon, pools=pools)
+        check(solver, self.probe, progress)
 
 
 def exact_arena(
@@ -134,6 +139,7 @@ def exact_arena(
         probe=Game(form.tensor(plans)),
         parts=lambda seed, executor: (oracle, ExactEvaluator(form)),
         form=form,
+        pools=Pools(form, tuple(plans)),
     )
 
 

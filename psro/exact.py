@@ -14,6 +14,7 @@ from numpy.random import Generator
 
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
+from metaspiel.games.zero_sum import Pools
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
@@ -117,6 +118,10 @@ class ExactEvaluator:
 
     form: SequenceForm
     ensemble: int = 1
+
+    def pools(self, population: Population) -> Pools:
+        """The policies in the tree, for what asks what their mixtures guarantee."""
+        return Pools(self.form, tuple(population.stacked()))
 
     def fill(self, population: Population, table: Table, rng: Generator) -> Table:
         """``table`` with no cell missing; what is known elsewhere stays."""

@@ -27,8 +27,15 @@ def step(setup: Setup, state: State) -> State:
     assert state.responses is not None  # as ``respond`` promises
     rng = setup.rng(state.iteration, Stage.SELECT)
     players = updated(setup.update, state.iteration, len(state.population.pools), rng)
-    chosen = select(setup.selection, state.population, state.responses, players, rng)
     cpu, begin = dict(state.cpu), time.process_time()
+    chosen = select(
+        setup.selection,
+        state.population,
+        state.responses,
+        players,
+        rng,
+        pools=setup.pools(state.population),
+    )
     rng = setup.rng(state.iteration, Stage.GROW)
     population = setup.oracle.grow(state.population, chosen, rng)
     cpu["respond"] += time.process_time() - begin

@@ -39,6 +39,7 @@ def settle(
     rng = setup.rng(iteration, Stage.EVALUATE)
     table = setup.evaluator.fill(population, table.grow(population), rng)
     game = table.game(population, setup.repeats)
+    progress = replace(progress, pools=setup.pools(population))
     cpu["evaluate"] += time.process_time() - begin
 
     def solved(solver: MetaSolver, stage: Stage) -> MetaSolution:

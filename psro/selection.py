@@ -5,13 +5,27 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from metaspiel.nfg.errors import unknown
+from metaspiel.games.zero_sum import Pools
+from metaspiel.nfg.errors import UserError, unknown
 from psro.parts import Population, Response
 
-Selection = Literal["all", "all_novel", "random", "random_novel", "largest_gap"]
+Selection = Literal[
+    "all",
+    "all_novel",
+    "random",
+    "random_novel",
+    "largest_gap",
+    "population_exploitability",
+]
 SELECTIONS: tuple[Selection, ...] = get_args(Selection)
 Update = Literal["all", "cycle", "random"]
 UPDATES: tuple[Update, ...] = get_args(Update)
+
+NO_TREE = (
+    "the policies must be known in the tree of their game, as exact payoffs know them; "
+    "got an evaluator that does not"
+)
+"""Why nothing can be guaranteed where the evaluator has no tree."""
 
 
 def updated(
@@ -33,6 +47,8 @@ def select(
     responses: Sequence[Response],
     players: Sequence[int],
     rng: np.random.Generator,
+    *,
+    pools: Pools | None = None,
 ) -> list[Response]:
     """The responses that are taken (Marris et al. 2021; OpenSpiel's names).
 
@@ -40,6 +56,19 @@ def select(
     response. ``largest_gap``
     takes the novel response with the largest gain, a random novel one if that gain is
     0, and a random known one, which is then counted once more, if none is novel.
+    ``population_exploitability`` takes the novel response with which the player's pool
+    guarantees most against any policy of the game, a random known one if none is novel.
+
+    Args:
+      selection: which are taken.
+      population: what there is.
+      responses: to choose from; under NE and CCE one a player.
+      players: whose pools may grow.
+      rng: for what is random.
+      pools: the population in its tree, for ``population_exploitability``.
+
+    Raises:
+      UserError: there is no such selection, or no tree for it.
     """
     chosen: list[Response] = []
     for player in players:
@@ -70,6 +99,19 @@ def select(
                 pool = novel or own
                 best = pool[rng.integers(len(pool))]
             chosen.append(best)
+        elif selection == "population_exploitability":
+            reason = NO_TREE if pools is None else pools.objection
+            if pools is None or reason is not None:
+                raise UserError(f"selection '{selection}': {reason}")
+            chosen.append(_holding_most(pools, novel) or own[rng.integers(len(own))])
         else:
             raise unknown("psro", "selection", selection, SELECTIONS)
     return chosen
+
+
+def _holding_most(pools: Pools, novel: Sequence[Response]) -> Response | None:
+    """The first response with which its player's pool guarantees most, if any."""
+    if len(novel) < 2:
+        return novel[0] if novel else None
+    values = [pools.guarantee(r.player, r.policy[None]).value for r in novel]
+    return novel[int(np.argmax(values))]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from meta_solvers.base import MetaSolver
+from metaspiel.games.zero_sum import Pools
 from psro.parts import Population, Response, Table, Target, TargetConcept
 from psro.selection import Selection, Update
 
@@ -68,6 +69,14 @@ class Evaluator(Protocol):
         """``table`` with no cell missing."""
 
 
+@runtime_checkable
+class InTree(Protocol):
+    """Protocol of evaluators that know the policies in the tree of their game."""
+
+    def pools(self, population: Population) -> Pools:
+        """The policies as realisation plans."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """The parts of a PSRO run, with all that may vary.
@@ -107,6 +116,16 @@ class Setup:
         """Whether a meta-solver reads the meta-strategies responded to so far."""
         solvers = (self.solver, self.evaluation)
         return any(s is not None and s.uses_past for s in solvers)
+
+    def pools(self, population: Population) -> Pools | None:
+        """The policies in their tree, for what asks for them and can have them."""
+        solvers = (self.solver, self.evaluation)
+        asks = any(s is not None and s.uses_tree for s in solvers)
+        if self.selection == "population_exploitability":
+            asks = True
+        if asks and isinstance(self.evaluator, InTree):
+            return self.evaluator.pools(population)
+        return None
 
     def rng(self, iteration: int, stage: Stage) -> Generator:
         """The generator of one stage of one iteration."""

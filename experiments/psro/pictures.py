@@ -92,7 +92,7 @@ def _gaps(summary: Summary, rows: Sequence[Row]) -> dict[str, Any]:
     final = f"{summary.eval_solver} (evaluation)"
     gaps = {f"{summary.solver} (responded to)": line(rows, lambda row: row.gap)}
     if summary.last.population_exploitability is not None:
-        gaps[_LEAST] = line(rows, _least_gap)
+        gaps[LEAST] = line(rows, _least_gap)
     if summary.gap_is == EXACT:
         gaps[final] = line(rows, lambda row: row.eval_gap)
     elif summary.last.exact_gap is not None:
@@ -101,7 +101,7 @@ def _gaps(summary: Summary, rows: Sequence[Row]) -> dict[str, Any]:
     return gaps
 
 
-_LEAST = "any mixtures of the populations, at least"
+LEAST = "any mixtures of the populations, at least"
 
 
 def _least_said(summary: Summary) -> str:

@@ -15,6 +15,7 @@ from psro.arena import Arena, exact_arena, learned_arena
 from psro.executor import Executor
 from psro.neupl.settings import Neural
 from psro.parts import CONCEPTS
+from psro.selection import NO_TREE
 from psro.setup import Setup
 
 if TYPE_CHECKING:  # what loads torch
@@ -223,6 +224,10 @@ def assembled(config: Settings, arena: Arena, executor: Executor) -> Setup:
     for chosen in (solver, evaluation):
         if chosen is not None:
             arena.require(chosen, config.horizon)
+    if config.selection == "population_exploitability":
+        reason = NO_TREE if arena.pools is None else arena.pools.objection
+        if reason is not None:
+            raise UserError(f"--selection {config.selection}: {reason}")
     concept = config.concept
     if concept == "auto":
         concept = "cce" if solver.concept == "none" else solver.concept

@@ -68,7 +68,8 @@ def with_evaluator(config: Settings, arena: Arena) -> Arena:
         ground = replace(_ground(config, seed), tree=form)
         return oracle, _evaluator(spec, ground, oracle)
 
-    return replace(arena, parts=parts, facts={**arena.facts, "evaluator": spec})
+    facts = {**arena.facts, "evaluator": spec}
+    return replace(arena, parts=parts, facts=facts, pools=None)
 
 
 def _ground(config: Settings, seed: int) -> Ground:

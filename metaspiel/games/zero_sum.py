@@ -15,6 +15,7 @@ responses, divided by the number of players, which is 2.
 (-0.055556, True)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -193,6 +194,20 @@ class Pools:
             bound=float((own @ self.form.values(player, pair, one)[0]).max()),
         )
 
+    def best_values(
+        self, mixtures: Sequence[Float64[ndarray, "_"]]
+    ) -> Float64[ndarray, "2"]:
+        """What an exact best response of each player gets against the other's mixture.
+
+        Args:
+          mixtures: weights of each player's policies ``[K_p]``.
+        """
+        best = [
+            self.form.best_responses(player, self.plans, mixtures[1 - player][None])[0]
+            for player in range(2)
+        ]
+        return np.concatenate(best)
+
     @cached_property
     def guarantees(self) -> tuple[Guarantee, ...]:
         """The guarantee of each player."""
@@ -200,8 +215,12 @@ class Pools:
 
     @property
     def exploitability(self) -> float:
-        """The least exploitability of any mixtures of the pools: NashConv / 2."""
-        return -sum(one.value for one in self.guarantees) / 2
+        """The least exploitability of any mixtures of the pools: NashConv / 2.
+
+        Rounding is written as 0.
+        """
+        gap = -sum(one.value for one in self.guarantees)
+        return gap / 2 if gap > self.form.noise else 0.0
 
     @property
     def uncertain(self) -> float:

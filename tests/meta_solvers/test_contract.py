@@ -21,6 +21,8 @@ from meta_solvers import (
 )
 from meta_solvers.base import check
 from meta_solvers.registry import names
+from metaspiel.games.sequence import from_normal_form
+from metaspiel.games.zero_sum import Pools
 from metaspiel.nfg.catalogue import catalogue
 from metaspiel.nfg.sample import FAMILIES, families, sample
 
@@ -115,9 +117,20 @@ def games():
     return chosen
 
 
+def in_a_loop(solver, game, **more):
+    """The progress of a loop whose policies are the actions; None outside of one."""
+    pools = None
+    if solver.uses_tree:
+        plans = [np.hstack([np.ones((a, 1)), np.eye(a)]) for a in game.actions]
+        pools = Pools(from_normal_form(game), tuple(plans))
+    if pools is None and not more:
+        return None
+    return Progress(**{"iteration": 0, "pools": pools, **more})
+
+
 def supported(solver, game):
     try:
-        check(solver, game)
+        check(solver, game, in_a_loop(solver, game))
     except UserError as refusal:
         assert type(solver).__name__ in str(refusal)
         return False
@@ -132,12 +145,13 @@ def stored(game):
 def assert_contract(solver, game, twin=None):
     """The whole contract on one game; returns the status."""
     before = stored(game)
-    solution = solve(solver, game, 3, throw=False)
+    progress = in_a_loop(solver, game)
+    solution = solve(solver, game, 3, throw=False, progress=progress)
     assert stored(game) == before
     if twin is not None:
         # As it is configured here, no solver reads how far a loop is.
         past = (np.ones((1,) * game.players),)
-        progress = Progress(iteration=3, horizon=10, gap=0.5, past=past)
+        progress = in_a_loop(twin, game, iteration=3, horizon=10, gap=0.5, past=past)
         again = solve(twin, game, 3, throw=False, progress=progress)
         assert again.joint.tobytes() == solution.joint.tobytes()
         assert again.status is solution.status
