@@ -72,8 +72,6 @@ class Cell:
         fields = plain(asdict(self.settings))
         for name in ("run", "trials", "executor"):
             del fields[name]
-        if not self.settings.population_exploitability:  # it decides nothing else
-            del fields["population_exploitability"]
         place = self.settings.payoffs or self.settings.tree
         known = None if place is None else hashlib.sha256(place.read_bytes())
         return files.digest([fields, None if known is None else known.hexdigest()])
