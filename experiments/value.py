@@ -50,24 +50,22 @@ def page(config: Config) -> Answer:
 
     from experiments.psro.exporting import check_new
     from metaspiel import files
-    from metaspiel.games.zero_sum import CERTAIN, equilibrium
+    from metaspiel.games.zero_sum import equilibrium
 
     if config.to is not None:
         if config.to.suffix.lower() != ".npz":
             raise UserError(f"--to: a file must end in .npz; got '{config.to}'")
         check_new(config.to)
-    form = _tree(config)
     try:
-        made = equilibrium(form)
+        made = equilibrium(_tree(config))
     except np.linalg.LinAlgError as error:
         raise NotOK(f"value: {error}") from None
     text = _text(made)
     if config.to is not None:
         files.write_bytes(config.to, _written(made))
         text += f"\npolicies of both players  -> {config.to}"
-    scale = float(abs(form.payoffs).sum(axis=1).max())
     fault = None
-    if made.gap > CERTAIN * scale:
+    if not made.certain:
         fault = NotOK(f"value: known only up to a gap of {made.gap:.3g}")
     return Answer(summary=_record(made), text=text, fault=fault)
 

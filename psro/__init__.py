@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from psro.parts import Member, Population, Response, State, Table, Target
     from psro.rl import LearnedOracle
     from psro.sampled import SampledEvaluator
-    from psro.setup import Evaluator, Oracle, Setup, Stage
+    from psro.setup import Evaluator, InTree, Oracle, Setup, Stage
     from psro.stopping import Stop, until
     from psro.workers import Processes
 
@@ -54,6 +54,7 @@ __all__ = [
     "Executor",
     "Ground",
     "InProcess",
+    "InTree",
     "LearnedOracle",
     "Member",
     "Oracle",

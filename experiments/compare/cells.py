@@ -17,7 +17,7 @@ from experiments.lab.folder import plain, slug
 from experiments.lab.work import Outcome, attempt
 from experiments.psro_parts.arena import assembled, built
 from experiments.psro_parts.config import EXACT, Settings
-from experiments.psro_parts.judging import pooled
+from experiments.psro_parts.judging import least, pooled
 from meta_solvers import get
 from meta_solvers.base import MetaSolution, SolverFailed, check_players
 from metaspiel import files
@@ -242,9 +242,6 @@ class _Judge:
                 gap, _ = self._gap(state, state.evaluation)
                 welfare = made.eval_value_sum
             best = min((v for v in (best, gap) if v is not None), default=None)
-            least = None
-            if self.pooled is not None:
-                least = self.pooled(state.population).exploitability
             yield {
                 "iteration": state.iteration,
                 "gap": gap,
@@ -257,7 +254,9 @@ class _Judge:
                 "policies": made.unique_policies,
                 "status": made.status,
                 "cpu_seconds": sum(made.cpu_seconds.values()),
-                "population_exploitability": least,
+                "population_exploitability": None
+                if self.pooled is None
+                else least(self.pooled, state.population),
             }
 
     def _gap(

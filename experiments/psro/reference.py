@@ -2,7 +2,7 @@
 
 from numpy.linalg import LinAlgError
 
-from metaspiel.games.zero_sum import CERTAIN, equilibrium, objection
+from metaspiel.games.zero_sum import equilibrium, objection
 from psro.arena import Arena
 
 MOST_ENDS = 30_000
@@ -22,5 +22,4 @@ def game_values(arena: Arena) -> list[float] | None:
         made = equilibrium(form)
     except LinAlgError:
         return None
-    certain = made.gap <= CERTAIN * abs(form.payoffs).sum(axis=1).max()
-    return made.values.tolist() if certain else None
+    return made.values.tolist() if made.certain else None

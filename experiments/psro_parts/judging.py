@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.linalg import LinAlgError
 
 from metaspiel.games.zero_sum import Pools, objection
 from metaspiel.nfg.errors import UserError
@@ -17,7 +19,7 @@ if TYPE_CHECKING:  # it loads torch
 REFEREE, POPULATION = "referee", "population"
 """What their seconds are called beside those of the loop's stages."""
 AFTER = (REFEREE, POPULATION)
-Numbers = Mapping[str, float | None]
+Numbers = Mapping[str, Any]
 
 
 def pooled(arena: Arena) -> Callable[[Population], Pools]:
@@ -45,6 +47,16 @@ def pooled(arena: Arena) -> Callable[[Population], Pools]:
         return Pools(tree, tuple(arena.realised(population).stacked()))
 
     return made
+
+
+def least(
+    pooled: Callable[[Population], Pools], population: Population
+) -> float | None:
+    """The exploitability of a population; None where the program had no answer."""
+    try:
+        return pooled(population).exploitability
+    except LinAlgError:
+        return None
 
 
 class Judge:
@@ -91,7 +103,7 @@ class Judge:
                 numbers = measure(state)
                 spent += time.process_time() - begin
             seconds = made.cpu_seconds | {stage: spent}
-            made = replace(made, cpu_seconds=seconds, **dict(numbers))  # type: ignore[arg-type]
+            made = replace(made, cpu_seconds=seconds, **numbers)
         self._last = made
         return made
 
@@ -127,4 +139,4 @@ class _Exploited:
 
     def __call__(self, state: State) -> Numbers:
         (name,) = _NUMBERS[POPULATION]
-        return {name: self.pooled(state.population).exploitability}
+        return {name: least(self.pooled, state.population)}

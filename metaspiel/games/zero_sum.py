@@ -32,7 +32,7 @@ from metaspiel.nfg.errors import UserError
 MOST_SEQUENCES = 1_000_000
 """Sequences of both players of the largest game that is asked of HiGHS."""
 CERTAIN = 1e-9
-"""Certificates up to this fraction of the largest payoff count as rounding."""
+"""Gaps up to this fraction of the expected size of payoffs count as rounding."""
 # The tightest HiGHS takes; its defaults of 1e-7 would be seen in a gap.
 _OPTIONS = {
     "primal_feasibility_tolerance": 1e-10,
@@ -94,6 +94,12 @@ class Equilibrium:
     def exploitability(self) -> float:
         """NashConv / 2, as OpenSpiel has it."""
         return self.gap / 2
+
+    @property
+    def certain(self) -> bool:
+        """Whether the gap is rounding, as measured by the game's payoffs."""
+        scale = float(np.abs(self.form.payoffs).sum(axis=1).max())
+        return self.gap <= CERTAIN * scale
 
     @property
     def bounds(self) -> tuple[float, float]:
