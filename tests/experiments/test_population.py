@@ -106,3 +106,16 @@ def test_compare_has_a_column(tmp_path, capsys):
     said = [v["caveats"] for v in values if v["game"] != "kuhn_poker"]
     assert all("exactly 2 players; got 3" in " ".join(one) for one in said)
     assert "population exploitability" in (out / "table.md").read_text()
+
+
+@pytest.mark.slow
+def test_learned_populations_are_judged_by_their_referee(tmp_path):
+    words = ("--game", "kuhn_poker", "--oracle", "ddqn", "--solver", "nash_lp",
+             "--decisions", 300, "--episodes", 20, "--iterations", 2)  # fmt: skip
+    assert call(*words, "--quiet", "--referee", ASK, "--out", tmp_path / "run") == 0
+    run = metaspiel.load_run(tmp_path / "run")
+    least = run.metrics.column("population_exploitability")
+    exact = run.metrics.column("exact_gap")
+    assert all(a >= b - 1e-9 for a, b in pairwise(least))
+    assert all(a <= gap / 2 + 1e-9 for a, gap in zip(least, exact, strict=True))
+    assert run.summary["game_values"] == pytest.approx([-1 / 18, 1 / 18])
