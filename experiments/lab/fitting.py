@@ -9,7 +9,7 @@ from experiments.lab.marks import ALONG, Chart, Heat, Panel, Series, finite
 
 FLOOR = 1e-16  # the least number that a logarithmic axis shows; below is rounding
 _ALL, _POINTS = 10_000, 400  # points of a report, and of one series
-_AREA, _CELLS = 40_000, 100  # cells of a report; rows and columns of one table
+_AREA, _CELLS = 30_000, 100  # cells of a report; rows and columns of one table
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def fitted(chart: Chart, room: Room | None = None) -> Fitted:
 
 
 def _step(chart: Chart, most: int) -> int:
-    """Of how many points one is drawn where a series has most; 0 where all are."""
+    """How many points stand for one where a series has most; 0 where all are drawn."""
     counts = [len(one.x) for p in chart.panels for one in p.series if _long(one, most)]
     return -(-max(counts, default=0) // most)
 
