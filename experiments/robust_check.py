@@ -193,10 +193,19 @@ def picture(rows: Sequence[Row]) -> Picture:
 
 
 def _outcome(rows: Sequence[Row]) -> str:
-    """The solver with the least mean regret in each block."""
-    least = {b: min((r for r in rows if r.block == b), key=_regret) for b in BLOCKS}
-    said = [f"{b} means: {r.solver} ({_regret(r):.3g})" for b, r in least.items()]
+    """The solvers with the two least mean regrets in each block."""
+    said = []
+    for block in BLOCKS:
+        first, second, *_ = sorted((r for r in rows if r.block == block), key=_regret)
+        names = f"{_shown(first)}, next {_shown(second)}"
+        said.append(f"{block} means: {names}")
     return f"Least mean true regret with {'; with '.join(said)}."
+
+
+def _shown(row: Row) -> str:
+    error = row.true_regret_error
+    text = "" if error is None else f" ± {error:.2g}"
+    return f"{row.solver} ({row.true_regret:.3g}{text})"
 
 
 def _regret(row: Row) -> float:
@@ -219,7 +228,8 @@ def _report(folder: Path, config: Config, rows: Sequence[Row], summary: object) 
             ],
             result=[_outcome(rows)],
             sure=[
-                "Means over games, with standard errors; lower is better. Settled is "
+                "Means over games, with standard errors; lower is better. No test says "
+                "that one solver is better than another. Settled is "
                 "the share of games on which the solver met its own stopping rule.",
                 "The earlier figures are of a check whose generator was not recorded: "
                 "only the order of rows can be compared.",

@@ -9,19 +9,19 @@ from experiments.lab.folder import slug
 from experiments.lab.marks import Axis, Chart, Panel, Picture, Series
 
 _TITLES = {"gap": "last iterate", "best": "lowest so far"}
-_BAND = (
-    "Exact gap, a mean over seeds; bands are its bootstrap 95 % intervals over seeds. "
-    f"0 is an equilibrium; what is below {FLOOR:g} is drawn there."
-)
+_GAP = "Exact gap; 0 is an equilibrium."
+_BAND = "A mean over seeds; bands are its bootstrap 95 % intervals."
 
 
 def pictures(results: Results, bands: Sequence[dict[str, Any]]) -> list[Picture]:
     """A picture a game; with one seed without bands."""
+    banded = any(one["gap_low"] is not None for one in bands)
+    caption = f"{_GAP} {_BAND}" if banded else _GAP
     return [
         Picture(
             name=slug(game),
             title=game,
-            caption=_BAND,
+            caption=caption,
             chart=_chart(results, [one for one in bands if one["game"] == game]),
         )
         for game in results.games
@@ -34,7 +34,7 @@ def _chart(results: Results, bands: Sequence[dict[str, Any]]) -> Chart:
         Panel(
             title=title,
             x=Axis(label="iteration"),
-            y=Axis(label="gap", scale="log"),
+            y=Axis(label="gap", scale="log", floor=FLOOR),
             series=[
                 _series(method.name, name, own)
                 for method in results.methods
@@ -48,8 +48,7 @@ def _chart(results: Results, bands: Sequence[dict[str, Any]]) -> Chart:
 
 def _series(label: str, name: str, rows: Sequence[dict[str, Any]]) -> Series:
     middle, low, high = (
-        [_drawn(row[key]) for row in rows]
-        for key in (name, f"{name}_low", f"{name}_high")
+        [row[key] for row in rows] for key in (name, f"{name}_low", f"{name}_high")
     )
     at = [row["iteration"] for row in rows]
     return Series(name=label, x=at, y=middle, low=low, high=high)
@@ -61,7 +60,3 @@ def _key(method: Any) -> tuple[Any, ...]:
 
 def _of(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["solver"], row["evaluation"], row["oracle"]
-
-
-def _drawn(value: float | None) -> Any:
-    return None if value is None else max(value, FLOOR)

@@ -5,11 +5,35 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiments.lab.marks import Axis, Chart, Heat, Series, Value
+from experiments.lab.marks import ALONG, Chart, Heat, Panel, Series, finite
 
 FLOOR = 1e-16  # the least number that a logarithmic axis shows; below is rounding
-_MOST, _ALL = 400, 12_000  # points of a line, and of all lines of a chart
-_CELLS = 100  # rows and columns of a table of colours
+_ALL, _POINTS = 10_000, 400  # points of a report, and of one series
+_AREA, _CELLS = 30_000, 100  # cells of a report; rows and columns of one table
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much is drawn of each of the charts of a report, which must stay small.
+
+    Attributes:
+      points: of a line, or of a cloud.
+      cells: rows and columns of a table of colours.
+    """
+
+    points: int = _POINTS
+    cells: int = _CELLS
+
+    @classmethod
+    def of(cls, charts: Sequence[Chart]) -> "Room":
+        """Gives each of these charts as much as all may have."""
+        panels = [panel for one in charts for panel in one.panels]
+        series = max(1, sum(len(panel.series) for panel in panels))
+        heats = max(1, sum(panel.heat is not None for panel in panels))
+        return cls(
+            points=max(2, min(_POINTS, _ALL // series)),
+            cells=max(1, min(_CELLS, math.isqrt(_AREA // heats))),
+        )
 
 
 @dataclass(frozen=True)
@@ -20,114 +44,113 @@ class Fitted:
     notes: Sequence[str] = ()
 
 
-def fitted(chart: Chart) -> Fitted:
-    """The chart with at most some hundreds of points a line, and none too low."""
+def fitted(chart: Chart, room: Room | None = None) -> Fitted:
+    """The chart with what has a place in it, and sentences on what has none."""
+    room = room or Room.of([chart])
     notes = []
-    chart, step = _thinned(chart)
-    if step > 1:
-        notes.append(f"Of the longest lines one point in {step} is drawn.")
-    if (floor := _floor(chart)) is not None:
-        panels = [
-            replace(
-                p,
-                y=replace(p.y, floor=floor if p.y.log else None),
-                series=[_raised(one, p.y, floor) for one in p.series],
-            )
-            for p in chart.panels
-        ]
-        chart = replace(chart, panels=panels)
-        notes.append("Numbers that are 0 but for rounding are drawn at the lower end.")
-    if any(p.heat is not None and _large(p.heat) for p in chart.panels):
-        panels = [
-            p if p.heat is None else replace(p, heat=_last(p.heat))
-            for p in chart.panels
-        ]
-        chart = replace(chart, panels=panels)
-        notes.append(f"Only the last {_CELLS} rows and columns are shown.")
-    return Fitted(chart, notes)
-
-
-def _floor(chart: Chart) -> float | None:
-    """Where numbers are drawn that have no place on a logarithmic axis, if any."""
-    heights: list[float] = []
-    for panel in chart.panels if any(p.y.log for p in chart.panels) else ():
-        for one in panel.series if panel.y.log else ():
-            listed = [own for own in (one.y, one.low, one.high) if own is not None]
-            heights += [v for own in listed for v in _numbers(own)]
-    seen = [v for v in heights if v >= FLOOR]
-    if len(seen) == len(heights):
-        return None
-    return 10.0 ** (math.floor(math.log10(min(seen, default=1.0))) - 1)
-
-
-def _large(heat: Heat) -> bool:
-    return len(heat.rows) > _CELLS or len(heat.columns) > _CELLS
-
-
-def _last(heat: Heat) -> Heat:
-    """The last rows and columns of a table."""
-    rows, columns = slice(-_CELLS, None), slice(-_CELLS, None)
-    cut: dict[str, Any] = {
-        "values": [row[columns] for row in heat.values[rows]],
-        "rows": heat.rows[rows],
-        "columns": heat.columns[columns],
-    }
-    if heat.row_names is not None:
-        cut["row_names"] = heat.row_names[rows]
-    if heat.column_names is not None:
-        cut["column_names"] = heat.column_names[columns]
-    if heat.texts is not None:
-        cut["texts"] = [row[columns] for row in heat.texts[rows]]
-    return replace(heat, **cut)
-
-
-def _numbers(values: Sequence[Value]) -> list[float]:
-    return [float(v) for v in values if isinstance(v, int | float) and math.isfinite(v)]
-
-
-def _raised(one: Series, axis: Axis, floor: float) -> Series:
-    """The series with what is too low at the floor; points say what they are."""
-    if not axis.log:
-        return one
-    moved: dict[str, Any] = {}
-    for name in ("y", "low", "high"):
-        own = getattr(one, name)
-        if own is not None:
-            moved[name] = [v if v is None else max(v, floor) for v in own]
-    if min(_numbers(one.y), default=floor) < floor:
-        moved["said"] = ["" if v is None else f"{v:.3g}" for v in one.y]
-    return replace(one, **moved)
-
-
-def _thinned(chart: Chart) -> tuple[Chart, int]:
-    """The chart with at most some hundreds of points a line.
-
-    Returns:
-      The chart, and of how many points one is kept where a line has most: 1 for all.
-    """
-    lines = sum(one.mark == "line" for p in chart.panels for one in p.series)
-    most = max(50, min(_MOST, _ALL // max(1, lines)))
-    steps = [1]
-
-    def fewer(one: Series) -> Series:
-        step = -(-len(one.x) // most) if one.mark == "line" else 1
-        steps.append(step)
-        return one if step == 1 else replace(one, **_every(one, step))
-
+    if step := _step(chart, room.points):
+        notes.append(f"Of the longest series one point in {step} is drawn.")
+    if missing := sum(map(_endless, chart.panels)):
+        notes.append(f"Numbers that are not finite are not drawn: {missing}.")
     panels = [
-        replace(panel, series=[fewer(one) for one in panel.series])
+        replace(
+            panel,
+            series=_stacked([_thinned(one, room.points) for one in panel.series]),
+            heat=panel.heat and _last(panel.heat, room.cells),
+        )
         for panel in chart.panels
     ]
-    return replace(chart, panels=panels), max(steps)
+    for name in ALONG:
+        floor = _floor([panel for panel in panels if getattr(panel, name).log], name)
+        panels = [_on(panel, name, floor) for panel in panels]
+        if floor is not None:
+            notes.append(
+                f"What is below {floor:g} is drawn there, at the lower end; pointing "
+                "at it gives the number."
+            )
+    if any(p.heat and _large(p.heat, room.cells) for p in chart.panels):
+        notes.append(f"Only the last {room.cells} rows and columns are shown.")
+    return Fitted(replace(chart, panels=panels), notes)
 
 
-def _every(one: Series, step: int) -> dict[str, Any]:
-    """Every ``step``-th of what a line has at each point, and the last."""
-    last = len(one.x) - 1
+def _step(chart: Chart, most: int) -> int:
+    """How many points stand for one where a series has most; 0 where all are drawn."""
+    counts = [len(one.x) for p in chart.panels for one in p.series if _long(one, most)]
+    return -(-max(counts, default=0) // most)
+
+
+def _long(one: Series, most: int) -> bool:
+    return one.mark in ("line", "points") and len(one.x) > most
+
+
+def _thinned(one: Series, most: int) -> Series:
+    """The series with every so many-th of its points, and the last."""
+    if not _long(one, most):
+        return one
+    last, step = len(one.x) - 1, -(-len(one.x) // most)
     kept = sorted({*range(0, last + 1, step), last})
     made: dict[str, Any] = {}
-    for name in ("x", "y", "low", "high", "left", "right", "notes", "said"):
+    for name in ("x", "y", "low", "high", "left", "right", "notes"):
         values = getattr(one, name)
         if values is not None:
             made[name] = [values[place] for place in kept]
+    return replace(one, **made)
+
+
+def _stacked(series: Sequence[Series]) -> list[Series]:
+    """The series with bars that begin where those of the same place end."""
+    ends: dict[object, float] = {}
+    made = []
+    for one in series:
+        if one.mark == "bars":
+            base = []
+            for x, y in zip(one.x, one.y, strict=True):
+                high = float(y) if finite(y) else 0.0
+                key = one.beside, x, high < 0
+                base.append(ends.get(key, 0.0))
+                ends[key] = base[-1] + high
+            one = replace(one, base=base)
+        made.append(one)
     return made
+
+
+def _endless(panel: Panel) -> int:
+    """How many numbers are infinite or not numbers."""
+    rows = panel.heat.values if panel.heat else ()
+    values = [v for one in panel.series for v in one.y] + [
+        v for row in rows for v in row
+    ]
+    return sum(not isinstance(v, str | None) and not finite(v) for v in values)
+
+
+def _floor(panels: Sequence[Panel], name: str) -> float | None:
+    """Where numbers are drawn that have no place on logarithmic axes, if any."""
+    numbers = [float(v) for p in panels for v in p.values(name) if finite(v)]
+    given = max((getattr(p, name).floor or 0.0 for p in panels), default=0.0)
+    seen = [v for v in numbers if v >= (given or FLOOR)]
+    if len(seen) == len(numbers):
+        return None
+    return given or 10.0 ** (math.floor(math.log10(min(seen, default=1.0))) - 1)
+
+
+def _on(panel: Panel, name: str, floor: float | None) -> Panel:
+    axis = getattr(panel, name)
+    changed: dict[str, Any] = {name: replace(axis, floor=floor if axis.log else None)}
+    return replace(panel, **changed)
+
+
+def _large(heat: Heat, most: int) -> bool:
+    return len(heat.rows) > most or len(heat.columns) > most
+
+
+def _last(heat: Heat, most: int) -> Heat:
+    """The last rows and columns of a table."""
+    last = slice(-most, None)
+    cut: dict[str, Any] = {}
+    for name in ("rows", "columns", "row_names", "column_names"):
+        own = getattr(heat, name)
+        cut[name] = own and own[last]
+    for name in ("values", "texts"):
+        own = getattr(heat, name)
+        cut[name] = own and [row[last] for row in own[last]]
+    return replace(heat, **cut)

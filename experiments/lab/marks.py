@@ -4,15 +4,18 @@ A page makes these values and draws nothing. ``vega`` writes them as a specifica
 that a browser draws and that PNG, SVG and PDF are made of.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, Literal, TypeGuard
 
 Value = float | str | None
 """A number, the name of a category, or nothing, where nothing is drawn."""
 Mark = Literal["line", "points", "bars", "area", "ticks"]
 Dash = Literal["solid", "dashed", "dotted", "dash-dot", "long-dash", "long-short"]
 Scale = Literal["linear", "log", "log2", "symlog", "names"]
+ALONG = ("x", "y")
 INK = "currentColor"
 """The colour of the text around the chart: dark on light and light on dark."""
 GREY = "#8a8a8a"
@@ -31,7 +34,8 @@ class Axis:
       scale: how numbers are laid out; "names" are categories in the order they come.
       low: where it begins (default: where the numbers do).
       high: where it ends (default: where the numbers do).
-      floor: of a logarithmic axis: numbers that have no place on it are drawn here.
+      floor: of a logarithmic axis: lower numbers are drawn here (default: below all
+        that have a place on it, where any has none).
     """
 
     label: str = ""
@@ -65,9 +69,9 @@ class Series:
       opacity: 0 to 1.
       dots: a line has a dot at each of its points (default: where they are few).
       notes: what a point says besides when it is pointed at.
-      said: what a point gives as its height instead of ``y``.
       beside: bars with the same place stand side by side by this name; those that also
         have this in common are stacked.
+      base: where bars begin (default: on those below them).
     """
 
     name: str
@@ -86,8 +90,8 @@ class Series:
     opacity: float = 1.0
     dots: bool | None = None
     notes: Sequence[str] | None = None
-    said: Sequence[str] | None = None
     beside: str | None = None
+    base: Sequence[float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +142,17 @@ class Panel:
     rules: Sequence[Rule] = ()
     heat: Heat | None = None
 
+    def values(self, name: str) -> list[Value]:
+        """All numbers and names along an axis; of stacked bars also their tops."""
+        made: list[Value] = []
+        for one in self.series:
+            for kind in ("x", "left", "right") if name == "x" else ("y", "low", "high"):
+                made += getattr(one, kind) or ()
+            if name == "y" and one.base is not None:
+                pairs = zip(one.y, one.base, strict=True)
+                made += [y + base for y, base in pairs if finite(y)]
+        return made + [getattr(rule, name) for rule in self.rules]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
@@ -182,6 +197,10 @@ class Picture:
 
 def extent(values: Sequence[Any]) -> tuple[float, float] | None:
     """The least and the largest of the numbers; None where there are none."""
-    numbers = [v for v in values if isinstance(v, int | float) and v == v]
-    finite = [float(v) for v in numbers if abs(v) != float("inf")]
-    return (min(finite), max(finite)) if finite else None
+    numbers = [float(v) for v in values if finite(v)]
+    return (min(numbers), max(numbers)) if numbers else None
+
+
+def finite(value: Any) -> TypeGuard[float]:
+    """Whether it is a number that can be drawn."""
+    return isinstance(value, Real) and math.isfinite(value)

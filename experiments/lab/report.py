@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments.lab import vega
 from experiments.lab.escaping import markdown_cell, printable
+from experiments.lab.fitting import Room
 from experiments.lab.marks import Picture
 from experiments.lab.process import environment
 from metaspiel import files
@@ -140,7 +141,8 @@ def render(
     figures: Sequence[Picture | Drawing],
 ) -> None:
     """Writes one self-contained HTML file, and its charts into ``plots`` beside it."""
-    shown = [_figure(one, path.parent / "plots") for one in figures]
+    room = Room.of([one.chart for one in figures if isinstance(one, Picture)])
+    shown = [_figure(one, path.parent / "plots", room) for one in figures]
     loader = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -163,7 +165,7 @@ def render(
     files.write_text(path, text)
 
 
-def _figure(one: Picture | Drawing, plots: Path) -> dict[str, Any]:
+def _figure(one: Picture | Drawing, plots: Path, room: Room) -> dict[str, Any]:
     """A figure as the template takes it; its files are written."""
     plots.mkdir(exist_ok=True)
     place = plots / one.name
@@ -171,7 +173,7 @@ def _figure(one: Picture | Drawing, plots: Path) -> dict[str, Any]:
     if isinstance(one, Drawing):
         files.write_text(place.with_name(f"{one.name}.svg"), one.svg)
         return made | {"svg": one.svg, "notes": ()}
-    ready = vega.Ready.of(one.chart)
+    ready = vega.Ready.of(one.chart, room)
     vega.save(ready, place)
     return made | {
         "svg": "",

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.lab.escaping import printable
-from experiments.lab.fitting import fitted
-from experiments.lab.looks import Look, looks
+from experiments.lab.fitting import Room, fitted
+from experiments.lab.looks import Look, coinciding, looks
 from experiments.lab.marks import INK, Chart
 from experiments.lab.vega_panels import DASHES, HIDDEN, panel_specs, zoom
 from experiments.lab.vega_values import Spec
@@ -57,12 +57,12 @@ class Ready:
     notes: Sequence[str]
 
     @classmethod
-    def of(cls, chart: Chart) -> "Ready":
-        """Makes a chart ready to be drawn."""
-        made = fitted(chart)
-        known = looks(made.chart)
-        equal = [f"{n} lies on {look.on}." for n, look in known.items() if look.on]
-        return cls(chart=made.chart, known=known, notes=[*equal, *made.notes])
+    def of(cls, chart: Chart, room: Room | None = None) -> "Ready":
+        """Makes a chart ready to be drawn, in the room that its report has for it."""
+        made = fitted(chart, room)
+        equal = coinciding(made.chart)
+        notes = [*map(str, equal), *made.notes]
+        return cls(chart=made.chart, known=looks(made.chart, equal), notes=notes)
 
     @property
     def page_specs(self) -> list[Spec]:
@@ -81,7 +81,7 @@ class Ready:
     @property
     def file_spec(self) -> Spec:
         """One specification with all panels and a legend below them."""
-        columns = min(self.chart.columns, len(self.chart.panels))
+        columns = max(1, min(self.chart.columns, len(self.chart.panels)))
         width = WIDE // columns - 60
         panels: list[Spec] = []
         data: Spec = {}
@@ -171,7 +171,7 @@ def javascript() -> str:
 
 
 def _clean(value: Any) -> Any:
-    """A specification whose texts may be shown and which holds no empty entries."""
+    """A specification whose texts may be shown."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, Mapping):

@@ -20,12 +20,7 @@ def heat_spec(panel: Panel, heat: Heat) -> Spec:
         "type": "quantitative",
         "scale": scale,
         "title": spoken(heat.label),
-        "legend": {
-            "title": heat.label,
-            "orient": "bottom",
-            "gradientLength": 160,
-            "gradientThickness": 8,
-        },
+        "legend": _BELOW | {"title": heat.label},
     }
     up, across = spoken(panel.y.label) or "row", spoken(panel.x.label) or "column"
     said: list[Spec] = [

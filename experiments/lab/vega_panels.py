@@ -1,11 +1,11 @@
 """One panel of a chart as a specification of Vega-Lite."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from experiments.lab.looks import Look
 from experiments.lab.marks import (
+    ALONG,
     INK,
     Axis,
     Chart,
@@ -14,6 +14,7 @@ from experiments.lab.marks import (
     Series,
     Value,
     extent,
+    finite,
 )
 from experiments.lab.vega_heat import heat_spec
 from experiments.lab.vega_values import Spec, placed, spoken
@@ -33,7 +34,7 @@ HIDDEN: Spec = {"name": "hidden", "value": []}
 _NOTHING: Spec = {
     "data": {"values": []},
     "mark": {"type": "point"},
-    "encoding": {name: {"field": name} for name in ("x", "y")},
+    "encoding": {name: {"field": name} for name in ALONG},
 }
 _SHOWN = {"filter": "indexof(hidden, datum.name) < 0"}
 _ENDS = (("y", "low", "high"), ("x", "left", "right"))
@@ -56,12 +57,14 @@ def panel_specs(chart: Chart, known: Mapping[str, Look]) -> Iterator[Spec]:
         }
         layers, data = [], {}
         for number, one in enumerate(panel.series):
-            columns, data[str(number)] = _data(one)
+            record = _data(one, panel)
+            data[str(number)] = [record]
+            columns = [name for name, own in record.items() if isinstance(own, list)]
             base: Spec = {"data": {"name": str(number)}}
             base["transform"] = [{"flatten": columns}, _SHOWN]
-            own = _layers(one, panel, known[one.name])
+            own = _layers(one, panel, look=known[one.name], record=record)
             layers += [base | _over(layer, axes) for layer in own]
-        layers += [_over(_rule(rule), axes) for rule in panel.rules]
+        layers += [_over(_rule(rule, panel), axes) for rule in panel.rules]
         if not layers:  # axes alone
             layers = [_over(_NOTHING, axes)]
         yield spec | {"layer": layers, "datasets": data}
@@ -87,14 +90,10 @@ def zoom(panel: Panel) -> Spec | None:
     return {"name": "zoom", "select": select, "bind": "scales"}
 
 
-def _values(panel: Panel, name: str) -> list[Any]:
-    """All numbers or names along an axis of a panel."""
-    kinds = ("x", "left", "right") if name == "x" else ("y", "low", "high")
-    made: list[Any] = []
-    for one in panel.series:
-        listed = [getattr(one, kind) for kind in kinds]
-        made += [placed(v) for own in listed if own is not None for v in own]
-    return made + [placed(getattr(rule, name)) for rule in panel.rules]
+def _values(panel: Panel, name: str) -> list[Value]:
+    """Where all that a panel has is drawn along an axis."""
+    floor = (panel.x if name == "x" else panel.y).floor
+    return [placed(value, floor) for value in panel.values(name)]
 
 
 def _axis(
@@ -108,7 +107,7 @@ def _axis(
         angle = {"labelAngle": -45} if max(map(len, names), default=0) > 9 else {}
         ticks = {"grid": False, "labelAngle": 0, "title": title} | angle
         return {"type": "nominal", "scale": scale, "axis": ticks, "title": said}
-    numbers = [v for v in values if isinstance(v, int | float)]
+    numbers = [v for v in (*values, *(ends or ())) if finite(v)]
     kind = {"log2": "log"}.get(axis.scale, axis.scale)
     bars = any(one.mark == "bars" for one in panel.series) and axis is panel.y
     scale = {"type": kind, "nice": False}
@@ -130,7 +129,7 @@ def _axis(
     return {
         "type": "quantitative",
         "scale": scale,
-        "axis": _ticks(axis, numbers) | {"title": title},
+        "axis": _ticks(axis, [] if bars else numbers) | {"title": title},
         "title": said,
     }
 
@@ -144,30 +143,37 @@ def _ticks(axis: Axis, numbers: Sequence[float]) -> Spec:
         if wide:
             label = "replace(replace(datum.label, 'e+', 'e'), regexp('e0$'), '')"
         if axis.floor is not None:
-            label = f"datum.value < {2 * axis.floor} ? '≈ 0' : {label}"
+            low = f"≤ {axis.floor:g}".replace("e-0", "e-")
+            label = f"datum.value < {1.001 * axis.floor} ? '{low}' : {label}"
         power = "abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) < 1e-3"
         faint = {"condition": {"test": power, "value": 1}, "value": 0.4}
         ticks = {"labelExpr": label, "tickCount": 6, "gridOpacity": faint}
         return ticks | {"format": "~e" if wide else "~g"}
     if numbers and axis.high is None and all(v == int(v) for v in numbers):
-        low, high = int(min(numbers)), int(max(numbers))
-        if high - low <= _FEW_TICKS:
-            return {"format": ",d", "values": list(range(low, high + 1))}
+        least, most = int(min(numbers)), int(max(numbers))
+        if most - least <= _FEW_TICKS:
+            return {"format": ",d", "values": list(range(least, most + 1))}
         return {"format": ",d", "tickMinStep": 1, "tickCount": 8}
     return {"tickCount": 6}
 
 
-def _layers(one: Series, panel: Panel, look: Look) -> Iterator[Spec]:
-    """The layers of a series: its intervals, then itself, then what is pointed at."""
-    where = {name: {"field": name} for name in ("x", "y")}
-    said = _tooltip(one, panel)
+def _layers(one: Series, panel: Panel, *, look: Look, record: Spec) -> Iterator[Spec]:
+    """The layers of a series: itself, on its intervals; those of bars lie on these."""
+    where: Spec = {name: {"field": name} for name in ALONG}
     if one.beside is not None:
         where["xOffset"] = {"field": "beside"}
-    for name, low, high in _ENDS:
-        if getattr(one, low) is not None:
-            yield _interval(one, look, where, name=name, ends=(low, high))
+    intervals = [
+        _interval(one, look, where, name=name, ends=(low, high))
+        for name, low, high in _ENDS
+        if low in record
+    ]
     colour = one.colour or look.colour
     common = {"color": colour, "opacity": one.opacity, "clip": True}
+    pointed = where | {"tooltip": _tooltip(one, panel, record)}
+    if one.mark == "bars":
+        bar = {"mark": common | {"type": "bar"}}
+        yield bar | {"encoding": pointed | {"y2": {"field": "base"}}}
+    yield from intervals
     if one.mark == "line":
         wide = 2.4 * one.width if look.wider else one.width
         dash = DASHES[look.dash if one.dash == "solid" else one.dash]
@@ -177,39 +183,48 @@ def _layers(one: Series, panel: Panel, look: Look) -> Iterator[Spec]:
         yield {"mark": common | line, "encoding": where}
         few = len(one.x) <= FEW if one.dots is None else one.dots
         dots = {"type": "point", "filled": True, "size": 22, "tooltip": True}
-        yield {
-            "mark": common | dots | ({} if few else {"opacity": 0, "size": 60}),
-            "encoding": where | {"tooltip": said},
-        }
+        mark = common | dots | ({} if few else {"opacity": 0, "size": 60})
+        yield {"mark": mark, "encoding": pointed}
     elif one.mark == "area":
         shape = {"type": "line", "interpolate": "linear-closed", "order": False}
-        yield {"mark": common | shape | {"fill": colour}, "encoding": where}
-    else:
-        kinds: dict[str, Spec] = {
-            "bars": {"type": "bar"},
-            "ticks": {"type": "tick", "thickness": 2.5, "bandSize": 24},
-            "points": {"type": "point", "shape": one.symbol, "size": 45,
-                       "filled": one.symbol not in ("cross", "stroke")},
-        }  # fmt: skip
-        mark = common | kinds[one.mark]
-        yield {"mark": mark, "encoding": where | {"tooltip": said}}
+        # A stroke alone shows a polygon that is a point or a segment.
+        shape |= {"fill": colour, "strokeCap": "round", "point": len(one.x) == 1}
+        yield {"mark": common | shape, "encoding": where}
+    elif one.mark == "ticks":
+        mark = common | {"type": "tick", "thickness": 2.5, "bandSize": 24}
+        yield {"mark": mark, "encoding": pointed}
+    elif one.mark == "points":
+        full = one.symbol not in ("cross", "stroke")
+        shape = {"type": "point", "shape": one.symbol, "size": 45, "filled": full}
+        yield {"mark": common | shape, "encoding": pointed}
 
 
-def _data(one: Series) -> tuple[list[str], list[Spec]]:
-    """A series as one record with a list for each of its columns, which are named."""
+def _data(one: Series, panel: Panel) -> Spec:
+    """A series as one record with a list for each of its columns.
+
+    Where a number is drawn elsewhere than it is, "said y" and the like have it.
+    """
     data: Spec = {"name": one.name}
-    for column in ("x", "y", "low", "high", "left", "right"):
-        values = getattr(one, column)
-        if values is not None:
-            data[column] = [placed(value) for value in values]
-    for column in ("said", "notes"):
-        values = getattr(one, column)
-        if values is not None:
-            data[column] = list(values)
-    columns = [name for name in data if name != "name"]
+    for name, *kinds in (("x", "x", "left", "right"), ("y", "y", "low", "high")):
+        floor = getattr(panel, name).floor
+        for column in kinds:
+            values = getattr(one, column)
+            if values is None or (column != name and not any(map(finite, values))):
+                continue  # intervals of nothing
+            said = [placed(value) for value in values]
+            drawn = [placed(value, floor) for value in values]
+            data[column] = drawn
+            if said != drawn:
+                data[f"said {column}"] = said
+    if one.base is not None:
+        tops = zip(data["y"], one.base, strict=True)
+        data |= {"base": [placed(v) for v in one.base], "said y": data["y"]}
+        data["y"] = [placed(v + base) if finite(v) else None for v, base in tops]
+    if one.notes is not None:
+        data["notes"] = list(one.notes)
     if one.beside is not None:
         data["beside"] = one.beside
-    return columns, [data]
+    return data
 
 
 def _interval(
@@ -218,7 +233,7 @@ def _interval(
     """The layer of intervals along an axis."""
     low, high = ends
     mark: Spec = {"color": one.colour or look.colour, "clip": True}
-    if one.spread == "band" and one.mark == "line":
+    if one.spread == "band" and one.mark == "line" and len(one.x) > 1:
         mark |= {"type": "area", "opacity": 0.18, "order": False}
     else:
         wide = one.width if one.mark != "bars" else 1.5
@@ -228,23 +243,18 @@ def _interval(
     return {"mark": mark, "encoding": encoding}
 
 
-def _tooltip(one: Series, panel: Panel) -> list[Spec]:
+def _tooltip(one: Series, panel: Panel, record: Spec) -> list[Spec]:
     """What is said of a point that is pointed at."""
     across, up = spoken(panel.x.label), spoken(panel.y.label)
     across, up = across or "across", up or "up"
+    titles = {"x": across, "y": up if up != across else f"{up} "}
+    titles |= {"low": "from", "high": "to"}
+    titles |= {"left": f"from of {across}", "right": f"to of {across}", "notes": "note"}
     said: list[Spec] = [{"field": "name", "title": "title"}] if one.name else []
-    said.append({"field": "x", "title": across, **_form(one.x)})
-    height: Spec = {"field": "y", **_form(one.y)}
-    if one.said is not None:
-        height = {"field": "said"}
-    said.append(height | {"title": up if up != across else f"{up} "})
-    for label, low, high in (("", "low", "high"), (f" of {across}", "left", "right")):
-        if getattr(one, low) is not None:
-            form = {"type": "quantitative", "format": ".4~g"}
-            said.append({"field": low, "title": f"from{label}", **form})
-            said.append({"field": high, "title": f"to{label}", **form})
-    if one.notes is not None:
-        said.append({"field": "notes", "title": "note", "type": "nominal"})
+    for column, title in titles.items():
+        if column in record:
+            own = f"said {column}" if f"said {column}" in record else column
+            said.append({"field": own, "title": title, **_form(record[own])})
     return [{"type": "nominal"} | each for each in said]
 
 
@@ -252,14 +262,14 @@ def _form(values: Sequence[Value]) -> Spec:
     """How numbers of a column are written."""
     if any(isinstance(v, str) for v in values):
         return {"type": "nominal"}
-    known = [v for v in values if v is not None]
-    whole = all(math.isfinite(v) and v == int(v) for v in known)  # type: ignore[arg-type]
+    whole = all(v == int(v) for v in values if v is not None)
     return {"type": "quantitative", "format": ",d" if whole else ".4~g"}
 
 
-def _rule(rule: Rule) -> Spec:
+def _rule(rule: Rule, panel: Panel) -> Spec:
     """A straight line across the panel."""
     name, place = ("y", rule.y) if rule.y is not None else ("x", rule.x)
+    drawn = placed(place, getattr(panel, name).floor)
     mark = {
         "type": "rule",
         "color": rule.colour,
@@ -267,9 +277,9 @@ def _rule(rule: Rule) -> Spec:
         "strokeWidth": rule.width,
     }
     tooltip = [{"field": "name", "type": "nominal", "title": "title"}] * bool(rule.name)
-    tooltip.append({"field": name, "type": "quantitative", "format": ".4~g"})
+    tooltip.append({"field": "said", "type": "quantitative", "format": ".4~g"})
     return {
-        "data": {"values": [{"name": rule.name, name: place}]},
+        "data": {"values": [{"name": rule.name, name: drawn, "said": place}]},
         "transform": [_SHOWN],
         "mark": mark,
         "encoding": {name: {"field": name}, "tooltip": tooltip},

@@ -10,14 +10,16 @@ Spec = dict[str, Any]
 """A part of a specification, as JSON has it."""
 
 
-def placed(value: Value) -> Value:
-    """Where a value is drawn; None where it has no place."""
+def placed(value: Value, floor: float | None = None) -> Value:
+    """Where a value is drawn, not below a floor; None where it has no place."""
     if value is None or isinstance(value, str):
         return value
     if not math.isfinite(value):
         return None
-    number = float(f"{float(value):.6g}")
-    return int(number) if number.is_integer() and abs(number) < 1e6 else number
+    number = float(value) if floor is None else max(float(value), floor)
+    if number.is_integer() and abs(number) < 2**53:
+        return int(number)
+    return float(f"{number:.6g}")
 
 
 def spoken(text: str) -> str:

@@ -170,7 +170,7 @@ def _matrix(config: Config, summary: Summary) -> Chart:
     """The score matrix with standard errors."""
     matrix, batch = summary.matrix, config.learner.ppo.batch
     score, error = np.array(matrix.score), np.array(matrix.error)
-    ages = [f"{number * batch / 1000:.3g}" for number in summary.checkpoints]
+    ages = [f"{number * batch / 1000:.15g}" for number in summary.checkpoints]
     texts = [
         [f"{v:+.2f}\n±{e:.2f}" for v, e in zip(row, errors, strict=True)]
         for row, errors in zip(score, error, strict=True)

@@ -41,9 +41,12 @@ PUBLISHED: dict[int, dict[str, float | None]] = {
         64: (0.5864, 0.0288, None, None, 0.0, 0.0, None),
     }.items()
 }
-LEAD = (
+RAN = (
     "Maximum-entropy CCE of two-player L2-invariant games. Published: Marris et al., "
-    "NeurIPS 2022. The solver gap is the total variation to the exact joint. Seconds "
+    "NeurIPS 2022."
+)
+SURE = (
+    "The solver gap is the total variation to the exact joint. Seconds "
     "are CPU seconds. The penalty formulation allows a gap by design; its success is "
     "ECOS's status 'optimal' and nothing else. A published gap of 0 in Table 2 is a "
     "joint inside the polytope, away from the solution."
@@ -100,10 +103,18 @@ def run(config: Config) -> Answer:
         rows = measured(config, folder)
         records = [row.record for row in rows]
         files.write_json(folder / "rows.json", records)
-        lead = f"{LEAD} Weights: {config.network or 'the shipped ones'}."
+        ran = f"{RAN} Weights: {config.network or 'the shipped ones'}."
+        judged = [one for row in rows for one in claims(row)]
         title = "Tables 1 and 2 of the Neural Equilibrium Solver"
         text = publish(
-            folder, title=title, opening=Opening(ran=[lead]), tables=tables(rows)
+            folder,
+            title=title,
+            opening=Opening(
+                ran=[ran],
+                result=[f"Claims: {verdict.counted(judged)}."],
+                sure=[SURE],
+            ),
+            tables=tables(rows),
         )
     return Answer(summary=records, text="\n" + text.rstrip("\n"))
 

@@ -1,14 +1,18 @@
 """Pictures: gaps, forgetting, transfer, learning curves."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from experiments.lab.charts import learning
 from experiments.lab.marks import Axis, Chart, Panel, Picture, Rule, Series
 from experiments.neupl_learned import flag_results, kuhn_results, transfer_results
+from experiments.neupl_learned.kuhn import Result as Kuhn
 from experiments.neupl_learned.study import Study
 from experiments.neupl_learned.transfer import Result
+
+_SEEDS = "The mean over seeds, and each of them as a thin line."
 
 
 def pictures(studies: Sequence[Study]) -> list[Picture]:
@@ -43,42 +47,50 @@ def _panels(
 
 
 def _gaps(study: Study, games: Sequence[str]) -> Picture:
-    def series(game: str) -> list[Series]:
-        made = []
-        for name, runs in kuhn_results.runs_of(study, game).items():
-            gaps = np.array([[row.gap for row in one.judged] for one in runs.values()])
-            steps = list(range(1, gaps.shape[1] + 1))
-            made.append(Series(name=name, x=steps, y=gaps.mean(0).tolist()))
-        return made
-
-    up = Axis(label="exact full-game CCE gap", scale="log")
     return Picture(
         name="learned_gaps",
         title="Gap by iteration",
-        caption="Means over seeds, of what is played.",
-        chart=_panels(games, series, x=Axis(label="iteration"), y=up),
+        caption=f"Of what is played. {_SEEDS}",
+        chart=_panels(
+            games,
+            partial(_runs, study, lambda one: [row.gap for row in one.judged]),
+            x=Axis(label="iteration"),
+            y=Axis(label="exact full-game CCE gap", scale="log"),
+        ),
     )
 
 
 def _ages(study: Study, games: Sequence[str]) -> Picture:
-    def series(game: str) -> list[Series]:
-        made = []
-        for name, runs in kuhn_results.runs_of(study, game).items():
-            if name == "separate":  # never changes
-                continue
-            ages = np.array([one.forgetting[1:] for one in runs.values()])
-            steps = list(range(1, ages.shape[1] + 1))
-            made.append(Series(name=name, x=steps, y=ages.mean(0).tolist()))
-        return made
-
-    up = Axis(label="divergence (nats)", scale="log")
     return Picture(
         name="learned_forgetting",
         title="Forgetting by age",
         caption="Mean divergence of codes from what they played when they were new, at "
-        "all information states; 'age' counts iterations.",
-        chart=_panels(games, series, x=Axis(label="age of a code"), y=up),
+        f"all information states; 'age' counts iterations. {_SEEDS}",
+        chart=_panels(
+            games,
+            partial(
+                _runs,
+                study,
+                lambda one: one.forgetting[1:],
+                but="separate",  # never changes
+            ),
+            x=Axis(label="age of a code"),
+            y=Axis(label="divergence (nats)", scale="log"),
+        ),
     )
+
+
+def _runs(
+    study: Study, read: Callable[[Kuhn], Sequence[float]], game: str, *, but: str = ""
+) -> list[Series]:
+    """What is read off each run of a game, by variant, ``but`` one."""
+    made: list[Series] = []
+    for name, runs in kuhn_results.runs_of(study, game).items():
+        if name != but:
+            values = np.array([read(one) for one in runs.values()])
+            steps = list(range(1, values.shape[1] + 1))
+            made += learning(name, steps, values)
+    return made
 
 
 def _transfer(study: Study, games: Sequence[str]) -> Picture:

@@ -8,7 +8,7 @@ from experiments.psro.summary import (
     Summary,
     gap_name,
     gap_value,
-    outcome,
+    mean_of,
     rounded,
     shown,
 )
@@ -35,7 +35,7 @@ def title(summary: Mapping[str, Any]) -> str:
 def opening(summary: Summary, rows: Sequence[Row]) -> Opening:
     """What was run in a trial, what came out, and how sure that is."""
     facts, last, kind = summary.flat, summary.last, summary.gap_is
-    gap = gap_value(kind, last.gap, last.gap_error)
+    gap = gap_value(kind, last.gap, last.gap_error) + _before(kind, rows)
     best = min((r.gap for r in rows if r.gap is not None), default=None)
     result = [
         f"{_capital(gap_name(kind, summary.concept))}: {gap}{_exactly(summary)}.",
@@ -75,9 +75,15 @@ def opening_of_trials(summary: Mapping[str, Any]) -> Opening:
     """The same of all trials together."""
     trials, kind = summary["trials"], summary["gap_is"]
     least = [one["gap"] for one in trials if one["gap"] is not None]
-    spread = ""
+    gap = f"{_capital(gap_name(kind, summary['concept']))} at the end"
+    result = [f"{gap}, a mean over trials: {mean_of(summary, 'gap')}."]
     if least:
-        spread = f" Final gaps lie between {min(least):.3g} and {max(least):.3g}."
+        result[0] += f" It lies between {min(least):.3g} and {max(least):.3g}."
+    if summary["exact_gap"] is not None:
+        result.append(f"The exact gap: {mean_of(summary, 'exact_gap')}.")
+    result.append(f"Expected payoffs sum to {mean_of(summary, 'value_sum')}.")
+    if failed := sum(one["failed"] for one in trials):
+        result.append(f"{failed} of {len(trials)} trials ended early, by a failure.")
     name = algorithm(summary["concept"], summary["oracle"])
     return Opening(
         ran=[
@@ -85,12 +91,22 @@ def opening_of_trials(summary: Mapping[str, Any]) -> Opening:
             f"({', '.join(str(one['seed']) for one in trials)}); meta-solver "
             f"{summary['solver']}{_judge(summary)}."
         ],
-        result=[_capital(outcome(summary)) + "." + spread],
+        result=result,
         sure=[
             meaning(kind, summary["concept"]) + refereed(summary["exact_gap"]),
+            f"Means are +- their standard error over {len(trials)} trials.",
             *summary["caveats"],
         ],
     )
+
+
+def _before(kind: str, rows: Sequence[Row]) -> str:
+    """The last gap that was measured, where that is not one of the last iteration."""
+    known = [row for row in rows if row.gap is not None]
+    if not known or known[-1] is rows[-1]:
+        return ""
+    text = gap_value(kind, known[-1].gap, known[-1].gap_error)
+    return f" after the last iteration ({text} after {known[-1].iteration})"
 
 
 def _where(facts: Mapping[str, Any]) -> str:

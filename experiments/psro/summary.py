@@ -104,8 +104,8 @@ def outcome(summary: Mapping[str, Any]) -> str:
     if summary["played"] != "the game itself":
         head = f"of {summary['played']}: "
     if "trials" in summary:
-        gap, exact = _mean_of(summary, "gap"), _mean_of(summary, "exact_gap")
-        sums = _mean_of(summary, "value_sum")
+        gap, exact = mean_of(summary, "gap"), mean_of(summary, "exact_gap")
+        sums = mean_of(summary, "value_sum")
         head += f"mean of {len(summary['trials'])} trials +- standard error: "
     judged = "" if summary["exact_gap"] is None else f"  exact gap {exact}"
     return (
@@ -114,7 +114,8 @@ def outcome(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _mean_of(summary: Mapping[str, Any], name: str) -> str:
+def mean_of(summary: Mapping[str, Any], name: str) -> str:
+    """A mean over trials with its standard error, as text."""
     mean, error = summary[name], summary[f"{name}_standard_error"]
     text = rounded(mean, ".6g")
     return text if mean is None else f"{text} +- {shown(error, '.2g')}"

@@ -27,7 +27,6 @@ SIZES = (
 # At 64x64 there are 8064 CE constraints, and Clarabel takes 45 s a game.
 CE_SIZES = ("4x4", "8x8", "16x16", "32x32", "4x4x4", "8x8x8", "16x16x16")
 QUICK = ("4x4", "8x8", "4x4x4")
-FLOOR = 1e-12  # a gap below this is drawn here
 BASE = "clarabel"
 
 
@@ -121,6 +120,7 @@ def run(config: Config) -> Answer:
                 f"ms: CPU milliseconds a game; speed up: {BASE}'s over it",
             ],
             [asdict(row) for row in rows],
+            said=[outcome(rows)],
             faults=[fault for fault in faults if not fault.user],
             figures=[plot],
             cells=[asdict(cell) for cell in cells],
@@ -207,6 +207,17 @@ def plotted(rows: Sequence[Row], label: str) -> Chart:
         for size in dict.fromkeys(row.size for row in shown)
     ]
     return Chart(panels=panels or [Panel(x=x, y=y)], same="xy")
+
+
+def outcome(rows: Sequence[Row]) -> str:
+    """Who solved all games of a size soonest."""
+    said = []
+    for size in dict.fromkeys(row.size for row in rows):
+        able = [row for row in rows if row.size == size and row.solved == 1 and row.ms]
+        best = min(able, key=lambda row: row.ms or 0.0, default=None)
+        who = "none" if best is None else f"{best.solver}, {best.ms:.3g} ms a game"
+        said.append(f"{size}: {who}")
+    return f"Soonest of those that solved all games, by size: {'; '.join(said)}."
 
 
 def summaries(cells: Sequence[Cell]) -> list[Row]:

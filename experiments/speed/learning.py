@@ -2,9 +2,10 @@
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -76,6 +77,14 @@ WORKS: dict[str, tuple[Callable[[Plan], list[Row]], set[str]]] = {
 }
 
 
+def outcome(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How many goals are met, and which are not."""
+    judged = [row for row in rows if row["met"] is not None]
+    missed = [f"{row['part']}, {row['what']}" for row in judged if not row["met"]]
+    text = f"{len(judged) - len(missed)} of {len(judged)} goals are met"
+    return f"{text}; not met: {'; '.join(missed)}." if missed else f"{text}."
+
+
 def run(config: Config) -> Answer:
     """Measures what is missing and prints the table."""
     parts, plan = chosen(config)
@@ -98,6 +107,7 @@ def run(config: Config) -> Answer:
                 f"load of the machine: {load[0]:.1f} before, {load[1]:.1f} after",
             ],
             rows,
+            said=[outcome(rows)],
             faults=faults,
             summary={"load": load, "rows": rows},
         )

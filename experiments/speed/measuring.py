@@ -52,6 +52,7 @@ def answer(
     lead: Sequence[str],
     rows: Sequence[Mapping[str, Any]],
     *,
+    said: Sequence[str],
     faults: Sequence[Outcome] = (),
     figures: Sequence[Picture] = (),
     **results: Any,
@@ -63,6 +64,7 @@ def answer(
       title: of the report.
       lead: sentences on it: what the columns mean.
       rows: of the table, as JSON has them; every field is a column.
+      said: what came out, in sentences.
       faults: of the pieces of work.
       figures: of the report.
       results: written as JSON files of their names.
@@ -76,7 +78,7 @@ def answer(
     files.write_text(folder / "table.md", f"{text}\n")
     opening = Opening(
         ran=[f"{title}. CPU time on this machine; how it was made stands at the end."],
-        result=[f"The table has {len(rows)} rows."] if rows else [],
+        result=said,
         sure=lead,
     )
     render(folder / "report.html", title, opening, [table], figures)

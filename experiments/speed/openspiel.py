@@ -120,6 +120,7 @@ def page(config: Config) -> Answer:
                 f"linear programs of OpenSpiel by {config.lp}; {versions}",
             ],
             [_columns(name, row) for name, row in rows.items()],
+            said=[_outcome(means)],
             faults=faults,
             comparison=result,
         )
@@ -250,6 +251,17 @@ def _means(rows: Iterable[Compared]) -> dict[str, float]:
                 row.ratio_without_build
             )
     return {name: statistics.geometric_mean(values) for name, values in ratios.items()}
+
+
+def _outcome(means: Mapping[str, float]) -> str:
+    """How much longer OpenSpiel takes, by its loops."""
+    each = [
+        f"{name.removesuffix('_ratio')} {ratio:.3g}"
+        for name, ratio in means.items()
+        if name.endswith("_ratio")
+    ]
+    took = ", ".join(each) or "nothing was timed on both sides"
+    return f"OpenSpiel's time over ours, geometric means by its loops: {took}."
 
 
 def _remarks(means: Mapping[str, float], rows: Mapping[str, Compared]) -> list[str]:

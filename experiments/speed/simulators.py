@@ -4,7 +4,7 @@ import importlib.metadata
 import importlib.util
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -169,6 +169,17 @@ def measured(config: Config, agents: int) -> list[dict[str, Any]]:
     return rows
 
 
+def outcome(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The highest rate at each number of agents."""
+    said = []
+    for agents in dict.fromkeys(row["agents"] for row in rows):
+        own = [row for row in rows if row["agents"] == agents]
+        best = max(own, key=lambda row: row["steps_per_second"])
+        who = "{simulator} {world}, {copies} copies".format(**best)
+        said.append(f"{agents} agents: {who} ({best['steps_per_second']:,})")
+    return f"Most steps a CPU second: {'; '.join(said)}."
+
+
 def run(config: Config) -> Answer:
     """Measures what is missing and prints the table."""
     config.check()
@@ -198,6 +209,7 @@ def run(config: Config) -> Answer:
                 f"load of the machine: {load[0]:.1f} before, {load[1]:.1f} after",
             ],
             rows,
+            said=[outcome(rows)],
             faults=faults,
             summary={"load": load, "versions": versions, "rows": rows},
         )

@@ -125,6 +125,7 @@ def page(config: Config) -> Answer:
                 "times are CPU milliseconds, by size",
             ],
             [row.record for row in rows],
+            said=[outcome(rows)],
             faults=faults,
             cells=[asdict(cell) for cell in cells],
         )
@@ -163,6 +164,14 @@ def cell(
         seconds=seconds,
         statuses=statuses,
     )
+
+
+def outcome(rows: Sequence[Row]) -> str:
+    """Which solvers were OK on all games."""
+    whole = [row.solver for row in rows if row.ok == 1]
+    some = [f"{r.solver} {100 * r.ok:.3g} %" for r in rows if r.ok not in (None, 1)]
+    text = f"{len(whole)} of {len(rows)} solvers are OK on all of their games"
+    return f"{text}; the others: {', '.join(some)}." if some else f"{text}."
 
 
 def summary(spec: str, cells: Sequence[Cell]) -> Row:

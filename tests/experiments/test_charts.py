@@ -2,16 +2,21 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from experiments.compare import pictures
+from experiments.compare.results import Result, Results
 from experiments.lab import charts, report, vega
-from experiments.lab.fitting import fitted
-from experiments.lab.looks import looks
+from experiments.lab.fitting import Room, fitted
+from experiments.lab.looks import Look
 from experiments.lab.marks import (
+    COLOURS,
     INK,
     Axis,
     Chart,
@@ -105,7 +110,31 @@ def nothing() -> Chart:
     return Chart(panels=[empty], same="xy")
 
 
-@pytest.mark.parametrize("chart", [gaps(), every_mark(), table(3, 4), nothing()])
+def hardly_anything() -> Chart:
+    """Series without a point, with one, and with none that can be drawn."""
+    series = [
+        Series(name="none", x=[], y=[]),
+        Series(name="one", x=[1], y=[2.0], low=[1.0], high=[3.0]),
+        Series(name="nan", x=[1, 2], y=[float("nan"), None], low=[None] * 2),
+        Series(name="inf", x=[1, 2], y=[float("-inf"), float("inf")]),
+        Series(name="point", x=[1], y=[2.0], mark="area"),
+    ]
+    return Chart(panels=[Panel(series=series, y=Axis(scale="log"))])
+
+
+def looks(chart: Chart) -> Mapping[str, Look]:
+    return Ready.of(chart).known
+
+
+def drawn(chart: Chart, panel: int = 0) -> list[dict[str, Any]]:
+    """What is drawn of each series of a panel."""
+    return [one for (one,) in Ready.of(chart).page_specs[panel]["datasets"].values()]
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [gaps(), every_mark(), table(3, 4), nothing(), hardly_anything(), Chart(panels=[])],
+)
 def test_specifications_are_valid(chart: Chart):
     altair = pytest.importorskip("altair")
     for spec in (*Ready.of(chart).page_specs, Ready.of(chart).file_spec):
@@ -127,8 +156,8 @@ def test_a_report_needs_no_network_and_keys_come_last(tmp_path: Path):
 
 
 def test_large_charts_stay_small():
-    drawn = np.random.default_rng(0).random((40, 5000)).tolist()
-    many = {f"run {k}": values for k, values in enumerate(drawn)}
+    runs = np.random.default_rng(0).random((40, 5000)).tolist()
+    many = {f"run {k}": values for k, values in enumerate(runs)}
     steps = list(range(5000))
     wide = charts.lines({k: (steps, v) for k, v in many.items()}, "y", log=False)
     assert len(json.dumps(Ready.of(wide).page_specs)) < 300_000
@@ -158,13 +187,67 @@ def test_logarithmic_axes_end_where_numbers_end():
     assert scale["type"] == "log" and scale["nice"] is False
     assert "domainMin" not in scale and Ready.of(gaps()).notes == []
     zeros = gaps(other=[0.3 if t < 30 else 1e-18 if t < 35 else 0.0 for t in STEPS])
-    chart = fitted(zeros).chart
-    heights = chart.panels[0].series[1]
-    assert min(heights.y) == chart.panels[0].y.floor == 1e-7  # FALL ends at 1.3e-6
-    assert heights.said[-1] == "0" and heights.said[30] == "1e-18"
-    assert "lower end" in Ready.of(zeros).notes[-1]
+    heights = drawn(zeros)[1]
+    assert min(heights["y"]) == fitted(zeros).chart.panels[0].y.floor == 1e-7
+    assert (heights["said y"][-1], heights["said y"][30]) == (0, 1e-18)
+    assert "below 1e-07" in Ready.of(zeros).notes[-1]  # FALL ends at 1.3e-6
     nothing = charts.lines({"a": (STEPS, [0.0] * 40)}, "gap", log=True)
-    assert min(fitted(nothing).chart.panels[0].series[0].y) == 0.1
+    assert set(drawn(nothing)[0]["y"]) == {0.1}
+
+
+def test_what_has_no_place_on_a_logarithmic_axis_is_said_as_it_is():
+    """Negative numbers, ends of intervals, both axes and lines across."""
+    one = Series(name="a", x=[0.0, 1.0], y=[0.5, 2.0], low=[-0.5, 1.0], high=[1, 3])
+    log = Axis(scale="log")
+    panel = Panel(x=log, y=log, series=[one], rules=[Rule(name="r", y=-1.0)])
+    (record,) = drawn(Chart(panels=[panel]))
+    assert (record["low"], record["said low"]) == ([0.01, 1], [-0.5, 1])
+    assert (record["x"], record["said x"]) == ([0.1, 1], [0, 1])
+    (spec,) = Ready.of(Chart(panels=[panel])).page_specs
+    fields = [own["field"] for own in spec["layer"][2]["encoding"]["tooltip"]]
+    assert fields == ["name", "said x", "y", "said low", "high"]
+    assert spec["layer"][-1]["data"]["values"] == [{"name": "r", "y": 0.01, "said": -1}]
+    assert "≤ 0.01" in spec["layer"][0]["encoding"]["y"]["axis"]["labelExpr"]
+    own = replace(panel, x=Axis(), y=replace(log, floor=0.7))
+    assert drawn(Chart(panels=[own]))[0]["y"] == [0.7, 2]
+
+
+def test_what_is_not_finite_is_counted():
+    assert Ready.of(hardly_anything()).notes == [
+        "Numbers that are not finite are not drawn: 3."
+    ]
+    assert "low" not in drawn(hardly_anything())[2]
+    marks = [one["mark"] for one in Ready.of(hardly_anything()).page_specs[0]["layer"]]
+    assert "rule" in [one["type"] for one in marks]  # a band of one point has no width
+
+
+def test_bars_of_a_place_are_stacked_and_say_their_own_height():
+    x, y = ["il", "matrl"], [1.0, -2.0]
+    names = [("a", None), ("b", None), ("c", "c"), ("d", "d")]
+    bars = [Series(name=n, x=x, y=y, mark="bars", beside=on) for n, on in names]
+    chart = Chart(panels=[Panel(x=Axis(scale="names"), series=bars)], same="y")
+    records = drawn(chart)
+    assert [one["base"] for one in records] == [[0, 0], [1, -2], [0, 0], [0, 0]]
+    assert [one["y"] for one in records] == [[1, -2], [2, -4], [1, -2], [1, -2]]
+    assert [one["said y"] for one in records] == [[1, -2]] * 4
+    scale = Ready.of(chart).page_specs[0]["layer"][0]["encoding"]["y"]["scale"]
+    assert (scale["domainMin"], scale["domainMax"]) == (-4, 2)
+
+
+def test_whole_numbers_stay_as_they_are():
+    steps = [1_001_472, 2_002_944]
+    record = drawn(charts.lines({"a": (steps, [1.0, 2.0])}, "y", log=False))[0]
+    assert record["x"] == steps
+
+
+def test_a_report_of_many_charts_stays_small():
+    many = [gaps(b=FALL)] * 30 + [table(100, 100)] * 12
+    room = Room.of(many)
+    assert room.points < 200 and room.cells == 50
+    specs = [Ready.of(one, room).page_specs for one in many]
+    assert len(json.dumps(specs)) < 800_000
+    cloud = Series(name="a", x=STEPS * 100, y=FALL * 100, mark="points")
+    assert len(drawn(Chart(panels=[Panel(series=[cloud])]))[0]["x"]) <= 401
 
 
 def test_curves_that_coincide_are_told_apart():
@@ -178,6 +261,30 @@ def test_curves_that_coincide_are_told_apart():
     assert not known["other"].on and known["other"].dash == "solid"
     assert Ready.of(chart).notes == ["same lies on mgcce."]
     assert len({look.colour for look in known.values()}) == 3
+    empty = [Series(name=name, x=STEPS, y=[None] * 40) for name in "ab"]
+    assert Ready.of(Chart(panels=[Panel(series=empty)])).notes == []
+    alike = {f"seed {k}": (STEPS, FALL) for k in range(30)}
+    assert Ready.of(charts.lines(alike, "y", log=False)).notes == [
+        "seed 1, seed 2, seed 3, seed 4 and 25 more lie on seed 0."
+    ]
+    two = [gaps(b=same), gaps(b=other)]
+    panels = [replace(one.panels[0], title=t) for t, one in zip("pq", two, strict=True)]
+    assert Ready.of(Chart(panels=panels)).notes == ["b lies on mgcce in p."]
+    assert Ready.of(Chart(panels=panels[:1] * 2)).notes == ["b lies on mgcce."]
+
+
+def test_more_names_than_colours_differ_by_dash():
+    many = {f"seed {k}": (STEPS, [k + g for g in FALL]) for k in range(25)}
+    known = looks(charts.lines(many, "y", log=False)).values()
+    assert len({(one.colour, one.dash) for one in known}) == 25
+    given = replace(gaps().panels[0].series[0], name="own", colour=COLOURS[0])
+    panel = replace(gaps().panels[0], series=[given, *gaps().panels[0].series])
+    assert looks(Chart(panels=[panel]))["mgcce"].colour != COLOURS[0]
+
+
+def test_curves_that_coincide_are_drawn_over_each_other():
+    same, other = [1.0001 * gap for gap in FALL], [0.8 * gap for gap in FALL]
+    chart = gaps(same=same, other=other)
     marks = [layer["mark"] for layer in Ready.of(chart).page_specs[0]["layer"]]
     first, second = [mark for mark in marks if mark["type"] == "line"][:2]
     assert first["strokeWidth"] > 2 * second["strokeWidth"]
@@ -216,3 +323,17 @@ def test_a_cell_of_a_table_says_its_policies():
 )
 def test_an_algorithm_is_called_what_it_is(concept: str, oracle: str, name: str):
     assert algorithm(concept, oracle) == name
+
+
+def test_gaps_below_the_floor_of_a_comparison_keep_their_number():
+    one = Result(
+        game="g", solver="s", evaluation="same", oracle="exact", seed=0, outcome=""
+    )  # fmt: skip
+    row = {"game": "g", "iteration": 1, "gap": 1e-9, "best": 1e-9}
+    row |= {name: getattr(one, name) for name in ("solver", "evaluation", "oracle")}
+    row |= dict.fromkeys(("gap_low", "gap_high", "best_low", "best_high"))
+    (picture,) = pictures.pictures(Results([one]), [row])
+    record = drawn(picture.chart)[0]
+    assert (record["y"], record["said y"]) == ([1e-6], [1e-9])
+    assert "below 1e-06" in Ready.of(picture.chart).notes[-1]
+    assert "bands" not in picture.caption

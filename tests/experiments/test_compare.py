@@ -220,6 +220,8 @@ def test_an_evaluated_solver_is_what_is_compared(tmp_path: Path):
     words = (*words, "--eval-solvers", "same", "mgcce", "--iterations", 3)
     assert call(*words, "--seeds", 1, "--quiet", "--out", out) == 0
     rows = curves(out)
+    report = (out / "report.html").read_text("utf-8")
+    assert "bands" not in report[: report.rindex("<h2>How this")]  # of one seed
 
     def last(solver: str, evaluation: str):
         own = [

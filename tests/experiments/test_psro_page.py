@@ -518,6 +518,8 @@ def test_trials_without_a_last_gap_have_no_mean_of_it(tmp_path, capsys):
     assert "not measured  value sum" in said
     report = (tmp_path / "r/report.html").read_text()
     assert "2 trials" in report and report.count('class="panels"') == 1
+    assert "at the end, a mean over trials: not measured." in report
+    assert "Means are +- their standard error over 2 trials." in report
     summary = json.loads((tmp_path / "r/summary.json").read_text())
     assert summary["gap"] is summary["gap_standard_error"] is None
     assert summary["value_sum_standard_error"] >= 0

@@ -1,6 +1,7 @@
 """The check of robust meta-solvers, in small."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -54,6 +55,9 @@ def test_a_small_run(tmp_path, capsys):
     assert rows[0]["settled"] < 1  # 400 steps are few
     report = (tmp_path / "a" / "report.html").read_text()
     assert "<table" in report and 'class="panels"' in report
+    assert re.search(
+        r"Least mean true regret with unbiased means: .* ± .*, next ", report
+    )
     assert "| unbiased | R2D |" in (tmp_path / "a" / "table.md").read_text()
 
     assert call(*words, "--out", tmp_path / "b", "--quiet") == 0

@@ -34,6 +34,9 @@ def test_all_solvers_agree_and_resume_runs_only_what_is_missing(tmp_path, capsys
     assert [row["speed_up"] for row in rows if row["solver"] == "clarabel"] == [1, 1]
     assert "| lbfgs | 3x3 | 3 | 1 |" in (out / "table.md").read_text()
     report = (out / "report.html").read_text()
+    able = [row for row in rows if row["size"] == "3x3"]
+    best = min(able, key=lambda row: row["ms"])
+    assert f"by size: 3x3: {best['solver']}, {best['ms']:.3g} ms" in report
     assert "<table" in report and 'class="panels"' in report
 
     kept = out / "cells" / "3x3-clarabel.json"

@@ -29,7 +29,9 @@ def test_compare_and_resume(tmp_path, capsys):
     assert by_solver["nash_lp"]["games"] == 2  # refused games are not counted
     assert by_solver["uniform"]["worst_gap"] is None  # it promises nothing
     assert "| mgcce | cce | 6 | 1 |" in (out / "table.md").read_text()
-    assert "<table" in (out / "report.html").read_text()
+    report = (out / "report.html").read_text()
+    assert "<table" in report
+    assert f"of {len(strict)} solvers are OK on all of their games" in report
 
     first = (out / "cells" / "00.json").read_bytes()
     (out / "cells" / "01.json").unlink()
