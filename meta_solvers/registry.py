@@ -69,6 +69,8 @@ _BUILTIN = {
     "two_action": "meta_solvers.two_action:TwoActionNash",
     "fp": "meta_solvers.learning:FictitiousPlay",
     "rm": "meta_solvers.learning:RegretMatching",
+    "shor": "meta_solvers.shor:Shor",
+    "shor_eval": "meta_solvers.shor:ShorEvaluation",
     "alpharank": "meta_solvers.alpharank:AlphaRank",
     "cvx": "meta_solvers.user_objective:UserObjective",
     "undominated": "meta_solvers.wrap:WithoutDominated",
