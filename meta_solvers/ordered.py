@@ -76,9 +76,12 @@ def own_last(
 
 
 def deviations(
-    table: Float64[ndarray, "B *others A_p"], profile: Profile, player: int
-) -> Float64[ndarray, "B A_p"]:
-    """Payoff of each own action, from ``own_last``, when the others mix alone."""
+    table: Float64[ndarray, "#B *others A_p"], profile: Profile, player: int
+) -> Float64[ndarray, "#B A_p"]:
+    """Payoff of each own action, from ``own_last``, when the others mix alone.
+
+    One game may meet many profiles.
+    """
     for other, own in enumerate(profile):
         if other != player:
             weights = own.reshape(*own.shape, *(1,) * (table.ndim - 2))

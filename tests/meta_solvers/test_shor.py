@@ -5,7 +5,6 @@ import pytest
 from scipy.special import softmax
 
 from meta_solvers import Game, Progress, Status, UserError, get, solve
-from meta_solvers.shor import Shor, ShorEvaluation
 from metaspiel.nfg.gaps import against
 
 ROCK_PAPER_SCISSORS = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])
@@ -120,14 +119,3 @@ def test_impossible_fields_are_refused(spec, sentence):
     with pytest.raises(UserError) as refusal:
         get(spec)
     assert sentence in str(refusal.value)
-
-
-def test_the_published_constants():
-    assert (Shor().steps, Shor().steps_per_policy, Shor().most_steps) == (
-        1000,
-        20,
-        5000,
-    )
-    evaluation = ShorEvaluation()
-    steps = evaluation.steps, evaluation.steps_per_policy, evaluation.most_steps
-    assert steps == (8000, 50, 15_000)
