@@ -75,6 +75,7 @@ _BUILTIN = {
     "cvx": "meta_solvers.user_objective:UserObjective",
     "undominated": "meta_solvers.wrap:WithoutDominated",
     "mix": "meta_solvers.wrap:MixedWithUniform",
+    "average": "meta_solvers.averaging:AverageOfLast",
     "fallback": "meta_solvers.several:Fallback",
     "best": "meta_solvers.several:BestOf",
 }

@@ -34,6 +34,7 @@ SHAPES = [
 SPECS = {
     "undominated": "undominated(mgcce)",
     "mix": "mix(mgcce):weight=0.2",
+    "average": "average(mgcce):last=1",
     "fallback": "fallback(nash_lp,mgcce)",
     "best": "best(mgce,mwcce)",
     "rd": "rd:steps=60",

@@ -45,7 +45,7 @@ def facts(solution):
     return solution.status, told, solution.joint.tobytes()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     spec=st.sampled_from(SPECS),
     shape=SHAPES,
