@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,7 @@ class Standing:
     Attributes:
       game: as it was asked for.
       method: what is compared.
+      players: of the game.
       seeds: of its finished runs.
       failed: how many others failed.
       concept: what was responded to.
@@ -63,6 +64,7 @@ class Standing:
 
     game: str
     method: Method
+    players: int
     seeds: Sequence[int]
     failed: int
     concept: str
@@ -75,6 +77,16 @@ class Standing:
     support: Estimate
     policies: Estimate
     cpu_seconds: Estimate
+
+    @property
+    def exploitability(self) -> Estimate:
+        """The last gap for each player: of NashConv, OpenSpiel's exploitability."""
+        ends = {
+            name: None if value is None else value / self.players
+            for name in ("mean", "low", "high")
+            for value in (getattr(self.last, name),)
+        }
+        return replace(self.last, **ends)
 
 
 def standings(results: Results, config: Config) -> list[Standing]:
@@ -103,6 +115,7 @@ def _standing(results: Results, config: Config, game: str, method: Method) -> St
     return Standing(
         game=game,
         method=method,
+        players=len(end("policies")[0]),
         seeds=[one.seed for one in runs],
         failed=len(results.of(game, method)) - len(runs),
         concept=runs[0].concept,
