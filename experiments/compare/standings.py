@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -81,12 +81,17 @@ class Standing:
     @property
     def exploitability(self) -> Estimate:
         """The last gap for each player: of NashConv, OpenSpiel's exploitability."""
-        ends = {
-            name: None if value is None else value / self.players
-            for name in ("mean", "low", "high")
-            for value in (getattr(self.last, name),)
-        }
-        return replace(self.last, **ends)
+
+        def each(value: float | None) -> float | None:
+            return None if value is None else value / self.players
+
+        return Estimate(
+            mean=each(self.last.mean),
+            low=each(self.last.low),
+            high=each(self.last.high),
+            note=self.last.note,
+            values=[value / self.players for value in self.last.values],
+        )
 
 
 def standings(results: Results, config: Config) -> list[Standing]:

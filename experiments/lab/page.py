@@ -126,9 +126,10 @@ def _preset(config: type[Any], given: Sequence[str], known: words.Known) -> list
 
     A configuration has such sets by name, and the field for the name, as ``presets``.
     """
-    field, sets = getattr(config, "presets", ("", {}))
+    usual: tuple[str, Mapping[str, Mapping[str, Any]]] = "", {}
+    field, sets = getattr(config, "presets", usual)
     name = words.value_of(given, flag(field)) if sets else None
-    if name not in sets:  # none, or said by the checks of words
+    if name is None or name not in sets:  # tyro refuses one that it does not know
         return []
     where = f"{flag(field)} {name}"
     return words.as_words(words.not_given(sets[name], given), known, where)
