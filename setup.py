@@ -62,6 +62,8 @@ setup(
     ],
     extras_require={
         "ray": ["ray>=2.40"],
+        # Compiles the loops of the dynamics: the same bits in less time.
+        "numba": ["numba>=0.61"],
         # Rows of runs as data frames.
         "frames": ["pandas>=2.2"],
         # --log tensorboard, --log wandb
@@ -94,6 +96,7 @@ setup(
             "matplotlib>=3.9",
             "mypy>=1.11",
             "nashpy>=0.0.41",
+            "numba>=0.61",
             "pytest>=8",
             "pytest-benchmark>=4",
             "pytest-timeout>=2.3",

@@ -1,6 +1,6 @@
 """One stepper and one stopping rule for flows on products of simplices, in batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,6 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
+from meta_solvers import ordered
+from meta_solvers.constants import LEAST_LOG
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.simplex import project
 
@@ -57,6 +59,7 @@ class Trajectory:
       stopped: the stopping rule was met.
       steps: steps taken.
       time: time integrated.
+      kernel: what stepped it, see ``ordered.kernel``.
     """
 
     profile: Profile
@@ -65,6 +68,7 @@ class Trajectory:
     stopped: Bool[ndarray, " B"]
     steps: Int64[ndarray, " B"]
     time: Each
+    kernel: str = "numpy"
 
 
 def own_first(
@@ -96,20 +100,23 @@ def against_batch(
 
 
 def growing(
-    tables: list[ndarray], growth: Callable[[ndarray, ndarray], tuple[ndarray, ndarray]]
+    tables: list[ndarray],
+    growth: Callable[[ndarray, ndarray], tuple[ndarray, ndarray]],
+    against: ordered.Values = against_batch,
 ) -> Flow:
     """The flow of players who grow by what their own actions are worth.
 
     Args:
-      tables: the payoffs of each player that moves, see ``own_first``.
+      tables: the payoffs of each player that moves, as ``against`` takes them.
       growth: rates ``[B, A]`` and the player's part of the criterion ``[B]``, from the
         values of its actions and its strategy.
+      against: the payoffs of own actions, from a table, the profile and the player.
     """
 
     def flow(profile: Profile) -> tuple[Profile, ndarray]:
         rates, criterion = [], np.zeros(len(profile[0]))
         for player, table in enumerate(tables):
-            values = against_batch(table, profile, player)
+            values = against(table, profile, player)
             rate, part = growth(values, profile[player])
             rates.append(rate)
             criterion += part
@@ -142,8 +149,8 @@ def _moved(
             continue
         logs = place[player] + dt[:, None] * rate
         moved.append(logs - logs.max(axis=1, keepdims=True))
-        weights = np.exp(moved[-1])
-        after.append(weights / weights.sum(axis=1, keepdims=True))
+        weights = ordered.exponential(moved[-1], LEAST_LOG)
+        after.append(weights / ordered.total(weights)[:, None])
     copies = len(growth) if shared else 1
     return moved * copies, after * copies
 
@@ -270,4 +277,61 @@ def integrate(
         stopped=stopped,
         steps=steps,
         time=time,
+    )
+
+
+def integrate_alone(
+    loops: Any,
+    tables: list[ndarray],
+    game: Game,
+    *,
+    allowed: float,
+    rules: Rules,
+    until_rest: bool,
+) -> Trajectory:
+    """``integrate`` for one game whose players grow by their gains, compiled.
+
+    Args:
+      loops: ``meta_solvers.compiled_flow``.
+      tables: payoffs that drive it, see ``ordered.own_last``.
+      game: its shape and the unit of time.
+      allowed: as in ``integrate``, like those below.
+      rules: step size, update, limits.
+      until_rest: it also stops when it no longer moves.
+    """
+    floor = rules.floor if rules.update == "euclidean" else -1.0
+    orders = np.concatenate([np.arange(size) for size in game.actions])
+    row, criterion, movement, stopped, steps, time = loops.integrate(
+        ordered.in_a_row(tables, game.actions),
+        movers=len(tables),
+        how=(floor, orders),
+        unit=1.0 / float(game.scale.max()),
+        allowed=allowed,
+        steps=rules.steps,
+        dt=rules.dt if rules.step == "fixed" else 0.0,
+        iterate=("last", "average", "best").index(rules.iterate),
+        rest=rules.tolerance if until_rest else -1.0,
+    )
+    return Trajectory(
+        profile=ordered.split(row[None], game.actions),
+        criterion=np.array([criterion]),
+        movement=np.array([movement]),
+        stopped=np.array([stopped]),
+        steps=np.array([steps]),
+        time=np.array([time]),
+        kernel="numba",
+    )
+
+
+def together(ends: Sequence[Trajectory]) -> Trajectory:
+    """End points of several batches of one kind as those of one batch."""
+    joined = {
+        name: np.concatenate([getattr(end, name) for end in ends])
+        for name in ("criterion", "movement", "stopped", "steps", "time")
+    }
+    profile = zip(*(end.profile for end in ends), strict=True)
+    return Trajectory(
+        profile=[np.concatenate(own) for own in profile],
+        kernel=ends[0].kernel,
+        **joined,
     )

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
+from meta_solvers import ordered
 from meta_solvers.base import Answer, MetaSolver, Status
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.gaps import against, measure
+from metaspiel.nfg.gaps import measure
 from metaspiel.nfg.simplex import product
 
 # Numbers held by one block of steps: 8 MiB.
@@ -68,16 +69,42 @@ class FictitiousPlay(MetaSolver):
             raise unknown("FictitiousPlay()", "iterate", self.iterate, known)
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        tables = ordered.own_last(game.normalised[None], game.players)
+        loops = ordered.compiled()
+        if loops is None:
+            end = self._play(tables, game)
+        else:
+            row = ordered.in_a_row(tables, game.actions)
+            end = loops.fictitious_play(row, self.steps, self.tolerance)
+        counts, best, step, gap, smallest, changes, ties = end
+        average = counts / step
+        if self.iterate == "best":
+            gap, average = smallest, best
+        return Answer(
+            product(ordered.split(average, game.actions)),
+            Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
+            self.tolerance * game.scale,
+            {
+                "steps": step,
+                "relative_gap": gap,
+                "changes_of_reply": changes,
+                "ties": ties,
+                "kernel": ordered.kernel(),
+            },
+        )
+
+    def _play(self, tables: list[ndarray], game: Game) -> tuple[Any, ...]:
+        """``compiled.fictitious_play`` in numpy, in blocks: the same bits."""
         counts = [np.zeros(a) for a in game.actions]
         uniform = [np.full((1, a), 1.0 / a) for a in game.actions]
-        (reply,), (tie,) = _first_best(_values(game, uniform))
+        (reply,), (tie,) = _first_best(_values(tables, uniform))
         largest = max(1, BLOCK_NUMBERS // game.profiles)
-        best: tuple[float, list[ndarray]] = (np.inf, [])
+        best: tuple[float, list[ndarray]] = (np.inf, uniform)
         step, length, gap, changes, ties = 0, 1, np.inf, 0, int(tie)
         while step < self.steps and gap > self.tolerance:
             length = min(length, largest, self.steps - step)
             averages = _if_repeated(counts, reply, step, length)
-            values = _values(game, averages)
+            values = _values(tables, averages)
             gaps = _sum_of_gaps(averages, values)
             replies, tied = _first_best(values)
             stops = np.any(replies != reply, axis=1) | (gaps <= self.tolerance)
@@ -93,20 +120,9 @@ class FictitiousPlay(MetaSolver):
             step, gap, reply = step + done, float(gaps[done - 1]), replies[done - 1]
             # The last reply is played only if there is another step.
             ties += int(tied[done - 1]) * (step < self.steps and gap > self.tolerance)
-        average = [count / step for count in counts]
-        if self.iterate == "best":
-            gap, average = best
-        return Answer(
-            product(average),
-            Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
-            self.tolerance * game.scale,
-            {
-                "steps": step,
-                "relative_gap": gap,
-                "changes_of_reply": changes,
-                "ties": ties,
-            },
-        )
+        row = np.concatenate(counts)
+        smallest, least = best
+        return row, np.concatenate(least, axis=-1), step, gap, smallest, changes, ties
 
 
 def _if_repeated(
@@ -122,22 +138,9 @@ def _if_repeated(
     return averages
 
 
-def _values(game: Game, averages: Sequence[ndarray]) -> list[ndarray]:
-    """Normalised payoffs ``[T, A_p]`` of actions against ``averages`` ``[T, A_q]``."""
-    result = []
-    for player in range(game.players):
-        payoff = np.moveaxis(game.normalised[player], player, 0)
-        others = [a for q, a in enumerate(averages) if q != player]
-        if not others:
-            result.append(np.repeat(payoff[None], len(averages[0]), axis=0))
-            continue
-        first = np.moveaxis(payoff, -1, 0).reshape(others[-1].shape[1], -1)
-        value = others[-1] @ first  # [T, A_p x the remaining others]
-        for mixed in reversed(others[:-1]):
-            value = value.reshape(len(mixed), -1, mixed.shape[1])
-            value = np.matmul(value, mixed[:, :, None])[..., 0]
-        result.append(value)
-    return result
+def _values(tables: Sequence[ndarray], averages: Sequence[ndarray]) -> list[ndarray]:
+    """Payoffs ``[T, A_p]`` of actions against ``averages`` ``[T, A_q]``."""
+    return [ordered.deviations(t, averages, p) for p, t in enumerate(tables)]
 
 
 def _first_best(
@@ -155,11 +158,10 @@ def _first_best(
 def _sum_of_gaps(
     averages: Sequence[ndarray], values: Sequence[ndarray]
 ) -> Float64[ndarray, " T"]:
-    gaps = [
-        v.max(axis=1) - np.sum(v * a, axis=1)
-        for v, a in zip(values, averages, strict=True)
-    ]
-    return np.sum(gaps, axis=0)
+    gaps = np.zeros(len(averages[0]))
+    for value, average in zip(values, averages, strict=True):
+        gaps += value.max(axis=1) - ordered.total(value * average)
+    return gaps
 
 
 @dataclass(frozen=True)
@@ -196,44 +198,57 @@ class RegretMatching(MetaSolver):
             raise unknown("RegretMatching()", "variant", self.variant, ("rm", "rm+"))
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        regrets = [np.zeros(a) for a in game.actions]
+        tables = ordered.own_last(game.normalised[None], game.players)
+        regrets = np.zeros(sum(game.actions))
         largest = max(1, min(1024, BLOCK_NUMBERS * min(game.actions) // game.profiles))
         total = np.zeros(game.actions)
         step, gap = 0, np.inf
         while step < self.steps and gap > self.tolerance:
             # At most an eighth of all steps so far may be done in vain.
             length = min(max(16, step // 8), largest, self.steps - step)
-            total += _sum_of_products(self._play(game, regrets, length))
+            played = self._play(tables, game.actions, regrets, length)
+            total += _sum_of_products(ordered.split(played, game.actions))
             step += length
             gap = float((measure(game, total / step).cce / game.scale).max())
         return Answer(
             total / step,
             Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
             self.tolerance * game.scale,
-            {"steps": step, "relative_gap": gap},
+            {"steps": step, "relative_gap": gap, "kernel": ordered.kernel()},
         )
 
-    def _play(self, game: Game, regrets: list[ndarray], length: int) -> list[ndarray]:
-        """Strategies ``[T, A_p]`` of ``length`` more steps; adds to ``regrets``."""
-        played = [np.empty((length, a)) for a in game.actions]
-        payoffs = game.normalised
+    def _play(
+        self,
+        tables: list[ndarray],
+        actions: tuple[int, ...],
+        regrets: Float64[ndarray, " S"],
+        length: int,
+    ) -> Float64[ndarray, "T S"]:
+        """Strategies of ``length`` more steps, in rows; adds to ``regrets``."""
+        played = np.empty((length, len(regrets)))
+        loops, plus = ordered.compiled(), self.variant == "rm+"
+        if loops is not None:
+            game = ordered.in_a_row(tables, actions)
+            loops.regret_matching(game, regrets, played, plus, self.alternating)
+            return played
+        own_regrets = ordered.split(regrets[None], actions)  # views
         for step in range(length):
-            profile = [_matched(regret) for regret in regrets]
-            for player, regret in enumerate(regrets):
-                values = against(payoffs[player], profile, player)
-                regret += values - values @ profile[player]
-                if self.variant == "rm+":
+            profile = [_matched(regret) for regret in own_regrets]
+            played[step] = np.concatenate(profile, axis=1)
+            for player, regret in enumerate(own_regrets):
+                values = ordered.deviations(tables[player], profile, player)
+                regret += values - ordered.total(values * profile[player])
+                if plus:
                     np.maximum(regret, 0.0, out=regret)
-                played[player][step] = profile[player]
                 if self.alternating:
                     profile[player] = _matched(regret)
         return played
 
 
-def _matched(regret: Float64[ndarray, " A_p"]) -> Float64[ndarray, " A_p"]:
+def _matched(regret: Float64[ndarray, "1 A_p"]) -> Float64[ndarray, "1 A_p"]:
     """Probabilities in proportion to positive regrets; uniform if there are none."""
     positive = np.maximum(regret, 0.0)
-    total = positive.sum()
+    total = ordered.total(positive)[0]
     # Regrets of rounding size are none: they would make the first step's tie a choice.
     if total <= TIE:
         return np.full(regret.shape, 1.0 / regret.size)

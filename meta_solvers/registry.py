@@ -70,10 +70,13 @@ _BUILTIN = {
     "fp": "meta_solvers.learning:FictitiousPlay",
     "rm": "meta_solvers.learning:RegretMatching",
     "anytime": "meta_solvers.anytime:Anytime",
+    "shor": "meta_solvers.shor:Shor",
+    "shor_eval": "meta_solvers.shor:ShorEvaluation",
     "alpharank": "meta_solvers.alpharank:AlphaRank",
     "cvx": "meta_solvers.user_objective:UserObjective",
     "undominated": "meta_solvers.wrap:WithoutDominated",
     "mix": "meta_solvers.wrap:MixedWithUniform",
+    "average": "meta_solvers.averaging:AverageOfLast",
     "fallback": "meta_solvers.several:Fallback",
     "best": "meta_solvers.several:BestOf",
 }

@@ -14,9 +14,18 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from meta_solvers import ordered
 from meta_solvers.annealing import Annealed
 from meta_solvers.base import Answer, MetaSolver, Status
-from meta_solvers.flow import Flow, growing, integrate, own_first
+from meta_solvers.flow import (
+    Each,
+    Flow,
+    Trajectory,
+    growing,
+    integrate,
+    integrate_alone,
+    together,
+)
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
@@ -95,8 +104,43 @@ class ReplicatorDynamics(MetaSolver):
 
     def flow(self, games: Sequence[Game]) -> Flow:
         """Growth and regret of each player for a batch of games of one shape."""
+        return growing(self._tables(games), _growth, ordered.deviations)
+
+    def _tables(self, games: Sequence[Game]) -> list[ndarray]:
         payoffs = np.stack([self.believed(game) for game in games])
-        return growing(own_first(payoffs, games[0]), _growth)
+        symmetric = games[0].symmetric
+        return ordered.own_last(payoffs, 1 if symmetric else games[0].players)
+
+    def flown(self, games: Sequence[Game], allowed: Each) -> Trajectory:
+        """End points of the flows of a batch, each game by itself where compiled."""
+        loops = ordered.compiled("compiled_flow")
+        if loops is None:
+            return self.flown_together(games, allowed)
+        return together(
+            [
+                integrate_alone(
+                    loops,
+                    self._tables([game]),
+                    game,
+                    allowed=float(most),
+                    rules=self,
+                    until_rest=self.uses_members,
+                )
+                for game, most in zip(games, allowed, strict=True)
+            ]
+        )
+
+    def flown_together(self, games: Sequence[Game], allowed: Each) -> Trajectory:
+        """``flown`` in numpy, all games in one batch."""
+        return integrate(
+            self.flow(games),
+            games[0].actions,
+            1.0 / np.array([float(game.scale.max()) for game in games]),
+            allowed,
+            self,
+            until_rest=self.uses_members,
+            shared=all(game.symmetric for game in games),
+        )
 
     def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
         """The payoffs that drive the flow, up to a constant for each player."""
@@ -125,15 +169,7 @@ class ReplicatorDynamics(MetaSolver):
                 "be symmetric all or none; got several kinds"
             )
         allowed = np.array([self.allowed(game) for game in games])
-        flown = integrate(
-            self.flow(games),
-            games[0].actions,
-            1.0 / np.array([float(game.scale.max()) for game in games]),
-            allowed,
-            self,
-            until_rest=self.uses_members,
-            shared=all(game.symmetric for game in games),
-        )
+        flown = self.flown(games, allowed)
         answers = []
         for b, _ in enumerate(games):
             profile = [own[b] for own in flown.profile]
@@ -142,6 +178,7 @@ class ReplicatorDynamics(MetaSolver):
                 "time": float(flown.time[b]),
                 "criterion": float(flown.criterion[b]),
                 "movement": float(flown.movement[b]) if flown.steps[b] else None,
+                "kernel": flown.kernel,
             }
             # At rest above a threshold is not what a threshold promised.
             met = allowed[b] == 0 or flown.criterion[b] <= allowed[b]
@@ -194,5 +231,5 @@ class RegularisedReplicatorDynamics(Annealed, ReplicatorDynamics):
 
 def _growth(values: ndarray, own: ndarray) -> tuple[ndarray, ndarray]:
     """Gains over the mean payoff, and the largest one."""
-    rate = values - np.einsum("ba,ba->b", own, values)[:, None]
+    rate = values - ordered.total(own * values)[:, None]
     return rate, rate.max(axis=1)

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.annealing import Annealed
-from meta_solvers.flow import Flow, growing, own_first
+from meta_solvers.flow import Each, Flow, Trajectory, growing, own_first
 from meta_solvers.replicator import ReplicatorDynamics
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
@@ -95,6 +95,9 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
             return rate, gain.max(axis=1)
 
         return growing(tables, growth)
+
+    def flown(self, games: Sequence[Game], allowed: Each) -> Trajectory:
+        return self.flown_together(games, allowed)
 
     def _gain_and_regret(
         self, values: Float64[ndarray, "E B A"], own: Float64[ndarray, "B A"]

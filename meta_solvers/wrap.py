@@ -96,7 +96,7 @@ class Wrapper(MetaSolver):
 
 
 @dataclass(frozen=True)
-class _AroundOne(Wrapper):
+class AroundOne(Wrapper):
     """Base class of wrappers of one solver, with facts of ``inner``."""
 
     inner: MetaSolver
@@ -118,7 +118,7 @@ class _AroundOne(Wrapper):
 
 
 @dataclass(frozen=True)
-class WithoutDominated(_AroundOne):
+class WithoutDominated(AroundOne):
     """Solves the game that iterated elimination of dominated actions leaves.
 
     The answer is scattered back, with zeros at what was removed. Its gaps in the whole
@@ -183,7 +183,7 @@ class WithoutDominated(_AroundOne):
 
 
 @dataclass(frozen=True)
-class MixedWithUniform(_AroundOne):
+class MixedWithUniform(AroundOne):
     """``(1 - weight) * inner + weight * uniform``: every joint action is played.
 
     The mixture is no equilibrium, so none is promised; ``inner`` is held to its own

@@ -1,15 +1,17 @@
 """What a comparison is asked for: its axes, budgets and seeds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from experiments.compare.axes_config import SAME, Method, usual_spec
+from experiments.compare.suites_config import SUITES
 from experiments.lab import alternatives
 from experiments.lab.options import Flat, Parallel, least
 from experiments.lab.trust import ExecutorSpec, OracleSpecs, SolverSpecs
 from meta_solvers import get
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +23,20 @@ class Config:
         "seeds", "merge", "executor",
     )  # fmt: skip
 
+    presets: ClassVar[tuple[str, Mapping[str, Mapping[str, Any]]]] = "suite", SUITES
+
+    suite: Literal["deepmind2026"] | None = None
+    """A published protocol, which sets the flags below that are not set beside it."""
     games: tuple[str, ...] = ()
     """Games: OpenSpiel's, parameters included, "kuhn_poker(players=3)"; a tree
     "game.efg"; or a normal-form game in a file (.npy, .npz, .csv, .nfg)."""
     solvers: tuple[SolverSpecs, ...] = ()
     """Meta-solvers that are responded to, as specs; alternatives make several:
-    rrd:threshold=0.1|0.5."""
+    rrd:threshold=0.1|0.5. One that is always evaluated by another names it:
+    "shor > shor_eval"."""
     eval_solvers: tuple[SolverSpecs, ...] = (SAME,)
-    """Meta-solvers that are evaluated on the populations of each of them and whose gaps
-    are compared; same is the solver itself."""
+    """Meta-solvers that are evaluated on the populations of each of them that names
+    none, and whose gaps are compared; same is the solver itself."""
     oracles: tuple[OracleSpecs, ...] = ("exact",)
     """How responses are found: a name of metaspiel psro --oracle, and any of its flags
     as fields, with alternatives: exact:tie_break=first|random,
@@ -95,9 +102,30 @@ class Config:
         return tuple(
             Method(solver=solver, evaluation=evaluation, oracle=oracle)
             for oracle in map(usual_spec, alternatives.every(self.oracles))
-            for solver in alternatives.every(self.solvers)
-            for evaluation in alternatives.every(self.eval_solvers)
+            for solver, evaluation in self._pairs
         )
+
+    @property
+    def _pairs(self) -> tuple[tuple[str, str], ...]:
+        """Solvers with those that are evaluated on their populations, each pair once.
+
+        Raises:
+          UserError: one names several, or none after its sign.
+        """
+        made = []
+        for spec in self.solvers:
+            solvers, *named = (part.strip() for part in spec.split(alternatives.JUDGED))
+            if len(named) > 1 or "" in (solvers, *named):
+                raise UserError(
+                    "--solvers: a solver and the one that is evaluated must be written "
+                    f"as 'shor > shor_eval'; got '{shown(spec)}'"
+                )
+            made += [
+                (solver, evaluation)
+                for solver in alternatives.every([solvers])
+                for evaluation in alternatives.every(named or self.eval_solvers)
+            ]
+        return tuple(dict.fromkeys(made))
 
     @property
     def shown_at(self) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ class Standing:
     Attributes:
       game: as it was asked for.
       method: what is compared.
+      players: of the game.
       seeds: of its finished runs.
       failed: how many others failed.
       concept: what was responded to.
@@ -65,6 +66,7 @@ class Standing:
 
     game: str
     method: Method
+    players: int
     seeds: Sequence[int]
     failed: int
     concept: str
@@ -78,6 +80,21 @@ class Standing:
     policies: Estimate
     cpu_seconds: Estimate
     population: Estimate | None = None
+
+    @property
+    def exploitability(self) -> Estimate:
+        """The last gap for each player: of NashConv, OpenSpiel's exploitability."""
+
+        def each(value: float | None) -> float | None:
+            return None if value is None else value / self.players
+
+        return Estimate(
+            mean=each(self.last.mean),
+            low=each(self.last.low),
+            high=each(self.last.high),
+            note=self.last.note,
+            values=[value / self.players for value in self.last.values],
+        )
 
 
 def standings(results: Results, config: Config) -> list[Standing]:
@@ -107,6 +124,7 @@ def _standing(results: Results, config: Config, game: str, method: Method) -> St
     return Standing(
         game=game,
         method=method,
+        players=len(end("policies")[0]),
         seeds=[one.seed for one in runs],
         failed=len(results.of(game, method)) - len(runs),
         concept=runs[0].concept,

@@ -9,6 +9,8 @@ from metaspiel.nfg.errors import UserError, shown
 _ONE = r"[^=|,:()]+"
 _SEVERAL = re.compile(rf"(?<==){_ONE}(?:\|{_ONE})+")
 _MOST = 1000
+JUDGED = ">"
+"""The sign between a solver and the one that is evaluated on its populations."""
 
 
 def written_out(spec: str) -> tuple[str, ...]:

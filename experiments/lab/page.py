@@ -104,6 +104,8 @@ def parse(
             if name in values:
                 raise UserError(f"--config: '{file}' must not set {name}")
         more = _usable(values, given, known, where)
+    if "--resume" not in given:
+        more = [*_preset(config, [*more, *given], known), *more]
     more += given
     chosen: Config = _cli(config, more, program, doc, **_usual(config, more, program))
     loose = getattr(config, "may_change", ())
@@ -117,6 +119,20 @@ def parse(
                 f"{before[name]!r}; got {plain(value)!r}"
             )
     return chosen
+
+
+def _preset(config: type[Any], given: Sequence[str], known: words.Known) -> list[str]:
+    """Words for fields that no word gives, where one names a set of values.
+
+    A configuration has such sets by name, and the field for the name, as ``presets``.
+    """
+    usual: tuple[str, Mapping[str, Mapping[str, Any]]] = "", {}
+    field, sets = getattr(config, "presets", usual)
+    name = words.value_of(given, flag(field)) if sets else None
+    if name is None or name not in sets:  # tyro refuses one that it does not know
+        return []
+    where = f"{flag(field)} {name}"
+    return words.as_words(words.not_given(sets[name], given), known, where)
 
 
 def _before(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
-from experiments.lab.alternatives import written_out
+from experiments.lab.alternatives import JUDGED, written_out
 from experiments.lab.options import flag
 from meta_solvers import registry
 from metaspiel.nfg.errors import UserError, shown
@@ -31,10 +31,10 @@ def _each(of: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
 
     def reaches(spec: str) -> tuple[str, ...]:
         try:
-            every = written_out(spec)
+            every = [s for part in spec.split(JUDGED) for s in written_out(part)]
         except UserError:  # said where the spec is used
             return ()
-        return tuple(deed for one in every for deed in of(one))
+        return tuple(deed for one in every for deed in of(one.strip()))
 
     return reaches
 

@@ -36,6 +36,7 @@ SHAPES = [
 SPECS = {
     "undominated": "undominated(mgcce)",
     "mix": "mix(mgcce):weight=0.2",
+    "average": "average(mgcce):last=1",
     "fallback": "fallback(nash_lp,mgcce)",
     "best": "best(mgce,mwcce)",
     "rd": "rd:steps=60",
@@ -47,6 +48,8 @@ SPECS = {
     "robust": "robust:starts=0,rounds=2",
     "fp": "fp:steps=300",
     "rm": "rm:steps=200,tolerance=0.01",
+    "shor": "shor:over=none,steps=100",
+    "shor_eval": "shor_eval:steps=100",
     # Its own default, mgcce, can keep OSQP busy for minutes on badly scaled payoffs.
     "openspiel_jpsro": "openspiel_jpsro:name=mwcce",
     "openspiel_psro_v2": "openspiel_psro_v2:name=prd,steps=50",
@@ -63,6 +66,8 @@ RATES = {
     "robust": 0.5,
     "fp": 0.8,
     "rm": 0.35,
+    "shor": 0.2,
+    "shor_eval": 0.4,
     "openspiel_jpsro": 0.9,
     "openspiel_psro_v2": 0.1,
 }

@@ -1,0 +1,268 @@
+"""Loops of the dynamics, compiled by numba; sums run as in ``meta_solvers.ordered``.
+
+Players stand in a row: ``profile [S]`` holds the mixed strategies of all, player p from
+``bounds[p]`` to ``bounds[p + 1]``. A game is ``(flat, sizes, bounds)``: the payoffs of
+each player that moves, the others' axes in order, then its own; see
+``ordered.in_a_row``.
+
+Compiled code is kept on disk, beside this file or where NUMBA_CACHE_DIR says. numba
+notices when a file has changed, but not one that it calls: who changes this one touches
+``compiled_flow`` as well.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+from typing import no_type_check
+
+import numpy as np
+from numba import njit
+
+from meta_solvers.constants import LN2_HIGH, LN2_LOW, LOG2_E, SHIFT, TAYLOR, UNSEEN
+
+loop = njit(cache=True, error_model="numpy")
+
+TIE = 1e-12  # as in ``meta_solvers.learning``
+
+
+@loop
+@no_type_check
+def add_up(source, start, weights, into):
+    """Sum of rows of ``source``, from ``start`` on, each times its weight.
+
+    Four rows at a time, in order; those without a weight change no bit.
+    """
+    width, count = into.size, 0
+    rows = np.empty(weights.size, dtype=np.int64)
+    for row in range(weights.size):
+        if weights[row] != 0.0:
+            rows[count] = row
+            count += 1
+    into[:] = 0.0
+    for k in range(0, count - 3, 4):
+        a, b, c, d = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        wa, wb, wc, wd = weights[a], weights[b], weights[c], weights[d]
+        ra = source[start + a * width : start + (a + 1) * width]
+        rb = source[start + b * width : start + (b + 1) * width]
+        rc = source[start + c * width : start + (c + 1) * width]
+        rd = source[start + d * width : start + (d + 1) * width]
+        for i in range(width):
+            into[i] = (((into[i] + wa * ra[i]) + wb * rb[i]) + wc * rc[i]) + wd * rd[i]
+    for k in range(count - count % 4, count):
+        weight, at = weights[rows[k]], start + rows[k] * width
+        for i in range(width):
+            into[i] += weight * source[at + i]
+
+
+@loop
+@no_type_check
+def deviations(game, profile, player, out):
+    """Payoff of each own action of ``player`` when the others mix alone."""
+    flat, sizes, bounds = game
+    left, more = 1, sizes.size - 1
+    for size in sizes:
+        left *= size
+    source, start = flat, player * left
+    for other in range(sizes.size):
+        if other != player:
+            left, more = left // sizes[other], more - 1
+            into = np.empty(left) if more else out
+            add_up(source, start, profile[bounds[other] : bounds[other + 1]], into)
+            source, start = into, 0
+    if sizes.size == 1:
+        out[:] = flat
+
+
+@loop
+@no_type_check
+def total(x):
+    """Sum: every fourth term from the first on, and so on; then of these."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = x.size - x.size % 4
+    for i in range(0, whole, 4):
+        a, b, c, d = a + x[i], b + x[i + 1], c + x[i + 2], d + x[i + 3]
+    if whole < x.size:
+        a += x[whole]
+    if whole + 1 < x.size:
+        b += x[whole + 1]
+    if whole + 2 < x.size:
+        c += x[whole + 2]
+    return (a + b) + (c + d)
+
+
+@loop
+@no_type_check
+def highest(x):
+    """The largest entry, sought in four places at once."""
+    a, b, c, d = x[0], x[0], x[0], x[0]
+    whole = x.size - x.size % 4
+    for i in range(0, whole, 4):
+        a, b = max(a, x[i]), max(b, x[i + 1])
+        c, d = max(c, x[i + 2]), max(d, x[i + 3])
+    for i in range(whole, x.size):
+        a = max(a, x[i])
+    return max(max(a, b), max(c, d))
+
+
+@loop
+@no_type_check
+def uniform(game):
+    """Every player mixes evenly."""
+    _, sizes, bounds = game
+    profile = np.empty(bounds[-1])
+    for player in range(sizes.size):
+        profile[bounds[player] : bounds[player + 1]] = 1.0 / sizes[player]
+    return profile
+
+
+@loop
+@no_type_check
+def normal(weights, least, out):
+    """Probabilities in proportion to ``weights``; even where they sum to too little."""
+    mass = total(weights)
+    for i in range(weights.size):
+        out[i] = weights[i] / mass if mass > least else 1.0 / weights.size
+
+
+@loop
+@no_type_check
+def exponentials(logs, least):
+    """Writes ``exp(logs)`` in their place, 0 below ``least``, see ``ordered``."""
+    shifted = np.empty(logs.size)
+    for i in range(logs.size):
+        shifted[i] = max(logs[i], least) * LOG2_E + SHIFT
+    bits, result = shifted.view(np.int64), np.empty(logs.size)
+    for i in range(logs.size):
+        whole = shifted[i] - SHIFT
+        x = (max(logs[i], least) - whole * LN2_HIGH) - whole * LN2_LOW
+        p = (TAYLOR[13] * x + TAYLOR[12]) * x + TAYLOR[11]
+        p = ((p * x + TAYLOR[10]) * x + TAYLOR[9]) * x + TAYLOR[8]
+        p = ((p * x + TAYLOR[7]) * x + TAYLOR[6]) * x + TAYLOR[5]
+        p = ((p * x + TAYLOR[4]) * x + TAYLOR[3]) * x + TAYLOR[2]
+        result[i] = (p * x + TAYLOR[1]) * x + TAYLOR[0]
+    powers = result.view(np.int64)
+    for i in range(logs.size):
+        powers[i] += bits[i] << 52
+    for i in range(logs.size):
+        logs[i] = result[i] if logs[i] >= least else 0.0
+
+
+@loop
+@no_type_check
+def shor(game, steps, mix, temperature, bonus, momentum, negligible, least_mass):
+    """``meta_solvers.shor``: the last profile and the mean one, each in a row."""
+    _, sizes, bounds = game
+    profile, cold = uniform(game), 1.0 / temperature
+    mean, values, soft = np.zeros(profile.size), profile.copy(), profile.copy()
+    gains, regrets, before = mean.copy(), mean.copy(), mean.copy()
+    strength = mean.copy()
+    for _ in range(steps):
+        for player in range(sizes.size):
+            part = slice(bounds[player], bounds[player + 1])
+            deviations(game, profile, player, values[part])
+        for player in range(sizes.size):
+            start, stop = bounds[player], bounds[player + 1]
+            middle = total(values[start:stop]) / sizes[player]
+            top = highest(values[start:stop])
+            for i in range(start, stop):
+                soft[i] = (values[i] - top) * cold
+                values[i] -= middle
+                gain = (1.0 + momentum) * values[i] - momentum * before[i]
+                gains[i] = gain + bonus * (1.0 - profile[i])
+                before[i] = values[i]
+                strength[i] = abs(gains[i])
+            largest = highest(strength[start:stop])
+            unit = 1.0 / largest if largest > negligible else 1.0
+            for i in range(start, stop):
+                regret = regrets[i] + gains[i] * unit
+                regrets[i] = regret if regret > 0.0 else 0.0
+            exponentials(soft[start:stop], UNSEEN)
+            share = mix / total(soft[start:stop])
+            mass = total(regrets[start:stop])
+            some = mass > least_mass
+            matched = (1.0 - mix) / (mass if some else sizes[player])
+            for i in range(start, stop):
+                profile[i] = (regrets[i] if some else 1.0) * matched + soft[i] * share
+        mean += profile
+    return profile, mean / steps
+
+
+@loop
+@no_type_check
+def matched(regrets, bounds, player, out):
+    """Writes a player's probabilities: in proportion to its positive regrets."""
+    part = slice(bounds[player], bounds[player + 1])
+    for i in range(bounds[player], bounds[player + 1]):
+        out[i] = regrets[i] if regrets[i] > 0.0 else 0.0
+    normal(out[part], TIE, out[part])
+
+
+@loop
+@no_type_check
+def regret_matching(game, regrets, played, plus, alternating):
+    """Steps of regret matching, one for each row of ``played``, which they fill.
+
+    Adds to ``regrets``. ``plus``: they never fall below 0.
+    """
+    _, sizes, bounds = game
+    profile, values = np.empty(regrets.size), np.empty(regrets.size)
+    for step in range(len(played)):
+        for player in range(sizes.size):
+            matched(regrets, bounds, player, profile)
+        played[step] = profile
+        for player in range(sizes.size):
+            part = slice(bounds[player], bounds[player + 1])
+            deviations(game, profile, player, values[part])
+            mean = total(values[part] * profile[part])
+            for i in range(bounds[player], bounds[player + 1]):
+                regrets[i] += values[i] - mean
+                if plus and not regrets[i] > 0.0:
+                    regrets[i] = 0.0
+            if alternating:
+                matched(regrets, bounds, player, profile)
+
+
+@loop
+@no_type_check
+def reply(game, averages, values, replies):
+    """Writes the first best replies; the sum of gaps, and whether any reply ties."""
+    _, sizes, bounds = game
+    gap, tied = 0.0, False
+    for player in range(sizes.size):
+        part = slice(bounds[player], bounds[player + 1])
+        value = values[part]
+        deviations(game, averages, player, value)
+        top = highest(value)
+        best = value >= top - TIE
+        replies[player] = np.argmax(best)
+        tied = tied or best.sum() > 1
+        gap += top - total(value * averages[part])
+    return gap, tied
+
+
+@loop
+@no_type_check
+def fictitious_play(game, steps, tolerance):
+    """The loop of ``meta_solvers.learning.FictitiousPlay``, one step at a time.
+
+    Returns counts of plays and the averages of the smallest gap, each in a row; then
+    steps, the last gap and the smallest, changes of reply, and steps with a tie.
+    """
+    _, sizes, bounds = game
+    averages = uniform(game)
+    counts, best, values = 0.0 * averages, averages.copy(), averages.copy()
+    now, then = np.empty_like(sizes), np.empty_like(sizes)
+    _, tied = reply(game, averages, values, now)
+    step, gap, smallest, changes, ties = 0, np.inf, np.inf, 0, 0
+    while step < steps and gap > tolerance:
+        ties += tied
+        step += 1
+        for player in range(sizes.size):
+            counts[bounds[player] + now[player]] += 1.0
+        for i in range(counts.size):
+            averages[i] = counts[i] / step
+        then[:] = now
+        gap, tied = reply(game, averages, values, now)
+        changes += (then != now).any()
+        if gap < smallest:
+            smallest = gap
+            best[:] = averages
+    return counts, best, step, gap, smallest, changes, ties

@@ -1,0 +1,197 @@
+"""Flows on products of simplices, compiled: ``meta_solvers.flow`` for one game.
+
+Names are those of ``meta_solvers.compiled``.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+import math
+from typing import no_type_check
+
+import numpy as np
+
+from meta_solvers.compiled import (
+    deviations,
+    exponentials,
+    highest,
+    loop,
+    normal,
+    total,
+    uniform,
+)
+from meta_solvers.constants import LEAST_LOG
+
+LOCAL_ERROR, STEP_SHARE, LONGEST = 1e-3, 0.5, 1e6  # as in ``meta_solvers.flow``
+
+
+@loop
+@no_type_check
+def project(own, order, floor):
+    """Moves a point onto ``{y >= floor, sum y = 1}``, see ``metaspiel.nfg.simplex``.
+
+    ``order`` sorted the last point downwards, and sorts this one: little changes.
+    """
+    size = own.size
+    for i in range(size):
+        own[i] -= floor
+    for place in range(1, size):
+        moved, at = order[place], place
+        while at > 0 and own[order[at - 1]] < own[moved]:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = moved
+    cumulated, excess, last = 0.0, 0.0, -1
+    for place in range(size):
+        cumulated += own[order[place]]
+        over = cumulated - (1.0 - floor * size)
+        if own[order[place]] * (place + 1) > over or (last < 0 and place == size - 1):
+            excess, last = over, place
+    for i in range(size):
+        over = own[i] - excess / (last + 1)
+        own[i] = (over if over > 0.0 else 0.0) + floor
+
+
+@loop
+@no_type_check
+def growth(game, movers, profile, rates):
+    """Writes each action's gain over the mean; the sum of the largest ones."""
+    _, sizes, bounds = game
+    regret = 0.0
+    for player in range(movers):
+        part = slice(bounds[player], bounds[player + 1])
+        rate = rates[part]
+        deviations(game, profile, player, rate)
+        rate -= total(profile[part] * rate)
+        regret += highest(rate)
+    if movers == 1 and sizes.size > 1:
+        share(bounds, sizes, rates)
+        regret *= sizes.size
+    return regret
+
+
+@loop
+@no_type_check
+def share(bounds, sizes, row):
+    """Gives all players what the first one has."""
+    for player in range(1, sizes.size):
+        row[bounds[player] : bounds[player + 1]] = row[: sizes[0]]
+
+
+@loop
+@no_type_check
+def move(game, movers, here, length, how, there):
+    """A step from ``here = (place, profile, rates)`` to ``there = (place, profile)``.
+
+    The places are those of ``meta_solvers.flow``. ``how``: the floor, negative for a
+    multiplicative step, and the orders that ``project`` keeps.
+    """
+    _, sizes, bounds = game
+    place, profile, rates = here
+    new_place, new_profile = there
+    floor, orders = how
+    for player in range(movers):
+        part = slice(bounds[player], bounds[player + 1])
+        if floor >= 0.0:
+            for i in range(bounds[player], bounds[player + 1]):
+                new_profile[i] = profile[i] + length * profile[i] * rates[i]
+            project(new_profile[part], orders[part], floor)
+            new_place[part] = new_profile[part]
+            continue
+        for i in range(bounds[player], bounds[player + 1]):
+            new_place[i] = place[i] + length * rates[i]
+        new_place[part] -= highest(new_place[part])
+        new_profile[part] = new_place[part]
+        exponentials(new_profile[part], LEAST_LOG)
+        normal(new_profile[part], 0.0, new_profile[part])
+    if movers == 1:
+        share(bounds, sizes, new_place)
+        share(bounds, sizes, new_profile)
+
+
+@loop
+@no_type_check
+def distance(x, y):
+    """The largest difference of two entries in one place."""
+    result = 0.0
+    for i in range(x.size):
+        result = max(result, abs(x[i] - y[i]))
+    return result
+
+
+@loop
+@no_type_check
+def heun(game, movers, here, length, how, ahead):
+    """Mends Euler's step ``ahead = (place, profile, rates)``: Heun's in its place.
+
+    Returns their distance over the allowed one, as ``meta_solvers.flow``.
+    """
+    place, profile, rates = here
+    new_place, new_profile, middle = ahead
+    growth(game, movers, new_profile, middle)
+    for i in range(middle.size):
+        middle[i] = (rates[i] + middle[i]) / 2
+    first = new_profile.copy()
+    there = (new_place, new_profile)
+    move(game, movers, (place, profile, middle), length=length, how=how, there=there)
+    most = min(LOCAL_ERROR, STEP_SHARE * distance(new_profile, profile))
+    return distance(first, new_profile) / max(most, 1e-15)
+
+
+@loop
+@no_type_check
+def integrate(game, movers, how, unit, allowed, steps, dt, iterate, rest):
+    """``meta_solvers.flow.integrate`` for one game whose players grow by their gains.
+
+    Args:
+      game: see the module.
+      movers: how many players move; 1 where interchangeable players move as one.
+      how: see ``move``.
+      unit: one over the payoff range.
+      allowed: the criterion that ends it.
+      steps: limit of steps.
+      dt: length of fixed steps; 0 for adaptive ones.
+      iterate: which profile is returned: 0 the last, 1 the average, 2 the best.
+      rest: it also ends when it moves by no more than this in ``unit``; or negative.
+
+    Returns:
+      The profile in a row, its criterion, the last movement, whether a rule was met,
+      steps, and time.
+    """
+    profile = uniform(game)
+    place = profile.copy() if how[0] >= 0.0 else 0.0 * profile
+    rates, middle = np.empty(profile.size), np.empty(profile.size)
+    there, after = np.empty(profile.size), np.empty(profile.size)
+    criterion = growth(game, movers, profile, rates)
+    average, best, least = profile.copy(), profile.copy(), criterion
+    length = dt if dt > 0.0 else 0.1 * unit
+    step, time, movement, stopped = 0, 0.0, np.inf, criterion <= allowed
+    while step < steps and not stopped:
+        step += 1
+        tried, taken, here = length, True, (place, profile, rates)
+        move(game, movers, here, length=tried, how=how, there=(there, after))
+        if dt == 0.0:
+            ahead = (there, after, middle)
+            error = heun(game, movers, here, length=tried, how=how, ahead=ahead)
+            taken = error <= 1.0 or tried <= 1e-6 * unit
+            change = min(max(0.9 / math.sqrt(max(error, 1e-12)), 0.2), 4.0)
+            length = min(tried * change, LONGEST * unit)
+        if taken:
+            time += tried
+            part = tried / time if time > 0.0 else tried
+            for i in range(profile.size):
+                average[i] += part * (after[i] - average[i])
+            movement = distance(after, profile) / tried
+            place, there = there, place
+            profile, after = after, profile
+            criterion = growth(game, movers, profile, rates)
+            if criterion < least:
+                least = criterion
+                best[:] = profile
+        if iterate != 1:
+            stopped = criterion <= allowed
+        elif step % 8 == 0 or step == steps:
+            stopped = growth(game, movers, average, middle) <= allowed
+        if taken and movement * unit <= rest:
+            stopped = True
+    chosen = (profile, average, best)[iterate]
+    criterion = growth(game, movers, chosen, middle)
+    return chosen, criterion, movement, stopped, step, time

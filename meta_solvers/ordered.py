@@ -1,0 +1,111 @@
+"""Arithmetic in a fixed order, so that numpy and compiled loops give the same bits.
+
+Floating-point sums depend on their order, and a matrix product of BLAS orders them by
+the processor; exponentials depend on who wrote them. Here both are fixed, with no fused
+operations, and ``meta_solvers.compiled`` does the same term by term: which of the two
+works changes the time and no bit of the result.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from meta_solvers.constants import LN2_HIGH, LN2_LOW, LOG2_E, SHIFT, TAYLOR
+
+Profile = Sequence[ndarray]
+"""Mixed strategies ``[B, A_p]`` of each player."""
+
+
+@cache
+def compiled(name: str = "compiled") -> Any:
+    """A module of compiled loops, or None where numba is not installed."""
+    try:
+        return import_module(f"meta_solvers.{name}")
+    except ImportError:  # absent, or not made for this numpy: the same bits without
+        return None
+
+
+def kernel() -> str:
+    """What steps the dynamics here: it says how fast an answer came, never which."""
+    return "numpy" if compiled() is None else "numba"
+
+
+def total(x: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B"]:
+    """Sum over the last axis: every fourth term from the first on, then of these."""
+    size = x.shape[-1]
+    lanes = np.zeros((*x.shape[:-1], -(-size // 4), 4))
+    lanes.reshape(*x.shape[:-1], -1)[..., :size] = x
+    four = np.add.reduce(lanes, axis=-2)
+    return (four[..., 0] + four[..., 1]) + (four[..., 2] + four[..., 3])
+
+
+def exponential(x: Float64[ndarray, "*B"], least: float) -> Float64[ndarray, "*B"]:
+    """``exp(x)`` of entries <= 0 to a unit in the last place; 0 below ``least``.
+
+    With whole n, ``exp(x) = 2^n exp(x - n log 2)``, the latter by its series.
+    """
+    kept = np.maximum(x, least)
+    shifted = kept * LOG2_E + SHIFT
+    whole = shifted - SHIFT
+    rest = (kept - whole * LN2_HIGH) - whole * LN2_LOW
+    series = np.full_like(x, TAYLOR[-1])
+    for coefficient in reversed(TAYLOR[:-1]):
+        series = series * rest + coefficient
+    # Added to the bits of a number, n << 52 raises its exponent by n.
+    bits = series.view(np.int64) + (shifted.view(np.int64) << 52)
+    return np.where(x >= least, bits.view(np.float64), 0.0)
+
+
+def own_last(
+    payoffs: Float64[ndarray, "*B_N_A"], movers: int
+) -> list[Float64[ndarray, "B *others A_p"]]:
+    """The payoffs of each player that moves, the others' axes in order, then its own.
+
+    Args:
+      payoffs: ``[B, N, A1, ..., AN]``, a batch of games.
+      movers: how many players move; 1 where interchangeable players move as one.
+    """
+    tables = (np.moveaxis(payoffs[:, p], p + 1, -1) for p in range(movers))
+    return [np.ascontiguousarray(table) for table in tables]
+
+
+def deviations(
+    table: Float64[ndarray, "#B *others A_p"], profile: Profile, player: int
+) -> Float64[ndarray, "#B A_p"]:
+    """Payoff of each own action, from ``own_last``, when the others mix alone.
+
+    One game may meet many profiles.
+    """
+    for other, own in enumerate(profile):
+        if other != player:
+            weights = own.reshape(*own.shape, *(1,) * (table.ndim - 2))
+            products = table * weights
+            if math.prod(products.shape[2:]) > 1:
+                table = np.add.reduce(products, axis=1)
+            else:  # one contiguous row, which ``reduce`` would add in pairs
+                table = np.add.accumulate(products, axis=1)[:, -1]
+    return table
+
+
+def split(flat: Float64[ndarray, "*T S"], actions: Sequence[int]) -> list[ndarray]:
+    """Each player's part of the last axis, on which players stand in a row."""
+    return np.split(flat, np.cumsum(actions)[:-1], axis=-1)
+
+
+def in_a_row(
+    tables: Sequence[ndarray], actions: Sequence[int]
+) -> tuple[Float64[ndarray, " cells"], ndarray, ndarray]:
+    """One game as compiled loops take it: payoffs, sizes and bounds of players."""
+    flat = np.concatenate([table.ravel() for table in tables])
+    sizes = np.array(actions, dtype=np.int64)
+    return flat, sizes, np.concatenate([[0], np.cumsum(sizes)])
+
+
+Values = Callable[[ndarray, list[ndarray], int], ndarray]
+"""Payoffs of own actions, from a table, a profile and a player."""
