@@ -79,16 +79,21 @@ class Entrants:
       game: the game.
       players: their names.
       names: of the strategies of each player, each another.
+      seats: the player of the table that each player is; without one their numbers.
       table: the table of scores that the game was made of, as a game of two.
-      seats: the player of ``table`` that each player is.
     """
 
     made: str
     game: "Game"
     players: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
+    seats: tuple[int, ...]
     table: "Game | None" = None
-    seats: tuple[int, ...] = (0, 1)
+
+    @property
+    def shown(self) -> list[int]:
+        """The players who are shown to people: of those who are alike the first."""
+        return [self.seats.index(seat) for seat in dict.fromkeys(self.seats)]
 
 
 def page(config: Config) -> Answer:
@@ -151,7 +156,10 @@ def asked(config: Config) -> Entrants:
         )
     numbered = tuple(f"player {player}" for player in range(game.players))
     made = reading.assumed or f"a game of {game.players} players"
-    entrants = Entrants(made=made, game=game, players=numbered, names=names)
+    seats = tuple(range(game.players))
+    entrants = Entrants(
+        made=made, game=game, players=numbered, names=names, seats=seats
+    )
     if not (table and reading.names):
         return entrants
     made = "a table of scores: agents against tasks, which get minus the score"
@@ -199,7 +207,8 @@ def _publish(
 ) -> str:
     """Writes all files; returns the tables for people."""
     tables, rows = [], []
-    for player, who in enumerate(entrants.players):
+    for player in entrants.shown:
+        who = entrants.players[player]
         own, ranks = rated.of(player), rated.ranks(player)["deviation"]
         lines = [
             {"rank": ranks[i], who: entrants.names[player][i]}
@@ -231,10 +240,11 @@ def _cell(value: Any) -> Any:
 def _opening(entrants: Entrants, rated: "Standings") -> report.Opening:
     """What was rated, who is best, and what the numbers are."""
     best = []
-    for player, who in enumerate(entrants.players):
-        ranks = rated.ranks(player)["deviation"]
-        first = [entrants.names[player][i] for i in rated.order(player) if ranks[i] == 1]
+    for player in entrants.shown:
+        names, ranks = entrants.names[player], rated.ranks(player)["deviation"]
+        first = [names[i] for i in rated.order(player) if ranks[i] == 1]
         listed = ", ".join(first[:8]) + (", ..." if len(first) > 8 else "")
+        who = entrants.players[player]
         best.append(f"Best of {who} by deviation rating: {listed}.")
     sizes = " x ".join(map(str, entrants.game.actions))
     deviation = rated.deviation
@@ -245,15 +255,15 @@ def _opening(entrants: Entrants, rated: "Standings") -> report.Opening:
         "rating."
     ]
     sure += [f"{METHODS[name]}: {one.how}." for name, one in rated.others.items()]
-    sure += [f"No {METHODS[name]}: {reason}." for name, reason in rated.absent.items()]
-    ran = [f"The game is {entrants.made}; {sizes} strategies."]
+    sure += [f"{reason}." for reason in rated.absent.values()]
+    ran = [f"{entrants.made[0].upper()}{entrants.made[1:]}; {sizes} strategies."]
     return report.Opening(ran=ran, result=best, sure=sure)
 
 
 def _picture(entrants: Entrants, rated: "Standings") -> Picture:
     """Deviation ratings, a panel a player, the best on the left."""
     panels = []
-    for player, who in enumerate(entrants.players):
+    for player in entrants.shown:
         order = rated.order(player)[:_DRAWN]
         own = rated.of(player)["deviation"]
         series = Series(
@@ -264,7 +274,7 @@ def _picture(entrants: Entrants, rated: "Standings") -> Picture:
         )
         panels.append(
             Panel(
-                title=who,
+                title=entrants.players[player],
                 x=Axis(scale="names"),
                 y=Axis(label="deviation rating"),
                 series=[series],
@@ -283,18 +293,18 @@ def _picture(entrants: Entrants, rated: "Standings") -> Picture:
 def _beside(entrants: Entrants, rated: "Standings") -> Picture:
     """The methods side by side, a panel a player: colours are ranks."""
     panels = []
-    for player, who in enumerate(entrants.players):
-        own, order = rated.of(player), rated.order(player)[:_DRAWN]
-        ranks = rated.ranks(player)
+    for player in entrants.shown:
+        own, ranks = rated.of(player), rated.ranks(player)
+        order = rated.order(player)[:_DRAWN][::-1]  # rows come from below
         heat = Heat(
             values=[[_share(ranks[name], i) for name in own] for i in order],
-            texts=[[f"{values[i] + 0.0:.3g}" for values in own.values()] for i in order],
+            texts=[[_short(values[i]) for values in own.values()] for i in order],
             rows=[entrants.names[player][i] for i in order],
             columns=[METHODS[name] for name in own],
             label="rank: 1 is the best, 0 the last",
             scale="share",
         )
-        panels.append(Panel(title=who, heat=heat))
+        panels.append(Panel(title=entrants.players[player], heat=heat))
     tallest = max(min(size, _DRAWN) for size in entrants.game.actions)
     return Picture(
         name="methods",
@@ -303,6 +313,11 @@ def _beside(entrants: Entrants, rated: "Standings") -> Picture:
         "within a method.",
         chart=Chart(panels=panels, columns=2, height=max(200, 18 * tallest)),
     )
+
+
+def _short(value: float) -> str:
+    """Three digits, without the noise of rounding around zero."""
+    return f"{_cell(value):.3g}"
 
 
 def _share(ranks: Sequence[int], i: int) -> float:

@@ -37,7 +37,7 @@ class DeviationRatings:
       programs: linear programs that were solved.
     """
 
-    ratings: tuple[Float64[ndarray, " A_p"], ...]
+    ratings: tuple[Float64[ndarray, " _"], ...]
     joint: Float64[ndarray, "*A"]
     status: Status
     error: float

@@ -1,4 +1,4 @@
-"""Ratings of actions beside deviation ratings: what each is, and where there is none."""
+"""Nash averaging, Alpha-Rank, Elo and mean payoffs as ratings of actions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ _POINTS = 400 / np.log(10)  # of Elo's scale, for odds of e
 _STEPS = 100
 _TIE = 1e-12  # of the largest payoff: scores closer than this are a draw
 
-Ratings = tuple[Float64[ndarray, " A_p"] | None, ...]
+Ratings = tuple[Float64[ndarray, " _"] | None, ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,7 +109,9 @@ def elo(game: Game, prior: float = PRIOR) -> Rated:
     if square and np.abs(payoff + payoff.T).max() <= tie:
         most = float(np.abs(payoff).max()) or 1.0
         ratings = bradley_terry(0.5 + payoff / (2 * most), prior)
-        how = f"Elo points; one game a pair, won to the share of the payoff, and {drawn}"
+        how = (
+            f"Elo points; one game a pair, won to the share of the payoff, and {drawn}"
+        )
         return Rated(ratings=(ratings, ratings), how=how)
     apart = payoff[:, None] - payoff[None]  # [row, row, column]
     wins = (apart > tie).sum(axis=2) + 0.5 * (np.abs(apart) <= tie).sum(axis=2)

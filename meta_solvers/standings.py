@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from meta_solvers import rating
 from meta_solvers.deviation import DeviationRatings, deviation_ratings
@@ -55,7 +56,7 @@ def ranks(ratings: Sequence[float]) -> list[int]:
     room = SAME * max(max(ratings) - min(ratings), abs(max(ratings)))
     order = sorted(range(len(ratings)), key=lambda i: -ratings[i])
     made = [1] * len(ratings)
-    for place, (above, i) in enumerate(zip(order, order[1:], strict=False), 2):
+    for place, (above, i) in enumerate(pairwise(order), 2):
         tied = ratings[above] - ratings[i] <= room
         made[i] = made[above] if tied else place
     return made
@@ -65,7 +66,7 @@ def standings(
     game: Game,
     *,
     table: Game | None = None,
-    seats: Sequence[int] = (0, 1),
+    seats: Sequence[int] | None = None,
     prior: float = rating.PRIOR,
 ) -> Standings:
     """Rates the actions of a game by every method that applies to it.
@@ -74,17 +75,19 @@ def standings(
       game: the game.
       table: the two-player zero-sum game that Nash averaging and Elo rate; by default
         the game itself.
-      seats: the player of ``table`` that each player of ``game`` is.
+      seats: the player of ``table`` that each player of ``game`` is; by default the
+        one of the same number.
       prior: drawn games that every two actions are credited with for Elo.
 
     Raises:
       UserError: the game is too large for deviation ratings.
     """
     apart = game if table is None else table
+    places = range(game.players) if seats is None else seats
     methods: dict[str, Callable[[], Rated]] = {
-        "nash_averaging": lambda: rating.nash_averaging(apart).seated(seats),
+        "nash_averaging": lambda: rating.nash_averaging(apart).seated(places),
         "alpha_rank": partial(rating.alpha_rank, game),
-        "elo": lambda: rating.elo(apart, prior).seated(seats),
+        "elo": lambda: rating.elo(apart, prior).seated(places),
         "mean_payoff": partial(rating.mean_payoff, game),
     }
     others, absent = {}, {}
