@@ -31,10 +31,12 @@ class Rated:
     Attributes:
       ratings: ``[A_p]`` a player; None for a player whom the method does not rate.
       how: what the numbers are, as a phrase.
+      rounding: ratings that are closer are equal.
     """
 
     ratings: Ratings
     how: str
+    rounding: float
 
     def seated(self, seats: Sequence[int]) -> "Rated":
         """The ratings of a game whose player p is player ``seats[p]`` of this one."""
@@ -44,7 +46,11 @@ class Rated:
 def mean_payoff(game: Game) -> Rated:
     """Rates an action by its payoff when all others draw theirs uniformly."""
     even = [np.full(size, 1.0 / size) for size in game.actions]
-    return Rated(ratings=_payoffs(game, even), how="mean payoff over all co-players")
+    return Rated(
+        ratings=_payoffs(game, even),
+        how="mean payoff over all co-players",
+        rounding=1e-9 * float(game.scale.max()),
+    )
 
 
 def nash_averaging(game: Game) -> Rated:
@@ -67,6 +73,8 @@ def nash_averaging(game: Game) -> Rated:
     return Rated(
         ratings=_payoffs(game, list(solution.marginals)),
         how="payoff against the Nash equilibrium of largest entropy",
+        # A tolerance of 1e-10 in entropy is 1e-5 in probabilities.
+        rounding=1e-5 * float(game.scale.max()),
     )
 
 
@@ -82,6 +90,7 @@ def alpha_rank(game: Game) -> Rated:
     return Rated(
         ratings=solution.marginals,
         how="share of time in Alpha-Rank's chain, infinite selection intensity",
+        rounding=1e-9,
     )
 
 
@@ -105,18 +114,19 @@ def elo(game: Game, prior: float = PRIOR) -> Rated:
     payoff = game.payoffs[0]
     tie = _TIE * float(np.abs(payoff).max())
     square = game.actions[0] == game.actions[1]
-    drawn = f"{prior:g} drawn game{'' if prior == 1 else 's'} more a pair"
     if square and np.abs(payoff + payoff.T).max() <= tie:
         most = float(np.abs(payoff).max()) or 1.0
         ratings = bradley_terry(0.5 + payoff / (2 * most), prior)
-        how = (
-            f"Elo points; one game a pair, won to the share of the payoff, and {drawn}"
-        )
-        return Rated(ratings=(ratings, ratings), how=how)
-    apart = payoff[:, None] - payoff[None]  # [row, row, column]
-    wins = (apart > tie).sum(axis=2) + 0.5 * (np.abs(apart) <= tie).sum(axis=2)
-    how = f"Elo points; each column is a game of every two rows, and {drawn}"
-    return Rated(ratings=(bradley_terry(wins, prior), None), how=how)
+        won = "a game a pair, won to the share of the payoff"
+        rated: Ratings = (ratings, ratings)
+    else:
+        apart = payoff[:, None] - payoff[None]  # [row, row, column]
+        level = 0.5 * (np.abs(apart) <= tie).sum(axis=2)
+        ratings = bradley_terry((apart > tie).sum(axis=2) + level, prior)
+        won = "each column is a game of every two rows"
+        rated = (ratings, None)
+    more = f"{prior:g} drawn game{'' if prior == 1 else 's'} more a pair"
+    return Rated(ratings=rated, how=f"Elo points; {won}, and {more}", rounding=1e-6)
 
 
 def bradley_terry(

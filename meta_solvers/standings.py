@@ -11,7 +11,7 @@ from meta_solvers.rating import Rated
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 
-SAME = 1e-7  # of the range of ratings: those closer than this share a rank
+_ROUNDING = 1e-7  # of the payoff range: deviation ratings that are closer are equal
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,23 +41,23 @@ class Standings:
 
     def ranks(self, player: int) -> dict[str, list[int]]:
         """Ranks from 1 by method; ratings that are equal but for rounding share one."""
-        return {name: ranks(own) for name, own in self.of(player).items()}
+        close = {name: rated.rounding for name, rated in self.others.items()}
+        close["deviation"] = _ROUNDING * float(self.game.scale.max())
+        return {name: ranks(own, close[name]) for name, own in self.of(player).items()}
 
     def order(self, player: int) -> list[int]:
         """A player's actions, the best first: by deviation, then by mean payoff."""
-        own = self.of(player)
-        place = ranks(own["deviation"])
-        means = own["mean_payoff"]
+        place = self.ranks(player)["deviation"]
+        means = self.of(player)["mean_payoff"]
         return sorted(range(len(place)), key=lambda i: (place[i], -means[i]))
 
 
-def ranks(ratings: Sequence[float]) -> list[int]:
+def ranks(ratings: Sequence[float], rounding: float) -> list[int]:
     """The rank of each rating: 1 and how many are larger by more than rounding."""
-    room = SAME * max(max(ratings) - min(ratings), abs(max(ratings)))
     order = sorted(range(len(ratings)), key=lambda i: -ratings[i])
     made = [1] * len(ratings)
     for place, (above, i) in enumerate(pairwise(order), 2):
-        tied = ratings[above] - ratings[i] <= room
+        tied = ratings[above] - ratings[i] <= rounding
         made[i] = made[above] if tied else place
     return made
 
