@@ -16,9 +16,10 @@ from meta_solvers.lp import minimise
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 
-MOST_ENTRIES = 20_000_000  # numbers in the rows of gains, 160 MB
+MOST_ENTRIES = 32_000_000  # numbers in the rows of gains; takes 4 GB
 # What is fixed may still change by less than this, as a fraction of the payoff range.
 TOLERANCE = 1e-8
+_ABSENT = 1e-10  # joint actions that can be played no more often are taken out
 _ROUNDING = 1e-13  # of a measured optimality gap
 _SMALLEST = np.finfo(np.float64).tiny
 
@@ -33,7 +34,8 @@ class DeviationRatings:
       joint: ``[A1, ..., AN]``, a CCE with these gains; others may have them too.
       status: OK where every rating is certain.
       error: how far below its rating a gain can fall, in units of payoff, while those
-        that were fixed before stay; the largest over all actions.
+        that were fixed before stay, or how far it rose by rounding when others were
+        fixed; the largest over all actions.
       programs: linear programs that were solved.
     """
 
@@ -108,6 +110,7 @@ class _Leading:
     def __init__(self, rows: Float64[ndarray, "D P"]) -> None:
         self.rows = rows
         self.values = np.full(len(rows), np.nan)
+        self.allowed = np.zeros(len(rows))
         self.kept: Int64[ndarray, " K"] = np.arange(rows.shape[1])
         self.joint = np.full(rows.shape[1], 1.0 / rows.shape[1])
         self.status = Status.OK
@@ -130,7 +133,7 @@ class _Leading:
         optimum = minimise(
             np.append(np.zeros(len(self.kept)), 1.0),
             np.hstack([rows, -lead]),
-            np.where(live, 0.0, self.values),
+            np.where(live, 0.0, self.allowed),
             equal=np.append(np.ones(len(self.kept)), 0.0)[None],
             equal_to=np.ones(1),
             positive=len(self.kept),
@@ -139,14 +142,19 @@ class _Leading:
         if optimum.values is None:
             self.status = optimum.status
             return False
-        mixture = np.maximum(optimum.values[:-1], 0.0)
-        mixture /= mixture.sum()
-        self.joint[:] = 0.0
-        self.joint[self.kept] = mixture
+        mixture = _distribution(optimum.values[:-1])
         spare = max(optimum.diagnostics["optimality_gap"], 0.0) + _ROUNDING
         falls = partial(_at_most, spare)
         self._fix(rows @ mixture, falls(optimum.prices))
-        self.kept = self.kept[falls(optimum.reduced[:-1]) > TOLERANCE]
+        played = falls(optimum.reduced[:-1]) > _ABSENT
+        self.kept = self.kept[played]
+        self.joint[:] = 0.0
+        self.joint[self.kept] = _distribution(mixture[played])
+        # By rounding it may be above what was fixed, and must stay possible.
+        reached = self.rows[:, self.kept] @ self.joint[self.kept]
+        self.allowed = np.fmax(self.values, reached)
+        rise = np.where(self.open, 0.0, self.allowed - self.values)
+        self.error = max(self.error, float(rise.max()))
         return True
 
     def _fix(self, reached: ndarray, fall: ndarray) -> None:
@@ -163,3 +171,9 @@ class _Leading:
 def _at_most(spare: float, prices: Any) -> Any:
     """How large something of these prices is at most, where ``spare`` is left."""
     return spare / np.maximum(prices, _SMALLEST)
+
+
+def _distribution(weights: ndarray) -> ndarray:
+    """Weights that are a distribution but for rounding, as one."""
+    clipped = np.maximum(weights, 0.0)
+    return clipped / clipped.sum()
