@@ -4,9 +4,9 @@ Example: metaspiel speed_gradients --sizes 4x4 8x8
 
 The games are L2-invariant. A solver answers a batch of games and then differentiates a
 random linear function of the joints with respect to all payoffs; both are timed, after
-a call of each that is not. Where two solvers are installed, their gradients are
-compared, and each with central differences of the exact solver on one game. The extra
-is "moreau"; without it only our row has numbers.
+a call of each that is not. Each gradient is compared with central differences of
+the exact solver on one game. The extra is "moreau"; without it only our row has
+numbers.
 
 Writes cells.json, table.md and report.html, and a file a cell that --resume does not
 run again.
@@ -16,8 +16,9 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -61,8 +62,7 @@ class Cell:
     Attributes:
       ms: CPU milliseconds a game, joint and gradient.
       off_exact: largest total variation between a joint and the exact one.
-      off_differences: largest error of the gradient beside central differences, of the
-        largest of these.
+      off_differences: largest error of the gradient beside central differences.
       note: why there are no numbers.
     """
 
@@ -92,7 +92,7 @@ def page(config: Config) -> Answer:
         works = {f"{s}-{n}": partial(measured, n, s, config) for n, s in pairs}
         results, faults = fill(works, folder, config)
         cells = [Cell(**one) for one in results.values()]
-        absent = {fault.name: fault.fault for fault in faults if fault.user}
+        absent = {one.name: one.fault or "failed" for one in faults if one.user}
         cells += [
             Cell(solver=name, size=size, games=0, note=absent[f"{size}-{name}"])
             for name, size in pairs
@@ -105,7 +105,7 @@ def page(config: Config) -> Answer:
                 "ms: CPU milliseconds a game, the joint and its gradient",
                 "off exact: largest total variation to our interior point",
                 "off differences: largest error of the gradient beside central "
-                "differences on one game, of the largest of these",
+                "differences on one game",
             ],
             [asdict(cell) for cell in cells],
             faults=[fault for fault in faults if not fault.user],
@@ -124,9 +124,9 @@ def layers(games: Tensor) -> Callable[[Tensor], Tensor]:
     Raises:
       ModuleNotFoundError: a package is not installed.
     """
-    import cvxpy as cp
-    import moreau  # noqa: F401  (cvxpylayers does not say that it is missing)
-    from cvxpylayers.torch import CvxpyLayer
+    # An extra; cvxpylayers does not say that moreau is missing.
+    names = ("cvxpy", "moreau", "cvxpylayers.torch")
+    cp, _, torch_layers = (cast(Any, import_module(name)) for name in names)
 
     actions = games.shape[2:]
     x = cp.Variable(actions.numel())
@@ -134,7 +134,7 @@ def layers(games: Tensor) -> Callable[[Tensor], Tensor]:
     problem = cp.Problem(
         cp.Maximize(cp.sum(cp.entr(x))), [cp.sum(x) == 1, gains @ x <= 0]
     )
-    layer: Any = CvxpyLayer(problem, [gains], [x], solver="MOREAU")
+    layer = torch_layers.CvxpyLayer(problem, [gains], [x], solver="MOREAU")
 
     def solve(payoffs: Tensor) -> Tensor:
         (joint,) = layer(_gains(payoffs))
@@ -143,8 +143,10 @@ def layers(games: Tensor) -> Callable[[Tensor], Tensor]:
     return solve
 
 
-SOLVERS: Mapping[str, Callable[[Tensor], Callable[[Tensor], Tensor]]]
-SOLVERS = MappingProxyType({"equilibrium": ours, "cvxpylayers": layers})
+Solver = Callable[[Tensor], Callable[[Tensor], Tensor]]
+SOLVERS: Mapping[str, Solver] = MappingProxyType(
+    {"equilibrium": ours, "cvxpylayers": layers}
+)
 
 
 def _gains(payoffs: Tensor) -> Tensor:
@@ -184,7 +186,7 @@ def measured(name: str, size: str, config: Config) -> Cell:
     exact = equilibria(games).joint
     apart = (joint - exact).abs().flatten(1).sum(1) / 2
     known = _differences(games[0], weights)
-    off = (slope[0].flatten()[:_CHECKED] - known).abs().max() / known.abs().max()
+    off = (slope[0].flatten()[:_CHECKED] - known).abs().max()
     return Cell(
         solver=name,
         size=size,
