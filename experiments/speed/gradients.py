@@ -114,7 +114,7 @@ def page(config: Config) -> Answer:
 
 
 def ours(games: Tensor) -> Callable[[Tensor], Tensor]:
-    """``equilibrium``."""
+    """Our own differentiable solver, ``equilibrium``."""
     return equilibrium
 
 
