@@ -81,6 +81,8 @@ setup(
         "openspiel-jpsro": ["matplotlib>=3.9"],
         # GPL-3; only the speed and table pages compare with it.
         "ecos": ["ecos>=2.0.14"],
+        # A batched conic solver, and gradients through it, beside our batches.
+        "moreau": ["moreau>=0.4.1", "cvxpylayers>=1.2"],
         # `make docs`: myst-nb runs the pages, ipykernel is what it runs them in.
         "docs": [
             "furo>=2024.8",

@@ -23,6 +23,7 @@ from meta_solvers.base import (
     fact,
     failure,
 )
+from meta_solvers.deviation import DeviationRatings, deviation_ratings
 from meta_solvers.registry import get, names, register
 from meta_solvers.solving import solve
 from metaspiel.nfg.errors import UserError
@@ -31,6 +32,7 @@ from metaspiel.nfg.gaps import Gaps, measure
 
 __all__ = [
     "Answer",
+    "DeviationRatings",
     "Game",
     "Gaps",
     "MetaSolution",
@@ -39,6 +41,7 @@ __all__ = [
     "SolverFailed",
     "Status",
     "UserError",
+    "deviation_ratings",
     "fact",
     "failure",
     "get",

@@ -39,6 +39,10 @@ class Optimum:
         "tried" what became of other attempts.
       tight: rows ``[R]`` of ``below`` that bind in every solution.
       zero: variables ``[V]`` that are 0 in every solution.
+      prices: multipliers ``[R]`` of ``below``, none negative. Every answer that costs
+        as much as this one leaves a row at most ``optimality_gap`` over its price.
+      reduced: what a positive variable's size costs at these prices ``[V]``: it is
+        at most ``optimality_gap`` over that, in every answer that costs as much.
     """
 
     values: Any
@@ -46,6 +50,8 @@ class Optimum:
     diagnostics: dict[str, Any]
     tight: Any = None
     zero: Any = None
+    prices: Any = None
+    reduced: Any = None
 
 
 def minimise(
@@ -70,7 +76,10 @@ def minimise(
         ("highs-ipm", scaled),
     ):
         program = {"A_ub": rows, "b_ub": to, "A_eq": equal, "b_eq": equal_to}
-        attempts.append(_attempt(cost, program, method, positive))
+        attempt = _attempt(cost, program, method, positive)
+        if attempt.prices is not None and method != "highs":
+            attempt = replace(attempt, prices=attempt.prices / size)
+        attempts.append(attempt)
         if attempts[-1].status is Status.OK:
             break
     # The first that is OK, otherwise the first that has an answer at all.
@@ -119,6 +128,8 @@ def _attempt(
         diagnostics=diagnostics,
         tight=mine < -BINDS,
         zero=zero,
+        prices=-mine,
+        reduced=left - min(float(left[:positive].min(initial=0.0)), 0.0),
     )
 
 

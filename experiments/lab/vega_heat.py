@@ -33,8 +33,10 @@ def heat_spec(panel: Panel, heat: Heat) -> Spec:
     rect = {"mark": {"type": "rect"}, "encoding": {"color": colour, "tooltip": said}}
     layers: list[Spec] = [rect]
     if heat.texts is not None:
-        bright = f"abs(datum.number) > {0.6 * most}"
-        ink = {"condition": {"test": bright, "value": "white"}, "value": "#222"}
+        dark = f"abs(datum.number) > {0.6 * most}"
+        if heat.scale == "share":  # dark is low
+            dark = "datum.number < 0.6"
+        ink = {"condition": {"test": dark, "value": "white"}, "value": "#222"}
         mark = {"type": "text", "fontSize": 9, "lineBreak": "\n"}
         drawn = {"text": {"field": "text"}, "color": ink}
         layers.append({"mark": mark, "encoding": drawn})

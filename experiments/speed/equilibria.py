@@ -7,7 +7,8 @@ of them. A cell is one solver on one size. The gap is measured on the answer (su
 players of the largest gain; for CE, over recommendations too); a game is solved when it
 is at most 1e-6 and the solver calls its answer optimal. Distance is the total variation
 to our interior point (tolerance 1e-10), which cannot judge itself: see the rows of the
-conic solvers. Their time includes stating the problem to cvxpy. One call a cell, before
+conic solvers. Their time includes stating the problem to cvxpy; moreau's (CCE only) the
+writing of its arrays for the whole batch. One call a cell, before
 the others, is not timed.
 
 Writes cells.json, table.md and report.html, and a file a cell that --resume does not

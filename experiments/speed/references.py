@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 
+from meta_solvers.exact import moreau_batch
 from meta_solvers.exact.batch import Equilibria, equilibria
 from meta_solvers.exact.problem import Concept
 from meta_solvers.exact.references import Answered, conic, quasi_newton
@@ -66,6 +67,7 @@ SOLVERS: Mapping[str, Reference] = MappingProxyType(
         # At its own tolerance of 1e-4 it would be measured at another accuracy.
         "scs": one_game(partial(conic, solver="scs", eps_abs=1e-7, eps_rel=1e-7)),
         "lbfgs": one_game(partial(quasi_newton, gap=SOLVED)),
+        "moreau": Reference(moreau_batch.equilibria, batched=True),
         "interior": Reference(lambda games, of: answered(equilibria(games, of))),
         "interior_batch": many_games(equilibria),
         "nes": many_games(partial(neural_equilibria, refine=0)),

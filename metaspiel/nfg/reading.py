@@ -26,10 +26,12 @@ class Reading:
       game: the game.
       assumed: what the reader took for granted though the file does not say it; empty
         where there is nothing.
+      names: of each player's actions, empty where the file has none.
     """
 
     game: Game
     assumed: str = ""
+    names: tuple[tuple[str, ...], ...] = ()
 
 
 def load(path: Path | str, memory_gb: float = MEMORY_GB) -> Game:
@@ -87,6 +89,7 @@ def _from_npz(arrays: Mapping[str, ndarray]) -> Game:
 
 def _from_csv(text: str) -> Reading:
     tables = matrices(text)
+    names = (tables[0].rows, tables[0].columns)
     if len(tables) == 1:
-        return Reading(Game.zero_sum(tables[0]), _ZERO_SUM)
-    return Reading(Game(np.stack(tables)))
+        return Reading(Game.zero_sum(tables[0].values), _ZERO_SUM, names)
+    return Reading(Game(np.stack([one.values for one in tables])), names=names)

@@ -12,6 +12,7 @@ first column number the actions.
 import csv
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64
@@ -29,7 +30,16 @@ _NO_NAME = re.compile(r"[-+.\d]|(?:nan|inf|infinity|null|none)\Z", re.ASCII | re
 Rows = list[list[str]]
 
 
-def matrices(text: str) -> list[Float64[ndarray, "R C"]]:
+@dataclass(frozen=True, eq=False)
+class Matrix:
+    """A matrix, and the names of its rows and columns where the table has them."""
+
+    values: Float64[ndarray, "R C"]
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+def matrices(text: str) -> list[Matrix]:
     """One or two matrices from the text of a table.
 
     Raises:
@@ -42,10 +52,10 @@ def matrices(text: str) -> list[Float64[ndarray, "R C"]]:
             "a .csv must hold one matrix (zero-sum) or two with an empty line between; "
             f"got {len(blocks)}"
         )
-    if blocks[0].shape != blocks[-1].shape:
+    first, last = blocks[0].values.shape, blocks[-1].values.shape
+    if first != last:
         raise UserError(
-            "both matrices of a .csv must have one shape; got "
-            f"{blocks[0].shape} and {blocks[1].shape}"
+            f"both matrices of a .csv must have one shape; got {first} and {last}"
         )
     return blocks
 
@@ -104,8 +114,8 @@ def _blocks(rows: Rows) -> Iterator[Rows]:
             block = []
 
 
-def _matrix(rows: Rows) -> Float64[ndarray, "R C"]:
-    """The numbers of a table, without its names and empty edges."""
+def _matrix(rows: Rows) -> Matrix:
+    """The numbers of a table and its names, without empty edges."""
     while all(row[0] == "" for row in rows):
         rows = [row[1:] for row in rows]
     for row in rows:
@@ -119,14 +129,19 @@ def _matrix(rows: Rows) -> Float64[ndarray, "R C"]:
     body = body if header else rows
     named = numbered or (header and empty) or all(_is_name(row[0]) for row in body)
     values = [row[1:] if named else row for row in body]
-    names = len(top) - (header and named and len(top) == len(values[0]) + 1)
-    width = names if header else len(values[0])
+    cornered = header and named and len(top) == len(values[0]) + 1
+    heads = top[1:] if cornered else top
+    width = len(heads) if header else len(values[0])
     if width == 0 or any(len(row) != width for row in values):
         lengths = sorted({width, *map(len, values)})
         raise UserError(
             f"a .csv must hold numbers in rows of one length; got lengths {lengths}"
         )
-    return np.array([[_number(cell) for cell in row] for row in values])
+    return Matrix(
+        np.array([[_number(cell) for cell in row] for row in values]),
+        tuple(row[0] for row in body) if named else (),
+        tuple(heads) if header else (),
+    )
 
 
 def _is_name(cell: str) -> bool:

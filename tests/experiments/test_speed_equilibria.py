@@ -1,14 +1,21 @@
 """Speed and accuracy of the solvers of entropy equilibria, in small."""
 
 import json
+import sys
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from experiments.lab.page import main
-from experiments.speed import equilibria, references
+from experiments.speed import equilibria, gradients, references
+from meta_solvers.exact import moreau_batch
 from meta_solvers.exact.references import conic
+from meta_solvers.polytope import _lifted
+from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.game import Game
 
 
 def call(*words):
@@ -79,6 +86,72 @@ def test_missing_and_failing_solvers_say_so(tmp_path, capsys, monkeypatch):
     assert ecos["games"] == 0 and ecos["note"] == "no_such_package is not installed"
     assert scs["solved"] == 0.0 and scs["note"] == "4 without an answer"
     assert not (tmp_path / "cells" / "3x3-ecos.json").exists()  # resume tries again
+
+
+@pytest.mark.parametrize("actions", [(2, 3), (3, 3), (2, 3, 2)])
+def test_moreau_is_given_the_polytope_of_every_game(actions):
+    """Its rows for a batch, beside those that our own programs are made of."""
+    games = np.random.default_rng(0).normal(size=(2, len(actions), *actions))
+    program = moreau_batch.Program.of(actions)
+    size = int(np.prod(actions))
+    for game, values in zip(games, program.values(games), strict=True):
+        shape = (len(program.sides), len(program.cost))
+        rows = csr_array((values, program.columns, program.ends), shape).toarray()
+        known = _lifted(Game(game))
+        wide = known.variables
+        equal, below = known.equal.toarray(), known.below.toarray()
+        np.testing.assert_allclose(rows[: len(equal), :wide], equal, atol=1e-12)
+        inside = rows[program.equations : -3 * size]
+        np.testing.assert_allclose(inside[:, :wide], below, atol=1e-12)
+        assert not rows[: -3 * size, wide:].any()
+        # (entropy, probability, 1) is in the exponential cone.
+        cones = (program.sides - rows @ np.arange(shape[1]))[-3 * size :]
+        expected = [np.arange(wide, shape[1]), np.arange(size), np.ones(size)]
+        np.testing.assert_allclose(cones.reshape(-1, 3).T, expected)
+
+
+def test_moreau_answers_what_it_was_asked(monkeypatch):
+    """With a package of its name that solves nothing."""
+    statuses = SimpleNamespace(Solved="solved", Failed="failed")
+
+    class Solver:
+        info = SimpleNamespace(status=["solved", "failed"])
+
+        def __init__(self, **asked):
+            self.size = asked["n"]
+
+        def setup(self, quadratic, values):
+            assert quadratic.shape == (2, 0) and len(values) == 2
+
+        def solve(self, costs, sides):
+            return SimpleNamespace(x=np.ones((2, self.size)))
+
+    fake = SimpleNamespace(
+        SolverStatus=statuses, CompiledSolver=Solver, Cones=dict, Settings=dict
+    )
+    monkeypatch.setitem(sys.modules, "moreau", fake)
+    moreau_batch._compiled.cache_clear()
+    games = np.random.default_rng(0).normal(size=(2, 2, 2, 3))
+    joints, solved = moreau_batch.equilibria(games, "cce")
+    moreau_batch._compiled.cache_clear()
+    np.testing.assert_allclose(joints, 1 / 6)
+    assert solved.tolist() == [True, False]
+    with pytest.raises(UserError, match="that of the CCE; got ce"):
+        moreau_batch.equilibria(games, "ce")
+
+
+def test_gradients_are_those_of_central_differences(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "moreau", None)
+    words = ["--sizes", "3x3", "--batch", "2", "--repeats", "1"]
+    out = ["--out", str(tmp_path), "--json"]
+    assert main(gradients.page, gradients.Config, [*words, *out]) == 0
+    ours, theirs = json.loads(capsys.readouterr().out)
+    assert ours["solver"] == "equilibrium" and ours["ms"] > 0
+    assert ours["off_exact"] <= 1e-8 and ours["off_differences"] <= 1e-5
+    assert theirs["ms"] is None and theirs["note"] == "moreau is not installed"
+    bad = ["--sizes", "3", "--out", str(tmp_path / "b")]
+    assert main(gradients.page, gradients.Config, bad) == 2
+    assert "at least two players" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -296,6 +296,11 @@ RUNS: tuple[Run, ...] = (
         outputs=(METRICS, Output(name="tolls", pattern="tolls.npz")),
     ),
     Run(
+        name="rate",
+        words="rate two.npy --out out --quiet",
+        outputs=(SUMMARY,),
+    ),
+    Run(
         name="robust",
         words="robust_check --games 2 --ensemble.actions 4 --ensemble.width 2 "
         "--steps 200 --out out --quiet",

@@ -173,7 +173,17 @@ def test_a_large_nfg_takes_little_time_and_memory():
     ],
 )  # fmt: skip
 def test_tables_as_spreadsheets_write_them(text, known):
-    assert [one.tolist() for one in matrices(text)] == known
+    assert [one.values.tolist() for one in matrices(text)] == known
+
+
+def test_names_of_a_table_are_kept():
+    (whole,) = matrices("agent,easy,hard\nfirst,1,2\nsecond,3,4\n")
+    assert whole.rows == ("first", "second")
+    assert whole.columns == ("easy", "hard")
+    (heads,) = matrices("easy,hard\n1,2\n3,4\n")
+    assert heads.rows == () and heads.columns == ("easy", "hard")
+    (bare,) = matrices("1,2\n3,4\n")
+    assert bare.rows == bare.columns == ()
 
 
 @pytest.mark.parametrize(
