@@ -13,7 +13,7 @@ run again.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
@@ -75,6 +75,22 @@ class Cell:
     note: str = ""
 
 
+def outcome(cells: Sequence[Cell]) -> str:
+    """Who answered soonest at each size, and how far off its gradient is."""
+    said = []
+    for size in dict.fromkeys(cell.size for cell in cells):
+        able = [cell for cell in cells if cell.size == size and cell.ms is not None]
+        best = min(able, key=lambda cell: cell.ms or 0.0, default=None)
+        who = (
+            "none"
+            if best is None
+            else f"{best.solver}, {best.ms:.3g} ms (gradient off by "
+            f"{best.off_differences:.1g})"
+        )
+        said.append(f"{size}: {who}")
+    return f"Soonest joint and gradient, by size: {'; '.join(said)}."
+
+
 def page(config: Config) -> Answer:
     """Runs what is missing and prints the table."""
     each_once(config, solvers=SOLVERS, sizes=None)
@@ -108,6 +124,7 @@ def page(config: Config) -> Answer:
                 "differences on one game",
             ],
             [asdict(cell) for cell in cells],
+            said=[outcome(cells)],
             faults=[fault for fault in faults if not fault.user],
             cells=[asdict(cell) for cell in cells],
         )
