@@ -79,7 +79,7 @@ def outcome(cells: Sequence[Cell]) -> str:
     """Who answered soonest at each size, and how far off its gradient is."""
     said = []
     for size in dict.fromkeys(cell.size for cell in cells):
-        able = [cell for cell in cells if cell.size == size and cell.ms is not None]
+        able = [c for c in cells if c.size == size and c.off_differences is not None]
         best = min(able, key=lambda cell: cell.ms or 0.0, default=None)
         who = (
             "none"
