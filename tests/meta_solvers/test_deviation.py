@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from meta_solvers import Game, Status, UserError, deviation, measure
+from meta_solvers import Game, Status, UserError, deviation, measure, solve
 from meta_solvers.deviation import deviation_ratings, gains
 from meta_solvers.rating import nash_averaging
 from metaspiel.nfg.scores import agents_agents_tasks
@@ -165,14 +165,26 @@ def test_an_action_that_is_better_everywhere_is_not_rated_lower(drawn):
 @given(pairs)
 @laws
 def test_zero_sum_ratings_group_by_the_support_of_nash_averaging(drawn):
-    """0 is rated what some equilibrium plays; the rest is Nash averaging's for one."""
+    """0 is what some equilibrium plays, and no other action can be a best reply to all.
+
+    Nash averaging may give the value of the game to one that no equilibrium plays.
+    """
     drawn_game, _ = built(drawn)
     game = Game.zero_sum(drawn_game.payoffs[0])
-    value = None
-    for own, averaged in zip(rated(game), nash_averaging(game).ratings, strict=True):
-        value = averaged.max()
-        played = averaged >= value - 1e-5
-        np.testing.assert_array_equal(own >= -1e-6, played)
+    joint = solve("mecce", game).joint  # of largest entropy: it plays all that any does
+    averages = nash_averaging(game).ratings
+    for player, (own, averaged) in enumerate(zip(rated(game), averages, strict=True)):
+        best = own >= -1e-6
+        assert best[joint.sum(1 - player) > 1e-4].all()
+        assert (averaged[best] >= averaged.max() - 1e-5).all()
+
+
+def test_nash_averaging_may_not_tell_a_reply_that_no_equilibrium_plays():
+    game = Game.zero_sum([[1, 2, 3], [3, 0, 0], [3, 3, 0], [1, 3, 1], [1, 3, 1]])
+    _, columns = rated(game)
+    np.testing.assert_allclose(columns, [0, -0.6, 0], atol=1e-7)
+    _, averaged = nash_averaging(game).ratings
+    np.testing.assert_allclose(averaged, [-1.8] * 3, atol=1e-5)
 
 
 def test_closed_forms():
