@@ -172,8 +172,13 @@ def widened(
     if not (folder / CONFIG).is_file():
         return config
     before, given = stored(folder), vars(config)
+    # What is asked now was typed, or read from the file and trusted then.
+    unasked = {
+        name: [one for one in before.get(name, ()) if one not in plain(given[name])]
+        for name in lists
+    }
     trust.check(
-        {name: before.get(name, ()) for name in lists},
+        unasked,
         dict.fromkeys(lists, config),
         f"'{folder / CONFIG}'",
         trusted=given["run"].trust,
