@@ -141,7 +141,7 @@ def _cell(config: Config, game: str, method: Method, seed: int) -> Cell:
             game,
             method,
             seed=seed,
-            iterations=config.iterations,
+            iterations=config.length,
             concept=config.concept,
         )
     except UserError as error:

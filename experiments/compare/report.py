@@ -108,13 +108,16 @@ def opening(config: Config, judged: Judged) -> Opening:
     """What a reader must know first."""
     seeds = sorted({seed for one in judged.standings for seed in one.seeds})
     ran = [
-        f"{_title(judged)}, {config.iterations} iterations each, with "
+        f"{_title(judged)}, {config.length} iterations each, with "
         f"{'seeds' if len(seeds) > 1 else 'seed'} {_listed(seeds)}. Compared is the "
         "exact gap: what the players, each alone, could gain by leaving what is "
         "played, summed; 0 is an equilibrium.",
     ]
     if config.merge:
-        ran.append(f"Runs are merged up to iteration {config.iterations}.")
+        ran.append(
+            f"Runs are merged up to iteration {config.length}, which all of them have; "
+            "what longer ones did after it is left out."
+        )
     result = [_of_game(judged, game) for game in judged.results.games]
     return Opening(ran=ran, result=result, sure=_sure(judged, len(seeds)))
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from experiments.compare.cells import cells_of
 from experiments.compare.config import Config
 from experiments.compare.filling import fill
-from experiments.compare.merging import merged
+from experiments.compare.merging import length, merged
 from experiments.compare.report import Judged, write
 from experiments.compare.results import Results
 from experiments.lab import work
@@ -20,6 +20,7 @@ def run(config: Config) -> Answer:
       UserError: a game, a solver or an oracle is not known.
     """
     config.check()
+    config = replace(config, iterations=length(config))
     list(cells_of(config))  # what is not known is refused before there is a folder
     merged([], config)  # and so is what cannot be merged
     with claim(config.run, page_of(type(config))) as folder:

@@ -252,7 +252,10 @@ def test_runs_that_exist_are_merged(whole: Path, tmp_path: Path, capsys):
     words = (*words, "--trials", 2, "--solver", "mgcce", "--quiet", "--out", run)
     assert call(*words, page=psro) == 0
     assert call("--merge", whole, run, "--out", out) == 0
-    assert "Runs are merged up to iteration 4" in capsys.readouterr().out
+    assert (
+        "Runs are merged up to iteration 4, which all of them have"
+        in capsys.readouterr().out
+    )
     made = {(row["game"], row["solver"]): row["seeds"] for row in table(out, "table")}
     assert made[KUHN_3, "mgcce"] == "0 1" and len(made) == 4
     # A cell is the run that psro makes: the same, played here too, are there once.
@@ -260,6 +263,25 @@ def test_runs_that_exist_are_merged(whole: Path, tmp_path: Path, capsys):
     words = ("--games", KUHN_3, "--solvers", "mgcce", "--iterations", 4, "--seeds", 2)
     assert call(*words, "--merge", run, "--quiet", "--out", both) == 0
     assert len(curves(both)) == 2 * 5
+
+
+def test_merged_runs_have_the_iterations_asked_for_or_of_the_shortest(
+    whole: Path, tmp_path: Path, capsys
+):
+    run, out = tmp_path / "psro", tmp_path / "run"
+    words = ("--game", "kuhn_poker", "--iterations", 2, "--solver", "mgcce")
+    assert call(*words, "--quiet", "--out", run, page=psro) == 0
+    assert call("--merge", whole, run, "--out", out) == 0
+    assert "up to iteration 2, which all" in capsys.readouterr().out
+    for file in ("config", "summary"):
+        stored = json.loads((out / f"{file}.json").read_text())
+        assert stored.get("config", stored)["iterations"] == 2
+    assert {row["iteration"] for row in curves(out)} == {"0", "1", "2"}
+    asked = ["--merge", str(whole), str(run), "--iterations", "3"]
+    sentence = f"'{run}' must have the 3 iterations of the comparison (--iterations)"
+    refused(compare, asked, sentence, folder=tmp_path, capsys=capsys)
+    assert call("--merge", whole, "--iterations", 3, "--out", tmp_path / "cut") == 0
+    assert "up to iteration 3" in capsys.readouterr().out
 
 
 def test_what_cannot_be_merged_is_refused(whole: Path, tmp_path: Path, capsys):
