@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.compare.results import Results
-from experiments.compare.standings import FLOOR
+from experiments.compare.scale import step
 from experiments.lab.folder import slug
 from experiments.lab.marks import Axis, Chart, Panel, Picture, Series
 
 _TITLES = {"gap": "last iterate", "best": "lowest so far"}
 _BAND = (
     "Exact gap, a mean over seeds; bands are its bootstrap 95 % intervals over seeds. "
-    f"0 is an equilibrium; what is below {FLOOR:g} is drawn there."
+    "0 is an equilibrium; what is below {:.2g}, noise in this game, is drawn there."
 )
 
 
@@ -21,22 +21,24 @@ def pictures(results: Results, bands: Sequence[dict[str, Any]]) -> list[Picture]
         Picture(
             name=slug(game),
             title=game,
-            caption=_BAND,
-            chart=_chart(results, [one for one in bands if one["game"] == game]),
+            caption=_BAND.format(step(game)),
+            chart=_chart(
+                results, [one for one in bands if one["game"] == game], step(game)
+            ),
         )
         for game in results.games
         if any(one["game"] == game for one in bands)
     ]
 
 
-def _chart(results: Results, bands: Sequence[dict[str, Any]]) -> Chart:
+def _chart(results: Results, bands: Sequence[dict[str, Any]], least: float) -> Chart:
     panels = [
         Panel(
             title=title,
             x=Axis(label="iteration"),
             y=Axis(label="gap", scale="log"),
             series=[
-                _series(method.name, name, own)
+                _series(method.name, name, own, least)
                 for method in results.methods
                 if (own := [one for one in bands if _of(one) == _key(method)])
             ],
@@ -46,9 +48,11 @@ def _chart(results: Results, bands: Sequence[dict[str, Any]]) -> Chart:
     return Chart(panels=panels, columns=2, same="y")
 
 
-def _series(label: str, name: str, rows: Sequence[dict[str, Any]]) -> Series:
+def _series(
+    label: str, name: str, rows: Sequence[dict[str, Any]], least: float
+) -> Series:
     middle, low, high = (
-        [_drawn(row[key]) for row in rows]
+        [_drawn(row[key], least) for row in rows]
         for key in (name, f"{name}_low", f"{name}_high")
     )
     at = [row["iteration"] for row in rows]
@@ -63,5 +67,5 @@ def _of(row: dict[str, Any]) -> tuple[Any, ...]:
     return row["solver"], row["evaluation"], row["oracle"]
 
 
-def _drawn(value: float | None) -> Any:
-    return None if value is None else max(value, FLOOR)
+def _drawn(value: float | None, least: float) -> Any:
+    return None if value is None else max(value, least)

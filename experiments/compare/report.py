@@ -9,7 +9,8 @@ from experiments.compare import tables
 from experiments.compare.claims import Pair, Ranking, pairs, ranking
 from experiments.compare.config import Config
 from experiments.compare.results import Results
-from experiments.compare.standings import FLOOR, Standing, standings
+from experiments.compare.scale import MILLIONTH
+from experiments.compare.standings import Standing, standings
 from experiments.lab import verdict
 from experiments.lab.folder import clock, plain
 from experiments.lab.report import Opening, Table, comma_separated, publish
@@ -134,8 +135,18 @@ def _sure(judged: Judged, seeds: int) -> list[str]:
         decided = sum(pair.decided for pair in judged.pairs)
         said.append(
             f"{decided} of {len(judged.pairs)} pairs of methods are told apart by the "
-            "gap at the end (permutation test of its logarithm, two-sided, Holm's "
-            f"correction in each game; gaps below {FLOOR:g} count as {FLOOR:g})."
+            "gap at the end (tests of its logarithm, two-sided, Holm's correction in "
+            f"each game; gaps that differ by less than {MILLIONTH:g} of the range of "
+            "payoffs, summed over players, tie)."
+        )
+    if any(one.same for one in judged.standings):
+        alone = sum(pair.corrected is None for pair in judged.pairs)
+        said.append(
+            'Some runs are the same in all seeds, "all the same" in the tables: they '
+            "are one number each and no sample. Another method is tested against such "
+            "a number by sign flips of its own seeds, of which fewer than six decide "
+            f"nothing; two such are compared as they are, without a test ({alone} of "
+            "the pairs)."
         )
     said.append(
         "The gap at the end is that of the last iterate, which may be above the lowest "

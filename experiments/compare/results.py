@@ -126,3 +126,8 @@ class Results:
     def judged(self, game: str, method: Method) -> list[Result]:
         """The runs of a method that finished with exact gaps, by seed."""
         return [one for one in self.of(game, method) if one.judged]
+
+    def same(self, game: str, method: Method) -> bool:
+        """Whether several seeds of a method all had the same gaps, to the bit."""
+        gaps = [list(one.curves["gap"]) for one in self.judged(game, method)]
+        return len(gaps) > 1 and all(one == gaps[0] for one in gaps)

@@ -54,8 +54,8 @@ def table(standings: Sequence[Standing], pairs: Sequence[Pair], game: str) -> Ta
 
 
 def _seeds(one: Standing) -> str:
-    every = len(one.seeds) + one.failed
-    return f"{len(one.seeds)}" if not one.failed else f"{len(one.seeds)} of {every}"
+    every = f" of {len(one.seeds) + one.failed}" if one.failed else ""
+    return f"{len(one.seeds)}{every}{', all the same' if one.same else ''}"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -129,6 +129,7 @@ def table_rows(standings: Sequence[Standing]) -> Iterator[dict[str, Any]]:
             **asdict(one.method),
             "concept": one.concept,
             "seeds": list(one.seeds),
+            "same_in_all_seeds": one.same,
             "failed": one.failed,
             **_ends("gap", one.last),
             **_ends("best", one.best),
@@ -173,6 +174,7 @@ def pair_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
             "ratio": one.ratio,
             "ratio_low": one.low,
             "ratio_high": one.high,
+            "test": one.test,
             "p": one.p,
             "p_holm": one.corrected,
             "p_least": one.least,

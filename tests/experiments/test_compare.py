@@ -15,8 +15,11 @@ from refusals import refused
 from experiments.compare import __main__ as compare
 from experiments.compare import frame
 from experiments.compare.axes_config import oracle_settings, usual_spec
+from experiments.compare.claims import pairs
 from experiments.compare.config import Config
-from experiments.compare.standings import FLOOR, area, first_below
+from experiments.compare.results import Result, Results
+from experiments.compare.scale import step
+from experiments.compare.standings import area, first_below, log_gap
 from experiments.lab.alternatives import written_out
 from experiments.lab.page import main
 from experiments.psro import __main__ as psro
@@ -319,11 +322,60 @@ def test_one_seed_ranks_nothing(tmp_path: Path, capsys):
 
 
 def test_areas_and_first_times_by_hand():
-    assert area([1.0, 0.1, 0.01]) == pytest.approx(-1.0)
-    assert area([0.1]) == pytest.approx(-1.0)
-    assert area([0.0, 0.0]) == pytest.approx(np.log10(FLOOR))
+    assert area([1.0, 0.1, 0.01], 1e-6) == pytest.approx(-1.0)
+    assert area([0.1], 1e-6) == pytest.approx(-1.0)
+    assert area([0.0, 0.0], 8e-6) == pytest.approx(np.log10(8e-6))
     assert first_below([1.0, 0.1, 0.2], 0.1) == 1
     assert first_below([1.0, 0.5], 0.1) is None
+
+
+def test_gaps_are_counted_in_millionths_of_the_payoffs(tmp_path: Path):
+    assert step("kuhn_poker") == pytest.approx(2 * 4e-6)
+    assert step(KUHN_3) == pytest.approx(3 * 6e-6)
+    np.save(tmp_path / "game.npy", [[[0.0, 1.0]], [[0.0, 10.0]]])
+    assert step(str(tmp_path / "game.npy")) == pytest.approx(11e-6)
+    text = 'EFG 2 R "" { "a" "b" } p "" 1 1 "" { "l" "r" } 0 '
+    text += 't "" 1 "" { 0, 5 } t "" 2 "" { 1, -2 }'
+    (tmp_path / "game.efg").write_text(text)
+    assert step(str(tmp_path / "game.efg")) == pytest.approx(8e-6)
+    assert step("bargaining") == step(str(tmp_path / "gone.npy")) == 1e-6
+    unit = step("kuhn_poker")
+    assert log_gap(0.0, unit) == log_gap(1.36e-6, unit) < log_gap(2e-5, unit)
+    assert log_gap(0.25, unit) == log_gap(0.25 + 1e-9, unit)
+
+
+def made(solver: str, ends):
+    """Runs of two iterations that end at some gaps, one a seed."""
+    return [
+        Result(
+            game="kuhn_poker", solver=solver, evaluation="same", oracle="exact",
+            seed=seed, outcome="finished", curves={"gap": [1.0, end]},
+        )
+        for seed, end in enumerate(ends)
+    ]  # fmt: skip
+
+
+def test_what_is_the_same_in_all_seeds_is_no_sample():
+    config = Config(games=("kuhn_poker",), iterations=1)
+    fixed = [*made("a", [0.1] * 5), *made("b", [0.2] * 5), *made("c", [0.1] * 5)]
+    drawn = made("d", [0.3, 0.31, 0.32, 0.33, 0.34])
+    other = made("e", [0.5, 0.51, 0.52, 0.53, 0.54])
+    tested = {
+        (one.lower.solver, one.higher.solver): one
+        for one in pairs(Results([*fixed, *drawn, *other]), "kuhn_poker", config)
+    }
+    exact = tested["a", "b"]
+    assert exact.decided and exact.p is None and exact.claim.test.startswith("none")
+    assert not tested["a", "c"].decided and tested["a", "c"].claim.remark == "they tie"
+    # Five seeds against a number: the least two-sided p is 1/16, in seven tests.
+    against = tested["a", "d"]
+    assert against.p == 1 / 16 and against.least == 7 / 16 and not against.decided
+    assert "sign flips" in against.test and "too few trials" in against.claim.remark
+    assert tested["d", "e"].p == pytest.approx(2 / 252)
+    more = made("f", [0.3 + seed / 100 for seed in range(7)])
+    (pair,) = pairs(Results([*made("a", [0.1] * 7), *more]), "kuhn_poker", config)
+    assert pair.decided and pair.corrected == 1 / 64
+    assert not Results(made("a", [0.1])).same("kuhn_poker", drawn[0].method)
 
 
 def test_frames_need_pandas(whole: Path, monkeypatch):
