@@ -99,6 +99,21 @@ class Config:
         )
 
     @property
+    def repeated(self) -> list[str]:
+        """Games and methods that are named more than once."""
+        written = [
+            self.games,
+            *(
+                [one for spec in specs for one in alternatives.written_out(spec)]
+                for specs in (self.solvers, self.eval_solvers, self.oracles)
+            ),
+        ]
+        return [
+            one for names in written for one in dict.fromkeys(names)
+            if [*names].count(one) > 1
+        ]  # fmt: skip
+
+    @property
     def length(self) -> int:
         """Iterations of every run: asked for, or as usual."""
         return _USUAL if self.iterations is None else self.iterations

@@ -20,7 +20,7 @@ def pictures(results: Results, bands: Sequence[dict[str, Any]]) -> list[Picture]
     return [
         Picture(
             name=slug(game),
-            title=game,
+            title=results.names[game],
             caption=_BAND.format(step(game)),
             chart=_chart(
                 results, [one for one in bands if one["game"] == game], step(game)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.compare import tables
+from experiments.compare.axes_config import SAME
 from experiments.compare.claims import Pair, Ranking, pairs, ranking
 from experiments.compare.config import Config
+from experiments.compare.naming import described
 from experiments.compare.results import Results
 from experiments.compare.scale import MILLIONTH
 from experiments.compare.standings import Standing, standings
@@ -16,6 +18,7 @@ from experiments.lab.folder import clock, plain
 from experiments.lab.report import Opening, Table, comma_separated, publish
 from metaspiel import files
 
+_NAMED = 5  # methods in a title
 _MOST = 30  # claims in the report; pairs.csv has them all
 
 
@@ -84,25 +87,44 @@ def write(folder: Path, config: Config, judged: Judged) -> tuple[Any, str]:
 
 
 def _title(judged: Judged) -> str:
-    games, methods = len(judged.results.games), len(judged.results.methods)
-    return (
-        f"{methods} method{'s' * (methods != 1)} of PSRO on "
-        f"{games} game{'s' * (games != 1)}"
-    )
+    """The methods, by name where they are few, and how many games."""
+    methods, games = judged.results.methods, judged.results.names
+    what = f"{len(methods)} methods"
+    if 0 < len(methods) <= _NAMED:
+        what = ", ".join(one.name for one in methods)
+    where = next(iter(games.values())) if len(games) == 1 else f"{len(games)} games"
+    return f"{what}: PSRO on {where}"
 
 
 def _tables(judged: Judged) -> list[Table]:
     made = [tables.ranks(judged.ranking)] if judged.ranking.methods else []
-    made += [
-        one
-        for game in judged.results.games
-        if (one := tables.table(judged.standings, judged.pairs, game)).rows
-    ]
-    claims = [one.claim for one in judged.pairs]
+    made += [one for game in judged.results.games if (one := _table(judged, game)).rows]
+    names = judged.results.names
+    claims = [replace(one.claim, about=names[one.game]) for one in judged.pairs]
     if 0 < len(claims) <= _MOST:
         made.append(replace(verdict.table(claims, "Pairs of methods"), raw=True))
     missing = tables.missing(judged.results)
     return [*made, missing] if missing.rows else made
+
+
+def _table(judged: Judged, game: str) -> Table:
+    name = judged.results.names[game]
+    return tables.table(judged.standings, judged.pairs, game, name)
+
+
+def _meanings(config: Config, judged: Judged) -> list[str]:
+    """What the short names stand for, where they need it."""
+    short = {k: v for k, v in judged.results.names.items() if v != k}
+    said = [f"{name} is {game}." for game, name in short.items()]
+    methods = judged.results.methods
+    if len(methods) > _NAMED:
+        return said
+    own = {one.solver for one in config.methods}  # typed, or trusted
+    asked = [one.evaluation for one in methods if one.evaluation != SAME]
+    for solver in dict.fromkeys([*(one.solver for one in methods), *asked]):
+        if text := described(solver, trusted=solver in own):
+            said.append(f"{solver} selects {text}.")
+    return said
 
 
 def opening(config: Config, judged: Judged) -> Opening:
@@ -113,6 +135,7 @@ def opening(config: Config, judged: Judged) -> Opening:
         f"{'seeds' if len(seeds) > 1 else 'seed'} {_listed(seeds)}. Compared is the "
         "exact gap: what the players, each alone, could gain by leaving what is "
         "played, summed; 0 is an equilibrium.",
+        *_meanings(config, judged),
     ]
     if config.merge:
         ran.append(
@@ -168,11 +191,12 @@ def _listed(seeds: Sequence[int]) -> str:
 def _of_game(judged: Judged, game: str) -> str:
     """The method with the lowest mean gap on a game, and what it is told apart from."""
     own = [one for one in judged.standings if one.game == game]
+    name = judged.results.names[game]
     if not own:
-        return f"{game}: no run finished."
+        return f"{name}: no run finished."
     if len(own[0].seeds) < 2:
-        ends = ", ".join(f"{one.method.name} {one.last.mean:.3g}" for one in own)
-        return f"{game}: gaps at the end: {ends}."
+        ends = ", ".join(f"{one.method.name} {tables.spread(one.last)}" for one in own)
+        return f"{name}: gaps at the end: {ends}."
     first = own[0].method
     below = {
         pair.higher
@@ -184,6 +208,6 @@ def _of_game(judged: Judged, game: str) -> str:
     if not alike:
         rest = "told apart from all others"
     return (
-        f"{game}: {first.name} has the lowest mean gap at the end, "
+        f"{name}: {first.name} has the lowest mean gap at the end, "
         f"{tables.spread(own[0].last)}" + (f"; {rest}." if len(own) > 1 else ".")
     )

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from experiments.compare.axes_config import Method
+from experiments.compare.naming import short_names
 
 FINISHED, FAILED, SKIPPED = "finished", "failed", "does not apply"
 """Outcomes of a cell: the solver failed in the run, or could not play it at all."""
@@ -100,6 +101,11 @@ class Results:
     def games(self) -> list[str]:
         """The games, each once."""
         return list(dict.fromkeys(one.game for one in self.runs))
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Names of the games for tables and sentences."""
+        return short_names(self.games)
 
     @cached_property
     def methods(self) -> list[Method]:

@@ -8,8 +8,9 @@ from experiments.compare.claims import Pair, Ranking
 from experiments.compare.results import FINISHED, Results
 from experiments.compare.standings import Standing, band
 from experiments.lab.estimates import Estimate
+from experiments.lab.frames import columns
 from experiments.lab.ranks import MeanRank
-from experiments.lab.report import Table
+from experiments.lab.report import Table, digits
 
 _MANY = 4  # names in a cell; of more their number
 
@@ -22,11 +23,13 @@ def spread(one: Estimate | MeanRank) -> str:
 
 def _shown(value: float | None) -> str:
     """A number without rounding noise around zero."""
-    return "-" if value is None else f"{round(value, 12) + 0.0:.3g}"
+    return "-" if value is None else digits(round(value, 12) + 0.0, 3)
 
 
-def table(standings: Sequence[Standing], pairs: Sequence[Pair], game: str) -> Table:
-    """The methods on a game: where they end, and how fast they get there."""
+def table(
+    standings: Sequence[Standing], pairs: Sequence[Pair], game: str, name: str
+) -> Table:
+    """The methods on a game, which has a name: where they end, and how fast."""
     own = [one for one in standings if one.game == game]
     below: dict[str, list[str]] = {}
     for pair in pairs:
@@ -50,7 +53,7 @@ def table(standings: Sequence[Standing], pairs: Sequence[Pair], game: str) -> Ta
         for one in own
     ]
     heads = list(dict.fromkeys(name for line in lines for name in line))
-    return Table(game, heads, [[line.get(name) for name in heads] for line in lines])
+    return Table(name, heads, [[line.get(name) for name in heads] for line in lines])
 
 
 def _seeds(one: Standing) -> str:
@@ -91,7 +94,7 @@ def missing(results: Results) -> Table:
             reason = "no exact gap: what is learned has no referee"
         key = one.game, one.method.name, one.outcome, reason
         seeds.setdefault(key, []).append(one.seed)
-    lines = [[*key, own] for key, own in seeds.items()]
+    lines = [[results.names[game], *key, own] for (game, *key), own in seeds.items()]
     columns = ["game", "method", "outcome", "reason", "seeds"]
     return Table("What is not in the tables", columns, lines)
 
@@ -101,7 +104,7 @@ def curve_rows(results: Results) -> Iterator[dict[str, Any]]:
     for one in results.runs:
         head = {"game": one.game, **asdict(one.method), "seed": one.seed}
         for row in one.rows:
-            yield {**head, "outcome": one.outcome, **row}
+            yield {**head, "outcome": one.outcome, **columns(row)}
 
 
 def band_rows(results: Results, seed: int) -> Iterator[dict[str, Any]]:

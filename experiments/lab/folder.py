@@ -43,7 +43,8 @@ def claim(run: Output, name: str) -> Iterator[Path]:
             stack.enter_context(held(folder))
         except OSError as error:
             raise UserError(
-                f"--out: '{run.out or 'runs'}' must be writable; {error}"
+                f"--out: '{run.out or 'runs'}' must be a folder that can be made and "
+                f"written to; the system says: {error.strerror or error}"
             ) from None
         stack.enter_context(stoppable())
         files.tidy(folder, loggers.THEIRS)

@@ -240,5 +240,5 @@ class Watch:
 
     def _text(self) -> str:
         text = f"{len(self._over)}/{len(self._pieces)} done"
-        left = self.left()
+        left = self.left() if len(self._over) < len(self._pieces) else None
         return text if left is None else f"{text}, about {spell(max(0.0, left))} left"

@@ -13,15 +13,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from refusals import refused
 
 from experiments.compare import __main__ as compare
-from experiments.compare import frame
+from experiments.compare import cells, frame
 from experiments.compare.axes_config import oracle_settings, usual_spec
 from experiments.compare.claims import pairs
 from experiments.compare.config import Config
+from experiments.compare.naming import short_names
 from experiments.compare.results import Result, Results
 from experiments.compare.scale import step
 from experiments.compare.standings import area, first_below, log_gap
 from experiments.lab.alternatives import written_out
 from experiments.lab.page import main
+from experiments.lab.report import digits, show
 from experiments.psro import __main__ as psro
 from meta_solvers import Answer, MetaSolver, register, registry
 from meta_solvers.base import Status, failure
@@ -376,6 +378,52 @@ def test_what_is_the_same_in_all_seeds_is_no_sample():
     (pair,) = pairs(Results([*made("a", [0.1] * 7), *more]), "kuhn_poker", config)
     assert pair.decided and pair.corrected == 1 / 64
     assert not Results(made("a", [0.1])).same("kuhn_poker", drawn[0].method)
+
+
+def test_long_names_of_games_are_short():
+    tail = "(item_penalty=1.0,item_value=5.0,max_bribe=2)"
+    games = ["sheriff" + tail, "leduc_poker", "sheriff" + tail.replace("2", "3")]
+    names = ("sheriff #1", "leduc_poker", "sheriff #2")
+    assert tuple(short_names(games).values()) == names
+    assert short_names(games[:2])[games[0]] == "sheriff"
+    assert [*short_names(["sheriff", *games[:1]]).values()] == ["sheriff", "sheriff #2"]
+
+
+def test_large_numbers_are_written_out():
+    assert [show(one) for one in (1066.2, 12345.0, 0.00012345)] == [
+        "1066", "12,340", "0.0001234",
+    ]  # fmt: skip
+    assert digits(1066.2, 3) == "1,070" and digits(1e300, 3) == "1e+300"
+
+
+def test_what_is_named_twice_is_said(tmp_path: Path, capsys):
+    words = ("--games", "kuhn_poker", "--solvers", "nash_lp", "rd:steps=5|6", "nash_lp")
+    words = (*words, "rd:steps=6", "--iterations", 0, "--seeds", 1)
+    assert call(*words, "--out", tmp_path / "run") == 0
+    said = capsys.readouterr().out
+    assert said.count("is named more than once: it is compared once") == 2
+    assert "nash_lp is named" in said and "rd:steps=6 is named" in said
+
+
+def test_an_interrupted_comparison_reports_what_is_there(tmp_path: Path, monkeypatch):
+    begun = []
+
+    def stopped(cell, made):
+        begun.append(cell)
+        if len(begun) > 1:
+            raise KeyboardInterrupt
+        made.append(cell.play())
+
+    out = tmp_path / "run"
+    words = ("--games", "kuhn_poker", "--solvers", "nash_lp", "uniform", "--quiet")
+    words = (*words, "--iterations", 1, "--seeds", 1, "--out", out)
+    monkeypatch.setattr(cells, "_play", stopped)
+    assert call(*words) == 130
+    assert [row["solver"] for row in table(out, "table")] == ["nash_lp"]
+    assert (out / "report.html").is_file()
+    monkeypatch.undo()
+    assert call(*words, "--resume") == 0
+    assert len(table(out, "table")) == 2
 
 
 def test_frames_need_pandas(whole: Path, monkeypatch):
