@@ -6,7 +6,6 @@
 
 import dataclasses
 import inspect
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -147,6 +146,8 @@ def imported(target: str, where: str, kind: str) -> Any:
     """
     module, _, attribute = target.partition(":")
     try:
+        if not all(map(str.isidentifier, [*module.split("."), attribute])):
+            raise ValueError("these are no names of Python")
         return getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         if f"{module}.".startswith(f"{error.name}."):
@@ -253,9 +254,23 @@ def _made(spec: specs.Spec, factory: Callable[..., Any]) -> MetaSolver:
     where = f"meta-solver '{shown(spec.target)}'"
     if spec.inner:
         raise UserError(f"{where} is a function: drop the parentheses")
-    known = list(inspect.signature(factory).parameters)
+    known = list(signature(factory, where).parameters)
     hints = typing.get_type_hints(factory) if inspect.isfunction(factory) else {}
     return _called(factory, _converted(spec.values, known, hints, where), where)
+
+
+def signature(make: Callable[..., Any], where: str) -> inspect.Signature:
+    """The arguments of a factory.
+
+    Raises:
+      UserError: they cannot be known, as those of some functions written in C.
+    """
+    try:
+        return inspect.signature(make)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{where}: it must have arguments that can be read; got {shown(repr(make))}"
+        ) from None
 
 
 def _converted(
@@ -269,7 +284,7 @@ def _converted(
         if key not in known:
             raise unknown(where, "field", key, known)
     return {
-        key: convert(text, hints.get(key, str), f"{where}: {key}")
+        key: specs.convert(text, hints.get(key, str), f"{where}: {key}")
         for key, text in values.items()
     }
 
@@ -279,7 +294,7 @@ def _called(
 ) -> MetaSolver:
     """What a class or a function makes of its fields, which must be a solver."""
     try:
-        inspect.signature(make).bind(**arguments)
+        signature(make, where).bind(**arguments)
     except TypeError as error:
         raise UserError(f"{where}: its fields must be given; {error}") from None
     made = make(**arguments)
@@ -296,33 +311,3 @@ def takes_solvers(cls: type[MetaSolver]) -> list[str]:
         for f in dataclasses.fields(cls)
         if hints[f.name] is MetaSolver or MetaSolver in typing.get_args(hints[f.name])
     ]
-
-
-def convert(text: str, hint: Any, where: str) -> Any:
-    """``text`` as a value of the annotated type; a ``UserError`` where it is none."""
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Literal:
-        if text in options:
-            return text
-        raise unknown(where, "value", text, map(str, options))
-    if origin in (typing.Union, types.UnionType):
-        if type(None) in options and text.lower() == "none":
-            return None
-        rest = [o for o in options if o is not type(None)]
-        return convert(text, rest[0], where)
-    if hint is bool:
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        raise UserError(f"{where} must be true or false; got '{shown(text)}'")
-    if hint in (int, float):
-        try:
-            if not text.isascii() or "_" in text:
-                raise ValueError
-            value = hint(text)
-            if hint is int and abs(value) >= 2**63:
-                raise ValueError
-            return value
-        except ValueError:
-            kind = "a whole number" if hint is int else "a number"
-            raise UserError(f"{where} must be {kind}; got '{shown(text)}'") from None
-    return text

@@ -10,10 +10,13 @@ A spec string selects and configures a solver at any edge::
     my_module:make:share=0.5        a class or function of a module, and fields
 """
 
+import types
+import typing
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from metaspiel.nfg.errors import UserError, shown
+from metaspiel.nfg.errors import UserError, shown, unknown
 
 _DEEPEST = 20  # solvers in solvers
 _LONGEST = 4000  # characters of a spec
@@ -124,3 +127,33 @@ class _Reader:
 def _until(text: str, stops: str) -> tuple[str, str]:
     end = min((i for i in map(text.find, stops) if i >= 0), default=len(text))
     return text[:end], text[end:]
+
+
+def convert(text: str, hint: Any, where: str) -> Any:
+    """``text`` as a value of the annotated type; a ``UserError`` where it is none."""
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        if text in options:
+            return text
+        raise unknown(where, "value", text, map(str, options))
+    if origin in (typing.Union, types.UnionType):
+        if type(None) in options and text.lower() == "none":
+            return None
+        rest = [o for o in options if o is not type(None)]
+        return convert(text, rest[0], where)
+    if hint is bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise UserError(f"{where} must be true or false; got '{shown(text)}'")
+    if hint in (int, float):
+        try:
+            if not text.isascii() or "_" in text:
+                raise ValueError
+            value = hint(text)
+            if hint is int and abs(value) >= 2**63:
+                raise ValueError
+            return value
+        except ValueError:
+            kind = "a whole number" if hint is int else "a number"
+            raise UserError(f"{where} must be {kind}; got '{shown(text)}'") from None
+    return text

@@ -12,6 +12,7 @@ from experiments.compare.results import Result, Results
 from experiments.compare.scale import step
 from experiments.compare.standings import area, log_gap
 from experiments.lab.ranks import MeanRank, mean_ranks
+from experiments.lab.report import digits
 from experiments.lab.statistics import holm, interval, mean
 from experiments.lab.verdict import LEVEL, Claim, Higher, Verdict, short_of
 
@@ -63,8 +64,10 @@ class Pair:
     @property
     def claim(self) -> Claim:
         """The pair as a claim with its verdict."""
-        span = "" if self.low is None else f" [{self.low:.3g}, {self.high:.3g}]"
-        evidence, remark = f"{self.ratio:.3g}{span} times", ""
+        span = ""
+        if self.low is not None and self.high is not None:
+            span = f" [{digits(self.low, 3)}, {digits(self.high, 3)}]"
+        evidence, remark = f"{digits(self.ratio, 3)}{span} times", ""
         if self.corrected is None:
             remark = "" if self.decided else "they tie"
         else:
@@ -145,7 +148,9 @@ def _higher(
 
 
 def _least(test: Higher | None, tests: int) -> float | None:
-    return None if test is None else 2 * (test.smallest_p or 1.0) * tests
+    if test is None:
+        return None
+    return min(1.0, 2 * (test.smallest_p or 1.0) * tests)
 
 
 def _two_sided(test: Higher) -> float:

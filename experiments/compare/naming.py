@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from meta_solvers import get, registry
+from meta_solvers.registry import takes_solvers
 from metaspiel.nfg.errors import UserError
 
 _LONG = 40  # letters of a name that is written out everywhere
@@ -39,6 +40,7 @@ def described(solver: str, *, trusted: bool) -> str:
     except UserError:  # a merged run's, which is not at hand here
         return ""
     aim = one.maximises
-    if one.concept == "none":
-        return aim.removeprefix("nothing: ")
-    return f"{one.concept.upper()}: {aim}" if aim else one.concept.upper()
+    plain = aim.startswith("nothing: ") or bool(takes_solvers(type(one)))
+    if one.concept in ("ce", "cce") and aim and not plain:
+        return f"a {one.concept.upper()} that maximises {aim}"
+    return aim.removeprefix("nothing: ")

@@ -123,7 +123,7 @@ def _meanings(config: Config, judged: Judged) -> list[str]:
     asked = [one.evaluation for one in methods if one.evaluation != SAME]
     for solver in dict.fromkeys([*(one.solver for one in methods), *asked]):
         if text := described(solver, trusted=solver in own):
-            said.append(f"{solver} selects {text}.")
+            said.append(f"{solver}: {text}.")
     return said
 
 

@@ -194,7 +194,10 @@ def test_a_solver_of_ones_own_is_a_class_or_function_of_a_module(own, spec, said
         ("own_solvers:wrong", "it must make a MetaSolver; got 3"),
         ("own_solvers:dataclass", "it must make a MetaSolver; got"),
         ("own_solvers:Around", "wraps solvers: write parentheses"),
-        ("..:make", "'..:make' must name"),
+        ("..:make", "'..:make' must name .*no names of Python"),
+        ("builtins:dict", "must be a subclass of MetaSolver, or a function"),
+        ("builtins:getattr", "it must have arguments that can be read|must be given"),
+        ("builtins:iter", "it must have arguments that can be read|must be given"),
         ("mysolver", "one of your own is module:factory"),
     ],
 )
