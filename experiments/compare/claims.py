@@ -109,7 +109,10 @@ def pairs(results: Results, game: str, config: Config) -> list[Pair]:
                 one, two, first, second = two, one, second, first
             same = results.same(game, one) + results.same(game, two)
             tested.append((one, two, first, second, same))
-    raw = [_higher(*rest, config.seed) for _, _, *rest in tested]
+    raw = [
+        _higher(first, second, same, config.seed)
+        for _, _, first, second, same in tested
+    ]
     sided = [None if t is None else _two_sided(t) for t in raw]
     (corrected,) = holm([sided])
     tests = sum(t is not None for t in raw)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -142,8 +143,21 @@ def opening(config: Config, judged: Judged) -> Opening:
             f"Runs are merged up to iteration {config.length}, which all of them have; "
             "what longer ones did after it is left out."
         )
+    if absent := _absent(config, judged.results):
+        ran.append(
+            f"{absent} run{'s' * (absent != 1)} of what was asked for "
+            f"{'are' if absent > 1 else 'is'} not there: interrupted, or lost to a "
+            "fault; --resume plays what is missing."
+        )
     result = [_of_game(judged, game) for game in judged.results.games]
     return Opening(ran=ran, result=result, sure=_sure(judged, len(seeds)))
+
+
+def _absent(config: Config, results: Results) -> int:
+    """How many runs that were asked for have no result."""
+    there = {(one.game, one.method, one.seed) for one in results.runs}
+    seeds = range(config.seed, config.seed + config.seeds)
+    return len({*product(config.games, config.methods, seeds)} - there)
 
 
 def _sure(judged: Judged, seeds: int) -> list[str]:
@@ -159,8 +173,8 @@ def _sure(judged: Judged, seeds: int) -> list[str]:
         said.append(
             f"{decided} of {len(judged.pairs)} pairs of methods are told apart by the "
             "gap at the end (tests of its logarithm, two-sided, Holm's correction in "
-            f"each game; gaps that differ by less than {MILLIONTH:g} of the range of "
-            "payoffs, summed over players, tie)."
+            f"each game; gaps count in whole steps of {MILLIONTH:g} of the range of "
+            "payoffs, summed over players: less is noise)."
         )
     if any(one.same for one in judged.standings):
         alone = sum(pair.corrected is None for pair in judged.pairs)

@@ -420,9 +420,12 @@ def test_an_interrupted_comparison_reports_what_is_there(tmp_path: Path, monkeyp
     monkeypatch.setattr(cells, "_play", stopped)
     assert call(*words) == 130
     assert [row["solver"] for row in table(out, "table")] == ["nash_lp"]
-    assert (out / "report.html").is_file()
+    assert "1 run of what was asked for is not there" in (
+        out / "report.html"
+    ).read_text("utf-8")
     monkeypatch.undo()
     assert call(*words, "--resume") == 0
+    assert "is not there" not in (out / "report.html").read_text("utf-8")
     assert len(table(out, "table")) == 2
 
 
