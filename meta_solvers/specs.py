@@ -38,7 +38,7 @@ class Spec:
 
     @property
     def targets(self) -> Iterator[str]:
-        """Its target and those of all solvers in it."""
+        """The target of the solver and those of all solvers in it."""
         yield self.target
         for one in self.inner:
             yield from one.targets
