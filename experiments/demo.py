@@ -31,7 +31,7 @@ class Config(compare.Config):
     """Games: two of poker, and one of bargaining (Farina et al. 2019)."""
     solvers: tuple[SolverSpecs, ...] = ("mgcce", "mwcce", "prd")
     """Meta-solvers that are responded to."""
-    iterations: int = 25
+    iterations: int | None = 25
     """Iterations of every run."""
     run: Flat[Parallel] = Parallel(jobs=2)
 

@@ -1,28 +1,22 @@
 """The registry of solvers: names, spec strings, and entry points of other packages.
 
-A spec string selects and configures a solver at any edge::
-
-    mgcce                           a name
-    r3d:threshold=0.5               a name and fields
-    undominated(mgce)               a wrapper around a solver
-    fallback(mgcce,mwcce)           several solvers, tried in order
-    mix(r2d:steps=500):weight=0.05  a wrapper with fields
+``specs`` has the grammar of spec strings. A solver of a user's own is written
+``module:factory``: a class of solvers, or a function that makes one.
 """
 
 import dataclasses
-import re
-import types
+import inspect
 import typing
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module, metadata
 from typing import Any
 
+from meta_solvers import specs
 from meta_solvers.base import MetaSolver
-from metaspiel.nfg.errors import UserError, shown, unknown
+from metaspiel.nfg.errors import UnknownName, UserError, shown, unknown
 
 ENTRY_POINTS = "metaspiel.meta_solvers"
-_DEEPEST = 20  # solvers in solvers
-_LONGEST = 4000  # characters of a spec
 
 # Name -> "module:Class". Nothing is imported before it is asked for.
 _BUILTIN = {
@@ -130,7 +124,10 @@ def solver_class(name: str) -> type[MetaSolver]:
     if target is None and name in _entry_points():
         target = _entry_points()[name].value
     if target is None:
-        raise unknown("meta-solver", "name", name, names(), listing="metaspiel solvers")
+        known = unknown(
+            "meta-solver", "name", name, names(), listing="metaspiel solvers"
+        )
+        raise UnknownName(f"{known}; one of your own is module:factory")
     cls = imported(target, f"meta-solver '{name}'", "a class")
     if not (isinstance(cls, type) and issubclass(cls, MetaSolver)):
         raise UserError(
@@ -148,18 +145,27 @@ def imported(target: str, where: str, kind: str) -> Any:
       kind: what it must be, in words.
 
     Raises:
-      UserError: a package is missing (says which), or there is no such name in it.
+      UserError: the module or a package that it needs is missing (says which), or
+        there is no such name in it.
     """
     module, _, attribute = target.partition(":")
     try:
+        if not all(map(str.isidentifier, [*module.split("."), attribute])):
+            raise ValueError("these are no names of Python")
         return getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
+        if f"{module}.".startswith(f"{error.name}."):
+            raise UserError(
+                f"{where}: no module '{shown(error.name)}' in this folder or installed"
+            ) from None
         raise UserError(
             f"{where}: the package '{error.name}' must be installed; "
             f"try 'pip install {error.name}'"
         ) from error
     except (ImportError, AttributeError, ValueError, TypeError) as error:
-        raise UserError(f"{where}: '{target}' must name {kind}; {error}") from error
+        raise UserError(
+            f"{where}: '{shown(target)}' must name {kind}; {shown(error, 200)}"
+        ) from error
 
 
 def get(spec: Any) -> MetaSolver:
@@ -171,16 +177,7 @@ def get(spec: Any) -> MetaSolver:
     """
     if not isinstance(spec, str):
         raise UserError(f"get(): spec must be text such as 'mgcce'; got {spec!r}")
-    whole = shown(spec)
-    if len(spec) > _LONGEST:
-        raise UserError(
-            f"meta-solver spec '{whole}': a spec must have at most {_LONGEST} "
-            f"characters; got {len(spec)}"
-        )
-    solver, rest = _parse(spec.strip(), whole)
-    if rest:
-        raise UserError(f"meta-solver spec '{whole}': cannot read '{shown(rest)}'")
-    return solver
+    return _solver(specs.read(spec, names()))
 
 
 def reaches(spec: str) -> tuple[str, ...]:
@@ -188,18 +185,27 @@ def reaches(spec: str) -> tuple[str, ...]:
 
     Nothing of that is imported here. A spec that does not parse reaches nothing.
     """
-    words = {word.strip() for word in re.split(r"[(:,)]", spec)}
-    plugged = [
-        f"import the module '{point.module}' of the plug-in '{name}'"
-        for name, point in _entry_points().items()
-        if name in words - {*_BUILTIN, *_REGISTERED} and not ours(point)
-    ]
-    if plugged:
-        return tuple(plugged)
+    try:
+        targets = list(specs.read(spec, names()).targets)
+    except UserError:  # said where the spec is used
+        return ()
+    named = tuple(deed for target in targets for deed in _imports(target))
+    if named:
+        return named
     try:
         return get(spec).reaches
     except UserError:  # said where the spec is used
         return ()
+
+
+def _imports(target: str) -> tuple[str, ...]:
+    """What naming a solver imports beyond this package, in words."""
+    if ":" in target:
+        return (f"import the module '{shown(target.partition(':')[0])}'",)
+    point = _entry_points().get(target)
+    if point is None or target in {*_BUILTIN, *_REGISTERED} or ours(point):
+        return ()
+    return (f"import the module '{point.module}' of the plug-in '{target}'",)
 
 
 def ours(point: metadata.EntryPoint) -> bool:
@@ -208,74 +214,97 @@ def ours(point: metadata.EntryPoint) -> bool:
     return dist is not None and dist.name == "metaspiel"
 
 
-def _parse(text: str, whole: str, depth: int = 0) -> tuple[MetaSolver, str]:
-    """Reads one solver from the front of ``text``; returns it and what is left."""
-    if depth > _DEEPEST:
+def _solver(spec: specs.Spec) -> MetaSolver:
+    """The solver of a spec, and those in it."""
+    where = f"meta-solver '{shown(spec.target)}'"
+    if ":" not in spec.target:
+        cls: Any = solver_class(spec.target)
+    else:
+        cls = imported(spec.target, where, "a class of solvers or what makes one")
+    inner = [_solver(one) for one in spec.inner]
+    if isinstance(cls, type) and issubclass(cls, MetaSolver):
+        return _built(spec, cls, inner)
+    if not callable(cls) or isinstance(cls, type):
         raise UserError(
-            f"meta-solver spec '{whole}': solvers must be nested at most {_DEEPEST} "
-            "deep"
+            f"{where}: it must be a subclass of MetaSolver, or a function that makes a "
+            f"solver; got {shown(repr(cls))}"
         )
-    name, rest = _until(text, "(:,)")
-    cls = solver_class(name.strip())
-    inner: list[MetaSolver] = []
-    if rest.startswith("("):
-        rest = "," + rest[1:]
-        while rest.startswith(","):
-            solver, rest = _parse(rest[1:].strip(), whole, depth + 1)
-            inner.append(solver)
-        if not rest.startswith(")"):
-            raise UserError(f"meta-solver spec '{whole}': '(' is never closed")
-        rest = rest[1:].strip()
-    values: dict[str, str] = {}
-    if rest.startswith(":"):
-        rest = "," + rest[1:]
-        # A field is `key=value`; a comma without '=' before the next stop starts the
-        # next solver of an enclosing wrapper.
-        while rest.startswith(",") and "=" in _until(rest[1:], ",():")[0]:
-            pair, rest = _until(rest[1:], ",)")
-            key, _, value = pair.partition("=")
-            if key.strip() in values:
-                raise UserError(
-                    f"meta-solver spec '{whole}': '{shown(key.strip())}' must be given "
-                    "once"
-                )
-            values[key.strip()] = value.strip()
-        if not values:
-            raise UserError(
-                f"meta-solver spec '{whole}': fields must be written key=value; "
-                f"got '{shown(_until(rest.lstrip(','), ')')[0])}'"
-            )
-    return _build(name.strip(), cls, inner, values), rest
+    return _made(spec, cls)
 
 
-def _until(text: str, stops: str) -> tuple[str, str]:
-    end = min((i for i in map(text.find, stops) if i >= 0), default=len(text))
-    return text[:end], text[end:]
-
-
-def _build(
-    name: str, cls: type[MetaSolver], inner: list[MetaSolver], values: dict[str, str]
+def _built(
+    spec: specs.Spec, cls: type[MetaSolver], inner: Sequence[MetaSolver]
 ) -> MetaSolver:
+    """The solver of a class."""
     hints = typing.get_type_hints(cls)
-    known = {f.name: f for f in dataclasses.fields(cls)}
-    wraps = takes_solvers(cls)
+    wraps, name = takes_solvers(cls), spec.target
+    where = f"meta-solver '{shown(name)}'"
     arguments: dict[str, Any] = {}
     if bool(wraps) != bool(inner):
         what = "wraps solvers: write" if wraps else "wraps no solver: drop the"
-        raise UserError(f"meta-solver '{name}' {what} parentheses, as in {name}(mgcce)")
+        raise UserError(f"{where} {what} parentheses, as in {shown(name)}(mgcce)")
     if wraps:
         several = hints[wraps[0]] is not MetaSolver
         if not several and len(inner) != 1:
-            raise UserError(
-                f"meta-solver '{name}' must wrap exactly one solver; got {len(inner)}"
-            )
+            raise UserError(f"{where} must wrap exactly one solver; got {len(inner)}")
         arguments[wraps[0]] = tuple(inner) if several else inner[0]
-    for key, text in values.items():
-        if key not in known or key in wraps:
-            fields = [f for f in known if f not in wraps]
-            raise unknown(f"meta-solver '{name}'", "field", key, fields)
-        arguments[key] = convert(text, hints[key], f"meta-solver '{name}': {key}")
-    return cls(**arguments)
+    known = [f.name for f in dataclasses.fields(cls) if f.name not in wraps]
+    arguments |= _converted(spec.values, known, hints, where)
+    return _called(cls, arguments, where)
+
+
+def _made(spec: specs.Spec, factory: Callable[..., Any]) -> MetaSolver:
+    """The solver that a function makes."""
+    where = f"meta-solver '{shown(spec.target)}'"
+    if spec.inner:
+        raise UserError(f"{where} is a function: drop the parentheses")
+    known = list(signature(factory, where).parameters)
+    hints = typing.get_type_hints(factory) if inspect.isfunction(factory) else {}
+    return _called(factory, _converted(spec.values, known, hints, where), where)
+
+
+def signature(make: Callable[..., Any], where: str) -> inspect.Signature:
+    """The arguments of a factory.
+
+    Raises:
+      UserError: they cannot be known, as those of some functions written in C.
+    """
+    try:
+        return inspect.signature(make)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{where}: it must have arguments that can be read; got {shown(repr(make))}"
+        ) from None
+
+
+def _converted(
+    values: Mapping[str, str],
+    known: Sequence[str],
+    hints: Mapping[str, Any],
+    where: str,
+) -> dict[str, Any]:
+    """Fields as values of their types."""
+    for key in values:
+        if key not in known:
+            raise unknown(where, "field", key, known)
+    return {
+        key: specs.convert(text, hints.get(key, str), f"{where}: {key}")
+        for key, text in values.items()
+    }
+
+
+def _called(
+    make: Callable[..., Any], arguments: Mapping[str, Any], where: str
+) -> MetaSolver:
+    """What a class or a function makes of its fields, which must be a solver."""
+    try:
+        signature(make, where).bind(**arguments)
+    except TypeError as error:
+        raise UserError(f"{where}: its fields must be given; {error}") from None
+    made = make(**arguments)
+    if not isinstance(made, MetaSolver):
+        raise UserError(f"{where}: it must make a MetaSolver; got {shown(repr(made))}")
+    return made
 
 
 def takes_solvers(cls: type[MetaSolver]) -> list[str]:
@@ -286,33 +315,3 @@ def takes_solvers(cls: type[MetaSolver]) -> list[str]:
         for f in dataclasses.fields(cls)
         if hints[f.name] is MetaSolver or MetaSolver in typing.get_args(hints[f.name])
     ]
-
-
-def convert(text: str, hint: Any, where: str) -> Any:
-    """``text`` as a value of the annotated type; a ``UserError`` where it is none."""
-    origin, options = typing.get_origin(hint), typing.get_args(hint)
-    if origin is typing.Literal:
-        if text in options:
-            return text
-        raise unknown(where, "value", text, map(str, options))
-    if origin in (typing.Union, types.UnionType):
-        if type(None) in options and text.lower() == "none":
-            return None
-        rest = [o for o in options if o is not type(None)]
-        return convert(text, rest[0], where)
-    if hint is bool:
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        raise UserError(f"{where} must be true or false; got '{shown(text)}'")
-    if hint in (int, float):
-        try:
-            if not text.isascii() or "_" in text:
-                raise ValueError
-            value = hint(text)
-            if hint is int and abs(value) >= 2**63:
-                raise ValueError
-            return value
-        except ValueError:
-            kind = "a whole number" if hint is int else "a number"
-            raise UserError(f"{where} must be {kind}; got '{shown(text)}'") from None
-    return text

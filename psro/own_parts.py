@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, get_type_hints
 
-from meta_solvers.registry import convert, imported, ours
+from meta_solvers.registry import imported, ours, signature
+from meta_solvers.specs import convert
 from metaspiel.nfg.errors import UserError, shown, unknown
 
 Factory = Callable[..., Any]
@@ -94,7 +95,7 @@ class Registry:
         target, values = self._read(spec)
         where = f"{self.kind} '{shown(target)}'"
         factory = self._factory(target, where)
-        own = list(inspect.signature(factory).parameters)[self.given :]
+        own = list(signature(factory, where).parameters)[self.given :]
         hints = get_type_hints(factory) if inspect.isfunction(factory) else {}
         for name in values:
             if name not in own:

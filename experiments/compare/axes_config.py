@@ -18,7 +18,7 @@ from psro.own_parts import ORACLES
 SAME = "same"
 """The solver that is responded to is the one that is evaluated."""
 EXACT = "exact"
-_TABLES = (".npy", ".npz", ".csv", ".nfg")
+TABLES = (".npy", ".npz", ".csv", ".nfg")
 # Axes and options of the comparison itself, and rules by which runs end apart.
 _OWN = {
     *("game", "players", "payoffs", "solver", "eval_solver", "oracle", "evaluator"),
@@ -158,7 +158,7 @@ def settings_of(
     Raises:
       UserError: there are no such settings: a game in a file has no learned responses.
     """
-    table = Path(game) if Path(game).suffix.lower() in _TABLES else None
+    table = Path(game) if Path(game).suffix.lower() in TABLES else None
     return replace(
         oracle_settings(method.oracle),
         game=Settings.game if table else game,

@@ -149,7 +149,7 @@ def _cell(config: Config, game: str, method: Method, seed: int) -> Cell:
             game,
             method,
             seed=seed,
-            iterations=config.iterations,
+            iterations=config.length,
             concept=config.concept,
             population=config.population_exploitability,
         )

@@ -9,10 +9,19 @@ import numpy as np
 from experiments.compare.axes_config import Method
 from experiments.compare.config import Config
 from experiments.compare.results import Result, Results
+from experiments.compare.scale import step
 from experiments.compare.standings import area, log_gap
 from experiments.lab.ranks import MeanRank, mean_ranks
+from experiments.lab.report import digits
 from experiments.lab.statistics import holm, interval, mean
 from experiments.lab.verdict import LEVEL, Claim, Higher, Verdict, short_of
+
+TESTS = (
+    "permutation of log gaps, two-sided, Holm",
+    "sign flips of log gaps, two-sided, Holm: one is the same in all seeds",
+    "none: both are the same in all seeds",
+)
+"""By how many of the two methods are the same in all seeds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +36,9 @@ class Pair:
       ratio: how many times the other's gap is larger, a geometric mean over seeds.
       low: lower end of its 95 % interval, of differences of the same seed.
       high: upper end.
-      p: two-sided, of a permutation test of the logarithms, before correction.
-      corrected: after Holm's correction over the pairs of the game.
+      test: of the logarithms, in words.
+      p: two-sided, before correction; None where there is nothing to test.
+      corrected: after Holm's correction over the tested pairs of the game.
       least: the least corrected p that so few seeds can have.
     """
 
@@ -39,42 +49,56 @@ class Pair:
     ratio: float
     low: float | None
     high: float | None
-    p: float
-    corrected: float
-    least: float
+    test: str
+    p: float | None
+    corrected: float | None
+    least: float | None
 
     @property
     def decided(self) -> bool:
-        """Whether the test says that the gaps differ."""
+        """Whether the gaps differ: as the test says, or as they are in all seeds."""
+        if self.corrected is None:
+            return self.ratio > 1
         return self.corrected <= LEVEL
 
     @property
     def claim(self) -> Claim:
         """The pair as a claim with its verdict."""
-        span = "" if self.low is None else f" [{self.low:.3g}, {self.high:.3g}]"
+        span = ""
+        if self.low is not None and self.high is not None:
+            span = f" [{digits(self.low, 3)}, {digits(self.high, 3)}]"
+        evidence, remark = f"{digits(self.ratio, 3)}{span} times", ""
+        if self.corrected is None:
+            remark = "" if self.decided else "they tie"
+        else:
+            evidence += f"; corrected p {self.corrected:.2g}"
+            remark = "" if self.decided else short_of(self.least or 0.0)
         return Claim(
             about=self.game,
             text=f"{self.lower.name} ends at a lower gap than {self.higher.name}",
             verdict=Verdict.HOLDS if self.decided else Verdict.UNDECIDED,
-            evidence=f"{self.ratio:.3g}{span} times; corrected p {self.corrected:.2g}",
-            test="permutation of log gaps, two-sided, Holm",
+            evidence=evidence,
+            test=self.test,
             trials=self.seeds,
-            remark="" if self.decided else short_of(self.least),
+            remark=remark,
         )
 
 
 def pairs(results: Results, game: str, config: Config) -> list[Pair]:
     """All pairs of methods on a game, tested; none with one seed.
 
-    Tests pool the runs: a sign-flip test of five pairs of seeds could never decide.
-    That errs on the safe side where a shared seed makes runs alike. Ratios and their
-    intervals are of the same seeds.
+    Of two methods that depend on the seed the runs are pooled: a sign-flip test of five
+    pairs of seeds could never decide. That errs on the safe side where a shared seed
+    makes runs alike. A method with the same gaps in all seeds is one number, no sample:
+    the other's runs are tested against it by sign flips, and two such are compared as
+    they are, without a test. Ratios and their intervals are of the same seeds.
     """
-    ends = {}
+    ends, unit = {}, step(game)
     for method in results.methods:
         runs = results.judged(game, method)
         if len(runs) > 1:
-            ends[method] = {one.seed: log_gap(one.curves["gap"][-1]) for one in runs}
+            gaps = {one.seed: one.curves["gap"][-1] for one in runs}
+            ends[method] = {seed: log_gap(gap, unit) for seed, gap in gaps.items()}
     tested = []
     for one, two in combinations(ends, 2):
         seeds = sorted(ends[one].keys() & ends[two].keys())
@@ -83,12 +107,18 @@ def pairs(results: Results, game: str, config: Config) -> list[Pair]:
             second = [ends[two][seed] for seed in seeds]
             if mean(first) > mean(second):
                 one, two, first, second = two, one, second, first
-            tested.append((one, two, first, second))
-    raw = [Higher.of(second, first, config.seed) for *_, first, second in tested]
-    sided = [min(1.0, 2 * min(t.p or 1.0, t.p_reverse or 1.0)) for t in raw]
+            same = results.same(game, one) + results.same(game, two)
+            tested.append((one, two, first, second, same))
+    raw = [
+        _higher(first, second, same, config.seed)
+        for _, _, first, second, same in tested
+    ]
+    sided = [None if t is None else _two_sided(t) for t in raw]
     (corrected,) = holm([sided])
+    tests = sum(t is not None for t in raw)
     made = []
-    for number, (one, two, first, second) in enumerate(tested):
+    for number, (one, two, first, second, same) in enumerate(tested):
+        higher = raw[number]
         apart = [b - a for a, b in zip(first, second, strict=True)]
         span = interval(apart, config.seed)
         made.append(
@@ -100,12 +130,34 @@ def pairs(results: Results, game: str, config: Config) -> list[Pair]:
                 ratio=10 ** mean(apart),
                 low=None if span.low is None else 10**span.low,
                 high=None if span.high is None else 10**span.high,
+                test=TESTS[same],
                 p=sided[number],
-                corrected=corrected[number] or 0.0,
-                least=2 * (raw[number].smallest_p or 1.0) * len(tested),
+                corrected=corrected[number],
+                least=_least(higher, tests),
             )
         )
     return made
+
+
+def _higher(
+    first: Sequence[float], second: Sequence[float], same: int, seed: int
+) -> Higher | None:
+    """The test of two methods, of which so many are the same in all seeds."""
+    if same == 2:
+        return None
+    if same == 1:
+        return Higher.paired(zip(second, first, strict=True), seed)
+    return Higher.of(second, first, seed)
+
+
+def _least(test: Higher | None, tests: int) -> float | None:
+    if test is None:
+        return None
+    return min(1.0, 2 * (test.smallest_p or 1.0) * tests)
+
+
+def _two_sided(test: Higher) -> float:
+    return min(1.0, 2 * min(test.p or 1.0, test.p_reverse or 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +207,8 @@ def ranking(results: Results, config: Config) -> Ranking:
     if len(ranked) < 2 or fewest < 2:
         return Ranking(left_out=left_out)
 
+    steps = {game: step(game) for game in games}
+
     def by(value: Callable[[Result], float]) -> tuple[MeanRank, ...]:
         every = [
             np.array([[value(one) for one in results.judged(g, m)] for m in ranked]).T
@@ -162,9 +216,9 @@ def ranking(results: Results, config: Config) -> Ranking:
         ]
         return mean_ranks(every, config.seed)
 
-    last = by(lambda one: log_gap(one.curves["gap"][-1]))
-    best = by(lambda one: log_gap(one.curves["best"][-1]))
-    areas = by(lambda one: area(one.curves["gap"]))
+    last = by(lambda one: log_gap(one.curves["gap"][-1], steps[one.game]))
+    best = by(lambda one: log_gap(one.curves["best"][-1], steps[one.game]))
+    areas = by(lambda one: area(one.curves["gap"], steps[one.game]))
     order = sorted(range(len(ranked)), key=lambda number: last[number].mean)
     return Ranking(
         methods=[ranked[i] for i in order],

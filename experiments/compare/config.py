@@ -13,6 +13,8 @@ from experiments.lab.trust import ExecutorSpec, OracleSpecs, SolverSpecs
 from meta_solvers import get
 from metaspiel.nfg.errors import UserError, shown
 
+_USUAL = 20  # iterations
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
@@ -44,8 +46,9 @@ class Config:
     concept: Literal["auto", "ne", "cce", "ce"] = "auto"
     """What is responded to; auto follows the solver (cce for heuristics). Compared is
     the CCE gap of what is played in any case; of a product it is the NE gap."""
-    iterations: int = 20
-    """Iterations of every run."""
+    iterations: int | None = None
+    """Iterations of every run (default: 20; where all runs are merged, those of the
+    shortest, at which the others are cut)."""
     at: tuple[int, ...] = ()
     """Iterations at which gaps are in the tables too (default: a quarter, a half)."""
     targets: tuple[float, ...] = (0.1, 0.01)
@@ -128,7 +131,27 @@ class Config:
         return tuple(dict.fromkeys(made))
 
     @property
+    def repeated(self) -> list[str]:
+        """Games and methods that are named more than once."""
+        written = [
+            self.games,
+            *(
+                [one for spec in specs for one in alternatives.written_out(spec)]
+                for specs in (self.solvers, self.eval_solvers, self.oracles)
+            ),
+        ]
+        return [
+            one for names in written for one in dict.fromkeys(names)
+            if [*names].count(one) > 1
+        ]  # fmt: skip
+
+    @property
+    def length(self) -> int:
+        """Iterations of every run: asked for, or as usual."""
+        return _USUAL if self.iterations is None else self.iterations
+
+    @property
     def shown_at(self) -> tuple[int, ...]:
         """Iterations whose gaps are in the tables, beside the last."""
-        asked = self.at or (self.iterations // 4, self.iterations // 2)
-        return tuple(sorted({one for one in asked if 0 < one < self.iterations}))
+        asked = self.at or (self.length // 4, self.length // 2)
+        return tuple(sorted({one for one in asked if 0 < one < self.length}))

@@ -49,6 +49,16 @@ def fill(
     return [one for one in results if one is not None], faults
 
 
+def played(cells: Sequence[Cell], folder: Path) -> list[Result]:
+    """The results that are there, in order, after an interruption."""
+    places = [
+        (cell, folder / "cells" / f"{cell.name}.json")
+        for cell in cells
+        if not cell.objection
+    ]
+    return [read(cell, place) for cell, place in places if place.exists()]
+
+
 def _carry_out(
     cells: Sequence[Cell], places: Mapping[str, Path], run: Output, executor: str
 ) -> list[Outcome]:

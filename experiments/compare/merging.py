@@ -32,10 +32,8 @@ def merged(own: Sequence[Result], config: Config) -> list[Result]:
         there already.
     """
     every = {_key(one): (one, "this comparison") for one in own}
-    fetched = [(one, place) for place in config.merge for one in _of(place, config)]
-    least = config.iterations if config.games else _shortest([r for r, _ in fetched])
-    for one, place in fetched:
-        cut = _cut(one, least, place)
+    for one, place in _fetched(config):
+        cut = _cut(one, config.length, place)
         before, where = every.setdefault(_key(cut), (cut, str(place)))
         if _numbers(before) != _numbers(cut):
             raise UserError(
@@ -44,6 +42,24 @@ def merged(own: Sequence[Result], config: Config) -> list[Result]:
                 f"'{place}' than in '{where}'"
             )
     return [one for one, _ in every.values()]
+
+
+def length(config: Config) -> int:
+    """Iterations of every run: as asked for, or of the shortest where all are merged.
+
+    Raises:
+      UserError: a folder is no finished run, or responds under another concept.
+    """
+    if config.iterations is not None or config.games:
+        return config.length
+    return _shortest([one for one, _ in _fetched(config)])
+
+
+def _fetched(config: Config) -> Iterator[tuple[Result, Path]]:
+    """What is in the folders that are merged."""
+    for place in config.merge:
+        for one in _of(place, config):
+            yield one, place
 
 
 def _key(one: Result) -> tuple[Any, ...]:
@@ -74,7 +90,7 @@ def _cut(one: Result, iterations: int, place: Path) -> Result:
     if done < iterations:
         raise UserError(
             f"--merge: '{place}' must have the {iterations} iterations of the "
-            f"comparison; got {done} of {one.method.name} on {one.game}"
+            f"comparison (--iterations); got {done} of {one.method.name} on {one.game}"
         )
     curves = {name: values[: iterations + 1] for name, values in one.curves.items()}
     return replace(one, curves=curves)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.compare.results import Results
-from experiments.compare.standings import FLOOR
+from experiments.compare.scale import step
 from experiments.lab.folder import slug
 from experiments.lab.marks import Axis, Chart, Panel, Picture, Series
 
 _TITLES = {"gap": "last iterate", "best": "lowest so far"}
-_GAP = "Exact gap; 0 is an equilibrium."
+_GAP = "Exact gap; 0 is an equilibrium, and what is below {:.2g} is noise in this game."
 _BAND = "A mean over seeds; bands are its bootstrap 95 % intervals."
 
 
@@ -20,21 +20,23 @@ def pictures(results: Results, bands: Sequence[dict[str, Any]]) -> list[Picture]
     return [
         Picture(
             name=slug(game),
-            title=game,
-            caption=caption,
-            chart=_chart(results, [one for one in bands if one["game"] == game]),
+            title=results.names[game],
+            caption=caption.format(step(game)),
+            chart=_chart(
+                results, [one for one in bands if one["game"] == game], step(game)
+            ),
         )
         for game in results.games
         if any(one["game"] == game for one in bands)
     ]
 
 
-def _chart(results: Results, bands: Sequence[dict[str, Any]]) -> Chart:
+def _chart(results: Results, bands: Sequence[dict[str, Any]], least: float) -> Chart:
     panels = [
         Panel(
             title=title,
             x=Axis(label="iteration"),
-            y=Axis(label="gap", scale="log", floor=FLOOR),
+            y=Axis(label="gap", scale="log", floor=least),
             series=[
                 _series(method.name, name, own)
                 for method in results.methods

@@ -2,19 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from experiments.compare import tables
+from experiments.compare.axes_config import SAME
 from experiments.compare.claims import Pair, Ranking, pairs, ranking
 from experiments.compare.config import Config
+from experiments.compare.naming import described
 from experiments.compare.results import Results
-from experiments.compare.standings import FLOOR, Standing, standings
+from experiments.compare.scale import MILLIONTH
+from experiments.compare.standings import Standing, standings
 from experiments.lab import verdict
 from experiments.lab.folder import clock, plain
 from experiments.lab.report import Opening, Table, comma_separated, publish
 from metaspiel import files
 
+_NAMED = 5  # methods in a title
 _MOST = 30  # claims in the report; pairs.csv has them all
 
 
@@ -83,40 +88,76 @@ def write(folder: Path, config: Config, judged: Judged) -> tuple[Any, str]:
 
 
 def _title(judged: Judged) -> str:
-    games, methods = len(judged.results.games), len(judged.results.methods)
-    return (
-        f"{methods} method{'s' * (methods != 1)} of PSRO on "
-        f"{games} game{'s' * (games != 1)}"
-    )
+    """The methods, by name where they are few, and how many games."""
+    methods, games = judged.results.methods, judged.results.names
+    what = f"{len(methods)} methods"
+    if 0 < len(methods) <= _NAMED:
+        what = ", ".join(one.name for one in methods)
+    where = next(iter(games.values())) if len(games) == 1 else f"{len(games)} games"
+    return f"{what}: PSRO on {where}"
 
 
 def _tables(judged: Judged) -> list[Table]:
     made = [tables.ranks(judged.ranking)] if judged.ranking.methods else []
-    made += [
-        one
-        for game in judged.results.games
-        if (one := tables.table(judged.standings, judged.pairs, game)).rows
-    ]
-    claims = [one.claim for one in judged.pairs]
+    made += [one for game in judged.results.games if (one := _table(judged, game)).rows]
+    names = judged.results.names
+    claims = [replace(one.claim, about=names[one.game]) for one in judged.pairs]
     if 0 < len(claims) <= _MOST:
         made.append(replace(verdict.table(claims, "Pairs of methods"), raw=True))
     missing = tables.missing(judged.results)
     return [*made, missing] if missing.rows else made
 
 
+def _table(judged: Judged, game: str) -> Table:
+    name = judged.results.names[game]
+    return tables.table(judged.standings, judged.pairs, game, name)
+
+
+def _meanings(config: Config, judged: Judged) -> list[str]:
+    """What the short names stand for, where they need it."""
+    short = {k: v for k, v in judged.results.names.items() if v != k}
+    said = [f"{name} is {game}." for game, name in short.items()]
+    methods = judged.results.methods
+    if len(methods) > _NAMED:
+        return said
+    own = {one.solver for one in config.methods}  # typed, or trusted
+    asked = [one.evaluation for one in methods if one.evaluation != SAME]
+    for solver in dict.fromkeys([*(one.solver for one in methods), *asked]):
+        if text := described(solver, trusted=solver in own):
+            said.append(f"{solver}: {text}.")
+    return said
+
+
 def opening(config: Config, judged: Judged) -> Opening:
     """What a reader must know first."""
     seeds = sorted({seed for one in judged.standings for seed in one.seeds})
     ran = [
-        f"{_title(judged)}, {config.iterations} iterations each, with "
+        f"{_title(judged)}, {config.length} iterations each, with "
         f"{'seeds' if len(seeds) > 1 else 'seed'} {_listed(seeds)}. Compared is the "
         "exact gap: what the players, each alone, could gain by leaving what is "
         "played, summed; 0 is an equilibrium.",
+        *_meanings(config, judged),
     ]
     if config.merge:
-        ran.append(f"Runs are merged up to iteration {config.iterations}.")
+        ran.append(
+            f"Runs are merged up to iteration {config.length}, which all of them have; "
+            "what longer ones did after it is left out."
+        )
+    if absent := _absent(config, judged.results):
+        ran.append(
+            f"{absent} run{'s' * (absent != 1)} of what was asked for "
+            f"{'are' if absent > 1 else 'is'} not there: interrupted, or lost to a "
+            "fault; --resume plays what is missing."
+        )
     result = [_of_game(judged, game) for game in judged.results.games]
     return Opening(ran=ran, result=result, sure=_sure(judged, len(seeds)))
+
+
+def _absent(config: Config, results: Results) -> int:
+    """How many runs that were asked for have no result."""
+    there = {(one.game, one.method, one.seed) for one in results.runs}
+    seeds = range(config.seed, config.seed + config.seeds)
+    return len({*product(config.games, config.methods, seeds)} - there)
 
 
 def _sure(judged: Judged, seeds: int) -> list[str]:
@@ -131,8 +172,18 @@ def _sure(judged: Judged, seeds: int) -> list[str]:
         decided = sum(pair.decided for pair in judged.pairs)
         said.append(
             f"{decided} of {len(judged.pairs)} pairs of methods are told apart by the "
-            "gap at the end (permutation test of its logarithm, two-sided, Holm's "
-            f"correction in each game; gaps below {FLOOR:g} count as {FLOOR:g})."
+            "gap at the end (tests of its logarithm, two-sided, Holm's correction in "
+            f"each game; gaps count in whole steps of {MILLIONTH:g} of the range of "
+            "payoffs, summed over players: less is noise)."
+        )
+    if any(one.same for one in judged.standings):
+        alone = sum(pair.corrected is None for pair in judged.pairs)
+        said.append(
+            'Some runs are the same in all seeds, "all the same" in the tables: they '
+            "are one number each and no sample. Another method is tested against such "
+            "a number by sign flips of its own seeds, of which fewer than six decide "
+            f"nothing; two such are compared as they are, without a test ({alone} of "
+            "the pairs)."
         )
     said.append(
         "The gap at the end is that of the last iterate, which may be above the lowest "
@@ -154,11 +205,12 @@ def _listed(seeds: Sequence[int]) -> str:
 def _of_game(judged: Judged, game: str) -> str:
     """The method with the lowest mean gap on a game, and what it is told apart from."""
     own = [one for one in judged.standings if one.game == game]
+    name = judged.results.names[game]
     if not own:
-        return f"{game}: no run finished."
+        return f"{name}: no run finished."
     if len(own[0].seeds) < 2:
-        ends = ", ".join(f"{one.method.name} {one.last.mean:.3g}" for one in own)
-        return f"{game}: gaps at the end: {ends}."
+        ends = ", ".join(f"{one.method.name} {tables.spread(one.last)}" for one in own)
+        return f"{name}: gaps at the end: {ends}."
     first = own[0].method
     below = {
         pair.higher
@@ -170,6 +222,6 @@ def _of_game(judged: Judged, game: str) -> str:
     if not alike:
         rest = "told apart from all others"
     return (
-        f"{game}: {first.name} has the lowest mean gap at the end, "
+        f"{name}: {first.name} has the lowest mean gap at the end, "
         f"{tables.spread(own[0].last)}" + (f"; {rest}." if len(own) > 1 else ".")
     )

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NotRequired
 
 from experiments.compare.axes_config import Method
+from experiments.compare.naming import short_names
 
 FINISHED, FAILED, SKIPPED = "finished", "failed", "does not apply"
 """Outcomes of a cell: the solver failed in the run, or could not play it at all."""
@@ -104,6 +105,11 @@ class Results:
         return list(dict.fromkeys(one.game for one in self.runs))
 
     @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Names of the games for tables and sentences."""
+        return short_names(self.games)
+
+    @cached_property
     def methods(self) -> list[Method]:
         """The methods, each once."""
         return list(dict.fromkeys(one.method for one in self.runs))
@@ -128,3 +134,8 @@ class Results:
     def judged(self, game: str, method: Method) -> list[Result]:
         """The runs of a method that finished with exact gaps, by seed."""
         return [one for one in self.of(game, method) if one.judged]
+
+    def same(self, game: str, method: Method) -> bool:
+        """Whether several seeds of a method all had the same gaps, to the bit."""
+        gaps = [list(one.curves["gap"]) for one in self.judged(game, method)]
+        return len(gaps) > 1 and all(one == gaps[0] for one in gaps)

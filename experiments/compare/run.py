@@ -1,13 +1,16 @@
 """The comparison: its cells played, judged and reported."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from experiments.compare.cells import cells_of
 from experiments.compare.config import Config
-from experiments.compare.filling import fill
-from experiments.compare.merging import merged
+from experiments.compare.filling import fill, played
+from experiments.compare.merging import length, merged
 from experiments.compare.report import Judged, write
-from experiments.compare.results import Results
+from experiments.compare.results import Result, Results
 from experiments.lab import work
 from experiments.lab.folder import claim, page_of, record, widened
 from experiments.lab.page import Answer
@@ -20,6 +23,9 @@ def run(config: Config) -> Answer:
       UserError: a game, a solver or an oracle is not known.
     """
     config.check()
+    config = replace(config, iterations=length(config))
+    for name in config.repeated:
+        config.run.say(f"{name} is named more than once: it is compared once")
     list(cells_of(config))  # what is not known is refused before there is a folder
     merged([], config)  # and so is what cannot be merged
     with claim(config.run, page_of(type(config))) as folder:
@@ -27,9 +33,20 @@ def run(config: Config) -> Answer:
         config = widened(folder, config, lists=lists, most=("seeds", "iterations"))
         cells = list(cells_of(config))
         record(folder, config)
-        own, faults = fill(cells, folder, config.run, config.executor)
-        results = Results(merged(own, config))
-        shown = replace(config, iterations=results.iterations)
-        summary, text = write(folder, shown, Judged.of(results, shown))
+        try:
+            own, faults = fill(cells, folder, config.run, config.executor)
+        except KeyboardInterrupt:
+            there = played(cells, folder)
+            if there:
+                _written(folder, config, there)
+            raise
+        summary, text = _written(folder, config, own)
     fault = work.complaint(faults, what="cells")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def _written(folder: Path, config: Config, own: Sequence[Result]) -> tuple[Any, str]:
+    """Writes the report of the runs that are there; returns summary and text."""
+    results = Results(merged(own, config))
+    shown = replace(config, iterations=results.iterations)
+    return write(folder, shown, Judged.of(results, shown))

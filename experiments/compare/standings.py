@@ -10,26 +10,25 @@ import numpy as np
 from experiments.compare.axes_config import Method
 from experiments.compare.config import Config
 from experiments.compare.results import Result, Results
+from experiments.compare.scale import step
 from experiments.lab.censoring import FirstTime, first_time
 from experiments.lab.estimates import Estimate, estimate
 from experiments.lab.statistics import interval
 
-FLOOR = 1e-6
-"""Gaps below count as this one where logarithms are taken: rounding decides there."""
 _DRAWS = 2000  # of a band's points, which are many
 
 
-def log_gap(gap: float) -> float:
-    """The decimal logarithm of a gap, of at least that of ``FLOOR``.
+def log_gap(gap: float, step: float) -> float:
+    """The decimal logarithm of a gap in whole steps, of at least one.
 
-    It is rounded to nine digits, so that runs which differ by rounding alone tie.
+    Gaps of the same number of steps tie: what is less is noise, see ``scale``.
     """
-    return round(math.log10(max(gap, FLOOR)), 9)
+    return math.log10(max(1, round(gap / step)) * step)
 
 
-def area(gaps: Sequence[float]) -> float:
+def area(gaps: Sequence[float], step: float) -> float:
     """The area under the logarithm of a curve of gaps, for each iteration."""
-    logs = [log_gap(gap) for gap in gaps]
+    logs = [log_gap(gap, step) for gap in gaps]
     if len(logs) == 1:
         return logs[0]
     return float(np.trapezoid(logs)) / (len(logs) - 1)
@@ -49,6 +48,7 @@ class Standing:
       method: what is compared.
       players: of the game.
       seeds: of its finished runs.
+      same: all of them had the same gaps: the seed decides nothing.
       failed: how many others failed.
       concept: what was responded to.
       last: gap of the last iterate.
@@ -68,6 +68,7 @@ class Standing:
     method: Method
     players: int
     seeds: Sequence[int]
+    same: bool
     failed: int
     concept: str
     last: Estimate
@@ -126,6 +127,7 @@ def _standing(results: Results, config: Config, game: str, method: Method) -> St
         method=method,
         players=len(end("policies")[0]),
         seeds=[one.seed for one in runs],
+        same=results.same(game, method),
         failed=len(results.of(game, method)) - len(runs),
         concept=runs[0].concept,
         last=over(end("gap")),
@@ -135,7 +137,7 @@ def _standing(results: Results, config: Config, game: str, method: Method) -> St
             target: first_time([first_below(g, target) for g in gaps], seed)
             for target in config.targets
         },
-        area=over([area(one) for one in gaps]),
+        area=over([area(one, step(game)) for one in gaps]),
         welfare=over(end("welfare")),
         support=over(end("support")),
         policies=over([sum(one) for one in end("policies")]),

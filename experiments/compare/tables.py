@@ -8,8 +8,9 @@ from experiments.compare.claims import Pair, Ranking
 from experiments.compare.results import FINISHED, Results
 from experiments.compare.standings import Standing, band
 from experiments.lab.estimates import Estimate
+from experiments.lab.frames import columns
 from experiments.lab.ranks import MeanRank
-from experiments.lab.report import Table
+from experiments.lab.report import Table, digits
 
 _POPULATION = "population_exploitability"
 _MANY = 4  # names in a cell; of more their number
@@ -23,11 +24,13 @@ def spread(one: Estimate | MeanRank) -> str:
 
 def _shown(value: float | None) -> str:
     """A number without rounding noise around zero."""
-    return "-" if value is None else f"{round(value, 12) + 0.0:.3g}"
+    return "-" if value is None else digits(round(value, 12) + 0.0, 3)
 
 
-def table(standings: Sequence[Standing], pairs: Sequence[Pair], game: str) -> Table:
-    """The methods on a game: where they end, and how fast they get there."""
+def table(
+    standings: Sequence[Standing], pairs: Sequence[Pair], game: str, name: str
+) -> Table:
+    """The methods on a game, which has a name: where they end, and how fast."""
     own = [one for one in standings if one.game == game]
     below: dict[str, list[str]] = {}
     for pair in pairs:
@@ -53,7 +56,7 @@ def table(standings: Sequence[Standing], pairs: Sequence[Pair], game: str) -> Ta
         for one in own
     ]
     heads = list(dict.fromkeys(name for line in lines for name in line))
-    return Table(game, heads, [[line.get(name) for name in heads] for line in lines])
+    return Table(name, heads, [[line.get(name) for name in heads] for line in lines])
 
 
 def _population(one: Standing) -> dict[str, str]:
@@ -64,8 +67,8 @@ def _population(one: Standing) -> dict[str, str]:
 
 
 def _seeds(one: Standing) -> str:
-    every = len(one.seeds) + one.failed
-    return f"{len(one.seeds)}" if not one.failed else f"{len(one.seeds)} of {every}"
+    every = f" of {len(one.seeds) + one.failed}" if one.failed else ""
+    return f"{len(one.seeds)}{every}{', all the same' if one.same else ''}"
 
 
 def _names(names: Sequence[str]) -> str:
@@ -101,7 +104,7 @@ def missing(results: Results) -> Table:
             reason = "no exact gap: what is learned has no referee"
         key = one.game, one.method.name, one.outcome, reason
         seeds.setdefault(key, []).append(one.seed)
-    lines = [[*key, own] for key, own in seeds.items()]
+    lines = [[results.names[game], *key, own] for (game, *key), own in seeds.items()]
     columns = ["game", "method", "outcome", "reason", "seeds"]
     return Table("What is not in the tables", columns, lines)
 
@@ -111,7 +114,7 @@ def curve_rows(results: Results) -> Iterator[dict[str, Any]]:
     for one in results.runs:
         head = {"game": one.game, **asdict(one.method), "seed": one.seed}
         for row in one.rows:
-            yield {**head, "outcome": one.outcome, **row}
+            yield {**head, "outcome": one.outcome, **columns(row)}
 
 
 def band_rows(results: Results, seed: int) -> Iterator[dict[str, Any]]:
@@ -139,6 +142,7 @@ def table_rows(standings: Sequence[Standing]) -> Iterator[dict[str, Any]]:
             **asdict(one.method),
             "concept": one.concept,
             "seeds": list(one.seeds),
+            "same_in_all_seeds": one.same,
             "failed": one.failed,
             **_ends("gap", one.last),
             **_ends("exploitability", one.exploitability),
@@ -185,6 +189,7 @@ def pair_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
             "ratio": one.ratio,
             "ratio_low": one.low,
             "ratio_high": one.high,
+            "test": one.test,
             "p": one.p,
             "p_holm": one.corrected,
             "p_least": one.least,

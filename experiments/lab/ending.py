@@ -61,9 +61,10 @@ def _said(code: int, text: str) -> int:
 
 def _named(error: OSError) -> str:
     """An error of the system with the file that it is about."""
+    said = error.strerror or str(error)
     if error.filename is not None:
-        return str(error)
-    return f"{error}, which names no file: a temporary one, a pipe or a socket"
+        return f"of '{error.filename}' the system says: {said}"
+    return f"{said}, which names no file: a temporary one, a pipe or a socket"
 
 
 @contextmanager

@@ -43,7 +43,8 @@ def claim(run: Output, name: str) -> Iterator[Path]:
             stack.enter_context(held(folder))
         except OSError as error:
             raise UserError(
-                f"--out: '{run.out or 'runs'}' must be writable; {error}"
+                f"--out: '{run.out or 'runs'}' must be a folder that can be made and "
+                f"written to; the system says: {error.strerror or error}"
             ) from None
         stack.enter_context(stoppable())
         files.tidy(folder, loggers.THEIRS)
@@ -172,8 +173,13 @@ def widened(
     if not (folder / CONFIG).is_file():
         return config
     before, given = stored(folder), vars(config)
+    # What is asked now was typed, or read from the file and trusted then.
+    unasked = {
+        name: [one for one in before.get(name, ()) if one not in plain(given[name])]
+        for name in lists
+    }
     trust.check(
-        {name: before.get(name, ()) for name in lists},
+        unasked,
         dict.fromkeys(lists, config),
         f"'{folder / CONFIG}'",
         trusted=given["run"].trust,

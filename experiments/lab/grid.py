@@ -61,11 +61,19 @@ def fill(
     missing = {name: cell for name, cell in every.items() if not cell.place.exists()}
     # What is there is refused, if at all, before anything is made.
     ready = {n: read_result(every[n].place, config) for n in every if n not in missing}
-    pieces = [Piece(name=name, what=cell, do=_fill) for name, cell in missing.items()]
+    pieces = [
+        Piece(name=name, what=cell, do=_fill, kind=_kind(name))
+        for name, cell in missing.items()
+    ]
     faults = carry_out(pieces, folder, config.run)
     made = {n: c.place for n, c in missing.items() if c.place.exists()}
     results = ready | {name: read_result(made[name], config) for name in made}
     return {name: results[name] for name in every if name in results}, faults
+
+
+def _kind(name: str) -> str:
+    """Cells that differ by the number at the end, such as the seed, take as long."""
+    return name.rstrip("0123456789")
 
 
 def _fill(cells: Sequence[_Cell]) -> list[Outcome]:

@@ -17,6 +17,7 @@ from experiments.lab.marks import Picture
 from experiments.lab.process import environment
 from metaspiel import files
 
+_LARGE = 1e9  # above, numbers have an exponent
 _SCRIPT = "<!-- script -->"  # where it goes; names cannot hold it, they are escaped
 
 
@@ -190,10 +191,16 @@ def show(cell: Any) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.4g}"
+        return digits(cell, 4)
     if isinstance(cell, list | tuple):
         return ", ".join(show(item) for item in cell)
     return str(cell)
+
+
+def digits(value: float, count: int) -> str:
+    """A number of so many digits, a large one written out: 1,070 for 1.07e+03."""
+    text = f"{value:.{count}g}"
+    return f"{float(text):,.0f}" if "e+" in text and abs(value) < _LARGE else text
 
 
 def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

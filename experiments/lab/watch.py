@@ -15,6 +15,7 @@ from experiments.lab.work import Outcome, Piece, Report
 from psro.executor import Pool
 
 _LOOK = 0.5  # seconds between looks at what is made
+_NOTHING = 1e-9  # of effort, against rounding
 _PRIOR = 0.05  # the planned speed counts for as much as this share of the work
 
 
@@ -93,8 +94,9 @@ class RowsMade:
 class Watch:
     """Shows how much of some pieces is done, and an estimate of the time left.
 
-    What is left takes as long as pieces of its kind took so far, a unit of effort each;
-    before any was seen, as long as was planned, or as the other kinds.
+    What is left takes as long as pieces of its kind took so far by the clock, a unit of
+    effort each. Nothing is said, unless it was planned, while there is a kind of which
+    none was seen: cheap pieces say nothing of dear ones.
 
     Args:
       pieces: all that are to be done.
@@ -179,7 +181,7 @@ class Watch:
     def _end(self, piece: Piece, outcome: Outcome) -> None:
         self._over.add(piece.name)
         if piece.made is None and outcome.fault is None:
-            self._learn(piece.kind, outcome.seconds, piece.effort)
+            self._learn(piece.kind, outcome.clock, piece.effort)
         self._growing.pop(piece.name, None)
         self._move(piece, piece.effort)
 
@@ -222,22 +224,21 @@ class Watch:
     def left(self) -> float | None:
         """Estimated wall-clock seconds until all is done; None while unknown."""
         with self._lock:
-            spent, gained = sum(self._spent.values()), sum(self._gained.values())
             # The plan knows the kinds, the clock the rest.
             if self._planned is not None:
                 done, prior = self._done, _PRIOR * self._total
                 passed = time.monotonic() - self._begun + prior * self._planned
                 return (self._total - done) * passed / max(done + prior, 1e-9)
-            if not gained:
-                return None
             rest = 0.0
             for kind, effort in self._rest.items():
-                known = self._gained.get(kind)
-                rate = self._spent[kind] / known if known else spent / gained
-                rest += rate * max(0.0, effort)
+                if effort <= _NOTHING:
+                    continue
+                if not self._gained.get(kind):
+                    return None
+                rest += self._spent[kind] / self._gained[kind] * effort
             return rest / self._jobs
 
     def _text(self) -> str:
         text = f"{len(self._over)}/{len(self._pieces)} done"
-        left = self.left()
+        left = self.left() if len(self._over) < len(self._pieces) else None
         return text if left is None else f"{text}, about {spell(max(0.0, left))} left"

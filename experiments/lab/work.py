@@ -32,6 +32,7 @@ class Outcome:
       unsolved: it is that a solver has no answer.
       trace: where the fault arose.
       seconds: seconds of CPU that it took since it was last begun.
+      clock: the same by the clock, which is more where others share the cores.
       lacks: a piece that it needs and that failed; then it was not begun.
       lost: its worker process died, again and again.
       made: its result, where whoever is told of the outcome is to keep it: a worker on
@@ -44,6 +45,7 @@ class Outcome:
     unsolved: bool = False
     trace: str = ""
     seconds: float = 0.0
+    clock: float = 0.0
     lacks: str | None = None
     lost: bool = False
     made: Any = None
@@ -88,7 +90,7 @@ def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
       action: the work. A ``UserError``, a solver without an answer and what the disk
         refuses are the user's to mend.
     """
-    begun, outcome = time.process_time(), Outcome(name="")
+    begun, outcome = (time.process_time(), time.monotonic()), Outcome(name="")
     try:
         action()
     except Exception as error:  # noqa: BLE001  one piece's fault is not the others'
@@ -100,8 +102,10 @@ def attempt(names: Sequence[str], action: Callable[[], None]) -> list[Outcome]:
             unsolved=isinstance(error, SolverFailed | NotOK),
             trace="".join(traceback.format_exception(error)),
         )
-    seconds = (time.process_time() - begun) / max(1, len(names))
-    return [replace(outcome, name=name, seconds=seconds) for name in names]
+    several = max(1, len(names))
+    seconds = (time.process_time() - begun[0]) / several
+    clock = (time.monotonic() - begun[1]) / several
+    return [replace(outcome, name=n, seconds=seconds, clock=clock) for n in names]
 
 
 def check(pieces: Sequence[Piece]) -> None:

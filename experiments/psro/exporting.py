@@ -1,12 +1,12 @@
 """A run as the bytes of files that others read."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from experiments.lab.frames import columns
 from experiments.lab.report import comma_separated
 from experiments.psro.stored import StoredRun
 from metaspiel import files
@@ -91,18 +91,8 @@ def array(run: StoredRun) -> Made:
 
 def metrics(run: StoredRun) -> Made:
     """The rows of metrics; what is nested has a column for each part."""
-    rows = [dict(_flat(row)) for row in run.metrics]
+    rows = [columns(row) for row in run.metrics]
     return f"{len(rows)} rows of metrics", comma_separated(rows).encode()
-
-
-def _flat(row: Mapping[str, Any], lead: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in row.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{lead}{name}.")
-        elif isinstance(value, list) and any(isinstance(v, list) for v in value):
-            yield from ((f"{lead}{name}.{k}", part) for k, part in enumerate(value))
-        else:
-            yield lead + name, value
 
 
 WRITERS: Mapping[str, Callable[[StoredRun], Made]] = {

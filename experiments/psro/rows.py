@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.lab.frames import pandas
+from experiments.lab.frames import columns, pandas
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Rows(Sequence[Mapping[str, Any]]):
         return [row.get(name) for row in self.rows]
 
     def frame(self) -> Any:
-        """The rows as a data frame of pandas.
+        """The rows as a data frame of pandas, a number a column as in metrics.csv.
 
         Raises:
           UserError: pandas is not installed.
         """
-        return pandas().DataFrame(list(self.rows))
+        return pandas().DataFrame([columns(row) for row in self.rows])

@@ -240,8 +240,8 @@ class Settings(
             raise UserError("--jobs: an executor shares out the work itself; drop one")
         if self.run.jobs > 1 and self.trials == 1:
             raise UserError(
-                f"--jobs: trials share the processes, and there is one; --trials "
-                f"{self.run.jobs} asks for more (--executor shares what one learns)"
+                "--jobs: trials share the processes, and there is one; --trials asks "
+                "for more (--executor shares what one learns)"
             )
 
     def _check_budget(self) -> None:

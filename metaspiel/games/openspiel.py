@@ -13,11 +13,12 @@ from open_spiel.python import policy as openspiel_policy
 from metaspiel.games.information import information, reason, silenced
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.walk import MEMORY_GB, Progress, walk
-from metaspiel.nfg.errors import UnknownGame, UserError, unknown
+from metaspiel.nfg.errors import UnknownGame, UserError, shown, unknown
 from metaspiel.nfg.game import Game
 
 OPENSPIEL = "openspiel/"
 """What plays in batches and is named so is OpenSpiel's, never our own simulator."""
+_KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "text"}
 _BROKEN = ("morpion_solitaire",)  # a copy of a state points into freed memory
 
 
@@ -79,7 +80,13 @@ def _loaded(name: str, players: int | None) -> Any:
                 allowed.parameter_specification,
             )
         if type(allowed.parameter_specification[key]) is float and type(value) is int:
-            parameters[key] = float(value)  # OpenSpiel itself refuses 1 for 1.0
+            parameters[key] = value = float(value)  # OpenSpiel refuses 1 for 1.0
+        wanted = type(allowed.parameter_specification[key])
+        if wanted in _KINDS and type(value) is not wanted:
+            raise UserError(
+                f"{where}: game '{short}': {key} must be {_KINDS[wanted]}; "
+                f"got '{shown(value)}'"
+            )
     low, high = allowed.min_num_players, allowed.max_num_players
     counts = f"exactly {low}" if low == high else f"{low} to {high}"
     count = parameters.get("players", low)

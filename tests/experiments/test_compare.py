@@ -13,12 +13,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 from refusals import refused
 
 from experiments.compare import __main__ as compare
-from experiments.compare import frame
+from experiments.compare import cells, frame
 from experiments.compare.axes_config import oracle_settings, usual_spec
+from experiments.compare.claims import pairs
 from experiments.compare.config import Config
-from experiments.compare.standings import FLOOR, area, first_below
+from experiments.compare.naming import short_names
+from experiments.compare.results import Result, Results
+from experiments.compare.scale import step
+from experiments.compare.standings import area, first_below, log_gap
 from experiments.lab.alternatives import written_out
 from experiments.lab.page import main
+from experiments.lab.report import digits, show
 from experiments.psro import __main__ as psro
 from meta_solvers import Answer, MetaSolver, register, registry
 from meta_solvers.base import Status, failure
@@ -254,7 +259,10 @@ def test_runs_that_exist_are_merged(whole: Path, tmp_path: Path, capsys):
     words = (*words, "--trials", 2, "--solver", "mgcce", "--quiet", "--out", run)
     assert call(*words, page=psro) == 0
     assert call("--merge", whole, run, "--out", out) == 0
-    assert "Runs are merged up to iteration 4" in capsys.readouterr().out
+    assert (
+        "Runs are merged up to iteration 4, which all of them have"
+        in capsys.readouterr().out
+    )
     made = {(row["game"], row["solver"]): row["seeds"] for row in table(out, "table")}
     assert made[KUHN_3, "mgcce"] == "0 1" and len(made) == 4
     # A cell is the run that psro makes: the same, played here too, are there once.
@@ -262,6 +270,25 @@ def test_runs_that_exist_are_merged(whole: Path, tmp_path: Path, capsys):
     words = ("--games", KUHN_3, "--solvers", "mgcce", "--iterations", 4, "--seeds", 2)
     assert call(*words, "--merge", run, "--quiet", "--out", both) == 0
     assert len(curves(both)) == 2 * 5
+
+
+def test_merged_runs_have_the_iterations_asked_for_or_of_the_shortest(
+    whole: Path, tmp_path: Path, capsys
+):
+    run, out = tmp_path / "psro", tmp_path / "run"
+    words = ("--game", "kuhn_poker", "--iterations", 2, "--solver", "mgcce")
+    assert call(*words, "--quiet", "--out", run, page=psro) == 0
+    assert call("--merge", whole, run, "--out", out) == 0
+    assert "up to iteration 2, which all" in capsys.readouterr().out
+    for file in ("config", "summary"):
+        stored = json.loads((out / f"{file}.json").read_text())
+        assert stored.get("config", stored)["iterations"] == 2
+    assert {row["iteration"] for row in curves(out)} == {"0", "1", "2"}
+    asked = ["--merge", str(whole), str(run), "--iterations", "3"]
+    sentence = f"'{run}' must have the 3 iterations of the comparison (--iterations)"
+    refused(compare, asked, sentence, folder=tmp_path, capsys=capsys)
+    assert call("--merge", whole, "--iterations", 3, "--out", tmp_path / "cut") == 0
+    assert "up to iteration 3" in capsys.readouterr().out
 
 
 def test_what_cannot_be_merged_is_refused(whole: Path, tmp_path: Path, capsys):
@@ -299,11 +326,109 @@ def test_one_seed_ranks_nothing(tmp_path: Path, capsys):
 
 
 def test_areas_and_first_times_by_hand():
-    assert area([1.0, 0.1, 0.01]) == pytest.approx(-1.0)
-    assert area([0.1]) == pytest.approx(-1.0)
-    assert area([0.0, 0.0]) == pytest.approx(np.log10(FLOOR))
+    assert area([1.0, 0.1, 0.01], 1e-6) == pytest.approx(-1.0)
+    assert area([0.1], 1e-6) == pytest.approx(-1.0)
+    assert area([0.0, 0.0], 8e-6) == pytest.approx(np.log10(8e-6))
     assert first_below([1.0, 0.1, 0.2], 0.1) == 1
     assert first_below([1.0, 0.5], 0.1) is None
+
+
+def test_gaps_are_counted_in_millionths_of_the_payoffs(tmp_path: Path):
+    assert step("kuhn_poker") == pytest.approx(2 * 4e-6)
+    assert step(KUHN_3) == pytest.approx(3 * 6e-6)
+    np.save(tmp_path / "game.npy", [[[0.0, 1.0]], [[0.0, 10.0]]])
+    assert step(str(tmp_path / "game.npy")) == pytest.approx(11e-6)
+    text = 'EFG 2 R "" { "a" "b" } p "" 1 1 "" { "l" "r" } 0 '
+    text += 't "" 1 "" { 0, 5 } t "" 2 "" { 1, -2 }'
+    (tmp_path / "game.efg").write_text(text)
+    assert step(str(tmp_path / "game.efg")) == pytest.approx(8e-6)
+    assert step("bargaining") == step(str(tmp_path / "gone.npy")) == 1e-6
+    unit = step("kuhn_poker")
+    assert log_gap(0.0, unit) == log_gap(1.36e-6, unit) < log_gap(2e-5, unit)
+    assert log_gap(0.25, unit) == log_gap(0.25 + 1e-9, unit)
+
+
+def made(solver: str, ends):
+    """Runs of two iterations that end at some gaps, one a seed."""
+    return [
+        Result(
+            game="kuhn_poker", solver=solver, evaluation="same", oracle="exact",
+            seed=seed, outcome="finished", curves={"gap": [1.0, end]},
+        )
+        for seed, end in enumerate(ends)
+    ]  # fmt: skip
+
+
+def test_what_is_the_same_in_all_seeds_is_no_sample():
+    config = Config(games=("kuhn_poker",), iterations=1)
+    fixed = [*made("a", [0.1] * 5), *made("b", [0.2] * 5), *made("c", [0.1] * 5)]
+    drawn = made("d", [0.3, 0.31, 0.32, 0.33, 0.34])
+    other = made("e", [0.5, 0.51, 0.52, 0.53, 0.54])
+    tested = {
+        (one.lower.solver, one.higher.solver): one
+        for one in pairs(Results([*fixed, *drawn, *other]), "kuhn_poker", config)
+    }
+    exact = tested["a", "b"]
+    assert exact.decided and exact.p is None and exact.claim.test.startswith("none")
+    assert not tested["a", "c"].decided and tested["a", "c"].claim.remark == "they tie"
+    # Five seeds against a number: the least two-sided p is 1/16, in seven tests.
+    against = tested["a", "d"]
+    assert against.p == 1 / 16 and against.least == 7 / 16 and not against.decided
+    assert "sign flips" in against.test and "too few trials" in against.claim.remark
+    assert tested["d", "e"].p == pytest.approx(2 / 252)
+    more = made("f", [0.3 + seed / 100 for seed in range(7)])
+    (pair,) = pairs(Results([*made("a", [0.1] * 7), *more]), "kuhn_poker", config)
+    assert pair.decided and pair.corrected == 1 / 64
+    assert not Results(made("a", [0.1])).same("kuhn_poker", drawn[0].method)
+
+
+def test_long_names_of_games_are_short():
+    tail = "(item_penalty=1.0,item_value=5.0,max_bribe=2)"
+    games = ["sheriff" + tail, "leduc_poker", "sheriff" + tail.replace("2", "3")]
+    names = ("sheriff #1", "leduc_poker", "sheriff #2")
+    assert tuple(short_names(games).values()) == names
+    assert short_names(games[:2])[games[0]] == "sheriff"
+    assert [*short_names(["sheriff", *games[:1]]).values()] == ["sheriff", "sheriff #2"]
+
+
+def test_large_numbers_are_written_out():
+    assert [show(one) for one in (1066.2, 12345.0, 0.00012345)] == [
+        "1066", "12,340", "0.0001234",
+    ]  # fmt: skip
+    assert digits(1066.2, 3) == "1,070" and digits(1e300, 3) == "1e+300"
+
+
+def test_what_is_named_twice_is_said(tmp_path: Path, capsys):
+    words = ("--games", "kuhn_poker", "--solvers", "nash_lp", "rd:steps=5|6", "nash_lp")
+    words = (*words, "rd:steps=6", "--iterations", 0, "--seeds", 1)
+    assert call(*words, "--out", tmp_path / "run") == 0
+    said = capsys.readouterr().out
+    assert said.count("is named more than once: it is compared once") == 2
+    assert "nash_lp is named" in said and "rd:steps=6 is named" in said
+
+
+def test_an_interrupted_comparison_reports_what_is_there(tmp_path: Path, monkeypatch):
+    begun = []
+
+    def stopped(cell, made):
+        begun.append(cell)
+        if len(begun) > 1:
+            raise KeyboardInterrupt
+        made.append(cell.play())
+
+    out = tmp_path / "run"
+    words = ("--games", "kuhn_poker", "--solvers", "nash_lp", "uniform", "--quiet")
+    words = (*words, "--iterations", 1, "--seeds", 1, "--out", out)
+    monkeypatch.setattr(cells, "_play", stopped)
+    assert call(*words) == 130
+    assert [row["solver"] for row in table(out, "table")] == ["nash_lp"]
+    assert "1 run of what was asked for is not there" in (
+        out / "report.html"
+    ).read_text("utf-8")
+    monkeypatch.undo()
+    assert call(*words, "--resume") == 0
+    assert "is not there" not in (out / "report.html").read_text("utf-8")
+    assert len(table(out, "table")) == 2
 
 
 def test_frames_need_pandas(whole: Path, monkeypatch):

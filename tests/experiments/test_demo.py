@@ -11,7 +11,11 @@ def test_the_demo_compares(tmp_path, capsys):
     words = ["--solvers", "mgcce", "uniform", "--iterations", "2", "--seeds", "2"]
     assert main(demo.page, demo.Config, [*words, "--jobs", "1", "--out", str(out)]) == 0
     text = capsys.readouterr().out
-    assert all(f"{game}: " in text for game in demo.GAMES)
+    names = ["kuhn_poker(players=3)", "sheriff", "leduc_poker"]
+    assert all(f"{name}: " in text for name in names)
+    assert text.count(demo.GAMES[1]) == 1  # the long name once, and then a short one
+    assert "mgcce, uniform: PSRO on 3 games, 2 iterations" in text
+    assert "mgcce: a CCE that maximises Gini impurity." in text
     report = (out / "report.html").read_text()
     body = report[: report.rindex("<h2>How this")]  # what draws charts follows
     assert body.index("<table") < body.index("<figure")  # opens with the comparison

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.lab.grid import _kind
 from experiments.lab.watch import Watch, spell
 from experiments.lab.work import Outcome, Piece, complaint, run
 from metaspiel.nfg.errors import UserError
@@ -118,11 +119,24 @@ def test_the_time_left_follows_what_was_seen(tmp_path: Path):
     pieces = [piece(n, tmp_path, effort=10.0, kind="k") for n in "abcd"]
     watch = Watch(pieces, jobs=2, silent=True)
     assert watch.left() is None
-    watch._end(pieces[0], Outcome(name="a", seconds=20.0))
+    watch._end(pieces[0], Outcome(name="a", seconds=2.0, clock=20.0))
     assert watch.left() == pytest.approx(30.0)  # 3 pieces of 20 s, two at once
     assert [spell(s) for s in (5, 89, 90, 5399, 5400)] == [
         "5 s", "89 s", "2 min", "90 min", "1.5 h",
     ]  # fmt: skip
+
+
+def test_cheap_pieces_say_nothing_of_dear_ones(tmp_path: Path):
+    kinds = {"a": "cheap", "b": "cheap", "c": "dear", "d": "dear"}
+    pieces = [piece(n, tmp_path, kind=kind) for n, kind in kinds.items()]
+    watch = Watch(pieces, silent=True)
+    watch._end(pieces[0], Outcome(name="a", clock=1.0))
+    assert watch.left() is None
+    watch._end(pieces[2], Outcome(name="c", clock=50.0))
+    assert watch.left() == pytest.approx(51.0)
+    watch._end(pieces[3], Outcome(name="d", fault="gone"))
+    assert watch.left() == pytest.approx(1.0)
+    assert _kind("leduc-mgcce-12") == _kind("leduc-mgcce-3") != _kind("kuhn-mgcce-3")
 
 
 def test_progress_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

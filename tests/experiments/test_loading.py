@@ -87,6 +87,7 @@ def test_frames_need_pandas(tmp_path, monkeypatch):
     pandas = pytest.importorskip("pandas")
     frame = run.metrics.frame()
     assert isinstance(frame, pandas.DataFrame) and list(frame["iteration"]) == [0, 1]
+    assert [*frame["policies_0"]] == [row["policies"][0] for row in run.metrics]
 
 
 def test_learned_policies_are_the_same_in_the_tree_and_by_their_networks(tmp_path):

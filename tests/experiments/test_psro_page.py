@@ -232,11 +232,17 @@ def test_yaml_defaults(tmp_path, capsys):
         (("--game", "kuhn_pokr"), "did you mean 'kuhn_poker'"),
         (("--game", "openspiel/bargaining"), "needs learned responses (--oracle ppo)"),
         (("--game", "capture_the_flag_2v2"), "has no tree, it needs learned responses"),
+        (
+            ("--game", "kuhn_poker(players=x)"),
+            "game 'kuhn_poker': players must be a whole number; got 'x'",
+        ),
+        (("--game", "leduc_poker(suit_isomorphism=3)"), "must be True or False"),
+        (("--out", "/proc/none"), "says: No such file or directory\n"),
         (("--players", 99), "must have 2 to 10 players"),
         (("--iterations", -1), "--iterations must be at least 0"),
         (("--trials", 0), "--trials must be at least 1"),
         (("--horizon", 0), "--horizon must be at least 1"),
-        (("--jobs", 2), "--trials 2 asks for more"),
+        (("--jobs", 2), "there is one; --trials asks for more"),
         (
             ("--ddqn.rate", 0.1),
             "--ddqn.rate: it must go with --oracle ddqn; got --oracle exact",

@@ -283,3 +283,16 @@ def test_states_that_make_way_are_whole_or_gone(
     assert states(room)[-1] == newest
     files.tidy(room)
     assert {p.name for p in newest.parent.iterdir()} == {"000007", "000008"}
+
+
+def test_an_interrupted_run_has_a_report_without_going_on(tmp_path: Path):
+    out = tmp_path / "run"
+    words = ("--game", "kuhn_poker", "--solver", "uniform", "--iterations", 2)
+    assert run(psro, *words, "--quiet", "--out", out) == 0
+    before = rows(out)
+    for name in ("report.html", "summary.json"):  # as if it had ended earlier
+        (out / name).unlink()
+    assert resume(out, "--max-seconds", 0, "--iterations", 3) == 0
+    assert (out / "report.html").is_file() and rows(out) == before
+    assert resume(out, "--iterations", 3, "--max-seconds", None) == 0
+    assert len(rows(out)) == 4

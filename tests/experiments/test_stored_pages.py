@@ -128,6 +128,10 @@ def test_exports_are_read_by_others(runs, tmp_path, capsys):
         np.testing.assert_allclose(plans, run.mixture.plans[0], atol=1e-12)
     lines = places[3].read_text().splitlines()
     assert len(lines) == 5 and lines[0].startswith("iteration,gap,")
+    heads, first = (line.split(",") for line in lines[:2])
+    assert {"values_0", "values_1", "policies_0", "marginals.1"} <= {*heads}
+    assert "values" not in heads
+    assert first[heads.index("values_0")] == str(run.metrics[0]["values"][0])
     assert call(export, run.folder, "--to", places[0]) == 2
     assert "must be new" in capsys.readouterr().err
     assert call(export, run.folder, "--to", tmp_path / "x.txt") == 2

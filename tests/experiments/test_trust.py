@@ -34,6 +34,8 @@ SPECS = (
     "cvx:objective=strange:spread",
     "mix(cvx:objective=strange:spread):weight=0.05",
     "fallback(mgcce,undominated(cvx:objective=strange:spread,equilibrium=ce))",
+    "strange:Solver",
+    "best(rd,mix(strange : Solver:share=0.5):weight=0.05)",
 )
 
 
@@ -198,6 +200,23 @@ def test_alternatives_hide_nothing(
     file.write_text(yaml.safe_dump({"solvers": [spec]}))
     assert run(contents.module("compare"), "--config", file) == 2
     assert one_sentence(capsys.readouterr().err) and not strange.exists()
+
+
+def test_what_a_resume_names_again_is_typed_now(
+    strange: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    compare, spec = contents.module("compare"), "strange:Newest"
+    code = "from meta_solvers.baselines import Last\n\nclass Newest(Last):\n    pass\n"
+    (tmp_path / "strange.py").write_text(CODE + code)
+    words = ("--iterations", 0, "--seeds", 1, "--quiet", "--out", tmp_path / "run")
+    assert run(compare, "--games", "kuhn_poker", "--solvers", spec, *words) == 0
+    strange.unlink()
+    sys.modules.pop("strange")
+    assert run(compare, "--resume", "--solvers", "uniform", *words) == 2
+    assert one_sentence(capsys.readouterr().err) and not strange.exists()
+    assert run(compare, "--resume", "--solvers", spec, "uniform", *words) == 0
+    assert run(compare, "--resume", *words) == 2
+    assert run(compare, "--resume", "--trust", *words) == 0
 
 
 def test_a_file_cannot_trust_itself(

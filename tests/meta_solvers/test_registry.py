@@ -125,6 +125,87 @@ def test_a_bad_spec_is_one_sentence(spec, sentence):
     assert "\n" not in str(raised.value)
 
 
+OWN = """
+from dataclasses import dataclass
+from meta_solvers import MetaSolver, get
+from meta_solvers.baselines import Last
+import {imports}
+
+@dataclass(frozen=True)
+class Newest(Last):
+    share: float = 1.0
+
+@dataclass(frozen=True)
+class Around(MetaSolver):
+    inner: MetaSolver
+    def distribution(self, game, rng):
+        return self.inner.distribution(game, rng)
+
+def make(share: float = 0.5, *, steps: int = 10) -> Newest:
+    return Newest(share + steps)
+
+def needy(share: float) -> Newest:
+    return Newest(share)
+
+def wrong() -> int:
+    return 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "own_solvers.py").write_text(OWN.format(imports="math"))
+    (tmp_path / "lacking.py").write_text(OWN.format(imports="no_such_package"))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("own_solvers", None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("own_solvers:make", "Newest(share=10.5)"),
+        ("own_solvers:make:share=0.25,steps=2", "Newest(share=2.25)"),
+        (" own_solvers : Newest : share=0.5 ", "Newest(share=0.5)"),
+        ("own_solvers:Around(own_solvers:Newest)", "Around(inner=Newest(share=1.0))"),
+        (
+            "fallback(own_solvers:Newest:share=2,uniform)",
+            "Fallback(inner=(Newest(share=2.0), Uniform()), tolerance=1e-06)",
+        ),
+    ],
+)
+def test_a_solver_of_ones_own_is_a_class_or_function_of_a_module(own, spec, said):
+    assert registry.reaches(spec)[0] == "import the module 'own_solvers'"
+    assert "own_solvers" not in sys.modules
+    assert repr(get(spec)) == said
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ("nomodule:make", "no module 'nomodule' in this folder or installed"),
+        ("own_solvers.more:make", "'own_solvers.more' must|no module 'own_solvers"),
+        ("lacking:make", "package 'no_such_package' must be installed"),
+        ("own_solvers:nothing", "must name a class of solvers or what makes one"),
+        ("own_solvers:make:shar=1", "unknown field 'shar' .did you mean 'share'"),
+        ("own_solvers:make:steps=x", "steps must be a whole number"),
+        ("own_solvers:make(uniform)", "is a function: drop the parentheses"),
+        ("own_solvers:needy", "its fields must be given; missing .*'share'"),
+        ("own_solvers:wrong", "it must make a MetaSolver; got 3"),
+        ("own_solvers:dataclass", "it must make a MetaSolver; got"),
+        ("own_solvers:Around", "wraps solvers: write parentheses"),
+        ("..:make", "'..:make' must name .*no names of Python"),
+        ("builtins:dict", "must be a subclass of MetaSolver, or a function"),
+        ("builtins:getattr", "it must have arguments that can be read|must be given"),
+        ("builtins:iter", "it must have arguments that can be read|must be given"),
+        ("mysolver", "one of your own is module:factory"),
+    ],
+)
+def test_what_is_no_solver_of_ones_own_is_a_sentence(own, spec, sentence):
+    with pytest.raises(UserError, match=sentence):
+        get(spec)
+
+
 def test_every_name_means_one_documented_solver():
     assert len(names()) == len(set(names())) == len(set(map(solver_class, names())))
     for name in names():
@@ -175,7 +256,7 @@ def test_entry_points_of_other_packages_are_solvers(monkeypatch):
     monkeypatch.setattr(registry, "_entry_points", lambda: entries)
     assert get("elsewhere") == Uniform()
     assert {"elsewhere", "broken"} <= set(names())
-    with pytest.raises(UserError, match="package 'not_installed_anywhere' must be"):
+    with pytest.raises(UserError, match="no module 'not_installed_anywhere' in"):
         get("broken")
     with pytest.raises(UserError, match="'elsewhere' is already taken"):
         register("elsewhere", Corner)
