@@ -1,13 +1,15 @@
 """Which responses join the population, and whose turn it is."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from metaspiel.games.zero_sum import Pools
 from metaspiel.nfg.errors import UserError, unknown
 from psro.parts import Population, Response
+
+if TYPE_CHECKING:  # it loads scipy
+    from metaspiel.games.zero_sum import Pools
 
 Selection = Literal[
     "all",
@@ -48,7 +50,7 @@ def select(
     players: Sequence[int],
     rng: np.random.Generator,
     *,
-    pools: Pools | None = None,
+    pools: "Pools | None" = None,
 ) -> list[Response]:
     """The responses that are taken (Marris et al. 2021; OpenSpiel's names).
 
@@ -109,7 +111,7 @@ def select(
     return chosen
 
 
-def _holding_most(pools: Pools, novel: Sequence[Response]) -> Response | None:
+def _holding_most(pools: "Pools", novel: Sequence[Response]) -> Response | None:
     """The first response with which its player's pool guarantees most, if any."""
     if len(novel) < 2:
         return novel[0] if novel else None

@@ -259,7 +259,7 @@ def test_nash_conv_takes_one_policy_of_each_player():
         ("kuhn_poker", 1, "must have 2 to 10 players; got 1"),
         ("kuhn_poker(player=3)", None, "unknown parameter 'player'"),
         ("kuhn_poker(players=3", None, "must be written"),
-        ("sheriff(num_rounds=one)", None, "OpenSpiel must accept"),
+        ("sheriff(num_rounds=one)", None, "num_rounds must be a whole number; got"),
         ("coin_game", None, "information state strings; it has observations"),
         ("crazy_eights", None, "information state strings; it has observations"),
         ("morpion_solitaire", None, "whose states can be copied"),
