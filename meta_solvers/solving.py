@@ -59,7 +59,7 @@ def solve(
     expand = solver.expands_repeats and game.repeats is not None
     seen = game.expanded() if expand else game
     if expand and progress is not None:
-        progress = replace(progress, past=(), pools=None)
+        progress = progress.without_actions()
     start = time.process_time()
     try:
         answer = solver.answer(seen, rng, progress)

@@ -1,7 +1,7 @@
 """Inputs and outputs of solvers: progress, answers, statuses, solutions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,10 @@ class Progress:
             raise UserError(
                 f"Progress(): horizon must be at least 1 or None; got {self.horizon}"
             )
+
+    def without_actions(self) -> "Progress":
+        """The same without what it says of actions, for who sees others."""
+        return replace(self, past=(), pools=None)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

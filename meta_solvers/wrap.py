@@ -62,11 +62,6 @@ def solve_inside(
     return solve(solver, game, rng, throw=False, tolerance=tolerance, progress=progress)
 
 
-def _without_actions(progress: Progress | None) -> Progress | None:
-    """The progress without what it says of actions, which may be others inside."""
-    return None if progress is None else replace(progress, past=(), pools=None)
-
-
 def record(solution: MetaSolution) -> dict[str, Any]:
     """The record of an inner solve: solver, status and diagnostics."""
     return {
@@ -161,7 +156,8 @@ class WithoutDominated(AroundOne):
 
     def objection(self, game: Game, progress: Progress | None) -> str | None:
         try:
-            check(self.inner, self._reduced(game)[0], _without_actions(progress))
+            inside = progress and progress.without_actions()
+            check(self.inner, self._reduced(game)[0], inside)
         except UserError as error:
             return f"after elimination, {error}"
         return None
@@ -170,7 +166,8 @@ class WithoutDominated(AroundOne):
         self, game: Game, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
         reduced, keep = self._reduced(game)
-        answer = self.inner.answer(reduced, rng, _without_actions(progress))
+        inside = progress and progress.without_actions()
+        answer = self.inner.answer(reduced, rng, inside)
         diagnostics = {
             "kept": [len(kept) for kept in keep],
             "inner": dict(answer.diagnostics),
