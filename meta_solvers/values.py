@@ -45,12 +45,14 @@ class Answer:
       status: the solver's own verdict; ``solve`` measures before it believes OK.
       epsilon: gap per player ``[N]`` (or one number) the solver was asked to allow.
       diagnostics: plain numbers and strings about the solve, never thrown away.
+      warm: plain arrays from which the solver may start in a game of more actions.
     """
 
     joint: Float64[ndarray, "*A"]
     status: Status = Status.OK
     epsilon: Any = 0.0
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    warm: Mapping[str, ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,12 +67,16 @@ class Progress:
         answered: their shapes are those of earlier, smaller meta-games, whose axes only
         ever grow at the end. Empty unless a solver ``uses_past``, and where it sees
         other actions than the loop (repeats written out, dominated ones left out).
+      warm: what the same solver's answer left in the last iteration, ``Answer.warm``;
+        a hint that never changes what is asked for. Empty where ``past`` would be for
+        other actions.
     """
 
     iteration: int
     horizon: int | None = None
     gap: float | None = None
     past: tuple[Float64[ndarray, "..."], ...] = ()
+    warm: Mapping[str, ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.iteration < 0:
@@ -95,6 +101,7 @@ class MetaSolution:
       diagnostics: the solver's own numbers plus what ``solve`` found and mended.
       solver: name and parameters of what produced this.
       seconds: CPU seconds of the solve, measuring excluded.
+      warm: what the solver may start from in a game of more actions, ``Progress.warm``.
     """
 
     joint: Float64[ndarray, "*A"]
@@ -104,6 +111,7 @@ class MetaSolution:
     diagnostics: Mapping[str, Any]
     solver: Mapping[str, Any]
     seconds: float
+    warm: Mapping[str, ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         said = ", ".join(f"{name} {fact}" for name, fact in self._facts.items())

@@ -166,7 +166,9 @@ class WithoutDominated(_AroundOne):
     ) -> Answer:
         reduced, keep = self._reduced(game)
         if progress is not None:
-            progress = replace(progress, past=())  # of actions that may be gone
+            progress = replace(
+                progress, past=(), warm={}
+            )  # of actions that may be gone
         answer = self.inner.answer(reduced, rng, progress)
         diagnostics = {
             "kept": [len(kept) for kept in keep],
@@ -176,7 +178,7 @@ class WithoutDominated(_AroundOne):
             return failure(game, answer.status, **diagnostics)
         joint = np.zeros(game.actions)
         joint[np.ix_(*keep)] = answer.joint
-        return replace(answer, joint=joint, diagnostics=diagnostics)
+        return replace(answer, joint=joint, diagnostics=diagnostics, warm={})
 
 
 @dataclass(frozen=True)
@@ -221,4 +223,5 @@ class MixedWithUniform(_AroundOne):
         )
         uniform = game.copies / game.copies.sum()
         joint = (1.0 - self.weight) * solution.joint + self.weight * uniform
-        return Answer(joint, solution.status, 0.0, {"inner": record(solution)})
+        diagnostics = {"inner": record(solution)}
+        return Answer(joint, solution.status, 0.0, diagnostics, warm=solution.warm)
