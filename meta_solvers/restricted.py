@@ -51,11 +51,13 @@ class _Program:
 
     def __init__(self, cost: Float64[ndarray, " P"]) -> None:
         import highspy  # which takes its time to load
+        from highspy import _core
 
         self.cost, self.feasible, self.restarts = cost, False, 0
         self.columns, self.rows = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self.infinity = highspy.kHighsInf
-        self.highs = highspy.Highs()
+        # The class below ``Highs``, which prints a banner before it can be told not to.
+        self.highs = _core._Highs()
         for name, value in (
             ("output_flag", False),
             ("presolve", "off"),
