@@ -31,12 +31,13 @@ from metaspiel.nfg.gaps import Concept
 Method = Literal["auto", "projection", "clarabel"]
 METHODS = ("auto", "projection", "clarabel")
 
-# "auto" projects while the dense matrix of a CE's deviations has at most this many
-# entries (a CCE's is never written out where it is large); with more deviations than
-# joint actions, and than this, Clarabel comes first. Where
-# there are no more entries, either steps in for the other.
+# "auto" projects while the dense matrix of deviations has at most this many entries;
+# with more deviations than joint actions, and than this, Clarabel comes first. Either
+# steps in for the other, but not in CCEs with more entries than the third: they are
+# never written out, and Clarabel would take minutes where rounding stops a projection.
 DENSE_ENTRIES = 20_000_000
 DENSE_ROWS = 300
+LAZY_ENTRIES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,11 @@ class GiniSolver(MetaSolver):
             order = ["projection", "clarabel"]
             if rows > max(game.profiles, DENSE_ROWS):
                 order.reverse()
-            if rows * game.profiles > DENSE_ENTRIES:
-                order = ["clarabel" if self.kind == "ce" else "projection"]
+            entries = rows * game.profiles
+            if self.kind == "cce" and entries > LAZY_ENTRIES:
+                order = ["projection"]
+            elif entries > DENSE_ENTRIES:
+                order = ["clarabel"]
         else:
             order = [self.method]
         answers: list[Answer] = []

@@ -21,7 +21,7 @@ from meta_solvers.warm import WorkingSet
 _GAIN = 1e-9  # gains below this, of the payoff range, are none, as in HiGHS
 _WORTH = 1e-9  # reduced costs above minus this are none
 _ROUNDS = 500
-_STRATEGIES = (1, 4)  # HiGHS's numbers of the dual and the primal simplex method
+_DUAL, _PRIMAL = 1, 4  # HiGHS's numbers of the simplex methods
 _ITERATIONS = 2000  # of one run: more is a cycle, in programs of this size
 
 
@@ -62,7 +62,7 @@ class _Program:
             ("output_flag", False),
             ("presolve", "off"),
             ("threads", 1),
-            ("simplex_strategy", 4),
+            ("simplex_strategy", _PRIMAL),
             ("simplex_iteration_limit", _ITERATIONS),
             ("primal_feasibility_tolerance", FEASIBLE),
             ("dual_feasibility_tolerance", FEASIBLE),
@@ -119,21 +119,22 @@ class _Program:
     def run(self) -> bool:
         """Solves what there is; whether HiGHS calls it optimal.
 
-        The programs are degenerate, and a basis may lead into a cycle: then HiGHS
-        starts without one, by the dual and by the primal simplex method.
+        The programs are degenerate, and the primal method may go round in a cycle:
+        then HiGHS starts without a basis, by the dual method, which it keeps to; if
+        that fails as well by the primal one.
         """
         import highspy
 
         optimal = highspy.HighsModelStatus.kOptimal
         self.highs.run()
-        for strategy in _STRATEGIES:
+        for strategy in (_DUAL, _PRIMAL):
             if self.highs.getModelStatus() == optimal:
                 return True
             self.restarts += 1
             self.highs.clearSolver()
             self.highs.setOptionValue("simplex_strategy", strategy)
             self.highs.run()
-            self.highs.setOptionValue("simplex_strategy", _STRATEGIES[0])
+            self.highs.setOptionValue("simplex_strategy", _DUAL)
         return bool(self.highs.getModelStatus() == optimal)
 
     def hold(self) -> None:

@@ -148,6 +148,22 @@ class SequenceForm:
             )
         return np.ascontiguousarray((matrix @ reach.T).T)
 
+    def values_against(
+        self, player: int, mixed: Sequence[Float64[ndarray, " S_q"]]
+    ) -> Float64[ndarray, " S"]:
+        """``values`` against one realisation plan of each co-player.
+
+        Args:
+          player: player whose values are computed.
+          mixed: one plan a player (the player's own is not read).
+        """
+        ends, matrix = self._views[player]
+        reach = np.ones(ends.shape[1])
+        for other, plan in enumerate(mixed):
+            if other != player:
+                reach *= plan[ends[other]]
+        return np.asarray(matrix @ reach)
+
     def best_responses(
         self,
         player: int,
