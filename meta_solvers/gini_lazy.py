@@ -187,7 +187,7 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
             cone.along(point) - slight, target - cone.pull(dual) - _WORTH
         )
         if grown is None:
-            whole = Projection(point, part.residual, steps, part.converged, dual)
+            whole = Projection(point, part.residual, steps, part.converged, dual=dual)
             return whole, rounds
         working = grown
     return None, _ROUNDS

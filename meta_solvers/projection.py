@@ -9,7 +9,7 @@ game with few deviations and many joint actions is cheap, and degenerate tables,
 polytope has no interior, cost no accuracy.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -105,6 +105,7 @@ class Projection:
     residual: float
     steps: int
     converged: bool
+    _: KW_ONLY
     dual: Float64[ndarray, " D"]
 
 
@@ -144,7 +145,7 @@ def project_onto_cone(
     if float(np.linalg.norm(best_point)) <= 1e-9 * size:
         best_point = np.zeros_like(best_point)
     settled = best <= max(_SETTLED, rounding)
-    return Projection(best_point, best, steps, bool(settled), best_dual)
+    return Projection(best_point, best, steps, bool(settled), dual=best_dual)
 
 
 def polished(

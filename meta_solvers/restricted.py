@@ -93,7 +93,7 @@ class _Program:
 
     def _add_columns(self, cost: ndarray, block: Float64[ndarray, "R C"]) -> None:
         rows, count = block.shape
-        self.highs.addCols(
+        given = (
             count,
             cost,
             np.zeros(count),
@@ -103,10 +103,11 @@ class _Program:
             np.tile(np.arange(rows, dtype=np.int32), count),
             block.T.ravel(),
         )
+        self.highs.addCols(*given)
 
     def _add_rows(self, block: Float64[ndarray, "R C"]) -> None:
         count, columns = block.shape
-        self.highs.addRows(
+        given = (
             count,
             np.full(count, -self.infinity),
             np.zeros(count),
@@ -115,6 +116,7 @@ class _Program:
             np.tile(np.arange(columns, dtype=np.int32), count),
             block.ravel(),
         )
+        self.highs.addRows(*given)
 
     def run(self) -> bool:
         """Solves what there is; whether HiGHS calls it optimal.

@@ -1,7 +1,7 @@
 """Inputs and outputs of solvers: progress, answers, statuses, solutions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -52,6 +52,7 @@ class Answer:
     status: Status = Status.OK
     epsilon: Any = 0.0
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    _: KW_ONLY
     warm: Mapping[str, ndarray] = field(default_factory=dict)
 
 
