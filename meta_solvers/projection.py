@@ -20,6 +20,7 @@ _OUTER, _INNER = 40, 60
 _TOLERANCE = 1e-13
 _SETTLED = 1000 * _TOLERANCE
 _PATIENCE = 12  # subproblems in a row without progress
+_NEAR = 1e-4  # of a point's length: how far polishing may move it
 _RANK = 1e-12  # singular values below this fraction of the largest are rounding
 _EPS = float(np.finfo(float).eps)
 
@@ -155,7 +156,9 @@ def polished(
 
     Where multipliers are large, ``c - A' l`` loses their digits. Given rows and columns
     the projection is one onto a subspace, which an orthogonal basis gives to rounding.
-    It is kept where it meets the conditions at least as well.
+    It is kept where it meets the conditions at least as well and is about where the
+    point was: a subspace of nearly dependent rows may hold nothing but 0, which meets
+    every condition but that of being near the target.
     """
     tight, live = projected.dual > 0, projected.point > 0
     block = cone.block(tight, live)
@@ -170,7 +173,9 @@ def polished(
         float(np.abs(np.minimum(projected.dual, slack)).max()),
         -float(point.min()),
     )
-    if not wrong / size <= projected.residual:
+    moved = float(np.linalg.norm(point - projected.point))
+    near = moved <= _NEAR * float(np.linalg.norm(projected.point))
+    if not (near and wrong / size <= projected.residual):
         return projected
     point = np.maximum(point, 0.0)
     converged = projected.converged or wrong / size <= _SETTLED

@@ -12,8 +12,10 @@ run again.
 """
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +66,7 @@ class Config:
                     "--solvers must have concept ce or cce; got "
                     f"'{spec}' with {get(spec).concept}"
                 )
+        sequence_form(self.game)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +104,22 @@ def page(config: Config) -> Answer:
                 "warm and cold seconds are of one solve of the same meta-game",
             ],
             rows,
+            said=[outcome(rows)],
             faults=faults,
             cells=rows,
         )
+
+
+def outcome(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What came out, in one sentence."""
+    if not rows:
+        return "No run reached a size that was asked for."
+    faster = sum(row["warm_seconds"] < row["cold_seconds"] for row in rows)
+    apart = max(row["objective_apart"] for row in rows)
+    return (
+        f"A warm start is faster in {faster} of {len(rows)} meta-games; objectives are "
+        f"at most {apart:.1e} apart."
+    )
 
 
 def measured(spec: str, config: Config) -> list[dict[str, object]]:
