@@ -78,7 +78,7 @@ class LazyCone:
         return np.where(live, 1.0 / np.sqrt(np.where(live, square, 1.0)), 0.0)
 
     def along(self, point: Float64[ndarray, " P"]) -> Float64[ndarray, " D"]:
-        """``A y``."""
+        """What every row gives at a point: ``A y``."""
         joint = self.root * point
         return (self.gains.of(joint) - self.epsilon * joint.sum()) * self.shrink
 
@@ -89,7 +89,7 @@ class LazyCone:
         return float(gain.max() / joint.sum()) if joint.any() else 0.0
 
     def pull(self, dual: Float64[ndarray, " D"]) -> Float64[ndarray, " P"]:
-        """``A' l``."""
+        """The rows summed with multipliers: ``A' l``."""
         dual = dual * self.shrink
         return (self.gains.tilt(dual) - dual @ self.epsilon) * self.root
 
@@ -146,12 +146,11 @@ def project_lazily(
         projected = _settled(project_onto_cone(cone, root), root)
         projected = polished(cone, root, projected)
     binding, played = projected.dual > 0, projected.point > 0
-    left = WorkingSet(gains, binding, played).kept() if projected.converged else {}
     return Lazy(
         projection=projected,
         gains=gains,
         epsilon=cone.epsilon,
-        warm=left,
+        warm=WorkingSet(gains, binding, played).kept(),
         notes=notes,
     )
 
@@ -170,14 +169,14 @@ def _settled(projected: Projection, target: Float64[ndarray, " P"]) -> Projectio
 
 def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, int]:
     """Projects by a working set until nothing is missing; None where that fails."""
-    target, steps = cone.root, 0
+    target, steps, dual = cone.root, 0, np.zeros(cone.rows)
     slight = _SLACK * float(np.linalg.norm(target))
     for rounds in range(1, _ROUNDS + 1):
         rows, columns = working.rows, working.columns
         if columns.sum() > _SHARE * target.size:
             return None, rounds
         block, aim = Dense(cone.block(rows, columns)), target[columns]
-        part = _settled(project_onto_cone(block, aim), aim)
+        part = _settled(project_onto_cone(block, aim, dual[rows]), aim)
         steps += part.steps
         if not part.converged:
             return None, rounds

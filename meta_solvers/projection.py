@@ -34,10 +34,10 @@ class Cone(Protocol):
         """D, the number of rows."""
 
     def along(self, point: Float64[ndarray, " P"]) -> Float64[ndarray, " D"]:
-        """``A y``."""
+        """What every row gives at a point: ``A y``."""
 
     def pull(self, dual: Float64[ndarray, " D"]) -> Float64[ndarray, " P"]:
-        """``A' l``."""
+        """The rows summed with multipliers: ``A' l``."""
 
     def gram(
         self, free: Bool[ndarray, " D"], live: Bool[ndarray, " P"]
@@ -68,11 +68,11 @@ class Dense:
         return len(self.matrix)
 
     def along(self, point: Float64[ndarray, " P"]) -> Float64[ndarray, " D"]:
-        """``A y``."""
+        """What every row gives at a point: ``A y``."""
         return self.matrix @ point
 
     def pull(self, dual: Float64[ndarray, " D"]) -> Float64[ndarray, " P"]:
-        """``A' l``."""
+        """The rows summed with multipliers: ``A' l``."""
         return dual @ self.matrix
 
     def gram(
