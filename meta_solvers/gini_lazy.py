@@ -176,9 +176,12 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         if columns.sum() > _SHARE * target.size:
             return None, rounds
         block, aim = Dense(cone.block(rows, columns)), target[columns]
-        part = _settled(project_onto_cone(block, aim, dual[rows]), aim)
-        steps += part.steps
-        if not part.converged:
+        for start in (dual[rows], None):
+            part = _settled(project_onto_cone(block, aim, start), aim)
+            steps += part.steps
+            if part.converged:
+                break
+        else:
             return None, rounds
         dual, point = np.zeros(cone.rows), np.zeros(target.size)
         dual[rows], point[columns] = part.dual, part.point
