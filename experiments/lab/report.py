@@ -161,7 +161,8 @@ def render(
     text = printable(text)
     if charts:  # after what is made printable: a script must stay as it is
         own = Path(__file__).with_name("report.js").read_text("utf-8")
-        scripts = f"<script>{vega.javascript()}</script>\n<script>\n{own}</script>"
+        library = f"<script id=library type=text/plain>{vega.packed()}</script>"
+        scripts = f"{library}\n<script>\n{own}</script>"
         text = scripts.join(text.rsplit(_SCRIPT, 1))
     files.write_text(path, text)
 

@@ -69,7 +69,7 @@ def cheap_pictures() -> None:
         place.with_name(f"{place.name}.png").write_bytes(b"no picture")
 
     vega.save = save
-    vega.javascript = lambda: ""  # type: ignore[assignment]
+    vega.packed = lambda: ""  # type: ignore[assignment]
 
 
 def begin(

@@ -143,9 +143,9 @@ def test_specifications_are_valid(chart: Chart):
 
 def test_a_report_needs_no_network_and_keys_come_last(tmp_path: Path):
     text = rendered(tmp_path, gaps(), every_mark(), table(3, 4), nothing())
-    own = text.replace(vega.javascript(), "")
+    own = text.replace(vega.packed(), "")
     assert not re.search(r"(src|href)\s*=\s*[\"'](?!data:)", own)
-    assert "http" not in own and len(text) < 1_100_000
+    assert "http" not in own and len(text) < 500_000
     heads = [
         text.index(f"<dt>{head}") for head in ("What was", "What came", "How sure")
     ]
