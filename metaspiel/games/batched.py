@@ -1,6 +1,5 @@
-"""Any OpenSpiel game as a batched simulator: slower, one state at a time."""
+"""Any OpenSpiel game as a batched simulator: a small one quickly, from its tree."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,12 +8,12 @@ from typing import Any
 import numpy as np
 import pyspiel
 import torch
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
 import metaspiel.games.bargaining_openspiel  # noqa: F401  so that its game can be loaded
-from metaspiel.games.chance import cumulative_of, later_chance, later_number
+from metaspiel.games.chance import cumulative_of, event_numbers, later_chance
 from metaspiel.games.information import with_tensors
 from metaspiel.games.openspiel import load
 from metaspiel.games.simulator import (
@@ -26,6 +25,8 @@ from metaspiel.games.simulator import (
     Where,
     own,
 )
+from metaspiel.games.stepped import Rules, Stepped
+from metaspiel.games.tabled import tabled
 from metaspiel.nfg.errors import UserError
 
 _KNOWN = (
@@ -38,11 +39,11 @@ _KNOWN = (
 class OpenSpielPosition(Position):
     """Episodes of an OpenSpiel game.
 
-    Not for ``simulator.merge``: OpenSpiel's states are no tensors.
+    Not for ``simulator.merge``: the states are no tensors.
 
     Attributes:
       uniforms: the number each episode was started with.
-      states: OpenSpiel's states; they are copied before they are moved on.
+      states: as the game's ``Rules`` keep them.
       chances: chance events so far.
     """
 
@@ -58,6 +59,13 @@ def _game(name: str) -> Any:
 
 
 @lru_cache(maxsize=64)
+def _rules(name: str) -> Rules:
+    """The game's tree where it is small, else its states."""
+    stepped = Stepped(_game(name))
+    return tabled(stepped) or stepped
+
+
+@lru_cache(maxsize=64)
 def _root(name: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The first chance event: outcomes and their cumulative probabilities."""
     return cumulative_of(tuple(_game(name).new_initial_state().chance_outcomes()))
@@ -65,7 +73,10 @@ def _root(name: str) -> tuple[tuple[int, ...], tuple[float, ...]]:
 
 @dataclass(frozen=True)
 class OpenSpielSimulator(RealGame):
-    """An OpenSpiel game as a simulator, with a Python loop over the episodes.
+    """An OpenSpiel game as a simulator.
+
+    A game whose tree is small is played in a table of it, with the same bits as in a
+    Python loop over the episodes, in which larger games are played.
 
     Simultaneous games are played turn by turn with hidden moves. The first chance event
     of an episode is chosen by its uniform number itself (inverse distribution function,
@@ -143,10 +154,7 @@ class OpenSpielSimulator(RealGame):
     @property
     def inputs(self) -> int:
         """Observation size D."""
-        game = _game(self.game)
-        if self.reads == "information state":
-            return int(game.information_state_tensor_size())
-        return int(game.observation_tensor_size())
+        return Stepped(_game(self.game)).inputs
 
     @property
     def longest(self) -> int:
@@ -174,7 +182,7 @@ class OpenSpielSimulator(RealGame):
             returns=torch.zeros(*shape, self.players),
             penalty=torch.zeros(shape, device=uniforms.device),
             uniforms=uniforms,
-            states=np.full(shape, None, dtype=object),
+            states=np.resize(_rules(self.game).begin(1), shape),
             chances=blank,
         )
         return self.restart(nothing, torch.ones(shape, dtype=torch.bool), uniforms)
@@ -184,17 +192,14 @@ class OpenSpielSimulator(RealGame):
     ) -> OpenSpielPosition:
         """New episodes where asked, the others as they were."""
         old = own(position, OpenSpielPosition, "OpenSpielSimulator.restart()")
-        states, chances = old.states.copy(), old.chances.clone()
         numbers = torch.where(
             where[..., None].to(uniforms.device), uniforms, old.uniforms
         )
-        at = np.argwhere(where.cpu().numpy())
-        for s, b in at:
-            states[s, b] = _game(self.game).new_initial_state()
-            chances[s, b] = 0
-        return self._settled(
-            replace(old, states=states, chances=chances, uniforms=numbers), at
-        )
+        at = np.flatnonzero(where.cpu().numpy())
+        chances = old.chances.clone()
+        chances.view(-1)[at] = 0
+        fresh = replace(old, chances=chances, uniforms=numbers)
+        return self._settled(fresh, at, _rules(self.game).begin(len(at)))
 
     def step(
         self, position: Position, action: Moves, where: Where
@@ -205,67 +210,60 @@ class OpenSpielSimulator(RealGame):
           UserError: an action is illegal where asked.
         """
         old = own(position, OpenSpielPosition, "OpenSpielSimulator.step()")
-        moves, actions = (where & ~old.done).cpu().numpy(), action.cpu().numpy()
-        at = np.argwhere(moves)
-        states, legal = old.states.copy(), old.legal.cpu().numpy()
-        for s, b in at:
-            chosen = int(actions[s, b])
-            if not (0 <= chosen < self.actions and legal[s, b, chosen]):
-                raise UserError(
-                    "OpenSpielSimulator.step(): actions must be legal; "
-                    f"got {chosen} in episode ({s}, {b}) of '{self.game}'"
-                )
-            states[s, b] = states[s, b].clone()
-            states[s, b].apply_action(chosen)
-        return self._settled(replace(old, states=states), at)
-
-    def _settled(self, position: OpenSpielPosition, at: ndarray) -> OpenSpielPosition:
-        """Resolves chance in the episodes ``at`` and refreshes their observations."""
-        device = position.uniforms.device
-        uniforms = position.uniforms[..., 0].cpu().numpy()
-        # Tensors of the old position are never written to.
-        mover, done, inputs, legal, returns, chances = (
-            part.cpu().numpy().copy()
-            for part in (
-                position.mover,
-                position.done,
-                position.inputs,
-                position.legal,
-                position.returns,
-                position.chances,
+        at = np.flatnonzero((where & ~old.done).cpu().numpy())
+        actions = action.cpu().numpy().reshape(-1)[at]
+        known = (actions >= 0) & (actions < self.actions)
+        legal = old.legal.cpu().numpy().reshape(-1, self.actions)
+        known &= legal[at, np.where(known, actions, 0)]
+        if not known.all():
+            wrong = int(known.argmin())
+            s, b = divmod(int(at[wrong]), old.done.shape[1])
+            raise UserError(
+                "OpenSpielSimulator.step(): actions must be legal; "
+                f"got {actions[wrong]} in episode ({s}, {b}) of '{self.game}'"
             )
-        )
-        reads_information = self.reads == "information state"
-        here = tuple(at.T)
-        done[here], inputs[here], legal[here], returns[here] = True, 0, False, 0
-        live, movers, tensors, actions = [], [], [], []
-        for s, b in at.tolist():
-            state = position.states[s, b]
-            while state.is_chance_node():
-                event = int(chances[s, b])
-                state.apply_action(self._outcome(state, float(uniforms[s, b]), event))
-                chances[s, b] += 1
-            if state.is_terminal():
-                returns[s, b] = state.returns()
-                continue
-            player = state.current_player()
-            live.append((s, b))
-            movers.append(player)
-            actions += [(s, b, action) for action in state.legal_actions()]
-            tensors.append(_tensor(state, player, reads_information))
-        if live:
-            here = tuple(np.array(live).T)
-            done[here], mover[here], inputs[here] = False, movers, tensors
-            legal[tuple(np.array(actions).T)] = True
+        moved = _rules(self.game).after(old.states.reshape(-1)[at], actions)
+        return self._settled(old, at, moved)
+
+    def _settled(
+        self, position: OpenSpielPosition, at: Int64[ndarray, " M"], states: ndarray
+    ) -> OpenSpielPosition:
+        """The position with new states in the episodes ``at``, once chance has acted.
+
+        Args:
+          position: the position before; its tensors are never written to.
+          at: which episodes, counted through all trials.
+          states: theirs; chance may be to move.
+        """
+        rules, device = _rules(self.game), position.uniforms.device
+        uniforms = position.uniforms.cpu().numpy().reshape(-1)[at]
+        chances = position.chances.numpy().reshape(-1)[at]
+        while (chancy := rules.chancy(states).nonzero()[0]).size:
+            numbers = event_numbers(uniforms[chancy], chances[chancy])
+            states[chancy] = rules.met(states[chancy], numbers)
+            chances[chancy] += 1
+        shown = rules.shown(states)
+
+        def put(part: Tensor, rows: ndarray) -> Tensor:
+            return torch.from_numpy(_put(part.cpu().numpy(), at, rows)).to(device)
+
+        # The mover stays the one of the last move where the episode is over.
+        before = position.mover.cpu().numpy().reshape(-1)[at]
         return replace(
             position,
-            mover=torch.from_numpy(mover).to(device),
-            done=torch.from_numpy(done).to(device),
-            inputs=torch.from_numpy(inputs).to(device),
-            legal=torch.from_numpy(legal).to(device),
-            returns=torch.from_numpy(returns).to(device),
-            chances=torch.from_numpy(chances),
+            mover=put(position.mover, np.where(shown.done, before, shown.mover)),
+            done=put(position.done, shown.done),
+            inputs=put(position.inputs, shown.inputs),
+            legal=put(position.legal, shown.legal),
+            returns=put(position.returns, shown.returns),
+            states=_put(position.states, at, states),
+            chances=torch.from_numpy(_put(position.chances.numpy(), at, chances)),
         )
+
+    def history(self, position: Position, trial: int, episode: int) -> list[int]:
+        """All actions of an episode so far, chance included."""
+        asked = own(position, OpenSpielPosition, "OpenSpielSimulator.history()")
+        return _rules(self.game).history(asked.states[trial, episode])
 
     def trail(self, history: Sequence[int], player: int) -> Trail:
         """What a player saw, as in ``inputs``, and did along a history; see ``Trail``.
@@ -275,24 +273,15 @@ class OpenSpielSimulator(RealGame):
           player: the player.
         """
         state = _game(self.game).new_initial_state()
-        informed = self.reads == "information state"
+        look = Stepped(_game(self.game)).look
         inputs, made = list[ndarray](), list[int]()
         for action in history:
             if state.current_player() == player:
-                inputs.append(_tensor(state, player, informed))
+                inputs.append(look(state, player))
                 made.append(action)
             state.apply_action(action)
-        inputs.append(_tensor(state, player, informed))
+        inputs.append(look(state, player))
         return Trail(np.stack(inputs), np.array(made, dtype=np.int64))
-
-    def _outcome(self, state: Any, uniform: float, event: int) -> int:
-        """The outcome of a chance event: the quantile at this uniform number."""
-        if event == 0 and state.move_number() == 0:
-            outcomes, cumulative = _root(self.game)
-        else:
-            outcomes, cumulative = cumulative_of(tuple(state.chance_outcomes()))
-        number = uniform if event == 0 else later_number(uniform, event)
-        return outcomes[bisect_right(cumulative, number)]
 
     def instances(self) -> tuple[Float64[Tensor, "K 1"], Float64[Tensor, " K"]]:
         """All outcomes of chance: the uniform number that starts each, its probability.
@@ -319,10 +308,8 @@ class OpenSpielSimulator(RealGame):
         return torch.from_numpy(middles)[:, None], torch.from_numpy(weights)
 
 
-def _tensor(state: Any, player: int, informed: bool) -> Float32[ndarray, " D"]:
-    tensor = (
-        state.information_state_tensor(player)
-        if informed
-        else state.observation_tensor(player)
-    )
-    return np.asarray(tensor, dtype=np.float32)
+def _put(part: ndarray, at: Int64[ndarray, " M"], rows: ndarray) -> ndarray:
+    """A copy of an array ``[S, B, ...]`` with other rows in the episodes ``at``."""
+    copy = part.copy()
+    copy.reshape(-1, *part.shape[2:])[at] = rows
+    return copy

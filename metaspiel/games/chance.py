@@ -8,9 +8,12 @@ from jaxtyping import Float64, Int64, UInt64
 from numpy import ndarray
 
 _SEEDS = 2**53  # a uniform number has no finer digits
-_APART = 4  # a step of Philox's counter gives four numbers
 _WEYL = np.uint64(0x9E3779B97F4A7C15)  # the golden section, of 2^64
-_BLOCK = 16  # chance events whose numbers are drawn at once
+_ROUNDS = 10  # of Philox
+_PHILOX = np.array([[0xD2E7470EE14C6C93], [0xCA5A826395121157]], dtype=np.uint64)
+_BUMPS = np.array([[0x9E3779B97F4A7C15], [0xBB67AE8584CAA73B]], dtype=np.uint64)
+_HALF, _HALVES = np.uint64(2**32 - 1), np.uint64(32)
+_LOW, _HIGH = _PHILOX & _HALF, _PHILOX >> _HALVES
 
 
 @lru_cache(maxsize=256)
@@ -23,26 +26,56 @@ def cumulative_of(
     return outcomes, tuple((cumulative / cumulative[-1]).tolist())
 
 
-@lru_cache(maxsize=4096)
-def _stream(key: int, block: int) -> tuple[float, ...]:
-    """Numbers of a seed's later chance events, one for every ``_BLOCK`` of them.
+def event_numbers(
+    uniforms: Float64[ndarray, " M"], events: Int64[ndarray, " M"]
+) -> Float64[ndarray, " M"]:
+    """The numbers that decide chance events of many episodes.
 
-    The n-th event has the first number of a stream that begins at counter n.
-    """
-    stream = np.random.Philox(key=key, counter=1 + block * _BLOCK)
-    numbers = np.random.Generator(stream).random(_APART * _BLOCK)
-    return tuple(numbers[::_APART].tolist())
-
-
-def later_number(uniform: float, event: int) -> float:
-    """The number that decides the n-th later event of an episode.
+    The first event of an episode has the number that began it. The n-th later one has
+    the first number that NumPy draws from ``Philox(key, counter=n)``; the key has all
+    digits of the number that began the episode.
 
     Args:
-      uniform: the number that began the episode.
-      event: n, from 1.
+      uniforms: the number that began each episode.
+      events: which event of the episode, from 0.
     """
-    block, place = divmod(event - 1, _BLOCK)
-    return _stream(int(uniform * _SEEDS), block)[place]
+    numbers = uniforms.copy()
+    later = events.nonzero()[0]
+    if len(later):
+        keys = (uniforms[later] * _SEEDS).astype(np.uint64)
+        # NumPy moves the counter before it draws.
+        words = _philox(events[later].astype(np.uint64) + np.uint64(1), keys)
+        numbers[later] = (words >> np.uint64(11)) / _SEEDS
+    return numbers
+
+
+def _philox(
+    counters: UInt64[ndarray, " M"], keys: UInt64[ndarray, " M"]
+) -> UInt64[ndarray, " M"]:
+    """First word of Philox4x64-10 for counters and keys of one word each.
+
+    Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". Of a counter's
+    four words the first and third are multiplied, the others mixed in.
+    """
+    none = np.zeros_like(counters)
+    multiplied, mixed = np.stack([counters, none]), np.stack([none, none])
+    key = np.stack([keys, none])
+    for _ in range(_ROUNDS):
+        high, low = _product(multiplied)
+        multiplied, mixed = high[::-1] ^ mixed ^ key, low[::-1]
+        key = key + _BUMPS
+    first: ndarray = multiplied[0]
+    return first
+
+
+def _product(
+    words: UInt64[ndarray, "2 M"],
+) -> tuple[UInt64[ndarray, "2 M"], UInt64[ndarray, "2 M"]]:
+    """High and low words of the products with Philox's two multipliers."""
+    low, high = words & _HALF, words >> _HALVES
+    cross = _LOW * high + (_LOW * low >> _HALVES)
+    other = _HIGH * low + (cross & _HALF)
+    return _HIGH * high + (cross >> _HALVES) + (other >> _HALVES), _PHILOX * words
 
 
 def later_chance(root: Any, episodes: int = 32) -> bool:
@@ -64,7 +97,7 @@ def later_numbers(
     """Numbers that decide later events of many episodes at once.
 
     A number depends on its episode's own and on the event alone, as in
-    ``later_number``; the generator is a cheaper one, SplitMix64, whose counter is the
+    ``event_numbers``; the generator is a cheaper one, SplitMix64, whose counter is the
     event (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
 
     Args:

@@ -10,7 +10,7 @@ import torch
 from episodes import everywhere, pick, play
 
 from metaspiel.games.batched import OpenSpielSimulator
-from metaspiel.games.chance import _BLOCK, _stream
+from metaspiel.games.chance import event_numbers
 from metaspiel.games.openspiel import load
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn import evaluate
@@ -55,7 +55,7 @@ def test_episodes_are_openspiels(name):
     mirror = {}
     for s, b in np.ndindex(2, 5):  # replay what chance did
         mirror[s, b] = game.new_initial_state()
-        catch_up(mirror[s, b], position.states[s, b])
+        catch_up(mirror[s, b], simulator.history(position, s, b))
     while not position.done.all():
         for (s, b), state in mirror.items():
             matches(simulator, position, s, b, state)
@@ -65,17 +65,17 @@ def test_episodes_are_openspiels(name):
         for (s, b), state in mirror.items():
             if not old.done[s, b]:
                 state.apply_action(int(action[s, b]))
-                catch_up(state, position.states[s, b])
+                catch_up(state, simulator.history(position, s, b))
     for (s, b), state in mirror.items():
         matches(simulator, position, s, b, state)
         assert state.is_terminal()
     assert moves <= simulator.longest
 
 
-def catch_up(state, other):
-    """Applies the chance events that another state has seen."""
+def catch_up(state, history):
+    """Applies the chance events that a longer history has."""
     while state.is_chance_node():
-        state.apply_action(other.history()[len(state.history())])
+        state.apply_action(history[len(state.history())])
 
 
 def matches(simulator, position, s, b, state):
@@ -112,7 +112,7 @@ def test_the_same_number_meets_the_same_chance(name):
     cards = np.empty((2, 40), dtype=object)
     for at in np.ndindex(2, 40):
         state, cards[at] = game.new_initial_state(), []
-        for action in position.states[at].history():
+        for action in simulator.history(position, *at):
             if state.is_chance_node():
                 cards[at].append(action)
             state.apply_action(action)
@@ -123,18 +123,21 @@ def test_the_same_number_meets_the_same_chance(name):
 
 
 def test_later_chance_events_have_the_numbers_of_their_counters():
-    key = int(0.372 * 2**53)
-    plain = [np.random.Philox(key=key, counter=event) for event in range(1, 50)]
-    assert [
-        _stream(key, (event - 1) // _BLOCK)[(event - 1) % _BLOCK]
-        for event in range(1, 50)
-    ] == [np.random.Generator(stream).random() for stream in plain]
+    starts = np.append(np.random.default_rng(0).random(500), [0.0, 1 - 2**-53])
+    events = np.arange(len(starts)) % 50
+    streams = [
+        np.random.Philox(key=int(start * 2**53), counter=event)
+        for start, event in zip(starts, events.tolist(), strict=True)
+    ]
+    drawn = np.array([np.random.Generator(one).random() for one in streams])
+    expected = np.where(events == 0, starts, drawn)
+    assert np.array_equal(event_numbers(starts, events), expected)
 
 
 def test_chance_has_its_distribution():
     simulator = OpenSpielSimulator("kuhn_poker(players=3)")  # three chance events
     position = simulator.start(uniforms(5, 1, 6000))
-    deals = [tuple(state.history()) for state in position.states[0]]
+    deals = [tuple(simulator.history(position, 0, b)) for b in range(6000)]
     counts = np.unique(deals, axis=0, return_counts=True)[1]
     assert len(counts) == 24
     assert np.abs(counts - 250).max() < 4.5 * np.sqrt(250 * 23 / 24)
@@ -199,7 +202,7 @@ def test_instances_are_all_that_chance_can_do():
     numbers, weights = simulator.instances()
     assert weights.sum() == pytest.approx(1)
     position = simulator.start(numbers[None])
-    dealt = [state.history()[0] for state in position.states[0]]
+    dealt = [simulator.history(position, 0, b)[0] for b in range(len(weights))]
     root = load(simulator.game).new_initial_state()
     expected = dict(root.chance_outcomes())
     assert dealt == list(expected)
@@ -254,7 +257,7 @@ def test_moves_of_a_round_are_hidden_in_capture_the_flag():
                 joint.append(pick(first, rng))
                 first = simulator.step(first, joint[-1], everywhere(first))
             whole.apply_actions([int(action) for action in joint])
-            catch_up(whole, first.states[0, 0])
+            catch_up(whole, simulator.history(first, 0, 0))
         assert whole.is_terminal()
         assert first.returns[0, 0].tolist() == pytest.approx(whole.returns())
 
