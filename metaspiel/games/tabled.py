@@ -100,8 +100,8 @@ class Tabled:
 
 def tabled(rules: Stepped) -> Tabled | None:
     """The tree of a game, or None where it is not small."""
-    if estimate(rules.game, fits=float(_NODES)).states > 2 * _NODES:
-        return None  # the estimate is a rough one: below it, the walk itself counts
+    if estimate(rules.game, fits=float(_NODES)).states > _NODES:
+        return None  # where the estimate is too low, the walk ends at the limit
     return _Walk(rules).table()
 
 

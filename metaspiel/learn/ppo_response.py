@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Generator, Tensor
 
 from metaspiel.games.simulator import Position
-from metaspiel.learn.gradients import gradient
+from metaspiel.learn.gradients import gradients
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.nets import Network
 from metaspiel.learn.policies import sampled
@@ -126,6 +126,8 @@ class Learner:
         fresh = network.initial(seed)
         self.actor = (fresh if initial is None else initial.clone()).to(device)
         self.critic = self.critic_network.initial(seed).to(device)
+        self._actor_gradient = gradients(network, self.actor)
+        self._critic_gradient = gradients(self.critic_network, self.critic)
         self._actor_adam = Adam(len(self.actor), settings.rate, device)
         self._critic_adam = Adam(len(self.critic), settings.rate, device)
         self.updates = 0
@@ -156,11 +158,12 @@ class Learner:
         total, steps = 0.0, 0
         for _ in range(settings.epochs):
             shuffled = torch.randperm(len(flat), generator=order).to(flat.device)
-            for rows in shuffled.split(settings.minibatch):
-                total += self._policy_step(
-                    flat[rows], legal[rows], action[rows], before[rows], gain[rows]
-                )
-                self._value_step(flat[rows], target[rows])
+            columns = (p[shuffled] for p in (legal, action, before, gain, target))
+            minibatches = (p.split(settings.minibatch) for p in (shuffled, *columns))
+            for rows, *decided, worth in zip(*minibatches, strict=True):
+                inputs = flat[rows]
+                total += self._policy_step(inputs, *decided)
+                self._value_step(inputs, worth)
                 steps += 1
         self.updates += steps
         if not bool(self.actor.isfinite().all() and self.critic.isfinite().all()):
@@ -188,7 +191,7 @@ class Learner:
             losses.append(loss)
             return slopes
 
-        whole = gradient(self.network, self.actor, inputs, slope=slope)
+        whole = self._actor_gradient(inputs, slope)
         self._actor_adam.step(self.actor, self._clipped(whole))
         return float(losses[0])
 
@@ -196,14 +199,14 @@ class Learner:
         def slope(values: Tensor) -> Tensor:
             return (values - target[:, None]) * (2 / len(target))
 
-        whole = gradient(self.critic_network, self.critic, inputs, slope=slope)
+        whole = self._critic_gradient(inputs, slope)
         self._critic_adam.step(self.critic, self._clipped(whole))
 
     def _values(self, weights: Tensor, inputs: Tensor) -> Tensor:
         return self.critic_network.scores(weights, inputs)[:, 0]
 
     def _clipped(self, gradient: Tensor) -> Tensor:
-        norm = float(gradient.norm())
+        norm = float(torch.linalg.vector_norm(gradient))
         most = self.settings.clip_norm
         return gradient if norm <= most else gradient * (most / norm)
 

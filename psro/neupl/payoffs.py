@@ -17,7 +17,7 @@ from numpy import ndarray
 from numpy.random import Generator
 from torch import Tensor
 
-from metaspiel.learn.gradients import gradient
+from metaspiel.learn.gradients import gradients
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.update import Adam
 from psro.neupl.settings import PayoffNetwork
@@ -50,6 +50,7 @@ def fitted(
     weights = network.initial(generator)
     rows = torch.from_numpy(x).float()
     wanted = torch.from_numpy((y - middle) / unit).float()
+    gradient = gradients(network, weights)
     adam = Adam(len(weights), settings.rate, weights.device)
     for step in range(settings.steps):
         pick = torch.randperm(len(rows), generator=generator)[: settings.batch]
@@ -58,7 +59,7 @@ def fitted(
             return 2 * (said - wanted[pick]) / len(pick)
 
         adam.rate = settings.rate * (1 - step / settings.steps)
-        adam.step(weights, gradient(network, weights, rows[pick], slope=slope))
+        adam.step(weights, gradient(rows[pick], slope))
     with torch.no_grad():
         said = network.scores(weights, torch.from_numpy(asked).float())
     made: ndarray = said.double().numpy() * unit + middle
