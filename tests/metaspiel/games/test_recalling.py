@@ -113,7 +113,7 @@ def test_a_replayed_history_shows_what_play_showed(name):
     position = game.start(numbers(rng, game, 1, 6))
     while not position.done.all():
         for b in np.flatnonzero(~position.done[0].numpy()):
-            history = position.game.states[0, b].history()
+            history = game.game.history(position.game, 0, int(b))
             trail = game.trail(history, int(position.mover[0, b]))
             np.testing.assert_array_equal(trail.inputs[-1], position.inputs[0, b])
             assert len(trail.inputs) == len(trail.actions) + 1

@@ -11,7 +11,7 @@ from metaspiel.games import batched
 from metaspiel.games.batched import OpenSpielSimulator
 from metaspiel.games.openspiel import load
 from metaspiel.games.stepped import Stepped
-from metaspiel.games.tabled import Tabled, tabled
+from metaspiel.games.tabled import Tabled, _Walk, tabled
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.responses import train
@@ -123,6 +123,6 @@ def test_a_walk_ends_at_its_limits(limit, monkeypatch):
     small = tabled(game)
     size = len(small.first) if limit == "_NODES" else small.inputs[1:].size
     monkeypatch.setattr(f"metaspiel.games.tabled.{limit}", size)
-    assert tabled(game) is not None
+    assert len(_Walk(game).table().first) == len(small.first)
     monkeypatch.setattr(f"metaspiel.games.tabled.{limit}", size - 1)
-    assert tabled(game) is None
+    assert _Walk(game).table() is None
