@@ -30,7 +30,7 @@ OURS = (
     "shor:scale=10 > average(shor:scale=10):last=9",
     f"{MATCHED} > average({MATCHED}):last=9",
     f"{MATCHED} > fallback(anytime,average({MATCHED}):last=9)",
-    *("last", "rd", "rrd", "fp", "mgcce", "mwcce"),
+    *("last", "fp", "mgcce", "mwcce"),
 )
 
 SUITES: Mapping[str, Mapping[str, Any]] = {
