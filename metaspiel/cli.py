@@ -13,7 +13,7 @@ def main(program: str = "metaspiel") -> int:
 
         return contents.main(program)
     except KeyboardInterrupt:  # while it was still loading
-        print("interrupted: nothing was begun", file=sys.stderr)
+        sys.stderr.write("interrupted: nothing was begun\n")
         return 130
 
 
