@@ -13,8 +13,8 @@ SPECS = (
     *("rd:steps=30", "rd:step=fixed,dt=0.05,steps=30", "rd:iterate=average,steps=30"),
     *("prd:steps=40,floor=0.004", "prd:step=fixed,dt=0.05,steps=30,floor=0.01"),
     *("rrd:steps=30", "rd_lower:steps=30", "r2d:steps=30,dt=0.02"),
-    *("r2d:own=inclusive,mass=centred,steps=20,dt=0.02", "r3d:steps=20,dt=0.02"),
-    *("r2d:bounds=member,steps=20,dt=0.02", "r2d:update=multiplicative,floor=0,steps=9"),
+    *("r2d:own=inclusive,mass=centred,steps=20", "r3d:steps=20,dt=0.02"),
+    *("r2d:bounds=member,steps=20,dt=0.02", "r2d:update=multiplicative,floor=0,dt=0.1"),
     *("rm:steps=12", "rm:steps=12,variant=rm+,alternating=true", "fp:steps=40"),
     "alpharank",
 )
