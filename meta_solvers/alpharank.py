@@ -1,6 +1,5 @@
 """Alpha-Rank: joint actions ranked by the stationary mass of an evolutionary chain."""
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -50,7 +49,6 @@ class AlphaRank(MetaSolver):
     epsilon: float = 1e-6
     populations: Literal["multi", "single"] = "multi"
 
-    expands_repeats: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: time that evolution spends at a joint action"
     source: ClassVar[str] = "Omidshafiei et al. 2019; Rowland et al. 2019"
 
@@ -72,7 +70,7 @@ class AlphaRank(MetaSolver):
             raise unknown("AlphaRank()", "populations", self.populations, known)
 
     def refuses(self, game: Game) -> str | None:
-        states = round(float(game.copies.sum()))
+        states = game.profiles
         if self.populations == "single":
             if game.players != 2 or not game.symmetric:
                 return (
@@ -86,7 +84,7 @@ class AlphaRank(MetaSolver):
                     "populations='single' needs the same repeats for both players; "
                     f"got {[count.tolist() for count in counts]}"
                 )
-            states = math.isqrt(states)
+            states = game.actions[0]
         if states > STATES:
             return (
                 f"the chain must have at most {STATES} states, for it is eliminated "
@@ -143,13 +141,14 @@ class AlphaRank(MetaSolver):
             index = np.moveaxis(flat, player, 0).reshape(actions, -1)
             gains = unit[None] - unit[:, None]  # [now, next, co-players' profile]
             steps = self._log_rates(gains, float(pressure[player]))
-            log_rates[index[:, None], index[None]] = steps
+            copies = _log_repeats(game, player)[:, None]
+            log_rates[index[:, None], index[None]] = steps + copies
         return log_rates
 
     def _single(self, game: Game, pressure: float) -> Float64[ndarray, "S S"]:
         """``[from, to]`` log rates between the actions of one population."""
         unit = game.normalised[0]
-        return self._log_rates(unit.T - unit, pressure)
+        return self._log_rates(unit.T - unit, pressure) + _log_repeats(game, 0)
 
     def _log_rates(
         self, gains: Float64[ndarray, "*K"], pressure: float
@@ -166,3 +165,14 @@ class AlphaRank(MetaSolver):
         log_loss = log_gain - (self.m - 1) * size
         tied = np.where(better, log_gain, -np.log(self.m))
         return np.where(worse, log_loss, tied)
+
+
+def _log_repeats(game: Game, player: int) -> Float64[ndarray, " A_p"]:
+    """Logarithm of how often each action is there.
+
+    Copies of an action are alike, so the chain over actions in which steps to an action
+    are so many times as likely has the same weights as the chain over all copies.
+    """
+    if game.repeats is None:
+        return np.zeros(game.actions[player])
+    return np.log(game.repeats[player])

@@ -187,26 +187,33 @@ def shor(game, steps, mix, temperature, bonus, momentum, negligible, least_mass)
 
 @loop
 @no_type_check
-def matched(regrets, bounds, player, out):
-    """Writes a player's probabilities: in proportion to its positive regrets."""
+def matched(regrets, copies, bounds, player, out):
+    """Writes a player's probabilities: in proportion to its positive regrets.
+
+    Copies of an action are played alike, and count together.
+    """
     part = slice(bounds[player], bounds[player + 1])
     for i in range(bounds[player], bounds[player + 1]):
-        out[i] = regrets[i] if regrets[i] > 0.0 else 0.0
-    normal(out[part], TIE, out[part])
+        out[i] = copies[i] * regrets[i] if regrets[i] > 0.0 else 0.0
+    if total(out[part]) > TIE:
+        normal(out[part], TIE, out[part])
+    else:
+        normal(copies[part], 0.0, out[part])
 
 
 @loop
 @no_type_check
-def regret_matching(game, regrets, played, plus, alternating):
+def regret_matching(game, copies, regrets, played, plus, alternating):
     """Steps of regret matching, one for each row of ``played``, which they fill.
 
-    Adds to ``regrets``. ``plus``: they never fall below 0.
+    Adds to ``regrets``. ``copies``: how often each action is there. ``plus``: regrets
+    never fall below 0.
     """
     _, sizes, bounds = game
     profile, values = np.empty(regrets.size), np.empty(regrets.size)
     for step in range(len(played)):
         for player in range(sizes.size):
-            matched(regrets, bounds, player, profile)
+            matched(regrets, copies, bounds, player, profile)
         played[step] = profile
         for player in range(sizes.size):
             part = slice(bounds[player], bounds[player + 1])
@@ -217,7 +224,7 @@ def regret_matching(game, regrets, played, plus, alternating):
                 if plus and not regrets[i] > 0.0:
                     regrets[i] = 0.0
             if alternating:
-                matched(regrets, bounds, player, profile)
+                matched(regrets, copies, bounds, player, profile)
 
 
 @loop
@@ -240,14 +247,18 @@ def reply(game, averages, values, replies):
 
 @loop
 @no_type_check
-def fictitious_play(game, steps, tolerance):
+def fictitious_play(game, copies, steps, tolerance):
     """The loop of ``meta_solvers.learning.FictitiousPlay``, one step at a time.
 
+    ``copies``: how often each action is there, for the averages before the first step.
     Returns counts of plays and the averages of the smallest gap, each in a row; then
     steps, the last gap and the smallest, changes of reply, and steps with a tie.
     """
     _, sizes, bounds = game
-    averages = uniform(game)
+    averages = np.empty(copies.size)
+    for player in range(sizes.size):
+        part = slice(bounds[player], bounds[player + 1])
+        normal(copies[part], 0.0, averages[part])
     counts, best, values = 0.0 * averages, averages.copy(), averages.copy()
     now, then = np.empty_like(sizes), np.empty_like(sizes)
     _, tied = reply(game, averages, values, now)

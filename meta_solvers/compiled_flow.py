@@ -16,7 +16,6 @@ from meta_solvers.compiled import (
     loop,
     normal,
     total,
-    uniform,
 )
 from meta_solvers.constants import LEAST_LOG
 
@@ -25,28 +24,40 @@ LOCAL_ERROR, STEP_SHARE, LONGEST = 1e-3, 0.5, 1e6  # as in ``meta_solvers.flow``
 
 @loop
 @no_type_check
-def project(own, order, floor):
+def project(own, copies, order, floor):
     """Moves a point onto ``{y >= floor, sum y = 1}``, see ``metaspiel.nfg.simplex``.
 
-    ``order`` sorted the last point downwards, and sorts this one: little changes.
+    Its entries stand for ``copies``.
+
+    ``order`` sorted the last point downwards, and sorts this one: little changes. Of
+    equal entries the earlier one comes first, as sums depend on their order.
     """
     size = own.size
     for i in range(size):
         own[i] -= floor
     for place in range(1, size):
         moved, at = order[place], place
-        while at > 0 and own[order[at - 1]] < own[moved]:
-            order[at] = order[at - 1]
+        while at > 0:
+            other = order[at - 1]
+            apart = own[moved] - own[other]
+            if not (apart > 0.0 or (apart == 0.0 and moved < other)):
+                break
+            order[at] = other
             at -= 1
         order[at] = moved
-    cumulated, excess, last = 0.0, 0.0, -1
-    for place in range(size):
-        cumulated += own[order[place]]
-        over = cumulated - (1.0 - floor * size)
-        if own[order[place]] * (place + 1) > over or (last < 0 and place == size - 1):
-            excess, last = over, place
+    every = 0.0
     for i in range(size):
-        over = own[i] - excess / (last + 1)
+        every += copies[i]
+    cumulated, count, excess, last = 0.0, 0.0, 0.0, 0.0
+    for place in range(size):
+        many = copies[order[place]]
+        cumulated += many * own[order[place]]
+        count += many
+        over = cumulated - (1.0 - floor * every)
+        if own[order[place]] * count > over or (last == 0.0 and place == size - 1):
+            excess, last = over, count
+    for i in range(size):
+        over = own[i] - excess / last
         own[i] = (over if over > 0.0 else 0.0) + floor
 
 
@@ -82,18 +93,22 @@ def move(game, movers, here, length, how, there):
     """A step from ``here = (place, profile, rates)`` to ``there = (place, profile)``.
 
     The places are those of ``meta_solvers.flow``. ``how``: the floor, negative for a
-    multiplicative step, and the orders that ``project`` keeps.
+    multiplicative step, the orders that ``project`` keeps, and how often each action is
+    there.
     """
     _, sizes, bounds = game
     place, profile, rates = here
     new_place, new_profile = there
-    floor, orders = how
+    floor, orders, copies = how
     for player in range(movers):
         part = slice(bounds[player], bounds[player + 1])
         if floor >= 0.0:
             for i in range(bounds[player], bounds[player + 1]):
-                new_profile[i] = profile[i] + length * profile[i] * rates[i]
-            project(new_profile[part], orders[part], floor)
+                own = profile[i] / copies[i]
+                new_profile[i] = own + length * own * rates[i]
+            project(new_profile[part], copies[part], orders[part], floor)
+            for i in range(bounds[player], bounds[player + 1]):
+                new_profile[i] *= copies[i]
             new_place[part] = new_profile[part]
             continue
         for i in range(bounds[player], bounds[player + 1]):
@@ -109,11 +124,11 @@ def move(game, movers, here, length, how, there):
 
 @loop
 @no_type_check
-def distance(x, y):
-    """The largest difference of two entries in one place."""
+def distance(x, y, copies):
+    """The largest difference of two entries in one place, of a single copy."""
     result = 0.0
     for i in range(x.size):
-        result = max(result, abs(x[i] - y[i]))
+        result = max(result, abs(x[i] - y[i]) / copies[i])
     return result
 
 
@@ -132,19 +147,21 @@ def heun(game, movers, here, length, how, ahead):
     first = new_profile.copy()
     there = (new_place, new_profile)
     move(game, movers, (place, profile, middle), length=length, how=how, there=there)
-    most = min(LOCAL_ERROR, STEP_SHARE * distance(new_profile, profile))
-    return distance(first, new_profile) / max(most, 1e-15)
+    copies = how[2]
+    most = min(LOCAL_ERROR, STEP_SHARE * distance(new_profile, profile, copies))
+    return distance(first, new_profile, copies) / max(most, 1e-15)
 
 
 @loop
 @no_type_check
-def integrate(game, movers, how, unit, allowed, steps, dt, iterate, rest):
+def integrate(game, movers, how, logs, unit, allowed, steps, dt, iterate, rest):
     """``meta_solvers.flow.integrate`` for one game whose players grow by their gains.
 
     Args:
       game: see the module.
       movers: how many players move; 1 where interchangeable players move as one.
       how: see ``move``.
+      logs: the place of a multiplicative flow in the beginning.
       unit: one over the payoff range.
       allowed: the criterion that ends it.
       steps: limit of steps.
@@ -156,8 +173,12 @@ def integrate(game, movers, how, unit, allowed, steps, dt, iterate, rest):
       The profile in a row, its criterion, the last movement, whether a rule was met,
       steps, and time.
     """
-    profile = uniform(game)
-    place = profile.copy() if how[0] >= 0.0 else 0.0 * profile
+    _, sizes, bounds = game
+    copies, profile = how[2], np.empty(bounds[-1])
+    for player in range(sizes.size):
+        part = slice(bounds[player], bounds[player + 1])
+        normal(copies[part], 0.0, profile[part])
+    place = profile.copy() if how[0] >= 0.0 else logs.copy()
     rates, middle = np.empty(profile.size), np.empty(profile.size)
     there, after = np.empty(profile.size), np.empty(profile.size)
     criterion = growth(game, movers, profile, rates)
@@ -179,7 +200,7 @@ def integrate(game, movers, how, unit, allowed, steps, dt, iterate, rest):
             part = tried / time if time > 0.0 else tried
             for i in range(profile.size):
                 average[i] += part * (after[i] - average[i])
-            movement = distance(after, profile) / tried
+            movement = distance(after, profile, copies) / tried
             place, there = there, place
             profile, after = after, profile
             criterion = growth(game, movers, profile, rates)

@@ -81,7 +81,7 @@ def own_first(
     """
     lead = payoffs.ndim - game.players - 1
     tables = []
-    for player in range(1 if game.symmetric else game.players):
+    for player in range(1 if game.interchangeable else game.players):
         table = np.take(payoffs, player, axis=lead)
         tables.append(np.ascontiguousarray(np.moveaxis(table, lead + player, lead)))
     return tables
@@ -101,7 +101,7 @@ def against_batch(
 
 def growing(
     tables: list[ndarray],
-    growth: Callable[[ndarray, ndarray], tuple[ndarray, ndarray]],
+    growth: Callable[[ndarray, ndarray, int], tuple[ndarray, ndarray]],
     against: ordered.Values = against_batch,
 ) -> Flow:
     """The flow of players who grow by what their own actions are worth.
@@ -109,7 +109,7 @@ def growing(
     Args:
       tables: the payoffs of each player that moves, as ``against`` takes them.
       growth: rates ``[B, A]`` and the player's part of the criterion ``[B]``, from the
-        values of its actions and its strategy.
+        values of its actions, its strategy and its number.
       against: the payoffs of own actions, from a table, the profile and the player.
     """
 
@@ -117,11 +117,11 @@ def growing(
         rates, criterion = [], np.zeros(len(profile[0]))
         for player, table in enumerate(tables):
             values = against(table, profile, player)
-            rate, part = growth(values, profile[player])
+            rate, part = growth(values, profile[player], player)
             rates.append(rate)
             criterion += part
-        copies = len(profile) // len(tables)
-        return rates * copies, criterion * copies
+        alike = len(profile) // len(tables)
+        return rates * alike, criterion * alike
 
     return flow
 
@@ -130,8 +130,10 @@ def _moved(
     place: Profile,
     profile: Profile,
     growth: Profile,
+    *,
     dt: ndarray,
     rules: Rules,
+    copies: Profile,
     shared: bool,
 ) -> tuple[Profile, Profile]:
     """One step of length ``dt`` ``[B]``: the new place, and the profile there.
@@ -143,34 +145,38 @@ def _moved(
     moved, after = [], []
     for player, rate in enumerate(growth[:1] if shared else growth):
         if rules.update == "euclidean":
-            own = profile[player]
-            moved.append(project(own + dt[:, None] * own * rate, rules.floor))
+            many = copies[player]
+            own = profile[player] / many
+            ahead = project(own + dt[:, None] * own * rate, rules.floor, many)
+            moved.append(many * ahead)
             after.append(moved[-1])
             continue
         logs = place[player] + dt[:, None] * rate
         moved.append(logs - logs.max(axis=1, keepdims=True))
         weights = ordered.exponential(moved[-1], LEAST_LOG)
         after.append(weights / ordered.total(weights)[:, None])
-    copies = len(growth) if shared else 1
-    return moved * copies, after * copies
+    alike = len(growth) if shared else 1
+    return moved * alike, after * alike
 
 
 def _refined(
     flow: Flow,
     here: tuple[Profile, Profile, Profile],
     first: Profile,
+    *,
     dt: ndarray,
-    rules: Rules,
-    shared: bool,
+    copies: Profile,
+    **how: Any,
 ) -> tuple[Profile, Profile, Each]:
     """Heun's step after Euler's step ``first``, and their distance over the allowed."""
     place, profile, growth = here
     ahead, _ = flow(first)
     middle = [(a + b) / 2 for a, b in zip(growth, ahead, strict=True)]
-    there, after = _moved(place, profile, middle, dt=dt, rules=rules, shared=shared)
+    there, after = _moved(place, profile, middle, dt=dt, copies=copies, **how)
     # Near rest a fixed error would let steps grow past stability and never settle.
-    most = np.minimum(_LOCAL_ERROR, _STEP_SHARE * _distance(after, profile))
-    return there, after, _distance(first, after) / np.maximum(most, 1e-15)
+    far = _distance(after, profile, copies)
+    most = np.minimum(_LOCAL_ERROR, _STEP_SHARE * far)
+    return there, after, _distance(first, after, copies) / np.maximum(most, 1e-15)
 
 
 def _where(choice: ndarray, yes: Profile, no: Profile) -> Profile:
@@ -202,16 +208,20 @@ def _average(mean: Profile, new: Profile, share: Float64[ndarray, "B 1"]) -> Non
         own += share * (latest - own)
 
 
-def _distance(one: Profile, two: Profile) -> Each:
-    """Largest difference of a probability."""
-    parts = [np.abs(a - b).max(axis=1) for a, b in zip(one, two, strict=True)]
+def _distance(one: Profile, two: Profile, copies: Profile) -> Each:
+    """Largest difference of a probability, of a single copy of an action."""
+    parts = [
+        (np.abs(a - b) / many).max(axis=1)
+        for a, b, many in zip(one, two, copies, strict=True)
+    ]
     return np.maximum.reduce(parts)
 
 
 def integrate(
     flow: Flow,
-    actions: tuple[int, ...],
+    copies: Profile,
     unit: Each,
+    *,
     allowed: Each,
     rules: Rules,
     until_rest: bool,
@@ -221,7 +231,8 @@ def integrate(
 
     Args:
       flow: growth and criterion of a profile.
-      actions: number of actions of each player.
+      copies: how often each player has each of its actions ``[B, A_p]``; copies are
+        played alike, a profile has the probability of all together.
       unit: one over the payoff range of each game: the natural unit of time.
       allowed: a flow stops when its criterion is at or below this.
       rules: step size, update, limits.
@@ -229,9 +240,11 @@ def integrate(
       shared: the players are interchangeable and keep one mixture, player 0's.
     """
     batch, adaptive = len(unit), rules.step == "adaptive"
-    how: dict[str, Any] = {"rules": rules, "shared": shared}
-    profile = [np.full((batch, size), 1.0 / size) for size in actions]
-    place = profile if rules.update == "euclidean" else [0.0 * x for x in profile]
+    how: dict[str, Any] = {"rules": rules, "shared": shared, "copies": copies}
+    profile = [even(many) for many in copies]
+    place = profile
+    if rules.update == "multiplicative":
+        place = [*map(_logs, copies)]
     growth, criterion = flow(profile)
     average = [own.copy() for own in profile]
     best, best_criterion = profile, criterion.copy()
@@ -256,7 +269,7 @@ def integrate(
         if rules.iterate == "average":
             share = np.where(live, length / np.where(time > 0, time, 1.0), 0.0)
             _average(average, after, share[:, None])
-        speed = _distance(after, profile) / np.where(live, length, 1.0)
+        speed = _distance(after, profile, copies) / np.where(live, length, 1.0)
         movement = np.where(live, speed, movement)
         steps[~stopped] = step
         place, profile = there, after
@@ -304,7 +317,8 @@ def integrate_alone(
     row, criterion, movement, stopped, steps, time = loops.integrate(
         ordered.in_a_row(tables, game.actions),
         movers=len(tables),
-        how=(floor, orders),
+        how=(floor, orders, np.concatenate(game.weights)),
+        logs=np.concatenate([*map(_logs, game.weights)]),
         unit=1.0 / float(game.scale.max()),
         allowed=allowed,
         steps=rules.steps,
@@ -321,6 +335,16 @@ def integrate_alone(
         time=np.array([time]),
         kernel="numba",
     )
+
+
+def even(copies: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B A"]:
+    """Uniform play of all copies: probabilities of actions that are there so often."""
+    return copies / ordered.total(copies)[..., None]
+
+
+def _logs(copies: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B A"]:
+    """Logarithms of weights as of ``even``; numpy's, for another's differ by an ulp."""
+    return np.log(copies / copies.max(axis=-1, keepdims=True))
 
 
 def together(ends: Sequence[Trajectory]) -> Trajectory:

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from meta_solvers import ordered
 from meta_solvers.base import Answer, MetaSolver, Status
+from meta_solvers.flow import even
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import measure
@@ -58,7 +59,6 @@ class FictitiousPlay(MetaSolver):
     iterate: Literal["average", "best"] = "average"
 
     concept: ClassVar = "ne"
-    expands_repeats: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: average of best replies to averages"
     source: ClassVar[str] = "Brown 1951"
 
@@ -75,7 +75,8 @@ class FictitiousPlay(MetaSolver):
             end = self._play(tables, game)
         else:
             row = ordered.in_a_row(tables, game.actions)
-            end = loops.fictitious_play(row, self.steps, self.tolerance)
+            copies = np.concatenate(game.weights)
+            end = loops.fictitious_play(row, copies, self.steps, self.tolerance)
         counts, best, step, gap, smallest, changes, ties = end
         average = counts / step
         if self.iterate == "best":
@@ -96,7 +97,7 @@ class FictitiousPlay(MetaSolver):
     def _play(self, tables: list[ndarray], game: Game) -> tuple[Any, ...]:
         """``compiled.fictitious_play`` in numpy, in blocks: the same bits."""
         counts = [np.zeros(a) for a in game.actions]
-        uniform = [np.full((1, a), 1.0 / a) for a in game.actions]
+        uniform = [even(many[None]) for many in game.weights]
         (reply,), (tie,) = _first_best(_values(tables, uniform))
         largest = max(1, BLOCK_NUMBERS // game.profiles)
         best: tuple[float, list[ndarray]] = (np.inf, uniform)
@@ -188,7 +189,6 @@ class RegretMatching(MetaSolver):
     alternating: bool = False
 
     concept: ClassVar = "cce"
-    expands_repeats: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: time average of regret matching"
     source: ClassVar[str] = "Hart & Mas-Colell 2000; Tammelin 2014"
 
@@ -206,7 +206,7 @@ class RegretMatching(MetaSolver):
         while step < self.steps and gap > self.tolerance:
             # At most an eighth of all steps so far may be done in vain.
             length = min(max(16, step // 8), largest, self.steps - step)
-            played = self._play(tables, game.actions, regrets, length)
+            played = self._play(tables, game.weights, regrets, length)
             total += _sum_of_products(ordered.split(played, game.actions))
             step += length
             gap = float((measure(game, total / step).cce / game.scale).max())
@@ -220,20 +220,21 @@ class RegretMatching(MetaSolver):
     def _play(
         self,
         tables: list[ndarray],
-        actions: tuple[int, ...],
+        weights: Sequence[ndarray],
         regrets: Float64[ndarray, " S"],
         length: int,
     ) -> Float64[ndarray, "T S"]:
         """Strategies of ``length`` more steps, in rows; adds to ``regrets``."""
         played = np.empty((length, len(regrets)))
         loops, plus = ordered.compiled(), self.variant == "rm+"
+        actions = [len(many) for many in weights]
         if loops is not None:
-            game = ordered.in_a_row(tables, actions)
-            loops.regret_matching(game, regrets, played, plus, self.alternating)
+            game, copies = ordered.in_a_row(tables, actions), np.concatenate(weights)
+            loops.regret_matching(game, copies, regrets, played, plus, self.alternating)
             return played
         own_regrets = ordered.split(regrets[None], actions)  # views
         for step in range(length):
-            profile = [_matched(regret) for regret in own_regrets]
+            profile = [*map(_matched, own_regrets, weights)]
             played[step] = np.concatenate(profile, axis=1)
             for player, regret in enumerate(own_regrets):
                 values = ordered.deviations(tables[player], profile, player)
@@ -241,17 +242,22 @@ class RegretMatching(MetaSolver):
                 if plus:
                     np.maximum(regret, 0.0, out=regret)
                 if self.alternating:
-                    profile[player] = _matched(regret)
+                    profile[player] = _matched(regret, weights[player])
         return played
 
 
-def _matched(regret: Float64[ndarray, "1 A_p"]) -> Float64[ndarray, "1 A_p"]:
-    """Probabilities in proportion to positive regrets; uniform if there are none."""
-    positive = np.maximum(regret, 0.0)
+def _matched(
+    regret: Float64[ndarray, "1 A_p"], copies: Float64[ndarray, " A_p"]
+) -> Float64[ndarray, "1 A_p"]:
+    """Probabilities in proportion to positive regrets; uniform if there are none.
+
+    Copies of an action are played alike, and count together.
+    """
+    positive = copies * np.maximum(regret, 0.0)
     total = ordered.total(positive)[0]
     # Regrets of rounding size are none: they would make the first step's tie a choice.
     if total <= TIE:
-        return np.full(regret.shape, 1.0 / regret.size)
+        return even(copies[None])
     return positive / total
 
 

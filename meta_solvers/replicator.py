@@ -69,7 +69,6 @@ class ReplicatorDynamics(MetaSolver):
     tolerance: float = 1e-9
     iterate: Literal["last", "average", "best"] = "last"
     concept: ClassVar[Concept] = "ne"
-    expands_repeats: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: rest point of the replicator flow"
     source: ClassVar[str] = "Taylor & Jonker 1978"
 
@@ -95,10 +94,11 @@ class ReplicatorDynamics(MetaSolver):
             )
 
     def refuses(self, game: Game) -> str | None:
-        if self.floor * max(game.actions) > 1:
+        most = max(int(many.sum()) for many in game.weights)
+        if self.floor * most > 1:
             return (
                 "floor times the number of actions must be at most 1; got "
-                f"{self.floor} x {max(game.actions)}"
+                f"{self.floor} x {most}"
             )
         return None
 
@@ -108,8 +108,8 @@ class ReplicatorDynamics(MetaSolver):
 
     def _tables(self, games: Sequence[Game]) -> list[ndarray]:
         payoffs = np.stack([self.believed(game) for game in games])
-        symmetric = games[0].symmetric
-        return ordered.own_last(payoffs, 1 if symmetric else games[0].players)
+        movers = 1 if games[0].interchangeable else games[0].players
+        return ordered.own_last(payoffs, movers)
 
     def flown(self, games: Sequence[Game], allowed: Each) -> Trajectory:
         """End points of the flows of a batch, each game by itself where compiled."""
@@ -132,14 +132,15 @@ class ReplicatorDynamics(MetaSolver):
 
     def flown_together(self, games: Sequence[Game], allowed: Each) -> Trajectory:
         """``flown`` in numpy, all games in one batch."""
+        each = zip(*(game.weights for game in games), strict=True)
         return integrate(
             self.flow(games),
-            games[0].actions,
+            [np.stack(many) for many in each],
             1.0 / np.array([float(game.scale.max()) for game in games]),
-            allowed,
-            self,
+            allowed=allowed,
+            rules=self,
             until_rest=self.uses_members,
-            shared=all(game.symmetric for game in games),
+            shared=all(game.interchangeable for game in games),
         )
 
     def believed(self, game: Game) -> Float64[ndarray, "N *A"]:
@@ -148,7 +149,7 @@ class ReplicatorDynamics(MetaSolver):
 
     def allowed(self, game: Game) -> float:
         """Sum of regrets at which the flow may stop, in units of payoff."""
-        cost = self.floor * sum(game.actions)
+        cost = self.floor * sum(float(many.sum()) for many in game.weights)
         return (self.tolerance + cost) * float(game.scale.max())
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
@@ -163,7 +164,7 @@ class ReplicatorDynamics(MetaSolver):
         Raises:
           UserError: shapes differ, or only some of the games are symmetric.
         """
-        if len({(game.actions, game.symmetric) for game in games}) > 1:
+        if len({(game.actions, game.interchangeable) for game in games}) > 1:
             raise UserError(
                 f"{type(self).__name__}.distributions(): games must have one shape and "
                 "be symmetric all or none; got several kinds"
@@ -229,7 +230,7 @@ class RegularisedReplicatorDynamics(Annealed, ReplicatorDynamics):
         return max(self.fixed_threshold(), self.tolerance * float(game.scale.max()))
 
 
-def _growth(values: ndarray, own: ndarray) -> tuple[ndarray, ndarray]:
+def _growth(values: ndarray, own: ndarray, player: int) -> tuple[ndarray, ndarray]:
     """Gains over the mean payoff, and the largest one."""
     rate = values - ordered.total(own * values)[:, None]
     return rate, rate.max(axis=1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from meta_solvers.annealing import Annealed
@@ -87,8 +87,15 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
             ]
         tables = own_first(np.stack([np.stack(s) for s in sides], axis=1), games[0])
 
-        def growth(values: ndarray, own: ndarray) -> tuple[ndarray, ndarray]:
-            gain, regret = self._gain_and_regret(values, own)
+        several = [
+            np.stack(many) > 1
+            for many in zip(*(game.weights for game in games), strict=True)
+        ]
+
+        def growth(
+            values: ndarray, own: ndarray, player: int
+        ) -> tuple[ndarray, ndarray]:
+            gain, regret = self._gain_and_regret(values, own, several[player])
             rate = gain - regret
             if self.mass == "centred":
                 rate -= np.einsum("ba,ba->b", own, rate)[:, None]
@@ -100,7 +107,10 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
         return self.flown_together(games, allowed)
 
     def _gain_and_regret(
-        self, values: Float64[ndarray, "E B A"], own: Float64[ndarray, "B A"]
+        self,
+        values: Float64[ndarray, "E B A"],
+        own: Float64[ndarray, "B A"],
+        several: Bool[ndarray, "B A"],
     ) -> tuple[Float64[ndarray, "B A"], Float64[ndarray, "B A"]]:
         """Largest gain of each action, and largest regret once it is adopted.
 
@@ -116,15 +126,20 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
         gain = (high - base[..., None]).max(axis=0)
         if own.shape[1] == 1:
             return gain, gain  # a single action has no rival and stays where it is
-        return gain, (self._best(high) - low).max(axis=0)
+        return gain, (self._best(high, several) - low).max(axis=0)
 
-    def _best(self, high: Float64[ndarray, "E B A"]) -> Float64[ndarray, "E B A"]:
-        """The largest upper bound: over all actions, or over the others of each."""
+    def _best(
+        self, high: Float64[ndarray, "E B A"], several: Bool[ndarray, "B A"]
+    ) -> Float64[ndarray, "E B A"]:
+        """The largest upper bound: over all actions, or over the others of each.
+
+        Of several copies of an action each is another one's rival.
+        """
         if self.own == "inclusive":
             return np.broadcast_to(high.max(axis=-1, keepdims=True), high.shape)
         leading = np.partition(high, -2, axis=-1)
         second, top = leading[..., -2:-1], leading[..., -1:]
-        return np.where(high == top, second, top)
+        return np.where((high == top) & ~several, second, top)
 
     def allowed(self, game: Game) -> float:
         return 0.0

@@ -7,10 +7,14 @@ from pathlib import Path
 
 def main(program: str = "metaspiel") -> int:
     """Runs ``metaspiel PAGE ...`` and returns its exit code."""
-    _search_our_folder_first()
-    from experiments import contents
+    try:
+        _search_our_folder_first()
+        from experiments import contents
 
-    return contents.main(program)
+        return contents.main(program)
+    except KeyboardInterrupt:  # while it was still loading
+        sys.stderr.write("interrupted: nothing was begun\n")
+        return 130
 
 
 def _search_our_folder_first() -> None:

@@ -48,10 +48,18 @@ def guarded(action: Callable[[], None], resumes: bool = False) -> int:
         except MemoryError as error:
             return _said(REFUSED, f"error: the arrays must fit in memory; {error}")
         except KeyboardInterrupt:
-            more = "; --out FOLDER --resume goes on" if resumes else ""
-            text = f"interrupted: what is finished is kept{more}"
-            return _said(INTERRUPTED, text)
+            return _interrupted(resumes)
+        except ImportError as error:
+            # What a module in C says that was interrupted while it was loading.
+            if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+                raise
+            return _interrupted(resumes)
     return DONE
+
+
+def _interrupted(resumes: bool) -> int:
+    more = "; --out FOLDER --resume goes on" if resumes else ""
+    return _said(INTERRUPTED, f"interrupted: what is finished is kept{more}")
 
 
 def _said(code: int, text: str) -> int:

@@ -191,6 +191,19 @@ class Game:
             weights = weights * counts.reshape(shape)
         return _read_only(weights)
 
+    @cached_property
+    def weights(self) -> tuple[Float64[ndarray, " A_p"], ...]:
+        """How often each player has each of its actions (1 without repeats)."""
+        if self.repeats is None:
+            return tuple(_read_only(np.ones(size)) for size in self.actions)
+        return tuple(_read_only(counts.astype(float)) for counts in self.repeats)
+
+    @property
+    def interchangeable(self) -> bool:
+        """Whether the game is declared symmetric, and is with its repeats."""
+        counts = self.weights
+        return self.symmetric and all(np.array_equal(c, counts[0]) for c in counts)
+
     def own_first(self, player: int) -> Float64[ndarray, "A_p M"]:
         """``moved`` payoffs of ``player``: own action by co-players' profile."""
         first = np.moveaxis(self.moved[player], player, 0)

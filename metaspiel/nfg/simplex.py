@@ -9,22 +9,30 @@ from numpy import ndarray
 
 
 def project(
-    x: Float64[ndarray, "*B A"], floor: float = 0.0
+    x: Float64[ndarray, "*B A"],
+    floor: float = 0.0,
+    copies: Float64[ndarray, "*#B A"] | None = None,
 ) -> Float64[ndarray, "*B A"]:
     """Euclidean projection of each row onto ``{y >= floor, sum y = 1}``.
 
     Exact, by sorting (Held, Wolfe & Crowder 1974). ``floor * A`` must not exceed 1.
+    With ``copies``, entries stand for so many equal ones, of which ``floor`` is the
+    least of each and ``sum copies * y = 1``.
     """
     size = x.shape[-1]
-    mass = 1.0 - floor * size
+    many = np.broadcast_to(np.ones(size) if copies is None else copies, x.shape)
+    mass = 1.0 - floor * many.sum(axis=-1, keepdims=True)
     shifted = x - floor
-    ordered = -np.sort(-shifted, axis=-1)
-    excess = np.cumsum(ordered, axis=-1) - mass
-    counts = np.arange(1, size + 1)
+    order = np.argsort(-shifted, axis=-1, kind="stable")
+    ordered = np.take_along_axis(shifted, order, axis=-1)
+    weights = np.take_along_axis(many, order, axis=-1)
+    excess = np.cumsum(weights * ordered, axis=-1) - mass
+    counts = np.cumsum(weights, axis=-1)
     active = ordered * counts > excess
-    last = size - 1 - np.argmax(active[..., ::-1], axis=-1)
-    total = np.take_along_axis(excess, last[..., None], axis=-1)
-    return np.maximum(shifted - total / (last[..., None] + 1), 0.0) + floor
+    last = (size - 1 - np.argmax(active[..., ::-1], axis=-1))[..., None]
+    total = np.take_along_axis(excess, last, axis=-1)
+    part = total / np.take_along_axis(counts, last, axis=-1)
+    return np.maximum(shifted - part, 0.0) + floor
 
 
 def product(marginals: Sequence[ndarray]) -> Float64[ndarray, "*A"]:

@@ -3,6 +3,8 @@
 import pytest
 
 from experiments import contents
+from experiments.lab.ending import guarded
+from metaspiel import cli
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,35 @@ def test_completion_knows_every_page(capsys):
     assert not ended.value.code
     script = capsys.readouterr().out
     assert all(name in script for name in contents.pages())
+
+
+def test_an_interrupt_while_the_pages_load_is_one_sentence(capsys, monkeypatch):
+    def interrupted(program: str) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(contents, "main", interrupted)
+    assert cli.main() == 130
+    assert capsys.readouterr().err == "interrupted: nothing was begun\n"
+
+
+@pytest.mark.parametrize("how", ["itself", "through a module in C"])
+def test_an_interrupt_of_a_page_is_one_sentence(capsys, how):
+    def action() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            if how == "itself":
+                raise
+            raise ImportError("initialization failed") from error
+
+    assert guarded(action, resumes=True) == 130
+    said = "interrupted: what is finished is kept; --out FOLDER --resume goes on"
+    assert capsys.readouterr().err.strip() == said
+
+
+def test_an_import_that_fails_is_a_fault():
+    def action() -> None:
+        raise ImportError("no such module")
+
+    with pytest.raises(ImportError, match="no such module"):
+        guarded(action)

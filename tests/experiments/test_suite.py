@@ -12,7 +12,7 @@ from refusals import refused
 
 from experiments.compare import __main__ as compare
 from experiments.compare.config import Config
-from experiments.compare.suites_config import BASELINES, OURS, TEST, TRAINING
+from experiments.compare.suites_config import BASELINES, GAMES, OURS, TRAINING
 from experiments.lab import trust
 from experiments.lab.page import main, parse
 
@@ -30,8 +30,8 @@ def call(*words):
 def test_the_protocol_of_the_paper():
     config = asked(*SUITE)
     config.check()
-    assert config.games == (*TRAINING, *TEST) and len({*config.games}) == 11
-    assert len(TRAINING) == 4 and len(OURS) >= 8
+    assert config.games == GAMES and len({*GAMES}) == 11
+    assert {*TRAINING} < {*GAMES} and len(TRAINING) == 4 and len(OURS) >= 8
     assert (config.iterations, config.seeds, config.concept) == (100, 5, "ne")
     names = {(one.solver, one.evaluation) for one in config.methods}
     assert len(config.methods) == len(BASELINES) + len(OURS) == len(names)

@@ -168,22 +168,34 @@ def test_one_action_and_constant_games():
     )
 
 
-def test_repeats_count_as_copies():
-    game = Game(random_game(7, (2, 3)), repeats=[[2, 1], [1, 1, 3]])
-    for alpha in (None, 0.2):
-        joint = solve(AlphaRank(alpha=alpha), game).joint
-        spread = solve(AlphaRank(alpha=alpha), game.expanded()).joint
-        np.testing.assert_allclose(joint, game.folded(spread), atol=1e-12)
+@given(seed=st.integers(0, 2**20), alpha=st.sampled_from([None, 0.2, 50.0]))
+@settings(max_examples=30, deadline=None)
+def test_repeats_count_as_copies(seed, alpha):
+    rng = np.random.default_rng(seed)
+    payoffs = drawn(rng)
+    repeats = [rng.integers(1, 4, size) for size in payoffs.shape[1:]]
+    game = Game(payoffs, repeats=repeats)
+    joint = solve(AlphaRank(alpha=alpha), game).joint
+    spread = solve(AlphaRank(alpha=alpha), game.expanded()).joint
+    np.testing.assert_allclose(joint, game.folded(spread), atol=1e-9)
 
 
-def test_one_population_with_repeats():
-    payoff = random_game(8, (2, 2))[0]
+@pytest.mark.parametrize("alpha", [None, 0.2])
+def test_one_population_with_repeats(alpha):
+    payoff = random_game(8, (3, 3))[0]
     both = np.stack([payoff, payoff.T])
-    solver = AlphaRank(populations="single")
-    game = Game(both, repeats=[[2, 3], [2, 3]], symmetric=True)
-    assert solve(solver, game).joint.sum() == pytest.approx(1)
+    solver = AlphaRank(alpha=alpha, populations="single")
+    game = Game(both, repeats=[[2, 3, 1], [2, 3, 1]], symmetric=True)
+    joint = solve(solver, game).joint
+    spread = solve(solver, game.expanded()).joint
+    np.testing.assert_allclose(joint, game.folded(spread), atol=1e-12)
     with pytest.raises(UserError, match="same repeats for both players"):
-        solve(solver, Game(both, repeats=[[2, 3], [3, 2]], symmetric=True))
+        solve(solver, Game(both, repeats=[[2, 3, 1], [3, 2, 1]], symmetric=True))
+
+
+def test_copies_are_no_states():
+    game = Game(random_game(3, (4, 5)), repeats=[[1000] * 4, [1000] * 5])
+    assert solve(AlphaRank(), game).diagnostics["states"] == 20
 
 
 @pytest.mark.parametrize(

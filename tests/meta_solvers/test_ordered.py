@@ -22,6 +22,7 @@ SPECS = (
     *("rm:steps=40", "rm:steps=30,variant=rm+"),
     *("rm:steps=40,alternating=true", "rm:steps=40,variant=rm+,alternating=true"),
 )
+KINDS = ("generic", "ties", "symmetric", "large", "small", "repeats")
 SHAPES = st.one_of(
     st.lists(st.integers(1, 6), min_size=1, max_size=4),
     st.lists(st.integers(1, 40), min_size=2, max_size=2),
@@ -36,7 +37,11 @@ def drawn(shape, seed, kind):
     if kind == "symmetric" and len(shape) == 2:
         square = payoffs[0, : min(shape), : min(shape)]
         return Game(np.stack([square, square.T]), symmetric=True)
-    return Game(payoffs * {"large": 1e4, "small": 1e-4}.get(kind, 1.0))
+    rng, repeats = np.random.default_rng(seed), None
+    if kind == "repeats":
+        repeats = [rng.integers(1, 5, size) for size in shape]
+    payoffs = payoffs * {"large": 1e4, "small": 1e-4}.get(kind, 1.0)
+    return Game(payoffs, repeats=repeats)
 
 
 def facts(solution):
@@ -50,7 +55,7 @@ def facts(solution):
     spec=st.sampled_from(SPECS),
     shape=SHAPES,
     seed=st.integers(0, 2**20),
-    kind=st.sampled_from(["generic", "ties", "symmetric", "large", "small"]),
+    kind=st.sampled_from(KINDS),
 )
 def test_numba_changes_no_bit(spec, shape, seed, kind):
     game, progress = drawn(shape, seed, kind), Progress(iteration=seed % 90)
@@ -125,6 +130,8 @@ def test_projections_keep_their_order_and_their_bits(size, seed, floor):
     rng, order = np.random.default_rng(seed), np.arange(size)
     for _ in range(3):  # the order of one is where the next begins
         point = rng.normal(size=size).round(seed % 3)
-        wanted = project(point, floor)
-        compiled_flow.project(point, order, floor)
+        copies = rng.integers(1, 2 + seed % 2, size).astype(float)
+        least = min(floor, 1.0 / copies.sum())
+        wanted = project(point, least, copies)
+        compiled_flow.project(point, copies, order, least)
         assert point.tobytes() == wanted.tobytes()

@@ -159,7 +159,7 @@ def test_members_repeats_and_symmetry_reach_the_inner_solver():
 
 def test_repeats_with_a_solver_that_expands_them():
     game = Game(MIXED, repeats=[[2, 1, 3], [1, 2]])
-    solver = WithoutDominated(RegretMatching(500, 0.05), mixed=True)
+    solver = WithoutDominated(get("mece:epsilon=0.05"), mixed=True)
     assert solver.expands_repeats
     assert solve(solver, game).joint[2].sum() == 0
 
@@ -275,12 +275,13 @@ def test_entropy_counts_repeats():
 
 def test_facts_follow_what_is_wrapped():
     ce, rm, fp = get("mgce"), get("rm"), get("fp")
+    soft = get("mece:epsilon=0.1")
     assert WithoutDominated(ce).concept == "ce"
     assert WithoutDominated(get("nash_lp")).players == (2, 2)
-    assert WithoutDominated(fp).expands_repeats
+    assert WithoutDominated(soft).expands_repeats
     assert MixedWithUniform(ce).concept == "none"
     assert MixedWithUniform(RandomJoint()).stochastic
-    assert not MixedWithUniform(fp).expands_repeats  # `solve` expands for fp alone
+    assert not MixedWithUniform(soft).expands_repeats  # `solve` expands for it alone
     assert Fallback((fp, ce)).concept == "ce"
     assert Fallback((fp, rm, ce)).concept == "cce"
     assert BestOf((fp, Uniform())).concept == "none"
