@@ -190,6 +190,7 @@ def _met(
     criterion: ndarray,
     average: Profile,
     step: int,
+    *,
     rules: Rules,
     allowed: ndarray,
 ) -> Bool[ndarray, " B"]:
@@ -241,10 +242,9 @@ def integrate(
     """
     batch, adaptive = len(unit), rules.step == "adaptive"
     how: dict[str, Any] = {"rules": rules, "shared": shared, "copies": copies}
-    profile = [even(many) for many in copies]
-    place = profile
-    if rules.update == "multiplicative":
-        place = [*map(_logs, copies)]
+    profile = [*map(ordered.even, copies)]
+    begin = ordered.even if rules.update == "euclidean" else ordered.log_weights
+    place = [*map(begin, copies)]
     growth, criterion = flow(profile)
     average = [own.copy() for own in profile]
     best, best_criterion = profile, criterion.copy()
@@ -277,9 +277,7 @@ def integrate(
         if rules.iterate == "best":
             best = _where(criterion < best_criterion, profile, best)
             best_criterion = np.minimum(criterion, best_criterion)
-        stopped |= _met(
-            flow, criterion, average, step=step, rules=rules, allowed=allowed
-        )
+        stopped |= _met(flow, criterion, average, step, rules=rules, allowed=allowed)
         if until_rest:
             stopped |= live & (movement * unit <= rules.tolerance)
     chosen = {"last": profile, "average": average, "best": best}[rules.iterate]
@@ -318,7 +316,7 @@ def integrate_alone(
         ordered.in_a_row(tables, game.actions),
         movers=len(tables),
         how=(floor, orders, np.concatenate(game.weights)),
-        logs=np.concatenate([*map(_logs, game.weights)]),
+        logs=np.concatenate([*map(ordered.log_weights, game.weights)]),
         unit=1.0 / float(game.scale.max()),
         allowed=allowed,
         steps=rules.steps,
@@ -335,16 +333,6 @@ def integrate_alone(
         time=np.array([time]),
         kernel="numba",
     )
-
-
-def even(copies: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B A"]:
-    """Uniform play of all copies: probabilities of actions that are there so often."""
-    return copies / ordered.total(copies)[..., None]
-
-
-def _logs(copies: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B A"]:
-    """Logarithms of weights as of ``even``; numpy's, for another's differ by an ulp."""
-    return np.log(copies / copies.max(axis=-1, keepdims=True))
 
 
 def together(ends: Sequence[Trajectory]) -> Trajectory:

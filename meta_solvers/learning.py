@@ -10,7 +10,6 @@ from numpy import ndarray
 
 from meta_solvers import ordered
 from meta_solvers.base import Answer, MetaSolver, Status
-from meta_solvers.flow import even
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import measure
@@ -97,7 +96,7 @@ class FictitiousPlay(MetaSolver):
     def _play(self, tables: list[ndarray], game: Game) -> tuple[Any, ...]:
         """``compiled.fictitious_play`` in numpy, in blocks: the same bits."""
         counts = [np.zeros(a) for a in game.actions]
-        uniform = [even(many[None]) for many in game.weights]
+        uniform = [ordered.even(many[None]) for many in game.weights]
         (reply,), (tie,) = _first_best(_values(tables, uniform))
         largest = max(1, BLOCK_NUMBERS // game.profiles)
         best: tuple[float, list[ndarray]] = (np.inf, uniform)
@@ -230,7 +229,8 @@ class RegretMatching(MetaSolver):
         actions = [len(many) for many in weights]
         if loops is not None:
             game, copies = ordered.in_a_row(tables, actions), np.concatenate(weights)
-            loops.regret_matching(game, copies, regrets, played, plus, self.alternating)
+            how = {"plus": plus, "alternating": self.alternating}
+            loops.regret_matching(game, copies, regrets, played, **how)
             return played
         own_regrets = ordered.split(regrets[None], actions)  # views
         for step in range(length):
@@ -257,7 +257,7 @@ def _matched(
     total = ordered.total(positive)[0]
     # Regrets of rounding size are none: they would make the first step's tie a choice.
     if total <= TIE:
-        return even(copies[None])
+        return ordered.even(copies[None])
     return positive / total
 
 

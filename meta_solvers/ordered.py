@@ -62,6 +62,16 @@ def exponential(x: Float64[ndarray, "*B"], least: float) -> Float64[ndarray, "*B
     return np.where(x >= least, bits.view(np.float64), 0.0)
 
 
+def even(copies: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B A"]:
+    """Uniform play of all copies: probabilities of actions that are there so often."""
+    return copies / total(copies)[..., None]
+
+
+def log_weights(copies: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B A"]:
+    """Logarithms of ``even``, up to a constant: numpy's, others' differ by an ulp."""
+    return np.log(copies / copies.max(axis=-1, keepdims=True))
+
+
 def own_last(
     payoffs: Float64[ndarray, "*B_N_A"], movers: int
 ) -> list[Float64[ndarray, "B *others A_p"]]:
