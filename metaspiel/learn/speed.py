@@ -59,7 +59,7 @@ class Updates:
             device=place,
         )
         vectors = fresh(network, stacked, 0)
-        learner.online.load([torch.as_tensor(v) for v in vectors])
+        learner.online.load(torch.as_tensor(vectors))
         learner.copy_target()
         graph = settings.graph and settings.device == "cuda"
         self.learn = Captured(learner).learn if graph else learner.learn
