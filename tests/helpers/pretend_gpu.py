@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
 
 CUDA = torch.device("cuda", 0)
 # Copies between devices, and what reads only the shape of its first argument.
@@ -27,6 +26,12 @@ _FREE = {"view", "slice", "select", "expand", "unsqueeze", "transpose", "detach"
          "_unsafe_view", "split", "alias", "t", "as_strided", "squeeze", "permute",
          "split_with_sizes", "unbind", "empty", "empty_strided", "empty_like",
          "new_empty", "lift_fresh", "unfold"}  # fmt: skip
+
+
+def again(work):
+    """Takes a graph's place: ``work`` is done anew, its result stays where it is."""
+    result = work()
+    return lambda: result.copy_(work()), result
 
 
 class OnCuda(Tensor):
@@ -59,7 +64,8 @@ class _Calls(TorchFunctionMode):
     """Calls that need more of a device than a name: said otherwise."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        args, kwargs = tree_map(_numbered, (args, kwargs or {}))
+        args = [_numbered(x) for x in args]
+        kwargs = {name: _numbered(x) for name, x in (kwargs or {}).items()}
         if func is torch.tensor and "device" in kwargs:
             device = kwargs.pop("device")
             return func(*args, **kwargs).to(device)
@@ -68,6 +74,23 @@ class _Calls(TorchFunctionMode):
         if args and isinstance(args[0], OnCuda):
             func = _OTHERWISE.get(func, func)
         return func(*args, **kwargs)
+
+
+def _flat(values):
+    for x in values:
+        if isinstance(x, list | tuple):
+            yield from _flat(x)
+        else:
+            yield x
+
+
+def _each(x, change):
+    """``x``, or each of the values in it, changed."""
+    return type(x)(map(change, x)) if isinstance(x, list | tuple) else change(x)
+
+
+def _held(x):
+    return x.held if isinstance(x, OnCuda) else x
 
 
 def _numbered(x):
@@ -145,7 +168,7 @@ class _Operations(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        leaves = [x for x in tree_flatten((args, kwargs))[0] if isinstance(x, Tensor)]
+        leaves = [x for x in _flat([*args, *kwargs.values()]) if isinstance(x, Tensor)]
         ours = [x for x in leaves if isinstance(x, OnCuda)]
         theirs = [x for x in leaves if x.dim() and not isinstance(x, OnCuda)]
         if ours and theirs and func not in _MIXED:
@@ -164,16 +187,15 @@ class _Operations(TorchDispatchMode):
         if ours or there:
             self._count(func, there)
         wrapped = {id(x.held): x for x in ours}
-        plain = tree_map(lambda x: x.held if isinstance(x, OnCuda) else x, args)
-        named = tree_map(lambda x: x.held if isinstance(x, OnCuda) else x, kwargs)
-        out = func(*plain, **named)
+        named = {name: _each(x, _held) for name, x in kwargs.items()}
+        out = func(*[_each(x, _held) for x in args], **named)
 
         def wrap(x):
             if not (there and isinstance(x, Tensor)):
                 return x
             return wrapped.get(id(x)) if id(x) in wrapped else OnCuda(x)
 
-        return tree_map(wrap, out)
+        return _each(out, wrap)
 
     def _count(self, func, there):
         name = func.overloadpacket.__name__
