@@ -62,13 +62,13 @@ class _Training:
         self.cuda = self.device.type == "cuda"
         if self.cuda and settings.graph and settings.engine == "written":
             self.update = Captured(self.learner).learn
-        first = [
+        weights = [
             self.network.initial(g[0])
             if task.initial is None
             else torch.from_numpy(task.initial)
             for task, g in zip(tasks, made, strict=True)
         ]
-        self.learner.online.load(torch.stack(first))
+        self.learner.online.load(torch.stack(weights))
         self.learner.copy_target()
         self.replay = Replay(
             self.stacked, settings.capacity, sim.inputs, sim.actions, self.device

@@ -27,7 +27,7 @@ NETWORK = MLP.of(GAME, 16)
 SHORT = DDQN(
     decisions=112, games=16, batch=8, capacity=64, minimum=64, explore_decisions=64
 )
-TRAINING = Training(steps=30, width=16, batch=16)
+TRAINING = Training(steps=5, width=16, batch=16)
 
 
 def everything(name):
@@ -45,7 +45,7 @@ def everything(name):
         settings=DDQN(**{**asdict(SHORT), "device": name, "graph": False}),
         executor=InProcess(),
         seed=0,
-        episodes=20,
+        episodes=8,
     )
     state = step(parts, start(parts))
     pool = Pool(
@@ -58,10 +58,10 @@ def everything(name):
         NETWORK,
         policies=pool,
         payoffs=state.table.values,
-        episodes=20,
+        episodes=8,
         seed=(0,),
     )
-    said = errors(model, GAME, collect(GAME, 20, 1, mirror="none"), 20, 0)
+    said = errors(model, GAME, collect(GAME, 20, 1, mirror="none"), 8, 0)
     return {
         "weights": model.learned.f.cpu().numpy(),
         "payoffs": state.table.values,
@@ -83,7 +83,6 @@ def test_a_run_on_a_pretended_gpu_is_that_of_the_cpu(monkeypatch):
 def test_a_run_on_a_gpu_is_that_of_the_cpu():
     wanted, got = everything("cpu"), everything("cuda")
     np.testing.assert_allclose(got["weights"], wanted["weights"], atol=1e-3)
-    for name in ("one_step legal", "roll_outs length", "true_roll_outs payoff"):
-        if name in wanted:
-            assert got[name] == pytest.approx(wanted[name], rel=0.1, abs=0.1)
+    for name in ("one_step state_error", "one_step slope", "true_roll_outs payoff"):
+        assert got[name] == pytest.approx(wanted[name], rel=0.1, abs=0.1)
     assert np.isfinite(got["payoffs"]).all() and np.isfinite(got["u"]).all()

@@ -1,7 +1,7 @@
 """Learning on a GPU: on one that is pretended, and on a real one where there is one."""
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -150,15 +150,13 @@ def test_graphs_repeat_themselves_bit_for_bit():
     assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
 
 
-@real_gpu
-@pytest.mark.parametrize("graph", [False, True])
-def test_a_response_on_a_gpu_earns_what_one_of_the_cpu_does(graph):
-    settings, network = DDQN.budget(6000), MLP.of(GAME)
-    asked = [
+def of_four(settings, graph=True):
+    network = MLP.of(GAME)
+    return [
         Task(
             simulator=GAME,
             network=network,
-            settings=settings,
+            settings=replace(settings, graph=graph),
             player=0,
             pools=(Pool.uniform(network),) * 2,
             co_play=np.ones(1),
@@ -167,9 +165,18 @@ def test_a_response_on_a_gpu_earns_what_one_of_the_cpu_does(graph):
         )
         for seed in range(4)
     ]
-    wanted = [learned.returns[-3:].mean() for learned in train(asked)]
-    device = replace(settings, device="cuda", graph=graph)
-    learned = train([replace(task, settings=device) for task in asked])
+
+
+@cache
+def on_cpu():
+    return train(of_four(DDQN.budget(6000)))
+
+
+@real_gpu
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_response_on_a_gpu_earns_what_one_of_the_cpu_does(graph):
+    wanted = [learned.returns[-3:].mean() for learned in on_cpu()]
+    learned = train(of_four(DDQN.budget(6000, "cuda"), graph))
     earned = [one.returns[-3:].mean() for one in learned]
     spread = np.sqrt((np.var(wanted, ddof=1) + np.var(earned, ddof=1)) / 4)
     assert abs(np.mean(earned) - np.mean(wanted)) < 4 * spread + 0.3
