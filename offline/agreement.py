@@ -127,8 +127,8 @@ def _replayed(
     lead = (len(profiles), len(numbers))
     device = bank.device
     seats = torch.as_tensor(pure(profiles, len(numbers)), device=device)
-    last = torch.zeros(())
-    done_by = torch.zeros((), dtype=torch.int64)
+    last = torch.zeros((), device=device)
+    done_by = torch.zeros((), dtype=torch.int64, device=device)
     for before, action, live, after in moves(
         simulator, bank, seats, numbers.to(device)
     ):

@@ -119,7 +119,7 @@ def clone(data: Dataset, seed: int, cloning: Cloning | None = None) -> Clone:
     network = network_of(cloning, inputs.shape[1], legal.shape[1])
     first, draws = generators((seed, 0), 2)
     net = Stack(network, 1, torch.device("cpu"))
-    net.load([network.initial(first)])
+    net.load(network.initial(first)[None])
     flat = net.flat.clone().requires_grad_()
     adam = Adam(len(flat), cloning.rate, flat.device)
     for _ in range(cloning.steps):

@@ -107,9 +107,8 @@ class _Fit:
         stacked = len(generators) * members
         self.net = Stack(network, stacked, device)
         self.grad = Stack(network, stacked, device)
-        self.net.load(
-            [network.initial(gen) for gen in generators for _ in range(members)]
-        )
+        first = [network.initial(gen) for gen in generators for _ in range(members)]
+        self.net.load(torch.stack(first))
         self.adam = Adam(len(self.net.flat), training.rate, device)
         hidden = (stacked, training.batch, network.width)
         self.first = torch.empty(hidden, device=device)

@@ -77,7 +77,7 @@ class Ensemble:
         for network, weights in zip(self.networks, every, strict=True):
             rows = weights.reshape(-1, network.size)
             stack = Stack(network, len(rows), rows.device)
-            stack.load(list(rows))
+            stack.load(rows)
             made.append(stack)
         return made[0], made[1], made[2]
 

@@ -143,7 +143,8 @@ def roll_outs(
 
     Args:
       simulator: what is played.
-      paying: actions that end an episode with payoffs, as in a data set.
+      paying: actions that end an episode with payoffs, as in a data set; where it is
+        is played.
       episodes: B, how many in each trial.
       seed: seed of all randomness; every trial is given the same numbers.
       trials: S of the simulator.
@@ -160,7 +161,7 @@ def roll_outs(
 
     def draw(*shape: int) -> Tensor:
         same = torch.rand(1, *shape, generator=generator, dtype=torch.float64)
-        return same.expand(trials, *shape)
+        return same.to(paying.device).expand(trials, *shape)
 
     position = simulator.start(draw(episodes, simulator.draws))
     length = torch.zeros_like(position.mover)

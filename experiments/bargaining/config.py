@@ -120,7 +120,8 @@ class Config:
     round_state: bool = False
     """Round the states that the model predicts."""
     stack: int = 1
-    """Trials whose responses are learned as one batch; results stay the same."""
+    """Runs whose responses are learned as one batch, whatever their approach; on a CPU
+    results stay the same. A GPU takes little longer for 60 of them than for one."""
     run: Flat[Parallel] = Parallel()
     executor: ExecutorSpec = "inprocess"
     """Where a unit's requests run: inprocess, processes:jobs=4, ray, ray:address=..."""

@@ -58,7 +58,10 @@ class Job:
 
 
 def pieces(todo: Sequence[Unit], store: Store, do: Do) -> list[Piece]:
-    """Units as pieces of work; those that differ in trial or number make a stack.
+    """Units as pieces of work; those that can be done in lockstep make a stack.
+
+    Responses of all approaches are learned alike, so all such units are one stack;
+    models and behaviour runs are stacked where they differ in trial or number alone.
 
     Args:
       todo: each after those it needs.
@@ -71,11 +74,18 @@ def pieces(todo: Sequence[Unit], store: Store, do: Do) -> list[Piece]:
             what=Job(unit, store),
             do=do,
             needs=tuple(needed.name for needed in unit.needs(store.config)),
-            stack=replace(unit, trial=0, number=0).name if unit.kind in STACKED else "",
+            stack=_stack(unit),
             kind=unit.kind,
         )
         for unit in todo
     ]
+
+
+def _stack(unit: Unit) -> str:
+    """The name of the stack that a unit belongs to; empty where it is done alone."""
+    if unit.kind in ("explore", "judge"):
+        return unit.kind
+    return replace(unit, trial=0, number=0).name if unit.kind in STACKED else ""
 
 
 def here(asked: Sequence[Job]) -> list[Outcome]:

@@ -26,6 +26,8 @@ class Config:
     """Policies of each player in the empirical game."""
     episodes: int = 1000
     """Episodes played for each entry."""
+    stacks: tuple[int, ...] = (1, 4, 16, 60, 120, 360)
+    """Trials that are stacked on a GPU."""
     seed: int = 0
     """Seed of all randomness."""
     quick: bool = False

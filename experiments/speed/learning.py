@@ -15,10 +15,10 @@ from experiments.lab.options import least
 from experiments.lab.page import Answer
 from experiments.speed.learner_config import Config
 from experiments.speed.measuring import answer
+from experiments.speed.on_gpu import on_gpu
 from experiments.speed.our_learner import (
     Plan,
     Row,
-    on_gpu,
     responses,
     row,
     stacked,
@@ -40,6 +40,10 @@ def chosen(config: Config) -> tuple[tuple[str, ...], Plan]:
     if not 0 < config.fraction <= 1:
         raise UserError(f"--fraction must be in (0, 1]; got {config.fraction}")
     least(config, rounds=1, policies=2, episodes=2, seed=0)
+    if not config.stacks or min(config.stacks) < 1:
+        raise UserError(
+            f"--stacks must name numbers of at least 1; got {list(config.stacks)}"
+        )
     if config.ddqn.device != "cpu":
         raise UserError("--ddqn.device must be cpu, whose time is compared; got cuda")
     gpu = torch.cuda.is_available()
@@ -55,10 +59,12 @@ def chosen(config: Config) -> tuple[tuple[str, ...], Plan]:
         policies=config.policies,
         episodes=config.episodes,
         seed=config.seed,
+        stacks=config.stacks,
     )
     if config.quick:
         plan = replace(plan, fraction=1 / 1000, stacked=1 / 1000, rounds=1, times=1)
         plan = replace(plan, policies=4, episodes=20, few=10, trajectories=60, steps=20)
+        plan = replace(plan, small=True, stacks=config.stacks[:1])
     return parts, plan
 
 

@@ -1,6 +1,6 @@
 """What ``speed_learner`` measures of our own learner, beside OpenSpiel's where asked.
 
-All times are CPU seconds of this process unless a GPU is meant.
+All times are CPU seconds of this process.
 """
 
 import itertools
@@ -49,6 +49,8 @@ class Plan:
     few: int = 300  # in so many episodes of an entry
     policies: int  # of each player in the empirical game
     episodes: int  # of each of its entries
+    stacks: tuple[int, ...] = ()  # trials stacked on a GPU
+    small: bool = False  # what is measured on a GPU is tiny
     seed: int
 
 
@@ -251,31 +253,4 @@ def stacked(plan: Plan) -> list[Row]:
             note=f"trial 0 after {settings.decisions} decisions is {words}",
         )
         rows.append(replace(line, goal="the same bits alone and stacked", met=same))
-    return rows
-
-
-def on_gpu(plan: Plan) -> list[Row]:
-    """Updates on a GPU, eager and as graphs, and what the whole table would take.
-
-    The table is 360 trials of 40 responses; S trials at a time make the updates of a
-    response in step.
-    """
-    count = plan.settings.total_updates
-    rows = []
-    for size in (1, 60):
-        works: dict[str, Callable[[], float]] = {}
-        for name, graph in (("eager", False), ("graph", True)):
-            settings = replace(plan.settings, device="cuda", graph=graph)
-            made = Updates(MLP.of(Bargaining()), size, settings)
-            made()
-            works[name] = partial(made.wall, plan.times)
-        groups = -(-360 // size)
-        for name, once in in_turns(works, plan.rounds).items():
-            what = f"an update of {size} stacked, {name}"
-            note = (
-                f"whole table: {groups} groups of trials x 40 responses x {count} "
-                f"updates = {groups * 40 * count * once / 3600:.1f} h of updates"
-            )
-            line = row("cuda", what, 1e6 * once, unit="us of wall time", note=note)
-            rows.append(line)
     return rows

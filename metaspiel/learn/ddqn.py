@@ -59,22 +59,22 @@ class _Training:
             device=self.device,
         )
         self.update = self.learner.learn
-        cuda = self.device.type == "cuda"
-        if cuda and settings.graph and settings.engine == "written":
+        self.cuda = self.device.type == "cuda"
+        if self.cuda and settings.graph and settings.engine == "written":
             self.update = Captured(self.learner).learn
-        self.learner.online.load(
-            [
-                self.network.initial(g[0])
-                if task.initial is None
-                else torch.from_numpy(task.initial)
-                for task, g in zip(tasks, made, strict=True)
-            ]
-        )
+        weights = [
+            self.network.initial(g[0])
+            if task.initial is None
+            else torch.from_numpy(task.initial)
+            for task, g in zip(tasks, made, strict=True)
+        ]
+        self.learner.online.load(torch.stack(weights))
         self.learner.copy_target()
         self.replay = Replay(
             self.stacked, settings.capacity, sim.inputs, sim.actions, self.device
         )
         self.updates = 0
+        self.rows: Tensor | None = None
 
     def run(self) -> list[Learned]:
         """Trains to the end."""
@@ -108,19 +108,26 @@ class _Training:
         settings = self.settings
         if self.replay.size < settings.minimum:
             return []
+        rows = self._rows(number) if self.rows is None else self.rows
+        losses = list[Tensor]()
+        if len(rows):
+            batches = self.replay.sample(rows.to(self.device, non_blocking=True))
+            losses = [self.update(batches).double().mean(0)]
+            before = self.updates // settings.target_every
+            self.updates += len(rows)
+            if self.updates // settings.target_every > before:
+                self.learner.copy_target()
+        self.rows = self._rows(number + 1)  # while a GPU updates
+        return losses
+
+    def _rows(self, number: int) -> Float64[Tensor, "U S b"]:
+        """Numbers in [0, 1) that choose the minibatches of a round."""
+        settings = self.settings
         made = [int((number + i) * self.games * settings.updates) for i in (0, 1)]
-        count = made[1] - made[0]
-        if not count:
-            return []
-        shape = (count, settings.batch)
-        rows = [torch.rand(shape, generator=g, dtype=torch.float64) for g in self.pick]
-        batches = self.replay.sample(torch.stack(rows, 1).to(self.device))
-        losses = self.update(batches)
-        before = self.updates // settings.target_every
-        self.updates += count
-        if self.updates // settings.target_every > before:
-            self.learner.copy_target()
-        return [losses.double().mean(0)]
+        shape = (made[1] - made[0], settings.batch)
+        each = [torch.rand(shape, generator=g, dtype=torch.float64) for g in self.pick]
+        rows = torch.stack(each, 1)
+        return rows.pin_memory() if self.cuda else rows
 
     def _answers(self, losses: Float64[ndarray, "S tenths"]) -> list[Learned]:
         weights = self.learner.online.vectors().cpu().numpy()

@@ -169,13 +169,10 @@ class Stack:
         self.views = tuple(views)
         self.w1, self.b1, self.w2, self.b2, self.w3, self.b3 = views
 
-    def load(self, vectors: Sequence[Float32[Tensor, " P"]]) -> None:
+    def load(self, vectors: Float32[Tensor, "S P"]) -> None:
         """Copies the weights of every network from its vector."""
-        for index, vector in enumerate(vectors):
-            for view, part in zip(
-                self.views, layers(self.network, vector), strict=True
-            ):
-                view[index].copy_(part)
+        for view, part in zip(self.views, layers(self.network, vectors), strict=True):
+            view.copy_(part)
 
     def vectors(self) -> Float32[Tensor, "S P"]:
         """The weights of every network as a vector of its own."""

@@ -34,7 +34,7 @@ def check_device(where: str, device: str) -> None:
 
     if not torch.cuda.is_available():
         raise UserError(
-            f"{where}: device must be one that is here; got cuda, and torch finds none"
+            f"{where}: device cuda was asked for, but torch sees no CUDA device"
         )
 
 

@@ -40,7 +40,7 @@ def multiply_rate(size: int = 2048) -> float:
 
 
 class Updates:
-    """Updates of S stacked learners on replays full of random transitions.
+    """Updates of S stacked learners on replays full of the same random transitions.
 
     Args:
       network: of every learner.
@@ -59,27 +59,28 @@ class Updates:
             device=place,
         )
         vectors = fresh(network, stacked, 0)
-        learner.online.load([torch.as_tensor(v) for v in vectors])
+        learner.online.load(torch.as_tensor(vectors))
         learner.copy_target()
         graph = settings.graph and settings.device == "cuda"
         self.learn = Captured(learner).learn if graph else learner.learn
-        d, a, lead = network.inputs, network.actions, (stacked, settings.capacity)
+        d, a, many = network.inputs, network.actions, settings.capacity
         self.replay = Replay(stacked, settings.capacity, d, a, place)
-        self.generator = torch.Generator().manual_seed(0)
+        self.generator, chance = (torch.Generator().manual_seed(n) for n in (0, 1))
         self.together = int(settings.games * settings.updates)
         self.size, self.place = (self.together, stacked, settings.batch), place
-        chance = torch.Generator(place).manual_seed(0)
 
         def drawn(*size: int) -> torch.Tensor:
-            return torch.rand(size, generator=chance, device=place)
+            """The same for all learners, who sample it differently."""
+            numbers = torch.rand(1, many, *size, generator=chance).to(place)
+            return numbers.expand(stacked, *numbers.shape[1:])
 
         self.replay.add(
-            inputs=drawn(*lead, d),
-            action=(drawn(*lead) * a).long().clamp_(max=a - 1),
-            reward=drawn(*lead),
-            alive=torch.full(lead, settings.discount, device=place),
-            later=drawn(*lead, d),
-            legal=drawn(*lead, a) < 0.4,
+            inputs=drawn(d),
+            action=(drawn() * a).long().clamp_(max=a - 1),
+            reward=drawn(),
+            alive=torch.full((stacked, many), settings.discount, device=place),
+            later=drawn(d),
+            legal=drawn(a) < 0.4,
         )
 
     def __call__(self, times: int = 1) -> None:

@@ -8,14 +8,13 @@ happens in the games, and a trial's games do not depend on the trials beside it.
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float64
 from numpy import ndarray
 from torch import Generator, Tensor
 
 from metaspiel.games.simulator import Position
-from metaspiel.learn.policies import Bank
+from metaspiel.learn.co_players import CoPlayers
 from metaspiel.learn.tasks import Task
 
 
@@ -24,6 +23,7 @@ class Turns:
 
     Attributes:
       simulator: the game of all trials.
+      co_players: the other players.
       device: where it is played.
     """
 
@@ -36,23 +36,14 @@ class Turns:
         discount: float,
         device: torch.device,
     ) -> None:
-        self.tasks, self.play, self.games = tasks, play, games
+        self.play, self.games = play, games
         self.discount, self.device = discount, device
         first, *rest = [task.simulator for task in tasks]
         self.simulator = first.together(rest)
-        self.banks = [Bank(t.network, t.pools, t.habit, device) for t in tasks]
-        self.chances = [
-            torch.as_tensor(np.cumsum(t.co_play.reshape(-1)), device=device)
-            for t in tasks
-        ]
+        self.co_players = CoPlayers(tasks, games, device)
         self.seat = torch.tensor([[t.player] for t in tasks], device=device)
         columns = torch.tensor([[t.penalty, 1 / t.scale] for t in tasks])
         self.penalty, self.unit = columns.to(device).split(1, dim=1)
-        lead = (len(tasks), games)
-        self.others = torch.zeros(
-            *lead, self.simulator.players, dtype=torch.int64, device=device
-        )
-        self.weight = torch.ones(lead, device=device)
         self.total = torch.zeros(len(tasks), device=device, dtype=torch.float64)
         self.episodes = torch.zeros_like(self.total)
         self._marks = [(self.total.clone(), self.episodes.clone())]
@@ -60,10 +51,10 @@ class Turns:
     def begin(self) -> Position:
         """The first decisions of all learners."""
         sim = self.simulator
-        uniforms = self.uniforms(range(len(self.tasks)), sim.draws + 5)
+        uniforms = self.uniforms(range(len(self.play)), sim.draws + 5)
         position = sim.start(uniforms[..., : sim.draws])
         everywhere = torch.ones_like(position.done)
-        self._seat(everywhere, uniforms[..., sim.draws :])
+        self.co_players.seat(everywhere, uniforms[..., sim.draws : sim.draws + 3])
         return self._settle(position, everywhere)[0]
 
     def step(
@@ -99,7 +90,7 @@ class Turns:
             ended = over & ~closed
             own = position.returns.gather(2, seat[:, :, None].expand(*over.shape, 1))
             own = own[:, :, 0]
-            worth = self.weight * own - self.penalty * position.penalty
+            worth = self.co_players.weight * own - self.penalty * position.penalty
             reward = torch.where(ended, worth * self.unit, reward)
             alive = alive.masked_fill(ended, 0.0)
             self.total += torch.where(over, own, 0.0).double().sum(1)
@@ -111,56 +102,25 @@ class Turns:
                 return position, reward, alive
             uniforms = self.uniforms(trials, sim.draws + 5)
             position = sim.restart(position, over, uniforms[..., : sim.draws])
-            self._seat(over, uniforms[..., sim.draws :])
+            self.co_players.seat(over, uniforms[..., sim.draws : sim.draws + 3])
             waiting = position.mover != seat
-            action = self._respond(position, waiting, uniforms[..., sim.draws + 3 :])
+            action = self.co_players.act(
+                position, waiting, uniforms[..., sim.draws + 3 :]
+            )
             position = sim.step(position, action, waiting)
-
-    def _seat(self, where: Tensor, uniforms: Tensor) -> None:
-        """Draws the co-players of new episodes, a whole profile at a time."""
-        for s, task in enumerate(self.tasks):
-            if not bool(where[s].any()):
-                continue
-            bank, players = self.banks[s], self.simulator.players
-            drawn_at = uniforms[s, :, 0] * self.chances[s][-1]
-            index = torch.searchsorted(self.chances[s], drawn_at, right=True)
-            index = index.clamp_(max=len(self.chances[s]) - 1)
-            chosen = self.others[s].clone()
-            rest = [q for q in range(players) if q != task.player]
-            for q, size in reversed(list(zip(rest, task.co_play.shape, strict=True))):
-                chosen[:, q] = bank.first[q] + index % size
-                index = index // size
-            covered = uniforms[s, :, 1] < task.coverage
-            pick = (uniforms[s, :, 2] * len(rest)).long()
-            for number, q in enumerate(rest):
-                here = covered & (pick == number)
-                chosen[:, q] = torch.where(here, bank.uniform, chosen[:, q])
-            self.others[s] = torch.where(where[s, :, None], chosen, self.others[s])
-            weight = torch.where(covered, 0.0, 1.0)
-            self.weight[s] = torch.where(where[s], weight, self.weight[s])
-
-    def _respond(self, position: Position, waiting: Tensor, uniforms: Tensor) -> Tensor:
-        """Actions of the co-players who are to move."""
-        which = self.others.gather(2, position.mover[:, :, None])[:, :, 0]
-        action = torch.zeros_like(which)
-        for s, bank in enumerate(self.banks):
-            rows = waiting[s].nonzero()[:, 0]
-            if len(rows):
-                action[s, rows] = bank.act(
-                    which[s, rows],
-                    position.inputs[s, rows],
-                    position.legal[s, rows],
-                    uniforms[s, rows],
-                )
-        return action
 
     def uniforms(self, trials: Sequence[int], columns: int) -> Tensor:
         """Numbers ``[S, B, columns]`` from the trials' own generators; 0 elsewhere."""
         shape = (self.games, columns)
-        numbers = torch.zeros(len(self.tasks), *shape, dtype=torch.float64)
+        numbers = torch.zeros(
+            len(self.play),
+            *shape,
+            dtype=torch.float64,
+            pin_memory=self.device.type == "cuda",  # so that copying does not wait
+        )
         for s in trials:
             torch.rand(shape, generator=self.play[s], out=numbers[s])
-        return numbers.to(self.device)
+        return numbers.to(self.device, non_blocking=True)
 
     def mark(self) -> None:
         """Closes a stretch of play, whose mean payoff ``returns`` gives."""

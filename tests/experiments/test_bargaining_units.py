@@ -86,6 +86,17 @@ def test_impossible_wishes_are_refused_in_a_sentence(
     assert not (tmp_path / "none").exists()
 
 
+def test_a_gpu_that_is_not_there_is_missed_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert page("--ddqn.device", "cuda", "--out", str(tmp_path / "none")) == 2
+    error = capsys.readouterr().err
+    sentence = "device cuda was asked for, but torch sees no CUDA device"
+    assert sentence in error and error.count("\n") == 1
+    assert not (tmp_path / "none").exists()
+
+
 def test_one_member_is_enough_where_none_is_doubted():
     words = "--training.members 1 --approaches oef --explorations rd --evaluations rd"
     check(asked(words))

@@ -572,7 +572,7 @@ def test_stacked_trials_are_single_trials(tmp_path):
         (["--gaps", "all"], "--gaps: it must go with --oracle exact"),
         (["--jobs", "2", "--executor", "processes:jobs=1"], "drop one"),
         (["--game", "kuhn_poker)"], "brackets must be closed"),
-        (["--ddqn.device", "cuda"], "torch finds none"),
+        (["--ddqn.device", "cuda"], "sees no CUDA device"),
         (["--ddqn.rate", "2"], "--ddqn.rate must be a number in [0, 1]; got 2.0"),
         (["--ddqn.decisions", "100000"], "--decisions is the budget"),
     ],

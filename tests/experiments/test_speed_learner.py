@@ -1,13 +1,17 @@
 """Speed of learned responses, in small: that it measures what it says."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
+from pretend_gpu import PretendGPU, again
 
 from experiments.lab.page import main
 from experiments.speed import learner, learning, our_learner
 from metaspiel.games.bargaining import Bargaining
+from metaspiel.learn import ddqn, speed
+from metaspiel.learn.graphs import Captured
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
 from metaspiel.learn.settings import DDQN
@@ -103,6 +107,7 @@ def test_the_other_agent_plays_our_policy():
         (("--policies", 1), "--policies must be"),
         (("--episodes", 1), "--episodes must be"),
         (("--seed", -1), "--seed must be"),
+        (("--stacks", 0), "--stacks must name"),
         (("--ddqn.batch", 0), "--ddqn.batch must be"),
     ],
 )
@@ -111,6 +116,21 @@ def test_bad_input(tmp_path, capsys, words, sentence):
     error = capsys.readouterr().err
     assert sentence in error and error.count("\n") == 1
     assert not (tmp_path / "r").exists()
+
+
+def test_a_gpu_is_measured(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(ddqn, "Captured", partial(Captured, capture=again))
+    monkeypatch.setattr(speed, "Captured", partial(Captured, capture=again))
+    monkeypatch.setattr("torch.cuda.max_memory_allocated", lambda: 1e9)
+    words = ("--quick", "--json", "--part", "cuda", "--ddqn.games", 4, "--stacks", 2)
+    with PretendGPU(monkeypatch):
+        assert call(*words, "--ddqn.capacity", 64, "--ddqn.minimum", 64,
+                    "--out", tmp_path / "r") == 0  # fmt: skip
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+    assert len(rows) == 10 and all(row["value"] > 0 for row in rows.values())
+    for how in ("eager", "graph"):
+        assert "TFLOP/s" in rows[f"an update of 2 stacked, {how}"]["note"]
+    assert "a response of 2 stacked in a learned model" in rows
 
 
 def test_no_gpu_is_said(tmp_path, capsys):

@@ -1,7 +1,7 @@
 """Updates replayed from graphs are the updates themselves."""
 
-import pytest
 import torch
+from pretend_gpu import real_gpu
 
 from metaspiel.learn.graphs import _WARM, Captured, on_cuda
 from metaspiel.learn.mlp import MLP
@@ -13,7 +13,7 @@ NETWORK, STACKED, BATCH = MLP(5, 16, 4), 3, 8
 def learner(device="cpu"):
     made = StackedDDQN(NETWORK, STACKED, BATCH, 1e-2, device=torch.device(device))
     generator = torch.Generator().manual_seed(0)
-    made.online.load([NETWORK.initial(generator) for _ in range(STACKED)])
+    made.online.load(torch.stack([NETWORK.initial(generator) for _ in range(STACKED)]))
     made.copy_target()
     return made
 
@@ -87,6 +87,6 @@ def test_minibatches_are_copied_not_kept():
     torch.testing.assert_close(given.inputs, inputs, rtol=0, atol=0)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@real_gpu
 def test_graphs_on_a_gpu():
     compare("cuda", on_cuda, exact=False)

@@ -52,7 +52,7 @@ def batches(shape, seeds, updates=3, batch=8):
 def learned(engine, seeds, shape=NETWORK, updates=3, batch=8):
     learner = StackedDDQN(shape, len(seeds), batch, 1e-3, engine)
     nets = [shape.initial(torch.Generator().manual_seed(10 + s)) for s in seeds]
-    learner.online.load(nets)
+    learner.online.load(torch.stack(nets))
     learner.copy_target()
     losses = learner.learn(batches(shape, seeds, updates, batch))
     return learner, losses
@@ -104,7 +104,7 @@ def test_a_learner_does_not_feel_its_neighbours(shape):
 def test_weights_survive_stacking():
     nets = [NETWORK.initial(torch.Generator().manual_seed(s)) for s in range(3)]
     stack = Stack(NETWORK, 3, torch.device("cpu"))
-    stack.load(nets)
+    stack.load(torch.stack(nets))
     assert torch.equal(stack.vectors(), torch.stack(nets))
     x = torch.randn(3, 4, NETWORK.inputs)
     for s, net in enumerate(nets):
@@ -237,7 +237,8 @@ def test_a_decision_is_paid_by_the_first_end_after_it():
         def _settle(self, position, closed):
             before = position
             after, reward, alive = super()._settle(position, closed)
-            seen.append((before, closed, after, reward, alive, self.weight.clone()))
+            weight = self.co_players.weight.clone()
+            seen.append((before, closed, after, reward, alive, weight))
             return after, reward, alive
 
     made = [replace(t, settings=replace(SMALL, decisions=160)) for t in tasks]
@@ -264,7 +265,8 @@ def test_one_co_player_at_most_is_the_uniform_one():
     simulator = OpenSpielSimulator("kuhn_poker(players=3)")
     training = _Training([task(simulator, 0, player=1, coverage=1.0)])
     training.run()
-    bank, others = training.turns.banks[0], training.turns.others[0]
+    co_players = training.turns.co_players
+    bank, others = co_players.banks[0], co_players.others[0]
     uniform = others == bank.uniform
     assert (uniform.sum(1) == 1).all() and not uniform[:, 1].any()
     assert uniform[:, 0].any() and uniform[:, 2].any()
