@@ -100,7 +100,7 @@ def against_batch(
 
 
 def growing(
-    tables: list[ndarray],
+    tables: Sequence[Any],
     growth: Callable[[ndarray, ndarray], tuple[ndarray, ndarray]],
     against: ordered.Values = against_batch,
 ) -> Flow:
@@ -282,7 +282,7 @@ def integrate(
 
 def integrate_alone(
     loops: Any,
-    tables: list[ndarray],
+    tables: Sequence[Any],
     game: Game,
     *,
     allowed: float,

@@ -176,12 +176,13 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         if columns.sum() > _SHARE * target.size:
             return None, rounds
         block, aim = Dense(cone.block(rows, columns)), target[columns]
-        for start in (dual[rows], None):
-            part = _settled(project_onto_cone(block, aim, start), aim)
-            steps += part.steps
-            if part.converged:
-                break
-        else:
+        part = _settled(project_onto_cone(block, aim, dual[rows]), aim)
+        steps += part.steps
+        if not part.converged:
+            again = _settled(project_onto_cone(block, aim), aim)
+            steps += again.steps
+            part = min(part, again, key=lambda one: one.residual)
+        if part.residual > _MOST:
             return None, rounds
         dual, point = np.zeros(cone.rows), np.zeros(target.size)
         dual[rows], point[columns] = part.dual, part.point

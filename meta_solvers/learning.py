@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from meta_solvers import ordered
-from meta_solvers.base import Answer, MetaSolver, Status
+from meta_solvers.base import Answer, AnyGame, MetaSolver, Status, alone
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import measure
-from metaspiel.nfg.simplex import product
+from metaspiel.nfg.implicit import ImplicitGame
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint
 
 # Numbers held by one block of steps: 8 MiB.
 BLOCK_NUMBERS = 2**20
@@ -58,6 +60,7 @@ class FictitiousPlay(MetaSolver):
     iterate: Literal["average", "best"] = "average"
 
     concept: ClassVar = "ne"
+    needs_tensor: ClassVar[bool] = False
     expands_repeats: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: average of best replies to averages"
     source: ClassVar[str] = "Brown 1951"
@@ -68,9 +71,9 @@ class FictitiousPlay(MetaSolver):
             known = ("average", "best")
             raise unknown("FictitiousPlay()", "iterate", self.iterate, known)
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        tables = ordered.own_last(game.normalised[None], game.players)
-        loops = ordered.compiled()
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
+        tables = _normalised(game)
+        loops = ordered.loops_for(game)
         if loops is None:
             end = self._play(tables, game)
         else:
@@ -81,7 +84,7 @@ class FictitiousPlay(MetaSolver):
         if self.iterate == "best":
             gap, average = smallest, best
         return Answer(
-            product(ordered.split(average, game.actions)),
+            alone(game, ordered.split(average, game.actions)),
             Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
             self.tolerance * game.scale,
             {
@@ -89,11 +92,11 @@ class FictitiousPlay(MetaSolver):
                 "relative_gap": gap,
                 "changes_of_reply": changes,
                 "ties": ties,
-                "kernel": ordered.kernel(),
+                "kernel": ordered.kernel(game),
             },
         )
 
-    def _play(self, tables: list[ndarray], game: Game) -> tuple[Any, ...]:
+    def _play(self, tables: list[ordered.Table], game: AnyGame) -> tuple[Any, ...]:
         """``compiled.fictitious_play`` in numpy, in blocks: the same bits."""
         counts = [np.zeros(a) for a in game.actions]
         uniform = [np.full((1, a), 1.0 / a) for a in game.actions]
@@ -138,7 +141,9 @@ def _if_repeated(
     return averages
 
 
-def _values(tables: Sequence[ndarray], averages: Sequence[ndarray]) -> list[ndarray]:
+def _values(
+    tables: Sequence[ordered.Table], averages: Sequence[ndarray]
+) -> list[ndarray]:
     """Payoffs ``[T, A_p]`` of actions against ``averages`` ``[T, A_q]``."""
     return [ordered.deviations(t, averages, p) for p, t in enumerate(tables)]
 
@@ -188,6 +193,7 @@ class RegretMatching(MetaSolver):
     alternating: bool = False
 
     concept: ClassVar = "cce"
+    needs_tensor: ClassVar[bool] = False
     expands_repeats: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: time average of regret matching"
     source: ClassVar[str] = "Hart & Mas-Colell 2000; Tammelin 2014"
@@ -197,36 +203,37 @@ class RegretMatching(MetaSolver):
         if self.variant not in ("rm", "rm+"):
             raise unknown("RegretMatching()", "variant", self.variant, ("rm", "rm+"))
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        tables = ordered.own_last(game.normalised[None], game.players)
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
+        tables, loops = _normalised(game), ordered.loops_for(game)
         regrets = np.zeros(sum(game.actions))
         largest = max(1, min(1024, BLOCK_NUMBERS * min(game.actions) // game.profiles))
-        total = np.zeros(game.actions)
+        average = _average_of(game)
         step, gap = 0, np.inf
         while step < self.steps and gap > self.tolerance:
             # At most an eighth of all steps so far may be done in vain.
             length = min(max(16, step // 8), largest, self.steps - step)
-            played = self._play(tables, game.actions, regrets, length)
-            total += _sum_of_products(ordered.split(played, game.actions))
+            played = self._play(loops, tables, game.actions, regrets, length)
+            average.add(ordered.split(played, game.actions))
             step += length
-            gap = float((measure(game, total / step).cce / game.scale).max())
+            gap = float((average.gaps() / game.scale).max())
         return Answer(
-            total / step,
+            average.mean(),
             Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
             self.tolerance * game.scale,
-            {"steps": step, "relative_gap": gap, "kernel": ordered.kernel()},
+            {"steps": step, "relative_gap": gap, "kernel": ordered.kernel(game)},
         )
 
     def _play(
         self,
-        tables: list[ndarray],
+        loops: Any,
+        tables: list[ordered.Table],
         actions: tuple[int, ...],
         regrets: Float64[ndarray, " S"],
         length: int,
     ) -> Float64[ndarray, "T S"]:
         """Strategies of ``length`` more steps, in rows; adds to ``regrets``."""
         played = np.empty((length, len(regrets)))
-        loops, plus = ordered.compiled(), self.variant == "rm+"
+        plus = self.variant == "rm+"
         if loops is not None:
             game = ordered.in_a_row(tables, actions)
             loops.regret_matching(game, regrets, played, plus, self.alternating)
@@ -243,6 +250,73 @@ class RegretMatching(MetaSolver):
                 if self.alternating:
                     profile[player] = _matched(regret)
         return played
+
+
+def _normalised(game: AnyGame) -> list[ordered.Table]:
+    """Payoffs of a range of 1, up to a constant of each player's."""
+    return ordered.tables_of(game, lambda own: own.normalised, 1.0 / game.scale)
+
+
+@runtime_checkable
+class _Average(Protocol):
+    """The time average of what was played so far, with its correlation."""
+
+    def mean(self) -> Joint:
+        """The average of all strategies."""
+
+    def add(self, played: Sequence[ndarray]) -> None:
+        """Counts strategies ``[T, A_p]`` of T more steps."""
+
+    def gaps(self) -> Float64[ndarray, " N"]:
+        """The CCE gap of each player there."""
+
+
+def _average_of(game: AnyGame) -> _Average:
+    return _OfCells(game) if isinstance(game, Game) else _OfRows(game)
+
+
+class _OfCells:
+    """An average whose cells are written out."""
+
+    def __init__(self, game: Game) -> None:
+        self.game, self.steps = game, 0
+        self.total = np.zeros(game.actions)
+
+    def mean(self) -> Joint:
+        return self.total / self.steps
+
+    def add(self, played: Sequence[ndarray]) -> None:
+        self.total += _sum_of_products(played)
+        self.steps += len(played[0])
+
+    def gaps(self) -> Float64[ndarray, " N"]:
+        return measure(self.game, self.mean()).cce
+
+
+class _OfRows:
+    """An average that keeps every step's product, and what actions were worth."""
+
+    def __init__(self, game: ImplicitGame) -> None:
+        self.game, self.steps = game, 0
+        self.rows: list[list[ndarray]] = [[] for _ in game.actions]
+        self.worth = [np.zeros(size) for size in game.actions]
+        self.obeyed = np.zeros(game.players)
+
+    def mean(self) -> Joint:
+        weights = np.full(self.steps, 1.0 / self.steps)
+        return Products(weights, tuple(np.concatenate(own) for own in self.rows))
+
+    def add(self, played: Sequence[ndarray]) -> None:
+        self.steps += len(played[0])
+        for player, own in enumerate(played):
+            worth = self.game.worth(player, played)
+            self.rows[player].append(own)
+            self.worth[player] += worth.sum(axis=0)
+            self.obeyed[player] += np.sum(worth * own)
+
+    def gaps(self) -> Float64[ndarray, " N"]:
+        best = np.array([worth.max() for worth in self.worth])
+        return np.maximum((best - self.obeyed) / self.steps, 0.0)
 
 
 def _matched(regret: Float64[ndarray, "1 A_p"]) -> Float64[ndarray, "1 A_p"]:

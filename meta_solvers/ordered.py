@@ -8,7 +8,7 @@ works changes the time and no bit of the result.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -17,9 +17,13 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.constants import LN2_HIGH, LN2_LOW, LOG2_E, SHIFT, TAYLOR
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.implicit import ImplicitGame
 
 Profile = Sequence[ndarray]
 """Mixed strategies ``[B, A_p]`` of each player."""
+Table = ndarray | Callable[[Profile, int], ndarray]
+"""One player's payoffs, from ``own_last``; or what answers for them."""
 
 
 @cache
@@ -31,8 +35,15 @@ def compiled(name: str = "compiled") -> Any:
         return None
 
 
-def kernel() -> str:
+def loops_for(game: Game | ImplicitGame, name: str = "compiled") -> Any:
+    """A module of compiled loops for a game, or None where numpy steps it."""
+    return None if isinstance(game, ImplicitGame) else compiled(name)
+
+
+def kernel(game: Game | ImplicitGame | None = None) -> str:
     """What steps the dynamics here: it says how fast an answer came, never which."""
+    if isinstance(game, ImplicitGame):
+        return "numpy, by the tree"
     return "numpy" if compiled() is None else "numba"
 
 
@@ -75,22 +86,49 @@ def own_last(
     return [np.ascontiguousarray(table) for table in tables]
 
 
+def tables_of(
+    game: Game | ImplicitGame,
+    payoffs: Callable[[Game], ndarray],
+    units: Float64[ndarray, " N"],
+) -> list[Table]:
+    """One game as the dynamics take it, with its tensor or without.
+
+    Args:
+      game: the game.
+      payoffs: the payoffs ``[N, A1, ..., AN]`` that are wanted of one with its tensor.
+      units: of each player, what they are of the game's own where it has none; a
+        constant more or less changes no dynamics.
+    """
+    if not isinstance(game, ImplicitGame):
+        return [*own_last(payoffs(game)[None], game.players)]
+    return [partial(_asked, game, float(unit)) for unit in units]
+
+
+def _asked(
+    game: ImplicitGame, unit: float, profile: Profile, player: int
+) -> Float64[ndarray, "B A_p"]:
+    return unit * game.worth(player, profile)
+
+
 def deviations(
-    table: Float64[ndarray, "#B *others A_p"], profile: Profile, player: int
+    table: Table, profile: Profile, player: int
 ) -> Float64[ndarray, "#B A_p"]:
-    """Payoff of each own action, from ``own_last``, when the others mix alone.
+    """Payoff of each own action when the others mix alone.
 
     One game may meet many profiles.
     """
+    if not isinstance(table, ndarray):
+        return table(profile, player)
+    left: ndarray = table
     for other, own in enumerate(profile):
         if other != player:
-            weights = own.reshape(*own.shape, *(1,) * (table.ndim - 2))
-            products = table * weights
+            weights = own.reshape(*own.shape, *(1,) * (left.ndim - 2))
+            products = left * weights
             if math.prod(products.shape[2:]) > 1:
-                table = np.add.reduce(products, axis=1)
+                left = np.add.reduce(products, axis=1)
             else:  # one contiguous row, which ``reduce`` would add in pairs
-                table = np.add.accumulate(products, axis=1)[:, -1]
-    return table
+                left = np.add.accumulate(products, axis=1)[:, -1]
+    return left
 
 
 def split(flat: Float64[ndarray, "*T S"], actions: Sequence[int]) -> list[ndarray]:
@@ -99,7 +137,7 @@ def split(flat: Float64[ndarray, "*T S"], actions: Sequence[int]) -> list[ndarra
 
 
 def in_a_row(
-    tables: Sequence[ndarray], actions: Sequence[int]
+    tables: Sequence[Any], actions: Sequence[int]
 ) -> tuple[Float64[ndarray, " cells"], ndarray, ndarray]:
     """One game as compiled loops take it: payoffs, sizes and bounds of players."""
     flat = np.concatenate([table.ravel() for table in tables])
@@ -107,5 +145,5 @@ def in_a_row(
     return flat, sizes, np.concatenate([[0], np.cumsum(sizes)])
 
 
-Values = Callable[[ndarray, list[ndarray], int], ndarray]
+Values = Callable[[Any, list[ndarray], int], ndarray]
 """Payoffs of own actions, from a table, a profile and a player."""

@@ -1,5 +1,6 @@
 """Equilibrium gaps: how far a joint is from each kind of equilibrium."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,9 @@ from numpy import ndarray
 from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.simplex import marginals
+from metaspiel.nfg.implicit import ImplicitGame
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint, marginals
 
 Concept = Literal["ne", "cce", "ce", "none"]
 
@@ -39,13 +42,15 @@ class Gaps:
         return chosen
 
 
-def expected(game: Game, joint: Any) -> Float64[ndarray, " N"]:
-    """Each player's expected payoff under ``joint`` ``[A1, ..., AN]``.
+def expected(game: Game | ImplicitGame, joint: Joint | Any) -> Float64[ndarray, " N"]:
+    """Each player's expected payoff under ``joint`` ``[A1, ..., AN]`` or ``Products``.
 
     Raises:
       UserError: the joint is no array of the game's shape.
     """
     joint = _checked(game, joint, "expected()")
+    if isinstance(game, ImplicitGame):
+        return np.array([obeyed.sum() for _, obeyed in _parts(game, joint)])
     return game.payoffs.reshape(game.players, -1) @ joint.ravel()
 
 
@@ -62,8 +67,10 @@ def against(
     return result
 
 
-def measure(game: Game, joint: Any) -> Gaps:
+def measure(game: Game | ImplicitGame, joint: Joint | Any) -> Gaps:
     """CE, CCE and NE gaps of any joint ``[A1, ..., AN]``, exact up to rounding.
+
+    A game without its tensor takes ``Products``.
 
     Raises:
       UserError: the joint is no array of the game's shape.
@@ -71,6 +78,13 @@ def measure(game: Game, joint: Any) -> Gaps:
     joint = _checked(game, joint, "measure()")
     single = [np.asarray(m) for m in marginals(joint)]
     ce, cce, ne = (np.zeros(game.players) for _ in range(3))
+    if isinstance(game, ImplicitGame):
+        for player, (gains, obeyed) in enumerate(_parts(game, joint)):
+            ce[player] = np.sum(gains.max(axis=1) - obeyed)
+            cce[player] = gains.sum(axis=0).max() - obeyed.sum()
+            values = game.worth(player, [own[None] for own in single])[0]
+            ne[player] = values.max() - values @ single[player]
+        return Gaps(*(np.maximum(gap, 0.0) for gap in (ce, cce, ne)))
     for player in range(game.players):
         payoff = game.own_first(player)
         recommended = np.moveaxis(joint, player, 0).reshape(payoff.shape)
@@ -83,7 +97,24 @@ def measure(game: Game, joint: Any) -> Gaps:
     return Gaps(*(np.maximum(gap, 0.0) for gap in (ce, cce, ne)))
 
 
-def _checked(game: Game, joint: Any, where: str) -> ndarray:
+def _parts(
+    game: ImplicitGame, joint: Products
+) -> Iterator[tuple[Float64[ndarray, "A_p A_p"], Float64[ndarray, " A_p"]]]:
+    """What a player gets who is told a and plays b, and what obeying gets, of each."""
+    for player, own in enumerate(joint.strategies):
+        worth = game.worth(player, joint.strategies)
+        gains = (joint.weights[:, None] * own).T @ worth
+        yield gains, np.diagonal(gains)
+
+
+def _checked(game: Game | ImplicitGame, joint: Any, where: str) -> Any:
+    if isinstance(game, ImplicitGame):
+        if not (isinstance(joint, Products) and joint.shape == game.actions):
+            raise UserError(
+                f"{where}: the joint of a game without its tensor must be Products "
+                f"over {list(game.actions)} actions; got {type(joint).__name__}"
+            )
+        return joint
     array = arrays.numbers(joint, where, "the joint")
     if array.shape != game.actions:
         raise UserError(

@@ -1,0 +1,89 @@
+"""``ImplicitGame``: a game without its tensor, by what actions are worth.
+
+A table of K policies a player has ``K^N`` cells. Whoever asks only what a player's
+actions are worth when the others mix alone needs none of them: the tree of a game says
+so at a cost of K.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from metaspiel.nfg.products import Products
+
+Profiles = Sequence[ndarray]
+"""Mixed strategies ``[T, A_p]`` of each player: T profiles."""
+Worth = Callable[[int, Profiles], ndarray]
+"""What each action ``[T, A_p]`` of a player is worth in T profiles."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImplicitGame:
+    """An N-player game that is known by what actions are worth.
+
+    Attributes:
+      actions: the number of actions of each player.
+      worth: of a player and T profiles, the expected payoff of each of the player's
+        actions ``[T, A_p]`` when the others play theirs of the profile, alone.
+      scale: as in ``Game``, a unit of each player's payoffs ``[N]``.
+      repeats: as in ``Game``.
+    """
+
+    actions: tuple[int, ...]
+    worth: Worth
+    scale: Float64[ndarray, " N"]
+    repeats: tuple[Int64[ndarray, "_"], ...] | None = None
+
+    symmetric: ClassVar[bool] = False
+    members: ClassVar[None] = None
+
+    def __repr__(self) -> str:
+        sizes = " x ".join(map(str, self.actions))
+        return f"<ImplicitGame: {self.players} players, {sizes} actions>"
+
+    @property
+    def players(self) -> int:
+        """The number of players, N."""
+        return len(self.actions)
+
+    @property
+    def profiles(self) -> int:
+        """Number of joint actions."""
+        return prod(self.actions)
+
+    def even(self) -> Products:
+        """Every player's actions as often as they are repeated."""
+        counts = self.repeats or [np.ones(size) for size in self.actions]
+        return Products.of([own / own.sum() for own in counts])
+
+    def expanded(self) -> "ImplicitGame":
+        """The game with every action written out as often as it is repeated."""
+        counts = self.repeats
+        if counts is None:
+            return self
+
+        def worth(player: int, profiles: Profiles) -> ndarray:
+            pairs = zip(profiles, counts, strict=True)
+            folded = [_folded(own, times) for own, times in pairs]
+            return np.repeat(self.worth(player, folded), counts[player], axis=1)
+
+        actions = tuple(int(own.sum()) for own in counts)
+        return ImplicitGame(actions=actions, worth=worth, scale=self.scale)
+
+    def folded(self, joint: Products) -> Products:
+        """A joint of ``expanded()`` summed back onto this game's actions."""
+        if self.repeats is None:
+            return joint
+        pairs = zip(joint.strategies, self.repeats, strict=True)
+        own = tuple(_folded(strategies, counts) for strategies, counts in pairs)
+        return Products(joint.weights, own)
+
+
+def _folded(own: Float64[ndarray, "T R"], counts: ndarray) -> Float64[ndarray, "T A_p"]:
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.add.reduceat(own, starts, axis=1)
