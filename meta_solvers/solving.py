@@ -44,7 +44,8 @@ def solve(
       game: a ``Game``, or an ``ImplicitGame``; a payoff array ``[N, A1, ..., AN]``; or
         a matrix of two or more rows, the row player's payoffs in a two-player zero-sum
         game, which the diagnostics say under "read_as". A matrix of one row could be
-        either, and is refused: ``Game(payoffs)`` has one player, ``Game.zero_sum(matrix)`` two.
+        either, and is refused: ``Game(payoffs)`` has one player,
+        ``Game.zero_sum(matrix)`` two.
       rng: a generator, or a seed for one, a whole number >= 0.
       throw: raise on any status but OK; otherwise report it in the solution.
       tolerance: gap allowed beyond the solver's own epsilon, as a fraction of each
