@@ -11,6 +11,7 @@ from numpy import ndarray
 from meta_solvers import ordered
 from meta_solvers.constants import LEAST_LOG
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.implicit import ImplicitGame
 from metaspiel.nfg.simplex import project
 
 Profile = list[ndarray]
@@ -283,7 +284,7 @@ def integrate(
 def integrate_alone(
     loops: Any,
     tables: Sequence[Any],
-    game: Game,
+    game: Game | ImplicitGame,
     *,
     allowed: float,
     rules: Rules,

@@ -14,7 +14,13 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from meta_solvers.gains import Gains
-from meta_solvers.projection import Dense, Projection, polished, project_onto_cone
+from meta_solvers.projection import (
+    CAREFUL,
+    Dense,
+    Projection,
+    polished,
+    project_onto_cone,
+)
 from meta_solvers.warm import WorkingSet
 from metaspiel.nfg.game import Game
 
@@ -143,7 +149,7 @@ def project_lazily(
     if projected is None or cone.most(projected.point) > _GAIN:
         if rounds:
             notes["restarts"] = 1
-        projected = _settled(project_onto_cone(cone, root), root)
+        projected = _settled(project_onto_cone(cone, root, pace=CAREFUL), root)
         projected = polished(cone, root, projected)
     binding, played = projected.dual > 0, projected.point > 0
     return Lazy(
@@ -176,10 +182,10 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         if columns.sum() > _SHARE * target.size:
             return None, rounds
         block, aim = Dense(cone.block(rows, columns)), target[columns]
-        part = _settled(project_onto_cone(block, aim, dual[rows]), aim)
+        part = _settled(project_onto_cone(block, aim, dual[rows], CAREFUL), aim)
         steps += part.steps
         if not part.converged:
-            again = _settled(project_onto_cone(block, aim), aim)
+            again = _settled(project_onto_cone(block, aim, pace=CAREFUL), aim)
             steps += again.steps
             part = min(part, again, key=lambda one: one.residual)
         if part.residual > _MOST:

@@ -8,7 +8,8 @@ works changes the time and no bit of the result.
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -37,14 +38,14 @@ def compiled(name: str = "compiled") -> Any:
 
 def loops_for(game: Game | ImplicitGame, name: str = "compiled") -> Any:
     """A module of compiled loops for a game, or None where numpy steps it."""
-    return None if isinstance(game, ImplicitGame) else compiled(name)
+    known = not isinstance(game, ImplicitGame) or game.sides is not None
+    return compiled(name) if known else None
 
 
 def kernel(game: Game | ImplicitGame | None = None) -> str:
     """What steps the dynamics here: it says how fast an answer came, never which."""
-    if isinstance(game, ImplicitGame):
-        return "numpy, by the tree"
-    return "numpy" if compiled() is None else "numba"
+    known = not isinstance(game, ImplicitGame) or game.sides is not None
+    return "numpy" if compiled() is None or not known else "numba"
 
 
 def total(x: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B"]:
@@ -101,13 +102,45 @@ def tables_of(
     """
     if not isinstance(game, ImplicitGame):
         return [*own_last(payoffs(game)[None], game.players)]
-    return [partial(_asked, game, float(unit)) for unit in units]
+    return [Answering(game, float(unit)) for unit in units]
 
 
-def _asked(
-    game: ImplicitGame, unit: float, profile: Profile, player: int
-) -> Float64[ndarray, "B A_p"]:
-    return unit * game.worth(player, profile)
+@dataclass(frozen=True, eq=False)
+class Answering:
+    """One player's payoffs where no table has them: what answers for them.
+
+    Attributes:
+      game: the game.
+      unit: what they are multiplied by.
+    """
+
+    game: ImplicitGame
+    unit: float
+
+    def __call__(self, profile: Profile, player: int) -> Float64[ndarray, "B A_p"]:
+        """Payoff of each own action when the others mix alone."""
+        if self.game.sides is None:
+            return self.unit * self.game.worth(player, profile)
+        side = self.game.sides[player]
+        reach = np.ones((len(profile[player]), side.ends.shape[1]))
+        for other, own in enumerate(profile):
+            if other != player:
+                plans = self.game.sides[other].plans
+                mixed = _added(own[:, :, None] * plans[None])
+                reach *= mixed[:, side.ends[other]]
+        values = np.ascontiguousarray((side.matrix @ reach.T).T)
+        return self.unit * _added(side.plans.T[None] * values[:, :, None])
+
+
+def _added(terms: Float64[ndarray, "T K S"]) -> Float64[ndarray, "T S"]:
+    """Sums over the middle axis, one term after the other.
+
+    In rows: ``reduce`` adds what is contiguous in pairs.
+    """
+    terms = np.ascontiguousarray(terms)
+    if terms.shape[2] > 1:
+        return np.asarray(np.add.reduce(terms, axis=1))
+    return np.asarray(np.add.accumulate(terms, axis=1)[:, -1])
 
 
 def deviations(
@@ -136,13 +169,34 @@ def split(flat: Float64[ndarray, "*T S"], actions: Sequence[int]) -> list[ndarra
     return np.split(flat, np.cumsum(actions)[:-1], axis=-1)
 
 
-def in_a_row(
-    tables: Sequence[Any], actions: Sequence[int]
-) -> tuple[Float64[ndarray, " cells"], ndarray, ndarray]:
+def in_a_row(tables: Sequence[Any], actions: Sequence[int]) -> tuple[Any, ...]:
     """One game as compiled loops take it: payoffs, sizes and bounds of players."""
-    flat = np.concatenate([table.ravel() for table in tables])
     sizes = np.array(actions, dtype=np.int64)
-    return flat, sizes, np.concatenate([[0], np.cumsum(sizes)])
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    if isinstance(tables[0], Answering):
+        return _tree(tables), sizes, bounds
+    return np.concatenate([table.ravel() for table in tables]), sizes, bounds
+
+
+def _tree(tables: Sequence[Answering]) -> tuple[ndarray, ...]:
+    """The sides of a tree, of all players in a row; see ``compiled.by_tree``."""
+    sides = tables[0].game.sides
+    assert sides is not None  # as ``loops_for`` asks
+
+    def row(parts: Sequence[ndarray]) -> tuple[ndarray, ndarray]:
+        flat = np.concatenate([part.ravel() for part in parts])
+        starts = np.cumsum([0, *(part.size for part in parts)], dtype=np.int64)
+        return flat, starts
+
+    matrices = [side.matrix for side in sides]
+    return (
+        *row([side.plans for side in sides]),
+        *row([side.ends.astype(np.int64) for side in sides]),
+        *row([matrix.indptr.astype(np.int64) for matrix in matrices]),
+        row([matrix.indices.astype(np.int64) for matrix in matrices])[0],
+        *row([matrix.data for matrix in matrices]),
+        np.array([table.unit for table in tables]),
+    )
 
 
 Values = Callable[[Any, list[ndarray], int], ndarray]

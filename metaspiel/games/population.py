@@ -5,9 +5,9 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from metaspiel.games.sequence import Plans, SequenceForm
-from metaspiel.nfg.implicit import ImplicitGame, Profiles
+from metaspiel.nfg.implicit import ImplicitGame, Profiles, Side
 
-_NUMBERS = 2**20  # of what is reached in one block of profiles: 8 MiB
+_NUMBERS = 2**20  # of what is worked with in one block of profiles: 8 MiB
 
 
 def population_game(
@@ -28,7 +28,11 @@ def population_game(
       scale: a unit of each player's payoffs.
       repeats: how often each policy counts, as in ``Game``.
     """
-    length = max(1, _NUMBERS // form.ends.shape[1])
+    sides = tuple(
+        Side(plans=np.ascontiguousarray(own), ends=ends, matrix=matrix)
+        for own, (ends, matrix) in zip(plans, form.views, strict=True)
+    )
+    length = max(1, _NUMBERS // max(side.ends.shape[1] for side in sides))
 
     def worth(player: int, profiles: Profiles) -> ndarray:
         count = len(profiles[player])
@@ -41,5 +45,10 @@ def population_game(
             out[part] = form.values_against(player, mixed) @ plans[player].T
         return out
 
-    actions = tuple(len(pool) for pool in plans)
-    return ImplicitGame(actions=actions, worth=worth, scale=scale, repeats=repeats)
+    return ImplicitGame(
+        actions=tuple(len(pool) for pool in plans),
+        worth=worth,
+        scale=scale,
+        repeats=repeats,
+        sides=sides,
+    )

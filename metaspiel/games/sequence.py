@@ -105,7 +105,7 @@ class SequenceForm:
         return 1e-12 * float(np.abs(self.payoffs).sum(axis=1).max())
 
     @cached_property
-    def _views(self) -> list[tuple[ndarray, sparse.csr_array]]:
+    def views(self) -> list[tuple[ndarray, sparse.csr_array]]:
         """Co-players' ends ``[N, Y]`` and payoffs ``[S_p, Y]``, for each player.
 
         Terminals that differ only in the player's own sequence share one column, so a
@@ -131,7 +131,7 @@ class SequenceForm:
           co_play: ``[M, *co-players' pool sizes]`` weights of co-players' profiles,
             correlated or not; they need not sum to one.
         """
-        ends, matrix = self._views[player]
+        ends, matrix = self.views[player]
         others = [q for q in range(self.players) if q != player]
         weights, reach = co_play, co_play[:, None]
         pools = []
@@ -157,7 +157,7 @@ class SequenceForm:
           player: player whose values are computed.
           mixed: T plans a player (the player's own are not read).
         """
-        ends, matrix = self._views[player]
+        ends, matrix = self.views[player]
         reach = np.ones((len(mixed[player]), ends.shape[1]))
         for other, plans in enumerate(mixed):
             if other != player:

@@ -6,9 +6,9 @@ so at a cost of K.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -23,6 +23,22 @@ Worth = Callable[[int, Profiles], ndarray]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Side:
+    """One player's part of a tree, for loops that are compiled.
+
+    Attributes:
+      plans: what the player does under each action ``[A_p, S_p]``, as probabilities
+        with which its moves let it reach each of its sequences.
+      ends: the last sequence of each player at what its co-players reach ``[N, Y]``.
+      matrix: payoffs by its sequences and what co-players reach ``[S_p, Y]``.
+    """
+
+    plans: Float64[ndarray, "A_p S"]
+    ends: Int64[ndarray, "N Y"]
+    matrix: Any
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ImplicitGame:
     """An N-player game that is known by what actions are worth.
 
@@ -32,12 +48,14 @@ class ImplicitGame:
         actions ``[T, A_p]`` when the others play theirs of the profile, alone.
       scale: as in ``Game``, a unit of each player's payoffs ``[N]``.
       repeats: as in ``Game``.
+      sides: of each player, what ``worth`` computes with; None where it is otherwise.
     """
 
     actions: tuple[int, ...]
     worth: Worth
     scale: Float64[ndarray, " N"]
     repeats: tuple[Int64[ndarray, "_"], ...] | None = None
+    sides: tuple[Side, ...] | None = None
 
     symmetric: ClassVar[bool] = False
     members: ClassVar[None] = None
@@ -72,8 +90,19 @@ class ImplicitGame:
             folded = [_folded(own, times) for own, times in pairs]
             return np.repeat(self.worth(player, folded), counts[player], axis=1)
 
-        actions = tuple(int(own.sum()) for own in counts)
-        return ImplicitGame(actions=actions, worth=worth, scale=self.scale)
+        sides = None
+        if self.sides is not None:
+            pairs = zip(self.sides, counts, strict=True)
+            sides = tuple(
+                replace(side, plans=np.repeat(side.plans, times, axis=0))
+                for side, times in pairs
+            )
+        return ImplicitGame(
+            actions=tuple(int(own.sum()) for own in counts),
+            worth=worth,
+            scale=self.scale,
+            sides=sides,
+        )
 
     def folded(self, joint: Products) -> Products:
         """A joint of ``expanded()`` summed back onto this game's actions."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meta_solvers import get, names
+from meta_solvers import get, names, ordered
 from meta_solvers.base import Status
 from meta_solvers.solving import solve
 from metaspiel.games.openspiel import sequence_form
@@ -30,6 +30,7 @@ from psro.parts import CONCEPTS
 from psro.setup import Setup
 from psro.targets import targets
 
+COUNTS = ([2, 1, 1], [3], [1, 1, 2, 1])
 FREE = ("fp", "last", "prd", "rd", "rm", "rrd", "shor", "shor_eval", "uniform")
 
 
@@ -186,6 +187,30 @@ def test_no_answer_has_no_cells():
     solution = solve("rm:steps=3", game, throw=False)
     assert solution.status is Status.NUMERICAL
     assert isinstance(solution.joint, Products)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *("rm:steps=30", "rm:steps=30,variant=rm+,alternating=true", "fp:steps=30"),
+        *("prd:steps=30", "rrd:steps=30", "shor_eval:steps=30"),
+    ],
+)
+def test_numba_changes_no_bit(spec):
+    form, rng = tree("kuhn_poker(players=3)"), np.random.default_rng(1)
+    plans = [
+        np.stack([own.plan(own.random_deterministic(rng)) for _ in range(size)])
+        for own, size in zip(form.trees, (3, 1, 4), strict=True)
+    ]
+    game = population_game(form, plans, np.ones(3), tuple(map(np.array, COUNTS)))
+    quick = solve(spec, game, throw=False)
+    assert quick.diagnostics["kernel"] == "numba"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ordered, "compiled", lambda *_: None)
+        plain = solve(spec, game, throw=False)
+    assert plain.diagnostics["kernel"] == "numpy"
+    for one, two in zip(quick.joint.strategies, plain.joint.strategies, strict=True):
+        assert one.tobytes() == two.tobytes()
 
 
 @pytest.mark.parametrize(
