@@ -208,12 +208,14 @@ class RegretMatching(MetaSolver):
         regrets = np.zeros(sum(game.actions))
         largest = max(1, min(1024, BLOCK_NUMBERS * min(game.actions) // game.profiles))
         average = _average_of(game)
+        # Regrets of players who move at once and never forget are the CCE gap.
+        known = None if self.variant == "rm+" or self.alternating else regrets
         step, gap = 0, np.inf
         while step < self.steps and gap > self.tolerance:
             # At most an eighth of all steps so far may be done in vain.
             length = min(max(16, step // 8), largest, self.steps - step)
             played = self._play(loops, tables, game.actions, regrets, length)
-            average.add(ordered.split(played, game.actions))
+            average.add(ordered.split(played, game.actions), known)
             step += length
             gap = float((average.gaps() / game.scale).max())
         return Answer(
@@ -264,8 +266,11 @@ class _Average(Protocol):
     def mean(self) -> Joint:
         """The average of all strategies."""
 
-    def add(self, played: Sequence[ndarray]) -> None:
-        """Counts strategies ``[T, A_p]`` of T more steps."""
+    def add(self, played: Sequence[ndarray], regrets: ndarray | None) -> None:
+        """Counts strategies ``[T, A_p]`` of T more steps.
+
+        ``regrets [S]`` are all so far, over the payoff range; None if not known.
+        """
 
     def gaps(self) -> Float64[ndarray, " N"]:
         """The CCE gap of each player there."""
@@ -285,7 +290,7 @@ class _OfCells:
     def mean(self) -> Joint:
         return self.total / self.steps
 
-    def add(self, played: Sequence[ndarray]) -> None:
+    def add(self, played: Sequence[ndarray], regrets: ndarray | None) -> None:
         self.total += _sum_of_products(played)
         self.steps += len(played[0])
 
@@ -294,29 +299,32 @@ class _OfCells:
 
 
 class _OfRows:
-    """An average that keeps every step's product, and what actions were worth."""
+    """An average that keeps every step's product, and what actions would gain."""
 
     def __init__(self, game: ImplicitGame) -> None:
         self.game, self.steps = game, 0
         self.rows: list[list[ndarray]] = [[] for _ in game.actions]
-        self.worth = [np.zeros(size) for size in game.actions]
-        self.obeyed = np.zeros(game.players)
+        self.gains = [np.zeros(size) for size in game.actions]
 
     def mean(self) -> Joint:
         weights = np.full(self.steps, 1.0 / self.steps)
         return Products(weights, tuple(np.concatenate(own) for own in self.rows))
 
-    def add(self, played: Sequence[ndarray]) -> None:
+    def add(self, played: Sequence[ndarray], regrets: ndarray | None) -> None:
         self.steps += len(played[0])
         for player, own in enumerate(played):
-            worth = self.game.worth(player, played)
             self.rows[player].append(own)
-            self.worth[player] += worth.sum(axis=0)
-            self.obeyed[player] += np.sum(worth * own)
+        if regrets is not None:
+            self.gains = ordered.split(regrets, self.game.actions)
+            return
+        for player, own in enumerate(played):
+            worth = self.game.worth(player, played)
+            gain = worth.sum(axis=0) - np.sum(worth * own)
+            self.gains[player] += gain / self.game.scale[player]
 
     def gaps(self) -> Float64[ndarray, " N"]:
-        best = np.array([worth.max() for worth in self.worth])
-        return np.maximum((best - self.obeyed) / self.steps, 0.0)
+        most = np.array([own.max() for own in self.gains])
+        return self.game.scale * np.maximum(most / self.steps, 0.0)
 
 
 def _matched(regret: Float64[ndarray, "1 A_p"]) -> Float64[ndarray, "1 A_p"]:

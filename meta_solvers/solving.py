@@ -21,7 +21,7 @@ from meta_solvers.values import Answer, MetaSolution, Progress, SolverFailed, St
 from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.gaps import Gaps, expected, measure
+from metaspiel.nfg.gaps import Gaps, measure_and_expected
 from metaspiel.nfg.implicit import ImplicitGame
 from metaspiel.nfg.products import Products
 from metaspiel.nfg.simplex import Joint
@@ -168,7 +168,7 @@ def _measured(
         )
     mended, notes = _mended(answer.joint, prune)
     diagnostics |= notes
-    gaps = measure(game, mended)
+    gaps, values = measure_and_expected(game, mended)
     allowed = np.asarray(answer.epsilon) + tolerance * game.scale
     excess = gaps.of(solver.concept) - allowed
     wrong = diagnostics["mended"] > max(tolerance, 1e-6)
@@ -180,7 +180,7 @@ def _measured(
     return MetaSolution(
         joint=mended,
         gaps=gaps,
-        values=expected(game, mended),
+        values=values,
         status=status,
         diagnostics=diagnostics,
         solver=describe(solver),

@@ -158,11 +158,11 @@ class SequenceForm:
           mixed: T plans a player (the player's own are not read).
         """
         ends, matrix = self.views[player]
-        reach = np.ones((len(mixed[player]), ends.shape[1]))
+        reach = np.ones((ends.shape[1], len(mixed[player])))
         for other, plans in enumerate(mixed):
             if other != player:
-                reach *= plans[:, ends[other]]
-        return np.ascontiguousarray((matrix @ reach.T).T)
+                reach *= np.ascontiguousarray(plans.T)[ends[other]]  # whole rows
+        return np.ascontiguousarray((matrix @ reach).T)
 
     def best_responses(
         self,

@@ -1,6 +1,5 @@
 """Equilibrium gaps: how far a joint is from each kind of equilibrium."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,7 +49,7 @@ def expected(game: Game | ImplicitGame, joint: Joint | Any) -> Float64[ndarray, 
     """
     joint = _checked(game, joint, "expected()")
     if isinstance(game, ImplicitGame):
-        return np.array([obeyed.sum() for _, obeyed in _parts(game, joint)])
+        return _by_worth(game, joint)[1]
     return game.payoffs.reshape(game.players, -1) @ joint.ravel()
 
 
@@ -76,15 +75,10 @@ def measure(game: Game | ImplicitGame, joint: Joint | Any) -> Gaps:
       UserError: the joint is no array of the game's shape.
     """
     joint = _checked(game, joint, "measure()")
+    if isinstance(game, ImplicitGame):
+        return _by_worth(game, joint)[0]
     single = [np.asarray(m) for m in marginals(joint)]
     ce, cce, ne = (np.zeros(game.players) for _ in range(3))
-    if isinstance(game, ImplicitGame):
-        for player, (gains, obeyed) in enumerate(_parts(game, joint)):
-            ce[player] = np.sum(gains.max(axis=1) - obeyed)
-            cce[player] = gains.sum(axis=0).max() - obeyed.sum()
-            values = game.worth(player, [own[None] for own in single])[0]
-            ne[player] = values.max() - values @ single[player]
-        return Gaps(*(np.maximum(gap, 0.0) for gap in (ce, cce, ne)))
     for player in range(game.players):
         payoff = game.own_first(player)
         recommended = np.moveaxis(joint, player, 0).reshape(payoff.shape)
@@ -97,14 +91,31 @@ def measure(game: Game | ImplicitGame, joint: Joint | Any) -> Gaps:
     return Gaps(*(np.maximum(gap, 0.0) for gap in (ce, cce, ne)))
 
 
-def _parts(
+def measure_and_expected(
+    game: Game | ImplicitGame, joint: Joint | Any
+) -> tuple[Gaps, Float64[ndarray, " N"]]:
+    """``measure`` and ``expected``, together where that saves time."""
+    if isinstance(game, ImplicitGame):
+        return _by_worth(game, _checked(game, joint, "measure_and_expected()"))
+    return measure(game, joint), expected(game, joint)
+
+
+def _by_worth(
     game: ImplicitGame, joint: Products
-) -> Iterator[tuple[Float64[ndarray, "A_p A_p"], Float64[ndarray, " A_p"]]]:
-    """What a player gets who is told a and plays b, and what obeying gets, of each."""
+) -> tuple[Gaps, Float64[ndarray, " N"]]:
+    """Gaps and expected payoffs, by what actions are worth in each product."""
+    single = [own[None] for own in joint.marginals]
+    ce, cce, ne, values = (np.zeros(game.players) for _ in range(4))
     for player, own in enumerate(joint.strategies):
         worth = game.worth(player, joint.strategies)
-        gains = (joint.weights[:, None] * own).T @ worth
-        yield gains, np.diagonal(gains)
+        gains = (joint.weights[:, None] * own).T @ worth  # [recommended, played]
+        obeyed = np.diagonal(gains)
+        values[player] = obeyed.sum()
+        ce[player] = np.sum(gains.max(axis=1) - obeyed)
+        cce[player] = gains.sum(axis=0).max() - obeyed.sum()
+        alone = game.worth(player, single)[0]
+        ne[player] = alone.max() - alone @ single[player][0]
+    return Gaps(*(np.maximum(gap, 0.0) for gap in (ce, cce, ne))), values
 
 
 def _checked(game: Game | ImplicitGame, joint: Any, where: str) -> Any:
