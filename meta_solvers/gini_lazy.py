@@ -16,6 +16,7 @@ from numpy import ndarray
 from meta_solvers.gains import Gains
 from meta_solvers.projection import (
     CAREFUL,
+    QUICK,
     Dense,
     Projection,
     polished,
@@ -173,6 +174,21 @@ def _settled(projected: Projection, target: Float64[ndarray, " P"]) -> Projectio
     return replace(projected, converged=settled)
 
 
+def _patiently(cone: Dense, target: ndarray, start: ndarray) -> Projection:
+    """The best of a quick projection and, where that is lost, of careful ones."""
+    best: Projection | None = None
+    steps = 0
+    for first, pace in ((start, QUICK), (start, CAREFUL), (None, CAREFUL)):
+        part = _settled(project_onto_cone(cone, target, first, pace), target)
+        steps += part.steps
+        if best is None or part.residual < best.residual:
+            best = part
+        if part.converged:
+            break
+    assert best is not None
+    return replace(best, steps=steps)
+
+
 def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, int]:
     """Projects by a working set until nothing is missing; None where that fails."""
     target, steps, dual = cone.root, 0, np.zeros(cone.rows)
@@ -182,12 +198,8 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         if columns.sum() > _SHARE * target.size:
             return None, rounds
         block, aim = Dense(cone.block(rows, columns)), target[columns]
-        part = _settled(project_onto_cone(block, aim, dual[rows], CAREFUL), aim)
+        part = _patiently(block, aim, dual[rows])
         steps += part.steps
-        if not part.converged:
-            again = _settled(project_onto_cone(block, aim, pace=CAREFUL), aim)
-            steps += again.steps
-            part = min(part, again, key=lambda one: one.residual)
         if part.residual > _MOST:
             return None, rounds
         dual, point = np.zeros(cone.rows), np.zeros(target.size)
