@@ -31,6 +31,7 @@ _DIGITS = 100 * float(np.finfo(float).eps)
 _MOST = 1e-7  # residual that no multipliers excuse
 _GAIN = 1e-7  # of the payoff range: what no answer of a working set may leave
 _ROUNDS = 100
+_COLUMNS = 1000  # that may join in a round: few rounds cost less than small ones
 _SHARE = 0.5  # of all joint actions: more are no small working set
 
 
@@ -205,7 +206,9 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         dual, point = np.zeros(cone.rows), np.zeros(target.size)
         dual[rows], point[columns] = part.dual, part.point
         grown = working.with_worst(
-            cone.along(point) - slight, target - cone.pull(dual) - _WORTH
+            cone.along(point) - slight,
+            target - cone.pull(dual) - _WORTH,
+            columns=_COLUMNS,
         )
         if grown is None:
             whole = Projection(point, part.residual, steps, part.converged, dual=dual)

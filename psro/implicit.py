@@ -17,7 +17,7 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.zero_sum import Pools
 from psro.parts import Population, Reaches, State, Table
 
-MOST = 2**18
+MOST = 2**16
 """Profiles of a population whose payoffs are looked at for their range."""
 
 

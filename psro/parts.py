@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from meta_solvers.base import MetaSolution
-from metaspiel.games.population import population_game
-from metaspiel.games.sequence import SequenceForm
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.implicit import ImplicitGame
 from metaspiel.nfg.products import Products
 from metaspiel.nfg.simplex import Joint
+
+if TYPE_CHECKING:  # it loads scipy
+    from metaspiel.games.sequence import SequenceForm
 
 TargetConcept = Literal["ne", "cce", "ce"]
 CONCEPTS: tuple[TargetConcept, ...] = get_args(TargetConcept)
@@ -257,7 +258,7 @@ class Reaches:
     """
 
     uids: tuple[tuple[int, ...], ...]
-    form: SequenceForm | None
+    form: "SequenceForm | None"
     low: Float64[ndarray, " N"]
     high: Float64[ndarray, " N"]
     looked: tuple[int, ...]
@@ -288,6 +289,8 @@ class Reaches:
                 "a meta-game without its tensor must have the tree of its game, "
                 "StoredRun.meta_game; got a checkpoint alone"
             )
+        from metaspiel.games.population import population_game  # it loads scipy
+
         counts = population.counts if repeats else None
         checked = None if counts is None else tuple(map(np.array, counts))
         return population_game(self.form, population.stacked(), self.scale, checked)
