@@ -14,7 +14,14 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from meta_solvers.gains import Gains
-from meta_solvers.projection import Dense, Projection, polished, project_onto_cone
+from meta_solvers.projection import (
+    CAREFUL,
+    QUICK,
+    Dense,
+    Projection,
+    polished,
+    project_onto_cone,
+)
 from meta_solvers.warm import WorkingSet
 from metaspiel.nfg.game import Game
 
@@ -24,6 +31,7 @@ _DIGITS = 100 * float(np.finfo(float).eps)
 _MOST = 1e-7  # residual that no multipliers excuse
 _GAIN = 1e-7  # of the payoff range: what no answer of a working set may leave
 _ROUNDS = 100
+_COLUMNS = 1000  # that may join in a round: few rounds cost less than small ones
 _SHARE = 0.5  # of all joint actions: more are no small working set
 
 
@@ -143,7 +151,7 @@ def project_lazily(
     if projected is None or cone.most(projected.point) > _GAIN:
         if rounds:
             notes["restarts"] = 1
-        projected = _settled(project_onto_cone(cone, root), root)
+        projected = _settled(project_onto_cone(cone, root, pace=CAREFUL), root)
         projected = polished(cone, root, projected)
     binding, played = projected.dual > 0, projected.point > 0
     return Lazy(
@@ -167,6 +175,21 @@ def _settled(projected: Projection, target: Float64[ndarray, " P"]) -> Projectio
     return replace(projected, converged=settled)
 
 
+def _patiently(cone: Dense, target: ndarray, start: ndarray) -> Projection:
+    """The best of a quick projection and, where that is lost, of careful ones."""
+    best: Projection | None = None
+    steps = 0
+    for first, pace in ((start, QUICK), (start, CAREFUL), (None, CAREFUL)):
+        part = _settled(project_onto_cone(cone, target, first, pace), target)
+        steps += part.steps
+        if best is None or part.residual < best.residual:
+            best = part
+        if part.converged:
+            break
+    assert best is not None
+    return replace(best, steps=steps)
+
+
 def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, int]:
     """Projects by a working set until nothing is missing; None where that fails."""
     target, steps, dual = cone.root, 0, np.zeros(cone.rows)
@@ -176,17 +199,16 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         if columns.sum() > _SHARE * target.size:
             return None, rounds
         block, aim = Dense(cone.block(rows, columns)), target[columns]
-        for start in (dual[rows], None):
-            part = _settled(project_onto_cone(block, aim, start), aim)
-            steps += part.steps
-            if part.converged:
-                break
-        else:
+        part = _patiently(block, aim, dual[rows])
+        steps += part.steps
+        if part.residual > _MOST:
             return None, rounds
         dual, point = np.zeros(cone.rows), np.zeros(target.size)
         dual[rows], point[columns] = part.dual, part.point
         grown = working.with_worst(
-            cone.along(point) - slight, target - cone.pull(dual) - _WORTH
+            cone.along(point) - slight,
+            target - cone.pull(dual) - _WORTH,
+            columns=_COLUMNS,
         )
         if grown is None:
             whole = Projection(point, part.residual, steps, part.converged, dual=dual)
