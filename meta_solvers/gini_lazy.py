@@ -29,9 +29,8 @@ _SLACK = 1e-12  # of the target's length: what a deviation may gain unnoticed
 _WORTH = 1e-9  # an entry of y that is missing; all of y = 1 is uniform play
 _DIGITS = 100 * float(np.finfo(float).eps)
 _MOST = 1e-7  # residual that no multipliers excuse
-_GAIN = 1e-7  # of the payoff range: what no answer of a working set may leave
+_GAIN = 1e-5  # of the payoff range: an answer that leaves more is given up
 _ROUNDS = 100
-_COLUMNS = 1000  # that may join in a round: few rounds cost less than small ones
 _SHARE = 0.5  # of all joint actions: more are no small working set
 
 
@@ -151,7 +150,7 @@ def project_lazily(
     if projected is None or cone.most(projected.point) > _GAIN:
         if rounds:
             notes["restarts"] = 1
-        projected = _settled(project_onto_cone(cone, root, pace=CAREFUL), root)
+        projected = _settled(project_onto_cone(cone, root), root)
         projected = polished(cone, root, projected)
     binding, played = projected.dual > 0, projected.point > 0
     return Lazy(
@@ -184,7 +183,7 @@ def _patiently(cone: Dense, target: ndarray, start: ndarray) -> Projection:
         steps += part.steps
         if best is None or part.residual < best.residual:
             best = part
-        if part.converged:
+        if best.converged or best.residual <= _MOST:
             break
     assert best is not None
     return replace(best, steps=steps)
@@ -201,14 +200,13 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         block, aim = Dense(cone.block(rows, columns)), target[columns]
         part = _patiently(block, aim, dual[rows])
         steps += part.steps
-        if part.residual > _MOST:
+        if part.residual > _GAIN:
             return None, rounds
         dual, point = np.zeros(cone.rows), np.zeros(target.size)
         dual[rows], point[columns] = part.dual, part.point
         grown = working.with_worst(
             cone.along(point) - slight,
             target - cone.pull(dual) - _WORTH,
-            columns=_COLUMNS,
         )
         if grown is None:
             whole = Projection(point, part.residual, steps, part.converged, dual=dual)
