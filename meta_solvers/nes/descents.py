@@ -1,7 +1,7 @@
 """The gradient of a training step, computed as it comes or replayed as a CUDA graph."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,9 +9,9 @@ from torch import Tensor
 from meta_solvers.exact.problem import Problem
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
+from metaspiel.learn.graphs import Capture, Replay, on_cuda
 
 Descents = Callable[[Problem], Tensor]  # leaves gradients, returns the loss
-_WARM = 2  # steps before a capture, in which libraries choose and allocate
 
 
 class Eager:
@@ -28,67 +28,66 @@ class Eager:
 
     def add(self, problem: Problem) -> Tensor:
         """Adds the gradient to the weights'."""
-        points = self.network.path(problem, unpadded=True)
-        last = points[-1].value.mean()
+        values = [p.value for p in self.network.path(problem, unpadded=True)]
+        if self.recipe.tamed:
+            none = torch.logsumexp(problem.base.flatten(1), 1)
+            values = [tame(value, none) for value in values]
+        last = values[-1].mean()
         loss = last
-        for point in points[:-1]:
-            loss = loss + self.recipe.deep * point.value.mean()
+        for value in values[:-1]:
+            loss = loss + self.recipe.deep * value.mean()
         loss.backward()
         return last.detach()
 
 
-class Graphs:
-    """The same by CUDA graphs, one for each shape of batch: launches cost nothing.
+def tame(value: Tensor, none: Tensor) -> Tensor:
+    """Losses ``[B]`` whose excess over ``none``, that of duals 0, is a logarithm.
 
-    The kernels are those of ``Eager``. Shapes should be few (``Games.shapes``): each is
-    captured when it first comes.
+    Large duals that do not fit each other make losses of 1e4, and a batch's gradient
+    would be that of the one game that has them.
+    """
+    excess = value - none
+    return none + torch.where(excess > 0, torch.log1p(excess.clamp(min=0)), excess)
+
+
+class Graphs:
+    """The same as CUDA graphs, one for each size of batch: starting kernels is free.
+
+    A graph is recorded when its size first occurs, so sizes should be few
+    (``Games.shapes``). The weights' gradients stay where they are.
     """
 
-    def __init__(self, network: Network, recipe: Recipe) -> None:
-        self.eager = Eager(network, recipe)
-        self.pool = torch.cuda.graph_pool_handle()
-        self.captured: dict[tuple[int, ...], _Captured] = {}
+    def __init__(
+        self, network: Network, recipe: Recipe, capture: Capture | None = None
+    ) -> None:
+        self._eager = Eager(network, recipe)
+        if capture is None:
+            capture = partial(on_cuda, pool=torch.cuda.graph_pool_handle())
+        self._capture = capture
+        self._graphs: dict[torch.Size, tuple[Problem, Replay, Tensor]] = {}
+        self._gradients = []
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
+            self._gradients.append(parameter.grad)
 
     def __call__(self, problem: Problem) -> Tensor:
         """Leaves the gradient in the weights, and returns the last point's loss."""
-        shape = tuple(problem.payoffs.shape)
-        if shape not in self.captured:
-            self.captured[shape] = self._capture(problem)
-        one = self.captured[shape]
-        for name, still in one.inputs.items():
-            still.copy_(getattr(problem, name))
-        one.graph.replay()
-        return one.loss.clone()
+        size = problem.payoffs.shape
+        if size not in self._graphs:
+            self._graphs[size] = self._record(problem)
+        held, replay, loss = self._graphs[size]
+        for name, given in vars(problem).items():
+            if name != "concept":
+                getattr(held, name).copy_(given)
+        replay()
+        return loss.clone()  # the next replay writes over it
 
-    def _capture(self, problem: Problem) -> "_Captured":
-        names = [f.name for f in fields(problem) if f.name != "concept"]
-        inputs = {name: getattr(problem, name).clone() for name in names}
-        still = Problem(concept=problem.concept, **inputs)
-        weights = self.eager.network.parameters()
-        gradients = [p.grad for p in weights if p.grad is not None]
+    def _record(self, problem: Problem) -> tuple[Problem, Replay, Tensor]:
+        parts = {n: x.clone() for n, x in vars(problem).items() if n != "concept"}
+        held = Problem(concept=problem.concept, **parts)
 
-        def step() -> Tensor:
-            torch._foreach_zero_(gradients)
-            return self.eager.add(still)
+        def work() -> Tensor:
+            torch._foreach_zero_(self._gradients)
+            return self._eager.add(held)
 
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM):
-                step()
-        torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool):
-            loss = step()
-        return _Captured(inputs, graph, loss)
-
-
-class _Captured:
-    """One graph, its inputs and its output."""
-
-    def __init__(
-        self, inputs: dict[str, Tensor], graph: torch.cuda.CUDAGraph, loss: Tensor
-    ) -> None:
-        self.inputs, self.graph, self.loss = inputs, graph, loss
+        return held, *self._capture(work)

@@ -30,6 +30,7 @@ class Recipe:
       warm: steps of warm-up.
       decay: weight decay, on weights but not on biases.
       deep: weight of the loss after each block but the last.
+      tamed: what a game's loss exceeds that of duals 0 by counts by its logarithm.
       clip: largest norm of the gradient.
       average: horizon of the exponential average of weights that is kept, in steps.
     """
@@ -46,6 +47,7 @@ class Recipe:
     warm: int = 300
     decay: float = 1e-5
     deep: float = 0.1
+    tamed: bool = False
     clip: float = 1.0
     average: int = 500
 

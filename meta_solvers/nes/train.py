@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from meta_solvers.exact.problem import Problem
-from meta_solvers.nes.descents import Descents, Eager
+from meta_solvers.nes.descents import Descents, Eager, Graphs
 from meta_solvers.nes.drawn import drawn, generator
 from meta_solvers.nes.measure import Distance, Reference
 from meta_solvers.nes.network import Network
@@ -50,7 +50,9 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             groups, lr=recipe.rate, betas=(0.9, 0.99), fused=fused
         )
-        self.descents: Descents = Eager(self.network, recipe)
+        # Sizes without end would be graphs without end.
+        few = self.device.type == "cuda" and recipe.games.shapes
+        self.descents: Descents = (Graphs if few else Eager)(self.network, recipe)
 
     def update(self) -> Tensor:
         """One step; returns its loss, on the device.

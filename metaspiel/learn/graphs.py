@@ -7,6 +7,7 @@ numbers come in through tensors that stay where they are.
 
 from collections.abc import Callable
 from dataclasses import fields
+from typing import Any
 
 import torch
 from jaxtyping import Float32
@@ -19,7 +20,7 @@ Capture = Callable[[Callable[[], Tensor]], tuple[Replay, Tensor]]
 _WARM = 3
 
 
-def on_cuda(work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
+def on_cuda(work: Callable[[], Tensor], pool: Any = None) -> tuple[Replay, Tensor]:
     """Records ``work`` as a CUDA graph.
 
     Before it is recorded, the work is done a few times on a stream of its own, so that
@@ -28,6 +29,8 @@ def on_cuda(work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
 
     Args:
       work: kernels on tensors that stay where they are; it must not wait for the GPU.
+      pool: memory that graphs share of which one runs at a time, as
+        ``torch.cuda.graph_pool_handle()``; None for memory of its own.
 
     Returns:
       What does the work again, and the tensor in which its result then is.
@@ -39,7 +42,7 @@ def on_cuda(work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
             work()
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, pool=pool):
         result = work()
     return graph.replay, result
 
