@@ -9,7 +9,7 @@ from torch import Tensor
 from meta_solvers.exact.problem import Problem
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
-from metaspiel.learn.graphs import Capture, Replay, on_cuda
+from metaspiel.graphs import Capture, Replay, on_cuda
 
 Descents = Callable[[Problem], Tensor]  # leaves gradients, returns the loss
 

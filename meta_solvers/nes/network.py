@@ -124,7 +124,7 @@ class Network(nn.Module):
         return Dual(problem.take(place.repeat(5 if a.rounds else 3)))
 
     def _best(self, tried: Dual, moved: Tensor, size: Tensor) -> Tensor:
-        """Of the logarithms ``[T, B, ...]`` those at which a game's dual is least."""
+        """The logarithms, of T ``[T, B, ...]``, at which a game's dual is least."""
         count, batch = moved.shape[:2]
         with torch.no_grad():
             wide = size.repeat(count, *[1] * (size.ndim - 1))
