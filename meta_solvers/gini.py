@@ -7,13 +7,15 @@ would be too large, Clarabel (Goulart & Chen 2024) solves the sparse lifted rows
 ``meta_solvers.polytope``. The gap that is reported is always measured on the answer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy import ndarray
 from scipy import sparse
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.base import Answer, MetaSolver, Progress, Status, failure
 from meta_solvers.gini_programs import (
     FINE,
     by_clarabel,
@@ -31,9 +33,11 @@ METHODS = ("auto", "projection", "clarabel")
 
 # "auto" projects while the dense matrix of deviations has at most this many entries;
 # with more deviations than joint actions, and than this, Clarabel comes first. Either
-# steps in for the other.
+# steps in for the other, but not in CCEs with more entries than the third: they are
+# never written out, and Clarabel would take minutes where rounding stops a projection.
 DENSE_ENTRIES = 20_000_000
 DENSE_ROWS = 300
+LAZY_ENTRIES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,25 @@ class GiniSolver(MetaSolver):
         """The concept's polytope as ``meta_solvers.polytope`` names it."""
         return "ce" if self.concept == "ce" else "cce"
 
-    def allowing(self, game: Game, epsilon: float) -> Answer:
+    def allowed(self, game: Game) -> float:
+        """Gain every deviation may keep, in units of payoff."""
+        raise NotImplementedError
+
+    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+        return self.answer(game, rng, None)
+
+    def answer(
+        self, game: Game, rng: np.random.Generator, progress: Progress | None
+    ) -> Answer:
+        warm = {} if progress is None else progress.warm
+        return self.allowing(game, self.allowed(game), warm)
+
+    def allowing(
+        self, game: Game, epsilon: float, warm: Mapping[str, ndarray]
+    ) -> Answer:
         """``nearest_uniform``, where everybody can lose what they have to."""
         if epsilon >= 0:
-            return self.nearest_uniform(game, epsilon)
+            return self.nearest_uniform(game, epsilon, warm)
         if somebody_idles(game, self.kind):
             reason = "with a negative epsilon every player must have what to lose by"
             return failure(game, Status.INFEASIBLE, reason=reason, allowed_gain=epsilon)
@@ -74,7 +93,7 @@ class GiniSolver(MetaSolver):
             return failure(
                 game, Status.INFEASIBLE, allowed_gain=epsilon, least_gain=lowest
             )
-        return self.nearest_uniform(game, epsilon)
+        return self.nearest_uniform(game, epsilon, warm)
 
     def least_gain(self, game: Game, shape: Polytope, unit: float) -> Optimum:
         """The least gain <= 0 that all deviations can keep: the last of its values.
@@ -95,7 +114,9 @@ class GiniSolver(MetaSolver):
             positive=shape.profiles,
         )
 
-    def nearest_uniform(self, game: Game, epsilon: float) -> Answer:
+    def nearest_uniform(
+        self, game: Game, epsilon: float, warm: Mapping[str, ndarray]
+    ) -> Answer:
         """Maximises Gini impurity with deviations gaining at most ``epsilon``.
 
         Where "auto" has a second method, it is used when the first is not OK; what
@@ -106,14 +127,17 @@ class GiniSolver(MetaSolver):
             order = ["projection", "clarabel"]
             if rows > max(game.profiles, DENSE_ROWS):
                 order.reverse()
-            if rows * game.profiles > DENSE_ENTRIES:
+            entries = rows * game.profiles
+            if self.kind == "cce" and entries > LAZY_ENTRIES:
+                order = ["projection"]
+            elif entries > DENSE_ENTRIES:
                 order = ["clarabel"]
         else:
             order = [self.method]
         answers: list[Answer] = []
         for method in order:
             if method == "projection":
-                answer = by_projection(game, self.kind, epsilon)
+                answer = by_projection(game, self.kind, epsilon, warm)
             else:
                 shape = polytope(game, self.kind)
                 answer = by_clarabel(game, self.kind, shape, epsilon)
@@ -144,8 +168,8 @@ class MaxGiniCCE(GiniSolver):
         super().__post_init__()
         _finite(self, self.epsilon, "epsilon")
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        return self.allowing(game, self.epsilon)
+    def allowed(self, game: Game) -> float:
+        return self.epsilon
 
 
 @dataclass(frozen=True)
@@ -172,8 +196,8 @@ class ApproximateMaxGiniCCE(GiniSolver):
         super().__post_init__()
         _finite(self, self.fraction, "fraction")
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        return self.allowing(game, self.fraction * _uniform_gain(game, self.kind))
+    def allowed(self, game: Game) -> float:
+        return self.fraction * _uniform_gain(game, self.kind)
 
 
 @dataclass(frozen=True)
@@ -218,7 +242,9 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
         if self.reward is not None:
             _finite(self, self.reward, "reward")
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+    def answer(
+        self, game: Game, rng: np.random.Generator, progress: Progress | None
+    ) -> Answer:
         shape = polytope(game, self.kind)
         if shape.player.size == 0:
             return Answer(game.copies / game.copies.sum())
@@ -229,7 +255,8 @@ class MinEpsilonMaxGiniCCE(GiniSolver):
         if least.values is None:
             return failure(game, least.status, **least.diagnostics)
         epsilon = float(least.values[-1]) * unit
-        answer = self.nearest_uniform(game, epsilon)
+        warm = {} if progress is None else progress.warm
+        answer = self.nearest_uniform(game, epsilon, warm)
         if answer.status is not Status.OK:
             # At the least gain there may be a single joint, which rounding hides. What
             # binds in every solution is then held as an equation.

@@ -3,6 +3,8 @@
 Projection is exact, and dense; Clarabel (Goulart & Chen 2024) keeps rows sparse.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import clarabel
@@ -12,9 +14,11 @@ from numpy import ndarray
 from scipy import sparse
 
 from meta_solvers.base import Answer, Status, failure, summands
+from meta_solvers.gains import LARGE
+from meta_solvers.gini_lazy import project_lazily
 from meta_solvers.lp import Optimum
 from meta_solvers.polytope import Polytope, deviations
-from meta_solvers.projection import project_onto_cone
+from meta_solvers.projection import Dense, Projection, project_onto_cone
 from metaspiel.nfg.game import Game
 
 _STATUS = {
@@ -39,13 +43,52 @@ def smallest_range(game: Game, shape: Polytope) -> float:
     return float(game.scale[shape.player].min(initial=game.scale.max()))
 
 
-def by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> Answer:
-    """The answer by projection of the uniform joint onto a cone, exact to rounding."""
+def by_projection(
+    game: Game,
+    kind: Literal["ce", "cce"],
+    epsilon: float,
+    warm: Mapping[str, ndarray] | None = None,
+) -> Answer:
+    """The answer by projection of the uniform joint onto a cone, exact to rounding.
+
+    Args:
+      game: the game.
+      kind: the concept.
+      epsilon: gain every deviation may keep.
+      warm: what an answer left of a game with fewer actions.
+    """
+    root = np.sqrt(game.copies.ravel())
+    if kind == "cce" and sum(game.actions) * game.profiles >= LARGE:
+        lazy = project_lazily(game, epsilon, root, warm or {})
+        answer = _projected(
+            game,
+            kind,
+            epsilon,
+            root=root,
+            projected=lazy.projection,
+            beyond=lazy.beyond,
+        )
+        notes = {**answer.diagnostics, **lazy.notes}
+        return replace(answer, diagnostics=notes, warm=lazy.warm)
     rows, player = deviations(game, kind)
     rows = rows - (epsilon / game.scale[player])[:, None]
     # In y = x / sqrt(copies) the objective is |y|^2 and the mass sqrt(copies) . y.
-    root = np.sqrt(game.copies.ravel())
-    projected = project_onto_cone(rows * root, root)
+    projected = project_onto_cone(Dense.scaled(rows * root), root)
+    return _projected(
+        game, kind, epsilon, root=root, projected=projected, beyond=rows.__matmul__
+    )
+
+
+def _projected(
+    game: Game,
+    kind: Literal["ce", "cce"],
+    epsilon: float,
+    *,
+    root: ndarray,
+    projected: Projection,
+    beyond: Callable[[ndarray], ndarray],
+) -> Answer:
+    """A projection as an answer; ``beyond`` says what a joint gains above epsilon."""
     mass = float(root @ projected.point)
     diagnostics = {
         "method": "projection",
@@ -57,12 +100,12 @@ def by_projection(game: Game, kind: Literal["ce", "cce"], epsilon: float) -> Ans
         return failure(game, Status.INFEASIBLE, **diagnostics)
     joint = (root * projected.point / mass).reshape(game.actions)
     status = Status.OK if projected.converged else Status.MAX_STEPS
-    beyond = float((rows @ joint.ravel()).max(initial=0.0))
+    most = float(beyond(joint.ravel()).max(initial=0.0))
     return _answer(
         game,
         kind,
         joint,
-        status=_trusted(status, epsilon, beyond),
+        status=_trusted(status, epsilon, most),
         epsilon=epsilon,
         diagnostics=diagnostics,
     )

@@ -6,7 +6,7 @@ the gap that is reported is always measured on the answer, and that no better on
 exists is certified by duality (``meta_solvers.lp``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,13 +14,18 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy import sparse
 
-from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.base import Answer, MetaSolver, Progress, Status, failure
+from meta_solvers.gains import LARGE, Gains
 from meta_solvers.lp import minimise
 from meta_solvers.polytope import polytope
+from meta_solvers.restricted import minimise_over
+from meta_solvers.warm import WorkingSet
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
 from metaspiel.nfg.simplex import product
+
+_BINDS = 1e-9  # of the payoff range: a deviation that gains about nothing binds
 
 
 @dataclass(frozen=True)
@@ -36,15 +41,49 @@ class Corner(MetaSolver):
         raise NotImplementedError
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        return _maximise(game, self.concept, self.objective(game, rng)[None])
+        return self.answer(game, rng, None)
+
+    def answer(
+        self, game: Game, rng: np.random.Generator, progress: Progress | None
+    ) -> Answer:
+        gains, objective = Gains(game, _kind(self.concept)), self.objective(game, rng)
+        if gains.entries_in_all < LARGE:
+            return _maximise(game, self.concept, objective[None])
+        warm = {} if progress is None else progress.warm
+        working = WorkingSet.recalled(gains, warm)
+        if working is not None:
+            optimum = minimise_over(working, -_unit(objective))
+            if optimum is not None:
+                joint = optimum.joint.reshape(game.actions)
+                return Answer(
+                    joint,
+                    optimum.status,
+                    0.0,
+                    optimum.diagnostics,
+                    warm=optimum.working.kept(),
+                )
+        answer = _maximise(game, self.concept, objective[None])
+        if answer.status is not Status.OK:
+            return answer
+        joint = answer.joint.ravel()
+        left = WorkingSet(gains, gains.of(joint) > -_BINDS, joint > 0).kept()
+        return replace(answer, warm=left)
+
+
+def _kind(concept: str) -> Literal["ce", "cce"]:
+    return "ce" if concept == "ce" else "cce"
+
+
+def _unit(gains: Float64[ndarray, "..."]) -> Float64[ndarray, "..."]:
+    """The numbers moved and scaled to [0, 1]; 0 where all are equal."""
+    spread = np.ptp(gains)
+    return (gains - gains.min()) / (spread if spread > 0 else 1.0)
 
 
 def _maximise(game: Game, concept: str, gains: Float64[ndarray, "K P"]) -> Answer:
     """Maximises ``min_k gains[k] . x`` over the polytope of ``concept``."""
-    kind: Literal["ce", "cce"] = "ce" if concept == "ce" else "cce"
-    shape = polytope(game, kind)
-    spread = np.ptp(gains)
-    unit = (gains - gains.min()) / (spread if spread > 0 else 1.0)
+    shape = polytope(game, _kind(concept))
+    unit = _unit(gains)
     below, equal = shape.below, shape.equal
     below_to = np.zeros(below.shape[0])
     if len(unit) == 1:

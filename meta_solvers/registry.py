@@ -73,6 +73,7 @@ _BUILTIN = {
     "average": "meta_solvers.averaging:AverageOfLast",
     "fallback": "meta_solvers.several:Fallback",
     "best": "meta_solvers.several:BestOf",
+    "matched": "meta_solvers.several:Matched",
 }
 _REGISTERED: dict[str, type[MetaSolver]] = {}
 

@@ -1,8 +1,8 @@
-"""Solvers that ask several solvers: the first or the best answer is taken."""
+"""Solvers that ask several: the first, the best or the first exact enough answers."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -34,7 +34,7 @@ _STRENGTH: tuple[Concept, ...] = ("ne", "ce", "cce", "none")
 
 @dataclass(frozen=True)
 class _Several(Wrapper):
-    """Base class of Fallback and BestOf: several solvers, of which some may refuse."""
+    """Base class of solvers that ask several, of which some may refuse."""
 
     inner: tuple[MetaSolver, ...]
 
@@ -222,3 +222,66 @@ class BestOf(_Several):
             value = -merit if self.by == "gap" else merit
             tried.append({**record(solution), self.by: value})
         return _answer(game, best, tried)
+
+
+@dataclass(frozen=True)
+class Matched(_Several):
+    """The first answer that is as exact as the population deserves.
+
+    What best responses in the whole game still gain says how much of a meta-game is
+    about to change. An answer is good enough if its gap in the meta-game, summed over
+    players, is at most a share of the last such gain. Rough solvers that end in the
+    middle of the equilibria come first; while responses gain much they are enough, and
+    when the population closes exact ones take over, so that the gap can fall to 0. The
+    first answer is taken where no gap is known: in a first iteration, and outside of a
+    loop. If none is good enough it is the one of the smallest gap, and INACCURATE.
+    Solvers that refuse the game are passed over; all that were tried, with their gaps,
+    are in ``diagnostics["tried"]``.
+
+    Attributes:
+      inner: solvers, the rough and quick ones first.
+      enough: largest gap of an answer, as a share of the loop's last gap.
+      tolerance: gap allowed to each, as in ``solve``; with no gap known, to the answer.
+    """
+
+    enough: float = 0.8
+    tolerance: float = 1e-6
+
+    maximises: ClassVar[str] = "what the first solver that is exact enough does"
+    source: ClassVar[str] = "this library"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_tolerance(self, self.tolerance)
+        if not 0.0 <= self.enough < math.inf:
+            raise UserError(
+                f"Matched(): enough must be a finite number >= 0; got {self.enough}"
+            )
+
+    def answer(
+        self, game: Game, rng: np.random.Generator, progress: Progress | None
+    ) -> Answer:
+        concept: Concept = "cce" if self.concept == "none" else self.concept
+        wanted = None
+        if progress is not None and progress.gap is not None:
+            wanted = self.enough * progress.gap
+        tried: list[dict[str, Any]] = []
+        best: MetaSolution | None = None
+        smallest = math.inf
+        for solution in self.solutions(
+            game, rng, progress, tolerance=self.tolerance, tried=tried
+        ):
+            if not _has_joint(solution):
+                tried.append(record(solution))
+                continue
+            gap = float(solution.gaps.of(concept).sum())
+            tried.append({**record(solution), "gap": gap})
+            if gap < smallest:
+                best, smallest = solution, gap
+            if wanted is None or gap <= wanted:
+                break
+        answer = _answer(game, best, tried)
+        if best is None or wanted is None or smallest > wanted:
+            return answer
+        # Within what was asked for, each player's gap is at most the sum.
+        return replace(answer, status=Status.OK, epsilon=wanted)

@@ -72,7 +72,7 @@ def solve(
             f"{type(answer).__name__}"
         )
     if expand:
-        answer = replace(answer, joint=game.folded(answer.joint))
+        answer = replace(answer, joint=game.folded(answer.joint), warm={})
     answer = replace(answer, diagnostics={**answer.diagnostics, **notes})
     solution = _measured(
         solver, game, answer, seconds=seconds, tolerance=tolerance, prune=prune
@@ -184,4 +184,5 @@ def _measured(
         diagnostics=diagnostics,
         solver=describe(solver),
         seconds=seconds,
+        warm=answer.warm,
     )

@@ -1,7 +1,7 @@
 """Inputs and outputs of solvers: progress, answers, statuses, solutions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +48,15 @@ class Answer:
       status: the solver's own verdict; ``solve`` measures before it believes OK.
       epsilon: gap per player ``[N]`` (or one number) the solver was asked to allow.
       diagnostics: plain numbers and strings about the solve, never thrown away.
+      warm: plain arrays from which the solver may start in a game of more actions.
     """
 
     joint: Float64[ndarray, "*A"]
     status: Status = Status.OK
     epsilon: Any = 0.0
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    _: KW_ONLY
+    warm: Mapping[str, ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -71,6 +74,9 @@ class Progress:
       pools: the policies that the actions are, in the tree of their game; None unless a
         solver ``uses_tree`` and the loop's evaluator has the tree, and where it sees
         other actions than the loop.
+      warm: what the same solver's answer left in the last iteration, ``Answer.warm``;
+        a hint that never changes what is asked for. Empty where ``past`` would be for
+        other actions.
     """
 
     iteration: int
@@ -78,6 +84,7 @@ class Progress:
     gap: float | None = None
     past: tuple[Float64[ndarray, "..."], ...] = ()
     pools: "Pools | None" = None
+    warm: Mapping[str, ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.iteration < 0:
@@ -91,7 +98,7 @@ class Progress:
 
     def without_actions(self) -> "Progress":
         """The same without what it says of actions, for who sees others."""
-        return replace(self, past=(), pools=None)
+        return replace(self, past=(), pools=None, warm={})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -106,6 +113,7 @@ class MetaSolution:
       diagnostics: the solver's own numbers plus what ``solve`` found and mended.
       solver: name and parameters of what produced this.
       seconds: CPU seconds of the solve, measuring excluded.
+      warm: what the solver may start from in a game of more actions, ``Progress.warm``.
     """
 
     joint: Float64[ndarray, "*A"]
@@ -115,6 +123,7 @@ class MetaSolution:
     diagnostics: Mapping[str, Any]
     solver: Mapping[str, Any]
     seconds: float
+    warm: Mapping[str, ndarray] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         said = ", ".join(f"{name} {fact}" for name, fact in self._facts.items())

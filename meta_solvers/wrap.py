@@ -176,7 +176,7 @@ class WithoutDominated(AroundOne):
             return failure(game, answer.status, **diagnostics)
         joint = np.zeros(game.actions)
         joint[np.ix_(*keep)] = answer.joint
-        return replace(answer, joint=joint, diagnostics=diagnostics)
+        return replace(answer, joint=joint, diagnostics=diagnostics, warm={})
 
 
 @dataclass(frozen=True)
@@ -225,4 +225,5 @@ class MixedWithUniform(AroundOne):
         )
         uniform = game.copies / game.copies.sum()
         joint = (1.0 - self.weight) * solution.joint + self.weight * uniform
-        return Answer(joint, solution.status, 0.0, {"inner": record(solution)})
+        diagnostics = {"inner": record(solution)}
+        return Answer(joint, solution.status, 0.0, diagnostics, warm=solution.warm)

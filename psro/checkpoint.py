@@ -28,6 +28,7 @@ _SOLUTION = {
     "seconds": float,
     "values": list[float],
     "gaps": {name: list[float] for name in ("ce", "cce", "ne")},
+    "warm": list[str],
 }
 _STATE = {
     "bound": dict[str, str],
@@ -124,6 +125,9 @@ def read(place: Path) -> tuple[State, dict[str, str]]:
         )
     for name in ("notes", "table_notes"):  # which earlier checkpoints are without
         text.setdefault(name, {})
+    for name in ("train", "evaluation"):
+        if isinstance(text.get(name), dict):
+            text[name].setdefault("warm", [])
     files.check_shape(where, text, _STATE)
     try:
         bound = {str(key): str(value) for key, value in text["bound"].items()}
@@ -295,7 +299,10 @@ def _solution_json(
     name: str, solution: MetaSolution, arrays: dict[str, ndarray]
 ) -> dict[str, Any]:
     arrays[f"{name}_joint"] = solution.joint
+    for part, array in solution.warm.items():
+        arrays[f"{name}_warm_{part}"] = array
     return {
+        "warm": sorted(solution.warm),
         "status": solution.status.name,
         "diagnostics": dict(solution.diagnostics),
         "solver": dict(solution.solver),
@@ -317,4 +324,5 @@ def _solution(
         diagnostics=text["diagnostics"],
         solver=text["solver"],
         seconds=text["seconds"],
+        warm={part: arrays[f"{name}_warm_{part}"] for part in text["warm"]},
     )

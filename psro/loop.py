@@ -46,7 +46,15 @@ def step(setup: Setup, state: State) -> State:
         past=(*state.past, state.train.joint) if setup.uses_past else (),
     )
     novel = population.members - state.population.members
-    return settle(setup, progress, population, table=state.table, novel=novel, cpu=cpu)
+    return settle(
+        setup,
+        progress,
+        population,
+        table=state.table,
+        novel=novel,
+        cpu=cpu,
+        before=state,
+    )
 
 
 def run(

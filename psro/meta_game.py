@@ -24,6 +24,7 @@ def settle(
     table: Table,
     novel: int,
     cpu: dict[str, float],
+    before: State | None = None,
 ) -> State:
     """Evaluates and solves a population, with all gaps that need no training.
 
@@ -34,6 +35,7 @@ def settle(
       table: payoffs that are known already.
       novel: policies that the last step added.
       cpu: CPU seconds before this; they are added to.
+      before: the state of which solvers start; None for a cold start.
     """
     iteration, begin = progress.iteration, time.process_time()
     rng = setup.rng(iteration, Stage.EVALUATE)
@@ -42,20 +44,25 @@ def settle(
     progress = replace(progress, pools=setup.pools(population))
     cpu["evaluate"] += time.process_time() - begin
 
-    def solved(solver: MetaSolver, stage: Stage) -> MetaSolution:
+    def solved(
+        solver: MetaSolver, stage: Stage, last: MetaSolution | None
+    ) -> MetaSolution:
         return solve(
             solver,
             game,
             setup.rng(iteration, stage),
             throw=False,
             prune=setup.prune,
-            progress=progress,
+            progress=replace(progress, warm={} if last is None else last.warm),
         ).require()
 
     begin = time.process_time()
-    train = final = solved(setup.solver, Stage.SOLVE)
+    start = before if setup.warm else None
+    last = None if start is None else start.train
+    train = final = solved(setup.solver, Stage.SOLVE, last)
     if setup.evaluation is not None:
-        final = solved(setup.evaluation, Stage.SOLVE_EVALUATION)
+        last = None if start is None else start.evaluation
+        final = solved(setup.evaluation, Stage.SOLVE_EVALUATION, last)
     cpu["solve"] += time.process_time() - begin
 
     state = State(

@@ -96,6 +96,7 @@ class Setup:
         oracle can measure.
       horizon: how many iterations solvers are to reckon with, or None; the loop itself
         does not stop there.
+      warm: solvers that can start from their answer to the last, smaller meta-game.
     """
 
     oracle: Oracle
@@ -110,6 +111,7 @@ class Setup:
     prune: float = 1e-8
     measured: tuple[TargetConcept, ...] = ()
     horizon: int | None = None
+    warm: bool = True
 
     @property
     def uses_past(self) -> bool:

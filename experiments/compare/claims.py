@@ -61,9 +61,9 @@ class Pair:
             return self.ratio > 1
         return self.corrected <= LEVEL
 
-    @property
-    def claim(self) -> Claim:
-        """The pair as a claim with its verdict."""
+    def claim(self, results: Results) -> Claim:
+        """The pair as a claim with its verdict, in the names of the comparison."""
+        labels = results.labels
         span = ""
         if self.low is not None and self.high is not None:
             span = f" [{digits(self.low, 3)}, {digits(self.high, 3)}]"
@@ -74,8 +74,8 @@ class Pair:
             evidence += f"; corrected p {self.corrected:.2g}"
             remark = "" if self.decided else short_of(self.least or 0.0)
         return Claim(
-            about=self.game,
-            text=f"{self.lower.name} ends at a lower gap than {self.higher.name}",
+            about=results.names[self.game],
+            text=f"{labels[self.lower]} ends at a lower gap than {labels[self.higher]}",
             verdict=Verdict.HOLDS if self.decided else Verdict.UNDECIDED,
             evidence=evidence,
             test=self.test,

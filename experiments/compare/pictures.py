@@ -38,7 +38,7 @@ def _chart(results: Results, bands: Sequence[dict[str, Any]], least: float) -> C
             x=Axis(label="iteration"),
             y=Axis(label="gap", scale="log", floor=least),
             series=[
-                _series(method.name, name, own)
+                _series(results.labels[method], name, own)
                 for method in results.methods
                 if (own := [one for one in bands if _of(one) == _key(method)])
             ],

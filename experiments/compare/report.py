@@ -89,28 +89,27 @@ def write(folder: Path, config: Config, judged: Judged) -> tuple[Any, str]:
 
 def _title(judged: Judged) -> str:
     """The methods, by name where they are few, and how many games."""
-    methods, games = judged.results.methods, judged.results.names
-    what = f"{len(methods)} methods"
-    if 0 < len(methods) <= _NAMED:
-        what = ", ".join(one.name for one in methods)
+    labels, games = judged.results.labels, judged.results.names
+    what = f"{len(labels)} methods"
+    if 0 < len(labels) <= _NAMED:
+        what = ", ".join(labels.values())
     where = next(iter(games.values())) if len(games) == 1 else f"{len(games)} games"
     return f"{what}: PSRO on {where}"
 
 
 def _tables(judged: Judged) -> list[Table]:
-    made = [tables.ranks(judged.ranking)] if judged.ranking.methods else []
-    made += [one for game in judged.results.games if (one := _table(judged, game)).rows]
-    names = judged.results.names
-    claims = [replace(one.claim, about=names[one.game]) for one in judged.pairs]
+    results, ranking = judged.results, judged.ranking
+    made = [tables.ranks(results, ranking)] if ranking.methods else []
+    made += [one for game in results.games if (one := _table(judged, game)).rows]
+    claims = [one.claim(results) for one in judged.pairs]
     if 0 < len(claims) <= _MOST:
         made.append(replace(verdict.table(claims, "Pairs of methods"), raw=True))
-    missing = tables.missing(judged.results)
+    missing = tables.missing(results)
     return [*made, missing] if missing.rows else made
 
 
 def _table(judged: Judged, game: str) -> Table:
-    name = judged.results.names[game]
-    return tables.table(judged.standings, judged.pairs, game, name)
+    return tables.table(judged.results, judged.standings, judged.pairs, game)
 
 
 def _meanings(config: Config, judged: Judged) -> list[str]:
@@ -118,6 +117,8 @@ def _meanings(config: Config, judged: Judged) -> list[str]:
     short = {k: v for k, v in judged.results.names.items() if v != k}
     said = [f"{name} is {game}." for game, name in short.items()]
     methods = judged.results.methods
+    if methods and judged.results.labels[methods[0]] != methods[0].name:
+        said.append(f"Responses of all methods: {methods[0].oracle}.")
     if len(methods) > _NAMED:
         return said
     own = {one.solver for one in config.methods}  # typed, or trusted
@@ -162,6 +163,7 @@ def _absent(config: Config, results: Results) -> int:
 
 def _sure(judged: Judged, seeds: int) -> list[str]:
     """How sure the ranking is."""
+    labels = judged.results.labels
     if seeds < 2:
         return [
             "One seed ranks nothing: no test, no interval and no rank is given; "
@@ -190,7 +192,7 @@ def _sure(judged: Judged, seeds: int) -> list[str]:
         "that a run had: both are shown. Intervals are bootstrap 95 %, over seeds."
     )
     if judged.ranking.left_out and judged.ranking.methods:
-        names = ", ".join(one.name for one in judged.ranking.left_out)
+        names = ", ".join(labels[one] for one in judged.ranking.left_out)
         said.append(f"Not ranked, as some runs are missing: {names}.")
     return said
 
@@ -205,11 +207,13 @@ def _listed(seeds: Sequence[int]) -> str:
 def _of_game(judged: Judged, game: str) -> str:
     """The method with the lowest mean gap on a game, and what it is told apart from."""
     own = [one for one in judged.standings if one.game == game]
-    name = judged.results.names[game]
+    name, labels = judged.results.names[game], judged.results.labels
     if not own:
         return f"{name}: no run finished."
     if len(own[0].seeds) < 2:
-        ends = ", ".join(f"{one.method.name} {tables.spread(one.last)}" for one in own)
+        ends = ", ".join(
+            f"{labels[one.method]} {tables.spread(one.last)}" for one in own
+        )
         return f"{name}: gaps at the end: {ends}."
     first = own[0].method
     below = {
@@ -217,11 +221,11 @@ def _of_game(judged: Judged, game: str) -> str:
         for pair in judged.pairs
         if pair.game == game and pair.decided and pair.lower == first
     }
-    alike = [one.method.name for one in own[1:] if one.method not in below]
+    alike = [labels[one.method] for one in own[1:] if one.method not in below]
     rest = f"not told apart from it: {', '.join(alike)}"
     if not alike:
         rest = "told apart from all others"
     return (
-        f"{name}: {first.name} has the lowest mean gap at the end, "
+        f"{name}: {labels[first]} has the lowest mean gap at the end, "
         f"{tables.spread(own[0].last)}" + (f"; {rest}." if len(own) > 1 else ".")
     )

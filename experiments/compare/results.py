@@ -1,11 +1,11 @@
 """What runs of a comparison amount to: curves of numbers, by game, method and seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NotRequired
 
-from experiments.compare.axes_config import Method
+from experiments.compare.axes_config import EXACT, Method
 from experiments.compare.naming import short_names
 
 FINISHED, FAILED, SKIPPED = "finished", "failed", "does not apply"
@@ -113,6 +113,15 @@ class Results:
     def methods(self) -> list[Method]:
         """The methods, each once."""
         return list(dict.fromkeys(one.method for one in self.runs))
+
+    @cached_property
+    def labels(self) -> Mapping[Method, str]:
+        """Names of the methods for readers: an oracle that all share is left out."""
+        alike = len({one.oracle for one in self.methods}) == 1
+        return {
+            one: (replace(one, oracle=EXACT) if alike else one).name
+            for one in self.methods
+        }
 
     @property
     def iterations(self) -> int:

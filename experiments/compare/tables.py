@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from experiments.compare.axes_config import Method
 from experiments.compare.claims import Pair, Ranking
 from experiments.compare.results import FINISHED, Results
 from experiments.compare.standings import Standing, band
@@ -28,17 +29,18 @@ def _shown(value: float | None) -> str:
 
 
 def table(
-    standings: Sequence[Standing], pairs: Sequence[Pair], game: str, name: str
+    results: Results, standings: Sequence[Standing], pairs: Sequence[Pair], game: str
 ) -> Table:
-    """The methods on a game, which has a name: where they end, and how fast."""
+    """The methods on a game: where they end, and how fast."""
+    labels = results.labels
     own = [one for one in standings if one.game == game]
-    below: dict[str, list[str]] = {}
+    below: dict[Method, list[str]] = {}
     for pair in pairs:
         if pair.game == game and pair.decided:
-            below.setdefault(pair.lower.name, []).append(pair.higher.name)
+            below.setdefault(pair.lower, []).append(labels[pair.higher])
     lines = [
         {
-            "method": one.method.name,
+            "method": labels[one.method],
             "seeds": _seeds(one),
             "gap at the end": spread(one.last),
             "exploitability": spread(one.exploitability),
@@ -51,12 +53,16 @@ def table(
             "profiles played": spread(one.support),
             "policies": spread(one.policies),
             "CPU s": spread(one.cpu_seconds),
-            **({"ends below": _names(below.get(one.method.name, []))} if pairs else {}),
+            **({"ends below": _names(below.get(one.method, []))} if pairs else {}),
         }
         for one in own
     ]
     heads = list(dict.fromkeys(name for line in lines for name in line))
-    return Table(name, heads, [[line.get(name) for name in heads] for line in lines])
+    return Table(
+        results.names[game],
+        heads,
+        [[line.get(name) for name in heads] for line in lines],
+    )
 
 
 def _population(one: Standing) -> dict[str, str]:
@@ -77,10 +83,10 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "-"
 
 
-def ranks(ranking: Ranking) -> Table:
+def ranks(results: Results, ranking: Ranking) -> Table:
     """The mean ranks of the methods over games."""
     lines = [
-        [method.name, *map(spread, numbers)]
+        [results.labels[method], *map(spread, numbers)]
         for method, *numbers in zip(
             ranking.methods, ranking.last, ranking.best, ranking.area, strict=True
         )
@@ -102,7 +108,7 @@ def missing(results: Results) -> Table:
             if one.judged:
                 continue
             reason = "no exact gap: what is learned has no referee"
-        key = one.game, one.method.name, one.outcome, reason
+        key = one.game, results.labels[one.method], one.outcome, reason
         seeds.setdefault(key, []).append(one.seed)
     lines = [[results.names[game], *key, own] for (game, *key), own in seeds.items()]
     columns = ["game", "method", "outcome", "reason", "seeds"]

@@ -217,6 +217,17 @@ PAGES = (
         cases=20,
     ),
     Page(
+        name="speed_warm",
+        module="speed_warm",
+        begin=words("--game kuhn_poker --sizes 3 4"),
+        seed=(20, 21),
+        seed_flag="--iterations",
+        killed_at=r"cells/01.json",
+        fields=(("iterations", 9), ("sizes", [3]), ("game", "leduc_poker")),
+        cases=20,
+        times="_seconds",
+    ),
+    Page(
         name="speed_worlds",
         module="speed_worlds",
         begin=words("--agents 3 4 --copies 2 --seconds 0.02 --rounds 1"),

@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -364,17 +364,28 @@ def test_what_is_the_same_in_all_seeds_is_no_sample():
     fixed = [*made("a", [0.1] * 5), *made("b", [0.2] * 5), *made("c", [0.1] * 5)]
     drawn = made("d", [0.3, 0.31, 0.32, 0.33, 0.34])
     other = made("e", [0.5, 0.51, 0.52, 0.53, 0.54])
+    results = Results([*fixed, *drawn, *other])
     tested = {
         (one.lower.solver, one.higher.solver): one
-        for one in pairs(Results([*fixed, *drawn, *other]), "kuhn_poker", config)
+        for one in pairs(results, "kuhn_poker", config)
     }
     exact = tested["a", "b"]
-    assert exact.decided and exact.p is None and exact.claim.test.startswith("none")
-    assert not tested["a", "c"].decided and tested["a", "c"].claim.remark == "they tie"
+    assert (
+        exact.decided
+        and exact.p is None
+        and exact.claim(results).test.startswith("none")
+    )
+    assert (
+        not tested["a", "c"].decided
+        and tested["a", "c"].claim(results).remark == "they tie"
+    )
     # Five seeds against a number: the least two-sided p is 1/16, in seven tests.
     against = tested["a", "d"]
     assert against.p == 1 / 16 and against.least == 7 / 16 and not against.decided
-    assert "sign flips" in against.test and "too few trials" in against.claim.remark
+    assert (
+        "sign flips" in against.test
+        and "too few trials" in against.claim(results).remark
+    )
     assert tested["d", "e"].p == pytest.approx(2 / 252)
     more = made("f", [0.3 + seed / 100 for seed in range(7)])
     (pair,) = pairs(Results([*made("a", [0.1] * 7), *more]), "kuhn_poker", config)
@@ -445,3 +456,12 @@ def test_frames_are_the_tables(whole: Path):
     ]
     with pytest.raises(UserError, match="must be the folder of a comparison"):
         frame(whole / "cells")
+
+
+def test_an_oracle_that_all_methods_share_is_named_once():
+    own, other = made("a", [0.1, 0.2]), made("b", [0.3, 0.4])
+    seeded = "exact:tie_break=uniform"
+    shared = Results([replace(one, oracle=seeded) for one in (*own, *other)])
+    assert list(shared.labels.values()) == ["a", "b"]
+    mixed = Results([*own, *(replace(one, oracle=seeded) for one in other)])
+    assert list(mixed.labels.values()) == ["a", f"b ({seeded})"]

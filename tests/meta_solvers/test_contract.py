@@ -39,6 +39,7 @@ SPECS = {
     "average": "average(mgcce):last=1",
     "fallback": "fallback(nash_lp,mgcce)",
     "best": "best(mgce,mwcce)",
+    "matched": "matched(nash_lp,mgcce)",
     "rd": "rd:steps=60",
     "prd": "prd:steps=60",
     "rrd": "rrd:steps=60",
