@@ -24,6 +24,7 @@ from meta_solvers.nes.solver import duals, neural_equilibria
 from meta_solvers.nes.tensors import as_float32
 from meta_solvers.nes.train import Training, train
 from metaspiel import files
+from metaspiel.nfg.sample import sample
 
 SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}
 
@@ -262,6 +263,27 @@ def test_two_newton_steps_after_the_network_are_nearly_exact(shape):
     assert float(done.steps.double().mean()) < float(exact.steps.double().mean())
 
 
+@pytest.mark.parametrize("concept", ["cce", "ce"])
+@pytest.mark.parametrize("family", ["zero_sum", "war_of_attrition", "l2_invariant"])
+def test_what_two_steps_do_not_settle_is_solved(family, concept):
+    rng = np.random.default_rng(3)
+    payoffs = np.stack([sample(family, (8, 8), rng).payoffs for _ in range(12)])
+    exact = equilibria(torch.as_tensor(payoffs), concept)
+    refined = neural_equilibria(payoffs, concept, refine=2)
+    apart = 0.5 * (refined.joint - exact.joint).abs().flatten(1).sum(1)
+    assert float(apart.mean()) <= 0.02
+    assert ((refined.bound <= 0.02) | (refined.status == 0)).all()
+    two = neural_equilibria(payoffs, concept, refine=2, sure=np.inf)
+    assert int(two.steps.max()) == 2
+    same = refined.steps == 2
+    assert torch.equal(two.joint[same], refined.joint[same])
+    assert (two.bound[~same] > 0.02).all()
+    if family == "zero_sum":
+        assert not same.any()
+    elif concept == "cce":
+        assert same.any()
+
+
 def test_statuses_tell_how_far_an_answer_can_be_trusted():
     game = Game(np.random.default_rng(5).standard_normal((2, 7, 7)))
     whole = solve(get("nes"), game)
@@ -310,7 +332,15 @@ def test_a_ce_with_epsilon_counts_copies_as_the_exact_solver_does():
 
 
 @pytest.mark.parametrize(
-    "spec", ["nes:refine=-1", "nes:equilibrium=ne", "nes:accuracy=-1", "nes:steps=0"]
+    "spec",
+    [
+        "nes:refine=-1",
+        "nes:equilibrium=ne",
+        "nes:accuracy=-1",
+        "nes:steps=0",
+        "nes:sure=-1",
+        "nes:sure=nan",
+    ],
 )
 def test_bad_fields_are_refused(spec):
     with pytest.raises(UserError, match=r"must|unknown"):
