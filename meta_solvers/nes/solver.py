@@ -207,10 +207,10 @@ def _shipped_in_float64(name: str) -> Any:
 class NeuralEquilibrium(EntropySolver):
     """A (C)CE by a trained network and Newton steps from its duals (NES).
 
-    Shipped networks: maximum-entropy CCE of 2 players (2 to 64 actions) and 3 players
-    (2 to 8), maximum-entropy CE of 2 players (2 to 64), and for 2 players (2 to 64) any
-    target, welfare and epsilon >= 0. Beyond that the same networks, or a cold start,
-    are refined just as well; the diagnostics say so under "range".
+    Shipped networks: CCE of 2 players (2 to 64 actions) and 3 players (2 to 8), each one
+    for maximum entropy and one for any target, welfare and epsilon >= 0, and
+    maximum-entropy CE of 2 players (2 to 32). Beyond that the same networks, or a cold
+    start, are refined just as well; the diagnostics say so under "range".
 
     Attributes:
       refine: Newton steps after the network: None until solved (``steps`` at most), 0
@@ -218,8 +218,8 @@ class NeuralEquilibrium(EntropySolver):
       equilibrium: "cce" or "ce".
       accuracy: with a limited ``refine``, gain that a deviation may keep in an answer
         that is called OK, in standard deviations of payoff.
-      sure: with a limited ``refine`` above 0, total variation to the exact joint that
-        the certificate must stay below: a game where it does not, as in a polytope
+      sure: with a limited ``refine`` above 0, what the certificate (``bound`` of
+        ``equilibria``) must stay below: a game where it does not, as in most polytopes
         without interior, is refined until solved. Infinite for never.
     """
 
