@@ -207,8 +207,8 @@ def _shipped_in_float64(name: str) -> Any:
 class NeuralEquilibrium(EntropySolver):
     """A (C)CE by a trained network and Newton steps from its duals (NES).
 
-    Shipped networks: CCE of 2 players (2 to 64 actions) and 3 players (2 to 8), each one
-    for maximum entropy and one for any target, welfare and epsilon >= 0, and
+    Shipped networks: CCE of 2 players (2 to 64 actions) and 3 players (2 to 8), one for
+    maximum entropy and one for any target, welfare and epsilon >= 0 each, and
     maximum-entropy CE of 2 players (2 to 32). Beyond that the same networks, or a cold
     start, are refined just as well; the diagnostics say so under "range".
 
