@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from meta_solvers.base import Answer, MetaSolver, Progress
+from meta_solvers.base import Answer, AnyGame, MetaSolver, Progress
 from metaspiel.nfg.errors import UserError
-from metaspiel.nfg.game import Game
 
 
 class Annealed(MetaSolver):
@@ -21,7 +20,7 @@ class Annealed(MetaSolver):
     final: float | None
     over: int | None
 
-    def objection(self, game: Game, progress: Progress | None) -> str | None:
+    def objection(self, game: AnyGame, progress: Progress | None) -> str | None:
         return super().objection(game, progress) or self._unknown(progress)
 
     def _unknown(self, progress: Progress | None) -> str | None:
@@ -41,7 +40,7 @@ class Annealed(MetaSolver):
         return None
 
     def answer(
-        self, game: Game, rng: np.random.Generator, progress: Progress | None
+        self, game: AnyGame, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
         if self.final is None:
             return self.distribution(game, rng)

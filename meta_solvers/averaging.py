@@ -1,17 +1,16 @@
 """The average of a solver's answer with the loop's last meta-strategies."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float64
-from numpy import ndarray
 
-from meta_solvers.base import Answer, Progress
+from meta_solvers.base import Answer, AnyGame, Progress, alone, fact
 from meta_solvers.wrap import AroundOne, check_tolerance, record, solve_inside
 from metaspiel.nfg.errors import UserError
-from metaspiel.nfg.game import Game
-from metaspiel.nfg.simplex import marginals, product
+from metaspiel.nfg.implicit import ImplicitGame
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint, marginals
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,10 @@ class AverageOfLast(AroundOne):
     maximises: ClassVar[str] = "what the wrapped solver does, averaged over iterations"
     source: ClassVar[str] = "this library"
 
+    @fact
+    def needs_tensor(self) -> bool:
+        return self.inner.needs_tensor
+
     def __post_init__(self) -> None:
         super().__post_init__()
         check_tolerance(self, self.tolerance)
@@ -50,7 +53,7 @@ class AverageOfLast(AroundOne):
                 f"AverageOfLast(): last must be at least 1; got {self.last}"
             )
 
-    def objection(self, game: Game, progress: Progress | None) -> str | None:
+    def objection(self, game: AnyGame, progress: Progress | None) -> str | None:
         for joint in () if progress is None else progress.past:
             fits = joint.ndim == game.players
             if not (fits and np.all(np.array(joint.shape) <= game.actions)):
@@ -61,7 +64,7 @@ class AverageOfLast(AroundOne):
         return self.inner.objection(game, progress)
 
     def answer(
-        self, game: Game, rng: np.random.Generator, progress: Progress | None
+        self, game: AnyGame, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
         solution = solve_inside(
             self.inner, game, rng, tolerance=self.tolerance, progress=progress
@@ -69,17 +72,21 @@ class AverageOfLast(AroundOne):
         before = () if progress is None else progress.past
         before = before[max(0, len(before) + 1 - self.last) :]
         joints = [*(widened(joint, game.actions) for joint in before), solution.joint]
-        mean = np.mean(joints, axis=0)
+        mean: Joint
         if self.inner.concept == "ne":
             each = zip(*map(marginals, joints), strict=True)
-            mean = product([np.mean(own, axis=0) for own in each])
+            mean = alone(game, [np.mean(own, axis=0) for own in each])
+        elif isinstance(game, ImplicitGame):
+            mean = Products.together(joints, [1.0 / len(joints)] * len(joints))
+        else:
+            mean = np.mean(joints, axis=0)
         facts = {"averaged": len(joints), "inner": record(solution)}
         return Answer(mean, solution.status, 0.0, facts)
 
 
-def widened(
-    joint: Float64[ndarray, "..."], actions: tuple[int, ...]
-) -> Float64[ndarray, "..."]:
+def widened(joint: Any, actions: tuple[int, ...]) -> Any:
     """A joint over the first actions of each player, over all of them."""
+    if isinstance(joint, Products):
+        return joint.widened(actions)
     more = zip(joint.shape, actions, strict=True)
     return np.pad(joint, [(0, size - old) for old, size in more])

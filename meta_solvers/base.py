@@ -3,7 +3,7 @@
 import math
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -15,23 +15,31 @@ from meta_solvers.values import Answer, MetaSolution, Progress, SolverFailed, St
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
+from metaspiel.nfg.implicit import ImplicitGame
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint, product
 
 __all__ = [
     "Answer",
+    "AnyGame",
     "MetaSolution",
     "MetaSolver",
     "Progress",
     "SolverFailed",
     "Status",
+    "alone",
     "check",
     "check_players",
     "describe",
     "fact",
     "failure",
+    "no_joint",
     "summands",
 ]
 
 Fact = TypeVar("Fact")
+AnyGame = Game | ImplicitGame
+"""A game, with its tensor or without."""
 
 
 def fact(compute: Callable[[Any], Fact]) -> Fact:
@@ -60,6 +68,8 @@ class MetaSolver(ABC):
       uses_members: it reads the game's ensemble.
       uses_past: it reads the past meta-strategies of the progress.
       uses_tree: it reads the policies of the progress, in the tree of their game.
+      needs_tensor: it reads the payoffs of all joint actions, so that it cannot take an
+        ``ImplicitGame``.
       stochastic: it draws from ``rng``; two seeds may give two answers.
       expands_repeats: repeated actions are written out before it sees the game.
       maximises: one phrase for the table of solvers: what it selects.
@@ -71,6 +81,7 @@ class MetaSolver(ABC):
     uses_members: ClassVar[bool] = False
     uses_past: ClassVar[bool] = False
     uses_tree: ClassVar[bool] = False
+    needs_tensor: ClassVar[bool] = True
     stochastic: ClassVar[bool] = False
     expands_repeats: ClassVar[bool] = False
     maximises: ClassVar[str] = ""
@@ -88,20 +99,23 @@ class MetaSolver(ABC):
         solvers = (s for some in inner for s in some if isinstance(s, MetaSolver))
         return tuple(what for solver in solvers for what in solver.reaches)
 
-    def refuses(self, game: Game) -> str | None:
+    def refuses(self, game: Any) -> str | None:
         """The reason to refuse ``game`` other than its number of players, or None."""
         return None
 
-    def objection(self, game: Game, progress: Progress | None) -> str | None:
+    def objection(self, game: Any, progress: Progress | None) -> str | None:
         """The reason to refuse ``game`` at this progress of the loop, or None."""
         return self.refuses(game)
 
     @abstractmethod
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        """Selects a joint. Reads only ``game`` and, if stochastic, ``rng``."""
+    def distribution(self, game: Any, rng: np.random.Generator) -> Answer:
+        """Selects a joint. Reads only ``game`` and, if stochastic, ``rng``.
+
+        The game is an ``ImplicitGame`` only where ``needs_tensor`` is false.
+        """
 
     def answer(
-        self, game: Game, rng: np.random.Generator, progress: Progress | None
+        self, game: Any, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
         """The answer to ``game``: ``distribution``, unless a solver reads ``progress``.
 
@@ -126,7 +140,7 @@ def describe(solver: MetaSolver) -> dict[str, Any]:
     return {"name": type(solver).__name__, "parameters": parameters}
 
 
-def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> None:
+def check(solver: MetaSolver, game: AnyGame, progress: Progress | None = None) -> None:
     """Raises a ``UserError`` when ``solver`` cannot take ``game``.
 
     Args:
@@ -144,6 +158,10 @@ def check(solver: MetaSolver, game: Game, progress: Progress | None = None) -> N
         ):
             raise unknown(f"{name}()", field_.name, value, map(str, options))
     check_players(solver, game.players)
+    if solver.needs_tensor and isinstance(game, ImplicitGame):
+        raise UserError(
+            f"{name}: the game must have its tensor of payoffs; got one without"
+        )
     reason = solver.objection(game, progress)
     if reason:
         raise UserError(f"{name}: {reason}")
@@ -165,11 +183,25 @@ def check_players(solver: MetaSolver, players: int) -> None:
         )
 
 
-def summands(concept: Concept, game: Game) -> Float64[ndarray, " N"]:
+def summands(concept: Concept, game: AnyGame) -> Float64[ndarray, " N"]:
     """The number of gains that each player's gap sums ``[N]``; for CE its actions."""
     return np.array(game.actions if concept == "ce" else [1.0] * game.players, float)
 
 
-def failure(game: Game, status: Status, **diagnostics: Any) -> Answer:
+def failure(game: AnyGame, status: Status, **diagnostics: Any) -> Answer:
     """An answer without a joint, with a status that says why."""
-    return Answer(np.full(game.actions, np.nan), status, 0.0, diagnostics)
+    return Answer(no_joint(game), status, 0.0, diagnostics)
+
+
+def no_joint(game: AnyGame) -> Joint:
+    """What stands for a joint where there is none: NaN everywhere."""
+    if isinstance(game, ImplicitGame):
+        return Products.of([np.full(size, np.nan) for size in game.actions])
+    return np.full(game.actions, np.nan)
+
+
+def alone(game: AnyGame, profile: Sequence[ndarray]) -> Joint:
+    """The joint of players who mix alone, in the form that goes with the game's."""
+    if isinstance(game, ImplicitGame):
+        return Products.of(profile)
+    return product(profile)

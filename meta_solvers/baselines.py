@@ -5,18 +5,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from meta_solvers.base import Answer, MetaSolver
+from meta_solvers.base import Answer, AnyGame, MetaSolver, alone
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.implicit import ImplicitGame
 
 
 @dataclass(frozen=True)
 class Uniform(MetaSolver):
     """Uniform over each player's actions, weighted by its repeats."""
 
+    needs_tensor: ClassVar[bool] = False
     maximises: ClassVar[str] = "nothing: uniform play"
     source: ClassVar[str] = "Heinrich et al. 2015"
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
+        if isinstance(game, ImplicitGame):
+            return Answer(game.even())
         return Answer(game.copies / game.copies.sum())
 
 
@@ -24,13 +28,12 @@ class Uniform(MetaSolver):
 class Last(MetaSolver):
     """Every player's newest action: PSRO becomes iterated best response."""
 
+    needs_tensor: ClassVar[bool] = False
     maximises: ClassVar[str] = "nothing: the newest policies (iterated best response)"
     source: ClassVar[str] = "Lanctot et al. 2017"
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        joint = np.zeros(game.actions)
-        joint[(-1,) * game.players] = 1.0
-        return Answer(joint)
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
+        return Answer(alone(game, [np.eye(size)[-1] for size in game.actions]))
 
 
 @dataclass(frozen=True)

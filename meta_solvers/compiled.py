@@ -2,19 +2,20 @@
 
 Players stand in a row: ``profile [S]`` holds the mixed strategies of all, player p from
 ``bounds[p]`` to ``bounds[p + 1]``. A game is ``(flat, sizes, bounds)``: the payoffs of
-each player that moves, the others' axes in order, then its own; see
-``ordered.in_a_row``.
+each player that moves, the others' axes in order, then its own; or, in place of these,
+a tree. See ``ordered.in_a_row``.
 
 Compiled code is kept on disk, beside this file or where NUMBA_CACHE_DIR says. numba
 notices when a file has changed, but not one that it calls: who changes this one touches
 ``compiled_flow`` as well.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 from meta_solvers.constants import LN2_HIGH, LN2_LOW, LOG2_E, SHIFT, TAYLOR, UNSEEN
 
@@ -54,8 +55,8 @@ def add_up(source, start, weights, into):
 
 @loop
 @no_type_check
-def deviations(game, profile, player, out):
-    """Payoff of each own action of ``player`` when the others mix alone."""
+def by_table(game, profile, player, out):
+    """``deviations`` in a game with its tensor."""
     flat, sizes, bounds = game
     left, more = 1, sizes.size - 1
     for size in sizes:
@@ -69,6 +70,59 @@ def deviations(game, profile, player, out):
             source, start = into, 0
     if sizes.size == 1:
         out[:] = flat
+
+
+@loop
+@no_type_check
+def by_tree(game, profile, player, out):
+    """``deviations`` in a game without its tensor, see ``metaspiel.games.population``.
+
+    A tree holds the plans of all players in a row and where each player's begin; so
+    the last sequences at what co-players reach; so the rows of payoff matrices, with
+    their columns and entries; and units.
+    """
+    tree, sizes, bounds = game
+    plans, plan_at, ends, end_at, rows, row_at, columns, data, data_at, units = tree
+    reached = (end_at[player + 1] - end_at[player]) // sizes.size
+    reach = np.ones(reached)
+    for other in range(sizes.size):
+        if other != player:
+            width = (plan_at[other + 1] - plan_at[other]) // sizes[other]
+            mixed = np.empty(width)
+            own = profile[bounds[other] : bounds[other + 1]]
+            add_up(plans, plan_at[other], own, mixed)
+            start = end_at[player] + other * reached
+            for i in range(reached):
+                reach[i] *= mixed[ends[start + i]]
+    width, first = row_at[player + 1] - row_at[player] - 1, row_at[player]
+    start = data_at[player]
+    out[:] = 0.0
+    for sequence in range(width):
+        value = 0.0
+        for at in range(rows[first + sequence], rows[first + sequence + 1]):
+            value += data[start + at] * reach[columns[start + at]]
+        for action in range(sizes[player]):
+            out[action] += plans[plan_at[player] + action * width + sequence] * value
+    for action in range(sizes[player]):
+        out[action] *= units[player]
+
+
+def deviations(game, profile, player, out):
+    """Payoff of each own action of ``player`` when the others mix alone.
+
+    Compiled loops choose by what the game is; from elsewhere it is ``by_table``.
+    """
+    by_table(game, profile, player, out)
+
+
+@overload(deviations)
+def _deviations(game, profile, player, out):
+    chosen = by_table if isinstance(game[0], types.Array) else by_tree
+
+    def call(game, profile, player, out):
+        chosen(game, profile, player, out)
+
+    return call
 
 
 @loop

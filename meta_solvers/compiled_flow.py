@@ -3,7 +3,7 @@
 Names are those of ``meta_solvers.compiled``.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 import math
 from typing import no_type_check
 

@@ -11,6 +11,7 @@ from numpy import ndarray
 from meta_solvers import ordered
 from meta_solvers.constants import LEAST_LOG
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.implicit import ImplicitGame
 from metaspiel.nfg.simplex import project
 
 Profile = list[ndarray]
@@ -100,7 +101,7 @@ def against_batch(
 
 
 def growing(
-    tables: list[ndarray],
+    tables: Sequence[Any],
     growth: Callable[[ndarray, ndarray, int], tuple[ndarray, ndarray]],
     against: ordered.Values = against_batch,
 ) -> Flow:
@@ -293,8 +294,8 @@ def integrate(
 
 def integrate_alone(
     loops: Any,
-    tables: list[ndarray],
-    game: Game,
+    tables: Sequence[Any],
+    game: Game | ImplicitGame,
     *,
     allowed: float,
     rules: Rules,

@@ -14,7 +14,14 @@ from jaxtyping import Bool, Float64
 from numpy import ndarray
 
 from meta_solvers.gains import Gains
-from meta_solvers.projection import Dense, Projection, polished, project_onto_cone
+from meta_solvers.projection import (
+    CAREFUL,
+    QUICK,
+    Dense,
+    Projection,
+    polished,
+    project_onto_cone,
+)
 from meta_solvers.warm import WorkingSet
 from metaspiel.nfg.game import Game
 
@@ -22,7 +29,7 @@ _SLACK = 1e-12  # of the target's length: what a deviation may gain unnoticed
 _WORTH = 1e-9  # an entry of y that is missing; all of y = 1 is uniform play
 _DIGITS = 100 * float(np.finfo(float).eps)
 _MOST = 1e-7  # residual that no multipliers excuse
-_GAIN = 1e-7  # of the payoff range: what no answer of a working set may leave
+_GAIN = 1e-5  # of the payoff range: an answer that leaves more is given up
 _ROUNDS = 100
 _SHARE = 0.5  # of all joint actions: more are no small working set
 
@@ -167,6 +174,21 @@ def _settled(projected: Projection, target: Float64[ndarray, " P"]) -> Projectio
     return replace(projected, converged=settled)
 
 
+def _patiently(cone: Dense, target: ndarray, start: ndarray) -> Projection:
+    """The best of a quick projection and, where that is lost, of careful ones."""
+    best: Projection | None = None
+    steps = 0
+    for first, pace in ((start, QUICK), (start, CAREFUL), (None, CAREFUL)):
+        part = _settled(project_onto_cone(cone, target, first, pace), target)
+        steps += part.steps
+        if best is None or part.residual < best.residual:
+            best = part
+        if best.converged or best.residual <= _MOST:
+            break
+    assert best is not None
+    return replace(best, steps=steps)
+
+
 def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, int]:
     """Projects by a working set until nothing is missing; None where that fails."""
     target, steps, dual = cone.root, 0, np.zeros(cone.rows)
@@ -176,17 +198,15 @@ def _growing(cone: LazyCone, working: WorkingSet) -> tuple[Projection | None, in
         if columns.sum() > _SHARE * target.size:
             return None, rounds
         block, aim = Dense(cone.block(rows, columns)), target[columns]
-        for start in (dual[rows], None):
-            part = _settled(project_onto_cone(block, aim, start), aim)
-            steps += part.steps
-            if part.converged:
-                break
-        else:
+        part = _patiently(block, aim, dual[rows])
+        steps += part.steps
+        if part.residual > _GAIN:
             return None, rounds
         dual, point = np.zeros(cone.rows), np.zeros(target.size)
         dual[rows], point[columns] = part.dual, part.point
         grown = working.with_worst(
-            cone.along(point) - slight, target - cone.pull(dual) - _WORTH
+            cone.along(point) - slight,
+            target - cone.pull(dual) - _WORTH,
         )
         if grown is None:
             whole = Projection(point, part.residual, steps, part.converged, dual=dual)

@@ -9,11 +9,9 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from meta_solvers import ordered
-from meta_solvers.base import Answer, MetaSolver, Status
+from meta_solvers.base import Answer, AnyGame, MetaSolver, Status, alone
+from meta_solvers.played import average_of
 from metaspiel.nfg.errors import UserError, unknown
-from metaspiel.nfg.game import Game
-from metaspiel.nfg.gaps import measure
-from metaspiel.nfg.simplex import product
 
 # Numbers held by one block of steps: 8 MiB.
 BLOCK_NUMBERS = 2**20
@@ -58,6 +56,7 @@ class FictitiousPlay(MetaSolver):
     iterate: Literal["average", "best"] = "average"
 
     concept: ClassVar = "ne"
+    needs_tensor: ClassVar[bool] = False
     maximises: ClassVar[str] = "nothing: average of best replies to averages"
     source: ClassVar[str] = "Brown 1951"
 
@@ -67,9 +66,9 @@ class FictitiousPlay(MetaSolver):
             known = ("average", "best")
             raise unknown("FictitiousPlay()", "iterate", self.iterate, known)
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        tables = ordered.own_last(game.normalised[None], game.players)
-        loops = ordered.compiled()
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
+        tables = _normalised(game)
+        loops = ordered.loops_for(game)
         if loops is None:
             end = self._play(tables, game)
         else:
@@ -81,7 +80,7 @@ class FictitiousPlay(MetaSolver):
         if self.iterate == "best":
             gap, average = smallest, best
         return Answer(
-            product(ordered.split(average, game.actions)),
+            alone(game, ordered.split(average, game.actions)),
             Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
             self.tolerance * game.scale,
             {
@@ -89,11 +88,11 @@ class FictitiousPlay(MetaSolver):
                 "relative_gap": gap,
                 "changes_of_reply": changes,
                 "ties": ties,
-                "kernel": ordered.kernel(),
+                "kernel": ordered.kernel(game),
             },
         )
 
-    def _play(self, tables: list[ndarray], game: Game) -> tuple[Any, ...]:
+    def _play(self, tables: list[ordered.Table], game: AnyGame) -> tuple[Any, ...]:
         """``compiled.fictitious_play`` in numpy, in blocks: the same bits."""
         counts = [np.zeros(a) for a in game.actions]
         uniform = [ordered.even(many[None]) for many in game.weights]
@@ -138,7 +137,9 @@ def _if_repeated(
     return averages
 
 
-def _values(tables: Sequence[ndarray], averages: Sequence[ndarray]) -> list[ndarray]:
+def _values(
+    tables: Sequence[ordered.Table], averages: Sequence[ndarray]
+) -> list[ndarray]:
     """Payoffs ``[T, A_p]`` of actions against ``averages`` ``[T, A_q]``."""
     return [ordered.deviations(t, averages, p) for p, t in enumerate(tables)]
 
@@ -188,6 +189,7 @@ class RegretMatching(MetaSolver):
     alternating: bool = False
 
     concept: ClassVar = "cce"
+    needs_tensor: ClassVar[bool] = False
     maximises: ClassVar[str] = "nothing: time average of regret matching"
     source: ClassVar[str] = "Hart & Mas-Colell 2000; Tammelin 2014"
 
@@ -196,37 +198,39 @@ class RegretMatching(MetaSolver):
         if self.variant not in ("rm", "rm+"):
             raise unknown("RegretMatching()", "variant", self.variant, ("rm", "rm+"))
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
-        tables = ordered.own_last(game.normalised[None], game.players)
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
+        tables, loops = _normalised(game), ordered.loops_for(game)
         regrets = np.zeros(sum(game.actions))
         largest = max(1, min(1024, BLOCK_NUMBERS * min(game.actions) // game.profiles))
-        total = np.zeros(game.actions)
+        average = average_of(game)
+        # Regrets of players who move at once and never forget are the CCE gap.
+        known = None if self.variant == "rm+" or self.alternating else regrets
         step, gap = 0, np.inf
         while step < self.steps and gap > self.tolerance:
             # At most an eighth of all steps so far may be done in vain.
             length = min(max(16, step // 8), largest, self.steps - step)
-            played = self._play(tables, game.weights, regrets, length)
-            total += _sum_of_products(ordered.split(played, game.actions))
+            played = self._play(loops, tables, game.weights, regrets, length)
+            average.add(ordered.split(played, game.actions), known)
             step += length
-            gap = float((measure(game, total / step).cce / game.scale).max())
+            gap = float((average.gaps() / game.scale).max())
         return Answer(
-            total / step,
+            average.mean(),
             Status.OK if gap <= self.tolerance else Status.MAX_STEPS,
             self.tolerance * game.scale,
-            {"steps": step, "relative_gap": gap, "kernel": ordered.kernel()},
+            {"steps": step, "relative_gap": gap, "kernel": ordered.kernel(game)},
         )
 
     def _play(
         self,
-        tables: list[ndarray],
+        loops: Any,
+        tables: list[ordered.Table],
         weights: Sequence[ndarray],
         regrets: Float64[ndarray, " S"],
         length: int,
     ) -> Float64[ndarray, "T S"]:
         """Strategies of ``length`` more steps, in rows; adds to ``regrets``."""
         played = np.empty((length, len(regrets)))
-        loops, plus = ordered.compiled(), self.variant == "rm+"
-        actions = [len(many) for many in weights]
+        plus, actions = self.variant == "rm+", [len(many) for many in weights]
         if loops is not None:
             game, copies = ordered.in_a_row(tables, actions), np.concatenate(weights)
             how = {"plus": plus, "alternating": self.alternating}
@@ -246,6 +250,11 @@ class RegretMatching(MetaSolver):
         return played
 
 
+def _normalised(game: AnyGame) -> list[ordered.Table]:
+    """Payoffs of a range of 1, up to a constant of each player's."""
+    return ordered.tables_of(game, lambda own: own.normalised, 1.0 / game.scale)
+
+
 def _matched(
     regret: Float64[ndarray, "1 A_p"], copies: Float64[ndarray, " A_p"]
 ) -> Float64[ndarray, "1 A_p"]:
@@ -259,14 +268,3 @@ def _matched(
     if total <= TIE:
         return ordered.even(copies[None])
     return positive / total
-
-
-def _sum_of_products(played: Sequence[ndarray]) -> Float64[ndarray, "*A"]:
-    """Sum over time of the outer product of strategies ``[T, A_p]``."""
-    joint = played[0].T  # [profile of the players so far, T]
-    for strategy in played[1:-1]:
-        joint = (joint[:, None] * strategy.T[None]).reshape(-1, len(strategy))
-    actions = tuple(strategy.shape[1] for strategy in played)
-    if len(played) == 1:
-        return joint.sum(axis=1)
-    return (joint @ played[-1]).reshape(actions)

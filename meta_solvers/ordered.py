@@ -8,6 +8,7 @@ works changes the time and no bit of the result.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -17,9 +18,13 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers.constants import LN2_HIGH, LN2_LOW, LOG2_E, SHIFT, TAYLOR
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.implicit import ImplicitGame
 
 Profile = Sequence[ndarray]
 """Mixed strategies ``[B, A_p]`` of each player."""
+Table = ndarray | Callable[[Profile, int], ndarray]
+"""One player's payoffs, from ``own_last``; or what answers for them."""
 
 
 @cache
@@ -31,9 +36,16 @@ def compiled(name: str = "compiled") -> Any:
         return None
 
 
-def kernel() -> str:
+def loops_for(game: Game | ImplicitGame, name: str = "compiled") -> Any:
+    """A module of compiled loops for a game, or None where numpy steps it."""
+    known = not isinstance(game, ImplicitGame) or game.sides is not None
+    return compiled(name) if known else None
+
+
+def kernel(game: Game | ImplicitGame | None = None) -> str:
     """What steps the dynamics here: it says how fast an answer came, never which."""
-    return "numpy" if compiled() is None else "numba"
+    known = not isinstance(game, ImplicitGame) or game.sides is not None
+    return "numpy" if compiled() is None or not known else "numba"
 
 
 def total(x: Float64[ndarray, "*B A"]) -> Float64[ndarray, "*B"]:
@@ -85,22 +97,81 @@ def own_last(
     return [np.ascontiguousarray(table) for table in tables]
 
 
+def tables_of(
+    game: Game | ImplicitGame,
+    payoffs: Callable[[Game], ndarray],
+    units: Float64[ndarray, " N"],
+) -> list[Table]:
+    """One game as the dynamics take it, with its tensor or without.
+
+    Args:
+      game: the game.
+      payoffs: the payoffs ``[N, A1, ..., AN]`` that are wanted of one with its tensor.
+      units: of each player, what they are of the game's own where it has none; a
+        constant more or less changes no dynamics.
+    """
+    if not isinstance(game, ImplicitGame):
+        return [*own_last(payoffs(game)[None], game.players)]
+    return [Answering(game, float(unit)) for unit in units]
+
+
+@dataclass(frozen=True, eq=False)
+class Answering:
+    """One player's payoffs where no table has them: what answers for them.
+
+    Attributes:
+      game: the game.
+      unit: what they are multiplied by.
+    """
+
+    game: ImplicitGame
+    unit: float
+
+    def __call__(self, profile: Profile, player: int) -> Float64[ndarray, "B A_p"]:
+        """Payoff of each own action when the others mix alone."""
+        if self.game.sides is None:
+            return self.unit * self.game.worth(player, profile)
+        side = self.game.sides[player]
+        reach = np.ones((len(profile[player]), side.ends.shape[1]))
+        for other, own in enumerate(profile):
+            if other != player:
+                plans = self.game.sides[other].plans
+                mixed = _added(own[:, :, None] * plans[None])
+                reach *= mixed[:, side.ends[other]]
+        values = np.ascontiguousarray((side.matrix @ reach.T).T)
+        return self.unit * _added(side.plans.T[None] * values[:, :, None])
+
+
+def _added(terms: Float64[ndarray, "T K S"]) -> Float64[ndarray, "T S"]:
+    """Sums over the middle axis, one term after the other.
+
+    In rows: ``reduce`` adds what is contiguous in pairs.
+    """
+    terms = np.ascontiguousarray(terms)
+    if terms.shape[2] > 1:
+        return np.asarray(np.add.reduce(terms, axis=1))
+    return np.asarray(np.add.accumulate(terms, axis=1)[:, -1])
+
+
 def deviations(
-    table: Float64[ndarray, "#B *others A_p"], profile: Profile, player: int
+    table: Table, profile: Profile, player: int
 ) -> Float64[ndarray, "#B A_p"]:
-    """Payoff of each own action, from ``own_last``, when the others mix alone.
+    """Payoff of each own action when the others mix alone.
 
     One game may meet many profiles.
     """
+    if not isinstance(table, ndarray):
+        return table(profile, player)
+    left: ndarray = table
     for other, own in enumerate(profile):
         if other != player:
-            weights = own.reshape(*own.shape, *(1,) * (table.ndim - 2))
-            products = table * weights
+            weights = own.reshape(*own.shape, *(1,) * (left.ndim - 2))
+            products = left * weights
             if math.prod(products.shape[2:]) > 1:
-                table = np.add.reduce(products, axis=1)
+                left = np.add.reduce(products, axis=1)
             else:  # one contiguous row, which ``reduce`` would add in pairs
-                table = np.add.accumulate(products, axis=1)[:, -1]
-    return table
+                left = np.add.accumulate(products, axis=1)[:, -1]
+    return left
 
 
 def split(flat: Float64[ndarray, "*T S"], actions: Sequence[int]) -> list[ndarray]:
@@ -108,14 +179,35 @@ def split(flat: Float64[ndarray, "*T S"], actions: Sequence[int]) -> list[ndarra
     return np.split(flat, np.cumsum(actions)[:-1], axis=-1)
 
 
-def in_a_row(
-    tables: Sequence[ndarray], actions: Sequence[int]
-) -> tuple[Float64[ndarray, " cells"], ndarray, ndarray]:
+def in_a_row(tables: Sequence[Any], actions: Sequence[int]) -> tuple[Any, ...]:
     """One game as compiled loops take it: payoffs, sizes and bounds of players."""
-    flat = np.concatenate([table.ravel() for table in tables])
     sizes = np.array(actions, dtype=np.int64)
-    return flat, sizes, np.concatenate([[0], np.cumsum(sizes)])
+    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    if isinstance(tables[0], Answering):
+        return _tree(tables), sizes, bounds
+    return np.concatenate([table.ravel() for table in tables]), sizes, bounds
 
 
-Values = Callable[[ndarray, list[ndarray], int], ndarray]
+def _tree(tables: Sequence[Answering]) -> tuple[ndarray, ...]:
+    """The sides of a tree, of all players in a row; see ``compiled.by_tree``."""
+    sides = tables[0].game.sides
+    assert sides is not None  # as ``loops_for`` asks
+
+    def row(parts: Sequence[ndarray]) -> tuple[ndarray, ndarray]:
+        flat = np.concatenate([part.ravel() for part in parts])
+        starts = np.cumsum([0, *(part.size for part in parts)], dtype=np.int64)
+        return flat, starts
+
+    matrices = [side.matrix for side in sides]
+    return (
+        *row([side.plans for side in sides]),
+        *row([side.ends.astype(np.int64) for side in sides]),
+        *row([matrix.indptr.astype(np.int64) for matrix in matrices]),
+        row([matrix.indices.astype(np.int64) for matrix in matrices])[0],
+        *row([matrix.data for matrix in matrices]),
+        np.array([table.unit for table in tables]),
+    )
+
+
+Values = Callable[[Any, list[ndarray], int], ndarray]
 """Payoffs of own actions, from a table, a profile and a player."""

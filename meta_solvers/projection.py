@@ -16,13 +16,35 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
-_OUTER, _INNER = 40, 60
+_OUTER = 40
 _TOLERANCE = 1e-13
 _SETTLED = 1000 * _TOLERANCE
 _PATIENCE = 12  # subproblems in a row without progress
 _NEAR = 1e-4  # of a point's length: how far polishing may move it
 _RANK = 1e-12  # singular values below this fraction of the largest are rounding
 _EPS = float(np.finfo(float).eps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast subproblems get sharper.
+
+    Attributes:
+      first: the first penalty.
+      growth: what each next one is of the last.
+      retreat: what one is divided by that is lost in rounding.
+      steps: Newton steps after which it counts as lost.
+    """
+
+    first: float
+    growth: float
+    retreat: float
+    steps: int
+
+
+QUICK = Pace(first=100.0, growth=10.0, retreat=100.0, steps=60)
+CAREFUL = Pace(first=1.0, growth=4.0, retreat=10.0, steps=300)
+"""For thin cones, where a quick pace ends far from the projection."""
 
 
 @runtime_checkable
@@ -114,6 +136,7 @@ def project_onto_cone(
     cone: Cone,
     target: Float64[ndarray, " P"],
     start: Float64[ndarray, " D"] | None = None,
+    pace: Pace = QUICK,
 ) -> Projection:
     """Projects ``target`` onto the cone.
 
@@ -121,16 +144,19 @@ def project_onto_cone(
       cone: the cone.
       target: what is projected.
       start: multipliers to start from, 0 by default; they do not change the answer.
+      pace: of the subproblems.
     """
     dual = np.zeros(cone.rows) if start is None else start
-    penalty, steps, since = 100.0, 0, 0
+    penalty, steps, since = pace.first, 0, 0
     best_dual = dual
     size = float(np.linalg.norm(target))
     best, best_point, rounding = np.inf, np.zeros_like(target), 0.0
     for _ in range(_OUTER):
         # Early subproblems are solved no better than the last one was met.
         loose = 0.01 * size * min(best, 1.0)
-        dual, point, taken = _proximal_step(cone, target, dual, penalty, loose)
+        dual, point, taken = _proximal_step(
+            cone, target, dual, penalty=penalty, loose=loose, most=pace.steps
+        )
         steps += taken
         slack = -cone.along(point)
         residual = float(np.abs(np.minimum(dual, slack)).max(initial=0.0)) / size
@@ -141,7 +167,9 @@ def project_onto_cone(
         if best <= max(_TOLERANCE, rounding) or since == _PATIENCE:
             break
         # A subproblem that does not settle is lost in rounding: make it rounder.
-        penalty = penalty / 100.0 if taken == _INNER else min(10.0 * penalty, 1e12)
+        lost = taken == pace.steps
+        sharper = min(pace.growth * penalty, 1e12)
+        penalty = penalty / pace.retreat if lost else sharper
     # A cone that is {0} is only ever met up to rounding.
     if float(np.linalg.norm(best_point)) <= 1e-9 * size:
         best_point = np.zeros_like(best_point)
@@ -190,6 +218,7 @@ def _proximal_step(
     centre: Float64[ndarray, " D"],
     penalty: float,
     loose: float,
+    most: int,
 ) -> tuple[Float64[ndarray, " D"], Float64[ndarray, " P"], int]:
     """Minimises ``|(c - A' l)_+|^2 / 2 + |l - centre|^2 / (2 penalty)``, l >= 0.
 
@@ -198,7 +227,7 @@ def _proximal_step(
     dual = centre
     point = np.maximum(target - cone.pull(dual), 0.0)
     size = float(np.linalg.norm(target))
-    for step in range(_INNER):
+    for step in range(most):
         slope = (dual - centre) / penalty - cone.along(point)
         wrong = float(np.abs(dual - np.maximum(dual - slope, 0.0)).max(initial=0.0))
         enough = 0.5 * max(_TOLERANCE * size, _EPS * float(dual.sum()))
@@ -225,7 +254,7 @@ def _proximal_step(
         if np.array_equal(after, dual):
             return dual, point, step + 1
         dual = after
-    return dual, point, _INNER
+    return dual, point, most
 
 
 def _line_search(

@@ -8,7 +8,7 @@ to stop.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from meta_solvers import ordered
 from meta_solvers.annealing import Annealed
-from meta_solvers.base import Answer, MetaSolver, Status
+from meta_solvers.base import Answer, AnyGame, MetaSolver, Status, alone
 from meta_solvers.flow import (
     Each,
     Flow,
@@ -29,7 +29,7 @@ from meta_solvers.flow import (
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
-from metaspiel.nfg.simplex import product
+from metaspiel.nfg.implicit import ImplicitGame
 
 _CHOICES = {
     "step": ("adaptive", "fixed"),
@@ -69,6 +69,7 @@ class ReplicatorDynamics(MetaSolver):
     tolerance: float = 1e-9
     iterate: Literal["last", "average", "best"] = "last"
     concept: ClassVar[Concept] = "ne"
+    needs_tensor: ClassVar[bool] = False
     maximises: ClassVar[str] = "nothing: rest point of the replicator flow"
     source: ClassVar[str] = "Taylor & Jonker 1978"
 
@@ -93,7 +94,7 @@ class ReplicatorDynamics(MetaSolver):
                 f"floor={self.floor}"
             )
 
-    def refuses(self, game: Game) -> str | None:
+    def refuses(self, game: Any) -> str | None:
         most = max(int(many.sum()) for many in game.weights)
         if self.floor * most > 1:
             return (
@@ -102,18 +103,21 @@ class ReplicatorDynamics(MetaSolver):
             )
         return None
 
-    def flow(self, games: Sequence[Game]) -> Flow:
+    def flow(self, games: Sequence[Any]) -> Flow:
         """Growth and regret of each player for a batch of games of one shape."""
         return growing(self._tables(games), _growth, ordered.deviations)
 
-    def _tables(self, games: Sequence[Game]) -> list[ndarray]:
+    def _tables(self, games: Sequence[Any]) -> list[ordered.Table]:
+        if isinstance(games[0], ImplicitGame):
+            (game,) = games
+            return ordered.tables_of(game, self.believed, np.ones(game.players))
         payoffs = np.stack([self.believed(game) for game in games])
         movers = 1 if games[0].interchangeable else games[0].players
-        return ordered.own_last(payoffs, movers)
+        return [*ordered.own_last(payoffs, movers)]
 
-    def flown(self, games: Sequence[Game], allowed: Each) -> Trajectory:
+    def flown(self, games: Sequence[Any], allowed: Each) -> Trajectory:
         """End points of the flows of a batch, each game by itself where compiled."""
-        loops = ordered.compiled("compiled_flow")
+        loops = ordered.loops_for(games[0], "compiled_flow")
         if loops is None:
             return self.flown_together(games, allowed)
         return together(
@@ -130,7 +134,7 @@ class ReplicatorDynamics(MetaSolver):
             ]
         )
 
-    def flown_together(self, games: Sequence[Game], allowed: Each) -> Trajectory:
+    def flown_together(self, games: Sequence[AnyGame], allowed: Each) -> Trajectory:
         """``flown`` in numpy, all games in one batch."""
         each = zip(*(game.weights for game in games), strict=True)
         return integrate(
@@ -147,17 +151,18 @@ class ReplicatorDynamics(MetaSolver):
         """The payoffs that drive the flow, up to a constant for each player."""
         return game.moved
 
-    def allowed(self, game: Game) -> float:
+    def allowed(self, game: Any) -> float:
         """Sum of regrets at which the flow may stop, in units of payoff."""
         cost = self.floor * sum(float(many.sum()) for many in game.weights)
         return (self.tolerance + cost) * float(game.scale.max())
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
         return self.distributions([game])[0]
 
-    def distributions(self, games: Sequence[Game]) -> list[Answer]:
+    def distributions(self, games: Sequence[AnyGame]) -> list[Answer]:
         """Answers for several games of one shape, stepped together.
 
+        A game without its tensor goes alone.
         Each answer is what the game alone would get, up to rounding. Symmetric games
         keep one mixture for all players, and do not share a batch with others.
 
@@ -172,7 +177,7 @@ class ReplicatorDynamics(MetaSolver):
         allowed = np.array([self.allowed(game) for game in games])
         flown = self.flown(games, allowed)
         answers = []
-        for b, _ in enumerate(games):
+        for b, game in enumerate(games):
             profile = [own[b] for own in flown.profile]
             diagnostics = {
                 "steps": int(flown.steps[b]),
@@ -185,7 +190,7 @@ class ReplicatorDynamics(MetaSolver):
             met = allowed[b] == 0 or flown.criterion[b] <= allowed[b]
             status = Status.OK if flown.stopped[b] and met else Status.MAX_STEPS
             epsilon = 0.0 if self.concept == "none" else float(allowed[b])
-            answers.append(Answer(product(profile), status, epsilon, diagnostics))
+            answers.append(Answer(alone(game, profile), status, epsilon, diagnostics))
         return answers
 
 
@@ -225,7 +230,7 @@ class RegularisedReplicatorDynamics(Annealed, ReplicatorDynamics):
         super().__post_init__()
         self.check_threshold()
 
-    def allowed(self, game: Game) -> float:
+    def allowed(self, game: Any) -> float:
         # The floor's cost is not added: a threshold means what it says.
         return max(self.fixed_threshold(), self.tolerance * float(game.scale.max()))
 

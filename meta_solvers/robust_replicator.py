@@ -26,6 +26,7 @@ class PessimisticReplicatorDynamics(ReplicatorDynamics):
     """
 
     concept: ClassVar[Concept] = "none"
+    needs_tensor: ClassVar[bool] = True
     uses_members: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: rest point of the flow on lower bounds"
     source: ClassVar[str] = "this library"
@@ -65,6 +66,7 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
     own: Literal["exclusive", "inclusive"] = "exclusive"
     mass: Literal["refunded", "centred"] = "refunded"
     concept: ClassVar[Concept] = "none"
+    needs_tensor: ClassVar[bool] = True
     uses_members: ClassVar[bool] = True
     maximises: ClassVar[str] = "nothing: rest point of the robust replicator flow"
     source: ClassVar[str] = "Nguyen & Wellman 2026"

@@ -11,11 +11,9 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from meta_solvers import ordered
-from meta_solvers.base import Answer, MetaSolver, Progress
+from meta_solvers.base import Answer, AnyGame, MetaSolver, Progress, alone
 from meta_solvers.constants import UNSEEN
 from metaspiel.nfg.errors import UserError, unknown
-from metaspiel.nfg.game import Game
-from metaspiel.nfg.simplex import product
 
 Row = Float64[ndarray, " S"]
 """Something of each action, the players one after another."""
@@ -70,6 +68,7 @@ class Shor(MetaSolver):
     least_mass: float = 1e-12
 
     concept: ClassVar = "ne"
+    needs_tensor: ClassVar[bool] = False
     maximises: ClassVar[str] = "nothing: optimistic regret matching mixed with softmax"
     source: ClassVar[str] = "SHOR, arXiv 2602.16928"
 
@@ -103,7 +102,7 @@ class Shor(MetaSolver):
         if self.iterate not in ("average", "last"):
             raise unknown(name, "iterate", self.iterate, ("average", "last"))
 
-    def objection(self, game: Game, progress: Progress | None) -> str | None:
+    def objection(self, game: AnyGame, progress: Progress | None) -> str | None:
         if self.over is not None and progress is None:
             return (
                 "over must be none outside of a loop, which would say how far it is; "
@@ -111,11 +110,11 @@ class Shor(MetaSolver):
             )
         return super().objection(game, progress)
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+    def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
         return self.answer(game, rng, None)
 
     def answer(
-        self, game: Game, rng: np.random.Generator, progress: Progress | None
+        self, game: AnyGame, rng: np.random.Generator, progress: Progress | None
     ) -> Answer:
         steps = self.steps + self.steps_per_policy * (game.actions[0] - 1)
         steps = min(steps, self.most_steps)
@@ -129,8 +128,8 @@ class Shor(MetaSolver):
         last, mean = stepped(game, self.scale, steps, constants)
         row = mean if self.iterate == "average" else last
         profile = ordered.split(row, game.actions)
-        diagnostics = {"steps": steps, **now, "kernel": ordered.kernel()}
-        return Answer(product(profile), diagnostics=diagnostics)
+        diagnostics = {"steps": steps, **now, "kernel": ordered.kernel(game)}
+        return Answer(alone(game, profile), diagnostics=diagnostics)
 
     def annealed(self, progress: Progress | None) -> dict[str, float]:
         """Share, temperature and bonus at this progress of the loop."""
@@ -164,7 +163,7 @@ class ShorEvaluation(Shor):
 
 
 def stepped(
-    game: Game, scale: float, steps: int, constants: dict[str, float]
+    game: AnyGame, scale: float, steps: int, constants: dict[str, float]
 ) -> tuple[Row, Row]:
     """The last profile and the mean one after so many steps.
 
@@ -174,8 +173,9 @@ def stepped(
       steps: at least 1.
       constants: the fields of ``Shor`` that a step reads, under their names.
     """
-    tables = ordered.own_last(scale * game.payoffs[None], game.players)
-    loops = ordered.compiled()
+    units = np.full(game.players, scale)
+    tables = ordered.tables_of(game, lambda own: scale * own.payoffs, units)
+    loops = ordered.loops_for(game)
     if loops is None:
         return _stepped(tables, game.actions, steps, **constants)
     row: tuple[Row, Row] = loops.shor(
@@ -185,7 +185,7 @@ def stepped(
 
 
 def _stepped(
-    tables: list[ndarray],
+    tables: list[ordered.Table],
     actions: tuple[int, ...],
     steps: int,
     *,

@@ -8,18 +8,28 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from meta_solvers.base import MetaSolver, check, describe, failure
+from meta_solvers.base import (
+    AnyGame,
+    MetaSolver,
+    check,
+    describe,
+    failure,
+    no_joint,
+)
 from meta_solvers.registry import get
 from meta_solvers.values import Answer, MetaSolution, Progress, SolverFailed, Status
 from metaspiel.nfg import arrays
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
-from metaspiel.nfg.gaps import Gaps, expected, measure
+from metaspiel.nfg.gaps import Gaps, measure_and_expected
+from metaspiel.nfg.implicit import ImplicitGame
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint
 
 
 def solve(
     solver: MetaSolver | str,
-    game: Game | Any,
+    game: AnyGame | Any,
     rng: np.random.Generator | int = 0,
     *,
     throw: bool = True,
@@ -31,10 +41,11 @@ def solve(
 
     Args:
       solver: a solver value, or its spec, e.g. ``"mgcce"``.
-      game: a ``Game``; a payoff array ``[N, A1, ..., AN]``; or a matrix of two or more
-        rows, the row player's payoffs in a two-player zero-sum game, which the
-        diagnostics say under "read_as". A matrix of one row could be either, and is
-        refused: ``Game(payoffs)`` has one player, ``Game.zero_sum(matrix)`` two.
+      game: a ``Game``, or an ``ImplicitGame``; a payoff array ``[N, A1, ..., AN]``; or
+        a matrix of two or more rows, the row player's payoffs in a two-player zero-sum
+        game, which the diagnostics say under "read_as". A matrix of one row could be
+        either, and is refused: ``Game(payoffs)`` has one player,
+        ``Game.zero_sum(matrix)`` two.
       rng: a generator, or a seed for one, a whole number >= 0.
       throw: raise on any status but OK; otherwise report it in the solution.
       tolerance: gap allowed beyond the solver's own epsilon, as a fraction of each
@@ -56,10 +67,11 @@ def solve(
         )
     check(solver, game, progress)
     rng = _as_generator(rng)
-    expand = solver.expands_repeats and game.repeats is not None
-    seen = game.expanded() if expand else game
-    if expand and progress is not None:
-        progress = progress.without_actions()
+    seen: Any = game
+    if solver.expands_repeats and game.repeats is not None:
+        assert isinstance(game, Game)  # who writes actions out needs the tensor
+        seen = game.expanded()
+        progress = None if progress is None else progress.without_actions()
     start = time.process_time()
     try:
         answer = solver.answer(seen, rng, progress)
@@ -71,7 +83,8 @@ def solve(
             f"{type(solver).__name__}.distribution(): it must return an Answer; got "
             f"{type(answer).__name__}"
         )
-    if expand:
+    if seen is not game:
+        assert isinstance(game, Game)
         answer = replace(answer, joint=game.folded(answer.joint), warm={})
     answer = replace(answer, diagnostics={**answer.diagnostics, **notes})
     solution = _measured(
@@ -104,9 +117,9 @@ def _as_generator(rng: Any) -> np.random.Generator:
     return np.random.default_rng(rng)
 
 
-def _as_game(given: Game | Any) -> tuple[Game, dict[str, str]]:
+def _as_game(given: AnyGame | Any) -> tuple[AnyGame, dict[str, str]]:
     """The game that is given, and how it was read where an array is ambiguous."""
-    if isinstance(given, Game):
+    if isinstance(given, Game | ImplicitGame):
         return given, {}
     array = arrays.real(given, "solve()", "payoffs")
     if array.ndim != 2:
@@ -134,21 +147,20 @@ def _plain(value: Any) -> Any:
 
 def _measured(
     solver: MetaSolver,
-    game: Game,
+    game: AnyGame,
     answer: Answer,
     seconds: float,
     tolerance: float,
     prune: float,
 ) -> MetaSolution:
     diagnostics = {key: _plain(v) for key, v in answer.diagnostics.items()}
-    joint, status = np.asarray(answer.joint, dtype=np.float64), answer.status
-    total = joint.sum()
+    status = answer.status
     none = status in (Status.INFEASIBLE, Status.NUMERICAL)
-    if none or not np.all(np.isfinite(joint)) or total <= 0:
+    if none or not _has_mass(answer.joint):
         status = status if none else Status.NUMERICAL
         lost = np.full(game.players, np.nan)
         return MetaSolution(
-            joint=np.full(game.actions, np.nan),
+            joint=no_joint(game),
             gaps=Gaps(lost, lost, lost),
             values=lost,
             status=status,
@@ -156,17 +168,9 @@ def _measured(
             solver=describe(solver),
             seconds=seconds,
         )
-    # Rounding leaves entries of -1e-17 and sums of 1 + 1e-16. They are mended here,
-    # in one place, and the size of the mend is part of the result.
-    mended = np.maximum(joint, 0.0)
-    mended /= mended.sum()
-    diagnostics["mended"] = float(np.abs(mended - joint).sum())
-    small = mended < prune
-    if prune > 0 and not small.all():
-        diagnostics["pruned"] = float(mended[small].sum())
-        mended[small] = 0.0
-        mended /= mended.sum()
-    gaps = measure(game, mended)
+    mended, notes = _mended(answer.joint, prune)
+    diagnostics |= notes
+    gaps, values = measure_and_expected(game, mended)
     allowed = np.asarray(answer.epsilon) + tolerance * game.scale
     excess = gaps.of(solver.concept) - allowed
     wrong = diagnostics["mended"] > max(tolerance, 1e-6)
@@ -175,14 +179,49 @@ def _measured(
         status = Status.INACCURATE
     if np.any(np.asarray(answer.epsilon) != 0):
         diagnostics["epsilon"] = np.broadcast_to(answer.epsilon, game.players).tolist()
-    mended.flags.writeable = False
     return MetaSolution(
         joint=mended,
         gaps=gaps,
-        values=expected(game, mended),
+        values=values,
         status=status,
         diagnostics=diagnostics,
         solver=describe(solver),
         seconds=seconds,
         warm=answer.warm,
     )
+
+
+def _has_mass(joint: Joint) -> bool:
+    """Whether an answer can be made a distribution."""
+    if isinstance(joint, Products):
+        parts = [joint.weights, *(own.sum(axis=1) for own in joint.strategies)]
+        finite = all(np.all(np.isfinite(own)) for own in joint.strategies)
+        return finite and all(bool(part.sum() > 0) for part in parts)
+    joint = np.asarray(joint, dtype=np.float64)
+    return bool(np.all(np.isfinite(joint)) and joint.sum() > 0)
+
+
+def _mended(joint: Joint, prune: float) -> tuple[Joint, dict[str, float]]:
+    """An answer as a distribution, and what was done to it.
+
+    Rounding leaves entries of -1e-17 and sums of 1 + 1e-16. They are mended here, in
+    one place, and the size of the mend is part of the result. What is pruned of
+    ``Products`` are actions that a player hardly ever plays.
+    """
+    notes: dict[str, float] = {}
+    if isinstance(joint, Products):
+        mixed, notes["mended"], pruned = joint.mended(prune)
+        if prune > 0:
+            notes["pruned"] = pruned
+        return mixed, notes
+    joint = np.asarray(joint, dtype=np.float64)
+    mended = np.maximum(joint, 0.0)
+    mended /= mended.sum()
+    notes["mended"] = float(np.abs(mended - joint).sum())
+    small = mended < prune
+    if prune > 0 and not small.all():
+        notes["pruned"] = float(mended[small].sum())
+        mended[small] = 0.0
+        mended /= mended.sum()
+    mended.flags.writeable = False
+    return mended, notes

@@ -12,7 +12,7 @@ from numpy import ndarray
 from metaspiel.nfg import views
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gaps import Concept, Gaps
-from metaspiel.nfg.simplex import marginals
+from metaspiel.nfg.simplex import Joint, marginals, support
 
 if TYPE_CHECKING:
     from metaspiel.games.zero_sum import Pools
@@ -51,7 +51,7 @@ class Answer:
       warm: plain arrays from which the solver may start in a game of more actions.
     """
 
-    joint: Float64[ndarray, "*A"]
+    joint: Joint
     status: Status = Status.OK
     epsilon: Any = 0.0
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Progress:
     iteration: int
     horizon: int | None = None
     gap: float | None = None
-    past: tuple[Float64[ndarray, "..."], ...] = ()
+    past: tuple[Any, ...] = ()
     pools: "Pools | None" = None
     warm: Mapping[str, ndarray] = field(default_factory=dict)
 
@@ -106,7 +106,8 @@ class MetaSolution:
     """A solver's answer with its gaps measured.
 
     Attributes:
-      joint: ``[A1, ..., AN]``, non-negative, sums to 1; all NaN when there is none.
+      joint: ``[A1, ..., AN]``, non-negative, sums to 1; all NaN when there is none. Of
+        a game without its tensor it is ``Products``.
       gaps: measured CE, CCE and NE gaps.
       values: expected payoff of each player ``[N]``.
       status: how the solve ended.
@@ -116,7 +117,7 @@ class MetaSolution:
       warm: what the solver may start from in a game of more actions, ``Progress.warm``.
     """
 
-    joint: Float64[ndarray, "*A"]
+    joint: Joint
     gaps: Gaps
     values: Float64[ndarray, " N"]
     status: Status
@@ -134,7 +135,8 @@ class MetaSolution:
         """The facts for a notebook; of two players also the joint, if it is small."""
         facts = self._facts | ({"read as": str(self._read)} if self._read else {})
         facts["status"] = f"{self.status.name}: {self.status.value}"
-        table = views.matrix(self.joint[None]) if self.joint.ndim == 2 else ""
+        small = isinstance(self.joint, ndarray) and self.joint.ndim == 2
+        table = views.matrix(self.joint[None]) if small else ""
         return views.html(f"MetaSolution of {self.solver['name']}", facts, table)
 
     @property
@@ -149,17 +151,18 @@ class MetaSolution:
             f"{views.number(getattr(self.gaps, name).sum())} ({name.upper()})"
             for name in ("ne", "cce", "ce")
         )
-        played = int(np.count_nonzero(self.joint > 0))
+        played = support(self.joint, 0.0)
         return {
             "status": self.status.name,
             "values": views.numbers(self.values),
             "gaps": ", ".join(gaps),
-            "support": f"{played} of {self.joint.size} joint actions",
+            "support": f"{'some' if played is None else played} of "
+            f"{self.joint.size} joint actions",
         }
 
     def require(self) -> "MetaSolution":
         """This solution if it has a joint; otherwise raises ``SolverFailed``."""
-        if np.isnan(self.joint).any():
+        if np.isnan(self.values).any():
             raise SolverFailed(self)
         return self
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from meta_solvers.base import (
     Answer,
+    AnyGame,
     MetaSolution,
     MetaSolver,
     Progress,
@@ -52,7 +53,7 @@ def check_tolerance(wrapper: MetaSolver, tolerance: float) -> None:
 
 def solve_inside(
     solver: MetaSolver,
-    game: Game,
+    game: AnyGame,
     rng: np.random.Generator,
     *,
     tolerance: float,
@@ -76,17 +77,17 @@ class Wrapper(MetaSolver):
     """Base class of wrappers, which pass the loop's progress on."""
 
     @abstractmethod
-    def objection(self, game: Game, progress: Progress | None) -> str | None: ...
+    def objection(self, game: Any, progress: Progress | None) -> str | None: ...
 
-    def refuses(self, game: Game) -> str | None:
+    def refuses(self, game: Any) -> str | None:
         return self.objection(game, None)
 
     @abstractmethod
     def answer(
-        self, game: Game, rng: np.random.Generator, progress: Progress | None
+        self, game: Any, rng: np.random.Generator, progress: Progress | None
     ) -> Answer: ...
 
-    def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
+    def distribution(self, game: Any, rng: np.random.Generator) -> Answer:
         return self.answer(game, rng, None)
 
 

@@ -33,9 +33,18 @@ if TYPE_CHECKING:
     from psro.exact import ExactEvaluator, ExactOracle
     from psro.executor import Executor, InProcess
     from psro.ground import Ground
+    from psro.implicit import ImplicitEvaluator
     from psro.loop import respond, run, start, step
     from psro.own_parts import EVALUATORS, ORACLES
-    from psro.parts import Member, Population, Response, State, Table, Target
+    from psro.parts import (
+        Member,
+        Population,
+        Reaches,
+        Response,
+        State,
+        Table,
+        Target,
+    )
     from psro.rl import LearnedOracle
     from psro.sampled import SampledEvaluator
     from psro.setup import Evaluator, InTree, Oracle, Setup, Stage
@@ -53,6 +62,7 @@ __all__ = [
     "ExactOracle",
     "Executor",
     "Ground",
+    "ImplicitEvaluator",
     "InProcess",
     "InTree",
     "LearnedOracle",
@@ -61,6 +71,7 @@ __all__ = [
     "Population",
     "Processes",
     "Ray",
+    "Reaches",
     "Response",
     "SampledEvaluator",
     "Setup",

@@ -6,21 +6,25 @@
 >>> oracle, evaluator = arena.parts(0, InProcess())
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from meta_solvers.base import MetaSolver, Progress, check
+from metaspiel.games.population import population_game
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.games.treeplex import TIE_TOLERANCE, TieBreak
 from metaspiel.games.zero_sum import Pools
 from metaspiel.learn.settings import DDQN, NetworkName, PPOResponse
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.implicit import ImplicitGame
 from psro.exact import ExactEvaluator, ExactOracle
 from psro.executor import Executor
+from psro.implicit import ImplicitEvaluator
 from psro.parts import Initial, Population, Start, as_it_is
 from psro.setup import Evaluator, Oracle
 
@@ -61,7 +65,7 @@ class Arena:
     fingerprint: str
     caveats: tuple[str, ...] = ()
     facts: Mapping[str, Any]
-    probe: Game
+    probe: Game | ImplicitGame
     parts: Callable[[int, Executor], tuple[Oracle, Evaluator]]
     referee: "Referee | None" = None
     form: SequenceForm | None = None
@@ -93,6 +97,7 @@ def exact_arena(
     shared: bool = False,
     assumed: str = "",
     ties: float = TIE_TOLERANCE,
+    tensor: bool = True,
 ) -> Arena:
     """Exact best responses and payoffs, where the tree of a game fits in memory.
 
@@ -103,10 +108,14 @@ def exact_arena(
       shared: one pool for all players.
       assumed: what the reader of the game's file took for granted, a caveat as well.
       ties: actions whose values differ by less than this fraction tie.
+      tensor: payoffs of all profiles are written out; else the tree answers for the
+        meta-game, which takes solvers that need no tensor and independent pools.
 
     Raises:
-      UserError: a shared pool in a game that is not symmetric.
+      UserError: a shared pool in a game that is not symmetric, or without the tensor.
     """
+    if shared and not tensor:
+        raise UserError("exact_arena(): a shared pool must have its tensor; got none")
     rng = np.random.default_rng(0)
     plans = [
         tree.plan(np.stack([tree.uniform(), tree.random_deterministic(rng)]))
@@ -119,6 +128,7 @@ def exact_arena(
         shared=shared,
         ties=ties,
     )
+    evaluator = ExactEvaluator(form) if tensor else ImplicitEvaluator(form)
     caveats = (*form.caveats, assumed) if assumed else form.caveats
     return Arena(
         name=form.name,
@@ -129,6 +139,7 @@ def exact_arena(
             "tie_break": tie_break,
             "ties": ties,
             "initial": initial,
+            "tensor": tensor,
             "infosets": [tree.infosets for tree in form.trees],
             "terminals": int(form.ends.shape[1]),
             "infostates_split": list(form.split),
@@ -136,11 +147,19 @@ def exact_arena(
             "played": form.played,
             "caveats": list(caveats),
         },
-        probe=Game(form.tensor(plans)),
-        parts=lambda seed, executor: (oracle, ExactEvaluator(form)),
+        probe=_probe(form, plans, tensor),
+        parts=lambda seed, executor: (oracle, evaluator),
         form=form,
         pools=Pools(form, tuple(plans)),
     )
+
+
+def _probe(
+    form: SequenceForm, plans: Sequence[ndarray], tensor: bool
+) -> Game | ImplicitGame:
+    """The meta-game of some policies, in the form that a run's will have."""
+    game = Game(form.tensor(plans))
+    return game if tensor else population_game(form, plans, game.scale)
 
 
 def learned_arena(

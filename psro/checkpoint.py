@@ -4,7 +4,6 @@ A checkpoint is written beside its place, flushed to disk and renamed, so a dire
 with a checkpoint's name is always complete. Its JSON holds a checksum of its arrays.
 """
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,8 @@ from metaspiel import files
 from metaspiel.nfg.archives import read_archive
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gaps import Gaps
-from psro.parts import Member, Population, Response, State, Table
+from psro.parts import Member, Population, Response, State
+from psro.stored_joints import past, put, put_past, put_table, table_of, taken
 
 FORMAT = 3
 KEPT = 2
@@ -40,6 +40,7 @@ _STATE = {
     "next_uid": int,
     "notes": dict[str, Any],
     "table_notes": dict[str, Any],
+    "looked": list[int] | None,
     "uids": list[list[int]],
     "repeats": list[list[int]],
     "plays": list[list[str]],
@@ -61,11 +62,7 @@ def save(state: State, folder: Path, bound: Mapping[str, str] | None = None) -> 
       bound: what the state belongs to, which ``read`` gives back.
     """
     place = folder / f"{state.iteration:06d}"
-    arrays: dict[str, ndarray] = {
-        "table": state.table.values,
-        "table_errors": state.table.errors,
-        "table_episodes": state.table.episodes,
-    }
+    arrays: dict[str, ndarray] = {}
     text = files.spelled(_to_json(state, arrays), "NaN")
     text["bound"] = dict(bound or {})
     with files.new_folder(place) as aside:
@@ -125,6 +122,7 @@ def read(place: Path) -> tuple[State, dict[str, str]]:
         )
     for name in ("notes", "table_notes"):  # which earlier checkpoints are without
         text.setdefault(name, {})
+    text.setdefault("looked", None)
     for name in ("train", "evaluation"):
         if isinstance(text.get(name), dict):
             text[name].setdefault("warm", [])
@@ -170,7 +168,7 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
     for number, response in enumerate(state.responses or ()):
         arrays[f"response_{number}"] = response.policy
     for number, joint in enumerate(state.past):
-        _put_sparse(f"past_{number}", joint, arrays)
+        put_past(f"past_{number}", joint, arrays)
     if population.common is not None:
         arrays["common"] = population.common
     same = state.evaluation is state.train
@@ -184,6 +182,7 @@ def _to_json(state: State, arrays: dict[str, ndarray]) -> dict[str, Any]:
         "next_uid": population.next_uid,
         "notes": dict(population.notes),
         "table_notes": dict(state.table.notes),
+        "looked": put_table(state.table, arrays),
         "uids": [[m.uid for m in pool] for pool in pools],
         "repeats": [[m.repeats for m in pool] for pool in pools],
         "plays": [[m.play for m in pool] for pool in pools],
@@ -213,7 +212,8 @@ def _population(text: dict[str, Any], arrays: dict[str, ndarray]) -> Population:
         )
     )
     if text["shared"]:
-        if text["players"] != arrays["train_joint"].ndim:
+        joint = taken("train", text["players"], arrays)
+        if text["players"] != joint.ndim:
             raise ValueError("it counts its players in two ways")
         pools = pools * text["players"]
     return Population(
@@ -242,21 +242,16 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
                 text["responses"]
             )
         )
-    train = _solution("train", text["train"], arrays)
+    players = len(population.pools)
+    train = _solution("train", players, text["train"], arrays)
     evaluation = train
     if text["evaluation"] is not None:
         files.check_shape("evaluation", text["evaluation"], _SOLUTION)
-        evaluation = _solution("evaluation", text["evaluation"], arrays)
+        evaluation = _solution("evaluation", players, text["evaluation"], arrays)
     return State(
         iteration=text["iteration"],
         population=population,
-        table=Table(
-            population.uids,
-            arrays["table"],
-            arrays["table_errors"],
-            arrays["table_episodes"],
-            notes=text["table_notes"],
-        ),
+        table=table_of(population, text["table_notes"], text["looked"], arrays),
         train=train,
         evaluation=evaluation,
         responses=responses,
@@ -265,7 +260,7 @@ def _from_json(text: dict[str, Any], arrays: dict[str, ndarray]) -> State:
         novel=text["novel"],
         cpu=text["cpu"],
         past=tuple(
-            _sparse(f"past_{number}", shape, arrays)
+            past(f"past_{number}", shape, train.joint, arrays)
             for number, shape in enumerate(text["past"])
         ),
     )
@@ -279,26 +274,10 @@ def _array(gap: list[float] | None) -> ndarray | None:
     return None if gap is None else np.array(gap)
 
 
-def _put_sparse(name: str, joint: ndarray, arrays: dict[str, ndarray]) -> None:
-    """A joint as the flat indices and the probabilities of its support."""
-    indices = np.flatnonzero(joint.reshape(-1).view(np.int64))  # -0.0 stays
-    arrays[f"{name}_indices"] = indices.astype(np.int32)
-    arrays[f"{name}_probabilities"] = joint.reshape(-1)[indices]
-
-
-def _sparse(name: str, shape: list[int], arrays: dict[str, ndarray]) -> ndarray:
-    if math.prod(shape) > arrays["train_joint"].size:  # joints only grow
-        raise ValueError(f"a joint of the past has shape {shape}, too large a one")
-    joint = np.zeros(shape)
-    joint.reshape(-1)[arrays[f"{name}_indices"]] = arrays[f"{name}_probabilities"]
-    joint.flags.writeable = False
-    return joint
-
-
 def _solution_json(
     name: str, solution: MetaSolution, arrays: dict[str, ndarray]
 ) -> dict[str, Any]:
-    arrays[f"{name}_joint"] = solution.joint
+    put(name, solution.joint, arrays)
     for part, array in solution.warm.items():
         arrays[f"{name}_warm_{part}"] = array
     return {
@@ -313,11 +292,11 @@ def _solution_json(
 
 
 def _solution(
-    name: str, text: dict[str, Any], arrays: dict[str, ndarray]
+    name: str, players: int, text: dict[str, Any], arrays: dict[str, ndarray]
 ) -> MetaSolution:
     gaps = Gaps(**{k: np.array(v, dtype=float) for k, v in text["gaps"].items()})
     return MetaSolution(
-        joint=arrays[f"{name}_joint"],
+        joint=taken(name, players, arrays),
         gaps=gaps,
         values=np.array(text["values"], dtype=float),
         status=Status[text["status"]],

@@ -18,6 +18,8 @@ from metaspiel.games.zero_sum import Pools
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint
 from psro.parts import (
     INITIAL,
     Initial,
@@ -29,6 +31,8 @@ from psro.parts import (
     TargetConcept,
 )
 from psro.targets import gap_of, played, targets
+
+_NUMBERS = 2**20  # of what is reached against one block of products: 8 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +87,9 @@ class ExactOracle:
             asked = [i for i, t in enumerate(targets) if t.player == player]
             if not asked:
                 continue
-            co_play = np.stack([targets[i].co_play for i in asked])
-            values, behaviours = self.form.best_responses(
-                player, plans, co_play, self.tie_break, rng, ties=self.ties
+            worth = self._worth(player, plans, [targets[i].co_play for i in asked])
+            values, behaviours = tree.best_response(
+                worth, self.tie_break, rng, ties=self.ties
             )
             for i, value, plan in zip(
                 asked, values, tree.plan(behaviours), strict=True
@@ -96,6 +100,29 @@ class ExactOracle:
                     player=player, policy=plan, value=float(value), gain=gain
                 )
         return [answers[i] for i in range(len(targets))]
+
+    def _worth(
+        self, player: int, plans: Sequence[ndarray], co_play: Sequence[Joint]
+    ) -> Float64[ndarray, "M S"]:
+        """Value at each of the player's sequences against M kinds of co-play."""
+        if not isinstance(co_play[0], Products):
+            return self.form.values(player, plans, np.stack(co_play))
+        pools = [plans[q] for q in range(len(plans)) if q != player]
+        return np.stack([self._mixed(player, pools, one) for one in co_play])
+
+    def _mixed(
+        self, player: int, pools: Sequence[ndarray], co_play: Products
+    ) -> Float64[ndarray, " S"]:
+        """The same against one sum of products, some of them at a time."""
+        length = max(1, _NUMBERS // self.form.ends.shape[1])
+        total = np.zeros(self.form.trees[player].sequences)
+        for start in range(0, len(co_play.weights), length):
+            part = slice(start, start + length)
+            pairs = zip(co_play.strategies, pools, strict=True)
+            mixed = [own[part] @ pool for own, pool in pairs]
+            mixed.insert(player, np.zeros((len(mixed[0]), 0)) if mixed else total[None])
+            total += co_play.weights[part] @ self.form.values_against(player, mixed)
+        return total
 
     def measure(
         self, population: Population, targets: Sequence[Target], rng: Generator

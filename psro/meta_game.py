@@ -6,10 +6,9 @@ from dataclasses import replace
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import MetaSolution, MetaSolver, Progress
+from meta_solvers.base import AnyGame, MetaSolution, MetaSolver, Progress
 from meta_solvers.solving import solve
-from metaspiel.nfg.game import Game
-from psro.parts import Population, Response, State, Table, TargetConcept
+from psro.parts import Population, Reaches, Response, State, Table, TargetConcept
 from psro.setup import Setup, Stage
 from psro.targets import gap_of, targets
 
@@ -21,7 +20,7 @@ def settle(
     progress: Progress,
     population: Population,
     *,
-    table: Table,
+    table: Table | Reaches,
     novel: int,
     cpu: dict[str, float],
     before: State | None = None,
@@ -79,7 +78,7 @@ def settle(
     return _measured(setup, state, game)
 
 
-def _measured(setup: Setup, state: State, game: Game) -> State:
+def _measured(setup: Setup, state: State, game: AnyGame) -> State:
     """The state with the responses and gaps that the oracle knows without training."""
     begin = time.process_time()
     rng = setup.rng(state.iteration, Stage.RESPOND)

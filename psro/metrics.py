@@ -6,8 +6,8 @@ from typing import Any, NotRequired, get_type_hints
 
 import numpy as np
 
+from meta_solvers.base import AnyGame
 from metaspiel import files
-from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
 from metaspiel.nfg.simplex import entropy, marginals, support
 from psro.parts import CONCEPTS, State, TargetConcept
@@ -43,8 +43,9 @@ class Row:
       unique_policies: without repetitions.
       novel: policies that the last step added.
       marginals: of the meta-strategy, for each player.
-      support: profiles that it plays.
-      entropy: of it, in nats.
+      support: profiles that it plays; None where only cells would tell, as of an
+        average of correlated play without the tensor.
+      entropy: of it, in nats; None as the support.
       status: of the meta-solver.
       meta_gap: the gap inside the population, the meta-solver's own business.
       eval_status: of the second meta-solver.
@@ -67,8 +68,8 @@ class Row:
     unique_policies: list[int]
     novel: int
     marginals: list[list[float]]
-    support: int
-    entropy: float
+    support: int | None
+    entropy: float | None
     status: str
     meta_gap: float | None
     eval_status: str
@@ -121,7 +122,7 @@ class Row:
         return cls(**known, gaps=gaps)
 
 
-def gap_error(state: State, game: Game, concept: TargetConcept) -> float | None:
+def gap_error(state: State, game: AnyGame, concept: TargetConcept) -> float | None:
     """Standard error of the full-game gap, at most; None without responses.
 
     A gap is what responses earn less what the meta-strategy earns. Responses have
@@ -143,7 +144,7 @@ def gap_error(state: State, game: Game, concept: TargetConcept) -> float | None:
         alike = made.policy.tobytes(), made.value, made.error
         earned[alike] = earned.get(alike, 0.0) + target.weight * made.error
     joint = played(state.train.joint, concept)
-    known = float((state.table.errors.mean(axis=0) * joint).sum())
+    known = state.table.error(joint)
     return float(np.sqrt(sum(error**2 for error in earned.values()) + known**2))
 
 

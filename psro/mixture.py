@@ -17,9 +17,13 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from meta_solvers.base import AnyGame
+from metaspiel.games.population import population_game
 from metaspiel.games.sequence import SequenceForm
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import expected
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint
 from psro.exact import ExactOracle
 from psro.parts import Member, Population, Response, TargetConcept
 from psro.targets import gap_of, played, targets
@@ -38,7 +42,7 @@ class Mixture:
 
     form: SequenceForm
     plans: tuple[Float64[ndarray, "_ _"], ...]
-    joint: Float64[ndarray, "*K"]
+    joint: Joint
     concept: TargetConcept
 
     @classmethod
@@ -46,7 +50,7 @@ class Mixture:
         cls,
         form: SequenceForm,
         plans: Sequence[Float64[ndarray, "_ _"]],
-        joint: Float64[ndarray, "*K"],
+        joint: Joint,
         concept: TargetConcept,
     ) -> "Mixture":
         """What is played of a meta-strategy: under NE players draw independently."""
@@ -83,8 +87,11 @@ class Mixture:
         return self.players == 2 and bool(sums <= self.form.noise)
 
     @cached_property
-    def game(self) -> Game:
+    def game(self) -> AnyGame:
         """The meta-game of these policies, with exact payoffs."""
+        if isinstance(self.joint, Products):
+            unit = np.ones(self.players)
+            return population_game(self.form, self.plans, unit)
         return Game(self.form.tensor(list(self.plans)))
 
     @cached_property

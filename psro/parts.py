@@ -2,14 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 
 from meta_solvers.base import MetaSolution
+from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
+from metaspiel.nfg.implicit import ImplicitGame
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint
+
+if TYPE_CHECKING:  # it loads scipy
+    from metaspiel.games.sequence import SequenceForm
 
 TargetConcept = Literal["ne", "cce", "ce"]
 CONCEPTS: tuple[TargetConcept, ...] = get_args(TargetConcept)
@@ -76,6 +83,13 @@ class Population:
         """The uids of each player's pool."""
         return tuple(tuple(m.uid for m in pool) for pool in self.pools)
 
+    @property
+    def counts(self) -> list[list[int]] | None:
+        """How often each policy was found; None where each was once."""
+        if all(m.repeats == 1 for pool in self.pools for m in pool):
+            return None
+        return [[m.repeats for m in pool] for pool in self.pools]
+
     def stacked(self) -> list[ndarray]:
         """The policies of each player as one array ``[K_p, ...]``."""
         return [np.stack([m.policy for m in pool]) for pool in self.pools]
@@ -116,8 +130,8 @@ class Target:
 
     Attributes:
       player: the player that responds.
-      co_play: distribution over co-players' profiles ``[*K_q for q != player]``; its
-        correlation is kept. Drawn once an episode, not once a step.
+      co_play: distribution over co-players' profiles ``[*K_q for q != player]``, or as
+        ``Products``; its correlation is kept. Drawn once an episode, not once a step.
       own: distribution over the player's own policies there ``[K_p]``.
       value: what the player gets there now, to be beaten.
       weight: probability that this target is played (1 for NE and CCE).
@@ -125,7 +139,7 @@ class Target:
     """
 
     player: int
-    co_play: Float64[ndarray, "*K"]
+    co_play: Joint
     own: Float64[ndarray, " K_p"]
     value: float
     weight: float = 1.0
@@ -216,15 +230,70 @@ class Table:
             moved(self.episodes, 0.0),
         )
 
+    def error(self, joint: Float64[ndarray, "*K"]) -> float:
+        """Standard error of what a joint earns, at most: errors add up."""
+        return float((self.errors.mean(axis=0) * joint).sum())
+
     def game(self, population: Population, repeats: bool) -> Game:
         """The meta-game of this table, an ensemble when E > 1."""
-        counts = None
-        if repeats and any(m.repeats > 1 for pool in population.pools for m in pool):
-            counts = [[m.repeats for m in pool] for pool in population.pools]
+        counts = population.counts if repeats else None
         symmetric = population.shared
         if self.values.shape[0] == 1:
             return Game(self.values[0], repeats=counts, symmetric=symmetric)
         return Game.ensemble(self.values, counts, symmetric)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reaches:
+    """What stands for a payoff table without its tensor: the tree of the game.
+
+    Attributes:
+      uids: for each player the uids of its axis.
+      form: the tree; None where a checkpoint was read without its game.
+      low: the least payoff of each player in the profiles looked at ``[N]``.
+      high: the largest one ``[N]``.
+      looked: of how many policies of each player, oldest first, all profiles were
+        looked at.
+      notes: as of a ``Table``.
+    """
+
+    uids: tuple[tuple[int, ...], ...]
+    form: "SequenceForm | None"
+    low: Float64[ndarray, " N"]
+    high: Float64[ndarray, " N"]
+    looked: tuple[int, ...]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def grow(self, population: Population) -> "Reaches":
+        """The same for a population's policies."""
+        return replace(self, uids=population.uids)
+
+    def error(self, joint: Products) -> float:
+        """Payoffs are exact."""
+        return 0.0
+
+    @property
+    def scale(self) -> Float64[ndarray, " N"]:
+        """The range of each player's payoffs, 1 where it is nothing, as in ``Game``."""
+        spread = self.high - self.low
+        return np.where(spread > 0, spread, 1.0)
+
+    def game(self, population: Population, repeats: bool) -> ImplicitGame:
+        """The meta-game, which the tree answers for.
+
+        Raises:
+          UserError: there is no tree.
+        """
+        if self.form is None:
+            raise UserError(
+                "a meta-game without its tensor must have the tree of its game, "
+                "StoredRun.meta_game; got a checkpoint alone"
+            )
+        from metaspiel.games.population import population_game  # it loads scipy
+
+        counts = population.counts if repeats else None
+        checked = None if counts is None else tuple(map(np.array, counts))
+        return population_game(self.form, population.stacked(), self.scale, checked)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -234,7 +303,8 @@ class State:
     Attributes:
       iteration: number of steps done.
       population: the pools.
-      table: complete payoff table of the population.
+      table: complete payoff ``Table`` of the population, or ``Reaches``, which stand
+        for it without the tensor.
       train: the meta-strategy that is responded to.
       evaluation: the meta-strategy of the evaluation solver; ``train`` without one.
       responses: answers to the targets of ``train``: the next step's candidates. None
@@ -250,7 +320,7 @@ class State:
 
     iteration: int
     population: Population
-    table: Table
+    table: Any
     train: MetaSolution
     evaluation: MetaSolution
     responses: tuple[Response, ...] | None = None
@@ -258,7 +328,7 @@ class State:
     evaluation_gaps: Float64[ndarray, " N"] | None = None
     novel: int
     cpu: dict[str, float]
-    past: tuple[Float64[ndarray, "..."], ...] = ()
+    past: tuple[Any, ...] = ()
 
     def gap(self, concept: TargetConcept) -> float | None:
         """Full-game gap of ``train``, summed over players; None if not measured."""

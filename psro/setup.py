@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.random import Generator
 
 from meta_solvers.base import MetaSolver
 from metaspiel.games.zero_sum import Pools
-from psro.parts import Population, Response, Table, Target, TargetConcept
+from psro.parts import Population, Response, Target, TargetConcept
 from psro.selection import Selection, Update
 
 
@@ -65,8 +65,8 @@ class Evaluator(Protocol):
     def ensemble(self) -> int:
         """E, the number of payoff tensors; 1 for a real game."""
 
-    def fill(self, population: Population, table: Table, rng: Generator) -> Table:
-        """``table`` with no cell missing."""
+    def fill(self, population: Population, table: Any, rng: Generator) -> Any:
+        """``table`` with no cell missing; or ``Reaches``, which has none."""
 
 
 @runtime_checkable

@@ -19,7 +19,7 @@ COLUMNS: Mapping[str, Any] = {
     "own_gap": list[float | None],
     "welfare": list[float],
     "train_welfare": list[float],
-    "support": list[int],
+    "support": list[int | None],
     "policies": list[list[int]],
     "status": list[str],
     "cpu_seconds": list[float],

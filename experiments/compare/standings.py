@@ -139,7 +139,7 @@ def _standing(results: Results, config: Config, game: str, method: Method) -> St
         },
         area=over([area(one, step(game)) for one in gaps]),
         welfare=over(end("welfare")),
-        support=over(end("support")),
+        support=over([one for one in end("support") if one is not None]),
         policies=over([sum(one) for one in end("policies")]),
         cpu_seconds=over(end("cpu_seconds")),
         population=None if None in least else over(least),

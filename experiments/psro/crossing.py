@@ -33,7 +33,7 @@ def cross_play(
         raise UserError(f"{where}: runs must be one or more, each from load_run()")
     if episodes < 2:
         raise UserError(f"{where}: episodes must be at least 2; got {episodes}")
-    entries = [Entry(name=run.name, joint=run.played) for run in runs]
+    entries = [Entry(name=run.name, joint=run.cells) for run in runs]
     if all(run.fits for run in runs):
         first = runs[0].mixture.form
         for run in runs:

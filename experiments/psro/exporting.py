@@ -12,8 +12,11 @@ from experiments.psro.stored import StoredRun
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.gambit import written
-from metaspiel.nfg.simplex import marginals
+from metaspiel.nfg.game import Game
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint, marginals
 from psro.mixture import Mixture
+from psro.stored_joints import written as joint_arrays
 
 Made = tuple[str, bytes]
 """What a file holds, in words, and its bytes."""
@@ -68,24 +71,40 @@ def archive(mixture: Mixture, uids: Sequence[Sequence[int]]) -> bytes:
     return files.npz(arrays, compressed=True)
 
 
-def _weights(joint: ndarray, uids: Sequence[Sequence[int]]) -> dict[str, ndarray]:
+def _weights(joint: Joint, uids: Sequence[Sequence[int]]) -> dict[str, ndarray]:
     """How often each profile is played, and each policy of each player."""
-    arrays = {"joint": joint}
+    prefix = "joint_" if isinstance(joint, Products) else ""
+    arrays = joint_arrays(prefix, joint)
     for player, own in enumerate(uids):
         arrays[f"uids_{player}"] = np.array(own)
         arrays[f"weights_{player}"] = marginals(joint)[player]
     return arrays
 
 
+def _tensor(run: StoredRun) -> Game:
+    """The meta-game, payoffs of all profiles written out.
+
+    Raises:
+      UserError: the run is one without them.
+    """
+    game = run.meta_game
+    if not isinstance(game, Game):
+        raise UserError(
+            "--to: the run must have the payoffs of all profiles; "
+            f"'{run.folder}' was begun with --no-tensor"
+        )
+    return game
+
+
 def gambit(run: StoredRun) -> Made:
     """The meta-game in Gambit's format."""
     name = f"meta-game of {run.arena.name}, iteration {run.state.iteration}"
-    return "meta-game, for Gambit", written(run.meta_game, name).encode()
+    return "meta-game, for Gambit", written(_tensor(run), name).encode()
 
 
 def array(run: StoredRun) -> Made:
     """The meta-game's payoffs."""
-    payoffs = run.meta_game.payoffs
+    payoffs = _tensor(run).payoffs
     return f"meta-game, payoffs of shape {list(payoffs.shape)}", files.npy(payoffs)
 
 

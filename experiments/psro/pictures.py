@@ -13,9 +13,11 @@ from experiments.psro_parts.config import EXACT
 from psro.metrics import Row
 
 
-def pictures(summary: Summary, rows: Sequence[Row], payoffs: ndarray) -> list[Picture]:
-    """All pictures of a trial."""
-    return [
+def pictures(
+    summary: Summary, rows: Sequence[Row], payoffs: ndarray | None
+) -> list[Picture]:
+    """All pictures of a trial; of payoffs where the meta-game is written out."""
+    made = [
         _gap(summary, rows),
         _value(summary, rows),
         Picture(
@@ -24,19 +26,20 @@ def pictures(summary: Summary, rows: Sequence[Row], payoffs: ndarray) -> list[Pi
             caption="Probability of each policy (row) in each iteration (column).",
             chart=_strategies(rows),
         ),
-        Picture(
-            name="payoffs",
-            title="Payoffs of the final meta-game",
-            caption="Expected payoff when the policies of a row and a column meet"
-            + (
-                "; averaged over the policies of the others."
-                if len(payoffs) > 2
-                else "."
-            ),
-            chart=_heat_maps(rows, payoffs),
-        ),
-        _time(rows),
     ]
+    if payoffs is not None:
+        made.append(_payoffs(rows, payoffs))
+    return [*made, _time(rows)]
+
+
+def _payoffs(rows: Sequence[Row], payoffs: ndarray) -> Picture:
+    others = "; averaged over the policies of the others." if len(payoffs) > 2 else "."
+    return Picture(
+        name="payoffs",
+        title="Payoffs of the final meta-game",
+        caption="Expected payoff when the policies of a row and a column meet" + others,
+        chart=_heat_maps(rows, payoffs),
+    )
 
 
 def _gap(summary: Summary, rows: Sequence[Row]) -> Picture:

@@ -23,9 +23,9 @@ from psro.metrics import Row
 
 
 def write_report(
-    folder: Path, summary: Summary, rows: Sequence[Row], payoffs: ndarray
+    folder: Path, summary: Summary, rows: Sequence[Row], payoffs: ndarray | None
 ) -> None:
-    """``plots`` and ``report.html`` of one trial."""
+    """``plots`` and ``report.html`` of one trial; without the tensor no payoffs."""
     facts = summary.flat
     head = title(facts)
     for name in ("cpu_seconds_per_stage", "caveats"):

@@ -14,11 +14,12 @@ from experiments.psro.checkpoint import Begun
 from experiments.psro.config import Config
 from experiments.psro.rows import Rows
 from experiments.psro_parts.config import EXACT
+from meta_solvers.base import AnyGame
 from metaspiel.nfg import views
 from metaspiel.nfg.errors import UserError, unknown
-from metaspiel.nfg.game import Game
-from metaspiel.nfg.simplex import independent, marginals
-from psro.parts import CONCEPTS, Population, State, TargetConcept
+from metaspiel.nfg.products import Products
+from metaspiel.nfg.simplex import Joint, independent, marginals
+from psro.parts import CONCEPTS, Population, Reaches, State, TargetConcept
 from psro.targets import played
 
 if TYPE_CHECKING:  # what loads OpenSpiel or torch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:  # what loads OpenSpiel or torch
 
 Responder = Literal["best", "exact", "learned"]
 RESPONDERS: tuple[Responder, ...] = get_args(Responder)
+_MOST_CELLS = 2**22
 _TREE_GB = 0.25  # of a tree that nobody asked the run to walk
 
 
@@ -113,13 +115,19 @@ class StoredRun:
         return self.state.population
 
     @property
-    def sigma(self) -> "Float64[ndarray, '*K']":
-        """The joint meta-strategy that is responded to, over all profiles."""
+    def sigma(self) -> Joint:
+        """The joint meta-strategy that is responded to, over all profiles.
+
+        Of a run without the payoff tensor it is ``Products``.
+        """
         return self.state.train.joint
 
     @cached_property
-    def meta_game(self) -> Game:
-        """Payoffs of all profiles of the population."""
+    def meta_game(self) -> AnyGame:
+        """Payoffs of all profiles of the population; of some runs by the tree."""
+        if isinstance(self.state.table, Reaches):
+            table = replace(self.state.table, form=self.arena.form)
+            return table.game(self.population, self.config.repeats)
         return self.state.table.game(self.population, self.config.repeats)
 
     @cached_property
@@ -237,9 +245,26 @@ class StoredRun:
         return made
 
     @property
-    def played(self) -> "Float64[ndarray, '*K']":
+    def played(self) -> Joint:
         """How often each profile is played: under NE players draw independently."""
         return played(self.sigma, self.concept)
+
+    @property
+    def cells(self) -> "Float64[ndarray, '*K']":
+        """The same as an array.
+
+        Raises:
+          UserError: a run without the payoff tensor has too many profiles.
+        """
+        joint = self.played
+        if not isinstance(joint, Products):
+            return np.asarray(joint)
+        if joint.size > _MOST_CELLS:
+            raise UserError(
+                f"load_run(): a joint must have at most {_MOST_CELLS} profiles to be "
+                f"written out; got {joint.size} of '{self.folder}'"
+            )
+        return joint.array()
 
     @property
     def independent(self) -> bool:
@@ -284,13 +309,19 @@ class StoredRun:
         """
         from psro.openspiel_policies import joint_policy
 
-        return joint_policy(self.game, self.played, self._cast)
+        if self.independent:
+            made: Policy = self._cast(dict(enumerate(marginals(self.played))))
+            return made
+        return joint_policy(self.game, self.cells, self._cast)
 
     def drawn(self, rng: np.random.Generator) -> "tuple[tuple[int, ...], Policy]":
         """The policies of all players for one episode: their numbers, and as one."""
         played = self.played
-        number = rng.choice(played.size, p=played.ravel() / played.sum())
-        chosen = tuple(map(int, np.unravel_index(number, played.shape)))
+        if isinstance(played, Products):
+            chosen = played.drawn(rng)
+        else:
+            number = rng.choice(played.size, p=played.ravel() / played.sum())
+            chosen = tuple(map(int, np.unravel_index(number, played.shape)))
         one = {p: np.eye(played.shape[p])[k] for p, k in enumerate(chosen)}
         return chosen, self._cast(one)
 

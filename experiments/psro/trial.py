@@ -1,5 +1,7 @@
 """One trial of PSRO: iterations, checkpoints and what it amounts to."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from experiments.lab.folder import write_result
@@ -16,15 +18,18 @@ from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
 from psro.executor import Executor
+from psro.implicit import with_tree
 from psro.metrics import Row
-from psro.parts import State
+from psro.parts import State, Table
 from psro.stopping import Stop, until
+from psro.stored_joints import written
 
 
 def play(trial: Begun, arena: Arena, executor: Executor) -> None:
     """A trial from its start or its checkpoint to its end."""
     from experiments.psro.report import write_report
 
+    trial = replace(trial, state=with_tree(trial.state, arena.form))
     config = trial.config
     setup = assembled(config, arena, executor)
     known = [Row.read(one) for one in trial.rows.rows]
@@ -76,7 +81,9 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
     )
     _save_arrays(trial, state)
     write_result(trial.folder / "summary.json", summary.flat, config)
-    write_report(trial.folder, summary, rows, state.table.values[0])
+    table = state.table
+    payoffs = table.values[0] if isinstance(table, Table) else None
+    write_report(trial.folder, summary, rows, payoffs)
 
 
 def _say(config: Config, row: Row) -> None:
@@ -111,11 +118,12 @@ def _whose(config: Config) -> str:
 
 
 def _save_arrays(trial: Begun, state: State) -> None:
-    """``meta_game.npz``: payoffs, joints and the uid of every axis."""
-    uids = {f"uids_{p}": np.array(u) for p, u in enumerate(state.population.uids)}
-    arrays = {
-        "payoffs": state.table.values[0],
-        "joint": state.train.joint,
-        "eval_joint": state.evaluation.joint,
-    }
-    files.write_arrays(trial.folder / "meta_game.npz", arrays | uids)
+    """``meta_game.npz``: payoffs, joints and the uid of every axis.
+
+    Without the tensor there are no payoffs, and of joints weights and strategies.
+    """
+    arrays = {f"uids_{p}": np.array(u) for p, u in enumerate(state.population.uids)}
+    if isinstance(state.table, Table):
+        arrays["payoffs"] = state.table.values[0]
+    arrays |= written("", state.train.joint) | written("eval_", state.evaluation.joint)
+    files.write_arrays(trial.folder / "meta_game.npz", arrays)

@@ -40,6 +40,7 @@ def built(config: Settings) -> Arena:
             initial=config.initial,
             shared=config.symmetric,
             assumed=assumed,
+            tensor=config.tensor,
         )
         return with_evaluator(config, arena)
     import torch

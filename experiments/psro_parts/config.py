@@ -225,6 +225,8 @@ class Settings(
             neural=self.oracle == "neupl",
             referee=self.referee,
         )
+        if not self.tensor:
+            self._check_without_tensor()
         if self.oracle == "neupl" and self.all_instances:
             raise UserError(
                 "--all-instances: only greedy policies can play every instance once; "
@@ -243,6 +245,18 @@ class Settings(
                 "--jobs: trials share the processes, and there is one; --trials asks "
                 "for more (--executor shares what one learns)"
             )
+
+    def _check_without_tensor(self) -> None:
+        """Refuses what a run without the payoff tensor cannot have."""
+        for flag_, given in (
+            ("--oracle neupl", self.oracle == "neupl"),
+            ("--symmetric", self.symmetric),
+            ("--evaluator", self.evaluator is not None),
+        ):
+            if given:
+                raise UserError(
+                    f"--no-tensor: {flag_} needs the payoffs of all profiles"
+                )
 
     def _check_budget(self) -> None:
         """Refuses a response with two budgets."""

@@ -57,6 +57,10 @@ class Exact:
     symmetric: bool = False
     """Exact oracle: one shared population; the game is checked to be symmetric. A
     learned oracle shares one wherever its game is known to be symmetric."""
+    tensor: bool = True
+    """Exact oracle: payoffs of all profiles are written out (K policies of each of N
+    players have N K^N). --no-tensor: the tree of the game answers for them, which takes
+    meta-solvers that need none: uniform, last, rd, prd, rrd, rm, fp, shor, averages."""
     gaps: Literal["concept", "all"] = "concept"
     """Exact oracle: measure the full-game gap of the concept only, or of NE, CCE and
     CE."""

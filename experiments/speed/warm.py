@@ -27,12 +27,8 @@ from experiments.lab.trust import SolverSpec
 from experiments.speed.measuring import answer, timed
 from meta_solvers import get, solve
 from meta_solvers.values import MetaSolution
-from metaspiel.games.openspiel import sequence_form
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
-from psro.exact import ExactEvaluator, ExactOracle
-from psro.loop import run, start
-from psro.setup import Setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +62,8 @@ class Config:
                     "--solvers must have concept ce or cce; got "
                     f"'{spec}' with {get(spec).concept}"
                 )
+        from metaspiel.games.openspiel import sequence_form
+
         sequence_form(self.game)
 
 
@@ -124,6 +122,11 @@ def outcome(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def measured(spec: str, config: Config) -> list[dict[str, object]]:
     """The rows of one solver."""
+    from metaspiel.games.openspiel import sequence_form
+    from psro.exact import ExactEvaluator, ExactOracle
+    from psro.loop import run, start
+    from psro.setup import Setup
+
     form, solver = sequence_form(config.game), get(spec)
     setup = Setup(
         oracle=ExactOracle(form, tie_break="first"),

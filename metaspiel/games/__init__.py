@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         uniform_actions,
         uniform_returns,
     )
+    from metaspiel.games.population import population_game
     from metaspiel.games.recalling import Recalling
     from metaspiel.games.sequence import SequenceForm
     from metaspiel.games.simulator import Simulator
@@ -35,6 +36,7 @@ __all__ = [
     "Simulator",
     "matrix_game",
     "named_simulator",
+    "population_game",
     "sequence_form",
     "steps_per_second",
     "uniform_actions",

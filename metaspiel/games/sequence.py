@@ -7,7 +7,7 @@ NashConv and values (von Stengel 1996; Marris et al. 2021, section 3).
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -105,7 +105,7 @@ class SequenceForm:
         return 1e-12 * float(np.abs(self.payoffs).sum(axis=1).max())
 
     @cached_property
-    def _views(self) -> list[tuple[ndarray, sparse.csr_array]]:
+    def views(self) -> list[tuple[ndarray, sparse.csr_array]]:
         """Co-players' ends ``[N, Y]`` and payoffs ``[S_p, Y]``, for each player.
 
         Terminals that differ only in the player's own sequence share one column, so a
@@ -131,7 +131,7 @@ class SequenceForm:
           co_play: ``[M, *co-players' pool sizes]`` weights of co-players' profiles,
             correlated or not; they need not sum to one.
         """
-        ends, matrix = self._views[player]
+        ends, matrix = self.views[player]
         others = [q for q in range(self.players) if q != player]
         weights, reach = co_play, co_play[:, None]
         pools = []
@@ -147,6 +147,22 @@ class SequenceForm:
                 else np.einsum("...ky,ky->...y", reach, pool)
             )
         return np.ascontiguousarray((matrix @ reach.T).T)
+
+    def values_against(
+        self, player: int, mixed: Sequence[Float64[ndarray, "T _"]]
+    ) -> Float64[ndarray, "T S"]:
+        """``values`` against one realisation plan of each co-player, T times.
+
+        Args:
+          player: player whose values are computed.
+          mixed: T plans a player (the player's own are not read).
+        """
+        ends, matrix = self.views[player]
+        reach = np.ones((ends.shape[1], len(mixed[player])))
+        for other, plans in enumerate(mixed):
+            if other != player:
+                reach *= np.ascontiguousarray(plans.T)[ends[other]]  # whole rows
+        return np.ascontiguousarray((matrix @ reach).T)
 
     def best_responses(
         self,
@@ -176,20 +192,20 @@ class SequenceForm:
         known, sizes = old.shape[1:], [len(pool) for pool in plans]
         new = np.empty((self.players, *sizes))
         new[(slice(None), *(slice(k) for k in known))] = old
-        for player in range(self.players):
-            # Earlier players take any policy, later ones only old ones: each new
-            # profile is computed once.
-            block = [
-                slice(0, sizes[q])
-                if q < player
-                else slice(known[q], sizes[q])
-                if q == player
-                else slice(0, known[q])
-                for q in range(self.players)
-            ]
-            if all(b.stop > b.start for b in block):
-                new[(slice(None), *block)] = self._fill(plans, block)
+        for block in _new_blocks(known, sizes):
+            new[(slice(None), *block)] = self._fill(plans, block)
         return new
+
+    def extremes(
+        self, known: Sequence[int], plans: Plans
+    ) -> tuple[Float64[ndarray, " N"], Float64[ndarray, " N"]]:
+        """Least and largest payoffs of the profiles with a policy after the known."""
+        low, high = np.full(self.players, np.inf), np.full(self.players, -np.inf)
+        for block in _new_blocks(known, [len(pool) for pool in plans]):
+            flat = self._fill(plans, block).reshape(self.players, -1)
+            low = np.minimum(low, flat.min(axis=1))
+            high = np.maximum(high, flat.max(axis=1))
+        return low, high
 
     def _fill(self, plans: Plans, block: Sequence[slice]) -> Float64[ndarray, "N *K"]:
         """Payoffs of the profiles in ``block``, in which one player leads.
@@ -253,6 +269,24 @@ class SequenceForm:
             best, _ = self.best_responses(player, plans, co_play)
             gaps[player] = best[0] - np.sum(payoffs[player] * joint)
         return np.maximum(gaps, 0.0)
+
+
+def _new_blocks(known: Sequence[int], sizes: Sequence[int]) -> Iterator[list[slice]]:
+    """Blocks of the profiles with a policy after the ``known`` first, each once.
+
+    In each one player takes new policies, earlier ones any, later ones only old ones.
+    """
+    for player in range(len(sizes)):
+        block = [
+            slice(0, sizes[q])
+            if q < player
+            else slice(known[q], sizes[q])
+            if q == player
+            else slice(0, known[q])
+            for q in range(len(sizes))
+        ]
+        if all(b.stop > b.start for b in block):
+            yield block
 
 
 def _states(count: int) -> str:
