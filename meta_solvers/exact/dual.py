@@ -61,9 +61,8 @@ class Dual:
             real = problem.real[:, p, :size]
             if problem.concept == "ce":
                 mask = real[:, :, None] * real[:, None, :]
-                eye = xp.eye(size, dtype=mask.dtype)
-                if xp.__name__ == "torch":
-                    eye = eye.to(mask.device)
+                where = {} if xp is np else {"device": mask.device}
+                eye = xp.eye(size, dtype=mask.dtype, **where)
                 mask = (mask * (1 - eye)).reshape(problem.batch, -1)
             else:
                 # A single action deviates to nothing.

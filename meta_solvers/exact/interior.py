@@ -92,7 +92,7 @@ def solve(
         return solved
     # A start too far from the central path can only be left by starting again.
     again = _run(problem.take(stuck), None, steps, tolerance)
-    return _merged(solved, again, stuck)
+    return merged(solved, again, stuck)
 
 
 def _run(
@@ -114,7 +114,7 @@ def _run(
     return _collect(finished)
 
 
-def _merged(first: Solution, second: Solution, where: Array) -> Solution:
+def merged(first: Solution, second: Solution, where: Array) -> Solution:
     """``second`` in the places ``where``; steps add up."""
     parts = {}
     for name in ("status", "steps", "residual", "gap"):

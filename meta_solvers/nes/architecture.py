@@ -23,6 +23,11 @@ class Architecture:
       dual_layers: feed-forward dual layers.
       unrolled: blocks that see the gradient.
       hidden: hidden channels of a block.
+      memory: blocks see as well what the last step changed, and gains given a
+        recommendation.
+      hears: blocks hear of the actions that the joint recommends with theirs.
+      tries: blocks take the best of their step, half of it and twice of it.
+      rounds: of conjugate gradients for a Newton step in every block; 0 for none.
       norm: how feed-forward layers get unit variance: "root" over the channels of each
         entry, "standard" over the entries of each channel (as batch normalisation does,
         but of one game). Without blocks "standard" learns far better.
@@ -38,6 +43,10 @@ class Architecture:
     dual_layers: int = 1
     unrolled: int = 6
     hidden: int = 48
+    memory: bool = False
+    hears: bool = False
+    tries: bool = False
+    rounds: int = 0
     norm: Literal["root", "standard"] = "root"
     linear: bool = False
 
@@ -48,7 +57,8 @@ class Architecture:
                 "payoff",
                 f"must be channel counts of at least 1; got {self.payoff}",
             )
-        lows = {"players": 1, "dual": 1, "hidden": 1, "dual_layers": 0, "unrolled": 0}
+        lows = {"players": 1, "dual": 1, "hidden": 1}
+        lows |= {"dual_layers": 0, "unrolled": 0, "rounds": 0}
         for name, low in lows.items():
             if getattr(self, name) < low:
                 raise BadField(

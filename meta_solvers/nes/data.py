@@ -24,15 +24,34 @@ class Games:
       least: fewest actions of a player.
       most: most actions of a player; sizes are log-uniform in between.
       square: share of batches in which all players have equally many actions.
+      shapes: sizes of batches, as "4x4", each as likely; none for sizes as above.
+      related: share of games in which everybody's payoffs are correlated with the first
+        player's: a third of them opposite (two players: zero sum), a sixth the same,
+        the others by a uniform coefficient.
       naive: draw payoffs uniformly from [-1, 1] and leave them so (an ablation).
     """
 
     least: int = 2
     most: int = 64
     square: float = 0.5
+    shapes: tuple[str, ...] = ()
+    related: float = 0.0
     naive: bool = False
 
     def __post_init__(self) -> None:
+        if not 0 <= self.related <= 1:
+            raise BadField(
+                type(self), "related", f"must be from 0 to 1; got {self.related}"
+            )
+        for text in self.shapes:
+            sizes = _counts(text)
+            if not sizes or min(sizes) < self.least or max(sizes) > self.most:
+                raise BadField(
+                    type(self),
+                    "shapes",
+                    f'must be as "4x4", with from {self.least} to {self.most} actions; '
+                    f"got {text!r}",
+                )
         if not 1 <= self.least <= self.most:
             raise BadField(
                 type(self),
@@ -43,6 +62,8 @@ class Games:
 
     def sizes(self, players: int, rng: np.random.Generator) -> tuple[int, ...]:
         """Numbers of actions of one batch."""
+        if self.shapes:
+            return _counts(self.shapes[int(rng.integers(len(self.shapes)))])
         low, high = math.log(self.least), math.log(self.most + 1)
         drawn = np.exp(rng.uniform(low, high, players)).astype(int)
         drawn = np.clip(drawn, self.least, self.most)
@@ -76,6 +97,8 @@ class Games:
             payoffs = rng.uniform(-1, 1, shape)
         else:
             payoffs, _ = normalise(rng.standard_normal(shape), mass)
+            if self.related > 0:
+                payoffs, _ = normalise(_related(payoffs, self.related, rng), mass)
         base, epsilon = np.log(mass), np.zeros((batch, len(actions)))
         if selects == "any":
             base = _targets(base, rng) + _welfare(payoffs, rng)
@@ -94,6 +117,22 @@ class Games:
             softness=none,
             real=real,
         )
+
+
+def _counts(text: str) -> tuple[int, ...]:
+    """The numbers of "4x4"; none where it has no such form."""
+    parts = text.split("x")
+    return tuple(map(int, parts)) if all(one.isdecimal() for one in parts) else ()
+
+
+def _related(payoffs: ndarray, share: float, rng: np.random.Generator) -> ndarray:
+    """Everybody's payoffs correlated with the first player's, in a share of games."""
+    wide = (payoffs.shape[0], *[1] * (payoffs.ndim - 1))
+    kind, some = rng.random(wide), rng.uniform(-1.0, 1.0, wide)
+    link = np.where(kind < share / 3, -1.0, np.where(kind < share / 2, 1.0, some))
+    other = link * payoffs[:, :1] + np.sqrt(1 - link * link) * payoffs[:, 1:]
+    joined = np.concatenate([payoffs[:, :1], other], 1)
+    return np.where(kind < share, joined, payoffs)
 
 
 def _targets(base: ndarray, rng: np.random.Generator) -> ndarray:

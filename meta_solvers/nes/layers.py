@@ -23,14 +23,16 @@ class RealActions:
 
     Attributes:
       real: per player ``[B, A_p]`` of 0 and 1.
+      unpadded: known to be all 1, which so need not be read from the device.
     """
 
     real: tuple[Tensor, ...]
+    unpadded: bool = False
 
     @cached_property
     def full(self) -> bool:
         """Whether nothing is padded."""
-        return all(bool(mask.all()) for mask in self.real)
+        return self.unpadded or all(bool(mask.all()) for mask in self.real)
 
     @property
     def players(self) -> int:

@@ -16,6 +16,16 @@ from torch import Tensor, nn
 from meta_solvers.exact.dual import Dual, Point
 from meta_solvers.exact.problem import Problem
 from meta_solvers.nes.architecture import Architecture
+from meta_solvers.nes.features import (
+    MORE,
+    PLAIN,
+    features,
+    heard,
+    pack,
+    remembered,
+    typical,
+    unpack,
+)
 from meta_solvers.nes.layers import (
     PayoffLinear,
     RealActions,
@@ -24,9 +34,9 @@ from meta_solvers.nes.layers import (
     swap_pools,
     unit,
 )
+from meta_solvers.nes.newton import newton
 
 LEAST, MOST = -12.0, 13.0  # logarithm of a dual over its typical size
-FEATURES = 11
 
 
 class Network(nn.Module):
@@ -50,19 +60,23 @@ class Network(nn.Module):
         self.first = nn.Linear(a.dual, 1)
         nn.init.zeros_(self.first.weight)
         nn.init.constant_(self.first.bias, -1.5)  # most deviations do not bind
-        self.blocks = nn.ModuleList(
-            Block(a.dual, pools, a.hidden) for _ in range(a.unrolled)
-        )
+        self.blocks = nn.ModuleList(Block(a, pools) for _ in range(a.unrolled))
 
     def forward(self, problem: Problem, blocks: int | None = None) -> Tensor:
         """Duals ``[B, m]``, in the order of ``Dual``, after the first ``blocks``."""
         return self.path(problem, blocks)[-1].alpha
 
-    def path(self, problem: Problem, blocks: int | None = None) -> list[Point]:
-        """The point after the feed-forward part and after every block."""
+    def path(
+        self, problem: Problem, blocks: int | None = None, unpadded: bool = False
+    ) -> list[Point]:
+        """The point after the feed-forward part and after every block.
+
+        ``unpadded``: all actions are known to be real.
+        """
         dual = Dual(problem)
         real = [problem.real[:, p, :n] for p, n in enumerate(problem.actions)]
-        actions, mask = RealActions(tuple(real)), pack(dual, dual.mask)[..., None]
+        actions = RealActions(tuple(real), unpadded)
+        mask = pack(dual, dual.mask)[..., None]
         size = typical(problem, mask)
         x = self._inputs(problem)
         for layer in self.payoff:
@@ -71,13 +85,66 @@ class Network(nn.Module):
         for mix in self.dual:
             h = self._bend([mix(h, mask)], [mask])[0] * mask
         log = self.first(h)[..., 0]
-        points = [self._at(dual, log, size)]
+        points, step = [self._at(dual, log, size)], torch.zeros_like(log)
+        tried = self._tried(problem)
         for block in self.blocks[:blocks]:
-            seen = features(dual, points[-1], log, size, mask)
-            h, step = block(h, seen, mask)
-            log = (log + step).clamp(LEAST, MOST)
+            point = points[-1]
+            seen = features(dual, point, log, size, mask)
+            if self.architecture.memory:
+                before = points[max(len(points) - 2, 0)]
+                more = remembered(dual, point, before, log, step)
+                seen = torch.cat([seen, more * mask], -1)
+            others = None
+            if self.architecture.hears:
+                others = heard(dual, point.sigma, said(h, mask))
+            h, y = block(h, seen, mask, others)
+            steps = self._steps(dual, point, y)
+            moved = (log + steps).clamp(LEAST, MOST)
+            best = moved[0] if tried is None else self._best(tried, moved, size)
+            log, step = best, best - log
             points.append(self._at(dual, log, size))
         return points
+
+    def _steps(self, dual: Dual, point: Point, y: Tensor) -> Tensor:
+        """Steps of the logarithms that a block's outputs ask for, ``[T, B, ...]``."""
+        step = 4 * torch.tanh(y[..., 0] / 4)
+        tries = [step, step / 2, 2 * step] if self.architecture.tries else [step]
+        if self.architecture.rounds:
+            n = self._newton(dual, point, y)
+            both = [step + n, step + n / 2, step + 2 * n, n, step]
+            tries = both if self.architecture.tries else both[:1]
+        return torch.stack(tries)
+
+    def _tried(self, problem: Problem) -> Dual | None:
+        """The dual of every game as often as a block has steps to choose from."""
+        a = self.architecture
+        if not (a.tries and a.unrolled):
+            return None
+        place = torch.arange(problem.batch, device=problem.payoffs.device)
+        return Dual(problem.take(place.repeat(5 if a.rounds else 3)))
+
+    def _best(self, tried: Dual, moved: Tensor, size: Tensor) -> Tensor:
+        """The logarithms, of T ``[T, B, ...]``, at which a game's dual is least."""
+        count, batch = moved.shape[:2]
+        with torch.no_grad():
+            wide = size.repeat(count, *[1] * (size.ndim - 1))
+            values = self._at(tried, moved.flatten(0, 1), wide).value
+            best = values.reshape(count, batch).argmin(0)
+            best = best.reshape(batch, *[1] * (size.ndim - 1))
+        chosen = moved[0]
+        for place in range(1, count):
+            chosen = torch.where(best == place, moved[place], chosen)
+        return chosen
+
+    def _newton(self, dual: Dual, point: Point, y: Tensor) -> Tensor:
+        """A Newton step of the logarithms, with the ridge and push of a block."""
+        still = Point(**{name: part.detach() for name, part in vars(point).items()})
+        ridge = torch.exp((3 * y[..., 1] - 5).clamp(-10, 5))
+        pull = still.alpha * still.slack
+        ridge = unpack(dual, ridge) + pull.clamp(min=0)
+        rhs = unpack(dual, y[..., 2] * 0.1) - pull
+        solved = pack(dual, newton(dual, still, rhs, ridge, self.architecture.rounds))
+        return 4 * torch.tanh(solved / 4)
 
     def _bend(self, x: list[Tensor], mask: list[Tensor]) -> list[Tensor]:
         if not self.architecture.linear:
@@ -170,98 +237,42 @@ class Mix(nn.Module):
 class Block(nn.Module):
     """One learned step of dual descent."""
 
-    def __init__(self, dual: int, pools: int, hidden: int) -> None:
+    def __init__(self, a: Architecture, pools: int) -> None:
         super().__init__()
-        self.mix = Mix(dual + FEATURES, pools, hidden)
-        self.out = nn.Linear(hidden, dual + 1)
-        nn.init.normal_(self.out.weight, std=0.3 * hidden**-0.5)
+        inputs = a.dual + PLAIN + (MORE if a.memory else 0)
+        self.mix = Mix(inputs, pools, a.hidden)
+        self.steps = 3 if a.rounds else 1
+        self.out = nn.Linear(a.hidden, a.dual + self.steps)
+        nn.init.normal_(self.out.weight, std=0.3 * a.hidden**-0.5)
         nn.init.zeros_(self.out.bias)
+        if a.hears:
+            # Of the action recommended and, for CE, of the one to deviate to.
+            ears = [
+                nn.Linear(a.dual, a.hidden, bias=False)
+                for _ in range(1 if a.concept == "cce" else 2)
+            ]
+            for ear in ears:
+                nn.init.normal_(ear.weight, std=inputs**-0.5)
+            self.ears = nn.ModuleList(ears)
 
-    def forward(self, h: Tensor, seen: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """New hidden duals and the step of their logarithm."""
-        inputs = torch.cat([h, seen], -1)
-        y = self.out(unit(torch.relu_(self.mix(inputs, mask))))
-        return unit(h + y[..., 1:]) * mask, 4 * torch.tanh(y[..., 0] / 4)
-
-
-def asinh(x: Tensor) -> Tensor:
-    """``torch.asinh`` from vectorised parts: several times faster on CPU."""
-    size = x.abs()
-    square = size * size
-    return torch.copysign(torch.log1p(size + square / (1 + torch.sqrt(square + 1))), x)
-
-
-def features(
-    dual: Dual, point: Point, log: Tensor, size: Tensor, mask: Tensor
-) -> Tensor:
-    """Inputs of a block by deviation, ``[B, N, A, F]`` or ``[B, N, A, A, F]``."""
-    slack = pack(dual, point.slack)
-    alpha = torch.exp(log) * size
-    variance = pack(dual, dual.diagonal(point.sigma))
-    newton = slack / (variance + 1e-6)
-    least = torch.where(alone(dual.problem), slack * mask[..., 0], torch.inf)
-    least = least.flatten(2).amin(2)
-    total = (alpha * mask[..., 0]).flatten(2).sum(2)
-    wide = [*least.shape, *[1] * (slack.ndim - 2)]
-    count = mask[..., 0].flatten(2).sum(2).clamp(min=1)
-
-    def everywhere(x: Tensor) -> Tensor:
-        return x.reshape(wide).expand_as(slack)
-
-    listed = [
-        log / 3,
-        asinh(slack / 0.1),
-        asinh(slack / 0.003) / 3,
-        asinh(slack / 1e-4) / 6,
-        asinh(newton / (alpha + 0.01 * size)),
-        asinh(newton / size),
-        torch.log(variance + 1e-6) / 4,
-        everywhere(asinh(least / 0.01) / 3),
-        everywhere(torch.log(total + 1e-3) / 3),
-        everywhere(torch.log(count) / 2 - 1),
-        torch.ones_like(slack),
-    ]
-    return torch.stack(listed, -1) * mask
+    def forward(
+        self, h: Tensor, seen: Tensor, mask: Tensor, others: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """New hidden duals, and what their step is made of."""
+        y = self.mix(torch.cat([h, seen], -1), mask)
+        if others is not None:
+            for place, ear in enumerate(self.ears):
+                what = ear(others)
+                y = y + (what if y.ndim == what.ndim else what.unsqueeze(2 + place))
+        y = self.out(unit(torch.relu_(y)))
+        return unit(h + y[..., self.steps :]) * mask, y[..., : self.steps]
 
 
-def alone(problem: Problem) -> Tensor:
-    """Which entries a game's packed duals have without a batch's padding.
-
-    As many for every player as the player with the most actions has: ``[B, 1, A]`` or,
-    for CE, ``[B, 1, A, A]``. Networks have learned to see those of them that stand for
-    no deviation as slack 0, but no others.
-    """
-    some = problem.real.amax(1, keepdim=True) > 0
-    return some if problem.concept == "cce" else some[..., None] & some[:, :, None]
-
-
-def typical(problem: Problem, mask: Tensor) -> Tensor:
-    """The typical size of duals, which falls with the number n of actions as n^-0.7."""
-    count = problem.real.sum(2).clamp(min=1)
-    power = 0.7 if problem.concept == "cce" else 1.0
-    return (count**-power).reshape(*count.shape, *[1] * (mask.ndim - 3))
-
-
-def pack(dual: Dual, alpha: Tensor) -> Tensor:
-    """Duals ``[B, m]`` as ``[B, N, A]`` or, for CE, ``[B, N, A, A]``, padded."""
-    width = max(dual.problem.actions)
-    parts = dual.split(alpha)
-    padded = [
-        nn.functional.pad(part, [0, width - part.shape[-1]] * (part.ndim - 1))
-        for part in parts
-    ]
-    return torch.stack(padded, 1)
-
-
-def unpack(dual: Dual, packed: Tensor) -> Tensor:
-    """The inverse of ``pack``."""
-    parts = []
-    for p, size in enumerate(dual.problem.actions):
-        part = packed[:, p, :size]
-        if dual.problem.concept == "ce":
-            part = part[:, :, :size]
-        parts.append(part.reshape(part.shape[0], -1))
-    return torch.cat(parts, 1)
+def said(h: Tensor, mask: Tensor) -> Tensor:
+    """Hidden duals by recommended action, ``[B, N, A, C]``."""
+    if h.ndim == 4:
+        return h
+    return h.sum(2) * mask.sum(2).clamp(min=1).rsqrt()
 
 
 def parameters(network: nn.Module) -> int:

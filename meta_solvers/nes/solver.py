@@ -2,7 +2,9 @@
 
 The network answers at once and approximately; from its duals the exact interior point
 needs a few steps where a cold start needs ten or more. ``refine=None`` goes on until
-the game is solved, and that is the default.
+the game is solved, and that is the default. With so many steps and no more, games whose
+certificate stays weak (polytopes without interior, as those of zero-sum games) are
+nevertheless solved, unless ``sure`` is infinite.
 """
 
 import copy
@@ -27,6 +29,8 @@ from metaspiel.nfg.game import Game
 
 _LARGE = 64  # joint actions
 _SPARED = 3  # blocks
+_STEPS = 300
+SURE = 0.02
 
 
 def neural_equilibria(
@@ -39,6 +43,7 @@ def neural_equilibria(
     network: Any = None,
     actions: Any = None,
     tolerance: float = 1e-10,
+    sure: float = SURE,
 ) -> Equilibria:
     """Solves a batch of games by a network, then by Newton steps.
 
@@ -54,6 +59,8 @@ def neural_equilibria(
         None for the shipped one that fits.
       actions: as in ``equilibria``.
       tolerance: as in ``equilibria``.
+      sure: after ``refine`` steps, if any, games whose ``bound`` is larger are refined
+        until the tolerance is met, as ``steps`` then says; infinite for never.
 
     Raises:
       UserError: an argument is impossible, or no shipped network fits.
@@ -62,7 +69,7 @@ def neural_equilibria(
 
     from meta_solvers.nes.tensors import as_float64
 
-    _check_refine(refine, "neural_equilibria()")
+    _check_refine(refine, sure, "neural_equilibria()")
     given = (payoffs, target, welfare, epsilon)
     payoffs, target, welfare, epsilon = map(arrays.detached, given)
     problem, unit = build(payoffs, concept, target, welfare, epsilon, actions=actions)
@@ -72,8 +79,27 @@ def neural_equilibria(
         alpha = _shipped(problem, refined=refine != 0)
     else:
         alpha = duals(network, problem, refined=refine != 0)
-    steps = 300 if refine is None else refine
-    return report(problem, unit, interior.solve(problem, alpha, steps, tolerance))
+    steps = _STEPS if refine is None else refine
+    solved = _refined(problem, alpha, steps, tolerance=tolerance, sure=sure)
+    return report(problem, unit, solved)
+
+
+def _refined(
+    problem: Problem, start: Array, steps: int, *, tolerance: float, sure: float
+) -> interior.Solution:
+    """So many Newton steps, and as many more as it takes where that proves little."""
+    solved = interior.solve(problem, start, steps, tolerance)
+    xp = namespace(problem.base)
+    open_ = solved.status == interior.STEPS
+    if steps == 0 or not xp.any(open_):
+        return solved
+    unit = xp.ones_like(problem.epsilon)
+    weak = open_ & (report(problem, unit, solved).bound > sure)
+    if not xp.any(weak):
+        return solved
+    start = solved.point.alpha[weak]
+    more = interior.solve(problem.take(weak), start, _STEPS, tolerance)
+    return interior.merged(solved, more, weak)
 
 
 def plain(problem: Problem) -> Array:
@@ -181,10 +207,10 @@ def _shipped_in_float64(name: str) -> Any:
 class NeuralEquilibrium(EntropySolver):
     """A (C)CE by a trained network and Newton steps from its duals (NES).
 
-    Shipped networks: maximum-entropy CCE of 2 players (2 to 64 actions) and 3 players
-    (2 to 8), maximum-entropy CE of 2 players (2 to 64), and for 2 players (2 to 64) any
-    target, welfare and epsilon >= 0. Beyond that the same networks, or a cold start,
-    are refined just as well; the diagnostics say so under "range".
+    Shipped networks: CCE of 2 players (2 to 64 actions) and 3 players (2 to 8), one for
+    maximum entropy and one for any target, welfare and epsilon >= 0 each, and
+    maximum-entropy CE of 2 players (2 to 32). Beyond that the same networks, or a cold
+    start, are refined just as well; the diagnostics say so under "range".
 
     Attributes:
       refine: Newton steps after the network: None until solved (``steps`` at most), 0
@@ -192,11 +218,15 @@ class NeuralEquilibrium(EntropySolver):
       equilibrium: "cce" or "ce".
       accuracy: with a limited ``refine``, gain that a deviation may keep in an answer
         that is called OK, in standard deviations of payoff.
+      sure: with a limited ``refine`` above 0, what the certificate (``bound`` of
+        ``equilibria``) must stay below: a game where it does not, as in most polytopes
+        without interior, is refined until solved. Infinite for never.
     """
 
     refine: int | None = None
     equilibrium: Literal["cce", "ce"] = "cce"
     accuracy: float = 0.01
+    sure: float = SURE
     maximises: ClassVar[str] = "entropy (or as its fields say), by a trained network"
     source: ClassVar[str] = "Marris et al. 2022; this library"
 
@@ -205,7 +235,7 @@ class NeuralEquilibrium(EntropySolver):
         name = f"{type(self).__name__}()"
         if self.equilibrium not in ("cce", "ce"):
             raise unknown(name, "equilibrium", self.equilibrium, ("cce", "ce"))
-        _check_refine(self.refine, name)
+        _check_refine(self.refine, self.sure, name)
         if not self.accuracy >= 0:
             raise UserError(f"{name}: accuracy must be at least 0; got {self.accuracy}")
 
@@ -225,7 +255,12 @@ class NeuralEquilibrium(EntropySolver):
         notes = {} if outside is None else {"range": outside}
         limit = None if start is None else self.refine
         steps = self.steps if limit is None else limit
-        solved = interior.solve(problem, start, steps, TOLERANCE)
+        if limit is None:
+            solved = interior.solve(problem, start, steps, TOLERANCE)
+        else:
+            solved = _refined(
+                problem, start, steps, tolerance=TOLERANCE, sure=self.sure
+            )
         result = answer(self, game, report(problem, unit, solved), **notes)
         if limit is None or result.status is not Status.MAX_STEPS:
             return result
@@ -252,7 +287,9 @@ class NeuralEquilibrium(EntropySolver):
         return None
 
 
-def _check_refine(refine: int | None, where: str) -> None:
+def _check_refine(refine: int | None, sure: float, where: str) -> None:
+    if not sure >= 0:
+        raise UserError(f"{where}: sure must be at least 0; got {sure}")
     if refine is not None and not (isinstance(refine, int) and refine >= 0):
         raise UserError(
             f"{where}: refine must be a whole number of at least 0, or none for until "

@@ -22,6 +22,7 @@ SHIPPED: Mapping[tuple[str, int, str], str] = {
     ("ce", 2, "entropy"): "mece2",
     ("cce", 3, "entropy"): "mecce3",
     ("cce", 2, "any"): "mwmrecce2",
+    ("cce", 3, "any"): "mwmrecce3",
 }
 
 

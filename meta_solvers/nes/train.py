@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from meta_solvers.exact.problem import Problem
+from meta_solvers.nes.descents import Descents, Eager, Graphs
+from meta_solvers.nes.drawn import drawn, generator
 from meta_solvers.nes.measure import Distance, Reference
 from meta_solvers.nes.network import Network
 from meta_solvers.nes.recipe import Recipe
@@ -43,27 +46,28 @@ class Training:
             {"params": weights, "weight_decay": recipe.decay},
             {"params": biases, "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.99))
+        fused = True if self.device.type == "cuda" else None  # steps stay on the device
+        self.optimiser = torch.optim.AdamW(
+            groups, lr=recipe.rate, betas=(0.9, 0.99), fused=fused
+        )
+        # Sizes without end would be graphs without end.
+        few = self.device.type == "cuda" and recipe.games.shapes
+        self.descents: Descents = (Graphs if few else Eager)(self.network, recipe)
 
-    def update(self) -> dict[str, float]:
-        """One step; returns its loss, gradient norm and rate."""
+    def update(self) -> Tensor:
+        """One step; returns its loss, on the device.
+
+        Raises:
+          UserError: the gradient is not finite (on another device than the CPU that is
+            only seen by ``train``, which reads the loss).
+        """
         recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, self.step])
-        actions = recipe.games.sizes(recipe.architecture.players, rng)
-        batch = min(max(recipe.work // math.prod(actions), recipe.fewest), 512)
-        problem = as_float32(recipe.problems(batch, actions, rng), self.device)
-        points = self.network.path(problem)
-        loss = points[-1].value.mean()
-        for point in points[:-1]:
-            loss = loss + recipe.deep * point.value.mean()
-        self.optimiser.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        if not bool(torch.isfinite(norm)):
-            raise UserError(
-                f"Training.update(): the gradient must be finite; got {float(norm)} at "
-                f"step {self.step}: a smaller rate than {recipe.rate} may help"
-            )
+        loss = self.descents(self._problem())
+        named = dict(self.network.named_parameters())
+        weights: list[Tensor] = list(named.values())
+        norm = torch.nn.utils.clip_grad_norm_(weights, recipe.clip)
+        if self.device.type == "cpu":
+            self.sound(norm)
         rate = self.rate()
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -71,10 +75,34 @@ class Training:
         self.step += 1
         keep = 1 - 1 / min(recipe.average, self.step)
         with torch.no_grad():
-            for name, parameter in self.network.named_parameters():
-                self.average[name].lerp_(parameter, 1 - keep)
-        value = float(points[-1].value.detach().mean())
-        return {"loss": value, "norm": float(norm), "rate": rate}
+            average = [self.average[name] for name in named]
+            torch._foreach_lerp_(average, weights, 1 - keep)
+        return loss
+
+    def sound(self, norm: Tensor | float) -> None:
+        """Refuses a gradient, or a loss, that is not finite."""
+        if not math.isfinite(float(norm)):
+            raise UserError(
+                f"Training.update(): the gradient must be finite; got {float(norm)} at "
+                f"step {self.step}: a smaller rate than {self.recipe.rate} may help"
+            )
+
+    def _problem(self) -> Problem:
+        """The games of the coming step."""
+        recipe, kind = self.recipe, self.recipe.architecture
+        rng = np.random.default_rng([recipe.seed, self.step])
+        actions = recipe.games.sizes(kind.players, rng)
+        batch = recipe.batch(actions)
+        if recipe.draws == "numpy":
+            return as_float32(recipe.problems(batch, actions, rng), self.device)
+        return drawn(
+            recipe.games,
+            batch,
+            actions,
+            generator(self.device, recipe.seed, self.step),
+            concept=kind.concept,
+            selects=kind.selects,
+        )
 
     def rate(self) -> float:
         """Learning rate of the coming step."""
@@ -167,16 +195,18 @@ def train(
     training: Training, every: int, held: Sequence[Reference]
 ) -> Iterator[Evaluation]:
     """Runs to the end; every so many steps the network is held against references."""
-    total, count = 0.0, 0
+    total, count = torch.zeros((), dtype=torch.float64, device=training.device), 0
     while training.step < training.recipe.steps:
-        measured = training.update()
-        total, count = total + measured["loss"], count + 1
+        rate = training.rate()
+        total, count = total + training.update().double(), count + 1
         if training.step % every == 0 or training.step == training.recipe.steps:
+            loss = float(total) / count
+            training.sound(loss)
             network = training.averaged()
             yield Evaluation(
                 step=training.step,
-                loss=total / count,
-                rate=measured["rate"],
+                loss=loss,
+                rate=rate,
                 sizes=[reference.distance(network) for reference in held],
             )
-            total, count = 0.0, 0
+            total, count = torch.zeros_like(total), 0

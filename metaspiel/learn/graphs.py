@@ -5,43 +5,14 @@ longer than running them. A graph starts all kernels of U updates with one call.
 numbers come in through tensors that stay where they are.
 """
 
-from collections.abc import Callable
 from dataclasses import fields
 
 import torch
 from jaxtyping import Float32
 from torch import Tensor
 
+from metaspiel.graphs import Capture, Replay, on_cuda
 from metaspiel.learn.update import Batches, StackedDDQN
-
-Replay = Callable[[], None]
-Capture = Callable[[Callable[[], Tensor]], tuple[Replay, Tensor]]
-_WARM = 3
-
-
-def on_cuda(work: Callable[[], Tensor]) -> tuple[Replay, Tensor]:
-    """Records ``work`` as a CUDA graph.
-
-    Before it is recorded, the work is done a few times on a stream of its own, so that
-    libraries are loaded and their workspaces exist (PyTorch, CUDA semantics, section
-    "CUDA Graphs").
-
-    Args:
-      work: kernels on tensors that stay where they are; it must not wait for the GPU.
-
-    Returns:
-      What does the work again, and the tensor in which its result then is.
-    """
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(_WARM):
-            work()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = work()
-    return graph.replay, result
 
 
 class Captured:

@@ -24,6 +24,7 @@ from meta_solvers.nes.solver import duals, neural_equilibria
 from meta_solvers.nes.tensors import as_float32
 from meta_solvers.nes.train import Training, train
 from metaspiel import files
+from metaspiel.nfg.sample import sample
 
 SMALL = {"payoff": (6, 5), "dual": 8, "hidden": 12}
 
@@ -248,6 +249,48 @@ def test_every_shipped_network_is_far_better_than_uniform(name):
     assert row.gap < 0.2 * row.gap_uniform
 
 
+def refined_gap(held, games=24):
+    """Mean solver gap after ``refine=2`` on the first games of a reference."""
+    problem = held.dual.problem.take(torch.arange(games))
+    flat = problem.base.flatten(1)
+    target = flat.softmax(1).reshape(problem.base.shape)
+    asked = {"target": target, "epsilon": problem.epsilon}
+    if bool((flat == flat[:, :1]).all()):
+        asked = {}
+    concept = problem.concept
+    refined = neural_equilibria(problem.payoffs, concept, refine=2, **asked)
+    return 0.5 * float(
+        (refined.joint - held.exact[:games]).abs().flatten(1).sum(1).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "games", "alone"),
+    [
+        (4, 64, 0.09),
+        pytest.param(8, 128, 0.12, marks=pytest.mark.slow),
+        (16, 24, 0.03),
+    ],
+)
+def test_the_ce_network_alone_and_refined(n, games, alone):
+    made, stored, _ = store.shipped("mece2")
+    fair = replace(stored, games=Games())  # L2-invariant, none with related payoffs
+    held = references(fair, [(n, n)], games, seed=31)[0]
+    assert held.distance(made).solver_gap <= alone
+    assert refined_gap(held) <= 1e-3
+
+
+@pytest.mark.parametrize(("n", "games"), [(4, 128), (8, 48)])
+def test_the_three_player_network_sees_target_welfare_and_epsilon(n, games):
+    made, stored, record = store.shipped("mwmrecce3")
+    assert record["steps"] == stored.steps
+    held = references(stored, [(n,) * 3], games, seed=31)[0]
+    row = held.distance(made)
+    assert row.solver_gap <= 0.015
+    assert row.gap <= 0.02 * row.gap_uniform
+    assert refined_gap(held) <= 1e-3
+
+
 @pytest.mark.parametrize("shape", [(8, 8), (16, 16), (5, 9), (4, 4, 4)])
 def test_two_newton_steps_after_the_network_are_nearly_exact(shape):
     rng = np.random.default_rng([1, *shape])
@@ -260,6 +303,27 @@ def test_two_newton_steps_after_the_network_are_nearly_exact(shape):
     assert (done.status == 0).all()
     torch.testing.assert_close(done.joint, exact.joint, atol=1e-5, rtol=0)
     assert float(done.steps.double().mean()) < float(exact.steps.double().mean())
+
+
+@pytest.mark.parametrize("concept", ["cce", "ce"])
+@pytest.mark.parametrize("family", ["zero_sum", "war_of_attrition", "l2_invariant"])
+def test_what_two_steps_do_not_settle_is_solved(family, concept):
+    rng = np.random.default_rng(3)
+    payoffs = np.stack([sample(family, (8, 8), rng).payoffs for _ in range(12)])
+    exact = equilibria(torch.as_tensor(payoffs), concept)
+    refined = neural_equilibria(payoffs, concept, refine=2)
+    apart = 0.5 * (refined.joint - exact.joint).abs().flatten(1).sum(1)
+    assert float(apart.mean()) <= 0.02
+    assert ((refined.bound <= 0.02) | (refined.status == 0)).all()
+    two = neural_equilibria(payoffs, concept, refine=2, sure=np.inf)
+    assert int(two.steps.max()) == 2
+    same = refined.steps == 2
+    assert torch.equal(two.joint[same], refined.joint[same])
+    assert (two.bound[~same] > 0.02).all()
+    if family == "zero_sum":
+        assert not same.any()
+    elif concept == "cce":
+        assert same.any()
 
 
 def test_statuses_tell_how_far_an_answer_can_be_trusted():
@@ -289,16 +353,44 @@ def test_outside_the_trained_range_the_status_says_so(actions):
     assert short.status is (Status.OUTSIDE if network else Status.OK)
 
 
-def test_targets_welfare_and_epsilon_are_inputs():
-    game = Game(np.random.default_rng(8).standard_normal((2, 6, 6)))
+def test_the_ce_network_is_for_fewer_actions():
+    game = Game(np.random.default_rng(6).standard_normal((2, 40, 3)))
+    ce = solve(get("nes:equilibrium=ce,refine=2,sure=inf"), game, throw=False)
+    assert ce.status is Status.OUTSIDE
+    assert "up to 32 actions" in ce.diagnostics["range"]
+    assert "range" not in solve(get("nes:refine=2"), game).diagnostics
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (3, 4, 2)])
+def test_targets_welfare_and_epsilon_are_inputs(shape):
+    players = len(shape)
+    game = Game(np.random.default_rng(8).standard_normal((players, *shape)))
     for fields in ("target=welfare", "weight=2", "epsilon=0.2", "target=last,weight=1"):
         exact = solve(get(f"mecce:{fields}"), game).joint
         refined = solve(get(f"nes:{fields}"), game)
         assert "range" not in refined.diagnostics
         np.testing.assert_allclose(refined.joint, exact, atol=1e-5)
+        alone = solve(get(f"nes:{fields},refine=0"), game, throw=False)
+        assert alone.status is not Status.OUTSIDE
+        assert 0.5 * np.abs(alone.joint - exact).sum() <= 0.06
     # A soft epsilon has no network, and is solved all the same.
     soft = solve(get("nes:rho=5"), game)
     assert "no network" in soft.diagnostics["range"]
+    below = solve(get("nes:epsilon=-0.001,refine=2"), game, throw=False)
+    assert "epsilon >= 0" in below.diagnostics["range"]
+
+
+def test_a_network_is_asked_only_for_what_it_sees():
+    three, two = np.zeros((1, 3, 2, 2, 2)), np.zeros((1, 2, 2, 2))
+    welfare = np.ones((1, 2, 2, 2)).cumsum(1)
+    with pytest.raises(UserError, match="must see target, welfare and epsilon"):
+        neural_equilibria(three, welfare=welfare, network="mecce3")
+    with pytest.raises(UserError, match="cce of 2 players; got one for cce of 3"):
+        neural_equilibria(two, network="mwmrecce3")
+    with pytest.raises(UserError, match="ce of 3 players; got one for cce of 3"):
+        neural_equilibria(three, "ce", network="mwmrecce3")
+    with pytest.raises(UserError, match="none is for 3 players, ce"):
+        neural_equilibria(three, "ce", welfare=welfare)
 
 
 def test_a_ce_with_epsilon_counts_copies_as_the_exact_solver_does():
@@ -310,7 +402,15 @@ def test_a_ce_with_epsilon_counts_copies_as_the_exact_solver_does():
 
 
 @pytest.mark.parametrize(
-    "spec", ["nes:refine=-1", "nes:equilibrium=ne", "nes:accuracy=-1", "nes:steps=0"]
+    "spec",
+    [
+        "nes:refine=-1",
+        "nes:equilibrium=ne",
+        "nes:accuracy=-1",
+        "nes:steps=0",
+        "nes:sure=-1",
+        "nes:sure=nan",
+    ],
 )
 def test_bad_fields_are_refused(spec):
     with pytest.raises(UserError, match=r"must|unknown"):
@@ -348,7 +448,10 @@ def test_no_network_fits():
 
 
 # What neural_equilibria can be asked: concept, players, a welfare for every other game.
-ASKED = [("cce", 2, False), ("ce", 2, False), ("cce", 3, False), ("cce", 2, True)]
+ASKED = [
+    *(("cce", 2, False), ("ce", 2, False), ("cce", 3, False)),
+    *(("cce", 2, True), ("cce", 3, True)),
+]
 
 
 def apart(one, other):

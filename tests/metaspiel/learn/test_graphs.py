@@ -3,7 +3,8 @@
 import torch
 from pretend_gpu import real_gpu
 
-from metaspiel.learn.graphs import _WARM, Captured, on_cuda
+from metaspiel.graphs import _WARM, on_cuda
+from metaspiel.learn.graphs import Captured
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.update import Batches, StackedDDQN
 
