@@ -63,6 +63,9 @@ class Corner(MetaSolver):
                     warm=optimum.working.kept(),
                 )
         answer = _maximise(game, self.concept, objective[None])
+        if working is not None:  # it was given up
+            facts = {**answer.diagnostics, "restarts": 1}
+            answer = replace(answer, diagnostics=facts)
         if answer.status is not Status.OK:
             return answer
         joint = answer.joint.ravel()

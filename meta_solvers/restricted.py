@@ -57,6 +57,9 @@ class _Program:
         self.columns, self.rows = np.zeros(0, np.int64), np.zeros(0, np.int64)
         self.infinity = highspy.kHighsInf
         # The class below ``Highs``, which prints a banner before it can be told not to.
+        # Whoever asked HiGHS before, as cvxpy does, may have left it several threads,
+        # and then it refuses to run with one.
+        _core._Highs.resetGlobalScheduler(True)
         self.highs = _core._Highs()
         for name, value in (
             ("output_flag", False),

@@ -210,7 +210,9 @@ def test_the_order_of_an_ensemble_means_nothing(spec, drawn, seed):
         # Not half_* and approx_*: the gain they allow is that of the table's uniform
         # play, repeats not counted, as in OpenSpiel.
         *("uniform", "mgcce", "mgce", "mgcce:epsilon=0.1"),
-        *("rd:steps=20", "prd:steps=20", "rm:steps=32", "fp:steps=40", "alpharank"),
+        # Steps of one size: sizes that are chosen depend on rounding.
+        *("rd:step=fixed,dt=0.002,steps=20", "prd:step=fixed,dt=0.002,steps=20"),
+        *("rm:steps=32", "fp:steps=40", "alpharank"),
     ],
 )
 @laws

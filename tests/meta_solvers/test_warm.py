@@ -1,5 +1,6 @@
 """Warm starts: the answer of the whole game, whatever a solver starts from."""
 
+import cvxpy
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -171,3 +172,13 @@ def test_a_resumed_run_starts_from_what_its_checkpoint_holds(tmp_path, solver):
         assert one.warm.keys() == two.warm.keys()
         for part, array in one.warm.items():
             assert array.tobytes() == two.warm[part].tobytes()
+
+
+def test_who_else_asks_highs_for_more_threads_does_not_stop_it():
+    x = cvxpy.Variable(2)
+    cvxpy.Problem(cvxpy.Minimize(cvxpy.sum(x)), [x >= 1]).solve(solver="HIGHS")
+    game = random_game(2, (42, 40))
+    kept = solve("mwcce", first(game, 1)).warm
+    warm = solve("mwcce", game, progress=after(kept))
+    assert warm.diagnostics["rounds"] >= 1 and "restarts" in warm.diagnostics
+    assert warm.diagnostics["restarts"] == 0
