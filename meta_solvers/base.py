@@ -68,8 +68,7 @@ class MetaSolver(ABC):
       uses_members: it reads the game's ensemble.
       uses_past: it reads the past meta-strategies of the progress.
       uses_tree: it reads the policies of the progress, in the tree of their game.
-      needs_tensor: it reads the payoffs of all joint actions, so that it cannot take an
-        ``ImplicitGame``.
+      needs_tensor: it reads payoffs of joint actions, and so takes no ``ImplicitGame``.
       stochastic: it draws from ``rng``; two seeds may give two answers.
       expands_repeats: repeated actions are written out before it sees the game.
       maximises: one phrase for the table of solvers: what it selects.
