@@ -47,7 +47,7 @@ setup(
     install_requires=[
         "clarabel>=0.11",
         "cvxpy>=1.6",
-        "highspy>=1.9",
+        "highspy>=1.16",
         "jaxtyping>=0.3",
         "jinja2>=3.1",
         "numpy>=2",

@@ -81,7 +81,7 @@ class AverageOfLast(AroundOne):
         else:
             mean = np.mean(joints, axis=0)
         facts = {"averaged": len(joints), "inner": record(solution)}
-        return Answer(mean, solution.status, 0.0, facts)
+        return Answer(mean, solution.status, 0.0, facts, warm=solution.warm)
 
 
 def widened(joint: Any, actions: tuple[int, ...]) -> Any:

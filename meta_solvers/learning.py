@@ -10,11 +10,9 @@ from numpy import ndarray
 
 from meta_solvers import ordered
 from meta_solvers.base import Answer, AnyGame, MetaSolver, Status, alone
-from meta_solvers.played import average_of
+from meta_solvers.played import BLOCK_NUMBERS, average_of
 from metaspiel.nfg.errors import UserError, unknown
 
-# Numbers held by one block of steps: 8 MiB.
-BLOCK_NUMBERS = 2**20
 # Payoffs closer than this fraction of the range are equally good replies.
 TIE = 1e-12
 
@@ -201,14 +199,13 @@ class RegretMatching(MetaSolver):
     def distribution(self, game: AnyGame, rng: np.random.Generator) -> Answer:
         tables, loops = _normalised(game), ordered.loops_for(game)
         regrets = np.zeros(sum(game.actions))
-        largest = max(1, min(1024, BLOCK_NUMBERS * min(game.actions) // game.profiles))
         average = average_of(game)
         # Regrets of players who move at once and never forget are the CCE gap.
         known = None if self.variant == "rm+" or self.alternating else regrets
         step, gap = 0, np.inf
         while step < self.steps and gap > self.tolerance:
             # At most an eighth of all steps so far may be done in vain.
-            length = min(max(16, step // 8), largest, self.steps - step)
+            length = min(max(16, step // 8), average.block, self.steps - step)
             played = self._play(loops, tables, game.weights, regrets, length)
             average.add(ordered.split(played, game.actions), known)
             step += length

@@ -15,10 +15,20 @@ from metaspiel.nfg.implicit import ImplicitGame
 from metaspiel.nfg.products import Products
 from metaspiel.nfg.simplex import Joint
 
+# Numbers held by one block of steps: 8 MiB.
+BLOCK_NUMBERS = 2**20
+_MOST_STEPS = 1024
+
 
 @runtime_checkable
 class Average(Protocol):
-    """The time average of what was played so far, with its correlation."""
+    """The time average of what was played so far, with its correlation.
+
+    Attributes:
+      block: most steps that are well added at once.
+    """
+
+    block: int
 
     def mean(self) -> Joint:
         """The average of all strategies."""
@@ -44,6 +54,8 @@ class _OfCells:
     def __init__(self, game: Game) -> None:
         self.game, self.steps = game, 0
         self.total = np.zeros(game.actions)
+        fit = BLOCK_NUMBERS * min(game.actions) // game.profiles
+        self.block = max(1, min(_MOST_STEPS, fit))
 
     def mean(self) -> Joint:
         return self.total / self.steps
@@ -60,7 +72,7 @@ class _OfRows:
     """An average that keeps every step's product, and what actions would gain."""
 
     def __init__(self, game: ImplicitGame) -> None:
-        self.game, self.steps = game, 0
+        self.game, self.steps, self.block = game, 0, _MOST_STEPS
         self.rows: list[list[ndarray]] = [[] for _ in game.actions]
         self.gains = [np.zeros(size) for size in game.actions]
 

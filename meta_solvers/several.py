@@ -123,6 +123,7 @@ def _answer(
             "tried": tried,
             "inner": dict(chosen.diagnostics),
         },
+        warm=chosen.warm,
     )
 
 
@@ -281,7 +282,10 @@ class Matched(_Several):
             if wanted is None or gap <= wanted:
                 break
         answer = _answer(game, best, tried)
-        if best is None or wanted is None or smallest > wanted:
+        if best is None or wanted is None:
             return answer
-        # Within what was asked for, each player's gap is at most the sum.
-        return replace(answer, status=Status.OK, epsilon=wanted)
+        if smallest <= wanted:  # so each player's gap, which is at most the sum
+            return replace(answer, status=Status.OK, epsilon=wanted)
+        exact = smallest <= self.tolerance * float(game.scale.sum())
+        status = Status.OK if exact else Status.INACCURATE
+        return replace(answer, status=status, epsilon=0.0)

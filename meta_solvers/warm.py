@@ -40,7 +40,8 @@ class WorkingSet:
     def recalled(cls, gains: Gains, warm: Mapping[str, ndarray]) -> "WorkingSet | None":
         """What was kept of a smaller game, with all that has a new action in it.
 
-        None where nothing was kept, or it is not of a game with fewer actions.
+        None where nothing was kept, no joint action is left, or it is not of a game
+        with fewer actions.
         """
         actions = gains.game.actions
         if any(key not in warm or warm[key].dtype.kind != "i" for key in KEYS):
@@ -48,7 +49,7 @@ class WorkingSet:
         if warm["actions"].shape != (len(actions),):
             return None
         old = tuple(int(size) for size in warm["actions"])
-        if any(was > now for was, now in zip(old, actions, strict=True)):
+        if any(not 1 <= was <= now for was, now in zip(old, actions, strict=True)):
             return None
         if not (_within(warm["columns"], old) and gains.names(warm["rows"], old)):
             return None
@@ -61,7 +62,7 @@ class WorkingSet:
         columns = np.ones(actions, dtype=bool)
         columns[tuple(slice(size) for size in old)] = False
         columns[tuple(warm["columns"].T)] = True
-        return cls(gains, rows, columns.ravel())
+        return cls(gains, rows, columns.ravel()) if columns.any() else None
 
     def kept(self) -> dict[str, ndarray]:
         """The set as arrays, which mean the same in a game of more actions.

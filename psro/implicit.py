@@ -48,9 +48,16 @@ class ImplicitEvaluator:
                 notes={},
             )
         table, sizes = replace(table, form=self.form), population.sizes
-        if prod(sizes) > MOST or sizes == table.looked:
+        if prod(sizes) > MOST:
+            if prod(table.looked):
+                return table
+            few = int(MOST ** (1 / len(sizes)))  # of the oldest policies
+            sizes = tuple(min(size, few) for size in sizes)
+        if sizes == table.looked:
             return table
-        low, high = self.form.extremes(table.looked, population.stacked())
+        pairs = zip(population.stacked(), sizes, strict=True)
+        plans = [own[:size] for own, size in pairs]
+        low, high = self.form.extremes(table.looked, plans)
         return replace(
             table,
             low=np.minimum(low, table.low),

@@ -80,14 +80,22 @@ def neural_equilibria(
     else:
         alpha = duals(network, problem, refined=refine != 0)
     steps = _STEPS if refine is None else refine
-    solved = _refined(problem, alpha, steps, tolerance=tolerance, sure=sure)
+    solved = _refined(
+        problem, alpha, steps, most=_STEPS, tolerance=tolerance, sure=sure
+    )
     return report(problem, unit, solved)
 
 
 def _refined(
-    problem: Problem, start: Array, steps: int, *, tolerance: float, sure: float
+    problem: Problem,
+    start: Array,
+    steps: int,
+    *,
+    most: int,
+    tolerance: float,
+    sure: float,
 ) -> interior.Solution:
-    """So many Newton steps, and as many more as it takes where that proves little."""
+    """So many Newton steps, and up to ``most`` more where that proves little."""
     solved = interior.solve(problem, start, steps, tolerance)
     xp = namespace(problem.base)
     open_ = solved.status == interior.STEPS
@@ -98,7 +106,7 @@ def _refined(
     if not xp.any(weak):
         return solved
     start = solved.point.alpha[weak]
-    more = interior.solve(problem.take(weak), start, _STEPS, tolerance)
+    more = interior.solve(problem.take(weak), start, most, tolerance)
     return interior.merged(solved, more, weak)
 
 
@@ -259,10 +267,16 @@ class NeuralEquilibrium(EntropySolver):
             solved = interior.solve(problem, start, steps, TOLERANCE)
         else:
             solved = _refined(
-                problem, start, steps, tolerance=TOLERANCE, sure=self.sure
+                problem,
+                start,
+                steps,
+                most=self.steps,
+                tolerance=TOLERANCE,
+                sure=self.sure,
             )
         result = answer(self, game, report(problem, unit, solved), **notes)
-        if limit is None or result.status is not Status.MAX_STEPS:
+        gone_on = limit is not None and int(solved.steps[0]) > limit
+        if limit is None or gone_on or result.status is not Status.MAX_STEPS:
             return result
         # As many steps as were asked for are taken: that is no failure to stop.
         added = self.accuracy * unit[0] * summands(self.concept, game)

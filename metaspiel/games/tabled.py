@@ -13,7 +13,7 @@ from metaspiel.games.estimate import estimate
 from metaspiel.games.stepped import Shown, Stepped
 
 _NODES = 200_000  # of a tree that is small
-_NUMBERS = 25_000_000  # in all that players can see in it: 100 MB
+_NUMBERS = 25_000_000  # four bytes each, of what players can see and may do in it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -110,6 +110,7 @@ class _Walk:
 
     def __init__(self, rules: Stepped) -> None:
         self.rules, self.game = rules, rules.game
+        self.choices = rules.game.num_distinct_actions()  # eight bytes each, of a view
         self.views: dict[tuple[int, bytes, tuple[int, ...]], int] = {}
         self.first, self.width, self.view = [0], [0], [0]
         self.parent, self.action, self.upper = [-1], [-1], [0.0]
@@ -127,7 +128,7 @@ class _Walk:
             actions = self._opened(node, state)
             begin = self.first[node]
             ahead += [(begin + i, state.child(a)) for i, a in enumerate(actions)]
-            seen = len(self.views) * self.rules.inputs
+            seen = len(self.views) * (self.rules.inputs + 2 * self.choices)
             if len(self.first) > _NODES or seen > _NUMBERS:
                 return None
         return self._arrays()

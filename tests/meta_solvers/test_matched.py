@@ -35,8 +35,16 @@ def test_the_first_exact_enough_answers(seed, last_gap, enough):
     np.testing.assert_allclose(solution.joint, alone[chosen].joint, atol=1e-15)
     asked_of = chosen + 1 if good else len(parts)
     assert len(solution.diagnostics["tried"]) == asked_of
-    if good:
-        assert solution.status is Status.OK
+    exact = gaps[chosen] <= 1e-6 * game(seed).scale.sum()
+    wanted = Status.OK if good or exact else Status.INACCURATE
+    assert solution.status is wanted
+
+
+def test_what_allows_itself_a_gap_is_not_good_enough():
+    asked = {"throw": False, "progress": Progress(iteration=1, gap=0.1)}
+    solution = solve(get("matched(mgcce:epsilon=0.3):enough=0.001"), game(0), **asked)
+    assert solution.gaps.cce.sum() > 1e-3
+    assert solution.status is Status.INACCURATE
 
 
 def test_the_first_answers_where_no_gap_is_known():

@@ -336,6 +336,8 @@ def test_statuses_tell_how_far_an_answer_can_be_trusted():
     assert two.status is Status.OK
     assert two.diagnostics["steps"] == 2
     assert max(two.diagnostics["epsilon"]) < 0.1
+    more = solve(get("nes:refine=2,sure=0,steps=1"), game, throw=False)
+    assert more.diagnostics["steps"] == 3 and more.status is Status.MAX_STEPS
     alone = solve(get("nes:refine=0,accuracy=0"), game, throw=False)
     assert alone.status is Status.INACCURATE
     ce = solve(get("nes:equilibrium=ce"), game)

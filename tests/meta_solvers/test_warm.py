@@ -86,7 +86,6 @@ def test_products_are_those_with_the_matrix_written_out(shape, concept, seed):
         ("min_epsilon_mgcce", random_game, (42, 40)),
         ("mwcce", random_game, (42, 40)),
         ("mwcce", random_game, (15, 15, 15)),
-        ("mwce", random_game, (18, 17)),
     ],
 )
 def test_a_warm_start_gets_the_answer_of_a_cold_one(solver, family, shape):
@@ -95,7 +94,7 @@ def test_a_warm_start_gets_the_answer_of_a_cold_one(solver, family, shape):
     kept = solve(solver, first(game, 1)).warm
     warm = solve(solver, game, progress=after(kept))
     cold = solve(solver, game)
-    if solver in ("mgcce", "mwcce", "mwce"):
+    if solver in ("mgcce", "mwcce"):
         assert not warm.diagnostics.get("restarts")
         assert warm.diagnostics["rounds"] >= 1
     np.testing.assert_allclose(warm.joint, cold.joint, atol=1e-9)
@@ -131,6 +130,12 @@ def test_whatever_a_solver_starts_from_the_answer_is_the_same(solver):
     nonsense = [
         elsewhere,
         {"rows": elsewhere["rows"]},
+        elsewhere | {"actions": np.array([-1, 40], dtype=np.int32)},
+        elsewhere
+        | {
+            "actions": np.array([42, 40], dtype=np.int32),
+            "columns": np.zeros((0, 2), dtype=np.int32),
+        },
         elsewhere | {"columns": elsewhere["columns"] + 1000},
         elsewhere | {"rows": -elsewhere["rows"] - 1},
         elsewhere | {"rows": elsewhere["rows"][:, :2]},
@@ -182,3 +187,14 @@ def test_who_else_asks_highs_for_more_threads_does_not_stop_it():
     warm = solve("mwcce", game, progress=after(kept))
     assert warm.diagnostics["rounds"] >= 1 and "restarts" in warm.diagnostics
     assert warm.diagnostics["restarts"] == 0
+
+
+@pytest.mark.parametrize("spec", ["average(mgcce)", "mix(mgcce)", "fallback(mgcce)"])
+def test_wrappers_keep_what_the_solver_inside_left(spec):
+    game = thin_game(2, (42, 40))
+    kept = solve("mgcce", first(game, 1)).warm
+    around = solve(spec, first(game, 1), throw=False).warm
+    assert {key: value.tolist() for key, value in kept.items()} == {
+        key: value.tolist() for key, value in around.items()
+    }
+    assert kept

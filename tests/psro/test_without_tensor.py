@@ -26,7 +26,7 @@ from psro.implicit import ImplicitEvaluator, with_tree
 from psro.loop import run, start
 from psro.metrics import row
 from psro.mixture import Mixture
-from psro.parts import CONCEPTS
+from psro.parts import CONCEPTS, Table
 from psro.setup import Setup
 from psro.targets import targets
 
@@ -298,3 +298,22 @@ def test_a_shared_pool_is_refused():
     with pytest.raises(UserError, match="must have its tensor"):
         arena.require(get("mgcce"))
     assert replace(arena).probe.actions == (2, 2)
+
+
+def test_the_unit_of_payoffs_is_known_of_a_first_population_that_is_large():
+    form = sequence_form("kuhn_poker")
+    rng = np.random.default_rng(0)
+    oracle = ExactOracle(form, initial_policies="random_deterministic")
+    population = oracle.initial(rng)
+    for player, tree in enumerate(form.trees):
+        for _ in range(40):
+            two = [tree.plan(tree.random_deterministic(rng)) for _ in range(2)]
+            share = rng.random()
+            population = population.add(player, share * two[0] + (1 - share) * two[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(implicit, "MOST", 100)
+        few = ImplicitEvaluator(form).fill(
+            population, Table.empty(2, 1), np.random.default_rng(0)
+        )
+    assert few.looked == (10, 10)
+    assert np.all(few.scale > 0) and not np.all(few.scale == 1.0)

@@ -121,7 +121,9 @@ def test_a_large_tree_is_not_walked():
 def test_a_walk_ends_at_its_limits(limit, monkeypatch):
     game = Stepped(load("leduc_poker"))
     small = tabled(game)
-    size = len(small.first) if limit == "_NODES" else small.inputs[1:].size
+    # Ranks of actions are twice as wide as inputs.
+    seen = small.inputs[1:].size + 2 * small.rank[1:].size
+    size = len(small.first) if limit == "_NODES" else seen
     monkeypatch.setattr(f"metaspiel.games.tabled.{limit}", size)
     assert len(_Walk(game).table().first) == len(small.first)
     monkeypatch.setattr(f"metaspiel.games.tabled.{limit}", size - 1)
