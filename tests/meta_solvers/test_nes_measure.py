@@ -31,7 +31,8 @@ def test_more_steps_are_nearer_to_exact(concept, monkeypatch):
     assert list(stored) == ["uniform", "nes", "refined", "exact"]
     assert Comparison.of(stored) == measured
     for what in ("gap", "solver_gap"):
-        means = [np.mean(one[what]) for one in stored.values()]
+        # What is refined may be solved: then rounding is all that is left.
+        means = [max(np.mean(one[what]), 1e-9) for one in stored.values()]
         assert means == sorted(means, reverse=True)
     assert measured.solved == measured.games == 6
     assert max(measured.exact.gap) < 1e-9
