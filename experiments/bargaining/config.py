@@ -31,6 +31,7 @@ class Sizing:
     size: Size = "reduced"
     grid: bool = False
     data: Path | None = None
+    iterations: int | None = None
     ddqn: Budget = Budget()
 
 
@@ -77,8 +78,9 @@ class Config:
     """lambda of COffeE (Eq. 3), in units of payoff; several are a sweep."""
     coverages: tuple[float, ...] = (0.1,)
     """alpha_0 of COffeE (Eq. 4); several are a sweep."""
-    anneal: int = 10
-    """Responses until coverage is 0."""
+    anneal: int = 2
+    """Responses until coverage is 0; where it is not given, a quarter of --iterations,
+    as published (10 of 40)."""
     weights: tuple[float, ...] = (0.4,)
     """w of OEF-BC, share of imitated decisions; several are a sweep."""
     k: int = 1
@@ -139,6 +141,8 @@ class Config:
                 trajectories=TABLES[asked.size][0],
                 trials=TABLES[asked.size][1],
             )
+        if asked.iterations is not None:
+            config = replace(config, anneal=max(1, asked.iterations // 4))
         if asked.ddqn.decisions is not None:
             config = replace(config, ddqn=DDQN.budget(asked.ddqn.decisions))
         if asked.ddqn.minimum is not None:
@@ -152,11 +156,12 @@ class Config:
 
 
 SIZES: dict[Size, Config] = {
-    "paper": Config(size="paper", iterations=40, ddqn=DDQN.budget(200_000)),
+    "paper": Config(size="paper", iterations=40, anneal=10, ddqn=DDQN.budget(200_000)),
     "reduced": Config(),
     "tiny": Config(
         size="tiny",
         iterations=2,
+        anneal=1,
         ddqn=DDQN.budget(1000),
         behaviour_iterations=2,
         training=Training(steps=300),

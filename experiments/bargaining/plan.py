@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 
 from experiments.bargaining.config import Config
-from experiments.bargaining.units import Kind, Unit
+from experiments.bargaining.units import Kind, Unit, missing
 from experiments.lab.watch import spell
 from metaspiel.games.bargaining import Bargaining
 from offline.costs import Speed, measure
@@ -118,7 +118,7 @@ def plan(config: Config, units: Sequence[Unit], folder: Path | None) -> Plan:
         policies=config.iterations // 2,
         trials=config.stack,
     )
-    done = [u for u in units if folder is not None and u.done(folder, config)]
-    known = set(done)
-    cost = {u: seconds(u, config, speed) for u in units if u not in known}
-    return Plan(cost, Counter(u.kind for u in done), config.run.jobs, speed.wall)
+    todo = list(units) if folder is None else missing(units, folder, config)
+    cost = {u: seconds(u, config, speed) for u in todo}
+    done = Counter(u.kind for u in units if u not in cost)
+    return Plan(cost, done, config.run.jobs, speed.wall)

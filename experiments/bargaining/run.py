@@ -12,7 +12,7 @@ from experiments.bargaining.config import Config
 from experiments.bargaining.notes import Facts
 from experiments.bargaining.results import Fidelity, Judged
 from experiments.bargaining.store import Finished, Store
-from experiments.bargaining.units import Unit, units
+from experiments.bargaining.units import Unit, missing, units
 from experiments.lab import work
 from experiments.lab.folder import begun, claim, clock, commits, record, widened
 from experiments.lab.page import Answer
@@ -76,9 +76,9 @@ def _work(
 ) -> list[work.Outcome]:
     """Does the units that are missing; their faults are recorded."""
     store = Store(config, whole.folder)
-    todo = [unit for unit in chosen if not unit.done(store.folder, config)]
+    todo = missing(chosen, store.folder, config)
     for unit in chosen:
-        if unit not in todo:
+        if unit not in todo and unit.done(store.folder, config):
             store.check(unit)
     alone = config.run.jobs == 1
     do = partial(steps.do, executor=executor) if alone else steps.here
@@ -105,15 +105,15 @@ def _reported(store: Store) -> dict[str, Any]:
     """Writes the report of all rows in the folder; returns its summary."""
     folder, config = store.folder, store.config
     chosen = units(config)
-    done = [unit for unit in chosen if unit.done(folder, config)]
-    missing = [unit.name for unit in chosen if unit not in set(done)]
+    left = missing(chosen, folder, config)
+    done = [unit for unit in chosen if unit not in set(left)]
     env = begun(folder) or environment()
     several = commits(env)
     facts = Facts(
         config=config,
         command=env["command"],
         units=len(chosen),
-        missing=tuple(missing),
+        missing=tuple(unit.name for unit in left),
         cpu_seconds=sum(row.cpu_seconds for row in store.rows(Finished)),
         wall_seconds=clock(folder),
         unknown=sum(not store.recorded(unit.name).is_file() for unit in done),
@@ -121,6 +121,6 @@ def _reported(store: Store) -> dict[str, Any]:
     )
     judged, fidelity = store.rows(Judged), store.rows(Fidelity)
     summary = report.write(folder, judged, fidelity, facts)
-    summary |= {"folder": str(folder), "missing": missing}
+    summary |= {"folder": str(folder), "missing": [*facts.missing]}
     files.write_json(folder / "summary.json", summary)
     return summary

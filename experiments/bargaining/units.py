@@ -6,6 +6,7 @@ from the grid's seed and the unit's own name: its bits do not depend on other un
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -167,6 +168,26 @@ def units(config: Config) -> list[Unit]:
                 for unit in _last_units(config, data):
                     add(unit)
     return list(ordered)
+
+
+def missing(chosen: Sequence[Unit], folder: Path, config: Config) -> list[Unit]:
+    """The units that are still to be done, each after those it needs.
+
+    What finished rows were made from (data, models, checkpoints) may be gone: rows are
+    small enough to be kept, carried to another machine and gone on with.
+
+    Args:
+      chosen: all units, each after those it needs.
+      folder: of the run.
+      config: of the run.
+    """
+    wanted = {unit for unit in chosen if unit.kind in ("judge", "fidelity")}
+    for unit in reversed(chosen):
+        if unit in wanted and not unit.done(folder, config):
+            wanted.update(unit.needs(config))
+        else:
+            wanted.discard(unit)
+    return [unit for unit in chosen if unit in wanted]
 
 
 def _last_units(config: Config, data: Unit) -> list[Unit]:

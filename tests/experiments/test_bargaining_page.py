@@ -188,6 +188,22 @@ def test_a_part_of_a_grid_does_not_narrow_it(copy: Path, tmp_path: Path):
     assert len(files.read_json(copy / "env.json")["resumed"]) == 2
 
 
+def test_rows_alone_can_be_gone_on_with(copy: Path):
+    for room in ("data", "model", "clone", "explore"):
+        shutil.rmtree(copy / room)  # as where only small files were carried here
+    lost = copy / "judged" / "oef-r2d-l0-a0-uniform-40-t1-by-rd.json"
+    before = files.read_json(lost)
+    lost.unlink()
+    assert again(copy) == 0
+    assert files.read_json(copy / "summary.json")["missing"] == []
+    assert files.read_json(lost)["regret"] == before["regret"]
+    made = {
+        p.name.split(".")[0] for r in ("data", "model") for p in (copy / r).iterdir()
+    }
+    assert made == {"uniform-40-t1"}
+    assert [p.name for p in (copy / "explore").iterdir()] == [lost.stem[:-6]]
+
+
 def test_a_folder_has_one_writer(copy: Path, capsys: pytest.CaptureFixture[str]):
 
     with held(copy):

@@ -210,6 +210,14 @@ def test_a_size_fills_in_what_is_not_given(tmp_path: Path):
     assert (config.iterations, config.trials) == (40, 3)
     assert config.trajectories == (500, 1000, 2000)
     assert config.ddqn == replace(DDQN(), games=1)
+    # Coverage is annealed over the published share of the iterations, 10 of 40.
+    assert config.anneal == 10
+    for flags, anneal in (
+        ("", 2), ("--iterations 20", 5), ("--iterations 40", 10), ("--iterations 3", 1),
+        ("--size tiny", 1), ("--size paper --iterations 8", 2),
+        ("--iterations 20 --anneal 10", 10),
+    ):  # fmt: skip
+        assert asked(flags).anneal == anneal
     # The learner's schedule is in proportion to its decisions.
     config = asked("--size tiny --ddqn.decisions 400 --ddqn.rate 0.01")
     assert config.ddqn == replace(DDQN.budget(400), rate=0.01)

@@ -17,7 +17,7 @@ SPECS = (
     *("shor:steps=25", "shor_eval:steps=25", "shor:steps=9,iterate=last,scale=10"),
     *("rd:steps=40", "prd:steps=41", "rrd:steps=40", "rd_lower:steps=30"),
     *("rd:step=fixed,dt=0.05,steps=20", "prd:step=fixed,dt=0.05,iterate=best,steps=20"),
-    *("rd:iterate=average,steps=20", "rd:update=euclidean,floor=0.02,steps=20"),
+    *("rd:iterate=average,steps=20", "rd:update=euclidean,floor=0.005,steps=20"),
     *("fp:steps=60", "fp:steps=33,iterate=best"),
     *("rm:steps=40", "rm:steps=30,variant=rm+"),
     *("rm:steps=40,alternating=true", "rm:steps=40,variant=rm+,alternating=true"),
