@@ -65,6 +65,7 @@ class Speed:
 
     Attributes:
       model, game: learning and playing in the learned model and in the true game.
+      judging: learning in the true game as those do that judge.
       imitating: how much longer an episode takes where policies imitate.
       training: a step of the ensemble.
       cloning: a step of a clone.
@@ -74,6 +75,7 @@ class Speed:
 
     model: Pace
     game: Pace
+    judging: Pace
     imitating: float
     training: float
     cloning: float
@@ -85,6 +87,7 @@ def measure(
     game: Bargaining,
     *,
     ddqn: DDQN,
+    judge: DDQN,
     training: Training,
     cloning: Cloning,
     solvers: Sequence[str],
@@ -96,6 +99,7 @@ def measure(
     Args:
       game: the true game.
       ddqn: how responses are learned.
+      judge: how those are that judge a profile.
       training: of the dynamics model.
       cloning: of the behaviour.
       solvers: of meta-games, as for ``offline.setup``; the mean is taken.
@@ -122,6 +126,7 @@ def measure(
     return Speed(
         model=_pace(model, network, pool, ddqn, trials),
         game=played,
+        judging=_pace(game, network, pool, judge, trials),
         imitating=max(1.0, _episode(game, network, pool, ddqn, habit) / played.episode),
         training=trained / trials / _STEPS,
         cloning=imitated / _STEPS,

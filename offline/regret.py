@@ -9,7 +9,7 @@ with the number of profiles (k) that were responded to.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,7 @@ from metaspiel.learn.tasks import Learned, Task
 from metaspiel.nfg.errors import UserError, at_least
 from metaspiel.nfg.simplex import product
 from offline.baselines import Clone
+from offline.settings import JUDGING
 from psro.executor import Executor
 
 
@@ -40,7 +41,7 @@ class Judge:
       scale: payoffs are divided by this while a response learns.
     """
 
-    settings: DDQN = field(default_factory=DDQN)
+    settings: DDQN = JUDGING
     episodes: int = 2000
     fresh: int = 20_000
     scale: float = 5.0

@@ -9,7 +9,7 @@ from experiments.lab.trust import ExecutorSpec, SolverSpec
 from metaspiel.games.bargaining_rules import Terms
 from metaspiel.learn.settings import DDQN
 from offline.data import Mirror, load
-from offline.settings import Cloning, History, Training, Uncertainty
+from offline.settings import JUDGING, Cloning, History, Training, Uncertainty
 
 ApproachName = Literal["coffee", "oef", "oef-bc"]
 BehaviourName = Literal["uniform", "psro", "file"]
@@ -22,6 +22,7 @@ class Budget:
 
     decisions: int | None = None
     minimum: int | None = None
+    device: Literal["cpu", "cuda"] | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Sizing:
     data: Path | None = None
     iterations: int | None = None
     ddqn: Budget = Budget()
+    judge: Budget = Budget()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +92,13 @@ class Config:
     iterations: int = 10
     """Iterations of PSRO in the model."""
     ddqn: DDQN = DDQN.budget(30_000)
-    """The learner of all responses, in the model and in the true game. Its schedule
-    follows --ddqn.decisions where it is not given; --ddqn.games 1 is the published
-    one, and slow. --ddqn.device is where all of torch runs."""
+    """The learner of the runs' responses, in the model and in the true game. Its
+    schedule follows --ddqn.decisions where it is not given; --ddqn.games 1 is the
+    published one, and slow. --ddqn.device is where all of torch runs."""
+    judge: DDQN = JUDGING
+    """The learner of the responses that judge a profile, the same for every approach
+    and size; it finds more than the published one, in less time. Its schedule follows
+    --judge.decisions, and its device that of ddqn, where they are not given."""
     behaviour_iterations: int = 20
     """Iterations of the online PSRO runs (RD, true game) whose mixture plays the data
     "psro"."""
@@ -145,6 +151,12 @@ class Config:
             config = replace(config, anneal=max(1, asked.iterations // 4))
         if asked.ddqn.decisions is not None:
             config = replace(config, ddqn=DDQN.budget(asked.ddqn.decisions))
+        if asked.judge.decisions is not None:
+            share = asked.judge.decisions / JUDGING.decisions
+            config = replace(config, judge=JUDGING.part(share))
+        if asked.ddqn.device is not None:
+            judge = replace(config.judge, device=asked.ddqn.device)
+            config = replace(config, judge=judge)
         if asked.ddqn.minimum is not None:
             # Learning begins once the replay holds so many.
             capacity = max(config.ddqn.capacity, asked.ddqn.minimum)
@@ -163,6 +175,7 @@ SIZES: dict[Size, Config] = {
         iterations=2,
         anneal=1,
         ddqn=DDQN.budget(1000),
+        judge=JUDGING.part(1 / 400),
         behaviour_iterations=2,
         training=Training(steps=300),
         cloning=Cloning(steps=300),

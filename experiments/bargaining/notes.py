@@ -7,13 +7,15 @@ from experiments.bargaining.config import SIZES, Config
 from experiments.bargaining.results import APPROACHES, Results, setting_name
 from experiments.bargaining.tables import Comparison, RegretCell
 from experiments.lab.verdict import LEVEL
+from metaspiel.learn.settings import DDQN
 
 TRIALS = 10  # a cell, in the paper
-PAPER = replace(SIZES["paper"], ddqn=replace(SIZES["paper"].ddqn, games=1))
+PAPER = replace(SIZES["paper"], ddqn=DDQN(games=1), judge=DDQN(games=1))
 _SETTINGS: dict[str, Callable[[Config], float]] = {
     "iterations of PSRO in the model": lambda c: c.iterations,
     "decisions of the learner a response": lambda c: c.ddqn.decisions,
     "games side by side for a learner": lambda c: c.ddqn.games,
+    "decisions of a response that judges": lambda c: c.judge.decisions,
     "episodes of each entry of an empirical game": lambda c: c.episodes,
     "training steps of the model": lambda c: c.training.steps,
     "members of the ensemble": lambda c: c.training.members,

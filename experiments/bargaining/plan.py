@@ -31,7 +31,7 @@ def seconds(unit: Unit, config: Config, speed: Speed) -> float:
         "model": config.training.steps * speed.training,
         "clone": config.cloning.steps * speed.cloning,
         "fidelity": pairs * config.fidelity_episodes * speed.game.episode,
-        "judge": k * (speed.game.response(ddqn) + judged + speed.solving),
+        "judge": k * (speed.judging.response(config.judge) + judged + speed.solving),
     }
     return costs[unit.kind]
 
@@ -112,6 +112,7 @@ def plan(config: Config, units: Sequence[Unit], folder: Path | None) -> Plan:
     speed = measure(
         Bargaining.of(config.game),
         ddqn=config.ddqn,
+        judge=config.judge,
         training=config.training,
         cloning=config.cloning,
         solvers=list(dict.fromkeys((*config.explorations, *config.evaluations))),
@@ -120,5 +121,5 @@ def plan(config: Config, units: Sequence[Unit], folder: Path | None) -> Plan:
     )
     todo = list(units) if folder is None else missing(units, folder, config)
     cost = {u: seconds(u, config, speed) for u in todo}
-    done = Counter(u.kind for u in units if u not in cost)
+    done: Counter[str] = Counter(u.kind for u in units if u not in cost)
     return Plan(cost, done, config.run.jobs, speed.wall)

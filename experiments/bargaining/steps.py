@@ -240,7 +240,7 @@ def _judge(job: Job, executor: Executor) -> Judged:
         executor,
         pools=pools_of(state.population),
         profiles=profiles,
-        judge=Judge(config.ddqn, config.screen, config.fresh),
+        judge=Judge(config.judge, config.screen, config.fresh),
         seed=unit.seed(config.seed),
         imitation=imitation,
     )

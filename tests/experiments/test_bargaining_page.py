@@ -323,6 +323,7 @@ def test_the_plan_says_what_there_is_to_do(
     speed = plan.measure(
         Bargaining.of(tiny.game),
         ddqn=tiny.ddqn,
+        judge=tiny.judge,
         training=tiny.training,
         cloning=tiny.cloning,
         solvers=["rd", "r2d"],

@@ -28,7 +28,7 @@ from metaspiel.learn.settings import DDQN
 from metaspiel.nfg.errors import UserError
 from offline import baselines
 from offline.record import collect
-from offline.settings import Cloning, Training
+from offline.settings import JUDGING, Cloning, Training
 
 TINY = shlex.split("--size tiny --ddqn.decisions 300 --trajectories 40 --quiet")
 
@@ -221,6 +221,11 @@ def test_a_size_fills_in_what_is_not_given(tmp_path: Path):
     # The learner's schedule is in proportion to its decisions.
     config = asked("--size tiny --ddqn.decisions 400 --ddqn.rate 0.01")
     assert config.ddqn == replace(DDQN.budget(400), rate=0.01)
+    # So is that of the judge, which no size but the tiny one changes.
+    assert asked("--size paper").judge == asked("--ddqn.decisions 9").judge == JUDGING
+    assert asked("--judge.decisions 40000 --judge.rate 0.01").judge == replace(
+        JUDGING, decisions=40_000, minimum=10_000, explore_decisions=32_000, rate=0.01
+    )
     wide = {"minimum": 10_000, "capacity": 10_000}
     assert asked("--ddqn.minimum 10000").ddqn == replace(DDQN.budget(30_000), **wide)
     assert config.training == Training(steps=300)

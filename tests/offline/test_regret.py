@@ -236,6 +236,7 @@ def test_costs_are_those_of_the_parts():
     speed = measure(
         Bargaining(),
         ddqn=TINY,
+        judge=TINY,
         training=Training(width=20),
         cloning=Cloning(width=20),
         solvers=["rd"],
