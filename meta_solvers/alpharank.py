@@ -7,12 +7,15 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from meta_solvers.base import Answer, MetaSolver
-from meta_solvers.markov import stationary
+from meta_solvers.base import Answer, MetaSolver, Status, failure
+from meta_solvers.jumps import Jumps
+from meta_solvers.markov import Stationary, stationary
 from metaspiel.nfg.errors import UserError, unknown
 from metaspiel.nfg.game import Game
 
-STATES = 4096
+STATES = 4096  # of a chain that is eliminated as a dense matrix
+FEW = 512  # states; so few are always eliminated
+STEPS = 100_000_000  # of a chain that is not eliminated: 0.8 GB of rates
 # Payoff differences below this fraction of the range are ties.
 TIE = 1e-13
 # Largest m times alpha times payoff range: the logarithm of the rarest step, which is
@@ -29,7 +32,10 @@ class AlphaRank(MetaSolver):
     probability ``(1 - exp(-alpha d)) / (1 - exp(-m alpha d))`` (Omidshafiei et al.
     2019). The chain over what the populations play is irreducible, so its
     stationary distribution is unique; it is found by state elimination, on logarithms
-    where rates underflow. Not an equilibrium concept: no gap is promised.
+    where rates underflow. In the limit of infinite alpha, games of more than 512 joint
+    actions in which steps that lose nothing lead to a single closed class (most
+    zero-sum ones) are solved by iteration, at any size that fits. Not an equilibrium
+    concept: no gap is promised.
 
     Attributes:
       alpha: selection intensity in units of 1 / payoff, so it must shrink as payoffs
@@ -85,26 +91,36 @@ class AlphaRank(MetaSolver):
                     f"got {[count.tolist() for count in counts]}"
                 )
             states = game.actions[0]
-        if states > STATES:
-            return (
-                f"the chain must have at most {STATES} states, for it is eliminated "
-                f"as a dense matrix; got {states} states "
-                f"({3 * 8 * states**2 / 2**30:.1f} GiB)"
-            )
+        if states <= STATES:
+            return None
+        dense = (
+            f"the chain must have at most {STATES} states where it is eliminated as a "
+            f"dense matrix; got {states} states ({3 * 8 * states**2 / 2**30:.1f} GiB)"
+        )
+        if self.alpha is not None or self.populations == "single":
+            return dense
+        steps = states * sum(game.actions)
+        if steps > STEPS:
+            return f"the chain must have at most {STEPS} steps; got {steps}"
+        classes = len(self._jumps(game).closed)
+        if classes > 1:
+            return f"{dense} that have {classes} closed classes (one is iterated)"
         return None
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
         pressure, used = self._pressure(game)
         if self.populations == "single":
-            log_rates = self._single(game, pressure[0])
+            ranking = stationary(self._single(game, pressure[0]))
+            weights = np.diag(ranking.weights)
         else:
-            log_rates = self._multi(game, pressure)
-        ranking = stationary(log_rates)
-        weights = ranking.weights
-        if self.populations == "single":
-            weights = np.diag(weights)
+            iterated = self._iterated(game)
+            if iterated is None and game.profiles > STATES:
+                why = "the iteration did not reach its precision"
+                return failure(game, Status.NUMERICAL, why=why)
+            ranking = iterated or stationary(self._multi(game, pressure))
+            weights = ranking.weights
         diagnostics: dict[str, Any] = {
-            "states": len(log_rates),
+            "states": len(ranking.weights),
             "method": ranking.method,
             "residual": ranking.residual,
         }
@@ -137,13 +153,38 @@ class AlphaRank(MetaSolver):
         flat = np.arange(game.profiles).reshape(game.actions)
         log_rates = np.full((game.profiles, game.profiles), -np.inf)
         for player, actions in enumerate(game.actions):
-            unit = np.moveaxis(game.normalised[player], player, 0).reshape(actions, -1)
             index = np.moveaxis(flat, player, 0).reshape(actions, -1)
-            gains = unit[None] - unit[:, None]  # [now, next, co-players' profile]
-            steps = self._log_rates(gains, float(pressure[player]))
-            copies = _log_repeats(game, player)[:, None]
-            log_rates[index[:, None], index[None]] = steps + copies
+            steps = self._steps(game, player, float(pressure[player]))
+            log_rates[index[:, None], index[None]] = steps
         return log_rates
+
+    def _steps(
+        self, game: Game, player: int, pressure: float
+    ) -> Float64[ndarray, "A A C"]:
+        """``[from, to, co-players' profile]`` log rates of one player's steps."""
+        actions = game.actions[player]
+        unit = np.moveaxis(game.normalised[player], player, 0).reshape(actions, -1)
+        steps = self._log_rates(unit[None] - unit[:, None], pressure)
+        return steps + _log_repeats(game, player)[:, None]
+
+    def _jumps(self, game: Game) -> Jumps:
+        """The chain of infinite alpha, without a matrix of all pairs of states."""
+        rates, fast = [], []
+        for player, actions in enumerate(game.actions):
+            steps = self._steps(game, player, 1.0)
+            copies = _log_repeats(game, player)[:, None]
+            fast.append(steps - copies > (np.log(self.epsilon) + np.log(0.5)) / 2)
+            own = np.exp(steps)
+            own[np.arange(actions), np.arange(actions)] = 0.0
+            rates.append(own)
+        return Jumps(game.actions, tuple(rates), tuple(fast))
+
+    def _iterated(self, game: Game) -> Stationary | None:
+        """The answer by iteration; None where the chain is to be eliminated."""
+        if self.alpha is not None or game.profiles <= FEW:
+            return None
+        chain = self._jumps(game)
+        return chain.stationary() if len(chain.closed) == 1 else None
 
     def _single(self, game: Game, pressure: float) -> Float64[ndarray, "S S"]:
         """``[from, to]`` log rates between the actions of one population."""

@@ -27,14 +27,15 @@ class Stationary:
 
     Attributes:
       weights: ``[S]``, non-negative, sums to 1.
-      method: "gth" on the rates, or "log-gth" on their logarithms.
+      method: "gth" on the rates, "log-gth" on their logarithms, or "krylov" without
+        elimination (``meta_solvers.jumps``).
       residual: largest difference between a state's inflow and outflow, as a fraction
         of the largest flow (for "gth" of 1e-280, if that is larger); an independent
         check of ``weights``.
     """
 
     weights: Float64[ndarray, " S"]
-    method: Literal["gth", "log-gth"]
+    method: Literal["gth", "log-gth", "krylov"]
     residual: float
 
 

@@ -147,6 +147,57 @@ def test_both_eliminations_agree_with_linear_algebra(seed, states):
     np.testing.assert_allclose(stationary(log_rates).weights, plain, rtol=1e-11)
 
 
+@given(
+    seed=st.integers(0, 2**20),
+    shape=st.sampled_from([(24, 24), (9, 64), (9, 9, 9), (5, 5, 5, 5)]),
+    kind=st.sampled_from(["generic", "ties", "zero-sum", "repeats"]),
+)
+@settings(max_examples=12, deadline=None)
+def test_iterating_agrees_with_eliminating(seed, shape, kind):
+    rng, repeats = np.random.default_rng(seed), None
+    payoffs = rng.normal(size=(len(shape), *shape))
+    if kind == "ties":
+        payoffs = np.round(payoffs)
+    if kind == "zero-sum":
+        payoffs -= payoffs.mean(0)
+    if kind == "repeats":
+        repeats = [rng.integers(1, 9, size) for size in shape]
+    solver, game = AlphaRank(), Game(payoffs, repeats=repeats)
+    chain, pressure = solver._jumps(game), solver._pressure(game)[0]
+    wanted = stationary(solver._multi(game, pressure))
+    answer = solve(solver, game)
+    np.testing.assert_allclose(answer.joint.ravel(), wanted.weights, atol=1e-10)
+    one = len(chain.closed) == 1
+    assert answer.diagnostics["method"] == ("krylov" if one else "gth")
+    assert answer.diagnostics["residual"] < 1e-10
+
+
+def test_closed_classes_are_those_that_nothing_leaves_without_loss():
+    coordination = AlphaRank()._jumps(Game(np.stack([np.eye(3)] * 2)))
+    masks = [mask.reshape(3, 3) for mask in coordination.closed]
+    np.testing.assert_array_equal(sum(masks), np.eye(3))
+    assert len(masks) == 3
+    (everything,) = AlphaRank()._jumps(Game(np.stack([CYCLE, -CYCLE]))).closed
+    assert everything.all()
+
+
+def test_a_chain_that_is_too_large_to_be_eliminated():
+    # Rock, paper, scissors with 30 copies of each that are no repeats: by symmetry all
+    # joint actions have the same weight.
+    payoff = np.kron(CYCLE, np.ones((30, 30)))
+    solution = solve(AlphaRank(), np.stack([payoff, -payoff]))
+    assert solution.status is Status.OK
+    assert solution.diagnostics["states"] == 8100
+    np.testing.assert_allclose(solution.joint, 1 / 8100, rtol=1e-6)
+    # A dominant pair of actions is where evolution stays.
+    worth = np.random.default_rng(0).permutation(70)
+    best = np.stack([np.repeat(worth[:, None], 70, 1), np.repeat(worth[None], 70, 0)])
+    assert (
+        solve(AlphaRank(), best * 1.0).joint[[worth.argmax()] * 2][0, worth.argmax()]
+        > 0.99
+    )
+
+
 def test_a_birth_death_chain_beyond_the_range_of_floats():
     # Rates up exp(-a_k), down exp(-b_k): detailed balance gives every weight.
     rng = np.random.default_rng(6)
@@ -206,8 +257,16 @@ def test_copies_are_no_states():
         (lambda: AlphaRank(m=1), "m must be at least 2; got 1"),
         (lambda: AlphaRank(epsilon=0.7), "epsilon must be between 0 and 1/2"),
         (
-            lambda: solve(AlphaRank(), np.zeros((3, 17, 17, 17))),
-            r"AlphaRank: the chain must have at most 4096 states, .* got 4913 .* GiB",
+            lambda: solve(AlphaRank(alpha=1.0), np.zeros((3, 17, 17, 17))),
+            r"AlphaRank: the chain must have at most 4096 states .* got 4913 .* GiB",
+        ),
+        (
+            lambda: solve(AlphaRank(), np.stack([np.eye(65)] * 2)),
+            r"got 4225 states \(0.4 GiB\) that have 65 closed classes",
+        ),
+        (
+            lambda: solve(AlphaRank(), Game(np.zeros((2, 400, 400)))),
+            "the chain must have at most 100000000 steps; got 128000000",
         ),
         (
             lambda: solve(AlphaRank(populations="single"), np.zeros((2, 3, 3))),
