@@ -12,9 +12,15 @@ from functools import cache
 from importlib import import_module, metadata
 from typing import Any
 
-from meta_solvers import specs
+from meta_solvers import own_code, specs
 from meta_solvers.base import MetaSolver
-from metaspiel.nfg.errors import UnknownName, UserError, shown, unknown
+from metaspiel.nfg.errors import (
+    UnknownName,
+    UserCodeFailed,
+    UserError,
+    shown,
+    unknown,
+)
 
 ENTRY_POINTS = "metaspiel.meta_solvers"
 
@@ -146,14 +152,18 @@ def imported(target: str, where: str, kind: str) -> Any:
       kind: what it must be, in words.
 
     Raises:
-      UserError: the module or a package that it needs is missing (says which), or
-        there is no such name in it.
+      UserError: the module or a package that it needs is missing (says which), there
+        is no such name in it, or its code raises (says what, and where).
     """
     module, _, attribute = target.partition(":")
     try:
         if not all(map(str.isidentifier, [*module.split("."), attribute])):
             raise ValueError("these are no names of Python")
-        return getattr(import_module(module), attribute)
+        with own_code.sentences(where, [module], passing=(ImportError,)):
+            loaded = import_module(module)
+        return getattr(loaded, attribute)
+    except UserCodeFailed:
+        raise
     except ModuleNotFoundError as error:
         if f"{module}.".startswith(f"{error.name}."):
             raise UserError(
@@ -207,6 +217,16 @@ def _imports(target: str) -> tuple[str, ...]:
     if point is None or target in {*_BUILTIN, *_REGISTERED} or ours(point):
         return ()
     return (f"import the module '{point.module}' of the plug-in '{target}'",)
+
+
+def code(spec: str) -> str:
+    """A hash of the source of a user's own solver; empty where all is this package's.
+
+    Raises:
+      UserError: the spec stands for no solver.
+    """
+    named = [t.partition(":")[0] for t in specs.read(spec, names()).targets if ":" in t]
+    return own_code.digest([*named, *own_code.modules_of(get(spec))])
 
 
 def ours(point: metadata.EntryPoint) -> bool:
@@ -302,7 +322,8 @@ def _called(
         signature(make, where).bind(**arguments)
     except TypeError as error:
         raise UserError(f"{where}: its fields must be given; {error}") from None
-    made = make(**arguments)
+    with own_code.sentences(where, own_code.modules_of(make)):
+        made = make(**arguments)
     if not isinstance(made, MetaSolver):
         raise UserError(f"{where}: it must make a MetaSolver; got {shown(repr(made))}")
     return made

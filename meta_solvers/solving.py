@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from meta_solvers import own_code
 from meta_solvers.base import (
     AnyGame,
     MetaSolver,
@@ -19,7 +20,7 @@ from meta_solvers.base import (
 from meta_solvers.registry import get
 from meta_solvers.values import Answer, MetaSolution, Progress, SolverFailed, Status
 from metaspiel.nfg import arrays
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserCodeFailed, UserError, shown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Gaps, measure_and_expected
 from metaspiel.nfg.implicit import ImplicitGame
@@ -72,17 +73,14 @@ def solve(
         assert isinstance(game, Game)  # who writes actions out needs the tensor
         seen = game.expanded()
         progress = None if progress is None else progress.without_actions()
-    start = time.process_time()
-    try:
-        answer = solver.answer(seen, rng, progress)
-    except np.linalg.LinAlgError as error:
-        answer = failure(seen, Status.NUMERICAL, reason=str(error))
+    start, name = time.process_time(), type(solver).__name__
+    with own_code.sentences(f"solver '{name}'", own_code.modules_of(solver)):
+        try:
+            answer = solver.answer(seen, rng, progress)
+        except np.linalg.LinAlgError as error:
+            answer = failure(seen, Status.NUMERICAL, reason=str(error))
     seconds = time.process_time() - start
-    if not isinstance(answer, Answer):
-        raise UserError(
-            f"{type(solver).__name__}.distribution(): it must return an Answer; got "
-            f"{type(answer).__name__}"
-        )
+    _check_answer(name, seen, answer)
     if seen is not game:
         assert isinstance(game, Game)
         answer = replace(answer, joint=game.folded(answer.joint), warm={})
@@ -93,6 +91,33 @@ def solve(
     if throw and solution.status is not Status.OK:
         raise SolverFailed(solution)
     return solution
+
+
+def _check_answer(name: str, game: AnyGame, answer: Any) -> None:
+    """Refuses what is no answer to a game; whether it is a good one is measured.
+
+    Raises:
+      UserCodeFailed: it is no ``Answer``, or its joint is none of this game.
+    """
+    where = f"{name}.distribution(): it must return an Answer"
+    if not isinstance(answer, Answer):
+        raise UserCodeFailed(f"{where}; got {type(answer).__name__}")
+    none = answer.status in (Status.INFEASIBLE, Status.NUMERICAL)
+    if none or isinstance(answer.joint, Products):
+        return
+    try:
+        joint = np.asarray(answer.joint)
+        real = joint.dtype.kind in "fiub"
+    except ValueError:  # lists of several lengths
+        real = False
+    if not real:
+        what = shown(repr(answer.joint))
+        raise UserCodeFailed(f"{where} whose joint is an array of numbers; got {what}")
+    if joint.shape != tuple(game.actions):
+        raise UserCodeFailed(
+            f"{where} whose joint has shape {list(game.actions)}; got "
+            f"{list(joint.shape)}"
+        )
 
 
 def _as_solver(solver: Any) -> MetaSolver:
@@ -156,8 +181,10 @@ def _measured(
     diagnostics = {key: _plain(v) for key, v in answer.diagnostics.items()}
     status = answer.status
     none = status in (Status.INFEASIBLE, Status.NUMERICAL)
-    if none or not _has_mass(answer.joint):
-        status = status if none else Status.NUMERICAL
+    why = None if none else _massless(answer.joint)
+    if none or why:
+        if why:
+            status, diagnostics = Status.NUMERICAL, {**diagnostics, "reason": why}
         lost = np.full(game.players, np.nan)
         return MetaSolution(
             joint=no_joint(game),
@@ -177,6 +204,9 @@ def _measured(
     believed = status in (Status.OK, Status.INCOMPLETE)
     if believed and (np.any(excess > 0) or wrong):
         status = Status.INACCURATE
+    if wrong and not isinstance(answer.joint, Products):
+        total, least = float(np.sum(answer.joint)), float(np.min(answer.joint))
+        diagnostics["reason"] = f"its joint sums to {total:g}, least entry {least:g}"
     if np.any(np.asarray(answer.epsilon) != 0):
         diagnostics["epsilon"] = np.broadcast_to(answer.epsilon, game.players).tolist()
     return MetaSolution(
@@ -191,14 +221,19 @@ def _measured(
     )
 
 
-def _has_mass(joint: Joint) -> bool:
-    """Whether an answer can be made a distribution."""
+def _massless(joint: Joint) -> str:
+    """Why an answer cannot be made a distribution; empty where it can."""
     if isinstance(joint, Products):
-        parts = [joint.weights, *(own.sum(axis=1) for own in joint.strategies)]
-        finite = all(np.all(np.isfinite(own)) for own in joint.strategies)
-        return finite and all(bool(part.sum() > 0) for part in parts)
-    joint = np.asarray(joint, dtype=np.float64)
-    return bool(np.all(np.isfinite(joint)) and joint.sum() > 0)
+        every = [joint.weights, *joint.strategies]
+        masses = [joint.weights.sum(), *(own.sum() for own in joint.strategies)]
+    else:
+        every = [np.asarray(joint, dtype=np.float64)]
+        masses = [every[0].sum()]
+    if not all(np.all(np.isfinite(one)) for one in every):
+        return "its joint must be finite; it holds NaN or infinity"
+    if not all(mass > 0 for mass in masses):
+        return f"its joint must sum to 1; it sums to {min(masses):g}"
+    return ""
 
 
 def _mended(joint: Joint, prune: float) -> tuple[Joint, dict[str, float]]:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Any, get_type_hints
 
+from meta_solvers import own_code
 from meta_solvers.registry import imported, ours, signature
 from meta_solvers.specs import convert
 from metaspiel.nfg.errors import UserError, shown, unknown
@@ -104,7 +105,8 @@ class Registry:
             name: convert(text, hints.get(name, str), f"{where}: {name}")
             for name, text in values.items()
         }
-        return factory(*given, **fields)
+        with own_code.sentences(where, own_code.modules_of(factory)):
+            return factory(*given, **fields)
 
     def factory(self, name: str) -> Factory:
         """The factory of a name, imported if need be."""
@@ -122,6 +124,11 @@ class Registry:
         if point is None or target in self.registered or ours(point):
             return ()
         return (f"import the module '{point.module}' of the plug-in '{target}'",)
+
+    def code(self, spec: str) -> str:
+        """A hash of the source of a user's own part; empty where there is none."""
+        target, _ = self._read(spec)
+        return own_code.digest([target.partition(":")[0]]) if ":" in target else ""
 
     def _factory(self, target: str, where: str) -> Factory:
         if target in self.registered:

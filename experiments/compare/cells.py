@@ -18,12 +18,12 @@ from experiments.lab.work import Outcome, attempt
 from experiments.psro_parts.arena import assembled, built
 from experiments.psro_parts.config import EXACT, Settings
 from experiments.psro_parts.judging import least, pooled
-from meta_solvers import get
+from meta_solvers import get, registry
 from meta_solvers.base import MetaSolution, SolverFailed, check_players
 from metaspiel import files
 from metaspiel.games.worlds import SIMULATORS
 from metaspiel.games.zero_sum import Pools
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserCodeFailed, UserError
 from psro.arena import Arena
 from psro.executor import InProcess
 from psro.metrics import row
@@ -81,6 +81,13 @@ class Cell:
         """The result where the method does not apply."""
         return self.result(SKIPPED, self.objection)
 
+    @property
+    def code(self) -> str:
+        """A hash of the source of the user's own solvers, as it is now."""
+        assert self.settings is not None
+        specs = (self.settings.solver, self.settings.eval_solver)
+        return "".join(_code(spec) for spec in specs if spec is not None)
+
     def result(self, outcome: str, reason: str = "", **more: Any) -> Result:
         """A result of the cell."""
         return Result(
@@ -117,12 +124,14 @@ class Cell:
                 for name, values in curves.items():
                     values.append(measured[name])
         except (SolverFailed, UserError) as error:
-            if isinstance(error, UserError) and not curves["iteration"]:
+            refused = isinstance(error, UserError) and not curves["iteration"]
+            if refused and not isinstance(error, UserCodeFailed):
                 return self.result(SKIPPED, str(error))
             reason = f"iteration {len(curves['iteration'])}: {error}"
         return self.result(
             FAILED if reason else FINISHED,
             reason,
+            code=self.code,
             concept=setup.concept,
             gap_is=settings.gap_is,
             caveats=caveats,
@@ -190,6 +199,11 @@ def _players(game: str, place: Any) -> int | None:
     if game.partition("(")[0] in SIMULATORS:
         return None
     return int(load(game.removeprefix(OPENSPIEL)).num_players())
+
+
+@cache
+def _code(spec: str) -> str:
+    return registry.code(spec)
 
 
 def _shared(settings: Settings) -> Settings:

@@ -39,6 +39,12 @@ def fill(
     ready = {n: read(applying[n], p) for n, p in places.items() if p.exists()}
     # What did not apply may now: a package was missing, or memory.
     ready = {n: one for n, one in ready.items() if one.outcome != SKIPPED}
+    older = [n for n, one in ready.items() if one.code != applying[n].code]
+    if older:
+        run.say(
+            f"{len(older)} runs are made again: the code of their solvers has changed"
+        )
+    ready = {n: one for n, one in ready.items() if n not in older}
     missing = [name for name in places if name not in ready]
     faults = _carry_out([applying[name] for name in missing], places, run, executor)
     made = {n: read(applying[n], places[n]) for n in missing if places[n].exists()}

@@ -46,6 +46,7 @@ class Result:
       seed: of the run.
       outcome: whether it finished.
       reason: why not.
+      code: a hash of the source of the user's own solvers; empty where there are none.
       concept: what was responded to.
       gap_is: whether the oracle's own gaps are exact.
       caveats: sentences on what was played.
@@ -59,6 +60,7 @@ class Result:
     seed: int
     outcome: str
     reason: str = ""
+    code: str = ""
     concept: str = ""
     gap_is: str = ""
     caveats: Sequence[str] = ()
@@ -87,6 +89,7 @@ class Result:
 SHAPE: Mapping[str, Any] = {
     **dict.fromkeys(("game", "solver", "evaluation", "oracle", "outcome"), str),
     **dict.fromkeys(("reason", "concept", "gap_is"), str),
+    "code": NotRequired[str],
     "seed": int,
     "caveats": list[str],
     "curves": dict,

@@ -10,8 +10,9 @@ from experiments.compare.config import Config
 from experiments.compare.filling import fill, played
 from experiments.compare.merging import length, merged
 from experiments.compare.report import Judged, write
-from experiments.compare.results import Result, Results
+from experiments.compare.results import FINISHED, Result, Results
 from experiments.lab import work
+from experiments.lab.ending import NotOK
 from experiments.lab.folder import claim, page_of, record, widened
 from experiments.lab.page import Answer
 
@@ -41,8 +42,18 @@ def run(config: Config) -> Answer:
                 _written(folder, config, there)
             raise
         summary, text = _written(folder, config, own)
-    fault = work.complaint(faults, what="cells")
+    fault = work.complaint(faults, what="cells") or _nothing(merged(own, config))
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def _nothing(runs: Sequence[Result]) -> NotOK | None:
+    """What is said of a comparison in which no run finished."""
+    if any(one.outcome == FINISHED for one in runs):
+        return None
+    first = next((f"; the first: {one.reason}" for one in runs if one.reason), "")
+    return NotOK(
+        f"a comparison must have runs that finish; none of {len(runs)} did{first}"
+    )
 
 
 def _written(folder: Path, config: Config, own: Sequence[Result]) -> tuple[Any, str]:

@@ -239,9 +239,21 @@ def record(folder: Path, config: Any) -> None:
     """Writes ``config.json`` (every field, resolved) and ``env.json``.
 
     The environment is that of the first run, whose command makes the folder again; of
-    later runs "resumed" lists command, commit and time.
+    later runs "resumed" lists command, commit and time. "own_code" has hashes of the
+    source of code of the user's own.
+
+    Raises:
+      UserError: such code has changed since the first run.
     """
     first, now = begun(folder), environment()
+    code = trust.sources(config)
+    for text, known in (first or {}).get("own_code", {}).items():
+        if code.get(text, known) != known:
+            raise UserError(
+                f"--resume: the code of '{text}' must be as it was when the run began; "
+                "it has changed (begin again with another --out)"
+            )
+    now["own_code"] = code
     fields = {_PAGE: page_of(type(config)), **plain(dataclasses.asdict(config))}
     files.write_sealed(folder / CONFIG, fields)
     if first is not None:
@@ -262,7 +274,9 @@ def begun(folder: Path) -> dict[str, Any] | None:
         return None
     env = files.read_json(place)
     later = env.get("resumed", []) if isinstance(env, dict) else None
-    if not isinstance(later, list) or not all(isinstance(one, dict) for one in later):
+    code = env.get("own_code", {}) if isinstance(env, dict) else None
+    listed = isinstance(later, list) and all(isinstance(one, dict) for one in later)
+    if not (listed and isinstance(code, dict)):
         raise UserError(
             f"'{place}' must hold an object, as the run wrote it; it was changed (it "
             "may be removed: results do not depend on it)"

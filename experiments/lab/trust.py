@@ -5,7 +5,7 @@ connected to unless the user says ``--trust``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Annotated, Any, get_args, get_type_hints
 
 from experiments.lab.alternatives import JUDGED, written_out
@@ -21,9 +21,11 @@ class Reaching:
 
     Attributes:
       of: what a text reaches, in words; it imports and connects to nothing itself.
+      code: a hash of the source of a user's own code that it names, or empty.
     """
 
     of: Callable[[str], Sequence[str]]
+    code: Callable[[str], str] = lambda _: ""
 
 
 def _each(of: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
@@ -39,13 +41,15 @@ def _each(of: Callable[[str], Sequence[str]]) -> Callable[[str], Sequence[str]]:
     return reaches
 
 
-SolverSpec = Annotated[str, Reaching(registry.reaches)]
+SolverSpec = Annotated[str, Reaching(registry.reaches, registry.code)]
 SolverSpecs = Annotated[str, Reaching(_each(registry.reaches))]
 """A spec of a solver in which fields may have alternatives."""
-OracleSpec = Annotated[str, Reaching(own_parts.ORACLES.reaches)]
+OracleSpec = Annotated[str, Reaching(own_parts.ORACLES.reaches, own_parts.ORACLES.code)]
 OracleSpecs = Annotated[str, Reaching(_each(own_parts.ORACLES.reaches))]
 """A spec of an oracle in which fields may have alternatives."""
-EvaluatorSpec = Annotated[str, Reaching(own_parts.EVALUATORS.reaches)]
+EvaluatorSpec = Annotated[
+    str, Reaching(own_parts.EVALUATORS.reaches, own_parts.EVALUATORS.code)
+]
 ExecutorSpec = Annotated[str, Reaching(executor_specs.reaches)]
 
 
@@ -78,6 +82,24 @@ def check(
                         f"{where}: {flag(name)} must be trusted to {deed} ({allowing} "
                         f"allows what the file says); got '{shown(text)}'"
                     )
+
+
+def sources(config: Any) -> dict[str, str]:
+    """Hashes of the source of a user's own code, by the text that names it.
+
+    Args:
+      config: of a page, whose fields may be groups.
+    """
+    known: dict[str, str] = {}
+    for name, hint in get_type_hints(type(config), include_extras=True).items():
+        value = getattr(config, name, None)
+        if is_dataclass(value):
+            known |= sources(value)
+        for mark in _marks(hint):
+            for text in value if isinstance(value, tuple) else [value]:
+                if isinstance(text, str) and (made := mark.code(text)):
+                    known[text] = made
+    return known
 
 
 def _marks(hint: Any) -> Iterator[Reaching]:

@@ -33,6 +33,10 @@ class BadField(UserError):
         return type(self), (self.settings, self.field, self.reason)
 
 
+class UserCodeFailed(UserError):
+    """Code of a user's own raised, or gave what it must not; says which and where."""
+
+
 class UnknownName(UserError):
     """A name that is not known; the message has those that are, or the nearest."""
 
