@@ -1,7 +1,7 @@
 """What seeds decide: pairs of methods on a game, and ranks over games."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -172,6 +172,7 @@ class Ranking:
       games: how many games count.
       seeds: how many seeds, in each game.
       left_out: methods that are not ranked: they have not finished all games.
+      about: which games count.
     """
 
     methods: Sequence[Method] = ()
@@ -181,6 +182,19 @@ class Ranking:
     games: int = 0
     seeds: int = 0
     left_out: Sequence[Method] = ()
+    about: str = "all"
+
+
+def rankings(results: Results, config: Config) -> list[Ranking]:
+    """Ranks over all games and, where constants were chosen on some, over each part."""
+    every = [ranking(results, config)]
+    chosen = [game for game in results.games if game in config.training]
+    others = [game for game in results.games if game not in config.training]
+    if chosen and others:
+        for about, games in (("test", others), ("training", chosen)):
+            own = ranking(results.on(games), config)
+            every.append(replace(own, about=about))
+    return every
 
 
 def ranking(results: Results, config: Config) -> Ranking:

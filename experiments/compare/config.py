@@ -22,7 +22,7 @@ class Config:
 
     may_change: ClassVar[tuple[str, ...]] = (
         "games", "solvers", "eval_solvers", "oracles", "iterations", "at", "targets",
-        "seeds", "merge", "executor",
+        "seeds", "merge", "executor", "training",
     )  # fmt: skip
 
     presets: ClassVar[tuple[str, Mapping[str, Mapping[str, Any]]]] = "suite", SUITES
@@ -65,6 +65,9 @@ class Config:
     programs an iteration)."""
     executor: ExecutorSpec = "inprocess"
     """Where cells are run instead of in --jobs processes: ray or ray:address=..."""
+    training: tuple[str, ...] = ()
+    """Games on which constants of a method were chosen: ranks over these and over the
+    others are given as well."""
     run: Flat[Parallel] = Parallel()
 
     def __post_init__(self) -> None:

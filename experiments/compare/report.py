@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.compare import tables
 from experiments.compare.axes_config import SAME
-from experiments.compare.claims import Pair, Ranking, pairs, ranking
+from experiments.compare.claims import Pair, Ranking, pairs, rankings
 from experiments.compare.config import Config
 from experiments.compare.naming import described
 from experiments.compare.results import Results
@@ -31,13 +31,13 @@ class Judged:
       results: all runs.
       standings: methods on games.
       pairs: tests of two methods on a game.
-      ranking: over games.
+      rankings: over games, all of them first.
     """
 
     results: Results
     standings: Sequence[Standing]
     pairs: Sequence[Pair]
-    ranking: Ranking
+    rankings: Sequence[Ranking]
 
     @classmethod
     def of(cls, results: Results, config: Config) -> "Judged":
@@ -46,7 +46,7 @@ class Judged:
             results=results,
             standings=standings(results, config),
             pairs=[one for g in results.games for one in pairs(results, g, config)],
-            ranking=ranking(results, config),
+            rankings=rankings(results, config),
         )
 
 
@@ -64,7 +64,7 @@ def write(folder: Path, config: Config, judged: Judged) -> tuple[Any, str]:
         "bands": bands,
         "table": list(tables.table_rows(judged.standings)),
         "pairs": list(tables.pair_rows(judged.pairs)),
-        "ranks": list(tables.rank_rows(judged.ranking)),
+        "ranks": list(tables.rank_rows(judged.rankings)),
     }
     for name, own in rows.items():
         files.write_text(folder / f"{name}.csv", comma_separated(own))
@@ -98,8 +98,8 @@ def _title(judged: Judged) -> str:
 
 
 def _tables(judged: Judged) -> list[Table]:
-    results, ranking = judged.results, judged.ranking
-    made = [tables.ranks(results, ranking)] if ranking.methods else []
+    results = judged.results
+    made = [tables.ranks(results, one) for one in judged.rankings if one.methods]
     made += [one for game in results.games if (one := _table(judged, game)).rows]
     claims = [one.claim(results) for one in judged.pairs]
     if 0 < len(claims) <= _MOST:
@@ -191,8 +191,9 @@ def _sure(judged: Judged, seeds: int) -> list[str]:
         "The gap at the end is that of the last iterate, which may be above the lowest "
         "that a run had: both are shown. Intervals are bootstrap 95 %, over seeds."
     )
-    if judged.ranking.left_out and judged.ranking.methods:
-        names = ", ".join(labels[one] for one in judged.ranking.left_out)
+    whole = judged.rankings[0]
+    if whole.left_out and whole.methods:
+        names = ", ".join(labels[one] for one in whole.left_out)
         said.append(f"Not ranked, as some runs are missing: {names}.")
     return said
 

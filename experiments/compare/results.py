@@ -1,6 +1,6 @@
 """What runs of a comparison amount to: curves of numbers, by game, method and seed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NotRequired
@@ -125,6 +125,10 @@ class Results:
             one: (replace(one, oracle=EXACT) if alike else one).name
             for one in self.methods
         }
+
+    def on(self, games: Collection[str]) -> "Results":
+        """The runs on some of the games."""
+        return Results([one for one in self.runs if one.game in games])
 
     @property
     def iterations(self) -> int:

@@ -40,6 +40,7 @@ OURS = (
 SUITES: Mapping[str, Mapping[str, Any]] = {
     "deepmind2026": {
         "games": [*GAMES],
+        "training": [*TRAINING],
         "solvers": [*BASELINES, *OURS],
         "oracles": ["exact:initial=random_deterministic,tie_break=uniform"],
         "concept": "ne",

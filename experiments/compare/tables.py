@@ -83,6 +83,12 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "-"
 
 
+_ABOUT = {
+    "test": "games that test: no constant was chosen on them",
+    "training": "games on which constants were chosen",
+}
+
+
 def ranks(results: Results, ranking: Ranking) -> Table:
     """The mean ranks of the methods over games."""
     lines = [
@@ -95,6 +101,8 @@ def ranks(results: Results, ranking: Ranking) -> Table:
         f"Mean rank over {ranking.games} game{'s' * (ranking.games != 1)} and "
         f"{ranking.seeds} seeds; 1 is the lowest gap"
     )
+    if ranking.about != "all":
+        caption += f" ({_ABOUT[ranking.about]})"
     heads = ["method", "gap at the end", "lowest so far", "area of log gap"]
     return Table(caption, heads, lines)
 
@@ -203,13 +211,14 @@ def pair_rows(pairs: Sequence[Pair]) -> Iterator[dict[str, Any]]:
         }
 
 
-def rank_rows(ranking: Ranking) -> Iterator[dict[str, Any]]:
-    """The mean ranks, a row a method."""
-    kinds = {"last": ranking.last, "best": ranking.best, "area": ranking.area}
-    for number, method in enumerate(ranking.methods):
-        row: dict[str, Any] = asdict(method)
-        for kind, numbers in kinds.items():
-            one = numbers[number]
-            row |= {f"rank_{kind}": one.mean, f"rank_{kind}_low": one.low}
-            row |= {f"rank_{kind}_high": one.high}
-        yield row
+def rank_rows(rankings: Sequence[Ranking]) -> Iterator[dict[str, Any]]:
+    """The mean ranks, a row a method and set of games."""
+    for ranking in rankings:
+        kinds = {"last": ranking.last, "best": ranking.best, "area": ranking.area}
+        for number, method in enumerate(ranking.methods):
+            row: dict[str, Any] = {"games": ranking.about, **asdict(method)}
+            for kind, numbers in kinds.items():
+                one = numbers[number]
+                row |= {f"rank_{kind}": one.mean, f"rank_{kind}_low": one.low}
+                row |= {f"rank_{kind}_high": one.high}
+            yield row

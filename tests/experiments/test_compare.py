@@ -315,6 +315,25 @@ def test_what_cannot_be_merged_is_refused(whole: Path, tmp_path: Path, capsys):
     says("or twice with the same numbers", "--merge", whole, run)
 
 
+def test_games_on_which_constants_were_chosen_are_ranked_apart(tmp_path: Path, capsys):
+    out = tmp_path / "run"
+    words = ("--games", "kuhn_poker", KUHN_3, "--solvers", "last", "uniform", "nash")
+    words += ("--oracles", "exact:initial=random_deterministic", "--training", KUHN_3)
+    assert call(*words, "--iterations", 3, "--seeds", 3, "--quiet", "--out", out) == 0
+    rows = table(out, "ranks")
+    ranks: dict[str, dict[str, float]] = {}
+    for row in rows:
+        ranks.setdefault(row["games"], {})[row["solver"]] = float(row["rank_last"])
+    assert set(ranks) == {"all", "test", "training"}
+    for solver in ("last", "uniform", "nash"):
+        apart = (ranks["test"][solver] + ranks["training"][solver]) / 2
+        assert ranks["all"][solver] == pytest.approx(apart)
+    assert ranks["test"] != ranks["training"]
+    text = (out / "table.md").read_text()
+    assert text.count("Mean rank over 1 game and 3 seeds") == 2
+    assert "no constant was chosen on them" in text
+
+
 def test_one_seed_ranks_nothing(tmp_path: Path, capsys):
     out = tmp_path / "run"
     words = ("--games", "kuhn_poker", "--solvers", "nash_lp", "uniform")
