@@ -63,7 +63,8 @@ def guarded(action: Callable[[], None], keeping: Keeping | None = None) -> int:
       keeping: what it leaves when it is interrupted; nothing by default.
     """
     ending = _Ending(keeping or Keeping())
-    with interrupts.Interrupts(ending.last_words).heard(), _own_output(), _patient():
+    hears = interrupts.Interrupts(ending.last_words, begins=ending.keeping.folder)
+    with hears.heard(), _own_output(), _patient():
         return ending.of(action)
 
 
@@ -71,14 +72,12 @@ class _Ending:
     """How one action ends."""
 
     def __init__(self, keeping: Keeping) -> None:
-        self._keeping = keeping
+        self.keeping = keeping
         self._said_all = False
 
     def last_words(self) -> str:
-        """What a second Ctrl-C still has to say."""
-        if self._said_all:
-            return ""
-        return one_line(f"interrupted: left at once; {self._keeping.said}")
+        """What is still to be said where the process ends at once."""
+        return "" if self._said_all else one_line(f"interrupted: {self.keeping.said}")
 
     def of(self, action: Callable[[], None]) -> int:
         """The exit code of an action."""
@@ -94,7 +93,7 @@ class _Ending:
 
             if not isinstance(error, WorkerLost):
                 raise
-            return _said(FAULT, f"error: {error}{self._keeping.going_on}")
+            return _said(FAULT, f"error: {error}{self.keeping.going_on}")
         except OSError as error:
             return _said(REFUSED, f"error: a file must be usable; {_named(error)}")
         except MemoryError as error:
@@ -109,7 +108,7 @@ class _Ending:
         return DONE
 
     def _interrupted(self) -> int:
-        code = _said(INTERRUPTED, f"interrupted: {self._keeping.said}")
+        code = _said(INTERRUPTED, f"interrupted: {self.keeping.said}")
         self._said_all = True
         return code
 

@@ -32,17 +32,19 @@ class Interrupts:
     """The interrupts of one page.
 
     Args:
-      last_words: makes the line that is said where a second one ends the process;
-        nothing is said where it is empty.
+      last_words: makes the line that is said where the process ends at once; nothing
+        is said where it is empty.
+      begins: the page begins a run folder. Until that is there the first one ends the
+        process too: a module in C that is interrupted as it loads may raise anything.
     """
 
-    def __init__(self, last_words: Callable[[], str]) -> None:
-        self._last_words = last_words
+    def __init__(self, last_words: Callable[[], str], *, begins: bool) -> None:
+        self._last_words, self._begins = last_words, begins
         self._heard: list[int] = []
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Handles a signal: ``KeyboardInterrupt`` at first, the end after that."""
-        if self._heard:
+        """Handles a signal: ``KeyboardInterrupt``, or the end."""
+        if self._heard or (self._begins and begun() is None):
             _leave(self._last_words())
         self._heard.append(number)
         raise KeyboardInterrupt
@@ -92,10 +94,7 @@ class Interrupts:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Context of imports, in which Ctrl-C ends the process with one line.
-
-    A module in C that is interrupted while it loads may raise anything.
-    """
+    """Context of imports, in which Ctrl-C ends the process with one line."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         _leave(BEGUN_NOTHING)
