@@ -4,6 +4,7 @@ It loads nothing but the standard library: it watches while everything else load
 """
 
 import atexit
+import io
 import os
 import signal
 import sys
@@ -179,6 +180,7 @@ def _leave(text: str) -> NoReturn:
         show = _SHOW_CURSOR if os.isatty(2) else ""
         line = f"{text}\n" if text else ""
         # Past the streams: this may have interrupted a line that they are writing.
-        os.write(2, f"{show}{line}".encode("utf-8", "backslashreplace"))
+        errors = io.FileIO(2, "w", closefd=False)
+        errors.write(f"{show}{line}".encode("utf-8", "backslashreplace"))
     finally:
         os._exit(CODE)
