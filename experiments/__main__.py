@@ -2,7 +2,9 @@
 
 import sys
 
-from experiments import contents
+from experiments.lab.interrupts import loading
 
 if __name__ == "__main__":
+    with loading():
+        from experiments import contents
     sys.exit(contents.main("python -m experiments"))

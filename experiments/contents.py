@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 from experiments.lab import page as lab
 from experiments.lab.ending import guarded
+from experiments.lab.interrupts import loading
 from metaspiel.nfg.errors import unknown
 from metaspiel.version import __version__
 
@@ -100,7 +101,8 @@ def main(program: str, words: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if words is None else words)
     name, rest = named(words) if words else ("", [])
-    page = module(name.replace(" ", "_"))
+    with loading():
+        page = module(name.replace(" ", "_"))
     if page is not None:
         return lab.main(page.page, page.Config, rest, f"{program} {name}")
     return guarded(lambda: _about(program, words))

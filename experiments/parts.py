@@ -139,7 +139,7 @@ def page(config: Config) -> Answer:
                 lines.append(f"      {shown}")
     summary = {kind: [one.record for one in parts] for kind, parts in every.items()}
     text = "\n".join(lines)
-    return Answer(summary=summary, text=text, terse=text)
+    return Answer(summary=summary, text=text)
 
 
 if __name__ == "__main__":

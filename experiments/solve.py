@@ -282,7 +282,7 @@ def compared(config: Config, reading: Reading) -> Answer:
     text = said(reading) + "\n".join([console(table), *refused])
     solved_by = [one["solver"] for one in answers if one["status"] == "OK"]
     fault = None if solved_by else NotOK("--solver all: no solver's answer is OK")
-    return Answer(summary=answers, text=text, terse=text, fault=fault)
+    return Answer(summary=answers, text=text, fault=fault)
 
 
 if __name__ == "__main__":

@@ -120,10 +120,10 @@ def page(config: Config) -> Answer:
     """The list, or one entry."""
     if config.name is not None:
         entry = Facts.of(config.name)
-        return Answer(summary=entry.record, text=entry.text, terse=entry.text)
+        return Answer(summary=entry.record, text=entry.text)
     rows = table()
     text = markdown(rows).rstrip("\n") if config.markdown else _drawn(rows)
-    return Answer(summary=[row.record for row in rows], text=text, terse=text)
+    return Answer(summary=[row.record for row in rows], text=text)
 
 
 def _drawn(rows: list[Facts]) -> str:

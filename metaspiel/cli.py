@@ -9,8 +9,10 @@ def main(program: str = "metaspiel") -> int:
     """Runs ``metaspiel PAGE ...`` and returns its exit code."""
     try:
         _search_our_folder_first()
-        from experiments import contents
+        from experiments.lab.interrupts import loading
 
+        with loading():
+            from experiments import contents
         return contents.main(program)
     except KeyboardInterrupt:  # while it was still loading
         sys.stderr.write("interrupted: nothing was begun\n")

@@ -180,7 +180,7 @@ class Pool(Executor):
         self._on_loss = on_loss
         self._reports = threading.Lock()  # callbacks never overlap
         self._closed = threading.Event()
-        self._threads = ThreadPoolExecutor(jobs, initializer=_leave_interrupts)
+        self._threads = ThreadPoolExecutor(jobs, initializer=leave_interrupts)
 
     @abstractmethod
     def _ask(self, work: Work[R, A], request: R) -> A | Fault:
@@ -251,7 +251,7 @@ class Pool(Executor):
                 return answer
 
 
-def _leave_interrupts() -> None:
+def leave_interrupts() -> None:
     """Blocks Ctrl-C in this thread and its children; the main thread handles it."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 

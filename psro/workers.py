@@ -6,6 +6,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -20,6 +21,7 @@ from psro.executor import (
     Work,
     WorkerLost,
     attempt,
+    leave_interrupts,
 )
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -118,8 +120,15 @@ class _Worker:
 
 
 def _start(process: multiprocessing.process.BaseProcess) -> None:
-    """Starts a process whose numerical libraries use one thread."""
+    """Starts a process whose numerical libraries use one thread.
+
+    It is deaf to Ctrl-C from its first instruction: a terminal sends that to all
+    processes of a command, and ours are stopped by the one that started them.
+    """
     with _STARTING:
+        # Where it is not running yet, this lets Ctrl-C through again in this thread.
+        resource_tracker.ensure_running()
+        leave_interrupts()
         before = {key: os.environ.get(key) for key in ONE_THREAD}
         os.environ.update(ONE_THREAD)
         try:

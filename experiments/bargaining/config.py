@@ -25,7 +25,7 @@ class Budget:
     device: Literal["cpu", "cuda"] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sizing:
     """The words that decide what is not given: see ``Config.usual``."""
 

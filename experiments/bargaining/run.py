@@ -32,9 +32,7 @@ def run(config: Config) -> Answer:
     if config.plan:
         folder = config.run.out if config.run.resume else None
         known = plan.plan(config, chosen, folder)
-        # Who asks for the plan alone gets it with --quiet too.
-        text = "\n".join(known.lines)
-        return Answer(summary=known.record, text=text, terse=text)
+        return Answer(summary=known.record, text="\n".join(known.lines))
     if config.report and not config.run.resume:
         raise UserError("--report goes with --out FOLDER --resume")
     faults: list[work.Outcome] = []

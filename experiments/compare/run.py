@@ -10,8 +10,7 @@ from experiments.compare.config import Config
 from experiments.compare.filling import fill, played
 from experiments.compare.merging import length, merged
 from experiments.compare.report import Judged, write
-from experiments.compare.results import FINISHED, Result, Results
-from experiments.lab import work
+from experiments.lab import interrupts, work
 from experiments.lab.ending import NotOK
 from experiments.lab.folder import claim, page_of, record, widened
 from experiments.lab.page import Answer
@@ -39,7 +38,8 @@ def run(config: Config) -> Answer:
         except KeyboardInterrupt:
             there = played(cells, folder)
             if there:
-                _written(folder, config, there)
+                with interrupts.reporting():
+                    _written(folder, config, there)
             raise
         summary, text = _written(folder, config, own)
     fault = work.complaint(faults, what="cells") or _nothing(merged(own, config))

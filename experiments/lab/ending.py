@@ -2,34 +2,85 @@
 
 import io
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
 from typing import Any
 
+from experiments.lab import interrupts
 from experiments.lab.escaping import one_line
 from meta_solvers.values import SolverFailed
 from metaspiel.nfg.errors import UserError
 
-DONE, FAULT, REFUSED, NOT_OK, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAULT, REFUSED, NOT_OK, INTERRUPTED = 0, 1, 2, 3, interrupts.CODE
 
 
 class NotOK(Exception):
     """There is an answer, and it is not OK; the message says why."""
 
 
-def guarded(action: Callable[[], None], resumes: bool = False) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """What a page leaves of a run that is cut short.
+
+    Attributes:
+      folder: the page writes to a run folder.
+      resumes: ``--resume`` goes on with it.
+    """
+
+    folder: bool = False
+    resumes: bool = False
+
+    @property
+    def said(self) -> str:
+        """What is left, and how to go on with it."""
+        begun = interrupts.begun()
+        if begun is None:
+            return "nothing was begun" if self.folder else "there is no answer"
+        on = self.going_on or f" in {shlex.quote(str(begun))}"
+        return f"what is finished is kept{on}"
+
+    @property
+    def going_on(self) -> str:
+        """How to go on with a run that has begun; empty where one cannot."""
+        begun = interrupts.begun()
+        if begun is None or not self.resumes:
+            return ""
+        return f"; --out {shlex.quote(str(begun))} --resume goes on"
+
+
+def guarded(action: Callable[[], None], keeping: Keeping | None = None) -> int:
     """Runs an action and returns its exit code.
 
     0: done. 1: a fault of ours, with its traceback, or a lost worker. 2: the user asked
     for something impossible. 3: there is an answer and it is not OK, such as one
-    without a solution. 130: interrupted.
+    without a solution. 130: interrupted; a second Ctrl-C ends the process.
 
     Args:
       action: what may fail.
-      resumes: whether an interrupted user can be told to go on with ``--resume``.
+      keeping: what it leaves when it is interrupted; nothing by default.
     """
-    with _own_output(), _patient():
+    ending = _Ending(keeping or Keeping())
+    hears = interrupts.Interrupts(ending.last_words, begins=ending.keeping.folder)
+    with hears.heard(), _own_output(), _patient():
+        return ending.of(action)
+
+
+class _Ending:
+    """How one action ends."""
+
+    def __init__(self, keeping: Keeping) -> None:
+        self.keeping = keeping
+        self._said_all = False
+
+    def last_words(self) -> str:
+        """What is still to be said where the process ends at once."""
+        return "" if self._said_all else one_line(f"interrupted: {self.keeping.said}")
+
+    def of(self, action: Callable[[], None]) -> int:
+        """The exit code of an action."""
         try:
             action()
             sys.stdout.flush()
@@ -42,24 +93,32 @@ def guarded(action: Callable[[], None], resumes: bool = False) -> int:
 
             if not isinstance(error, WorkerLost):
                 raise
-            return _said(FAULT, f"error: {error}; --out FOLDER --resume goes on")
+            return _said(FAULT, f"error: {error}{self.keeping.going_on}")
         except OSError as error:
             return _said(REFUSED, f"error: a file must be usable; {_named(error)}")
         except MemoryError as error:
             return _said(REFUSED, f"error: the arrays must fit in memory; {error}")
         except KeyboardInterrupt:
-            return _interrupted(resumes)
+            return self._interrupted()
         except ImportError as error:
             # What a module in C says that was interrupted while it was loading.
-            if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            if not any(isinstance(one, KeyboardInterrupt) for one in _behind(error)):
                 raise
-            return _interrupted(resumes)
-    return DONE
+            return self._interrupted()
+        return DONE
+
+    def _interrupted(self) -> int:
+        code = _said(INTERRUPTED, f"interrupted: {self.keeping.said}")
+        self._said_all = True
+        return code
 
 
-def _interrupted(resumes: bool) -> int:
-    more = "; --out FOLDER --resume goes on" if resumes else ""
-    return _said(INTERRUPTED, f"interrupted: what is finished is kept{more}")
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions that led to one."""
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _said(code: int, text: str) -> int:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from experiments.lab import loggers, trust
+from experiments.lab import interrupts, loggers, trust
 from experiments.lab.lock import LOCK, held
 from experiments.lab.options import Output, Printing
-from experiments.lab.process import environment, module, stoppable
+from experiments.lab.process import environment, module
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 
@@ -26,8 +26,9 @@ Value = TypeVar("Value")
 def claim(run: Output, name: str) -> Iterator[Path]:
     """Context with a folder that only this run may write to.
 
-    Without ``--out`` a fresh folder under ``runs/``. A folder that holds anything is
-    never written to, unless it is resumed. SIGTERM ends the block like Ctrl-C.
+    Without ``--out`` a fresh folder under ``runs/``, which is said. A folder that holds
+    anything is never written to, unless it is resumed. SIGTERM ends the block like
+    Ctrl-C.
 
     Raises:
       UserError: a logger is not at hand; the folder holds something, cannot be written
@@ -46,11 +47,14 @@ def claim(run: Output, name: str) -> Iterator[Path]:
                 f"--out: '{run.out or 'runs'}' must be a folder that can be made and "
                 f"written to; the system says: {error.strerror or error}"
             ) from None
-        stack.enter_context(stoppable())
+        stack.enter_context(interrupts.stoppable())
         files.tidy(folder, loggers.THEIRS)
         _check_empty(folder, run.resumes)  # another run may just have ended
         _check_unchanged(folder)
+        interrupts.begins_with(folder / CONFIG)
         stack.enter_context(loggers.logging(run, folder))
+        if run.out is None:
+            run.note(f"writing to {folder}")
         yield folder
 
 

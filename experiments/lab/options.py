@@ -4,6 +4,7 @@ A configuration holds one under ``run``; its flags have no prefix (``--out``), t
 any other group have one (``--ppo.batch``). What a run computes never depends on them.
 """
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Printing:
     json: bool = False
     """Print the summary as one JSON object and nothing else on stdout."""
     quiet: bool = False
-    """Print no progress."""
+    """Print no progress: the answer alone."""
     trust: bool = False
     """Let what --config or --resume reads name code to import or a cluster to join."""
 
@@ -45,6 +46,11 @@ class Printing:
         """Prints a line of progress, unless the user wants none."""
         if not self.silent:
             print(printable(text), flush=True)
+
+    def note(self, text: str) -> None:
+        """Prints a line beside the answer, on stderr, unless the user wants none."""
+        if not self.silent:
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, kw_only=True)

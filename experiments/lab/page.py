@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.lab import trust, words
-from experiments.lab.ending import guarded
+from experiments.lab.ending import Keeping, guarded
 from experiments.lab.escaping import printable
 from experiments.lab.folder import page_of, plain, read_from, stored
 from experiments.lab.options import Printing, flag
@@ -29,7 +29,7 @@ class Answer:
     Attributes:
       summary: for ``--json``.
       text: for people; nothing is printed where it is empty.
-      terse: what --quiet leaves of it.
+      terse: what --quiet prints instead, where that is not all of it.
       fault: raised when all is said: what went wrong in a part of the work.
     """
 
@@ -40,7 +40,7 @@ class Answer:
 
     def tell(self, run: Printing) -> None:
         """Prints it as the user asked for; raises the fault."""
-        text = self.terse if run.quiet else self.text
+        text = self.terse or self.text.lstrip("\n") if run.quiet else self.text
         if run.json:
             print(json.dumps(files.spelled(self.summary), allow_nan=False))
         elif text:
@@ -72,7 +72,9 @@ def main(
             if answer is not None:
                 answer.tell(getattr(asked, "run", Printing()))
 
-    return guarded(begin, "resume" in words.fields(config()))
+    known = words.fields(config())
+    keeping = Keeping(folder="out" in known, resumes="resume" in known)
+    return guarded(begin, keeping)
 
 
 def with_first(config: type[Any], given: Sequence[str]) -> list[str]:

@@ -4,17 +4,13 @@ import multiprocessing
 import os
 import platform
 import shlex
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 
@@ -56,23 +52,6 @@ def environment() -> dict[str, Any]:
         "commit": commit or "unknown",
         "threads": os.environ.get("OMP_NUM_THREADS"),
     }
-
-
-@contextmanager
-def stoppable() -> Iterator[None]:
-    """Context that ends on SIGTERM as on Ctrl-C: workers stop, results are kept."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are for the main thread only
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @cache

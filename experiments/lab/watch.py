@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from experiments.lab import work
+from experiments.lab import interrupts, work
 from experiments.lab.folder import clock
 from experiments.lab.options import Output
-from experiments.lab.process import stoppable
 from experiments.lab.work import Outcome, Piece, Report
 from psro.executor import Pool
 
@@ -54,7 +53,7 @@ def carry_out(
     jobs = run.processes if executor is None else executor.jobs
     watch = Watch(pieces, jobs=jobs, silent=run.silent, planned=planned)
     try:
-        with stoppable(), watch:
+        with interrupts.stoppable(), watch:
 
             def report(outcome: Outcome) -> None:
                 if settle is not None:

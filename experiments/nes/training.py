@@ -45,7 +45,9 @@ def run(config: Config) -> Answer:
         for row in kept.train(held):
             config.run.say(line(row, recipe.steps, kept.seconds))
         _finish(folder, kept)
-        return Answer(summary=kept.metrics.rows[-1])
+        last = kept.metrics.rows[-1]
+        text = f"step {last['step']}, loss {last['loss']:+.5f}  -> {folder}"
+        return Answer(summary=last, text=text)
 
 
 def line(row: Evaluation, steps: int, seconds: float) -> str:

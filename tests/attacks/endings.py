@@ -50,8 +50,8 @@ def _full(path: str) -> None:
 
 WAYS = (
     Way("kill -9", -9, "", _sent(signal.SIGKILL)),
-    Way("SIGINT", 130, "interrupted: what is finished is kept", _sent(signal.SIGINT)),
-    Way("SIGTERM", 130, "interrupted: what is finished is kept", _sent(signal.SIGTERM)),
+    Way("SIGINT", 130, "interrupted: ", _sent(signal.SIGINT)),
+    Way("SIGTERM", 130, "interrupted: ", _sent(signal.SIGTERM)),
     Way("disk full", 2, "No space left on device", _full),
 )
 
@@ -107,7 +107,8 @@ def judged(way: Way, ended: forks.Ended) -> str:
     if "Traceback" in ended.error:
         return f"traceback: {lines[-1]}"
     said = [line for line in lines if line.startswith(("error: ", "interrupted: "))]
-    if way.says and not (len(said) == 1 and way.says in said[0]):
+    reports = [line for line in said if "writing a report" in line]
+    if way.says and not (len(said) == 1 + len(reports) and way.says in said[-1]):
         return f"says {said}"
     return ""
 

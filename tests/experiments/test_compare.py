@@ -437,7 +437,9 @@ def test_what_is_named_twice_is_said(tmp_path: Path, capsys):
     assert "nash_lp is named" in said and "rd:steps=6 is named" in said
 
 
-def test_an_interrupted_comparison_reports_what_is_there(tmp_path: Path, monkeypatch):
+def test_an_interrupted_comparison_reports_what_is_there(
+    tmp_path: Path, monkeypatch, capsys
+):
     begun = []
 
     def stopped(cell, made):
@@ -451,6 +453,9 @@ def test_an_interrupted_comparison_reports_what_is_there(tmp_path: Path, monkeyp
     words = (*words, "--iterations", 1, "--seeds", 1, "--out", out)
     monkeypatch.setattr(cells, "_play", stopped)
     assert call(*words) == 130
+    reports, kept = capsys.readouterr().err.splitlines()
+    assert reports.startswith("interrupted: writing a report of what is finished")
+    assert kept.endswith(f"is kept; --out {out} --resume goes on")
     assert [row["solver"] for row in table(out, "table")] == ["nash_lp"]
     assert "1 run of what was asked for is not there" in (
         out / "report.html"

@@ -3,8 +3,10 @@
 import pytest
 
 from experiments import contents
-from experiments.lab.ending import guarded
+from experiments.lab.ending import Keeping, guarded
+from experiments.lab.interrupts import begins_with
 from metaspiel import cli
+from psro.executor import WorkerLost
 
 
 @pytest.mark.parametrize(
@@ -85,8 +87,9 @@ def test_an_interrupt_while_the_pages_load_is_one_sentence(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("how", ["itself", "through a module in C"])
-def test_an_interrupt_of_a_page_is_one_sentence(capsys, how):
+def test_an_interrupt_of_a_page_is_one_sentence(capsys, tmp_path, how):
     def action() -> None:
+        begins_with(tmp_path / "config.json")
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt as error:
@@ -94,9 +97,28 @@ def test_an_interrupt_of_a_page_is_one_sentence(capsys, how):
                 raise
             raise ImportError("initialization failed") from error
 
-    assert guarded(action, resumes=True) == 130
-    said = "interrupted: what is finished is kept; --out FOLDER --resume goes on"
-    assert capsys.readouterr().err.strip() == said
+    def said(**keeping: bool) -> str:
+        assert guarded(action, Keeping(**keeping)) == 130
+        return capsys.readouterr().err
+
+    assert said() == "interrupted: there is no answer\n"
+    assert said(folder=True) == "interrupted: nothing was begun\n"
+    (tmp_path / "config.json").touch()
+    kept = "interrupted: what is finished is kept"
+    assert said(folder=True) == f"{kept} in {tmp_path}\n"
+    on = f"--out {tmp_path} --resume goes on"
+    assert said(folder=True, resumes=True) == f"{kept}; {on}\n"
+
+
+def test_lost_workers_leave_a_folder_to_go_on_with(capsys, tmp_path):
+    def action() -> None:
+        (tmp_path / "config.json").touch()
+        begins_with(tmp_path / "config.json")
+        raise WorkerLost("it died")
+
+    assert guarded(action, Keeping(folder=True, resumes=True)) == 1
+    said = f"error: it died; --out {tmp_path} --resume goes on\n"
+    assert capsys.readouterr().err == said
 
 
 def test_an_import_that_fails_is_a_fault():

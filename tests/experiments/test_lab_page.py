@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -85,7 +85,7 @@ def test_the_groups_own_check_is_the_sentence(call: Callable[..., str]):
 def test_yaml_nests_as_flags_do(call: Callable[..., str], tmp_path: Path):
     file = tmp_path / "fields.yaml"
     file.write_text("seeds: 2\nquiet: true\nppo:\n  batch: 1200\n  target-kl: 0.3\n")
-    assert call("--config", str(file), "--ppo.clip", "0.3") == ""
+    assert call("--config", str(file), "--ppo.clip", "0.3") == "batch 1200\n"
     fields = stored(tmp_path / "run")
     assert (fields["seeds"], fields["ppo"]["batch"]) == (2, 1200)
     assert (fields["ppo"]["target_kl"], fields["ppo"]["clip"]) == (0.3, 0.3)
@@ -216,3 +216,24 @@ def test_a_full_disk_of_the_output_is_named(tmp_path: Path):
         _, errors = page.communicate()
     assert page.returncode == 2 and errors.count("error: ") == 1
     assert "the standard output" in errors
+
+
+def test_quiet_leaves_the_answer(tmp_path: Path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(page, Config, ["--quiet"]) == 0
+    assert capsys.readouterr() == ("batch 400\n", "")
+    assert main(page, Config, []) == 0
+    assert capsys.readouterr() == ("batch 400\n", "writing to runs/nested-2\n")
+    assert main(page, Config, ["--json"]) == 0
+    said = capsys.readouterr()
+    assert not said.err and json.loads(said.out)["seeds"] == 1
+    assert main(page, Config, ["--out", "mine"]) == 0  # whoever names it knows it
+    assert capsys.readouterr() == ("batch 400\n", "")
+
+
+def test_quiet_may_leave_less(capsys):
+    answer = Answer(summary=None, text="\nall of it", terse="")
+    answer.tell(Parallel(quiet=True))
+    replace(answer, terse="a part").tell(Parallel(quiet=True))
+    answer.tell(Parallel())
+    assert capsys.readouterr().out == "all of it\na part\n\nall of it\n"
