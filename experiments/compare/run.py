@@ -10,6 +10,7 @@ from experiments.compare.config import Config
 from experiments.compare.filling import fill, played
 from experiments.compare.merging import length, merged
 from experiments.compare.report import Judged, write
+from experiments.compare.results import FINISHED, Result, Results
 from experiments.lab import interrupts, work
 from experiments.lab.ending import NotOK
 from experiments.lab.folder import claim, page_of, record, widened
