@@ -7,7 +7,8 @@ in one report.html. All its flags are those of that page.
 """
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from experiments.compare import config as compare
 from experiments.compare.__main__ import page as run
@@ -37,8 +38,11 @@ class Config(compare.Config):
 
 
 def page(config: Config) -> Answer:
-    """Plays every pair with every seed, then compares."""
-    return run(config)
+    """Plays every pair with every seed, then compares; it ends with the report."""
+    answer = run(config)
+    folder = answer.summary["folder"]
+    text = answer.text.removesuffix(f"-> {folder}")
+    return replace(answer, text=f"{text}-> {Path(folder) / 'report.html'}")
 
 
 if __name__ == "__main__":

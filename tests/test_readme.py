@@ -24,6 +24,11 @@ README = ROOT / "README.md"
 DOCS = [
     p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name != "reference"
 ]
+LINKING = [
+    *(README, *DOCS, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"),
+    *sorted((ROOT / "results").rglob("*.md")),
+    *sorted((ROOT / "meta_solvers").rglob("*.md")),
+]
 TEXTS = {page: page.read_text("utf-8") for page in (README, *DOCS)}
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 # Run here, run by the build of the docs, and no code.
@@ -74,6 +79,36 @@ def test_every_block_is_run_or_is_no_code():
 
 def test_the_readme_is_short():
     assert len(TEXTS[README].splitlines()) <= 150
+
+
+def missing(page: Path, text: str) -> list[str]:
+    """Relative links of a page whose targets are not in the repository.
+
+    The reference is made by the build of the docs and there alone, so nothing that is
+    read here links to a page of it, whether it has been built or not.
+    """
+    text = re.sub(r"`[^`\n]*`", "", FENCE.sub("", text))
+    links = re.findall(r"\]\(<?([^)\s>]+)>?[^)]*\)", text)
+    files = [one.partition("#")[0] for one in links if not re.match(r"\w+:|#", one)]
+    places = {one: (page.parent / one).resolve() for one in files}
+    made = ROOT / "docs" / "reference"
+    return [k for k, v in places.items() if not v.exists() or made in (v, *v.parents)]
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: page.name)
+def test_relative_links_lead_somewhere(page):
+    assert not missing(page, page.read_text("utf-8"))
+
+
+def test_links_that_lead_nowhere_are_seen():
+    page = ROOT / "docs" / "start.md"
+    text = "[a](runs.md#export) [b](nowhere.md) ![c](pictures/gone.svg) [d](#here) "
+    text += "[e](https://example.org) [f](reference/command.md) `[g](code.md)`"
+    assert missing(page, text) == [
+        "nowhere.md",
+        "pictures/gone.svg",
+        "reference/command.md",
+    ]
 
 
 def test_the_table_of_solvers_is_the_registry():

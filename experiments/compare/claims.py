@@ -10,6 +10,7 @@ from experiments.compare.axes_config import Method
 from experiments.compare.config import Config
 from experiments.compare.results import Result, Results
 from experiments.compare.scale import step
+from experiments.compare.sizes import two_sided
 from experiments.compare.standings import area, log_gap
 from experiments.lab.ranks import MeanRank, mean_ranks
 from experiments.lab.report import digits
@@ -39,7 +40,8 @@ class Pair:
       test: of the logarithms, in words.
       p: two-sided, before correction; None where there is nothing to test.
       corrected: after Holm's correction over the tested pairs of the game.
-      least: the least corrected p that so few seeds can have.
+      least: the least corrected p that so few seeds can have, were all pairs of the
+        game as far apart as can be; None where there is nothing to test.
     """
 
     game: str
@@ -57,9 +59,24 @@ class Pair:
     @property
     def decided(self) -> bool:
         """Whether the gaps differ: as the test says, or as they are in all seeds."""
-        if self.corrected is None:
+        if self.corrected is None:  # untested
             return self.ratio > 1
         return self.corrected <= LEVEL
+
+    @property
+    def untested(self) -> bool:
+        """Whether both are the same in all seeds, so that nothing is tested."""
+        return self.corrected is None
+
+    @property
+    def flipped(self) -> bool:
+        """Whether one of them is the same in all seeds: tested by sign flips."""
+        return self.test == TESTS[1]
+
+    @property
+    def too_few(self) -> bool:
+        """Whether the seeds could not decide, whatever the gaps are."""
+        return self.least is not None and self.least > LEVEL
 
     def claim(self, results: Results) -> Claim:
         """The pair as a claim with its verdict, in the names of the comparison."""
@@ -113,12 +130,11 @@ def pairs(results: Results, game: str, config: Config) -> list[Pair]:
         _higher(first, second, same, config.seed)
         for _, _, first, second, same in tested
     ]
-    sided = [None if t is None else _two_sided(t) for t in raw]
+    sided = [None if t is None else two_sided(t.p, t.p_reverse) for t in raw]
     (corrected,) = holm([sided])
-    tests = sum(t is not None for t in raw)
+    (least,) = holm([[None if t is None else two_sided(t.smallest_p) for t in raw]])
     made = []
     for number, (one, two, first, second, same) in enumerate(tested):
-        higher = raw[number]
         apart = [b - a for a, b in zip(first, second, strict=True)]
         span = interval(apart, config.seed)
         made.append(
@@ -133,7 +149,7 @@ def pairs(results: Results, game: str, config: Config) -> list[Pair]:
                 test=TESTS[same],
                 p=sided[number],
                 corrected=corrected[number],
-                least=_least(higher, tests),
+                least=least[number],
             )
         )
     return made
@@ -148,16 +164,6 @@ def _higher(
     if same == 1:
         return Higher.paired(zip(second, first, strict=True), seed)
     return Higher.of(second, first, seed)
-
-
-def _least(test: Higher | None, tests: int) -> float | None:
-    if test is None:
-        return None
-    return min(1.0, 2 * (test.smallest_p or 1.0) * tests)
-
-
-def _two_sided(test: Higher) -> float:
-    return min(1.0, 2 * min(test.p or 1.0, test.p_reverse or 1.0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from experiments.compare import tables
+from experiments.compare import sentences, tables
 from experiments.compare.axes_config import SAME
 from experiments.compare.claims import Pair, Ranking, pairs, rankings
 from experiments.compare.config import Config
 from experiments.compare.naming import described
 from experiments.compare.results import Results
-from experiments.compare.scale import MILLIONTH
 from experiments.compare.standings import Standing, standings
 from experiments.lab import verdict
 from experiments.lab.folder import clock, plain
@@ -20,6 +19,7 @@ from experiments.lab.report import Opening, Table, comma_separated, publish
 from metaspiel import files
 
 _NAMED = 5  # methods in a title
+_PAIRS = "Pairs of methods, by the logarithm of the gap at the end"
 _MOST = 30  # claims in the report; pairs.csv has them all
 
 
@@ -103,7 +103,7 @@ def _tables(judged: Judged) -> list[Table]:
     made += [one for game in results.games if (one := _table(judged, game)).rows]
     claims = [one.claim(results) for one in judged.pairs]
     if 0 < len(claims) <= _MOST:
-        made.append(replace(verdict.table(claims, "Pairs of methods"), raw=True))
+        made.append(replace(verdict.table(claims, _PAIRS), raw=True))
     missing = tables.missing(results)
     return [*made, missing] if missing.rows else made
 
@@ -150,8 +150,13 @@ def opening(config: Config, judged: Judged) -> Opening:
             f"{'are' if absent > 1 else 'is'} not there: interrupted, or lost to a "
             "fault; --resume plays what is missing."
         )
-    result = [_of_game(judged, game) for game in judged.results.games]
-    return Opening(ran=ran, result=result, sure=_sure(judged, len(seeds)))
+    parts = judged.results, judged.standings, judged.pairs
+    result = [sentences.of_game(*parts, game) for game in judged.results.games]
+    sure = sentences.sure(judged.standings, judged.pairs, len(seeds))
+    if judged.rankings[0].left_out and judged.rankings[0].methods:
+        names = ", ".join(judged.results.labels[m] for m in judged.rankings[0].left_out)
+        sure.append(f"Not ranked, as some runs are missing: {names}.")
+    return Opening(ran=ran, result=result, sure=sure)
 
 
 def _absent(config: Config, results: Results) -> int:
@@ -161,72 +166,8 @@ def _absent(config: Config, results: Results) -> int:
     return len({*product(config.games, config.methods, seeds)} - there)
 
 
-def _sure(judged: Judged, seeds: int) -> list[str]:
-    """How sure the ranking is."""
-    labels = judged.results.labels
-    if seeds < 2:
-        return [
-            "One seed ranks nothing: no test, no interval and no rank is given; "
-            "--seeds 5 or more compares."
-        ]
-    said = []
-    if judged.pairs:
-        decided = sum(pair.decided for pair in judged.pairs)
-        said.append(
-            f"{decided} of {len(judged.pairs)} pairs of methods are told apart by the "
-            "gap at the end (tests of its logarithm, two-sided, Holm's correction in "
-            f"each game; gaps count in whole steps of {MILLIONTH:g} of the range of "
-            "payoffs, summed over players: less is noise)."
-        )
-    if any(one.same for one in judged.standings):
-        alone = sum(pair.corrected is None for pair in judged.pairs)
-        said.append(
-            'Some runs are the same in all seeds, "all the same" in the tables: they '
-            "are one number each and no sample. Another method is tested against such "
-            "a number by sign flips of its own seeds, of which fewer than six decide "
-            f"nothing; two such are compared as they are, without a test ({alone} of "
-            "the pairs)."
-        )
-    said.append(
-        "The gap at the end is that of the last iterate, which may be above the lowest "
-        "that a run had: both are shown. Intervals are bootstrap 95 %, over seeds."
-    )
-    whole = judged.rankings[0]
-    if whole.left_out and whole.methods:
-        names = ", ".join(labels[one] for one in whole.left_out)
-        said.append(f"Not ranked, as some runs are missing: {names}.")
-    return said
-
-
 def _listed(seeds: Sequence[int]) -> str:
     """Seeds in words: "0 to 4", or one by one where some are missing."""
     if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
         return f"{seeds[0]} to {seeds[-1]}"
     return ", ".join(map(str, seeds)) or "none"
-
-
-def _of_game(judged: Judged, game: str) -> str:
-    """The method with the lowest mean gap on a game, and what it is told apart from."""
-    own = [one for one in judged.standings if one.game == game]
-    name, labels = judged.results.names[game], judged.results.labels
-    if not own:
-        return f"{name}: no run finished."
-    if len(own[0].seeds) < 2:
-        ends = ", ".join(
-            f"{labels[one.method]} {tables.spread(one.last)}" for one in own
-        )
-        return f"{name}: gaps at the end: {ends}."
-    first = own[0].method
-    below = {
-        pair.higher
-        for pair in judged.pairs
-        if pair.game == game and pair.decided and pair.lower == first
-    }
-    alike = [labels[one.method] for one in own[1:] if one.method not in below]
-    rest = f"not told apart from it: {', '.join(alike)}"
-    if not alike:
-        rest = "told apart from all others"
-    return (
-        f"{name}: {labels[first]} has the lowest mean gap at the end, "
-        f"{tables.spread(own[0].last)}" + (f"; {rest}." if len(own) > 1 else ".")
-    )

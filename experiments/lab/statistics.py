@@ -73,8 +73,8 @@ def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PV
     # With the sizes fixed, the difference of means grows with the sum of one side.
     slack = 1e-12 * float(np.abs(pooled).sum())
     limit = first.sum() + slack
-    splits = math.comb(len(pooled), size)
-    if splits * size <= 20 * _SPLITS and splits <= _SPLITS:
+    splits = _splits(size, len(second))
+    if splits is not None:
         index = _every_split(len(pooled), size)
         share = float(np.mean(pooled[index].sum(axis=1) <= limit))
         return PValue(share, 1 / splits, f"exact, {splits} splits")
@@ -84,6 +84,27 @@ def permutation(lower: Sequence[float], other: Sequence[float], seed: int) -> PV
         return int((drawn.sum(axis=1) <= limit).sum())
 
     return _drawn(hits, seed, "splits")
+
+
+def least_by_splits(lower: int, other: int) -> float:
+    """The least p that ``permutation`` can give groups of such sizes."""
+    return 1 / (_splits(lower, other) or _DRAWS + 1)
+
+
+def least_by_flips(pairs: int) -> float:
+    """The least p that ``sign_flips`` can give so many pairs."""
+    return 1 / (_signs(pairs) or _DRAWS + 1)
+
+
+def _splits(lower: int, other: int) -> int | None:
+    """How many splits a permutation test looks at; None where it draws some."""
+    splits = math.comb(lower + other, lower)
+    return splits if splits <= _SPLITS and splits * lower <= 20 * _SPLITS else None
+
+
+def _signs(pairs: int) -> int | None:
+    """How many signs a sign-flip test looks at; None where it draws some."""
+    return 2**pairs if 2**pairs <= _SPLITS else None
 
 
 @lru_cache(maxsize=4)  # the same sizes come again, in tests of many pairs
@@ -114,12 +135,13 @@ def sign_flips(differences: Sequence[float], seed: int) -> PValue:
         return PValue(None, None, "no pairs")
     # The sum falls by twice the values whose sign is flipped.
     slack = 1e-12 * float(np.abs(values).sum())
-    if 2**size <= _SPLITS:
+    signs = _signs(size)
+    if signs is not None:
         falls = np.zeros(1)
         for value in values:
             falls = np.add.outer(falls, [0.0, value]).ravel()
         share = float(np.mean(falls >= -slack))
-        return PValue(share, 1 / 2**size, f"exact, {2**size} signs")
+        return PValue(share, 1 / signs, f"exact, {signs} signs")
 
     def hits(rng: np.random.Generator) -> int:
         flipped = rng.random((_BLOCK, size)) < 0.5

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +19,15 @@ from experiments.compare.axes_config import oracle_settings, usual_spec
 from experiments.compare.claims import pairs
 from experiments.compare.config import Config
 from experiments.compare.naming import short_names
+from experiments.compare.report import Judged, opening
 from experiments.compare.results import Result, Results
 from experiments.compare.scale import step
+from experiments.compare.sizes import seeds_needed
 from experiments.compare.standings import area, first_below, log_gap
 from experiments.lab.alternatives import written_out
 from experiments.lab.page import main
 from experiments.lab.report import digits, show
+from experiments.lab.verdict import LEVEL, Higher
 from experiments.psro import __main__ as psro
 from meta_solvers import Answer, MetaSolver, register, registry
 from meta_solvers.base import Status, failure
@@ -369,10 +373,13 @@ def test_gaps_are_counted_in_millionths_of_the_payoffs(tmp_path: Path):
 
 def made(solver: str, ends):
     """Runs of two iterations that end at some gaps, one a seed."""
+    rest = {key: [0.0, 0.0] for key in ("welfare", "support", "cpu_seconds")}
+    rest = {**rest, "policies": [[1, 1], [2, 2]]}
     return [
         Result(
             game="kuhn_poker", solver=solver, evaluation="same", oracle="exact",
-            seed=seed, outcome="finished", curves={"gap": [1.0, end]},
+            seed=seed, outcome="finished",
+            curves={"gap": [1.0, end], "best": [1.0, min(1.0, end)], **rest},
         )
         for seed, end in enumerate(ends)
     ]  # fmt: skip
@@ -398,9 +405,10 @@ def test_what_is_the_same_in_all_seeds_is_no_sample():
         not tested["a", "c"].decided
         and tested["a", "c"].claim(results).remark == "they tie"
     )
-    # Five seeds against a number: the least two-sided p is 1/16, in seven tests.
+    # Five seeds against a number: the least two-sided p is 1/16, in seven tests, of
+    # which the seventh, of d and e, has a lower one.
     against = tested["a", "d"]
-    assert against.p == 1 / 16 and against.least == 7 / 16 and not against.decided
+    assert against.p == 1 / 16 and against.least == 6 / 16 and not against.decided
     assert (
         "sign flips" in against.test
         and "too few trials" in against.claim(results).remark
@@ -410,6 +418,73 @@ def test_what_is_the_same_in_all_seeds_is_no_sample():
     (pair,) = pairs(Results([*made("a", [0.1] * 7), *more]), "kuhn_poker", config)
     assert pair.decided and pair.corrected == 1 / 64
     assert not Results(made("a", [0.1])).same("kuhn_poker", drawn[0].method)
+
+
+def said_of(*runs: Result) -> tuple[str, str]:
+    """What a comparison says first of a game, and how sure that is."""
+    config = Config(games=("kuhn_poker",), iterations=1)
+    said = opening(config, Judged.of(Results(runs), config))
+    return said.result[0], " ".join(said.sure)
+
+
+def test_seeds_that_are_too_few_are_said_first():
+    three = *made("a", [0.1, 0.11, 0.12]), *made("b", [0.2, 0.21, 0.22])
+    first, sure = said_of(*three, *made("c", [0.3, 0.31, 0.32]))
+    assert first.endswith(
+        "not told apart from it: b, c. 3 seeds cannot tell 3 pairs apart (least "
+        "possible corrected p 0.3): take at least 5."
+    )
+    assert "0 of 3 tested pairs" in sure
+    # As many as were said decide, if the gaps do not overlap.
+    ends = [[start + seed / 100 for seed in range(5)] for start in (0.1, 0.2, 0.3)]
+    first, sure = said_of(*made("a", ends[0]), *made("b", ends[1]), *made("c", ends[2]))
+    assert first.endswith("; told apart from all others.") and "3 of 3 tested" in sure
+    # Those against a number alone are short of seeds.
+    first, _ = said_of(*made("a", [0.05] * 5), *made("b", ends[1]), *made("c", ends[2]))
+    assert "5 seeds cannot tell 2 of 3 pairs apart" in first
+    assert first.endswith("corrected p 0.12): take at least 7.")
+    assert "--seeds 6 or more" in said_of(*(made(one, [0.1])[0] for one in "abcde"))[1]
+
+
+def test_what_is_not_tested_and_what_logarithms_turn_round_are_said():
+    fixed = *made("a", [0.1] * 6), *made("b", [0.2] * 6), *made("c", [0.1] * 6)
+    first, sure = said_of(*fixed)
+    assert "level with it in all seeds: c; above it" in first and "apart" not in first
+    assert "tested pair" not in sure.replace("the tested", "") and "2 differ" in sure
+    first, _ = said_of(*made("a", [0.1] * 6), *made("b", [0.2] * 6))
+    assert first.endswith("; below all others in all seeds, without a test.")
+    drawn = made("d", [0.3, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36])
+    first, sure = said_of(*made("a", [0.1] * 7), *made("b", [0.2] * 7), *drawn)
+    assert "2 of 2 tested pairs" in sure and "1 pair beside the tested" in sure
+    assert first.endswith(
+        "told apart from all others; above it in all seeds, without a test: b."
+    )
+    # A mean that one large gap lifts, while the other five are far below.
+    low = made("e", [1e-5] * 5 + [0.8])
+    first, sure = said_of(*low, *made("f", [0.1, 0.11, 0.12, 0.13, 0.14, 0.15]))
+    assert "f has the lowest mean gap" in first
+    assert first.endswith("; below it by logarithms, which tests go by: e.")
+    assert "1 of 1 tested pair of methods is told apart" in sure
+
+
+def test_how_many_seeds_are_needed_is_what_the_tests_say():
+    """By the tests themselves, and as the page about comparisons has it."""
+    for pairs_of, seeds in ((1, 4), (3, 5), (10, 6), (28, 7)):
+        assert seeds_needed(pairs_of) == seeds
+        for enough, runs in ((True, seeds), (False, seeds - 1)):
+            one = Higher.of([1.0] * runs, [0.0] * runs, 0)
+            assert (2 * pairs_of * one.p <= LEVEL) == enough
+    assert seeds_needed(0, 1) == 6 and seeds_needed(0, 7) == 9
+    assert seeds_needed(4618) == 10 and seeds_needed(4619) is None
+    page = Path(__file__).parents[2] / "docs" / "compare.md"
+    rows = re.findall(
+        r"^ *\| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", page.read_text(), re.M
+    )
+    assert len(rows) > 4
+    for methods, count, drawn, fixed in [map(int, row) for row in rows]:
+        assert count == methods * (methods - 1) / 2
+        assert seeds_needed(count) == drawn
+        assert seeds_needed(count - methods + 1, methods - 1) == fixed
 
 
 def test_long_names_of_games_are_short():

@@ -16,6 +16,8 @@ def test_the_demo_compares(tmp_path, capsys):
     assert text.count(demo.GAMES[1]) == 1  # the long name once, and then a short one
     assert "mgcce, uniform: PSRO on 3 games, 2 iterations" in text
     assert "mgcce: a CCE that maximises Gini impurity." in text
+    *_, end = text.splitlines()
+    assert end == f"-> {out / 'report.html'}"  # what a newcomer is to open
     report = (out / "report.html").read_text()
     body = report[: report.rindex("<h2>How this")]  # what draws charts follows
     assert body.index("<table") < body.index("<figure")  # opens with the comparison
