@@ -72,7 +72,7 @@ def _listed(what: str, names: Sequence[str]) -> list[str]:
 
 
 def _too_few(pairs: Sequence[Pair]) -> list[str]:
-    """That the seeds cannot decide pairs of a game, and how many could."""
+    """Sentence on seeds that cannot decide pairs of a game, and how many could."""
     tested = [pair for pair in pairs if not pair.untested]
     short = [pair for pair in tested if pair.too_few]
     if not short:
