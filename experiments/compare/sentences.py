@@ -72,7 +72,7 @@ def _listed(what: str, names: Sequence[str]) -> list[str]:
 
 
 def _too_few(pairs: Sequence[Pair]) -> list[str]:
-    """Sentence on seeds that cannot decide pairs of a game, and how many could."""
+    """A sentence on seeds that cannot decide pairs of a game; none if all can."""
     tested = [pair for pair in pairs if not pair.untested]
     short = [pair for pair in tested if pair.too_few]
     if not short:
@@ -114,13 +114,17 @@ def sure(standings: Sequence[Standing], pairs: Sequence[Pair], seeds: int) -> li
             "payoffs, summed over players: less is noise."
         )
     if any(one.same for one in standings):
-        differ = sum(pair.decided for pair in untested)
         said.append(
             'Some runs are the same in all seeds, "all the same" in the tables: they '
             "are one number each and no sample. Another method is tested against such "
             "a number by sign flips of its own seeds, of which fewer than six decide "
-            "nothing; two such are compared as they are, without a test: "
-            f"{len(untested)} pair{'s' * (len(untested) != 1)} beside the tested ones, "
+            "nothing."
+        )
+    if untested:
+        differ = sum(pair.decided for pair in untested)
+        said.append(
+            "Two such are compared as they are, without a test: "
+            f"{len(untested)} pair{'s' * (len(untested) > 1)} beside the tested ones, "
             f"of which {differ} differ{'s' * (differ == 1)}."
         )
     said.append(
