@@ -15,7 +15,7 @@ from metaspiel.nfg.game import Game
 
 STATES = 4096  # of a chain that is eliminated as a dense matrix
 FEW = 512  # states; so few are always eliminated
-STEPS = 100_000_000  # of a chain that is not eliminated: 0.8 GB of rates
+STEPS = 25_000_000  # of a chain that is not eliminated: about 1 GB while it is built
 # Payoff differences below this fraction of the range are ties.
 TIE = 1e-13
 # Largest m times alpha times payoff range: the logarithm of the rarest step, which is
@@ -102,9 +102,9 @@ class AlphaRank(MetaSolver):
         steps = states * sum(game.actions)
         if steps > STEPS:
             return f"the chain must have at most {STEPS} steps; got {steps}"
-        classes = len(self._jumps(game).closed)
+        classes, _ = self._jumps(game).closed
         if classes > 1:
-            return f"{dense} that have {classes} closed classes (one is iterated)"
+            return f"{dense}; only a chain with one closed class, not {classes}, is not"
         return None
 
     def distribution(self, game: Game, rng: np.random.Generator) -> Answer:
@@ -184,7 +184,7 @@ class AlphaRank(MetaSolver):
         if self.alpha is not None or game.profiles <= FEW:
             return None
         chain = self._jumps(game)
-        return chain.stationary() if len(chain.closed) == 1 else None
+        return chain.stationary() if chain.closed[0] == 1 else None
 
     def _single(self, game: Game, pressure: float) -> Float64[ndarray, "S S"]:
         """``[from, to]`` log rates between the actions of one population."""

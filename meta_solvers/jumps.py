@@ -23,6 +23,8 @@ from meta_solvers.markov import Stationary
 PRECISION = 1e-13
 """Error of the balance of flows at which the iteration stops, relative to all flow."""
 RESTART, RESTARTS = 60, 10
+BALANCED = 1e-10
+"""Largest difference of inflow and outflow of a state, relative to the largest flow."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +48,8 @@ class Jumps:
         return int(np.prod(self.actions))
 
     @cached_property
-    def closed(self) -> list[Bool[ndarray, " S"]]:
-        """The classes of states, as masks, that fast steps never leave."""
+    def closed(self) -> tuple[int, Bool[ndarray, " S"]]:
+        """The number of classes that fast steps never leave, and a mask of the first."""
         flat = np.arange(self.states).reshape(self.actions)
         before, after = [], []
         for player, fast in enumerate(self.fast):
@@ -62,7 +64,8 @@ class Jumps:
         count, label = connected_components(steps, connection="strong")
         left = np.zeros(count, dtype=bool)
         left[label[start][label[start] != label[end]]] = True
-        return [label == one for one in np.flatnonzero(~left)]
+        classes = np.flatnonzero(~left)
+        return len(classes), label == classes[0]
 
     @cached_property
     def leaving(self) -> Float64[ndarray, " S"]:
@@ -81,10 +84,13 @@ class Jumps:
     def stationary(self) -> Stationary | None:
         """The stationary distribution of a chain with one closed class.
 
+        Small weights are exact to the precision of the largest, no further.
+
         Returns:
           None where the iteration does not reach its precision.
         """
-        first = self.closed[0] / self.closed[0].sum()
+        _, begin = self.closed
+        first = begin / begin.sum()
 
         def unbalance(flow: ndarray) -> ndarray:
             # The last term fixes the total flow to 1.
@@ -100,6 +106,8 @@ class Jumps:
         weights /= weights.sum()
         flow = weights * self.leaving
         residual = np.abs(self.arriving(weights) - flow).max() / flow.max()
+        if residual > BALANCED:
+            return None
         return Stationary(weights, "krylov", float(residual))
 
     def _summed(self, parts: list[ndarray]) -> Float64[ndarray, " S"]:

@@ -5,9 +5,11 @@ run. Whoever calls it says so in one sentence, with the file and the line.
 """
 
 import dataclasses
+import functools
 import hashlib
+import sys
 import traceback
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +18,8 @@ from typing import Any
 from metaspiel.nfg.errors import UserCodeFailed, UserError, shown
 
 _ROOMS = ("meta_solvers", "metaspiel", "psro", "offline", "matrl", "mra", "experiments")
-_PLAIN = (UserError, KeyboardInterrupt, MemoryError, OSError)
+_SHARED = ("numpy", "scipy", "torch", "cvxpy", *sys.stdlib_module_names)
+_PLAIN = (UserError, KeyboardInterrupt, MemoryError)
 
 
 def modules_of(value: Any) -> list[str]:
@@ -25,7 +28,7 @@ def modules_of(value: Any) -> list[str]:
 
 
 def _ours(module: str) -> bool:
-    return module.partition(".")[0] in (*_ROOMS, "builtins")
+    return module.partition(".")[0] in (*_ROOMS, *_SHARED)
 
 
 def _modules(value: Any) -> Iterator[str]:
@@ -36,6 +39,8 @@ def _modules(value: Any) -> Iterator[str]:
     elif isinstance(value, tuple):
         for one in value:
             yield from _modules(one)
+    elif isinstance(value, functools.partial):
+        yield from _modules(value.func)
     elif callable(value):
         yield str(getattr(value, "__module__", None) or "builtins")
 
@@ -72,6 +77,7 @@ def sentences(
     modules: Collection[str],
     *,
     passing: tuple[type[Exception], ...] = (),
+    always: bool = False,
 ) -> Iterator[None]:
     """Context in which what code of a user's own raises becomes one sentence.
 
@@ -79,6 +85,8 @@ def sentences(
       where: whose code it is, for the sentence.
       modules: the code; where all of it is ours, what is raised passes as it is.
       passing: exceptions that pass as they are, beside those that are sentences.
+      always: also where no line of that code is in the traceback, as while it loads.
+        Else such a fault is ours, and passes as it is.
 
     Raises:
       UserCodeFailed: anything was raised but what is a sentence already. ``sys.exit``
@@ -89,17 +97,27 @@ def sentences(
     except (Exception, SystemExit) as error:
         if isinstance(error, (*_PLAIN, *passing)) or all(map(_ours, modules)):
             raise
-        raise UserCodeFailed(f"{where}: {_said(error, modules)}") from error
+        own = _own_lines(error, modules)
+        if not (own or always):
+            raise
+        raise UserCodeFailed(f"{where}: {_said(error, own)}") from error
 
 
-def _said(error: BaseException, modules: Collection[str]) -> str:
+def _own_lines(
+    error: BaseException, modules: Collection[str]
+) -> list[traceback.FrameSummary]:
+    """The lines of own code in a traceback."""
+    own = [module for module in modules if not _ours(module)]
+    places = {str(place) for place in map(source, own) if place is not None}
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if frame.filename in places]
+
+
+def _said(error: BaseException, own: Sequence[traceback.FrameSummary]) -> str:
     """An error with the file and line of own code that it came from."""
     if isinstance(error, SyntaxError) and error.filename is not None:
         at = f"{Path(error.filename).name}, line {error.lineno}"
         return f"SyntaxError: {shown(error.msg, 200)} ({at})"
-    places = {str(place) for place in map(source, modules) if place is not None}
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename in places]
     at = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
     if isinstance(error, SystemExit):
         return f"it ended the process with sys.exit({error.code!r}){at}"

@@ -159,7 +159,7 @@ def imported(target: str, where: str, kind: str) -> Any:
     try:
         if not all(map(str.isidentifier, [*module.split("."), attribute])):
             raise ValueError("these are no names of Python")
-        with own_code.sentences(where, [module], passing=(ImportError,)):
+        with own_code.sentences(where, [module], passing=(ImportError,), always=True):
             loaded = import_module(module)
         return getattr(loaded, attribute)
     except UserCodeFailed:
@@ -322,7 +322,7 @@ def _called(
         signature(make, where).bind(**arguments)
     except TypeError as error:
         raise UserError(f"{where}: its fields must be given; {error}") from None
-    with own_code.sentences(where, own_code.modules_of(make)):
+    with own_code.sentences(where, own_code.modules_of(make), always=True):
         made = make(**arguments)
     if not isinstance(made, MetaSolver):
         raise UserError(f"{where}: it must make a MetaSolver; got {shown(repr(made))}")

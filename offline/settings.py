@@ -23,8 +23,8 @@ JUDGING = DDQN(
 )
 """How a response is learned that judges a profile in a game that is quick to play.
 
-Many decisions and few updates find more than the published schedule, in less time: a
-decision is learned from 4 times on average, and 40 times there.
+Many decisions and few updates find more than the published schedule, in less time: once
+learning has begun there are 4 draws from the replay a decision, and 40 there.
 """
 
 

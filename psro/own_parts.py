@@ -105,7 +105,7 @@ class Registry:
             name: convert(text, hints.get(name, str), f"{where}: {name}")
             for name, text in values.items()
         }
-        with own_code.sentences(where, own_code.modules_of(factory)):
+        with own_code.sentences(where, own_code.modules_of(factory), always=True):
             return factory(*given, **fields)
 
     def factory(self, name: str) -> Factory:
@@ -128,7 +128,11 @@ class Registry:
     def code(self, spec: str) -> str:
         """A hash of the source of a user's own part; empty where there is none."""
         target, _ = self._read(spec)
-        return own_code.digest([target.partition(":")[0]]) if ":" in target else ""
+        point = self._points().get(target)
+        if target in self.registered or (point is not None and ours(point)):
+            return ""
+        named = target if point is None else point.value
+        return own_code.digest([named.partition(":")[0]]) if ":" in named else ""
 
     def _factory(self, target: str, where: str) -> Factory:
         if target in self.registered:

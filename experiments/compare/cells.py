@@ -43,6 +43,7 @@ class Cell:
       settings: of the run; None where there are none.
       objection: why the method does not apply, as far as that is known before anything
         is built; empty where it does.
+      code: a hash of the source of the user's own solvers, before they are run.
     """
 
     game: str
@@ -50,6 +51,7 @@ class Cell:
     seed: int
     settings: Settings | None
     objection: str = ""
+    code: str = ""
 
     @property
     def kind(self) -> str:
@@ -80,13 +82,6 @@ class Cell:
     def skipped(self) -> Result:
         """The result where the method does not apply."""
         return self.result(SKIPPED, self.objection)
-
-    @property
-    def code(self) -> str:
-        """A hash of the source of the user's own solvers, as it is now."""
-        assert self.settings is not None
-        specs = (self.settings.solver, self.settings.eval_solver)
-        return "".join(_code(spec) for spec in specs if spec is not None)
 
     def result(self, outcome: str, reason: str = "", **more: Any) -> Result:
         """A result of the cell."""
@@ -164,10 +159,18 @@ def _cell(config: Config, game: str, method: Method, seed: int) -> Cell:
         )
     except UserError as error:
         objection = str(error)
+    code = ""
     if settings is not None:
         objection = _objection(settings)
+        specs = (settings.solver, settings.eval_solver)
+        code = "".join(_code(spec) for spec in specs if spec is not None)
     return Cell(
-        game=game, method=method, seed=seed, settings=settings, objection=objection
+        game=game,
+        method=method,
+        seed=seed,
+        settings=settings,
+        objection=objection,
+        code=code,
     )
 
 

@@ -257,13 +257,14 @@ def record(folder: Path, config: Any) -> None:
                 f"--resume: the code of '{text}' must be as it was when the run began; "
                 "it has changed (begin again with another --out)"
             )
-    now["own_code"] = code
     fields = {_PAGE: page_of(type(config)), **plain(dataclasses.asdict(config))}
     files.write_sealed(folder / CONFIG, fields)
     if first is not None:
         later = {name: now[name] for name in ("command", "commit")}
         later["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+        code |= first.get("own_code", {})
         now = {**first, "resumed": [*first.get("resumed", []), later]}
+    now["own_code"] = code
     files.write_json(folder / "env.json", now)
 
 

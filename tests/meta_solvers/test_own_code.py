@@ -26,6 +26,8 @@ class Own(MetaSolver):
             sys.exit(5)
         if self.how == "writes":
             game.payoffs[0] = 1
+        if self.how == "opens":
+            open("/no/such/file")
         if self.how == "needs":
             import no_such_package
         joints = {
@@ -67,10 +69,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
             r"solver 'Own': ValueError: my own bug \(brought.py, line 12\)",
         ),
         ("brought:Own:how=exits", r"the process with sys.exit\(5\) \(brought.py, line"),
+        ("brought:Own:how=opens", r"FileNotFoundError: .* \(brought.py, line"),
         ("brought:Own:how=writes", r"read-only \(brought.py, line 16\)"),
         ("brought:Own:how=needs", "ModuleNotFoundError: No module .*no_such_package"),
         ("undominated(brought:Own:how=raises)", "my own bug"),
-        ("brought:Own:how=bare", "Answer"),
         ("brought:Own:how=text", "hello"),
         ("brought:Own:how=complex", "Own"),
         ("brought:Own:how=ragged", "Own"),
@@ -100,13 +102,14 @@ def test_an_answer_that_is_no_distribution_says_so(module, how, status, reason):
     assert solution.status is status and solution.diagnostics["reason"] == reason
 
 
-def test_our_own_faults_keep_their_traceback(monkeypatch: pytest.MonkeyPatch):
+def test_our_own_faults_keep_their_traceback(module, monkeypatch: pytest.MonkeyPatch):
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(type(get("uniform")), "distribution", broken)
-    with pytest.raises(ZeroDivisionError):
-        solve("uniform", np.array(PENNIES))
+    for spec in ("uniform", "fallback(uniform,brought:Own)"):
+        with pytest.raises(ZeroDivisionError):
+            solve(spec, np.array(PENNIES))
 
 
 def test_the_code_of_a_solver_is_known_by_its_source(module: Path):
