@@ -49,7 +49,7 @@ class Jumps:
 
     @cached_property
     def closed(self) -> tuple[int, Bool[ndarray, " S"]]:
-        """The number of classes that fast steps never leave, and a mask of the first."""
+        """How many classes fast steps never leave, and a mask of the first of them."""
         flat = np.arange(self.states).reshape(self.actions)
         before, after = [], []
         for player, fast in enumerate(self.fast):
