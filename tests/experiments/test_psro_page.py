@@ -494,6 +494,7 @@ def test_the_last_gap_of_a_learned_run_is_measured_on_demand(tmp_path, capsys):
     report = (first / "report.html").read_text()
     assert "gap (learned, lower bound): not measured" in report
     assert "is an exact" not in report and "full-game" not in report
+    assert "not measured" in capsys.readouterr().out  # the answer, which --quiet leaves
     again = ["--out", str(first), "--resume", "--final-gap"]
     assert main(psro.page, psro.Config, again) == 0
     said = capsys.readouterr().out
