@@ -421,8 +421,12 @@ def _read(place: Path) -> Any:
     text = place.read_text("utf-8")
     if place.suffix == ".jsonl":
         return [json.loads(line) for line in text.splitlines()]
-    if place.name == "stdout":  # an object, or a list of them, each line
-        rows = [json.loads(line) for line in text.splitlines()]
+    if place.name == "stdout":  # an object, or a list of them, a line; or for people
+        rows = [
+            json.loads(line)
+            for line in text.splitlines()
+            if line.startswith(("{", "["))
+        ]
         return [
             one for row in rows for one in (row if isinstance(row, list) else [row])
         ]
