@@ -20,6 +20,7 @@ from metaspiel.learn.evaluate import drawn_numbers, moves, pure
 from metaspiel.learn.nets import Network, check_network
 from metaspiel.learn.policies import Bank, Pool
 from metaspiel.nfg.errors import UserError
+from offline.intervals import told
 from offline.model import ModelSimulator
 
 _ROWS = 40_000  # episodes played at a time; it bounds memory
@@ -32,16 +33,27 @@ class Agreement:
     Attributes:
       profiles: the policy of each player.
       true: mean payoffs in the true game.
-      model: those of the empirical game, means over the ensemble.
+      members: those of the empirical game, according to each member.
       on_true: what the reward networks say of the true episodes' last moves.
       uncertainty: mean disagreement u of the networks about those moves.
     """
 
     profiles: Int64[ndarray, "C N"]
     true: Float64[ndarray, "C N"]
-    model: Float64[ndarray, "C N"]
+    members: Float64[ndarray, "E C N"]
     on_true: Float64[ndarray, "C N"]
     uncertainty: Float64[ndarray, " C"]
+
+    @property
+    def model(self) -> Float64[ndarray, "C N"]:
+        """Utilities of the empirical game, means over the ensemble."""
+        mean: Float64[ndarray, "C N"] = self.members.mean(0)
+        return mean
+
+    @property
+    def told(self) -> dict[str, float]:
+        """How the empirical game's intervals lie: see ``offline.intervals.told``."""
+        return told(self.members.reshape(len(self.members), -1), self.true.ravel())
 
     @property
     def utility_error(self) -> float:
@@ -103,9 +115,12 @@ def agreement(
     equal = first == second  # both players earn the same there, but for noise
     for values in (true, on_true):
         values[equal] = values[equal].mean(1, keepdims=True)
-    modelled = payoffs.mean(0)[:, first, second].T
     return Agreement(
-        profiles=profiles, true=true, model=modelled, on_true=on_true, uncertainty=u
+        profiles=profiles,
+        true=true,
+        members=payoffs[:, :, first, second].swapaxes(1, 2),
+        on_true=on_true,
+        uncertainty=u,
     )
 
 

@@ -6,13 +6,15 @@ over):
 - f_m([s, a]) predicts (s' - s) / sd; the loss is the mean square.
 - h(s) predicts the observations of all players and the 0/1 mask of legal actions; the
   loss is the sum of the two mean squares. f and h are trained together.
-- g_m([s, a]) predicts payoffs / sd, from the last moves of episodes only.
+- g_m([s, a]) predicts payoffs / sd, from the last moves of episodes only. What it reads
+  is ``Training.reward_inputs``.
 
 States, actions and observations enter normalised. A trial's weights do not depend, bit
 for bit on a CPU, on the trials beside it.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -24,7 +26,9 @@ from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.update import Adam
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
-from offline.ensemble import Ensemble, Scales, networks_of
+from offline.ensemble import Ensemble, networks_of, only, stacked
+from offline.intervals import check_enough, stretch
+from offline.predict import Predictor
 from offline.settings import Training
 from offline.tables import pools_of, scales_of, tables_of
 
@@ -47,14 +51,37 @@ def train(
       device: where to train.
 
     Raises:
-      UserError: no data sets, not one seed each, or data sets of different games.
+      UserError: no data sets, not one seed each, data sets of different games, or too
+        few episodes to calibrate by.
     """
     training = training or Training()
     device = device or torch.device("cpu")
     _check(datasets, seeds)
+    if not training.calibrate:
+        return _fitted(datasets, seeds, training, device)
+    parts = [
+        data.split(training.held_out, seed)
+        for data, seed in zip(datasets, seeds, strict=True)
+    ]
+    _check_held_out([held for _, held in parts], training)
+    learned = _fitted([data for data, _ in parts], seeds, training, device)
+    reach = [
+        _reach(only(learned, number), held) for number, (_, held) in enumerate(parts)
+    ]
+    told = torch.tensor(reach, device=device)
+    return replace(learned, scales=replace(learned.scales, reach=told))
+
+
+def _fitted(
+    datasets: Sequence[Dataset],
+    seeds: Sequence[int],
+    training: Training,
+    device: torch.device,
+) -> Ensemble:
+    """The trained networks of every data set, which is used whole."""
     sizes = datasets[0].sizes
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-    networks = networks_of(sizes, training.width)
+    networks = networks_of(sizes, training)
     counts = training.members, training.members, 1
     f, g, h = [
         _Fit(network, generators, members, training, device)
@@ -78,7 +105,8 @@ def train(
     ends = _Minibatches([t.ends for t in tables], [p.ends for p in pools], device)
     for rows in ends.draw(generators, training):
         own = _of_members(rows, m)
-        g.step(own[..., :x], own[..., x:], 2 / (b * sizes.players * m))
+        read = networks[1].inputs
+        g.step(own[..., :read], own[..., read:], 2 / (b * sizes.players * m))
     return Ensemble(
         game=datasets[0].game,
         symmetric=datasets[0].symmetric,
@@ -88,9 +116,23 @@ def train(
         f=f.net.vectors().unflatten(0, (len(datasets), -1)),
         g=g.net.vectors().unflatten(0, (len(datasets), -1)),
         h=h.net.vectors(),
-        scales=_stacked(scales, device),
+        scales=stacked(scales, device),
         vectors=torch.from_numpy(datasets[0].vectors.copy()).to(device),
     )
+
+
+def _reach(learned: Ensemble, held: Dataset) -> float:
+    """How far the members of one trial must reach to hold what the held-out pay."""
+    last = held.length - 1
+    rows = np.arange(held.trajectories)
+    deal = held.paying[held.action[rows, last]]
+    device = learned.f.device
+    state = torch.from_numpy(held.states[rows, last][deal])[None].to(device)
+    action = torch.from_numpy(held.action[rows, last][deal])[None].to(device)
+    everywhere = torch.ones_like(action, dtype=torch.bool)
+    pays = Predictor(learned).payoffs(state, action, everywhere)[0].cpu().numpy()
+    members = pays.transpose(1, 0, 2).reshape(pays.shape[1], -1)
+    return stretch(members, held.returns[deal].ravel(), learned.training.calibrate)
 
 
 class _Fit:
@@ -190,11 +232,6 @@ def _of_members(
     return rows[:, :members].flatten(0, 1)
 
 
-def _stacked(scales: Sequence[Scales], device: torch.device) -> Scales:
-    fields = zip(*(vars(scale).values() for scale in scales), strict=True)
-    return Scales(*(torch.cat(values).to(device) for values in fields))
-
-
 def _check(datasets: Sequence[Dataset], seeds: Sequence[int]) -> None:
     if not datasets or len(seeds) != len(datasets):
         raise UserError(
@@ -210,3 +247,11 @@ def _check(datasets: Sequence[Dataset], seeds: Sequence[int]) -> None:
                 "train(): all data sets must be of one game; number "
                 f"{number} is of {data.game}, {data.sizes}"
             )
+
+
+def _check_held_out(parts: Sequence[Dataset], training: Training) -> None:
+    """Refuses, before anything is learned, what could not be calibrated."""
+    for held in parts:
+        last = held.action[np.arange(held.trajectories), held.length - 1]
+        payoffs = int(held.paying[last].sum()) * held.sizes.players
+        check_enough(payoffs, training.calibrate)

@@ -20,23 +20,27 @@ from metaspiel.nfg.errors import UserError
 from offline.data import Sizes
 from offline.settings import Training
 
-FORMAT = 2
+FORMAT = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Scales:
     """Means and deviations of S data sets.
 
     Attributes:
       state, action, observation: mean and deviation, ``[S, 2, size]``. Observations are
         the movers'.
+      entries: mean and deviation of each entry of states and actions.
       reward: what predictions of payoffs are multiplied by.
+      reach: what the members' distances from their mean payoffs are multiplied by.
     """
 
     state: Float32[Tensor, "S 2 X"]
     action: Float32[Tensor, "S 2 V"]
     observation: Float32[Tensor, "S 2 O"]
+    entries: Float32[Tensor, "S 2 I"]
     reward: Float32[Tensor, " S"]
+    reach: Float32[Tensor, " S"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,13 +86,15 @@ class Ensemble:
         return made[0], made[1], made[2]
 
 
-def networks_of(sizes: Sizes, width: int) -> tuple[MLP, MLP, MLP]:
+def networks_of(sizes: Sizes, training: Training) -> tuple[MLP, MLP, MLP]:
     """Networks f, g and h for data of these sizes."""
-    both = sizes.state + sizes.vector
+    both, width = sizes.state + sizes.vector, training.width
+    products = training.reward_inputs == "products"
+    read = both + both * (both + 1) // 2 if products else both
     seen = sizes.players * sizes.observation + sizes.actions
     return (
         MLP(both, width, sizes.state),
-        MLP(both, width, sizes.players),
+        MLP(read, width, sizes.players),
         MLP(sizes.state, width, seen),
     )
 
@@ -133,28 +139,35 @@ def together(ensembles: Sequence[Ensemble]) -> Ensemble:
                     f"together(): all ensembles must have the same {name}; got "
                     f"{getattr(one, name)} and {getattr(other, name)}"
                 )
-    scales = Scales(
-        *(
-            torch.cat([getattr(each.scales, field.name) for each in ensembles])
-            for field in fields(Scales)
-        )
-    )
+    scales = stacked([each.scales for each in ensembles])
     weights: dict[str, Any] = {
         name: torch.cat([getattr(each, name) for each in ensembles]) for name in "fgh"
     }
     return replace(one, scales=scales, **weights)
 
 
+def stacked(scales: Sequence[Scales], device: torch.device | None = None) -> Scales:
+    """The scales of several data sets together, on the given device."""
+    return Scales(
+        **{
+            field.name: torch.cat([getattr(one, field.name) for one in scales]).to(
+                device
+            )
+            for field in fields(Scales)
+        }
+    )
+
+
 def only(ensemble: Ensemble, trial: int) -> Ensemble:
     """The ensemble of one trial."""
     here = slice(trial, trial + 1)
-    scales = Scales(*(getattr(ensemble.scales, f.name)[here] for f in fields(Scales)))
+    own = {name: part[here] for name, part in vars(ensemble.scales).items()}
     return replace(
         ensemble,
         f=ensemble.f[here],
         g=ensemble.g[here],
         h=ensemble.h[here],
-        scales=scales,
+        scales=Scales(**own),
     )
 
 
@@ -200,7 +213,7 @@ def load(place: Path, bound: Mapping[str, str] | None = None) -> Ensemble:
     if bound is not None and about.get("bound") != dict(bound):
         raise UserError(f"{where}: it must be as this run wrote it; it is another's")
     game, symmetric, sizes, training = _about(where, about)
-    networks = networks_of(sizes, training.width)
+    networks = networks_of(sizes, training)
     shapes = _shapes(sizes, training.members, networks, tensors.get("h"))
     for name, shape in shapes.items():
         if name not in tensors:
@@ -216,7 +229,7 @@ def load(place: Path, bound: Mapping[str, str] | None = None) -> Ensemble:
         sizes=sizes,
         training=training,
         networks=networks,
-        scales=Scales(*(tensors[f"scales.{field.name}"] for field in fields(Scales))),
+        scales=Scales(**{f.name: tensors[f"scales.{f.name}"] for f in fields(Scales)}),
         **{name: tensors[name] for name in (*"fgh", "vectors")},
     )
 
@@ -259,5 +272,7 @@ def _shapes(
         "scales.state": (trials, 2, sizes.state),
         "scales.action": (trials, 2, sizes.vector),
         "scales.observation": (trials, 2, sizes.observation),
+        "scales.entries": (trials, 2, sizes.state + sizes.vector),
         "scales.reward": (trials,),
+        "scales.reach": (trials,),
     }

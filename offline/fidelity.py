@@ -10,6 +10,7 @@ from metaspiel.games.simulator import Simulator
 from metaspiel.learn.policies import drawn
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
+from offline.intervals import told
 from offline.model import ModelPosition, ModelSimulator
 from offline.predict import Prediction
 from offline.tables import last_moves, moves_made
@@ -42,8 +43,9 @@ def one_step(model: ModelSimulator, data: Dataset) -> Report:
       - for x = ``deals`` and ``no_deals``: ``x`` how many there are, ``payoff_x`` mean
         payoff of a player, ``payoff_error_x`` mean absolute error of the ensemble's
         mean payoff, ``u_x`` mean disagreement, ``correlation_x`` of u and that error;
-      - ``slope``: least-squares slope through 0 of predicted on true payoffs of deals;
-        1 without bias, about 2.67 with ``reward_scale_bug`` on uniform play.
+      - of payoffs of deals what ``offline.intervals.told`` tells: ``coverage`` by the
+        members' interval, ``slope`` (about 2.67 with ``reward_scale_bug`` on uniform
+        play) and ``bias_low``, ``bias_middle``, ``bias_high``.
 
       A share or mean of nothing is NaN.
 
@@ -74,6 +76,10 @@ def one_step(model: ModelSimulator, data: Dataset) -> Report:
         **_going_on(now, states, legal, last),
         **_ending(now, deal, last),
         **_payoffs(pays[0, last].mean(1), true, u, deal),
+        **told(
+            pays[0, last][deal].transpose(0, 1).flatten(1).numpy(),
+            true[deal].flatten().numpy(),
+        ),
     }
 
 
@@ -127,8 +133,6 @@ def _payoffs(
             f"u_{name}": _mean(u[some]),
             f"correlation_{name}": _correlation(u[some], error[some]),
         }
-    square = (true[deal] ** 2).sum()
-    report["slope"] = float((predicted[deal] * true[deal]).sum() / square)
     return report
 
 

@@ -12,7 +12,7 @@ from torch.nn.functional import embedding
 from metaspiel.learn.mlp import Stack, stacked_values
 from offline.ensemble import Ensemble
 from offline.settings import Uncertainty
-from offline.tables import TERMINAL
+from offline.tables import TERMINAL, reward_inputs
 
 _BLOCK = 8  # rows of a product
 _NEAR = 0.5  # mean distance from the terminal state at which an episode is over
@@ -72,12 +72,12 @@ class Predictor:
         where: Bool[Tensor, "S B"],
     ) -> Float32[Tensor, "S B M N"]:
         """Each member's payoffs of actions as last moves; 0 where not asked."""
-        x, net = self._inputs(state, action), self._nets[1]
+        x, net = self._read(state, action), self._nets[1]
         m, players = self.learned.training.members, self.learned.sizes.players
         scale = self.learned.scales.reward[:, None, None, None]
         if x.is_cuda:  # to look where would halt the device
             pays = self._members(net, x) * scale
-            return pays.transpose(1, 2) * where[..., None, None]
+            return self._reaching(pays.transpose(1, 2) * where[..., None, None])
         pays = x.new_zeros(*where.shape, m, players)
         for s, asked in enumerate(where):
             rows = asked.nonzero()[:, 0]
@@ -87,7 +87,24 @@ class Predictor:
                 own = x[s, rows].expand(m, -1, -1)
                 said = _some(net, slice(s * m, (s + 1) * m), own)
                 pays[s, rows] = said.transpose(0, 1)
-        return pays.mul_(scale)
+        return self._reaching(pays.mul_(scale))
+
+    def _read(
+        self, state: Float32[Tensor, "S B X"], action: Int64[Tensor, "S B"]
+    ) -> Float32[Tensor, "S B R"]:
+        """What g reads."""
+        training = self.learned.training
+        if training.reward_inputs == "shared":
+            return self._inputs(state, action)
+        both = torch.cat([state, embedding(action, self.learned.vectors)], 2)
+        return reward_inputs(both, self.learned.scales, training)
+
+    def _reaching(self, pays: Float32[Tensor, "S B M N"]) -> Float32[Tensor, "S B M N"]:
+        """The members' payoffs, as far from their mean as calibration says."""
+        if not self.learned.training.calibrate:
+            return pays
+        mean, reach = pays.mean(2, keepdim=True), self.learned.scales.reach
+        return mean + reach[:, None, None, None] * (pays - mean)
 
     def _inputs(
         self, state: Float32[Tensor, "S B X"], action: Int64[Tensor, "S B"]
@@ -117,12 +134,18 @@ class Predictor:
         return torch.addcmul(mean, seen, sd), out[..., split:] > 0.5
 
     def disagreement(self, pays: Float32[Tensor, "S B M N"]) -> Float32[Tensor, "S B"]:
-        """u, the members' disagreement about payoffs (equation 1), in their unit."""
+        """u, the members' disagreement about payoffs (equation 1), in their unit.
+
+        It is that of the networks, whatever calibration made of their payoffs.
+        """
         if self.uncertainty == "deviation":
             other = pays.mean(2, keepdim=True)
-            return (pays - other).abs().mean(3).amax(2)
-        apart = (pays[:, :, None] - pays[:, :, :, None]).abs().mean(4)
-        return apart.amax((2, 3))
+            u = (pays - other).abs().mean(3).amax(2)
+        else:
+            apart = (pays[:, :, None] - pays[:, :, :, None]).abs().mean(4)
+            u = apart.amax((2, 3))
+        calibrated = self.learned.training.calibrate > 0
+        return u / self.learned.scales.reach[:, None] if calibrated else u
 
 
 def _some(

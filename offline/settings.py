@@ -9,6 +9,7 @@ from metaspiel.nfg.errors import positive, share, unknown
 Norm = Literal["scalar", "dimension"]
 History = Literal["predicted", "actual"]
 Uncertainty = Literal["deviation", "pairwise"]
+RewardInputs = Literal["shared", "entries", "products"]
 
 JUDGING = DDQN(
     decisions=400_000,
@@ -44,6 +45,13 @@ class Training:
         has minibatches of its own, from its own bootstrap of the episodes.
       reward_scale_bug: payoffs are divided by their deviation over all moves, and
         predictions multiplied by that over last moves: the error of the authors' code.
+      reward_inputs: what g reads. "shared" is what f reads; "entries" has states and
+        actions normalised entry by entry, whatever ``norm`` is; "products" adds every
+        product of two of these (a payoff of Bargaining is a sum of some).
+      calibrate: share of held-out payoffs of deals that the interval between the
+        members must hold; it is stretched about their mean until it does (see
+        ``offline.intervals``). Bounds of payoffs follow it, u does not. 0: as it is.
+      held_out: share of the episodes that calibrates, and is not trained on.
 
     Raises:
       UserError: a number is not positive or a name unknown.
@@ -57,12 +65,19 @@ class Training:
     norm: Norm = "scalar"
     members_share_batches: bool = True
     reward_scale_bug: bool = False
+    reward_inputs: RewardInputs = "shared"
+    calibrate: float = 0.0
+    held_out: float = 0.2
 
     def __post_init__(self) -> None:
         positive(self, "members", "width", "rate")
         positive(self, "batch", "steps")
         if self.norm not in get_args(Norm):
             raise unknown("Training()", "norm", self.norm, get_args(Norm))
+        if self.reward_inputs not in get_args(RewardInputs):
+            known = get_args(RewardInputs)
+            raise unknown("Training()", "reward_inputs", self.reward_inputs, known)
+        share(self, "calibrate", "held_out", below=True)
 
 
 @dataclass(frozen=True, kw_only=True)

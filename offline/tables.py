@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from numpy import ndarray
+from torch import Tensor
 
 from metaspiel.nfg.errors import UserError
 from offline.data import Dataset
@@ -22,7 +23,7 @@ class Tables(NamedTuple):
 
     Attributes:
       moves: state, action, change of state, observations, mask; for every move.
-      ends: state, action, payoffs; for every last move.
+      ends: what g reads, payoffs; for every last move.
     """
 
     moves: Float32[ndarray, "R Wm"]
@@ -62,8 +63,24 @@ def tables_of(data: Dataset, scales: Scales, training: Training) -> Tables:
     unit = float(scales.reward[0])
     if training.reward_scale_bug:
         unit = _reward_deviation(data, ends_only=False)
-    ends = [inputs[last], data.returns / unit]
+    read = inputs[last]
+    if training.reward_inputs != "shared":
+        both = np.concatenate([states, actions], 1)[last]
+        read = reward_inputs(torch.from_numpy(both)[None], scales, training)[0].numpy()
+    ends = [read, data.returns / unit]
     return Tables(*(np.concatenate(p, 1).astype(np.float32) for p in (moves, ends)))
+
+
+def reward_inputs(
+    both: Float[Tensor, "S B I"], scales: Scales, training: Training
+) -> Float[Tensor, "S B R"]:
+    """What g reads of states and actions, where that is not what f reads."""
+    entries = scales.entries.to(both.dtype)
+    x = (both - entries[:, :1]) / entries[:, 1:]
+    if training.reward_inputs == "entries":
+        return x
+    first, second = torch.triu_indices(x.shape[2], x.shape[2], device=x.device)
+    return torch.cat([x, x[..., first] * x[..., second]], 2)
 
 
 def moves_made(data: Dataset) -> ndarray:
@@ -113,8 +130,15 @@ def scales_of(data: Dataset, training: Training) -> Scales:
         torch.from_numpy(_moments(rows, training.norm)[None])
         for rows in (data.states[made], data.vectors[data.action[made]], seen[made])
     )
-    reward = torch.tensor([_reward_deviation(data, ends_only=True)])
-    return Scales(state, action, observation, reward)
+    both = np.concatenate([data.states[made], data.vectors[data.action[made]]], 1)
+    return Scales(
+        state=state,
+        action=action,
+        observation=observation,
+        entries=torch.from_numpy(_moments(both, "dimension")[None]),
+        reward=torch.tensor([_reward_deviation(data, ends_only=True)]),
+        reach=torch.ones(1),
+    )
 
 
 def _moments(rows: ndarray, norm: Norm) -> Float32[ndarray, "2 W"]:

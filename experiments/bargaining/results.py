@@ -172,6 +172,8 @@ class Fidelity(Run):
       utility_error: of the empirical game; ``utility_error_on_true`` of the reward
         networks alone.
       model: errors of the model, by kind and name; the same for all runs in it.
+      cells: how the empirical game's intervals lie about the true utilities of its
+        cells: see ``offline.intervals.told``.
       cpu_seconds: that looking took.
     """
 
@@ -180,6 +182,7 @@ class Fidelity(Run):
     utility_error_on_true: float
     cpu_seconds: float = 0.0
     model: Mapping[str, Mapping[str, float | None]] | None = None
+    cells: Mapping[str, float | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

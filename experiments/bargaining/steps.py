@@ -291,6 +291,7 @@ def _look(job: Job, executor: Executor) -> Fidelity:
         utility_error=agreed.utility_error,
         utility_error_on_true=agreed.utility_error_on_true,
         model=errors(model, Bargaining.of(config.game), fresh, episodes, seed),
+        cells=agreed.told,
     )
 
 

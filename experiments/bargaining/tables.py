@@ -21,6 +21,7 @@ from experiments.bargaining.results import (
     finite,
     lines,
     of_data,
+    solver_name,
 )
 from experiments.lab.statistics import (
     PValue,
@@ -252,7 +253,8 @@ def _tests(lower: tuple[float, ...], other: tuple[float, ...]) -> tuple[PValue, 
 def measures(fidelity: Sequence[Fidelity], rows: Sequence[Judged]) -> list[Measure]:
     """How well models and clones do; errors of single entries of a state are left out.
 
-    Runs of one trial share both, so a trial counts once.
+    Runs of one trial share both, so a trial counts once. The cells of the empirical
+    game are each run's own.
     """
     values: dict[tuple[Data, str], dict[Trial, float]] = defaultdict(dict)
     for run in fidelity:
@@ -261,6 +263,11 @@ def measures(fidelity: Sequence[Fidelity], rows: Sequence[Judged]) -> list[Measu
                 if value is not None and not name.split("_")[-1].isdigit():
                     key = run.data, f"model {kind} {name}"
                     values[key].setdefault(run.pair, value)
+        for name, value in (run.cells or {}).items():
+            if value is not None:
+                explored = solver_name(run.exploration)
+                measure = f"cells of {run.tuned}, explored with {explored}: {name}"
+                values[run.data, measure][run.pair] = value
     for row in rows:
         for name, value in (row.clone or {}).items():
             if value is not None:

@@ -173,7 +173,7 @@ def test_a_damaged_file_of_an_ensemble_is_refused(sets, tmp_path):
         with pytest.raises(UserError, match=sentence):
             ensemble.load(place)
 
-    refused("the format must be 2", {})
+    refused("the format must be 3", {})
     refused("must have 'game'", {k: v for k, v in about.items() if k != "game"})
     for changes in (
         {"sizes": about["sizes"] | {"players": "2"}},
