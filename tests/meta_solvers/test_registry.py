@@ -272,12 +272,14 @@ def test_importing_is_light_and_fast():
     program = f"""
 import sys, time
 begin = time.process_time()
+import numpy
+numpys = time.process_time() - begin
 import meta_solvers
 spent = time.process_time() - begin
 meta_solvers.names()
 loaded = [name for name in {HEAVY} if name in sys.modules]
 assert not loaded, loaded
-print(spent)
+print(spent / numpys)
 """
     runs = [
         subprocess.run(
@@ -285,7 +287,7 @@ print(spent)
         )
         for _ in range(5)
     ]
-    assert min(float(run.stdout) for run in runs) < 0.2
+    assert min(float(run.stdout) for run in runs) < 3.5  # times what numpy takes
 
 
 @pytest.mark.parametrize(
