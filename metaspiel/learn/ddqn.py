@@ -57,6 +57,7 @@ class _Training:
             rate=settings.rate,
             engine=settings.engine,
             device=self.device,
+            products=settings.products,
         )
         self.update = self.learner.learn
         self.cuda = self.device.type == "cuda"

@@ -16,6 +16,7 @@ from metaspiel.nfg.errors import (
 )
 
 Engine = Literal["written", "autograd"]
+Products = Literal["float32", "bfloat16"]
 NetworkName = Literal["mlp", "gru", "lstm"]
 NETWORKS: tuple[NetworkName, ...] = get_args(NetworkName)
 Conditioning = Literal["concat", "film", "bilinear", "attention"]
@@ -35,6 +36,21 @@ def check_device(where: str, device: str) -> None:
     if not torch.cuda.is_available():
         raise UserError(
             f"{where}: device cuda was asked for, but torch sees no CUDA device"
+        )
+
+
+def check_products(where: str, products: Products, device: str) -> None:
+    """Raises a ``UserError`` where products cannot be of such numbers."""
+    if products == "float32":
+        return
+    if device != "cpu":
+        raise UserError(f"{where}: products {products} are of a CPU; got {device}")
+    import torch
+
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        raise UserError(
+            f"{where}: products {products} were asked for, but this CPU has no "
+            "instructions for them"
         )
 
 
@@ -72,6 +88,8 @@ class DDQN:
       explore_last: epsilon at the end.
       explore_decisions: decisions over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
+      products: numbers that are multiplied in an update: "bfloat16" rounds both factors
+        to 8 bits, on a CPU that can; weights, sums and Adam keep float32.
       device: torch device.
       graph: on a CUDA device, updates are recorded once and replayed (written engine).
     """
@@ -89,6 +107,7 @@ class DDQN:
     explore_last: float = 0.02
     explore_decisions: int = 160_000
     engine: Engine = "written"
+    products: Products = "float32"
     device: Literal["cpu", "cuda"] = "cpu"
     graph: bool = True
 
@@ -124,11 +143,16 @@ class DDQN:
                 f"must be at most the {self.decisions} decisions, or nothing is "
                 f"learned; got {self.minimum}",
             )
-        known = {"engine": ("written", "autograd"), "device": ("cpu", "cuda")}
+        known = {
+            "engine": get_args(Engine),
+            "products": get_args(Products),
+            "device": ("cpu", "cuda"),
+        }
         for name, words in known.items():
             if getattr(self, name) not in words:
                 raise unknown("DDQN()", name, getattr(self, name), words)
         check_device("DDQN()", self.device)
+        check_products("DDQN()", self.products, self.device)
 
     @classmethod
     def budget(

@@ -57,6 +57,7 @@ class Updates:
             rate=settings.rate,
             engine=settings.engine,
             device=place,
+            products=settings.products,
         )
         vectors = fresh(network, stacked, 0)
         learner.online.load(torch.as_tensor(vectors))

@@ -6,7 +6,8 @@ written-out one shares the products of s and s', touches only the row of the las
 that belongs to the action taken, and takes one fused step over all weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from metaspiel.learn.mlp import MLP, Stack, hidden, stacked_values
 from metaspiel.learn.nets import Network
-from metaspiel.learn.settings import Engine
+from metaspiel.learn.settings import Engine, Products
 from metaspiel.nfg.errors import UserError
 
 _relu_back = torch.ops.aten.threshold_backward
@@ -93,6 +94,24 @@ class Adam:
         fused_adam([weights], [gradient], moments, self.rate)
 
 
+@contextmanager
+def multiplying(products: Products) -> Iterator[None]:
+    """Matrix products of these numbers; torch keeps the setting for the whole process.
+
+    Args:
+      products: "float32" leaves the process as it is.
+    """
+    if products == "float32":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
 def check_written(where: str, network: Network) -> MLP:
     """The network, if it is of the kind whose update is written out here.
 
@@ -136,11 +155,12 @@ class StackedDDQN:
         rate: float,
         engine: Engine = "written",
         device: torch.device | None = None,
+        products: Products = "float32",
     ) -> None:
         network = check_written("StackedDDQN()", network)
         device = device or torch.device("cpu")
         self.network, self.stacked, self.batch = network, stacked, batch
-        self.engine = engine
+        self.engine, self.products = engine, products
         self.online = Stack(network, stacked, device)
         self.target = Stack(network, stacked, device)
         self.gradient = Stack(network, stacked, device)
@@ -158,6 +178,10 @@ class StackedDDQN:
 
     def learn(self, batches: Batches) -> Float32[Tensor, "U S"]:
         """One update a minibatch, in order; the loss of each before its update."""
+        with multiplying(self.products):
+            return self._learn(batches)
+
+    def _learn(self, batches: Batches) -> Float32[Tensor, "U S"]:
         with torch.no_grad():
             bootstrap = self._bootstrap(batches)
         # Adding is many times faster than filling by a mask; no Q-value is so large.

@@ -36,7 +36,11 @@ def test_the_page(tmp_path, capsys):
     shares = [row["value"] for row in rows if row["what"].startswith("share of")]
     assert len(shares) == 5 and sum(shares) == pytest.approx(100)
     stacked = [row for row in rows if row["part"] == "stacked"]
-    assert len(stacked) == 4 and all(row["met"] for row in stacked)
+    same, times = stacked[::2], stacked[1::2]
+    assert len(same) == 4 and all(row["met"] for row in same)
+    for row, size in zip(times, (1, 2, 4, 8), strict=True):
+        assert row["what"] == f"times its FLOPs at torch.mm's rate, {size} stacked"
+        assert row["goal"] == "at most 1.3 x" and row["met"] == (row["value"] <= 1.3)
     once = named["to the uniform policy"]["value"]
     for text in our_learner.GAMES.values():
         ratio = named[f"ours is faster than that, {text}"]
@@ -44,7 +48,7 @@ def test_the_page(tmp_path, capsys):
             named[f"response, {text}"]["value"] / once
         )
         assert ratio["met"] == (ratio["value"] >= 4)
-    assert "| update | times the floor of an update |" in (out / "table.md").read_text()
+    assert "| update | times its FLOPs at that rate |" in (out / "table.md").read_text()
     assert "<table" in (out / "report.html").read_text()
 
 

@@ -1,6 +1,7 @@
 """The learner: against autograd, in stacks, what it learns and what it refuses."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -20,7 +21,7 @@ from metaspiel.learn.policies import Bank, Habit, Pool, drawn, sampled
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
 from metaspiel.learn.responses import train
-from metaspiel.learn.settings import DDQN
+from metaspiel.learn.settings import DDQN, check_products
 from metaspiel.learn.tasks import Task
 from metaspiel.learn.turns import Turns
 from metaspiel.learn.update import Batches, StackedDDQN
@@ -49,8 +50,10 @@ def batches(shape, seeds, updates=3, batch=8):
     )
 
 
-def learned(engine, seeds, shape=NETWORK, updates=3, batch=8):
-    learner = StackedDDQN(shape, len(seeds), batch, 1e-3, engine)
+def learned(engine, seeds, shape=NETWORK, updates=3, batch=8, products="float32"):
+    learner = StackedDDQN(
+        shape, len(seeds), batch, 1e-3, engine=engine, products=products
+    )
     nets = [shape.initial(torch.Generator().manual_seed(10 + s)) for s in seeds]
     learner.online.load(torch.stack(nets))
     learner.copy_target()
@@ -93,12 +96,41 @@ def test_adam_is_adam():
     assert torch.allclose(weights.detach(), learner.online.vectors()[0], atol=1e-7)
 
 
+ROUNDS = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+rounds = pytest.mark.skipif(not ROUNDS, reason="the CPU has no bfloat16 products")
+
+
 @pytest.mark.parametrize("shape", [NETWORK, MLP(41, 200, 109)])
-def test_a_learner_does_not_feel_its_neighbours(shape):
-    alone = learned("written", [3], shape, 6, 64)[0].online.vectors()[0]
+@pytest.mark.parametrize(
+    "products", ["float32", pytest.param("bfloat16", marks=rounds)]
+)
+def test_a_learner_does_not_feel_its_neighbours(shape, products):
+    given = (shape, 6, 64, products)
+    alone = learned("written", [3], *given)[0].online.vectors()[0]
     for seeds in ([3, 4], [5, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7]):
-        stack = learned("written", seeds, shape, 6, 64)[0].online.vectors()
+        stack = learned("written", seeds, *given)[0].online.vectors()
         assert torch.equal(stack[seeds.index(3)], alone)
+
+
+@rounds
+def test_rounded_products_change_an_update_a_little():
+    given = (MLP(41, 200, 109), 6, 64)
+    exact, near = (
+        learned("written", [3], *given, products)
+        for products in ("float32", "bfloat16")
+    )
+    assert not torch.equal(exact[1], near[1])
+    assert torch.allclose(exact[1], near[1], rtol=0.05)
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_products_are_what_the_machine_can_multiply(monkeypatch):
+    with pytest.raises(UserError, match="products bfloat16 are of a CPU; got cuda"):
+        check_products("DDQN()", "bfloat16", "cuda")
+    has = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: False)
+    monkeypatch.setattr(torch.ops, "mkldnn", has)
+    with pytest.raises(UserError, match="this CPU has no instructions for them"):
+        DDQN(products="bfloat16")
 
 
 def test_weights_survive_stacking():
