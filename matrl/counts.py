@@ -80,6 +80,32 @@ def count_meta_games(
     )
 
 
+def with_pure(agents: int, games: int, seed: int = 0) -> int:
+    """How many random meta-games of N agents have a pure Nash equilibrium.
+
+    Payoffs are standard normal, but that no agent loses by moving alone: its trial step
+    is a step up. Two such agents always have a pure equilibrium (Wen et al., Remark 2):
+    of the two cycles of best replies one would have agent 0 move back alone, the other
+    agent 1. Three or more need not have one.
+
+    Args:
+      agents: N.
+      games: how many are drawn.
+      seed: of the draws.
+    """
+    rng = np.random.default_rng([seed, agents])
+    drawn = rng.normal(size=(agents, games, *(2,) * agents))
+    stable = np.ones((games, *(2,) * agents), dtype=bool)
+    for agent, gains in enumerate(drawn):
+        keep = np.moveaxis(gains, agent + 1, 1).reshape(games, 2, -1)
+        keep[:, :, 0] = np.sort(keep[:, :, 0], axis=1)  # the others all keep theirs
+        ahead = (keep == keep.max(axis=1, keepdims=True)).reshape(
+            games, 2, *[2] * (agents - 1)
+        )
+        stable &= np.moveaxis(ahead, 1, agent + 1)
+    return int(stable.reshape(games, -1).any(axis=1).sum())
+
+
 def _outcomes(
     listed: Listed, point: Float64[ndarray, "B 2"], predicted: Float64[ndarray, "B 2"]
 ) -> Int64[ndarray, " B"]:

@@ -14,7 +14,8 @@ _RIVALS = ("iga", "iga-matched", "la", "la-projected", "random-rho", "matrl-wo-b
 def claims(config: Config, summary: Summary) -> list[Claim]:
     """Every claim that the run can judge."""
     made = [one for kind in config.classes for one in _controlled(summary, kind)]
-    made += [_pure(summary), _rotation(summary), _pennies(config, summary)]
+    made += [_pure(summary), *_pure_by_agents(summary)]
+    made += [_rotation(summary), _pennies(config, summary)]
     for kind in config.classes if config.sweep else ():
         if 1.0 in config.sweep:
             made.append(_robust(summary, kind))
@@ -146,6 +147,20 @@ def _pure(summary: Summary) -> Claim:
         verdict=verdict if total else Verdict.NOT_TESTED,
         remark="for two players" if total else "no meta-games",
     )
+
+
+def _pure_by_agents(summary: Summary) -> Iterator[Claim]:
+    """Remark 2 on random meta-games of more agents than it is proved for."""
+    for one in summary.pure:
+        all_have = one.pure == 100
+        yield Claim(
+            text=f"Remark 2 with {one.agents} agents, on random meta-games",
+            published="stated for any number of players",
+            evidence=f"a pure equilibrium in {one.pure:.2f} % [{one.low:.2f}, "
+            f"{one.high:.2f}] of {one.meta_games}",
+            verdict=Verdict.HOLDS if all_have else Verdict.FAILS,
+            remark="",
+        )
 
 
 def _rotation(summary: Summary) -> Claim:

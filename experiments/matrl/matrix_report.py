@@ -38,6 +38,16 @@ def tables(config: Config, summary: Summary, claims: Sequence[Claim]) -> list[Ta
         *made,
         _meta_games(summary),
         Table.of(
+            "Remark 2: random meta-games in which no agent loses by moving alone",
+            {
+                "agents": attrgetter("agents"),
+                "meta-games": attrgetter("meta_games"),
+                "a pure NE %": lambda one: number(one.pure, 2),
+                "95 %": lambda one: f"[{one.low:.2f}, {one.high:.2f}]",
+            },
+            summary.pure,
+        ),
+        Table.of(
             "Figure 3: the rotational game from (1, 1)",
             {
                 "method": lambda one: _NAMES[one.method],

@@ -242,6 +242,17 @@ class Counted(MetaGameCounts):
     games: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class PureShare:
+    """Share, in per cent, of random meta-games of N agents with a pure equilibrium."""
+
+    agents: int
+    meta_games: int
+    pure: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Turned:
     """A method on the rotational game: how fast its distance from equilibrium falls.
@@ -282,12 +293,13 @@ def pennies(config: Config) -> list[Pennies]:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """All results of a run but the arrays."""
+    """All results of a run but the arrays; ``pure`` is of random meta-games."""
 
     table: list[Result]
     paired: list[Paired]
     sweep: list[Result]
     meta_games: list[Counted]
+    pure: list[PureShare]
     rotation: list[Turned]
     pennies: list[Pennies]
 

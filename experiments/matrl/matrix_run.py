@@ -7,6 +7,7 @@ import numpy as np
 from numpy import ndarray
 
 from experiments.lab import report, verdict
+from experiments.lab.estimates import wilson
 from experiments.lab.folder import claim, record
 from experiments.lab.page import Answer
 from experiments.matrl.matrix_claims import claims
@@ -16,6 +17,7 @@ from experiments.matrl.matrix_results import (
     COMPARED,
     Counted,
     Paired,
+    PureShare,
     Result,
     Summary,
     Turned,
@@ -26,7 +28,7 @@ from experiments.matrl.matrix_results import (
     run_rule,
     sweepers,
 )
-from matrl.counts import count_meta_games
+from matrl.counts import count_meta_games, with_pure
 from matrl.dynamics import IGA, LookAhead, Rule, WoLF, path
 from matrl.matrix_games import NAMED, Games, draw, gather
 from matrl.rotation import METHODS, first_within
@@ -35,6 +37,7 @@ from metaspiel import files
 
 Arrays = dict[str, ndarray]
 _SAMPLE = 200  # games whose meta-games are counted
+_AGENTS, _DRAWN = (2, 3, 4, 6), 10_000  # random meta-games, so many of each number
 
 
 def run(config: Config) -> Answer:
@@ -86,6 +89,7 @@ def measure(config: Config, arrays: Arrays) -> Summary:
         paired=corrected(pairs),
         sweep=swept,
         meta_games=counted,
+        pure=[_pure_share(config, agents) for agents in _AGENTS],
         rotation=list(_rotation(config, arrays)),
         pennies=pennies(config),
     )
@@ -137,6 +141,14 @@ def _counted(config: Config, kind: str, games: Games) -> Iterator[Counted]:
             games=some.count,
             **asdict(counts),
         )
+
+
+def _pure_share(config: Config, agents: int) -> PureShare:
+    """Remark 2 by the number of agents."""
+    pure = with_pure(agents, _DRAWN, config.seed)
+    low, high = wilson(pure, _DRAWN)
+    share = 100 * pure / _DRAWN
+    return PureShare(agents=agents, meta_games=_DRAWN, pure=share, low=low, high=high)
 
 
 def _rotation(config: Config, arrays: Arrays) -> Iterator[Turned]:

@@ -20,6 +20,7 @@ from experiments.matrl.matrix_results import (
     Counted,
     Paired,
     Pennies,
+    PureShare,
     Result,
     Share,
     Summary,
@@ -147,6 +148,10 @@ def test_claims_follow_the_numbers():
             paired=[replace(one, other=key) for key, one in pairs.items()],
             sweep=[],
             meta_games=[counted],
+            pure=[
+                PureShare(agents=3, meta_games=1000, pure=pure - 13, low=84, high=89),
+                PureShare(agents=2, meta_games=1000, pure=pure, low=99.6, high=100),
+            ],
             rotation=[Turned(m, 1.0, s, None) for m, s in rotation.items()],
             pennies=[Pennies(name, 0.1, steps) for name, steps in pennies.items()],
         )
@@ -166,6 +171,8 @@ def test_claims_follow_the_numbers():
         "fails: look-ahead converges in more games",
         "undecided: not sooner, no difference in rates",
         "holds: for two players",
+        "fails",
+        "holds",
         "fails: at one rate",
         "holds: look-ahead takes the same steps",
     ]
@@ -183,6 +190,8 @@ def test_claims_follow_the_numbers():
         "holds",
         "holds: not sooner, more games",
         "fails: for two players",
+        "fails",
+        "fails",
         "holds",
         "fails",
     ]
@@ -239,6 +248,7 @@ def test_staying_more_often_is_a_matter_of_intervals():
             paired=[replace(pair(0.0, -1.0, 1.0), other=key) for key in COMPARED],
             sweep=[result(key, key, *bounds[key]) for key in swept],
             meta_games=[],
+            pure=[],
             rotation=[Turned(m, 1.0, None, None) for m in METHODS],
             pennies=[Pennies(name, 0.1, 3) for name in ("IGA", "IGA-LA", "MATRL")],
         )
