@@ -5,6 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ FLOORS = floor_plan.floors()
 DOOR = ("metaspiel", "metaspiel.cli", "metaspiel.__main__")
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def files(room: str) -> list[Path]:
     return sorted((ROOT / room.replace(".", "/")).rglob("*.py"))
 
@@ -24,7 +30,7 @@ def files(room: str) -> list[Path]:
 def imports(path: Path) -> set[str]:
     """Full names of the modules that a file imports, and the packages they are in."""
     names = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -75,7 +81,7 @@ def test_nothing_imports_the_door():
     wrong = []
     for room in FLOORS:
         for path in files(room):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.Import):
                     names = [alias.name for alias in node.names]
                 elif isinstance(node, ast.ImportFrom):
@@ -128,7 +134,7 @@ def test_one_room_writes():
     wrong = []
     for room in FLOORS.keys() - {"metaspiel.files"}:
         for path in files(room):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.Call) and writes(node):
                     wrong.append(f"{path.relative_to(ROOT)}: {ast.unparse(node)[:60]}")
     assert {line.split(":")[0] for line in wrong} == {"experiments/lab/lock.py"}, wrong
@@ -150,7 +156,7 @@ def test_functions_stay_small():
     long = []
     for room in FLOORS:
         for path in files(room):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in ast.walk(parsed(path)):
                 if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
                     first, size = node.body[0], node.end_lineno - node.lineno + 1
                     if ast.get_docstring(node) and first.end_lineno is not None:
@@ -162,7 +168,7 @@ def test_functions_stay_small():
 
 def test_long_values_and_long_calls_use_keywords():
     """Five fields or more are named; nobody counts to the sixth argument."""
-    trees = {path: ast.parse(path.read_text("utf-8")) for path in _everything()}
+    trees = {path: parsed(path) for path in _everything()}
     classes = _classes(trees.values())
     wrong = []
     for path, tree in trees.items():
@@ -246,7 +252,7 @@ def test_only_a_game_sets_fields_of_a_frozen_value():
     setters = set()
     for room in FLOORS:
         for path in files(room):
-            tree = ast.parse(path.read_text("utf-8"))
+            tree = parsed(path)
             for scope in ast.walk(tree):
                 name = getattr(scope, "name", "module")
                 if not isinstance(scope, ast.FunctionDef | ast.Module):
@@ -266,7 +272,7 @@ def test_nobody_reads_the_text_of_an_error():
     readers = []
     for room in FLOORS:
         for path in files(room):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for node in ast.walk(parsed(path)):
                 read: list[ast.expr] = []
                 if isinstance(node, ast.Compare):
                     read = [node.left, *node.comparators]

@@ -43,7 +43,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return room / "env" / "bin"
 
 
-@pytest.fixture(params=["empty", "names-like-ours"])
+@pytest.fixture(
+    params=["empty", pytest.param("names-like-ours", marks=pytest.mark.slow)]
+)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if request.param != "empty":
         for name in THEIRS:

@@ -71,6 +71,7 @@ TABLE = {
 }
 
 
+@pytest.mark.slow
 def test_table_1_and_its_time():
     for number, kind in enumerate(CLASSES):
         games = Games.of(draw(kind, 1000))

@@ -72,20 +72,24 @@ RATES = {
     "openspiel_jpsro": 0.9,
     "openspiel_psro_v2": 0.1,
 }
-SAMPLED_ONE_IN = {
+# Of the sampled games, where it is not every second; `make slow` sees thousands.
+ONE_IN = {
     "openspiel_jpsro": 8,
     "openspiel_psro_v2": 8,
-    "robust": 3,
-    "nes": 5,
-    # One code behind all of these; `make slow` sees thousands of games of each.
-    "mece": 3,
-    "mecce": 2,
-    "mrece": 7,
-    "mrecce": 5,
-    "mwmece": 7,
-    "mwmecce": 5,
-    "msce": 7,
-    "mscce": 5,
+    "robust": 6,
+    "cvx": 6,
+    "r2d": 4,
+    "r3d": 4,
+    "nes": 8,
+    # One code behind all of these.
+    "mece": 6,
+    "mecce": 5,
+    "mrece": 10,
+    "mrecce": 10,
+    "mwmece": 10,
+    "mwmecce": 10,
+    "msce": 14,
+    "mscce": 10,
 }
 
 
@@ -202,7 +206,7 @@ def test_contract(name, record_property):
     if name.startswith("openspiel_"):
         pytest.importorskip("psro.openspiel")
         pytest.importorskip("absl")
-    chosen = games()[:: SAMPLED_ONE_IN.get(name, 1)]
+    chosen = games()[:: ONE_IN.get(name, 2)]
     spec = SPECS.get(name, name)
     run_contract(name, spec, chosen, record_property, RATES.get(name, 1.0))
 

@@ -149,7 +149,7 @@ def test_r3d_is_r2d_until_the_bound_is_low_enough(bounds):
     np.testing.assert_allclose(start.joint, 1 / 9, atol=1e-15)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("shape", [(3, 3), (5, 4), (2, 3, 2)])
 def test_robust_has_the_lowest_bound(shape, seed):
     game = ensemble(seed, shape, symmetric=seed % 2 == 0 and len(set(shape)) == 1)

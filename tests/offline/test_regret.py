@@ -165,8 +165,9 @@ def test_cloning_learns_what_was_done():
         Cloning(steps=0)
 
 
-@pytest.mark.parametrize("name", ["coffee", "oef"])
-@pytest.mark.parametrize("exploration", ["r2d", "rd"])
+@pytest.mark.parametrize(
+    ("exploration", "name"), [("r2d", "coffee"), ("rd", "coffee"), ("rd", "oef")]
+)
 def test_the_loop_runs_on_a_model(model, name, exploration):
     approach = Approach(name, 2.0, 0.5)
     parts = setup(

@@ -98,6 +98,7 @@ def test_distillation_learns_and_keeps(optimiser):
     assert few.error > 1e-3
 
 
+@pytest.mark.slow
 def test_kuhn_as_good_as_with_separate_policies():
     for game, iterations in ((KUHN, 8), ("kuhn_poker(players=3)", 10)):
         form = sequence_form(game)

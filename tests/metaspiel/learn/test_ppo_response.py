@@ -139,8 +139,15 @@ def test_learning_begins_with_the_weights_it_is_given():
         replace(task, initial=weights[:-1])
 
 
-@pytest.mark.parametrize("kind", [MLP, LeakyMLP])
-@pytest.mark.parametrize("player", [0, 1])
+@pytest.mark.parametrize(
+    ("kind", "player"),
+    [
+        (MLP, 0),
+        pytest.param(MLP, 1, marks=pytest.mark.slow),
+        pytest.param(LeakyMLP, 0, marks=pytest.mark.slow),
+        (LeakyMLP, 1),
+    ],
+)
 def test_it_learns_most_of_a_best_response(kind, player):
     """Of Kuhn poker against the uniform policy, whose exact values are known."""
     game, form = OpenSpielSimulator("kuhn_poker"), sequence_form("kuhn_poker")
