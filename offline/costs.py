@@ -111,7 +111,7 @@ def measure(
     begun, spent = time.perf_counter(), time.process_time()
     device, data = torch.device(ddqn.device), collect(game, 100, 0)
     fits = [data] * trials
-    short = replace(training, steps=_STEPS)
+    short = replace(training, steps=_STEPS, calibrate=0.0)
     trained, learned = _timed(
         partial(dynamics.train, fits, range(trials), short, device)
     )

@@ -122,17 +122,30 @@ def _fitted(
 
 
 def _reach(learned: Ensemble, held: Dataset) -> float:
-    """How far the members of one trial must reach to hold what the held-out pay."""
+    """How far the members of one trial must reach to hold what held-out deals pay.
+
+    What one episode pays, to both players and in its mirror, is not independent: the
+    episode's largest score stands for all of it.
+    """
     last = held.length - 1
     rows = np.arange(held.trajectories)
-    deal = held.paying[held.action[rows, last]]
+    deal = _deals(held)
     device = learned.f.device
     state = torch.from_numpy(held.states[rows, last][deal])[None].to(device)
     action = torch.from_numpy(held.action[rows, last][deal])[None].to(device)
     everywhere = torch.ones_like(action, dtype=torch.bool)
     pays = Predictor(learned).payoffs(state, action, everywhere)[0].cpu().numpy()
+    groups = np.repeat(held.episode[deal], held.sizes.players)
     members = pays.transpose(1, 0, 2).reshape(pays.shape[1], -1)
-    return stretch(members, held.returns[deal].ravel(), learned.training.calibrate)
+    true = held.returns[deal].ravel()
+    return stretch(members, true, learned.training.calibrate, groups)
+
+
+def _deals(data: Dataset) -> ndarray:
+    """Mask of the trajectories that end with a deal, ``[n]``."""
+    last = data.action[np.arange(data.trajectories), data.length - 1]
+    mask: ndarray = data.paying[last]
+    return mask
 
 
 class _Fit:
@@ -252,6 +265,4 @@ def _check(datasets: Sequence[Dataset], seeds: Sequence[int]) -> None:
 def _check_held_out(parts: Sequence[Dataset], training: Training) -> None:
     """Refuses, before anything is learned, what could not be calibrated."""
     for held in parts:
-        last = held.action[np.arange(held.trajectories), held.length - 1]
-        payoffs = int(held.paying[last].sum()) * held.sizes.players
-        check_enough(payoffs, training.calibrate)
+        check_enough(len(set(held.episode[_deals(held)])), training.calibrate)

@@ -7,17 +7,16 @@ et al. 2005; scores as multiples of each interval's own half).
 """
 
 import math
-from itertools import count
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from metaspiel.nfg.errors import UserError
 
 LOW, HIGH = 4.0, 12.0  # payoffs below and above are told apart
 BANDS = ("low", "middle", "high")
-_LEAST = 1e-6  # half an interval, as a share of the largest payoff
+_ROUNDING = 1e-9
 
 
 def told(
@@ -49,49 +48,66 @@ def told(
 
 
 def stretch(
-    members: Float[ndarray, "M n"], true: Float[ndarray, " n"], share: float
+    members: Float[ndarray, "M n"],
+    true: Float[ndarray, " n"],
+    share: float,
+    groups: Int[ndarray, " n"],
 ) -> float:
     """The factor by which intervals must grow about their means to hold a share.
 
-    Where the n values and a new one are exchangeable, the stretched interval holds the
-    new one with probability of at least ``share``.
+    Where groups and a new one are exchangeable, the stretched intervals hold all values
+    of the new one with probability of at least ``share``.
 
     Args:
       members: predictions of values that were not trained on.
       true: those values.
       share: to hold, in (0, 1).
+      groups: number of the group of each value; values of one may depend on another.
 
     Raises:
-      UserError: n is too small for the share.
+      UserError: there are too few groups for the share, or the members do not differ
+        or are not finite.
     """
-    check_enough(len(true), share)
-    rank = _rank(len(true), share)
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max(initial=-1)) + 1
+    check_enough(count, share)
     wide = members.astype(float)
     mean, exact = wide.mean(0), true.astype(float)
-    least_half = _LEAST * max(float(np.abs(exact).max()), 1.0)
-    above = np.maximum(wide.max(0) - mean, least_half)
-    below = np.maximum(mean - wide.min(0), least_half)
-    scores = np.maximum((exact - mean) / above, (mean - exact) / below)
-    return float(np.sort(scores)[rank - 1])
+    error = np.where(exact > mean, exact - mean, mean - exact)
+    half = np.where(exact > mean, wide.max(0) - mean, mean - wide.min(0))
+    if not np.isfinite(wide).all():
+        raise UserError("calibrate: what the members predict must be finite; it is not")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # Infinite where members that agree are wrong.
+        scores = np.where(error == 0, 0.0, error / half)
+    worst = np.zeros(count)
+    np.maximum.at(worst, group, scores)
+    factor = float(np.sort(worst)[_rank(count, share) - 1])
+    if not 0 < factor < np.inf:
+        raise UserError(
+            "calibrate: the members must differ about held-out deals for their "
+            f"interval to be stretched; got a factor of {factor:g}"
+        )
+    return factor
 
 
-def check_enough(payoffs: int, share: float) -> None:
-    """Refuses a share that so few held-out payoffs cannot tell of.
+def check_enough(groups: int, share: float) -> None:
+    """Refuses a share that so few held-out groups cannot tell of.
 
     Raises:
       UserError: they are too few.
     """
-    if _rank(payoffs, share) > payoffs:
-        least = next(n for n in count(1) if _rank(n, share) <= n)
+    if _rank(groups, share) > groups:
         raise UserError(
-            f"calibrate: to hold a share of {share:g} there must be at least {least} "
-            f"payoffs of held-out deals; got {payoffs} (see held_out)"
+            f"calibrate: to hold a share of {share:g} there must be at least "
+            f"{math.ceil(share / (1 - share) - _ROUNDING)} held-out episodes with a "
+            f"deal; got {groups} (see held_out)"
         )
 
 
-def _rank(payoffs: int, share: float) -> int:
+def _rank(groups: int, share: float) -> int:
     """The rank of the score that stretches: split conformal prediction's quantile."""
-    return math.ceil((payoffs + 1) * share)
+    return math.ceil((groups + 1) * share - _ROUNDING)
 
 
 def _mean(values: ndarray) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from metaspiel.learn.settings import DDQN
-from metaspiel.nfg.errors import positive, share, unknown
+from metaspiel.nfg.errors import UserError, positive, share, unknown
 
 Norm = Literal["scalar", "dimension"]
 History = Literal["predicted", "actual"]
@@ -48,10 +48,11 @@ class Training:
       reward_inputs: what g reads. "shared" is what f reads; "entries" has states and
         actions normalised entry by entry, whatever ``norm`` is; "products" adds every
         product of two of these (a payoff of Bargaining is a sum of some).
-      calibrate: share of held-out payoffs of deals that the interval between the
-        members must hold; it is stretched about their mean until it does (see
+      calibrate: share of held-out deals whose payoffs the interval between the members
+        must hold; it is stretched about their mean until it does (see
         ``offline.intervals``). Bounds of payoffs follow it, u does not. 0: as it is.
-      held_out: share of the episodes that calibrates, and is not trained on.
+      held_out: share of the episodes that calibrates and is not trained on; read with
+        ``calibrate`` only.
 
     Raises:
       UserError: a number is not positive or a name unknown.
@@ -78,6 +79,11 @@ class Training:
             known = get_args(RewardInputs)
             raise unknown("Training()", "reward_inputs", self.reward_inputs, known)
         share(self, "calibrate", "held_out", below=True)
+        if self.calibrate and self.members < 2:
+            raise UserError(
+                "Training(): calibrate needs at least 2 members, between which there "
+                f"is an interval; got {self.members}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

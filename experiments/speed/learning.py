@@ -46,6 +46,11 @@ def chosen(config: Config) -> tuple[tuple[str, ...], Plan]:
         )
     if config.ddqn.device != "cpu":
         raise UserError("--ddqn.device must be cpu, whose time is compared; got cuda")
+    if config.ddqn.products != "float32":
+        raise UserError(
+            "--ddqn.products must be float32, beside which bfloat16 is timed; got "
+            f"{config.ddqn.products}"
+        )
     gpu = torch.cuda.is_available()
     if "cuda" in config.part and not gpu:
         raise UserError("--part: cuda needs a GPU that torch can use; there is none")

@@ -16,6 +16,7 @@ from metaspiel.games.bargaining import Bargaining
 from metaspiel.games.simulator import Simulator
 from metaspiel.learn.mlp import MLP
 from metaspiel.learn.policies import Pool
+from metaspiel.learn.products import rounds
 from metaspiel.learn.responses import train
 from metaspiel.learn.settings import DDQN
 from metaspiel.learn.speed import Updates, fresh, multiply_rate, shares
@@ -129,7 +130,7 @@ def update_times(plan: Plan) -> Mapping[str, float]:
         "ours": partial(ours.microseconds, plan.times),
         "autograd": partial(reference.microseconds, plan.times),
     }
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if rounds():
         rounded = Updates(network, 1, replace(plan.settings, products="bfloat16"))
         works["bfloat16"] = partial(rounded.microseconds, plan.times)
     if plan.theirs:

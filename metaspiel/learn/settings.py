@@ -45,12 +45,12 @@ def check_products(where: str, products: Products, device: str) -> None:
         return
     if device != "cpu":
         raise UserError(f"{where}: products {products} are of a CPU; got {device}")
-    import torch
+    from metaspiel.learn.products import rounds
 
-    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if not rounds():
         raise UserError(
-            f"{where}: products {products} were asked for, but this CPU has no "
-            "instructions for them"
+            f"{where}: products {products} need a CPU that makes them (AMX); torch "
+            "makes float32 ones here"
         )
 
 
@@ -88,8 +88,8 @@ class DDQN:
       explore_last: epsilon at the end.
       explore_decisions: decisions over which epsilon falls linearly.
       engine: "written" or "autograd" (the slower reference).
-      products: numbers that are multiplied in an update: "bfloat16" rounds both factors
-        to 8 bits, on a CPU that can; weights, sums and Adam keep float32.
+      products: factors of the matrix products of an update: "bfloat16" rounds them to
+        8 bits, on a CPU with AMX; weights, sums and all else keep float32.
       device: torch device.
       graph: on a CUDA device, updates are recorded once and replayed (written engine).
     """

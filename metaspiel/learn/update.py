@@ -6,8 +6,7 @@ written-out one shares the products of s and s', touches only the row of the las
 that belongs to the action taken, and takes one fused step over all weights.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from metaspiel.learn.mlp import MLP, Stack, hidden, stacked_values
 from metaspiel.learn.nets import Network
+from metaspiel.learn.products import multiplying
 from metaspiel.learn.settings import Engine, Products
 from metaspiel.nfg.errors import UserError
 
@@ -94,24 +94,6 @@ class Adam:
         fused_adam([weights], [gradient], moments, self.rate)
 
 
-@contextmanager
-def multiplying(products: Products) -> Iterator[None]:
-    """Matrix products of these numbers; torch keeps the setting for the whole process.
-
-    Args:
-      products: "float32" leaves the process as it is.
-    """
-    if products == "float32":
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def check_written(where: str, network: Network) -> MLP:
     """The network, if it is of the kind whose update is written out here.
 
@@ -178,7 +160,7 @@ class StackedDDQN:
 
     def learn(self, batches: Batches) -> Float32[Tensor, "U S"]:
         """One update a minibatch, in order; the loss of each before its update."""
-        with multiplying(self.products):
+        with multiplying(self.products == "bfloat16"):
             return self._learn(batches)
 
     def _learn(self, batches: Batches) -> Float32[Tensor, "U S"]:

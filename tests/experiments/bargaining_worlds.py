@@ -41,7 +41,9 @@ def row(regret, approach="coffee", exploration="r2d", **changes):
     return Judged(**usual | changes)
 
 
-def fidelity_row(x, y, approach="coffee", exploration="r2d", model=None, **changes):
+def fidelity_row(
+    x, y, approach="coffee", exploration="r2d", model=None, cells=None, **changes
+):
     judged = row(0.0, approach, exploration, **changes)
     about = {f.name: getattr(judged, f.name) for f in fields(Run)}
     return Fidelity(
@@ -51,6 +53,7 @@ def fidelity_row(x, y, approach="coffee", exploration="r2d", model=None, **chang
         utility_error_on_true=y,
         cpu_seconds=1.0,
         model=model,
+        cells=cells,
     )
 
 

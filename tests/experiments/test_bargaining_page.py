@@ -103,6 +103,7 @@ def test_a_grid_has_a_row_for_every_cell(whole: Path):
         other = next(r for r in fidelity if r["trial"] == row["trial"] and r is not row)
         assert row["model"] == other["model"]  # all runs in a model share it
         assert 0 <= row["model"]["one_step"]["hits"] <= 1
+        assert 0 <= row["cells"]["coverage"] <= 1 and "bias_low" in row["cells"]
         assert row["model"]["roll_outs"]["emptied"] >= 0
         assert 8 < row["model"]["true_roll_outs"]["length"] < 11
     assert (whole / "report.html").is_file()

@@ -280,6 +280,19 @@ def test_models_and_clones_are_shown_where_they_were_measured(tmp_path):
     assert "Model and clone" not in (tmp_path / "empty" / "report.html").read_text()
 
 
+def test_cells_are_those_of_each_run(tmp_path):
+    def run(x, **changes):
+        return fidelity_row(1.0, 2.0, cells={"coverage": x, "slope": None}, **changes)
+
+    fidelity = [run(0.5), run(0.7, approach="oef"), run(1.0, trial=1)]
+    notes_of(tmp_path, [row(1.0)], fidelity)
+    text = (tmp_path / "model_and_clone.md").read_text().splitlines()
+    about = "cells of COffeE, λ 2, α 0.1, explored with R2D: coverage"
+    assert f"| {about} | 0.75 [0.5, 1] n=2 |" in text
+    assert "| cells of OEF, explored with R2D: coverage | 0.7 n=1 |" in text
+    assert not any("slope" in line for line in text)
+
+
 def test_tuning_takes_oef_for_weight_0():
     rows = [row(1.0, "oef"), row(2.0, "oef-bc"), row(3.0, "oef-bc", weight=0.2)]
     cells = tuning_cells(rows, "oef-bc")

@@ -427,6 +427,7 @@ def _read(place: Path) -> Any:
             for line in text.splitlines()
             if line.startswith(("{", "["))
         ]
+        assert rows, f"{place}: no line is JSON"
         return [
             one for row in rows for one in (row if isinstance(row, list) else [row])
         ]

@@ -75,6 +75,11 @@ def test_errors_are_those_of_the_table(model, policies):
     np.testing.assert_array_equal(again.true, agreed.true)
     assert again.utility_error == 0 < agreed.utility_error
     assert again.utility_error_on_true == agreed.utility_error_on_true > 0
+    told = again.told
+    assert told["coverage"] == 1 and told["slope"] == pytest.approx(1)
+    assert told["bias_low"] == 0
+    assert agreed.told["bias_low"] == pytest.approx((1 - agreed.true).mean())
+    assert agreed.told["coverage"] == 0
 
 
 def test_uncertainty_is_that_of_the_members(model, policies):

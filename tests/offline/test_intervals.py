@@ -39,37 +39,68 @@ def test_what_is_told_by_hand():
     assert all(np.isnan(value) for value in nothing.values())
 
 
-@given(st.integers(0, 2**31), st.integers(30, 200), st.sampled_from([0.5, 0.8, 0.9]))
-def test_stretched_intervals_hold_their_share(seed, n, share):
+@given(
+    seed=st.integers(0, 2**31),
+    episodes=st.integers(30, 200),
+    each=st.integers(1, 4),
+    share=st.sampled_from([0.5, 0.55, 0.8, 0.9]),
+)
+def test_stretched_intervals_hold_their_share_of_groups(seed, episodes, each, share):
     rng = np.random.default_rng(seed)
-    members, true = rng.normal(size=(4, n)), 3 * rng.normal(size=n) + 1
-    factor = stretch(members, true, share)
-    mean = members.mean(0)
-    far = mean + (factor * (1 + 1e-9)) * (members - mean)
-    held = ((far.min(0) <= true) & (true <= far.max(0))).mean()
-    assert share <= held <= share + 2 / n
+    groups = np.repeat(rng.permutation(episodes) + 7, each)
+    members, true = rng.normal(size=(4, len(groups))), 3 * rng.normal(size=len(groups))
+    factor = stretch(members, true, share, groups)
+    held = inside(members, true, factor * (1 + 1e-9)).reshape(episodes, each).all(1)
+    assert share <= held.mean() <= share + 2 / episodes
 
 
-def test_new_values_are_held_as_often_as_asked():
-    rng = np.random.default_rng(0)
-    members, true = rng.normal(size=(4, 4000)), rng.normal(size=4000) + 2
-    factor = stretch(members[:, :1000], true[:1000], 0.9)
+def inside(members, true, factor):
     mean = members.mean(0)
     far = mean + factor * (members - mean)
-    assert told(far[:, 1000:], true[1000:])["coverage"] == pytest.approx(0.9, abs=0.03)
+    return (far.min(0) <= true) & (true <= far.max(0))
+
+
+def test_new_groups_are_held_as_often_as_asked():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(2000), 2)
+    members, true = rng.normal(size=(4, 4000)), rng.normal(size=4000) + 2
+    factor = stretch(members[:, :1000], true[:1000], 0.9, groups[:1000])
+    held = inside(members[:, 1000:], true[1000:], factor).reshape(-1, 2).all(1)
+    assert held.mean() == pytest.approx(0.9, abs=0.03)
     assert told(members, true)["coverage"] < 0.4
 
 
-def test_too_few_payoffs_to_tell_by_are_refused(data):
-    with pytest.raises(UserError, match=r"share of 0.9 .* at least 9 payoffs .* got 8"):
-        stretch(np.zeros((2, 8)), np.zeros(8), 0.9)
-    assert stretch(np.array([[0.0] * 9, [2.0] * 9]), np.arange(9.0), 0.9) == 7.0
-    few = record.collect(GAME, 10, 0)
-    with pytest.raises(UserError, match="payoffs of held-out deals; got"):
+def test_few_episodes_hold_as_often_as_asked():
+    """Four payoffs an episode that are all equally wrong are one payoff."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(4000):
+        wrong = np.abs(rng.normal(size=10))
+        members = np.array([[-1.0] * 36, [1.0] * 36])
+        groups = np.repeat(np.arange(9), 4)
+        held += wrong[9] <= stretch(members, np.repeat(wrong[:9], 4), 0.9, groups)
+    assert held / 4000 == pytest.approx(0.9, abs=0.02)
+
+
+def test_what_cannot_be_told_or_stretched_is_refused(data):
+    eight, nine = np.arange(8), np.arange(9)
+    with pytest.raises(
+        UserError, match=r"share of 0.9 .* at least 9 held-out .* got 8"
+    ):
+        stretch(np.zeros((2, 8)), np.zeros(8), 0.9, eight)
+    members = np.array([[0.0] * 9, [2.0] * 9])
+    assert stretch(members, np.arange(9.0), 0.9, nine) == 7.0
+    for same, why in ((0.0, "members must differ"), (np.nan, "must be finite")):
+        with pytest.raises(UserError, match=why):
+            stretch(np.full((2, 9), same), np.arange(9.0), 0.9, nine)
+    few = record.collect(GAME, 100, 0)
+    with pytest.raises(UserError, match="held-out episodes with a deal; got"):
         dynamics.train([few], [0], replace(CALIBRATED, calibrate=0.99))
     for changes in ({"calibrate": 1.0}, {"held_out": -0.1}):
         with pytest.raises(UserError, match=next(iter(changes))):
             replace(SHORT, **changes)
+    with pytest.raises(UserError, match="calibrate needs at least 2 members"):
+        replace(CALIBRATED, members=1)
 
 
 def asked(data, at=40):

@@ -238,7 +238,7 @@ def test_costs_are_those_of_the_parts():
         Bargaining(),
         ddqn=TINY,
         judge=TINY,
-        training=Training(width=20),
+        training=Training(width=20, calibrate=0.99),  # more than 100 trajectories tell
         cloning=Cloning(width=20),
         solvers=["rd"],
         policies=1,

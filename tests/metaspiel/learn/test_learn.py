@@ -1,7 +1,6 @@
 """The learner: against autograd, in stacks, what it learns and what it refuses."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -14,10 +13,12 @@ from responses import task as respond
 from metaspiel.games import bargaining_rules as rules
 from metaspiel.games.bargaining import Bargaining, sample_valuations
 from metaspiel.games.batched import OpenSpielSimulator
+from metaspiel.learn import products
 from metaspiel.learn.ddqn import _Training
 from metaspiel.learn.evaluate import Matches, play, pure
 from metaspiel.learn.mlp import MLP, Stack
 from metaspiel.learn.policies import Bank, Habit, Pool, drawn, sampled
+from metaspiel.learn.products import rounds
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
 from metaspiel.learn.responses import train
@@ -50,9 +51,9 @@ def batches(shape, seeds, updates=3, batch=8):
     )
 
 
-def learned(engine, seeds, shape=NETWORK, updates=3, batch=8, products="float32"):
+def learned(engine, seeds, shape=NETWORK, updates=3, batch=8, made_of="float32"):
     learner = StackedDDQN(
-        shape, len(seeds), batch, 1e-3, engine=engine, products=products
+        shape, len(seeds), batch, 1e-3, engine=engine, products=made_of
     )
     nets = [shape.initial(torch.Generator().manual_seed(10 + s)) for s in seeds]
     learner.online.load(torch.stack(nets))
@@ -96,40 +97,37 @@ def test_adam_is_adam():
     assert torch.allclose(weights.detach(), learner.online.vectors()[0], atol=1e-7)
 
 
-ROUNDS = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-rounds = pytest.mark.skipif(not ROUNDS, reason="the CPU has no bfloat16 products")
+rounded = pytest.mark.skipif(not rounds(), reason="the CPU has no bfloat16 products")
 
 
 @pytest.mark.parametrize("shape", [NETWORK, MLP(41, 200, 109)])
 @pytest.mark.parametrize(
-    "products", ["float32", pytest.param("bfloat16", marks=rounds)]
+    "made_of", ["float32", pytest.param("bfloat16", marks=rounded)]
 )
-def test_a_learner_does_not_feel_its_neighbours(shape, products):
-    given = (shape, 6, 64, products)
+def test_a_learner_does_not_feel_its_neighbours(shape, made_of):
+    given = (shape, 6, 64, made_of)
     alone = learned("written", [3], *given)[0].online.vectors()[0]
     for seeds in ([3, 4], [5, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7]):
         stack = learned("written", seeds, *given)[0].online.vectors()
         assert torch.equal(stack[seeds.index(3)], alone)
 
 
-@rounds
+@rounded
 def test_rounded_products_change_an_update_a_little():
     given = (MLP(41, 200, 109), 6, 64)
     exact, near = (
-        learned("written", [3], *given, products)
-        for products in ("float32", "bfloat16")
+        learned("written", [3], *given, made_of) for made_of in ("float32", "bfloat16")
     )
     assert not torch.equal(exact[1], near[1])
     assert torch.allclose(exact[1], near[1], rtol=0.05)
-    assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.backends.mkldnn.matmul.fp32_precision != "bf16"
 
 
 def test_products_are_what_the_machine_can_multiply(monkeypatch):
     with pytest.raises(UserError, match="products bfloat16 are of a CPU; got cuda"):
         check_products("DDQN()", "bfloat16", "cuda")
-    has = SimpleNamespace(_is_mkldnn_bf16_supported=lambda: False)
-    monkeypatch.setattr(torch.ops, "mkldnn", has)
-    with pytest.raises(UserError, match="this CPU has no instructions for them"):
+    monkeypatch.setattr(products, "rounds", lambda: False)
+    with pytest.raises(UserError, match="products bfloat16 need a CPU that makes them"):
         DDQN(products="bfloat16")
 
 
