@@ -10,7 +10,7 @@ import hashlib
 import sys
 import traceback
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,16 @@ def sentences(
         if not (own or always):
             raise
         raise UserCodeFailed(f"{where}: {_said(error, own)}") from error
+
+
+def of_parts(*parts: object) -> AbstractContextManager[None]:
+    """Context in which what oracles or evaluators of a user's own raise is a sentence.
+
+    Args:
+      parts: of which some may be a user's own.
+    """
+    modules = [*modules_of(parts), *(type(part).__module__ for part in parts)]
+    return sentences("an oracle or evaluator of your own", modules)
 
 
 def _own_lines(

@@ -14,15 +14,26 @@ __all__ = ["respond", "run", "start", "step"]
 
 def start(setup: Setup) -> State:
     """The state before the first iteration."""
-    population = setup.oracle.initial(setup.rng(0, Stage.INITIAL))
-    table = Table.empty(len(population.pools), setup.evaluator.ensemble)
-    progress = Progress(iteration=0, horizon=setup.horizon, gap=None, past=())
-    cpu: dict[str, float] = dict.fromkeys(TIMED, 0.0)
-    return settle(setup, progress, population, table=table, novel=0, cpu=cpu)
+    with setup.own_code():
+        population = setup.oracle.initial(setup.rng(0, Stage.INITIAL))
+        table = Table.empty(len(population.pools), setup.evaluator.ensemble)
+        progress = Progress(iteration=0, horizon=setup.horizon, gap=None, past=())
+        cpu: dict[str, float] = dict.fromkeys(TIMED, 0.0)
+        return settle(setup, progress, population, table=table, novel=0, cpu=cpu)
 
 
 def step(setup: Setup, state: State) -> State:
-    """One iteration: respond, choose, grow, evaluate, solve."""
+    """One iteration: respond, choose, grow, evaluate, solve.
+
+    Raises:
+      UserCodeFailed: an oracle or evaluator of the user's own failed.
+      SolverFailed: a meta-solver did.
+    """
+    with setup.own_code():
+        return _step(setup, state)
+
+
+def _step(setup: Setup, state: State) -> State:
     state = respond(setup, state)
     assert state.responses is not None  # as ``respond`` promises
     rng = setup.rng(state.iteration, Stage.SELECT)

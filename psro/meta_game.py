@@ -113,6 +113,11 @@ def respond(setup: Setup, state: State) -> State:
     """
     if state.responses is not None:
         return state
+    with setup.own_code():
+        return _respond(setup, state)
+
+
+def _respond(setup: Setup, state: State) -> State:
     begin = time.process_time()
     game = state.table.game(state.population, setup.repeats)
     asked = targets(game, state.train.joint, setup.concept)

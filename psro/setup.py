@@ -1,6 +1,7 @@
 """The parts of a PSRO run: what may vary, and the protocols that parts keep to."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol, runtime_checkable
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from meta_solvers.base import MetaSolver
+from meta_solvers.own_code import of_parts
 from metaspiel.games.zero_sum import Pools
 from psro.parts import Population, Response, Target, TargetConcept
 from psro.selection import Selection, Update
@@ -128,6 +130,10 @@ class Setup:
         if asks and isinstance(self.evaluator, InTree):
             return self.evaluator.pools(population)
         return None
+
+    def own_code(self) -> AbstractContextManager[None]:
+        """Context in which what own oracles and evaluators raise is one sentence."""
+        return of_parts(self.oracle, self.evaluator)
 
     def rng(self, iteration: int, stage: Stage) -> Generator:
         """The generator of one stage of one iteration."""

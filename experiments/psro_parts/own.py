@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.psro_parts.config import Settings
+from meta_solvers.own_code import of_parts
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
 from psro.arena import Arena
@@ -24,7 +25,8 @@ def own_arena(config: Settings) -> Arena:
       UserError: there is no such oracle or evaluator, or one is none; or no such game.
     """
     oracle, evaluator, ground = _made(config, config.seed)
-    population = oracle.initial(np.random.default_rng(0))
+    with of_parts(oracle):
+        population = oracle.initial(np.random.default_rng(0))
     if not isinstance(population, Population):
         raise UserError(
             f"oracle '{config.oracle}': initial() must give a Population; got "

@@ -39,6 +39,25 @@ class Doubled:
 
 def nothing(ground):
     return None
+
+class Failing:
+    """Fails in one of its methods, the exact oracle in the others."""
+    def __init__(self, ground, how: str = "respond"):
+        self.inner, self.how = ExactOracle(ground.form), how
+    def initial(self, rng):
+        if self.how == "initial":
+            raise KeyError("my own bug")
+        return self.inner.initial(rng)
+    def respond(self, population, targets, rng):
+        if self.how == "respond":
+            raise KeyError("my own bug")
+        return self.inner.respond(population, targets, rng)
+    def measure(self, population, targets, rng):
+        return None
+    def grow(self, population, chosen, rng):
+        if self.how == "grow":
+            raise KeyError("my own bug")
+        return self.inner.grow(population, chosen, rng)
 '''
 
 
@@ -93,6 +112,16 @@ def test_a_run_of_bots_is_resumed_to_the_same_rows(folder):
     assert not run.fits
     with pytest.raises(metaspiel.UserError, match="must be weights of networks"):
         run.joint()
+
+
+@pytest.mark.parametrize(("how", "code"), [("initial", 2), ("respond", 2), ("grow", 3)])
+def test_a_fault_in_an_own_oracle_is_a_sentence(folder, capsys, how, code):
+    out = folder / "run"
+    words = ("--oracle", f"their_parts:Failing:how={how}", "--iterations", 2)
+    assert call(*words, "--quiet", "--out", out) == code
+    error = capsys.readouterr().err
+    assert "an oracle or evaluator of your own: KeyError: 'my own bug'" in error
+    assert "(their_parts.py, line " in error and "Traceback" not in error
 
 
 def test_an_own_evaluator_fills_the_table(folder):
