@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
@@ -250,7 +251,9 @@ def _cli(
     said = io.StringIO()
     try:
         with redirect_stderr(said):
-            return tyro.cli(config, args=given, prog=program, description=doc, **more)
+            # One that follows another would be joined to it as one paragraph.
+            text = re.sub(r"(?<!\n)\nExample:", "\n\nExample:", doc)
+            return tyro.cli(config, args=given, prog=program, description=text, **more)
     except SystemExit as ended:
         cause: BaseException | None = ended
         while cause is not None:

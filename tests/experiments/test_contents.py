@@ -52,7 +52,9 @@ def test_a_wing_alone_lists_its_pages(capsys):
 def test_help_shows_the_words_as_they_were_typed(capsys):
     with pytest.raises(SystemExit):
         contents.main("metaspiel", ["mra", "adapt", "--help"])
-    assert "usage: metaspiel mra adapt" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "usage: metaspiel mra adapt" in text
+    assert text.count("\nExample: metaspiel mra adapt") == 2  # each on its own line
     assert contents.main("metaspiel", []) == 0
     listing = capsys.readouterr().out
     assert "mra_adapt" in listing and "matrl_grid may be written matrl grid" in listing
