@@ -129,12 +129,20 @@ def layers(network: TwoHidden, weights: Float[Tensor, "*N P"]) -> tuple[Tensor, 
 
 
 def hidden(
-    views: Sequence[Float32[Tensor, "S _ _"]], x: Float32[Tensor, "S B D"]
+    views: Sequence[Float32[Tensor, "S _ _"]],
+    x: Float32[Tensor, "S B D"],
+    room: Sequence[Float32[Tensor, "S B H"] | None] = (None, None),
 ) -> Float32[Tensor, "S B H"]:
-    """The second hidden layer of stacked networks, from the views of a ``Stack``."""
+    """The second hidden layer of stacked networks, from the views of a ``Stack``.
+
+    Args:
+      views: of the networks.
+      x: observations.
+      room: where both hidden layers are written to; the second is the answer.
+    """
     w1, b1, w2, b2 = views[:4]
-    first = torch.baddbmm(b1, x, w1).relu_()
-    return torch.baddbmm(b2, first, w2).relu_()
+    first = torch.baddbmm(b1, x, w1, out=room[0]).relu_()
+    return torch.baddbmm(b2, first, w2, out=room[1]).relu_()
 
 
 def stacked_values(

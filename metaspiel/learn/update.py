@@ -153,6 +153,7 @@ class StackedDDQN:
         self.scores = torch.empty(s, b, network.actions, device=device)
         offsets = torch.arange(s, device=device) * network.actions
         self.offsets = offsets[:, None]
+        self._room: tuple[Tensor, Tensor] | None = None
 
     def copy_target(self) -> None:
         """Copies the online weights to the target network."""
@@ -180,8 +181,16 @@ class StackedDDQN:
         later = batches.inputs[:, :, self.batch :]
         u, s, b, d = later.shape
         rows = later.transpose(0, 1).reshape(s, u * b, d)
-        hidden_layers = hidden(self.target.views, rows).view(s, u, b, -1)
-        return hidden_layers.transpose(0, 1).contiguous()
+        room = (None, None) if later.is_cuda else self._rooms(s, u * b)
+        layers = hidden(self.target.views, rows, room).view(s, u, b, -1)
+        return layers.transpose(0, 1).contiguous()
+
+    def _rooms(self, stacked: int, rows: int) -> tuple[Tensor, Tensor]:
+        """Where hidden layers are written to: asking anew for memory takes a third."""
+        if self._room is None or self._room[0].shape[1] != rows:
+            size = stacked, rows, self.network.width
+            self._room = torch.empty(size), torch.empty(size)
+        return self._room
 
     def _wanted(self, batches: Batches, u: int, later: Tensor, best: Tensor) -> Tensor:
         """Double-DQN targets of the taken actions."""
