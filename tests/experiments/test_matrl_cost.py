@@ -85,6 +85,7 @@ main(cost.page, cost.Config, sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_keeps_what_it_measured(tmp_path: Path):
     out = tmp_path / "r"
     words = [sys.executable, "-c", KILL, *TINY, "--out", str(out)]

@@ -169,6 +169,7 @@ def steps_asked(run, *more):
     return parse(adapt_config.Config, words, "adapt").training
 
 
+@pytest.mark.slow
 def test_roles_have_names_and_an_adaptation_learns_as_its_run_did(tmp_path, capsys):
     run = tmp_path / "run"
     how = (*TINY, "--episodes", 2, "--sweeps", 1, "--training.envs", 8)

@@ -122,6 +122,7 @@ def test_bad_input(tmp_path, capsys, words, sentence):
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.slow
 def test_a_gpu_is_measured(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(ddqn, "Captured", partial(Captured, capture=again))
     monkeypatch.setattr(speed, "Captured", partial(Captured, capture=again))

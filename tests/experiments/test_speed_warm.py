@@ -12,6 +12,7 @@ def call(*words):
     return main(warm.page, warm.Config, [str(word) for word in words])
 
 
+@pytest.mark.slow
 def test_both_starts_are_measured_on_the_same_games(tmp_path, capsys):
     out = tmp_path / "r"
     words = ("--solvers", "mgcce", "mwcce", "--sizes", 4, 38)

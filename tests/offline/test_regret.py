@@ -166,7 +166,12 @@ def test_cloning_learns_what_was_done():
 
 
 @pytest.mark.parametrize(
-    ("exploration", "name"), [("r2d", "coffee"), ("rd", "coffee"), ("rd", "oef")]
+    ("exploration", "name"),
+    [
+        pytest.param("r2d", "coffee", marks=pytest.mark.slow),
+        ("rd", "coffee"),
+        ("rd", "oef"),
+    ],
 )
 def test_the_loop_runs_on_a_model(model, name, exploration):
     approach = Approach(name, 2.0, 0.5)

@@ -354,6 +354,7 @@ def test_coverage_falls_to_nothing():
     assert kept.covering(30) == 0.4
 
 
+@pytest.mark.slow
 def test_online_psro_lowers_the_regret_of_uniform_play():
     """A slice of what the README shows: learned gains shrink, values rise."""
     settings = DDQN(
