@@ -10,7 +10,7 @@ import hashlib
 import sys
 import traceback
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -103,14 +103,21 @@ def sentences(
         raise UserCodeFailed(f"{where}: {_said(error, own)}") from error
 
 
-def of_parts(*parts: object) -> AbstractContextManager[None]:
+@contextmanager
+def of_parts(*parts: object) -> Iterator[None]:
     """Context in which what oracles or evaluators of a user's own raise is a sentence.
+
+    Whose they are is looked up only when something is raised: a loop enters often.
 
     Args:
       parts: of which some may be a user's own.
     """
-    modules = [*modules_of(parts), *(type(part).__module__ for part in parts)]
-    return sentences("an oracle or evaluator of your own", modules)
+    try:
+        yield
+    except (Exception, SystemExit):
+        modules = [*modules_of(parts), *(type(part).__module__ for part in parts)]
+        with sentences("an oracle or evaluator of your own", modules):
+            raise
 
 
 def _own_lines(

@@ -103,9 +103,9 @@ def _fitted(
         f.step(own[..., :x], own[..., x:], 2 / (b * sizes.state * m))
         h.step(rows[:, -1, :, : sizes.state], rows[:, -1, :, y:], slope)
     ends = _Minibatches([t.ends for t in tables], [p.ends for p in pools], device)
+    read = networks[1].inputs
     for rows in ends.draw(generators, training):
         own = _of_members(rows, m)
-        read = networks[1].inputs
         g.step(own[..., :read], own[..., read:], 2 / (b * sizes.players * m))
     return Ensemble(
         game=datasets[0].game,
@@ -127,12 +127,11 @@ def _reach(learned: Ensemble, held: Dataset) -> float:
     What one episode pays, to both players and in its mirror, is not independent: the
     episode's largest score stands for all of it.
     """
-    last = held.length - 1
-    rows = np.arange(held.trajectories)
     deal = _deals(held)
+    rows = np.flatnonzero(deal), held.length[deal] - 1
     device = learned.f.device
-    state = torch.from_numpy(held.states[rows, last][deal])[None].to(device)
-    action = torch.from_numpy(held.action[rows, last][deal])[None].to(device)
+    state = torch.from_numpy(held.states[rows])[None].to(device)
+    action = torch.from_numpy(held.action[rows])[None].to(device)
     everywhere = torch.ones_like(action, dtype=torch.bool)
     pays = Predictor(learned).payoffs(state, action, everywhere)[0].cpu().numpy()
     groups = np.repeat(held.episode[deal], held.sizes.players)
