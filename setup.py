@@ -41,7 +41,7 @@ setup(
     python_requires=">=3.11",
     packages=PACKAGES,
     package_data={
-        **{name: ["py.typed", "*.html.j2", "*.js"] for name in PACKAGES},
+        **{name: ["py.typed", "*.html.j2", "*.js", "*.js.gz", "vega.txt"] for name in PACKAGES},
         "meta_solvers.nes": ["weights/*.safetensors", "weights/*.md"],
     },
     install_requires=[

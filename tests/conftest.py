@@ -26,16 +26,18 @@ def jaxtyped(*, typechecker: Any) -> Any:
     def decorate(target: Any) -> Any:
         if isinstance(target, FunctionType) and "<locals>" in target.__qualname__:
             return target
-        checked = _every_call(typechecker=typechecker)(target)
+        make = _every_call(typechecker=typechecker)
         if not isinstance(target, FunctionType):
-            return checked
+            return make(target)
         left = _CHECKED
+        checked = None  # made when it is called: a worker calls few of all functions
 
-        @functools.wraps(checked)
+        @functools.wraps(target)
         def call(*arguments: Any, **named: Any) -> Any:
-            nonlocal left
+            nonlocal left, checked
             if left:
                 left -= 1
+                checked = checked or make(target)
                 return checked(*arguments, **named)
             return target(*arguments, **named)
 

@@ -112,6 +112,14 @@ def subsets(players: int) -> list[frozenset[int]]:
     ]
 
 
+def normal_(tensor: Tensor, std: float = 1.0) -> Tensor:
+    """Draws in place; without memory (on device "meta") there is nothing to draw.
+
+    torch would load its compiler for that: 2 s, to see the shapes of a file's network.
+    """
+    return tensor if tensor.is_meta else nn.init.normal_(tensor, std=std)
+
+
 class PayoffLinear(nn.Module):
     """Payoffs to payoffs, or to one vector for each player's actions.
 
@@ -124,9 +132,8 @@ class PayoffLinear(nn.Module):
         self.players, self.to_dual = players, to_dual
         self.names = relations(players, to_dual)
         scale = (inputs * len(self.names)) ** -0.5
-        self.weight = nn.Parameter(
-            scale * torch.randn(len(self.names), outputs, inputs)
-        )
+        drawn = normal_(torch.empty(len(self.names), outputs, inputs))
+        self.weight = nn.Parameter(drawn.mul_(scale))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Sequence[Tensor], actions: RealActions) -> list[Tensor]:

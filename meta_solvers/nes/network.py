@@ -30,6 +30,7 @@ from meta_solvers.nes.layers import (
     PayoffLinear,
     RealActions,
     action_pools,
+    normal_,
     standard,
     swap_pools,
     unit,
@@ -220,7 +221,7 @@ class Mix(nn.Module):
             nn.Linear(inputs, outputs, bias=False) for _ in range(pools - 1)
         )
         for linear in (self.direct, *self.pooled):
-            nn.init.normal_(linear.weight, std=(inputs * pools) ** -0.5)
+            normal_(linear.weight, std=(inputs * pools) ** -0.5)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """A linear map of the channels C of ``[B, N, A, C]`` or ``[B, N, A, A, C]``."""
@@ -243,7 +244,7 @@ class Block(nn.Module):
         self.mix = Mix(inputs, pools, a.hidden)
         self.steps = 3 if a.rounds else 1
         self.out = nn.Linear(a.hidden, a.dual + self.steps)
-        nn.init.normal_(self.out.weight, std=0.3 * a.hidden**-0.5)
+        normal_(self.out.weight, std=0.3 * a.hidden**-0.5)
         nn.init.zeros_(self.out.bias)
         if a.hears:
             # Of the action recommended and, for CE, of the one to deviate to.
@@ -252,7 +253,7 @@ class Block(nn.Module):
                 for _ in range(1 if a.concept == "cce" else 2)
             ]
             for ear in ears:
-                nn.init.normal_(ear.weight, std=inputs**-0.5)
+                normal_(ear.weight, std=inputs**-0.5)
             self.ears = nn.ModuleList(ears)
 
     def forward(

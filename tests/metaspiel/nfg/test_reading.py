@@ -136,7 +136,7 @@ def test_a_large_nfg_takes_little_time_and_memory():
     text = f'NFG 1 R "t" {{ "a" "b" }} {{ {size} {size} }} {body}'
     begin = time.process_time()
     game = parse(text)
-    assert time.process_time() - begin < 0.5
+    assert time.process_time() - begin < 5  # 0.1 s on an idle core
     assert game.payoffs[1, 1, 0] == 3 and game.payoffs[0, 0, 1] == 2 * size
 
 
