@@ -41,7 +41,8 @@ setup(
     python_requires=">=3.11",
     packages=PACKAGES,
     package_data={
-        **{name: ["py.typed", "*.html.j2", "*.js", "*.js.gz", "vega.txt"] for name in PACKAGES},
+        **{name: ["py.typed"] for name in PACKAGES if "." not in name},
+        "experiments.lab": ["*.html.j2", "*.js", "vega.js.gz", "vega.txt"],
         "meta_solvers.nes": ["weights/*.safetensors", "weights/*.md"],
     },
     install_requires=[

@@ -1,7 +1,4 @@
-"""Writes the script that draws charts in reports, as the installed vl-convert has it::
-
-    python tests/browser/vega.py
-"""
+"""Writes the script that draws charts in reports, as the installed vl-convert has it."""
 
 import gzip
 
