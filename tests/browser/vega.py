@@ -1,4 +1,4 @@
-"""Writes the script that draws charts in reports, as the installed vl-convert has it."""
+"""Writes the script that draws charts in reports, as the pinned vl-convert has it."""
 
 import gzip
 
