@@ -14,6 +14,7 @@ groups ``metaspiel.oracles`` and ``metaspiel.evaluators``.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import Any, get_type_hints
 
@@ -23,6 +24,12 @@ from meta_solvers.specs import convert
 from metaspiel.nfg.errors import UserError, shown, unknown
 
 Factory = Callable[..., Any]
+
+
+@cache
+def points(group: str) -> dict[str, metadata.EntryPoint]:
+    """What installed packages offer, by name; all of them are looked through once."""
+    return {one.name: one for one in metadata.entry_points(group=group)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +152,7 @@ class Registry:
         return factory
 
     def _points(self) -> dict[str, metadata.EntryPoint]:
-        return {one.name: one for one in metadata.entry_points(group=self.group)}
+        return points(self.group)
 
     def _read(self, spec: str) -> tuple[str, dict[str, str]]:
         """The name or module and factory of a spec, and its arguments as text."""

@@ -34,6 +34,11 @@ STEPS = list(range(1, 41))
 FALL = [2.0 * 0.7**t for t in STEPS]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def drawn_once():
+    """Here every picture is drawn."""
+
+
 def gaps(**more: list[float]) -> Chart:
     named = {"mgcce": (STEPS, FALL)} | {k: (STEPS, v) for k, v in more.items()}
     return charts.lines(named, "CCE gap", log=True)

@@ -159,9 +159,9 @@ def test_what_is_no_part_is_a_sentence(folder, capsys, words, sentence):
 def test_names_are_registered_or_come_with_other_packages(monkeypatch, capsys):
     point = metadata.EntryPoint("theirs", "psro.bots:BotOracle", "metaspiel.oracles")
     monkeypatch.setattr(
-        own_parts.metadata,
-        "entry_points",
-        lambda group: [point] if group == "metaspiel.oracles" else [],
+        own_parts,
+        "points",
+        lambda group: {"theirs": point} if group == "metaspiel.oracles" else {},
     )
     assert "theirs" in ORACLES.names()
     assert ORACLES.reaches("theirs") == (
