@@ -16,11 +16,12 @@ two networks; a method is judged by both.
 The default game is metaspiel.games.mini_pong, which needs no ROM and no pixels: the
 paper's is the Atari game, with --game "atari_pong" after pip install .[atari] (0.2
 million steps, its number of frames, take some 4 CPU minutes a run, a game .4 s; what
-agents see of it is in metaspiel.games.atari). Settings are those of the paper's Table 6, whose
-coefficients of entropy and KL, .05 and .01, go with 10 on the policy's loss, so they
-are .005 and .001 here; the number of steps is ours. lambda is what ran in the authors'
-code, which also clips a value's change at .1, lets an agent rest, and never reads its
-bound of the meta-game's ratios (.1). The paper plays 20 games a pair; we play 200.
+agents see of it is in metaspiel.games.atari). Settings are those of the paper's Table
+6, whose coefficients of entropy and KL, .05 and .01, go with 10 on the policy's loss,
+so they are .005 and .001 here; the number of steps is ours. lambda is what ran in the
+authors' code, which also clips a value's change at .1, lets an agent rest, and never
+reads its bound of the meta-game's ratios (.1). The paper plays 20 games a pair; we play
+200.
 
 Writes summary.json, scores.npz, table.md, plots, report.html, cells/ with metrics and
 checkpoints, and matches/. A killed run goes on with --out FOLDER --resume, which also
