@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: demo test lint slow golden attacks browser vega extras ray worlds bench docs pictures linkcheck clean
+.PHONY: demo test lint slow golden attacks browser extras ray worlds bench docs pictures linkcheck clean
 
 $(STAMP): setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'metaspiel: Python 3.11 or newer is needed; got ' + sys.version.split()[0])"
@@ -40,9 +40,6 @@ attacks: $(STAMP)
 
 browser: $(STAMP)
 	$(BIN)/python tests/browser/look.py
-
-vega: $(STAMP)  # after another vl-convert in constraints.txt
-	$(BIN)/python tests/browser/vega.py
 
 extras: $(STAMP)  # data frames, TensorBoard and Weights & Biases
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,frames,tb,wandb]'

@@ -42,7 +42,7 @@ setup(
     packages=PACKAGES,
     package_data={
         **{name: ["py.typed"] for name in PACKAGES if "." not in name},
-        "experiments.lab": ["*.html.j2", "*.js", "vega.js.gz", "vega.txt"],
+        "experiments.lab": ["*.html.j2", "*.js"],
         "meta_solvers.nes": ["weights/*.safetensors", "weights/*.md"],
     },
     install_requires=[

@@ -28,7 +28,7 @@ Factory = Callable[..., Any]
 
 @cache
 def points(group: str) -> dict[str, metadata.EntryPoint]:
-    """What installed packages offer, by name; all of them are looked through once."""
+    """What installed packages offer, by name, as it was when first asked."""
     return {one.name: one for one in metadata.entry_points(group=group)}
 
 

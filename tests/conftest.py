@@ -20,6 +20,7 @@ _every_call = jaxtyping.jaxtyped
 def jaxtyped(*, typechecker: Any) -> Any:
     """What the import hook decorates with: only a function's first calls are checked.
 
+    They are made when it is first called, so what beartype refuses fails there.
     Functions within functions are not: they are decorated anew whenever they are made.
     """
 

@@ -6,7 +6,11 @@ buttons; the files have the panels in a grid with Vega's own legend below.
 
 import base64
 import functools
+import gzip
+import os
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,6 @@ from experiments.lab.vega_panels import DASHES, HIDDEN, panel_specs, zoom
 from experiments.lab.vega_values import Spec
 from metaspiel import files
 
-LIBRARY = Path(__file__).with_name("vega.js.gz")
 WIDE = 760  # pixels of all panels in a row of a file
 _DENSE = 1.25  # of pixels of a PNG; twice as dense takes five times as long
 _AUTOSIZE = {"type": "fit-x", "contains": "padding"}
@@ -168,10 +171,29 @@ def save(ready: Ready, place: Path) -> None:
 def packed() -> str:
     """All that a page needs to draw: Vega, Vega-Lite and Vega-Embed.
 
-    As base64 of gzip, 40 % of the script's size; ``report.js`` unpacks it. It is what
-    ``vl_convert.javascript_bundle`` makes in 3 s of every process; ``make vega`` asks.
+    As base64 of gzip, under half of the script's size; ``report.js`` unpacks it. To
+    bundle it takes 2 to 3 s, so what this vl-convert makes is kept in the user's cache.
     """
-    return base64.b64encode(LIBRARY.read_bytes()).decode()
+    import vl_convert
+
+    kept = cache() / f"vega-of-vl-convert-{vl_convert.__version__}.js.gz"
+    try:
+        content = kept.read_bytes()
+        if not gzip.decompress(content):  # it has a check sum, if it is not empty
+            raise EOFError
+    except (OSError, EOFError, zlib.error):
+        script = str(vl_convert.javascript_bundle()).encode()
+        content = gzip.compress(script, mtime=0)
+        with suppress(OSError):  # where nothing can be kept, it is made every time
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            files.write_bytes(kept, content)
+    return base64.b64encode(content).decode()
+
+
+def cache() -> Path:
+    """The user's folder for what can be made again: ``~/.cache/metaspiel``."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(root) / "metaspiel"
 
 
 def _clean(value: Any) -> Any:

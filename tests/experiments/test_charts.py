@@ -1,6 +1,5 @@
 """Charts as specifications: valid, small, without a network, with readable axes."""
 
-import gzip
 import json
 import re
 from collections.abc import Mapping
@@ -159,13 +158,6 @@ def test_a_report_needs_no_network_and_keys_come_last(tmp_path: Path):
     assert heads[-1] < text.index("<figure>") < text.index("<details><summary>keys")
     for ending in ("png", "svg", "pdf"):
         assert (tmp_path / "plots" / f"1.{ending}").stat().st_size > 5000
-
-
-def test_the_script_is_that_of_the_pinned_vl_convert():
-    import vl_convert
-
-    script = gzip.decompress(vega.LIBRARY.read_bytes()).decode()
-    assert script == vl_convert.javascript_bundle(), "run `make vega`"
 
 
 def test_large_charts_stay_small():

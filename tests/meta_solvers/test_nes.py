@@ -1,5 +1,7 @@
 """The neural solver: symmetries, padding, training, shipped weights, statuses."""
 
+import subprocess
+import sys
 import time
 from dataclasses import asdict, replace
 
@@ -539,3 +541,11 @@ def test_an_architecture_that_does_not_fit_its_file_is_not_built(tmp_path, chang
     with pytest.raises(UserError, match="must hold the weights of a network"):
         store.load(tmp_path / "w.safetensors")
     assert time.process_time() - begin < 2
+
+
+def test_a_network_loads_without_torchs_compiler():
+    code = (
+        "import sys\nfrom meta_solvers.nes.store import shipped\n"
+        "shipped('mecce3')\nassert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -273,7 +273,7 @@ def test_a_thousand_games_at_once_agree_with_one_at_a_time():
     payoffs[::3] = np.round(payoffs[::3])
     start = time.process_time()
     profiles, mask = equilibria_2x2(payoffs)
-    assert time.process_time() - start < 6  # 0.3 s on an idle core
+    assert time.process_time() - start < 2  # .01 s, and what checking calls costs
     assert mask.any(axis=1).all()
     assert np.isnan(profiles[~mask]).all()
     np.testing.assert_allclose(profiles[mask].sum(axis=-1), 1)

@@ -156,12 +156,22 @@ def test_what_is_no_part_is_a_sentence(folder, capsys, words, sentence):
     assert not (folder / "run").exists()
 
 
-def test_names_are_registered_or_come_with_other_packages(monkeypatch, capsys):
+@pytest.fixture
+def looked_up_anew():
+    """What other packages offer is looked up again, here and after."""
+    own_parts.points.cache_clear()
+    yield
+    own_parts.points.cache_clear()
+
+
+def test_names_are_registered_or_come_with_other_packages(
+    looked_up_anew, monkeypatch, capsys
+):
     point = metadata.EntryPoint("theirs", "psro.bots:BotOracle", "metaspiel.oracles")
     monkeypatch.setattr(
-        own_parts,
-        "points",
-        lambda group: {"theirs": point} if group == "metaspiel.oracles" else {},
+        own_parts.metadata,
+        "entry_points",
+        lambda group: [point] if group == "metaspiel.oracles" else [],
     )
     assert "theirs" in ORACLES.names()
     assert ORACLES.reaches("theirs") == (
