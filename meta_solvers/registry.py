@@ -85,8 +85,13 @@ _REGISTERED: dict[str, type[MetaSolver]] = {}
 
 
 @cache
-def _entry_points() -> dict[str, metadata.EntryPoint]:
-    return {e.name: e for e in metadata.entry_points(group=ENTRY_POINTS)}
+def entry_points(group: str) -> Mapping[str, metadata.EntryPoint]:
+    """What installed packages offer, by name, as it was when first asked."""
+    return {e.name: e for e in metadata.entry_points(group=group)}
+
+
+def _entry_points() -> Mapping[str, metadata.EntryPoint]:
+    return entry_points(ENTRY_POINTS)
 
 
 def names() -> list[str]:

@@ -14,22 +14,15 @@ groups ``metaspiel.oracles`` and ``metaspiel.evaluators``.
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import metadata
 from typing import Any, get_type_hints
 
 from meta_solvers import own_code
-from meta_solvers.registry import imported, ours, signature
+from meta_solvers.registry import entry_points, imported, ours, signature
 from meta_solvers.specs import convert
 from metaspiel.nfg.errors import UserError, shown, unknown
 
 Factory = Callable[..., Any]
-
-
-@cache
-def points(group: str) -> dict[str, metadata.EntryPoint]:
-    """What installed packages offer, by name, as it was when first asked."""
-    return {one.name: one for one in metadata.entry_points(group=group)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +144,8 @@ class Registry:
         factory: Factory = made
         return factory
 
-    def _points(self) -> dict[str, metadata.EntryPoint]:
-        return points(self.group)
+    def _points(self) -> Mapping[str, metadata.EntryPoint]:
+        return entry_points(self.group)
 
     def _read(self, spec: str) -> tuple[str, dict[str, str]]:
         """The name or module and factory of a spec, and its arguments as text."""

@@ -10,7 +10,8 @@ import metaspiel
 from experiments import parts
 from experiments.lab.page import main, with_first
 from experiments.psro import __main__ as psro
-from psro import EVALUATORS, ORACLES, BotEvaluator, BotOracle, Ground, own_parts
+from meta_solvers import registry
+from psro import EVALUATORS, ORACLES, BotEvaluator, BotOracle, Ground
 from psro.parts import Population, Table, Target
 
 MODULE = '''
@@ -159,9 +160,9 @@ def test_what_is_no_part_is_a_sentence(folder, capsys, words, sentence):
 @pytest.fixture
 def looked_up_anew():
     """What other packages offer is looked up again, here and after."""
-    own_parts.points.cache_clear()
+    registry.entry_points.cache_clear()
     yield
-    own_parts.points.cache_clear()
+    registry.entry_points.cache_clear()
 
 
 def test_names_are_registered_or_come_with_other_packages(
@@ -169,7 +170,7 @@ def test_names_are_registered_or_come_with_other_packages(
 ):
     point = metadata.EntryPoint("theirs", "psro.bots:BotOracle", "metaspiel.oracles")
     monkeypatch.setattr(
-        own_parts.metadata,
+        registry.metadata,
         "entry_points",
         lambda group: [point] if group == "metaspiel.oracles" else [],
     )
