@@ -92,7 +92,7 @@ def alive(pid: int) -> bool:
 
 
 def test_workers_of_a_killed_run_write_no_more(tmp_path: Path):
-    long = [word if word != "8" else "60" for word in TRIALS]
+    long = [word if word != "8" else "40" for word in TRIALS]
     folder, undisturbed = tmp_path / "run", tmp_path / "undisturbed"
     assert run(psro, *long, "--out", undisturbed) == 0
     start = [sys.executable, "-m", "experiments.psro"]
@@ -108,7 +108,7 @@ def test_workers_of_a_killed_run_write_no_more(tmp_path: Path):
         parent.send_signal(signal.SIGKILL)
         parent.wait()
     assert len(workers) >= 2
-    time.sleep(0.5)  # of several seconds that they had still to work
+    time.sleep(0.5)  # of seconds that they had still to work
     assert not any(map(alive, workers))
     again = [*start, "--resume", "--out", str(folder), "--jobs", "2", "--quiet"]
     done = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, check=False)
