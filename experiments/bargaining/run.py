@@ -13,7 +13,7 @@ from experiments.bargaining.notes import Facts
 from experiments.bargaining.results import Fidelity, Judged
 from experiments.bargaining.store import Finished, Store
 from experiments.bargaining.units import Unit, missing, units
-from experiments.lab import work
+from experiments.lab import interrupts, work
 from experiments.lab.folder import begun, claim, clock, commits, record, widened
 from experiments.lab.page import Answer
 from experiments.lab.process import environment
@@ -45,7 +45,9 @@ def run(config: Config) -> Answer:
         whole = Store(wide, folder)
         if not config.report:
             record(folder, whole.config)
-            faults = _work(config, chosen, whole, executor)
+            there = partial(whole.rows, Judged)
+            with interrupts.reported(there, lambda _: _reported(whole)):
+                faults = _work(config, chosen, whole, executor)
         summary = _reported(whole)
     fault = work.complaint(faults, f" (more in '{folder / 'failed'}')", "units")
     return Answer(summary=summary, text=f"{_told(summary)}-> {folder}", fault=fault)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,10 @@ def run(config: Config) -> Answer:
         config = widened(folder, config, lists=lists, most=("seeds", "iterations"))
         cells = list(cells_of(config))
         record(folder, config)
-        try:
+        write = partial(_written, folder, config)
+        with interrupts.reported(partial(played, cells, folder), write):
             own, faults = fill(cells, folder, config.run, config.executor)
-        except KeyboardInterrupt:
-            there = played(cells, folder)
-            if there:
-                with interrupts.reporting():
-                    _written(folder, config, there)
-            raise
-        summary, text = _written(folder, config, own)
+        summary, text = write(own)
     fault = work.complaint(faults, what="cells") or _nothing(merged(own, config))
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
 

@@ -1,6 +1,6 @@
 """A grid of cells with one JSON result each: filled, resumed and read back."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -54,21 +54,32 @@ def fill(
     """
     place = folder / room
     place.mkdir(exist_ok=True)
-    every = {
+    # What is there is refused, if at all, before anything is made.
+    ready = finished(cells, folder, config, room)
+    missing = {
         name: _Cell(name, place / f"{name}.json", config, make)
         for name, make in cells.items()
+        if name not in ready
     }
-    missing = {name: cell for name, cell in every.items() if not cell.place.exists()}
-    # What is there is refused, if at all, before anything is made.
-    ready = {n: read_result(every[n].place, config) for n in every if n not in missing}
     pieces = [
         Piece(name=name, what=cell, do=_fill, kind=_kind(name))
         for name, cell in missing.items()
     ]
     faults = carry_out(pieces, folder, config.run)
-    made = {n: c.place for n, c in missing.items() if c.place.exists()}
-    results = ready | {name: read_result(made[name], config) for name in made}
-    return {name: results[name] for name in every if name in results}, faults
+    results = ready | finished(missing, folder, config, room)
+    return {name: results[name] for name in cells if name in results}, faults
+
+
+def finished(
+    cells: Iterable[str], folder: Path, config: Any, room: str = "cells"
+) -> dict[str, Any]:
+    """The results that are there, in the order of the cells.
+
+    Raises:
+      UserError: a file is damaged, or another run's.
+    """
+    places = {name: folder / room / f"{name}.json" for name in cells}
+    return {n: read_result(p, config) for n, p in places.items() if p.exists()}
 
 
 def _kind(name: str) -> str:

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 CODE = 130  # 128 and the number of SIGINT, as shells have it
 BEGUN_NOTHING = "interrupted: nothing was begun"
@@ -23,10 +23,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _SOON = 0.05  # seconds until an interrupt that was dropped is sent again
 _SHOW_CURSOR = "\x1b[?25h"  # a bar of progress hides it
 Handler = Callable[[int, FrameType | None], None]
+T = TypeVar("T")
 
 # What hears signals in this page, and the file that a run of it begins with.
 _HANDLER: ContextVar[Handler | None] = ContextVar("_HANDLER", default=None)
 _BEGINS: ContextVar[Path | None] = ContextVar("_BEGINS", default=None)
+_REPORTING: ContextVar[bool] = ContextVar("_REPORTING", default=False)
 
 
 class Interrupts:
@@ -139,6 +141,30 @@ def begun() -> Path | None:
 
 
 @contextmanager
+def reported(
+    there: Callable[[], T | None], write: Callable[[T], object]
+) -> Iterator[None]:
+    """Context of a page's work; where it is interrupted, what is finished is reported.
+
+    Args:
+      there: reads the results that are finished.
+      write: writes the report of these, if there are any.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if results := there():
+            with reporting():
+                write(results)
+        raise
+
+
+def cut_short() -> bool:
+    """Whether the report that is being written is that of an interrupted run."""
+    return _REPORTING.get()
+
+
+@contextmanager
 def reporting() -> Iterator[None]:
     """Context in which an interrupted page writes its report, as it says at once.
 
@@ -152,13 +178,14 @@ def reporting() -> Iterator[None]:
         file=sys.stderr,
         flush=True,
     )
-    if _HANDLER.get() is None:
-        yield
-        return
-    before = {one: signal.signal(one, signal.SIG_DFL) for one in _SIGNALS}
+    before = {}
+    if _HANDLER.get() is not None:
+        before = {one: signal.signal(one, signal.SIG_DFL) for one in _SIGNALS}
+    token = _REPORTING.set(True)
     try:
         yield
     finally:
+        _REPORTING.reset(token)
         for one, handler in before.items():
             signal.signal(one, handler)
 

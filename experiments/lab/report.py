@@ -4,13 +4,13 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from experiments.lab import vega
+from experiments.lab import interrupts, vega
 from experiments.lab.escaping import markdown_cell, printable
 from experiments.lab.fitting import Room
 from experiments.lab.marks import Picture
@@ -18,6 +18,7 @@ from experiments.lab.process import environment
 from metaspiel import files
 
 _LARGE = 1e9  # above, numbers have an exponent
+_CUT_SHORT = "The run was interrupted: this is what was finished by then."
 _SCRIPT = "<!-- script -->"  # where it goes; names cannot hold it, they are escaped
 
 
@@ -150,6 +151,8 @@ def render(
         undefined=StrictUndefined,
     )
     charts = any("specs" in one for one in shown)
+    if interrupts.cut_short():
+        opening = replace(opening, ran=[_CUT_SHORT, *opening.ran])
     text = loader.get_template("report.html.j2").render(
         title=title,
         opening=opening,

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from experiments.lab import checkpoints, work
+from experiments.lab import checkpoints, interrupts, work
 from experiments.lab.folder import claim, record, widened
 from experiments.lab.metrics import Metrics
 from experiments.lab.options import Parallel, least
@@ -32,6 +32,7 @@ from experiments.matrl.states import (
     Cell,
     all_rows,
     check_kept,
+    failed,
     finished,
     last_good,
     named,
@@ -62,6 +63,7 @@ def perform(
     *,
     write: Callable[[Path, Any, Sequence[Cell], Sequence[Failure]], Any],
     remembers: Sequence[str] = (),
+    parts: bool = True,
 ) -> Answer:
     """Trains what is missing and reports: all that a page with cells does.
 
@@ -74,6 +76,7 @@ def perform(
         summary.
       remembers: lists of the configuration to which those of earlier runs of the
         folder are added; then the most seeds count too.
+      parts: an interrupted run is reported: there is a report of a part of the cells.
     """
     cells = plan(config, kinds(config))
     with claim(config.run, name) as folder:
@@ -81,10 +84,29 @@ def perform(
             config = widened(folder, config, lists=remembers, most=("seeds",))
             cells = plan(config, kinds(config))
         record(folder, config)
-        failures = train(cells, folder, config.run.jobs, config.run.silent)
+
+        def there() -> tuple[list[Cell], list[Failure]] | None:
+            return _over(cells, folder) if parts else None
+
+        with interrupts.reported(there, lambda over: write(folder, config, *over)):
+            failures = train(cells, folder, config.run.jobs, config.run.silent)
         summary = write(folder, config, cells, failures)
     text = f"{(folder / 'table.md').read_text('utf-8')}\n-> {folder}"
     return Answer(summary=summary, text=text, fault=complaint(failures, folder))
+
+
+def _over(
+    cells: Sequence[Cell], folder: Path
+) -> tuple[list[Cell], list[Failure]] | None:
+    """The cells that were trained to their end or failed, and the failures, if any."""
+    done = {cell: finished(cell, folder) for cell in cells}
+    failures = [
+        Failure(cell, outcome)
+        for cell in cells
+        if not done[cell] and (outcome := failed(cell, folder)) is not None
+    ]
+    every = [one for one in cells if done[one]] + [one.cell for one in failures]
+    return (every, failures) if every else None
 
 
 def plan(config: Any, kinds: Sequence[Cell]) -> list[Cell]:

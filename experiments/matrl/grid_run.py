@@ -47,7 +47,7 @@ def run(config: Config) -> Answer:
 def write(
     folder: Path, config: Config, cells: Sequence[Cell], failures: Sequence[Failure]
 ) -> dict[str, Any]:
-    """Writes summary, tables, plots and report of all finished runs."""
+    """Writes summary, tables, plots and report of the cells that are over."""
     tasks = [_task(folder, config, name, cells) for name in config.games]
     compared = pairs(tasks)
     judged = claims(tasks, compared)
@@ -90,7 +90,8 @@ def _task(folder: Path, config: Config, name: str, cells: Sequence[Cell]) -> Tas
     for method in config.methods:
         done = completed(cells, folder, f"{name} {method}")
         runs = {seed: History.of(rows, config.last) for seed, rows in done.items()}
-        lines.append(MethodLine.of(method, runs, config.seeds - len(runs)))
+        asked = sum(cell.label == f"{name} {method}" for cell in cells)
+        lines.append(MethodLine.of(method, runs, asked - len(runs)))
     plan = config.plan(name)
     return TaskResult(plan, load(plan.game), lines)
 

@@ -50,7 +50,7 @@ def kinds(config: Config) -> list[Cell]:
 
 def run(config: Config) -> Answer:
     """Trains and plays what is missing, judges and reports."""
-    return perform(config, "matrl_pong", kinds, write=write)
+    return perform(config, "matrl_pong", kinds, write=write, parts=False)
 
 
 def write(

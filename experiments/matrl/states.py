@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.lab import checkpoints, metrics
+from experiments.lab.work import Outcome
 from matrl.learners import LEARNERS
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -202,6 +203,19 @@ def finished(cell: Cell, folder: Path) -> bool:
         "iterations": int(last.place.name),
         "rows": last.rows.seal,
     }
+
+
+def failed(cell: Cell, folder: Path) -> Outcome | None:
+    """How the last training of a cell failed; None where none did.
+
+    Raises:
+      UserError: what says so is damaged, or another cell's.
+    """
+    facts = _end(cell, cell.room(folder), "failed.json")
+    if facts is None:
+        return None
+    told = {name: facts[name] for name in ("fault", "user", "trace")}
+    return Outcome(name=cell.title, **told)
 
 
 def all_rows(cell: Cell, room: Path) -> metrics.Rows:

@@ -72,11 +72,15 @@ def point(size: Size, cells: Sequence[Cell], folder: Path, measure: str) -> Poin
         mean=float(np.mean(finished)) if finished else None,
         low=low,
         high=high,
-        rho=float(np.mean(rho)),
-        inside=float(np.mean(inside)),
-        cpu_seconds=float(np.mean(seconds)),
+        rho=_mean(rho),
+        inside=_mean(inside),
+        cpu_seconds=_mean(seconds),
         values=values,
     )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
 
 
 def better(one: Point, two: Point, lower_is_better: bool) -> Verdict:

@@ -1,11 +1,12 @@
 """The grid: its cells, filled, judged and reported."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import verdict, work
+from experiments.lab import interrupts, verdict, work
 from experiments.lab.folder import (
     CONFIG,
     claim,
@@ -48,31 +49,40 @@ def run(config: Config) -> Answer:
     with claim(config.run, "mra_grid") as folder:
         asked, config = config, _with_earlier(folder, config)
         record(folder, config)
-        made, faults = fill(list(cells_of(config).values()), folder, config.run)
-        results = Results(config=config, made=made)
-        judged = [c for one in config.outputs for c in claims(results, one)]
-        shown = [t for one in config.outputs for t in tables(results, one)]
-        drawn = [p for one in config.outputs for p in pictures(results, one)]
-        summary: dict[str, Any] = {
-            "folder": str(folder),
-            "config": plain(asdict(config)),
-            "cells": made,
-            "claims": [one.record for one in judged],
-            "wall_seconds": clock(folder),
-        }
-        earlier = _kept(asked, config)
-        claimed = verdict.table(judged, f"Claims. {UNCORRECTED}")
-        text = publish(
-            folder,
-            summary,
-            title="MRA: agents that carry over to other population sizes",
-            opening=opening(config, judged, earlier),
-            tables=[claimed, *shown] if judged else shown,
-            figures=drawn,
-        )
+        cells, earlier = list(cells_of(config).values()), _kept(asked, config)
+        write = partial(_written, folder, config, earlier)
+        with interrupts.reported(partial(finished, cells, folder), write):
+            made, faults = fill(cells, folder, config.run)
+        summary, text = write(made)
     fault = work.complaint(faults, what="cells")
     said = "\n".join([text, *earlier, f"-> {folder}"])
     return Answer(summary=summary, text=said, fault=fault)
+
+
+def _written(
+    folder: Path, config: Config, earlier: Sequence[str], made: Mapping[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """Writes the report of the cells that are there; returns summary and text."""
+    results = Results(config=config, made=made)
+    judged = [c for one in config.outputs for c in claims(results, one)]
+    shown = [t for one in config.outputs for t in tables(results, one)]
+    summary = {
+        "folder": str(folder),
+        "config": plain(asdict(config)),
+        "cells": made,
+        "claims": [one.record for one in judged],
+        "wall_seconds": clock(folder),
+    }
+    claimed = verdict.table(judged, f"Claims. {UNCORRECTED}")
+    text = publish(
+        folder,
+        summary,
+        title="MRA: agents that carry over to other population sizes",
+        opening=opening(config, judged, earlier),
+        tables=[claimed, *shown] if judged else shown,
+        figures=[p for one in config.outputs for p in pictures(results, one)],
+    )
+    return summary, text
 
 
 def _planned(config: Config) -> Answer:

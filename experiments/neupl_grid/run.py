@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
+from typing import Any
 
-from experiments.lab import grid, verdict, work
+from experiments.lab import grid, interrupts, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
 from experiments.lab.report import Opening, publish
@@ -38,31 +40,42 @@ def run(config: Config) -> Answer:
     }
     with claim(config.run, "neupl_grid") as folder:
         record(folder, config)
-        made, faults = grid.fill(cells, folder, config)
-        results = {name: Result(**one) for name, one in made.items()}
-        lines = [
-            Line.of(game, variant, _of(results, game, variant))
-            for game in config.games
-            for variant in config.variants
-        ]
-        judged = claims(lines)
-        summary = {
-            "folder": str(folder),
-            "config": plain(asdict(config)),
-            "runs": [line.record for line in lines],
-            "claims": [one.record for one in judged],
-            "wall_seconds": clock(folder),
-        }
-        text = publish(
-            folder,
-            summary,
-            title="NeuPL-JPSRO beside JPSRO",
-            opening=_opening(config, judged),
-            tables=[verdict.table(judged), *tables(lines)] if judged else tables(lines),
-            figures=pictures(lines),
-        )
+        there = partial(grid.finished, cells, folder, config)
+        write = partial(_written, folder, config)
+        with interrupts.reported(there, write):
+            made, faults = grid.fill(cells, folder, config)
+        summary, text = write(made)
     fault = work.complaint(faults, what="runs")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def _written(
+    folder: Path, config: Config, made: Mapping[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """Writes the report of the runs that are there; returns summary and text."""
+    results = {name: Result(**one) for name, one in made.items()}
+    lines = [
+        Line.of(game, variant, _of(results, game, variant))
+        for game in config.games
+        for variant in config.variants
+    ]
+    judged = claims(lines)
+    summary = {
+        "folder": str(folder),
+        "config": plain(asdict(config)),
+        "runs": [line.record for line in lines],
+        "claims": [one.record for one in judged],
+        "wall_seconds": clock(folder),
+    }
+    text = publish(
+        folder,
+        summary,
+        title="NeuPL-JPSRO beside JPSRO",
+        opening=_opening(config, judged),
+        tables=[verdict.table(judged), *tables(lines)] if judged else tables(lines),
+        figures=pictures(lines),
+    )
+    return summary, text
 
 
 def _case(config: Config, game: str) -> Case:

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from experiments.lab import grid, verdict, work
+from experiments.lab import grid, interrupts, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
 from experiments.lab.report import Opening, publish
@@ -35,27 +36,38 @@ def run(config: Config) -> Answer:
         cells |= _CELLS[study](config, study)
     with claim(config.run, "neupl_learned") as folder:
         record(folder, config)
-        made, faults = grid.fill(cells, folder, config)
-        studies = [Study.of(config, study, made) for study in config.studies]
-        judged = [one for study in studies for one in claims(study)]
-        shown = [table for study in studies for table in tables(study)]
-        summary = {
-            "folder": str(folder),
-            "config": plain(asdict(config)),
-            "cells": made,
-            "claims": [one.record for one in judged],
-            "wall_seconds": clock(folder),
-        }
-        text = publish(
-            folder,
-            summary,
-            title="NeuPL-JPSRO with learned teachers",
-            opening=_opening(config, judged),
-            tables=[verdict.table(judged), *shown] if judged else shown,
-            figures=pictures(studies),
-        )
+        there = partial(grid.finished, cells, folder, config)
+        write = partial(_written, folder, config)
+        with interrupts.reported(there, write):
+            made, faults = grid.fill(cells, folder, config)
+        summary, text = write(made)
     fault = work.complaint(faults, what="runs")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
+
+
+def _written(
+    folder: Path, config: Config, made: dict[str, Any]
+) -> tuple[dict[str, Any], str]:
+    """Writes the report of the runs that are there; returns summary and text."""
+    studies = [Study.of(config, study, made) for study in config.studies]
+    judged = [one for study in studies for one in claims(study)]
+    shown = [table for study in studies for table in tables(study)]
+    summary = {
+        "folder": str(folder),
+        "config": plain(asdict(config)),
+        "cells": made,
+        "claims": [one.record for one in judged],
+        "wall_seconds": clock(folder),
+    }
+    text = publish(
+        folder,
+        summary,
+        title="NeuPL-JPSRO with learned teachers",
+        opening=_opening(config, judged),
+        tables=[verdict.table(judged), *shown] if judged else shown,
+        figures=pictures(studies),
+    )
+    return summary, text
 
 
 def _kuhn(config: Config, study: str) -> Cells:

@@ -151,6 +151,9 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
     failed = files.read_json(room / "failed.json")
     assert failed["fault"] == "PPO: it must not do this" and "step" in failed["trace"]
     assert failed["last_good"]["iteration"] == 4
+    told = states.failed(FAST, tmp_path)
+    assert told is not None and (told.fault, told.user) == (failed["fault"], True)
+    assert told.name == FAST.title and states.failed(CELLS[1], tmp_path) is None
     assert len(states.rows(FAST, tmp_path)) == 4
     with pytest.raises(UserError) as caught:
         raise cells.complaint(faults, tmp_path)

@@ -1,0 +1,88 @@
+"""A page of many cells that is interrupted reports those that are finished."""
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments import contents
+from experiments.lab import work
+
+LEARNER = (
+    "--learner.ppo.batch 100 --learner.ppo.envs 10 --learner.ppo.width 8 "
+    "--learner.ppo.steps 2"
+)
+PAGES = {
+    "matrl_grid": (
+        1,
+        f"--games switch2 --methods il matrl --seeds 2 --iterations 4 {LEARNER}",
+    ),
+    "matrl_steps": (
+        1,
+        "--game pennies --methods il matrl --rates .1 --clips .5 --seeds 2 "
+        f"--iterations 4 {LEARNER}",
+    ),
+    "neupl_grid": (
+        1,
+        "--games kuhn --seeds 1 --iterations 1 --variants jpsro neupl",
+    ),
+    "mra grid": (3, "--budget tiny --seeds 1 --turns 2 --arms mra single"),
+    "bargaining": (
+        5,
+        "--grid --size tiny --behaviours uniform --explorations r2d --approaches "
+        "coffee oef --evaluations rd r2d --trials 1 --ddqn.decisions 300 "
+        "--trajectories 40 --training.steps 60 --episodes 30 --screen 30 --fresh 60 "
+        "--fidelity-episodes 20",
+    ),
+}
+
+
+def call(page: str, *words: object) -> int:
+    command = [*page.split(), *map(str, words), "--quiet"]
+    return contents.main("metaspiel", command)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_finished_is_reported(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    count, words = PAGES[page]
+    out = tmp_path / "run"
+    command = [*shlex.split(words), "--out", out]
+    real: Callable[..., list[work.Outcome]] = work.run
+
+    def stopped(pieces, report, **how):
+        assert len(pieces) > count
+        real(pieces[:count], report, **how)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "run", stopped)
+        assert call(page, *command) == 130
+    reports, kept = capsys.readouterr().err.splitlines()
+    assert reports.startswith("interrupted: writing a report of what is finished")
+    assert kept.endswith(f"is kept; --out {out} --resume goes on")
+    cut = "The run was interrupted: this is what was finished by then."
+    assert cut in (out / "report.html").read_text("utf-8")
+    summary = json.loads((out / "summary.json").read_text("utf-8"))
+    assert not summary.get("failed")
+    if page == "matrl_steps":  # the quickest
+        assert call(page, *command, "--resume") == 0
+        assert cut not in (out / "report.html").read_text("utf-8")
+        assert json.loads((out / "summary.json").read_text("utf-8")) != summary
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_where_nothing_is_finished_there_is_no_report(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    def stopped(*given, **how):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "run", stopped)
+    out = tmp_path / "run"
+    assert call(page, *shlex.split(PAGES[page][1]), "--out", out) == 130
+    assert capsys.readouterr().err.startswith("interrupted: what is finished is kept")
+    assert not (out / "report.html").exists()
