@@ -20,9 +20,10 @@ report.html.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -212,7 +213,9 @@ def _regret(row: Row) -> float:
     return row.true_regret
 
 
-def _report(folder: Path, config: Config, rows: Sequence[Row], summary: object) -> str:
+def _report(
+    folder: Path, config: Config, rows: Sequence[Row], summary: Mapping[str, Any]
+) -> str:
     ensemble = config.ensemble
     specs = Table("Solvers", ["row", "spec"], list(SOLVERS.items()))
     return report.publish(

@@ -45,8 +45,10 @@ def run(config: Config) -> Answer:
         whole = Store(wide, folder)
         if not config.report:
             record(folder, whole.config)
-            there = partial(whole.rows, Judged)
-            with interrupts.reported(there, lambda _: _reported(whole)):
+            with interrupts.reported(
+                lambda: [*whole.rows(Judged), *whole.rows(Fidelity)],
+                lambda _: _reported(whole),
+            ):
                 faults = _work(config, chosen, whole, executor)
         summary = _reported(whole)
     fault = work.complaint(faults, f" (more in '{folder / 'failed'}')", "units")

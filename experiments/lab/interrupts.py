@@ -146,6 +146,8 @@ def reported(
 ) -> Iterator[None]:
     """Context of a page's work; where it is interrupted, what is finished is reported.
 
+    Why that could not be is one line: the page ends as an interrupted one does.
+
     Args:
       there: reads the results that are finished.
       write: writes the report of these, if there are any.
@@ -153,9 +155,12 @@ def reported(
     try:
         yield
     except KeyboardInterrupt:
-        if results := there():
-            with reporting():
-                write(results)
+        try:
+            if results := there():
+                with reporting():
+                    write(results)
+        except (OSError, ValueError) as error:  # a full disk, a damaged file
+            print(f"no report: {error}", file=sys.stderr, flush=True)
         raise
 
 

@@ -18,7 +18,9 @@ from experiments.lab.process import environment
 from metaspiel import files
 
 _LARGE = 1e9  # above, numbers have an exponent
-_CUT_SHORT = "The run was interrupted: this is what was finished by then."
+_CUT_SHORT = (
+    "The run was interrupted: of what was asked for, this is what was finished by then."
+)
 _SCRIPT = "<!-- script -->"  # where it goes; names cannot hold it, they are escaped
 
 
@@ -242,7 +244,7 @@ def percent(share: float | None, digits: int = 1) -> str:
 
 def publish(
     folder: Path,
-    summary: Any = None,
+    summary: Mapping[str, Any] | None = None,
     *,
     title: str,
     opening: Opening,
@@ -254,9 +256,12 @@ def publish(
     Returns:
       The tables as Markdown.
     """
+    cut = interrupts.cut_short()
     if summary is not None:
-        files.write_json(folder / "summary.json", summary)
-    text = "\n".join(table.markdown for table in tables)
+        mark = {"interrupted": True} if cut else {}
+        files.write_json(folder / "summary.json", {**summary, **mark})
+    said = [f"{_CUT_SHORT}\n"] if cut else []
+    text = "\n".join([*said, *(table.markdown for table in tables)])
     files.write_text(folder / "table.md", text)
     render(folder / "report.html", title, opening, tables=tables, figures=figures)
     return text

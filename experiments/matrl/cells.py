@@ -199,6 +199,7 @@ def _learn(cell: Cell, room: Path) -> None:
         check_kept(cell, room, now.iteration)
     # Rows after the checkpoint are made again.
     before = None if known is None else known.rows
+    (room / "failed.json").unlink(missing_ok=True)  # it speaks of the rows before
     metrics = Metrics(room / "metrics.jsonl", before, durable=False)
     written, saved = -1 if known is None else now.iteration, time.monotonic()
 
@@ -240,9 +241,7 @@ def _claim(cell: Cell, room: Path) -> None:
 
 def _record(cell: Cell, outcome: Outcome, folder: Path) -> None:
     room = cell.room(folder)
-    place = room / "failed.json"
     if outcome.fault is None:
-        place.unlink(missing_ok=True)
         return
     room.mkdir(parents=True, exist_ok=True)
     made = all_rows(cell, room)  # those after the last checkpoint too
@@ -254,7 +253,7 @@ def _record(cell: Cell, outcome: Outcome, folder: Path) -> None:
         "iterations": len(made.lines),
         "rows": made.seal,
     }
-    files.write_sealed(place, facts, {"cell": cell.identity})
+    files.write_sealed(room / "failed.json", facts, {"cell": cell.identity})
 
 
 def complaint(failures: Sequence[Failure], folder: Path) -> Exception | None:

@@ -88,7 +88,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def claims(config: Config, lines: Sequence[Line]) -> list[Claim]:
     """Claims that each method learns, and that MATRL ends above every other."""
-    made = [rises(one) for one in lines]
+    made = [rises(one, config.seeds) for one in lines]
     of = {(one.task, one.method): one for one in lines}
     for task in config.tasks:
         for rival in RIVALS:
@@ -98,8 +98,8 @@ def claims(config: Config, lines: Sequence[Line]) -> list[Claim]:
     return made
 
 
-def rises(line: Line) -> Claim:
-    """Whether a method learns at all.
+def rises(line: Line, seeds: int) -> Claim:
+    """Whether a method learns at all: in all seeds, so many of which were asked for.
 
     It fails where Student's interval of what is gained, over seeds, is below 0.
     """
@@ -110,7 +110,7 @@ def rises(line: Line) -> Claim:
         higher = [gain > 0 for gain in gained]
         below = within(*t_interval(gained)) is Verdict.FAILS
         verdict = Verdict.FAILS if below else Verdict.UNDECIDED
-        verdict = Verdict.HOLDS if all(higher) else verdict
+        verdict = Verdict.HOLDS if all(higher) and len(higher) >= seeds else verdict
         evidence = f"{sum(higher)} of {len(higher)} seeds; first {line.first.shown()}, "
         evidence += f"last {line.last.shown()}, random {line.random:.1f}"
     return Claim(

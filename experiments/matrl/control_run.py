@@ -122,10 +122,10 @@ def _random(config: Config, task: str) -> Estimate:
 
 
 def _table(config: Config, lines: Sequence[Line]) -> Table:
-    seeds = config.seeds
+    seeds = min((len(one.seeds) for one in lines if one.seeds), default=0)
     few = f" {seeds} seeds are few: such intervals are too narrow."
     return Table.of(
-        f"Team returns, means over {seeds} seeds with bootstrap 95 % intervals; "
+        f"Team returns, means over seeds with bootstrap 95 % intervals; "
         f"{config.iterations} iterations, "
         f"{config.iterations * config.learner.ppo.batch:,} steps."
         f"{few if seeds < charts.ENOUGH else ''}",
@@ -162,7 +162,7 @@ def _picture(config: Config, curves: Curves, random: Mapping[str, Estimate]) -> 
         across, up = Axis(label="thousands of steps"), Axis(label="team return")
         panels.append(Panel(title=task, x=across, y=up, series=series, rules=[rule]))
     band = "thin lines are seeds"
-    if config.seeds >= charts.ENOUGH:
+    if any(len(curve) >= charts.ENOUGH for curve in curves.values()):
         band = "a band is the bootstrap 95 % interval of the mean"
     return Picture(
         name="curves",

@@ -33,15 +33,18 @@ class Point(Size):
     mean: float | None
     low: float | None
     high: float | None
-    rho: float = 0.0
-    inside: float = 0.0
-    cpu_seconds: float = 0.0
+    rho: float | None = None
+    inside: float | None = None
+    cpu_seconds: float | None = None
     values: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Step sizes at which a method is better or worse than another, and the rest."""
+    """Step sizes at which a method is better or worse than another, and the rest.
+
+    They are counted where both have a finished run.
+    """
 
     method: str
     against: str
@@ -79,8 +82,8 @@ def point(size: Size, cells: Sequence[Cell], folder: Path, measure: str) -> Poin
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else 0.0
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
 
 
 def better(one: Point, two: Point, lower_is_better: bool) -> Verdict:
@@ -102,6 +105,8 @@ def compare(points: Sequence[Point], lower_is_better: bool) -> list[Comparison]:
             continue
         given: dict[Verdict, list[str]] = {verdict: [] for verdict in Verdict}
         for step in dict.fromkeys(p.step for p in ordered):
+            if not (at[ours, step].n and at[other, step].n):
+                continue
             verdict = better(at[ours, step], at[other, step], lower_is_better)
             given[verdict].append(step)
         compared.append(

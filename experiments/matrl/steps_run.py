@@ -96,7 +96,7 @@ def _tables(
             "-" if p.low is None else f"{p.low:.3f} to {p.high:.3f}"
         ),
         "runs": lambda p: f"{p.n}{f' ({p.diverged} diverged)' if p.diverged else ''}",
-        "rho": lambda p: f"{p.rho:.2f}",
+        "rho": lambda p: number(p.rho, 2),
         "rho inside": lambda p: percent(p.inside, 0),
     }
     methods: dict[str, Callable[[Comparison], Any]] = {

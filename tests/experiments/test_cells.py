@@ -154,6 +154,15 @@ def test_a_cell_that_diverges_leaves_the_others_alone(
     told = states.failed(FAST, tmp_path)
     assert told is not None and (told.fault, told.user) == (failed["fault"], True)
     assert told.name == FAST.title and states.failed(CELLS[1], tmp_path) is None
+
+    def stopped(*given):  # type: ignore[no-untyped-def]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # what is tried again has not failed
+        patch.setattr(loop, "step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            cells.train(CELLS, tmp_path)
+    assert states.failed(FAST, tmp_path) is None
     assert len(states.rows(FAST, tmp_path)) == 4
     with pytest.raises(UserError) as caught:
         raise cells.complaint(faults, tmp_path)

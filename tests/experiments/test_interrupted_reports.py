@@ -64,14 +64,19 @@ def test_what_is_finished_is_reported(
     reports, kept = capsys.readouterr().err.splitlines()
     assert reports.startswith("interrupted: writing a report of what is finished")
     assert kept.endswith(f"is kept; --out {out} --resume goes on")
-    cut = "The run was interrupted: this is what was finished by then."
+    cut = "The run was interrupted: of what was asked for, this is what was finished"
     assert cut in (out / "report.html").read_text("utf-8")
     summary = json.loads((out / "summary.json").read_text("utf-8"))
     assert not summary.get("failed")
+    assert "nan" not in (out / "report.html").read_text("utf-8").partition("<script")[0]
     if page == "matrl_steps":  # the quickest
         assert call(page, *command, "--resume") == 0
         assert cut not in (out / "report.html").read_text("utf-8")
-        assert json.loads((out / "summary.json").read_text("utf-8")) != summary
+        whole = json.loads((out / "summary.json").read_text("utf-8"))
+        assert summary["interrupted"] and "interrupted" not in whole
+        first, second = summary["rows"]
+        assert (first["n"], second["n"], second["rho"]) == (1, 0, None)
+        assert [one["undecided"] for one in summary["claims"]] == [0]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -86,3 +91,23 @@ def test_where_nothing_is_finished_there_is_no_report(
     assert call(page, *shlex.split(PAGES[page][1]), "--out", out) == 130
     assert capsys.readouterr().err.startswith("interrupted: what is finished is kept")
     assert not (out / "report.html").exists()
+
+
+def test_a_report_that_cannot_be_written_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    count, words = PAGES["matrl_steps"]
+    out = tmp_path / "run"
+    real: Callable[..., list[work.Outcome]] = work.run
+
+    def stopped(pieces, report, **how):
+        real(pieces[:count], report, **how)
+        (out / "report.html").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "run", stopped)
+    assert call("matrl_steps", *shlex.split(words), "--out", out) == 130
+    writes, why, kept = capsys.readouterr().err.splitlines()
+    assert writes.startswith("interrupted: writing a report")
+    assert why.startswith("no report: ") and "report.html" in why
+    assert kept.endswith(f"is kept; --out {out} --resume goes on")

@@ -226,8 +226,9 @@ def line(method, first, last, random=1.0):
 
 def test_when_a_return_rises():
     def verdict(*row):
-        return rises(line("il", *row)).verdict
+        return rises(line("il", *row), seeds=len(row[0])).verdict
 
+    assert rises(line("il", [0.0], [2.0]), seeds=2).verdict == "undecided"
     assert verdict([0.0, 0.5], [2.0, 3.0]) == "holds"
     assert verdict([0.0, 2.5], [2.0, 2.0]) == "undecided"  # one seed fell
     assert verdict([0.0, 0.1], [0.9, 2.0]) == "undecided"  # random is as good
