@@ -30,6 +30,7 @@ from experiments.lab.statistics import (
     interval,
     mann_whitney,
     mean,
+    mean_if_any,
     permutation,
     sign_flips,
     standard_error,
@@ -190,8 +191,7 @@ def _about(row: Judged | RegretCell) -> dict[str, Any]:
 
 
 def _mean(values: Iterable[float]) -> float | None:
-    kept = [value for value in values if finite(value)]
-    return mean(kept) if kept else None
+    return mean_if_any([value for value in values if finite(value)])
 
 
 def comparisons(rows: Sequence[Judged], evaluation: str | None) -> list[Comparison]:

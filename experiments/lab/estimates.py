@@ -9,7 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from experiments.lab import report
-from experiments.lab.statistics import Interval, interval, mean
+from experiments.lab.statistics import Interval, interval, mean_if_any
 
 _Z = 1.959963984540054  # 97.5th percentile of the standard normal
 
@@ -30,7 +30,7 @@ def estimate(values: Sequence[float], seed: int) -> Estimate:
     """Mean and bootstrap interval of independent runs, as ``interval`` has it."""
     return Estimate(
         **vars(interval(values, seed)),
-        mean=mean(values) if values else None,
+        mean=mean_if_any(values),
         values=list(values),
     )
 

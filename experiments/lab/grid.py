@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from experiments.lab import interrupts
 from experiments.lab.folder import read_result, write_result
 from experiments.lab.watch import carry_out
 from experiments.lab.work import Outcome, Piece, attempt
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +72,31 @@ def fill(
     faults = carry_out(pieces, folder, config.run)
     results = ready | finished(missing, folder, config, room)
     return {name: results[name] for name in cells if name in results}, faults
+
+
+def reported(
+    cells: Mapping[str, Callable[[], Any]],
+    folder: Path,
+    config: Any,
+    write: Callable[[dict[str, Any]], T],
+) -> tuple[T, list[Outcome]]:
+    """Fills the missing cells and writes the report, of a part where interrupted.
+
+    Args:
+      cells: as ``fill`` takes them.
+      folder: of the run.
+      config: of the page.
+      write: writes the report of results by name.
+
+    Returns:
+      What it returns, and the faults.
+
+    Raises:
+      UserError: a file is damaged, or another run's.
+    """
+    with interrupts.reported(partial(finished, cells, folder, config), write):
+        made, faults = fill(cells, folder, config)
+    return write(made), faults
 
 
 def finished(

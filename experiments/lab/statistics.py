@@ -202,6 +202,11 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
+def mean_if_any(values: Sequence[float]) -> float | None:
+    """Mean of values; None where there are none."""
+    return mean(values) if values else None
+
+
 def standard_error(values: Sequence[float]) -> float | None:
     """Standard error of the mean; None for fewer than two values.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from experiments.lab.estimates import Estimate, estimate, trailing
-from experiments.lab.statistics import apart, t_interval
+from experiments.lab.statistics import apart, mean_if_any, t_interval
 from experiments.lab.verdict import Claim, Higher, Verdict, within
 from experiments.matrl.control_config import TASKS, Config
 from experiments.matrl.states import cpu_seconds
@@ -76,14 +76,10 @@ def line(
         first=estimate(curve[:, :WINDOW].mean(1).tolist(), config.seed),
         last=estimate(last, config.seed),
         best=estimate(best.max(1).tolist() if best.size else last, config.seed),
-        cpu_seconds=_mean([cpu_seconds(run) for run in runs.values()]),
-        rho=_mean([float(np.mean(row["rho"])) for row in gated]),
-        pure=_mean([float({*row["rho"]} <= {0.0, 1.0}) for row in gated]),
+        cpu_seconds=mean_if_any([cpu_seconds(run) for run in runs.values()]),
+        rho=mean_if_any([float(np.mean(row["rho"])) for row in gated]),
+        pure=mean_if_any([float({*row["rho"]} <= {0.0, 1.0}) for row in gated]),
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def claims(config: Config, lines: Sequence[Line]) -> list[Claim]:

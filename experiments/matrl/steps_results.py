@@ -72,18 +72,14 @@ def point(size: Size, cells: Sequence[Cell], folder: Path, measure: str) -> Poin
         **vars(size),
         n=len(finished),
         diverged=len(values) - len(finished),
-        mean=float(np.mean(finished)) if finished else None,
+        mean=statistics.mean_if_any(finished),
         low=low,
         high=high,
-        rho=_mean(rho),
-        inside=_mean(inside),
-        cpu_seconds=_mean(seconds),
+        rho=statistics.mean_if_any(rho),
+        inside=statistics.mean_if_any(inside),
+        cpu_seconds=statistics.mean_if_any(seconds),
         values=values,
     )
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
 
 
 def better(one: Point, two: Point, lower_is_better: bool) -> Verdict:

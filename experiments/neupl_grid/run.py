@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import grid, interrupts, verdict, work
+from experiments.lab import grid, verdict, work
 from experiments.lab.folder import claim, clock, plain, record
 from experiments.lab.page import Answer
 from experiments.lab.report import Opening, publish
@@ -40,11 +40,8 @@ def run(config: Config) -> Answer:
     }
     with claim(config.run, "neupl_grid") as folder:
         record(folder, config)
-        there = partial(grid.finished, cells, folder, config)
         write = partial(_written, folder, config)
-        with interrupts.reported(there, write):
-            made, faults = grid.fill(cells, folder, config)
-        summary, text = write(made)
+        (summary, text), faults = grid.reported(cells, folder, config, write)
     fault = work.complaint(faults, what="runs")
     return Answer(summary=summary, text=f"{text}\n-> {folder}", fault=fault)
 
