@@ -8,6 +8,8 @@ import math
 from typing import no_type_check
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from meta_solvers.compiled import (
     deviations,
@@ -63,8 +65,8 @@ def project(own, copies, order, floor):
 
 @loop
 @no_type_check
-def growth(game, movers, profile, rates):
-    """Writes each action's gain over the mean; the sum of the largest ones."""
+def by_gains(game, rule, movers, profile, rates):
+    """``growth`` of players who grow by their gains over the mean."""
     _, sizes, bounds = game
     regret = 0.0
     for player in range(movers):
@@ -77,6 +79,87 @@ def growth(game, movers, profile, rates):
         share(bounds, sizes, rates)
         regret *= sizes.size
     return regret
+
+
+@loop
+@no_type_check
+def by_bounds(game, rule, movers, profile, rates):
+    """``growth`` of players who grow by optimistic gains less worst-case regrets.
+
+    The game has its payoffs ``[E, ...]`` under the lower and the upper bounds, or
+    under each member. ``rule``: which bounds (entrywise, mixture, member), whether an
+    action is its own rival, whether the mean growth is subtracted, and of which actions
+    there are several copies; see ``RobustReplicatorDynamics``.
+    """
+    flats, sizes, bounds = game
+    which, inclusive, centred, several = rule
+    sides = flats.shape[0]
+    regret = 0.0
+    for player in range(movers):
+        part = slice(bounds[player], bounds[player + 1])
+        own, rate, size = profile[part], rates[part], sizes[player]
+        values = np.empty((sides, size))
+        for side in range(sides):
+            deviations((flats[side], sizes, bounds), profile, player, values[side])
+        gain, worst = np.full(size, -np.inf), np.full(size, -np.inf)
+        if which == 2:
+            for side in range(sides):
+                base, here = total(own * values[side]), values[side]
+                widen(here, here, base, inclusive, several[part], gain, worst)
+        else:
+            low, high, base = values[0], values[sides - 1], total(own * values[0])
+            if which == 1:
+                low, high = values[0].copy(), values[0].copy()
+                for side in range(1, sides):
+                    base = min(base, total(own * values[side]))
+                    for i in range(size):
+                        low[i] = min(low[i], values[side, i])
+                        high[i] = max(high[i], values[side, i])
+            widen(low, high, base, inclusive, several[part], gain, worst)
+        for i in range(size):  # a single action has no rival and stays where it is
+            rate[i] = gain[i] - worst[i] if size > 1 else 0.0
+        if centred:
+            rate -= total(own * rate)
+        regret += highest(gain)
+    if movers == 1 and sizes.size > 1:
+        share(bounds, sizes, rates)
+        regret *= sizes.size
+    return regret
+
+
+@loop
+@no_type_check
+def widen(low, high, base, inclusive, several, gain, worst):
+    """Raises gains and regrets to those that a pair of bounds gives."""
+    top, second = -np.inf, -np.inf
+    for value in high:
+        if value > top:
+            top, second = value, top
+        elif value > second:
+            second = value
+    for i in range(high.size):
+        alone = high[i] == top and not several[i] and not inclusive
+        gain[i] = max(gain[i], high[i] - base)
+        worst[i] = max(worst[i], (second if alone else top) - low[i])
+
+
+def growth(game, rule, movers, profile, rates):
+    """Writes each action's growth; the sum of the players' parts of the criterion.
+
+    Compiled loops choose by whether there is a rule; from elsewhere it is ``by_gains``.
+    """
+    return by_gains(game, rule, movers, profile, rates)
+
+
+@overload(growth)
+def _growth(game, rule, movers, profile, rates):
+    gains = isinstance(rule, types.NoneType | types.Omitted)
+    chosen = by_gains if gains else by_bounds
+
+    def call(game, rule, movers, profile, rates):
+        return chosen(game, rule, movers, profile, rates)
+
+    return call
 
 
 @loop
@@ -134,14 +217,14 @@ def distance(x, y, copies):
 
 @loop
 @no_type_check
-def heun(game, movers, here, length, how, ahead):
+def heun(game, rule, movers, here, length, how, ahead):
     """Mends Euler's step ``ahead = (place, profile, rates)``: Heun's in its place.
 
     Returns their distance over the allowed one, as ``meta_solvers.flow``.
     """
     place, profile, rates = here
     new_place, new_profile, middle = ahead
-    growth(game, movers, new_profile, middle)
+    growth(game, rule, movers, new_profile, middle)
     for i in range(middle.size):
         middle[i] = (rates[i] + middle[i]) / 2
     first = new_profile.copy()
@@ -154,11 +237,12 @@ def heun(game, movers, here, length, how, ahead):
 
 @loop
 @no_type_check
-def integrate(game, movers, how, logs, unit, allowed, steps, dt, iterate, rest):
-    """``meta_solvers.flow.integrate`` for one game whose players grow by their gains.
+def integrate(game, rule, movers, how, logs, unit, allowed, steps, dt, iterate, rest):
+    """``meta_solvers.flow.integrate`` for one game.
 
     Args:
       game: see the module.
+      rule: how players grow, see ``by_bounds``; None where by their gains.
       movers: how many players move; 1 where interchangeable players move as one.
       how: see ``move``.
       logs: the place of a multiplicative flow in the beginning.
@@ -181,7 +265,7 @@ def integrate(game, movers, how, logs, unit, allowed, steps, dt, iterate, rest):
     place = profile.copy() if how[0] >= 0.0 else logs.copy()
     rates, middle = np.empty(profile.size), np.empty(profile.size)
     there, after = np.empty(profile.size), np.empty(profile.size)
-    criterion = growth(game, movers, profile, rates)
+    criterion = growth(game, rule, movers, profile, rates)
     average, best, least = profile.copy(), profile.copy(), criterion
     length = dt if dt > 0.0 else 0.1 * unit
     step, time, movement, stopped = 0, 0.0, np.inf, criterion <= allowed
@@ -191,7 +275,7 @@ def integrate(game, movers, how, logs, unit, allowed, steps, dt, iterate, rest):
         move(game, movers, here, length=tried, how=how, there=(there, after))
         if dt == 0.0:
             ahead = (there, after, middle)
-            error = heun(game, movers, here, length=tried, how=how, ahead=ahead)
+            error = heun(game, rule, movers, here, length=tried, how=how, ahead=ahead)
             taken = error <= 1.0 or tried <= 1e-6 * unit
             change = min(max(0.9 / math.sqrt(max(error, 1e-12)), 0.2), 4.0)
             length = min(tried * change, LONGEST * unit)
@@ -203,16 +287,16 @@ def integrate(game, movers, how, logs, unit, allowed, steps, dt, iterate, rest):
             movement = distance(after, profile, copies) / tried
             place, there = there, place
             profile, after = after, profile
-            criterion = growth(game, movers, profile, rates)
+            criterion = growth(game, rule, movers, profile, rates)
             if criterion < least:
                 least = criterion
                 best[:] = profile
         if iterate != 1:
             stopped = criterion <= allowed
         elif step % 8 == 0 or step == steps:
-            stopped = growth(game, movers, average, middle) <= allowed
+            stopped = growth(game, rule, movers, average, middle) <= allowed
         if taken and movement * unit <= rest:
             stopped = True
     chosen = (profile, average, best)[iterate]
-    criterion = growth(game, movers, chosen, middle)
+    criterion = growth(game, rule, movers, chosen, middle)
     return chosen, criterion, movement, stopped, step, time

@@ -49,6 +49,21 @@ class Rules(Protocol):
     def iterate(self) -> str: ...
 
 
+@dataclass(frozen=True, eq=False)
+class InARow:
+    """One game as compiled loops take it; see ``compiled_flow``.
+
+    Attributes:
+      game: its payoffs, see ``ordered.in_a_row``.
+      movers: how many players move; 1 where interchangeable players move as one.
+      rule: how they grow: by their gains (None), or by bounds.
+    """
+
+    game: tuple[Any, ...]
+    movers: int
+    rule: tuple[Any, ...] | None = None
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectory:
     """End points of a batch of flows.
@@ -72,38 +87,10 @@ class Trajectory:
     kernel: str = "numpy"
 
 
-def own_first(
-    payoffs: Float64[ndarray, "*E_B_N_A"], game: Game
-) -> list[Float64[ndarray, "*E_B_A"]]:
-    """The payoffs of each player that moves: ``[E, B, A_p, *others]`` or ``[B, ...]``.
-
-    Interchangeable players move as one. ``game`` says the players of
-    ``payoffs [..., B, N, A1, ..., AN]``.
-    """
-    lead = payoffs.ndim - game.players - 1
-    tables = []
-    for player in range(1 if game.interchangeable else game.players):
-        table = np.take(payoffs, player, axis=lead)
-        tables.append(np.ascontiguousarray(np.moveaxis(table, lead + player, lead)))
-    return tables
-
-
-def against_batch(
-    table: Float64[ndarray, "*E_B_A"], profile: Profile, player: int
-) -> Float64[ndarray, "*E B A_p"]:
-    """Payoff of each own action, from ``own_first``, when the others mix alone."""
-    left = len(profile)
-    for other in reversed([q for q in range(len(profile)) if q != player]):
-        own = profile[other]
-        mixed = own.reshape(len(own), *(1,) * (left - 2), own.shape[1], 1)
-        table, left = np.matmul(table, mixed)[..., 0], left - 1
-    return table
-
-
 def growing(
     tables: Sequence[Any],
     growth: Callable[[ndarray, ndarray, int], tuple[ndarray, ndarray]],
-    against: ordered.Values = against_batch,
+    against: ordered.Values = ordered.deviations,
 ) -> Flow:
     """The flow of players who grow by what their own actions are worth.
 
@@ -294,18 +281,18 @@ def integrate(
 
 def integrate_alone(
     loops: Any,
-    tables: Sequence[Any],
+    row: InARow,
     game: Game | ImplicitGame,
     *,
     allowed: float,
     rules: Rules,
     until_rest: bool,
 ) -> Trajectory:
-    """``integrate`` for one game whose players grow by their gains, compiled.
+    """``integrate`` for one game, compiled.
 
     Args:
       loops: ``meta_solvers.compiled_flow``.
-      tables: payoffs that drive it, see ``ordered.own_last``.
+      row: the game as the loops take it.
       game: its shape and the unit of time.
       allowed: as in ``integrate``, like those below.
       rules: step size, update, limits.
@@ -313,9 +300,10 @@ def integrate_alone(
     """
     floor = rules.floor if rules.update == "euclidean" else -1.0
     orders = np.concatenate([np.arange(size) for size in game.actions])
-    row, criterion, movement, stopped, steps, time = loops.integrate(
-        ordered.in_a_row(tables, game.actions),
-        movers=len(tables),
+    chosen, criterion, movement, stopped, steps, time = loops.integrate(
+        row.game,
+        rule=row.rule,
+        movers=row.movers,
         how=(floor, orders, np.concatenate(game.weights)),
         logs=np.concatenate([*map(ordered.log_weights, game.weights)]),
         unit=1.0 / float(game.scale.max()),
@@ -326,7 +314,7 @@ def integrate_alone(
         rest=rules.tolerance if until_rest else -1.0,
     )
     return Trajectory(
-        profile=ordered.split(row[None], game.actions),
+        profile=ordered.split(chosen[None], game.actions),
         criterion=np.array([criterion]),
         movement=np.array([movement]),
         stopped=np.array([stopped]),

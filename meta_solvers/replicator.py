@@ -20,6 +20,7 @@ from meta_solvers.base import Answer, AnyGame, MetaSolver, Status, alone
 from meta_solvers.flow import (
     Each,
     Flow,
+    InARow,
     Trajectory,
     growing,
     integrate,
@@ -105,7 +106,7 @@ class ReplicatorDynamics(MetaSolver):
 
     def flow(self, games: Sequence[Any]) -> Flow:
         """Growth and regret of each player for a batch of games of one shape."""
-        return growing(self._tables(games), _growth, ordered.deviations)
+        return growing(self._tables(games), _growth)
 
     def _tables(self, games: Sequence[Any]) -> list[ordered.Table]:
         if isinstance(games[0], ImplicitGame):
@@ -124,7 +125,7 @@ class ReplicatorDynamics(MetaSolver):
             [
                 integrate_alone(
                     loops,
-                    self._tables([game]),
+                    self.in_a_row(game),
                     game,
                     allowed=float(most),
                     rules=self,
@@ -133,6 +134,11 @@ class ReplicatorDynamics(MetaSolver):
                 for game, most in zip(games, allowed, strict=True)
             ]
         )
+
+    def in_a_row(self, game: Any) -> InARow:
+        """A game as compiled loops take it."""
+        tables = self._tables([game])
+        return InARow(ordered.in_a_row(tables, game.actions), len(tables))
 
     def flown_together(self, games: Sequence[AnyGame], allowed: Each) -> Trajectory:
         """``flown`` in numpy, all games in one batch."""

@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy import ndarray
 
+from meta_solvers import ordered
 from meta_solvers.annealing import Annealed
-from meta_solvers.flow import Each, Flow, Trajectory, growing, own_first
+from meta_solvers.flow import Flow, InARow, growing
 from meta_solvers.replicator import ReplicatorDynamics
 from metaspiel.nfg.errors import UserError
 from metaspiel.nfg.game import Game
@@ -81,14 +82,7 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
 
     def flow(self, games: Sequence[Game]) -> Flow:
         """Robust growth, and the bound on the sum of regrets it tries to lower."""
-        if self.bounds == "entrywise":
-            sides = [[game.lower, game.upper] for game in games]
-        else:
-            sides = [
-                [g.payoffs] if g.members is None else list(g.members) for g in games
-            ]
-        tables = own_first(np.stack([np.stack(s) for s in sides], axis=1), games[0])
-
+        sides = self._sides(games)
         several = [
             np.stack(many) > 1
             for many in zip(*(game.weights for game in games), strict=True)
@@ -100,13 +94,38 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
             gain, regret = self._gain_and_regret(values, own, several[player])
             rate = gain - regret
             if self.mass == "centred":
-                rate -= np.einsum("ba,ba->b", own, rate)[:, None]
+                rate -= ordered.total(own * rate)[:, None]
             return rate, gain.max(axis=1)
 
-        return growing(tables, growth)
+        def against(
+            tables: Sequence[ndarray], profile: list[ndarray], player: int
+        ) -> ndarray:
+            each = [ordered.deviations(table, profile, player) for table in tables]
+            return np.stack(each)
 
-    def flown(self, games: Sequence[Game], allowed: Each) -> Trajectory:
-        return self.flown_together(games, allowed)
+        return growing([*zip(*sides, strict=True)], growth, against)
+
+    def _sides(self, games: Sequence[Game]) -> list[list[ndarray]]:
+        """Payoffs of players that move under both bounds, or under each member."""
+        if self.bounds == "entrywise":
+            each = [(game.lower, game.upper) for game in games]
+        else:
+            each = [
+                (game.payoffs,) if game.members is None else tuple(game.members)
+                for game in games
+            ]
+        movers = 1 if games[0].interchangeable else games[0].players
+        sides = zip(*each, strict=True)
+        return [ordered.own_last(np.stack(side), movers) for side in sides]
+
+    def in_a_row(self, game: Game) -> InARow:
+        sides = self._sides([game])
+        rows = [ordered.in_a_row(side, game.actions) for side in sides]
+        flat = np.stack([row[0] for row in rows])
+        bounds = ("entrywise", "mixture", "member").index(self.bounds)
+        own, mass = self.own == "inclusive", self.mass == "centred"
+        rule = (bounds, own, mass, np.concatenate(game.weights) > 1)
+        return InARow((flat, *rows[0][1:]), len(sides[0]), rule)
 
     def _gain_and_regret(
         self,
@@ -121,7 +140,7 @@ class RobustReplicatorDynamics(ReplicatorDynamics):
         low, high = values, values
         if self.bounds == "entrywise":
             low, high = values[:1], values[1:]
-        base = np.einsum("ba,eba->eb", own, low)
+        base = ordered.total(own * low)
         if self.bounds == "mixture":
             low, high = low.min(axis=0)[None], high.max(axis=0)[None]
             base = base.min(axis=0)[None]

@@ -21,8 +21,11 @@ SPECS = (
     *("fp:steps=60", "fp:steps=33,iterate=best"),
     *("rm:steps=40", "rm:steps=30,variant=rm+"),
     *("rm:steps=40,alternating=true", "rm:steps=40,variant=rm+,alternating=true"),
+    *("r2d:steps=30,dt=0.02", "r2d:steps=20,dt=0.02,bounds=mixture,mass=centred"),
+    *("r3d:steps=20,dt=0.02,bounds=member", "r2d:own=inclusive,steps=20,dt=0.02"),
+    "r2d:bounds=member,update=multiplicative,floor=0,step=adaptive,steps=20",
 )
-KINDS = ("generic", "ties", "symmetric", "large", "small", "repeats")
+KINDS = ("generic", "ties", "symmetric", "large", "small", "repeats", "ensemble")
 SHAPES = st.one_of(
     st.lists(st.integers(1, 6), min_size=1, max_size=4),
     st.lists(st.integers(1, 40), min_size=2, max_size=2),
@@ -30,7 +33,7 @@ SHAPES = st.one_of(
 
 
 def drawn(shape, seed, kind):
-    """A game of one of several kinds: generic, with ties, symmetric, large, small."""
+    """A game of one of ``KINDS``."""
     payoffs = np.random.default_rng(seed).normal(size=(len(shape), *shape))
     if kind == "ties":
         payoffs = np.round(payoffs)
@@ -38,6 +41,8 @@ def drawn(shape, seed, kind):
         square = payoffs[0, : min(shape), : min(shape)]
         return Game(np.stack([square, square.T]), symmetric=True)
     rng, repeats = np.random.default_rng(seed), None
+    if kind == "ensemble":
+        return Game.ensemble(payoffs + rng.normal(size=(3, *payoffs.shape)).round(1))
     if kind == "repeats":
         repeats = [rng.integers(1, 5, size) for size in shape]
     payoffs = payoffs * {"large": 1e4, "small": 1e-4}.get(kind, 1.0)
