@@ -5,6 +5,7 @@ devices, and random numbers of the wrong one. It also counts what is asked of th
 and how often it is waited for.
 """
 
+import sys
 from collections import Counter
 from contextlib import ExitStack
 
@@ -218,6 +219,7 @@ class PretendGPU:
         self.kernels, self.waits = Counter(), Counter()
 
     def __enter__(self):
+        _forget()
         self.monkeypatch.setattr("torch.cuda._lazy_init", lambda: None)
         self.monkeypatch.setattr("torch.cuda.is_available", lambda: True)
         self.monkeypatch.setattr("torch.cuda.synchronize", lambda: None)
@@ -228,6 +230,15 @@ class PretendGPU:
 
     def __exit__(self, *what):
         self._modes.close()
+        _forget()
+
+
+def _forget():
+    """Empties what is kept for each device, which a real GPU shares its name with."""
+    for name, module in [*sys.modules.items()]:
+        if name.partition(".")[0] in ("metaspiel", "offline", "psro"):
+            for kept in [*vars(module).values()]:
+                getattr(kept, "cache_clear", lambda: None)()
 
 
 def real_gpu(test):
