@@ -206,12 +206,12 @@ def _last_units(config: Config, data: Unit) -> list[Unit]:
         if weights:
             chosen.append((replace(own, approach="oef"), tuple(weights)))
     last = []
-    for run, weights_of in chosen:
-        last.append(replace(run, kind="fidelity"))
+    for run, weights_of in chosen:  # regret first: it is what a grid is cut short for
         last += [
             replace(run, kind="judge", evaluation=e, weight=w, iteration=at)
             for e in config.evaluations
             for w in weights_of
             for at in (0, *config.curve)
         ]
+        last.append(replace(run, kind="fidelity"))
     return last

@@ -13,6 +13,7 @@ from experiments.lab.report import Opening, publish
 from experiments.lab.trust import require_cce
 from experiments.neupl_learned import cheetah, flag, kuhn, transfer
 from experiments.neupl_learned.config import VARIANTS, Config
+from experiments.neupl_learned.course import ppo
 from experiments.neupl_learned.figures import pictures
 from experiments.neupl_learned.results import claims, tables
 from experiments.neupl_learned.study import Study
@@ -25,7 +26,8 @@ def run(config: Config) -> Answer:
     """Runs what is missing and reports; faults are told at the end.
 
     Raises:
-      UserError: there is no such meta-solver, or no MuJoCo where it is needed.
+      UserError: there is no such meta-solver; or no MuJoCo, or no GPU, where it is
+        needed.
     """
     require_cce(config.solver)
     cells: Cells = {}
@@ -33,6 +35,7 @@ def run(config: Config) -> Answer:
         for size in config.sizes(study).values():
             if study == "cheetah":  # refused at once where MuJoCo is not here
                 named_simulator(size.game)
+            ppo(size).check_here("--scale")
         cells |= _CELLS[study](config, study)
     with claim(config.run, "neupl_learned") as folder:
         record(folder, config)

@@ -13,6 +13,9 @@ def train(tasks: Sequence[Task]) -> list[Learned]:
     """Learns all responses; equal networks and settings on equal games are stacked.
 
     A trial's bits do not depend on the trials that are stacked with it.
+
+    Raises:
+      UserError: the settings ask for what this machine does not have.
     """
     groups: dict[tuple[object, ...], list[int]] = {}
     for number, task in enumerate(tasks):
@@ -26,6 +29,7 @@ def train(tasks: Sequence[Task]) -> list[Learned]:
     with torch.no_grad():
         for numbers in groups.values():
             together = [tasks[n] for n in numbers]
+            together[0].settings.check_here("train()")
             of_ddqn = isinstance(together[0].settings, DDQN)
             learned = (ddqn if of_ddqn else ppo_response).learn(together)
             answers.update(zip(numbers, learned, strict=True))

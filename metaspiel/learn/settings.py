@@ -39,12 +39,10 @@ def check_device(where: str, device: str) -> None:
         )
 
 
-def check_products(where: str, products: Products, device: str) -> None:
-    """Raises a ``UserError`` where products cannot be of such numbers."""
+def check_products(where: str, products: Products) -> None:
+    """Raises a ``UserError`` if products cannot be of such numbers here."""
     if products == "float32":
         return
-    if device != "cpu":
-        raise UserError(f"{where}: products {products} are of a CPU; got {device}")
     from metaspiel.learn.products import rounds
 
     if not rounds():
@@ -151,8 +149,20 @@ class DDQN:
         for name, words in known.items():
             if getattr(self, name) not in words:
                 raise unknown("DDQN()", name, getattr(self, name), words)
-        check_device("DDQN()", self.device)
-        check_products("DDQN()", self.products, self.device)
+        if self.products != "float32" and self.device != "cpu":
+            raise BadField(
+                type(self),
+                "products",
+                f"must be float32 on a GPU: others are of a CPU; got {self.products}",
+            )
+
+    def check_here(self, where: str) -> None:
+        """Raises a ``UserError`` if this machine cannot learn so.
+
+        Whoever only reads what was learned elsewhere does not ask.
+        """
+        check_device(where, self.device)
+        check_products(where, self.products)
 
     @classmethod
     def budget(
@@ -275,7 +285,10 @@ class PPOResponse:
             )
         if self.device not in ("cpu", "cuda"):
             raise unknown("PPOResponse()", "device", self.device, ("cpu", "cuda"))
-        check_device("PPOResponse()", self.device)
+
+    def check_here(self, where: str) -> None:
+        """Raises a ``UserError`` if this machine cannot learn so."""
+        check_device(where, self.device)
 
     def part(self, fraction: float) -> "PPOResponse":
         """A fraction of the budget, of at least one decision or episode."""

@@ -97,6 +97,22 @@ def test_a_gpu_that_is_not_there_is_missed_before_anything_is_written(
     assert not (tmp_path / "none").exists()
 
 
+def test_what_a_gpu_made_is_reported_on_any_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    words = ("--ddqn.device", "cuda", "--out", str(tmp_path))
+    with monkeypatch.context() as there:
+        there.setattr("torch.cuda.is_available", lambda: True)
+        there.setattr("experiments.bargaining.run._work", lambda *_: [])
+        assert page(*words) == 0
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    (tmp_path / "report.html").unlink()
+    assert page("--out", str(tmp_path), "--resume", "--report") == 0
+    assert (tmp_path / "report.html").is_file()
+    assert page("--out", str(tmp_path), "--resume") == 2  # there is work to do
+    assert "torch sees no CUDA device" in capsys.readouterr().err
+
+
 def test_one_member_is_enough_where_none_is_doubted():
     words = "--training.members 1 --approaches oef --explorations rd --evaluations rd"
     check(asked(words))

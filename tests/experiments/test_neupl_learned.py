@@ -124,9 +124,11 @@ def test_says_what_the_cheetah_lacks(monkeypatch, capsys):
         (("--solver", "guess"), "unknown name 'guess'"),
         (("--solver", "nash"), "must be one for CCE; got 'nash'"),
         (("--decisions", 0), "--decisions must be at least 1; got 0"),
+        (("--scale", "cuda", "--studies", "flag"), "torch sees no CUDA device"),
     ],
 )
-def test_refuses(words, sentence, capsys):
+def test_refuses(words, sentence, capsys, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert call(*words) == 2
     assert sentence in capsys.readouterr().err
 

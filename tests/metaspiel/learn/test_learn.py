@@ -22,7 +22,7 @@ from metaspiel.learn.products import rounds
 from metaspiel.learn.random import generators
 from metaspiel.learn.replay import Replay
 from metaspiel.learn.responses import train
-from metaspiel.learn.settings import DDQN, check_products
+from metaspiel.learn.settings import DDQN
 from metaspiel.learn.tasks import Task
 from metaspiel.learn.turns import Turns
 from metaspiel.learn.update import Batches, StackedDDQN
@@ -124,11 +124,12 @@ def test_rounded_products_change_an_update_a_little():
 
 
 def test_products_are_what_the_machine_can_multiply(monkeypatch):
-    with pytest.raises(UserError, match="products bfloat16 are of a CPU; got cuda"):
-        check_products("DDQN()", "bfloat16", "cuda")
+    with pytest.raises(UserError, match="must be float32 on a GPU: others are of a CP"):
+        DDQN(products="bfloat16", device="cuda")
     monkeypatch.setattr(products, "rounds", lambda: False)
+    settings = DDQN(products="bfloat16")  # what was learned elsewhere can be read here
     with pytest.raises(UserError, match="products bfloat16 need a CPU that makes them"):
-        DDQN(products="bfloat16")
+        settings.check_here("here")
 
 
 def test_weights_survive_stacking():
