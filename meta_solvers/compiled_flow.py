@@ -105,7 +105,7 @@ def by_bounds(game, rule, movers, profile, rates):
         if which == 2:
             for side in range(sides):
                 base, here = total(own * values[side]), values[side]
-                widen(here, here, base, inclusive, several[part], gain, worst)
+                widen((here, here, base), inclusive, several[part], (gain, worst))
         else:
             low, high, base = values[0], values[sides - 1], total(own * values[0])
             if which == 1:
@@ -115,7 +115,7 @@ def by_bounds(game, rule, movers, profile, rates):
                     for i in range(size):
                         low[i] = min(low[i], values[side, i])
                         high[i] = max(high[i], values[side, i])
-            widen(low, high, base, inclusive, several[part], gain, worst)
+            widen((low, high, base), inclusive, several[part], (gain, worst))
         for i in range(size):  # a single action has no rival and stays where it is
             rate[i] = gain[i] - worst[i] if size > 1 else 0.0
         if centred:
@@ -129,8 +129,13 @@ def by_bounds(game, rule, movers, profile, rates):
 
 @loop
 @no_type_check
-def widen(low, high, base, inclusive, several, gain, worst):
-    """Raises gains and regrets to those that a pair of bounds gives."""
+def widen(sides, inclusive, several, reached):
+    """Raises gains and regrets to those that a pair of bounds gives.
+
+    ``sides``: both bounds, and what the mixture is worth; ``reached``: gains, regrets.
+    """
+    low, high, base = sides
+    gain, worst = reached
     top, second = -np.inf, -np.inf
     for value in high:
         if value > top:

@@ -111,11 +111,12 @@ def register(name: str, solver: type[MetaSolver]) -> type[MetaSolver]:
     if not name.replace("_", "a").replace("-", "a").isalnum():
         raise UserError(
             "register(): a name must be letters, digits, '_' and '-' alone; "
-            f"got {name!r}"
+            f"got {shown(repr(name))}"
         )
     if not (isinstance(solver, type) and issubclass(solver, MetaSolver)):
         raise UserError(
-            f"register(): '{name}' must be a subclass of MetaSolver; got {solver!r}"
+            f"register(): '{name}' must be a subclass of MetaSolver; got "
+            f"{shown(repr(solver))}"
         )
     if name in names() and solver_class(name) is not solver:
         raise UserError(f"register(): the name '{name}' is already taken")
@@ -192,7 +193,9 @@ def get(spec: Any) -> MetaSolver:
         parse, or it is no text.
     """
     if not isinstance(spec, str):
-        raise UserError(f"get(): spec must be text such as 'mgcce'; got {spec!r}")
+        raise UserError(
+            f"get(): spec must be text such as 'mgcce'; got {shown(repr(spec))}"
+        )
     return _solver(specs.read(spec, names()))
 
 

@@ -64,7 +64,7 @@ def solve(
     game, notes = _as_game(game)
     if not isinstance(progress, Progress | None):
         raise UserError(
-            f"solve(): progress must be a Progress or None; got {progress!r}"
+            f"solve(): progress must be a Progress or None; got {shown(repr(progress))}"
         )
     check(solver, game, progress)
     rng = _as_generator(rng)
@@ -126,7 +126,7 @@ def _as_solver(solver: Any) -> MetaSolver:
     if not isinstance(solver, MetaSolver):
         raise UserError(
             "solve(): solver must be a solver or its spec, e.g. 'mgcce'; got "
-            f"{solver!r}"
+            f"{shown(repr(solver))}"
         )
     return solver
 
@@ -137,7 +137,7 @@ def _as_generator(rng: Any) -> np.random.Generator:
     if not isinstance(rng, int | np.integer) or rng < 0:
         raise UserError(
             "solve(): rng must be a generator of numpy's or a whole number >= 0, its "
-            f"seed; got {rng!r}"
+            f"seed; got {shown(repr(rng))}"
         )
     return np.random.default_rng(rng)
 

@@ -24,7 +24,7 @@ from meta_solvers.base import (
 )
 from meta_solvers.dominance import survivors
 from meta_solvers.solving import solve
-from metaspiel.nfg.errors import UserError
+from metaspiel.nfg.errors import UserError, shown
 from metaspiel.nfg.game import Game
 from metaspiel.nfg.gaps import Concept
 
@@ -38,7 +38,7 @@ def check_inner(wrapper: MetaSolver, inner: Sequence[MetaSolver]) -> None:
         if not isinstance(solver, MetaSolver):
             raise UserError(
                 f"{name}(): inner must hold solvers, e.g. get('uniform'); "
-                f"got {solver!r}"
+                f"got {shown(repr(solver))}"
             )
 
 
