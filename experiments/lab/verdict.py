@@ -6,12 +6,12 @@ shown, never that too little was seen; a remark says what qualifies a verdict.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from experiments.lab.report import Table
-from experiments.lab.statistics import permutation, sign_flips
+from experiments.lab.statistics import holm, permutation, sign_flips
 
 LEVEL = 0.05
 
@@ -76,11 +76,13 @@ class Higher:
       p: of the one-sided test that it is higher; None without runs on both sides.
       p_reverse: that it is lower.
       smallest_p: the least that so few runs can have.
+      corrected: both p-values after Holm's correction, where it is one of several.
     """
 
     p: float | None
     p_reverse: float | None
     smallest_p: float | None
+    corrected: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, ours: Sequence[float], theirs: Sequence[float], seed: int) -> "Higher":
@@ -101,10 +103,15 @@ class Higher:
         """The verdict on "higher", and a remark."""
         if self.p is None or self.p_reverse is None or self.smallest_p is None:
             return Verdict.NOT_TESTED, ""
-        if self.p <= LEVEL:
+        above, below = self.corrected or (self.p, self.p_reverse)
+        if above <= LEVEL:
             return Verdict.HOLDS, ""
-        if self.p_reverse <= LEVEL:
+        if below <= LEVEL:
             return Verdict.FAILS, ""
+        before = {Verdict.HOLDS: self.p, Verdict.FAILS: self.p_reverse}
+        for verdict, p in before.items():
+            if p <= LEVEL:
+                return Verdict.UNDECIDED, f"{verdict} before correction only"
         return Verdict.UNDECIDED, short_of(self.smallest_p)
 
     @property
@@ -112,10 +119,29 @@ class Higher:
         """The p-values in words."""
         if self.p is None:
             return "no runs on one side"
-        return (
+        told = (
             f"p {self.p:.2g}, reverse p {self.p_reverse:.2g} "
             f"(least possible {self.smallest_p:.2g})"
         )
+        if self.corrected is not None:
+            told += f", corrected {self.corrected[0]:.2g}, {self.corrected[1]:.2g}"
+        return told
+
+
+Test = TypeVar("Test", bound=Higher)
+
+
+def several(tests: Sequence[Test]) -> list[Test]:
+    """Tests of one page, with p-values corrected for their number (Holm 1979)."""
+    made = [one for one in tests if one.p is not None]
+    if len(made) < 2:
+        return [*tests]
+    above = holm([[one.p for one in tests]])[0]
+    below = holm([[one.p_reverse for one in tests]])[0]
+    return [
+        one if p is None or q is None else replace(one, corrected=(p, q))
+        for one, p, q in zip(tests, above, below, strict=True)
+    ]
 
 
 def within(low: float | None, high: float | None, bar: float = 0.0) -> Verdict:

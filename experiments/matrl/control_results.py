@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from experiments.lab.estimates import Estimate, estimate, trailing
 from experiments.lab.statistics import apart, mean_if_any, t_interval
-from experiments.lab.verdict import Claim, Higher, Verdict, within
+from experiments.lab.verdict import Claim, Higher, Verdict, several, within
 from experiments.matrl.control_config import TASKS, Config
 from experiments.matrl.states import cpu_seconds
 from matrl.methods import METHODS
@@ -86,11 +86,18 @@ def claims(config: Config, lines: Sequence[Line]) -> list[Claim]:
     """Claims that each method learns, and that MATRL ends above every other."""
     made = [rises(one, config.seeds) for one in lines]
     of = {(one.task, one.method): one for one in lines}
-    for task in config.tasks:
-        for rival in RIVALS:
-            if {"matrl", rival} <= {*config.methods}:
-                pair = of[task, "matrl"], of[task, rival]
-                made.append(ends_above(*pair, seed=config.seed))
+    pairs = [
+        (of[task, "matrl"], of[task, rival])
+        for task in config.tasks
+        for rival in RIVALS
+        if {"matrl", rival} <= {*config.methods}
+    ]
+    tests = [
+        Higher.of(ours.last.values, theirs.last.values, config.seed)
+        for ours, theirs in pairs
+    ]
+    for pair, test in zip(pairs, several(tests), strict=True):
+        made.append(ends_above(*pair, test))
     return made
 
 
@@ -118,10 +125,9 @@ def rises(line: Line, seeds: int) -> Claim:
     )
 
 
-def ends_above(matrl: Line, rival: Line, *, seed: int) -> Claim:
+def ends_above(matrl: Line, rival: Line, test: Higher) -> Claim:
     """Whether MATRL ends higher, by a one-sided permutation test of the seeds."""
     why, ours, theirs = RIVALS[rival.method], matrl.last, rival.last
-    test = Higher.of(ours.values, theirs.values, seed)
     verdict, remark = test.decided
     numbers, evidence = asdict(test), test.words
     if ours.mean is not None and theirs.mean is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.lab import report
 from experiments.lab.estimates import Estimate, estimate
-from experiments.lab.verdict import Claim, Higher, Verdict
+from experiments.lab.verdict import Claim, Higher, Verdict, several
 from experiments.matrl.pong_config import Config
 from experiments.matrl.pong_matches import Scores
 from experiments.matrl.states import Cell, completed, cpu_seconds
@@ -57,6 +57,7 @@ class Duel(Higher):
             won_by_run=[],
             p=self.p_reverse,
             p_reverse=self.p,
+            corrected=self.corrected and (self.corrected[1], self.corrected[0]),
         )
 
 
@@ -151,7 +152,12 @@ def summarise(
         for b in methods[i + 1 :]
     ]
     scripts = {method: against(config, scores, method) for method in methods}
-    claims = [beats(config, one) for one in duels if "matrl" in (one.first, one.second)]
+    ours = [
+        one.turned if one.second == "matrl" else one
+        for one in duels
+        if "matrl" in (one.first, one.second)
+    ]
+    claims = [beats(config, one) for one in several(ours)]
     for method, own in scripts.items():
         claims += [learns(method, name, score) for name, score in own.items()]
     ages = Ages.of(scores.matrix, config.games)
@@ -178,8 +184,7 @@ def _cpu(cells: Sequence[Cell], folder: Path, method: str) -> float:
 
 
 def beats(config: Config, one: Duel) -> Claim:
-    """A duel as a claim; MATRL comes first."""
-    one = one.turned if one.second == "matrl" else one
+    """A duel of MATRL, which comes first, as a claim."""
     score = report.estimate(one.score, one.low, one.high, digits=2)
     verdict, remark = one.decided
     independent = one.second == "il"

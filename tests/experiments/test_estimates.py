@@ -8,7 +8,7 @@ import pytest
 
 from experiments.lab.estimates import estimate, trailing, wilson
 from experiments.lab.statistics import mcnemar
-from experiments.lab.verdict import Higher
+from experiments.lab.verdict import Higher, several
 
 
 def test_an_estimate_says_its_interval_where_it_has_one():
@@ -54,3 +54,18 @@ def test_higher_is_the_permutation_test_both_ways():
     assert test.p_reverse == pytest.approx(np.mean([t <= sum(mixed) for t in sums]))
     assert test.smallest_p == 1 / 20 and test.decided == ("undecided", "")
     assert test.words.startswith("p 0.") and "least possible 0.05" in test.words
+
+
+def test_several_tests_are_corrected_for_their_number():
+    alone = Higher(p=0.02, p_reverse=0.99, smallest_p=0.004)
+    assert several([alone]) == [alone]
+    assert alone.decided == ("holds", "")
+    none = Higher(p=None, p_reverse=None, smallest_p=None)
+    other = Higher(p=0.3, p_reverse=0.7, smallest_p=0.004)
+    low = Higher(p=1.0, p_reverse=0.004, smallest_p=0.004)
+    one, two, three, four = several([alone, other, none, low])
+    assert one.corrected == pytest.approx((0.06, 1.0))  # Holm: the least of three
+    assert one.decided == ("undecided", "holds before correction only")
+    assert "corrected 0.06, 1" in one.words
+    assert two.corrected == pytest.approx((0.6, 1.0)) and three == none
+    assert four.decided == ("fails", "") and four.corrected[1] == pytest.approx(0.012)

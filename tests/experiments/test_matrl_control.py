@@ -14,6 +14,7 @@ from refusals import refused
 
 from experiments.lab.estimates import estimate
 from experiments.lab.page import main, parse
+from experiments.lab.verdict import Higher
 from experiments.matrl import control, control_run
 from experiments.matrl.control_config import Config
 from experiments.matrl.control_results import Line, ends_above, rises
@@ -239,7 +240,8 @@ def test_when_a_return_rises():
 
 def test_when_matrl_ends_above_another():
     def claim(ours, theirs):
-        made = ends_above(line("matrl", ours, ours), line("il", theirs, theirs), seed=0)
+        pair = line("matrl", ours, ours), line("il", theirs, theirs)
+        made = ends_above(*pair, Higher.of(ours, theirs, 0))
         assert made.text == "ant: MATRL ends above il (the paper's claim)"
         return made
 

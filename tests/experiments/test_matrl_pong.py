@@ -148,8 +148,11 @@ def test_verdicts_of_a_duel_whichever_comes_first():
     gap = 10.0 * (np.arange(6)[:, None] < 3) - 10.0 * (np.arange(6)[None] < 3)
     scores.league[..., 0] += gap
     config = Config(game=GAME)
-    for pair in (("matrl", "il"), ("il", "matrl")):
-        claim = beats(config, duel(scores, *pair, seed=0))
+    for one in (
+        duel(scores, "matrl", "il", seed=0),
+        duel(scores, "il", "matrl", seed=0),
+    ):
+        claim = beats(config, one if one.first == "matrl" else one.turned)
         assert claim.text.startswith("matrl beats il")
         assert claim.verdict == "holds" and "score 9.79" in claim.evidence
         assert claim.published.startswith("Figure 5a")
