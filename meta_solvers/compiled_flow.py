@@ -60,7 +60,7 @@ def project(own, copies, order, floor):
             excess, last = over, count
     for i in range(size):
         over = own[i] - excess / last
-        own[i] = (over if over > 0.0 else 0.0) + floor
+        own[i] = (0.0 if over <= 0.0 else over) + floor  # what is no number stays one
 
 
 @loop
@@ -144,22 +144,24 @@ def widen(sides, inclusive, several, reached):
             second = value
     for i in range(high.size):
         alone = high[i] == top and not several[i] and not inclusive
-        gain[i] = max(gain[i], high[i] - base)
-        worst[i] = max(worst[i], (second if alone else top) - low[i])
+        better, regret = high[i] - base, (second if alone else top) - low[i]
+        if better > gain[i] or better != better:  # what is no number stays
+            gain[i] = better
+        if regret > worst[i] or regret != regret:
+            worst[i] = regret
 
 
 def growth(game, rule, movers, profile, rates):
     """Writes each action's growth; the sum of the players' parts of the criterion.
 
-    Compiled loops choose by whether there is a rule; from elsewhere it is ``by_gains``.
+    By their gains where there is no rule; compiled loops choose when they compile.
     """
-    return by_gains(game, rule, movers, profile, rates)
+    return (by_gains if rule is None else by_bounds)(game, rule, movers, profile, rates)
 
 
 @overload(growth)
 def _growth(game, rule, movers, profile, rates):
-    gains = isinstance(rule, types.NoneType | types.Omitted)
-    chosen = by_gains if gains else by_bounds
+    chosen = by_gains if isinstance(rule, types.NoneType) else by_bounds
 
     def call(game, rule, movers, profile, rates):
         return chosen(game, rule, movers, profile, rates)
@@ -216,7 +218,9 @@ def distance(x, y, copies):
     """The largest difference of two entries in one place, of a single copy."""
     result = 0.0
     for i in range(x.size):
-        result = max(result, abs(x[i] - y[i]) / copies[i])
+        far = abs(x[i] - y[i]) / copies[i]
+        if far > result or far != far:  # after an overflow it is no number
+            result = far
     return result
 
 

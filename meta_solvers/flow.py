@@ -206,6 +206,7 @@ def _distance(one: Profile, two: Profile, copies: Profile) -> Each:
     return np.maximum.reduce(parts)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the answer is then no number
 def integrate(
     flow: Flow,
     copies: Profile,

@@ -173,12 +173,17 @@ class ReplicatorDynamics(MetaSolver):
         keep one mixture for all players, and do not share a batch with others.
 
         Raises:
-          UserError: shapes differ, or only some of the games are symmetric.
+          UserError: shapes or numbers of members differ, or only some are symmetric.
         """
-        if len({(game.actions, game.interchangeable) for game in games}) > 1:
+        kinds = {
+            (game.actions, game.interchangeable, self.uses_members and _members(game))
+            for game in games
+        }
+        if len(kinds) > 1:
             raise UserError(
-                f"{type(self).__name__}.distributions(): games must have one shape and "
-                "be symmetric all or none; got several kinds"
+                f"{type(self).__name__}.distributions(): games must have one shape, be "
+                "symmetric all or none and have as many members, where these are read; "
+                "got several kinds"
             )
         allowed = np.array([self.allowed(game) for game in games])
         flown = self.flown(games, allowed)
@@ -239,6 +244,10 @@ class RegularisedReplicatorDynamics(Annealed, ReplicatorDynamics):
     def allowed(self, game: Any) -> float:
         # The floor's cost is not added: a threshold means what it says.
         return max(self.fixed_threshold(), self.tolerance * float(game.scale.max()))
+
+
+def _members(game: Any) -> int:
+    return 0 if game.members is None else len(game.members)
 
 
 def _growth(values: ndarray, own: ndarray, player: int) -> tuple[ndarray, ndarray]:

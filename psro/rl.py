@@ -88,7 +88,6 @@ class LearnedOracle:
 
     def __post_init__(self) -> None:
         check_network("LearnedOracle()", self.network, self.simulator)
-        self.settings.check_here("LearnedOracle()")
         if isinstance(self.settings, DDQN):
             check_written("LearnedOracle()", self.network)
         if self.start not in STARTS:

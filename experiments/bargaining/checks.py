@@ -21,7 +21,7 @@ def check(config: Config) -> None:
         config, trials=1, seed=0, iterations=1, behaviour_iterations=1, episodes=2,
         screen=2, fresh=2, fidelity_episodes=1, stack=1, k=1,
     )  # fmt: skip
-    if not config.report:  # which any machine can write of any other's rows
+    if config.plan or not config.report:  # a report is of any machine's rows
         config.ddqn.check_here("--ddqn")
         config.judge.check_here("--judge")
     _check_numbers(config)

@@ -75,7 +75,7 @@ class Higher:
     Attributes:
       p: of the one-sided test that it is higher; None without runs on both sides.
       p_reverse: that it is lower.
-      smallest_p: the least that so few runs can have.
+      smallest_p: the least that so few runs can have, with the correction.
       corrected: both p-values after Holm's correction, where it is one of several.
     """
 
@@ -108,23 +108,23 @@ class Higher:
             return Verdict.HOLDS, ""
         if below <= LEVEL:
             return Verdict.FAILS, ""
+        if short_of(self.smallest_p):
+            return Verdict.UNDECIDED, short_of(self.smallest_p)
         before = {Verdict.HOLDS: self.p, Verdict.FAILS: self.p_reverse}
         for verdict, p in before.items():
             if p <= LEVEL:
                 return Verdict.UNDECIDED, f"{verdict} before correction only"
-        return Verdict.UNDECIDED, short_of(self.smallest_p)
+        return Verdict.UNDECIDED, ""
 
     @property
     def words(self) -> str:
         """The p-values in words."""
         if self.p is None:
             return "no runs on one side"
-        told = (
-            f"p {self.p:.2g}, reverse p {self.p_reverse:.2g} "
-            f"(least possible {self.smallest_p:.2g})"
-        )
+        told = f"p {self.p:.2g}, reverse p {self.p_reverse:.2g}"
         if self.corrected is not None:
             told += f", corrected {self.corrected[0]:.2g}, {self.corrected[1]:.2g}"
+        told += f" (least possible {self.smallest_p:.2g})"
         return told
 
 
@@ -139,7 +139,13 @@ def several(tests: Sequence[Test]) -> list[Test]:
     above = holm([[one.p for one in tests]])[0]
     below = holm([[one.p_reverse for one in tests]])[0]
     return [
-        one if p is None or q is None else replace(one, corrected=(p, q))
+        one
+        if p is None or q is None or one.smallest_p is None
+        else replace(
+            one,
+            smallest_p=min(1.0, len(made) * one.smallest_p),
+            corrected=(p, q),
+        )
         for one, p, q in zip(tests, above, below, strict=True)
     ]
 

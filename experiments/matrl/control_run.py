@@ -105,8 +105,8 @@ def write(
                 "robot; the paper gives curves without numbers, of an older version of "
                 "the robots.",
                 "That one method ends above another holds when a one-sided permutation "
-                "test over seeds has p of at most .05, and fails when the opposite "
-                "has.",
+                "test over seeds has p of at most .05 after Holm's correction over all "
+                "such claims of this page, and fails when the opposite has.",
             ],
         ),
         tables=[_table(config, lines), verdict.table(judged)],

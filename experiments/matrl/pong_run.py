@@ -81,7 +81,8 @@ def write(
             sure=[
                 "A score is half the difference of both agents' returns in a game. "
                 "Intervals and p-values of duels resample and divide the runs of both "
-                "methods; those against scripts are over runs.",
+                "methods; those against scripts are over runs. Verdicts of MATRL's "
+                "duels are after Holm's correction over these.",
             ],
         ),
         tables=_tables(summary),

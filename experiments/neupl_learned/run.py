@@ -35,7 +35,8 @@ def run(config: Config) -> Answer:
         for size in config.sizes(study).values():
             if study == "cheetah":  # refused at once where MuJoCo is not here
                 named_simulator(size.game)
-            ppo(size).check_here("--scale")
+            if not config.run.resume:  # what is finished may come from elsewhere
+                ppo(size).check_here("--scale")
         cells |= _CELLS[study](config, study)
     with claim(config.run, "neupl_learned") as folder:
         record(folder, config)

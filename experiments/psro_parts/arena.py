@@ -218,8 +218,11 @@ def assembled(config: Settings, arena: Arena, executor: Executor) -> Setup:
     """The parts of the loop; all that was asked for is resolved.
 
     Raises:
-      UserError: no such solver, or one that cannot take the meta-games of the run.
+      UserError: no such solver, or one that cannot take the meta-games of the run; or
+        this machine cannot learn as is asked.
     """
+    if config.responder not in ("own", "exact"):
+        config.learner.check_here(f"--{config.responder}")
     solver = get(config.solver)
     evaluation = None if config.eval_solver is None else get(config.eval_solver)
     for chosen in (solver, evaluation):

@@ -97,6 +97,19 @@ def test_a_gpu_that_is_not_there_is_missed_before_anything_is_written(
     assert not (tmp_path / "none").exists()
 
 
+def test_a_plan_needs_the_gpu_that_it_measures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert page("--plan", "--report", "--ddqn.device", "cuda") == 2
+    assert "torch sees no CUDA device" in capsys.readouterr().err
+
+
+def test_profiles_are_judged_before_models_are_looked_at():
+    kinds = [unit.kind for unit in units(Config())]
+    assert kinds.index("judge") < kinds.index("fidelity")
+
+
 def test_what_a_gpu_made_is_reported_on_any_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -69,3 +69,5 @@ def test_several_tests_are_corrected_for_their_number():
     assert "corrected 0.06, 1" in one.words
     assert two.corrected == pytest.approx((0.6, 1.0)) and three == none
     assert four.decided == ("fails", "") and four.corrected[1] == pytest.approx(0.012)
+    few = several([Higher(p=0.05, p_reverse=1.0, smallest_p=0.05)] * 3)[0]
+    assert few.decided == ("undecided", "too few trials: the least possible p is 0.15")

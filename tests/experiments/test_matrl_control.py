@@ -17,7 +17,7 @@ from experiments.lab.page import main, parse
 from experiments.lab.verdict import Higher
 from experiments.matrl import control, control_run
 from experiments.matrl.control_config import Config
-from experiments.matrl.control_results import Line, ends_above, rises
+from experiments.matrl.control_results import Line, claims, ends_above, rises
 from metaspiel.games import extras, worlds
 from metaspiel.games.markov import Continuous
 
@@ -236,6 +236,21 @@ def test_when_a_return_rises():
     assert verdict([5.0], [2.0]) == "undecided"  # one seed has no interval
     assert verdict([5.0, 5.1, 5.2], [2.0, 2.1, 2.2]) == "fails"  # all of them fell
     assert verdict([], []) == "not tested"
+
+
+def test_robots_are_one_family_of_tests():
+    high, low = [4.0, 5.0, 6.0, 7.0], [0.0, 1.0, 2.0, 3.0]  # p 1/70
+    lines = [
+        replace(line(method, values, values), task=task)
+        for task, ours in (("ant", high), ("hopper", low), ("swimmer", high))
+        for method, values in (("matrl", ours), ("il", low))
+    ]
+    asked = Config(tasks=("ant", "hopper", "swimmer"), methods=("il", "matrl"))
+    ant, hopper, swimmer = claims(asked, lines)[-3:]
+    assert ant.numbers["p"] == pytest.approx(1 / 70)
+    assert ant.numbers["corrected"][0] == pytest.approx(3 / 70)
+    assert (ant.verdict, swimmer.verdict) == ("holds", "holds")
+    assert hopper.verdict == "undecided" and "least possible 0.043" in ant.evidence
 
 
 def test_when_matrl_ends_above_another():

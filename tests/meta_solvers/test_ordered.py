@@ -41,10 +41,15 @@ def drawn(shape, seed, kind):
         square = payoffs[0, : min(shape), : min(shape)]
         return Game(np.stack([square, square.T]), symmetric=True)
     rng, repeats = np.random.default_rng(seed), None
+    if kind in ("repeats", "ensemble"):
+        repeats = [rng.integers(1, 5 if seed % 3 else 2, size) for size in shape]
     if kind == "ensemble":
-        return Game.ensemble(payoffs + rng.normal(size=(3, *payoffs.shape)).round(1))
-    if kind == "repeats":
-        repeats = [rng.integers(1, 5, size) for size in shape]
+        members = payoffs + rng.normal(size=(3, *payoffs.shape)).round(1)
+        if seed % 2 and len(shape) == 2:
+            square = members[:, 0, : min(shape), : min(shape)]
+            both = np.stack([square, square.transpose(0, 2, 1)], axis=1)
+            return Game.ensemble(both, None, True)
+        return Game.ensemble(members, repeats)
     payoffs = payoffs * {"large": 1e4, "small": 1e-4}.get(kind, 1.0)
     return Game(payoffs, repeats=repeats)
 
@@ -71,6 +76,19 @@ def test_numba_changes_no_bit(spec, shape, seed, kind):
         plain = solve(spec, game, progress=progress, throw=False)
     assert plain.diagnostics["kernel"] == "numpy"
     assert facts(quick) == facts(plain)
+
+
+@pytest.mark.parametrize("size", [1e20, 1e100])
+@pytest.mark.parametrize(
+    "spec", [s for s in SPECS if s[:2] in ("rd", "r2", "r3", "pr")]
+)
+def test_an_overflow_is_found_with_and_without_numba(spec, size, monkeypatch):
+    members = size * np.random.default_rng(0).normal(size=(3, 2, 3, 3))
+    quick = solve(spec, Game.ensemble(members), throw=False)
+    monkeypatch.setattr(ordered, "compiled", lambda *_: None)
+    plain = solve(spec, Game.ensemble(members), throw=False)
+    assert quick.status == plain.status
+    np.testing.assert_array_equal(quick.joint, plain.joint)
 
 
 def test_a_batch_of_games_has_the_bits_of_each_alone(monkeypatch):

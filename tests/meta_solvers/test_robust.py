@@ -271,3 +271,11 @@ def test_an_answer_is_judged_in_the_game_that_it_is_about(spec):
     assert certain.bound == pytest.approx(certain.true_regret, abs=1e-9)
     assert other.true_regret >= 0
     assert certain.settled is (spec != "rrd:steps=2")
+
+
+def test_members_of_a_batch_are_as_many():
+    two, three = (np.zeros((n, 2, 2, 2)) for n in (2, 3))
+    games = [Game.ensemble(two), Game.ensemble(three)]
+    with pytest.raises(UserError, match="have as many members"):
+        get("r2d:bounds=mixture").distributions(games)
+    assert len(get("rd:steps=5").distributions(games)) == 2  # which reads the mean
