@@ -1,5 +1,7 @@
 """Exact gaps of learned policies, beside what play and the tree say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from metaspiel.learn.mlp import MLP
 from metaspiel.learn.settings import DDQN, PPOResponse
 from metaspiel.nfg.errors import UserError
 from psro import InProcess, Setup, learned_arena, run, start
+from psro.exploiting import by_learning
 from psro.parts import Population
 from psro.referee import Referee
 from psro.sampled import pools_of
@@ -91,6 +94,23 @@ def test_a_warm_start_begins_with_a_policy_of_the_pool(how):
     # ``last`` is all that is played.
     assert state.population.sizes == (2, 2)
     assert [m.repeats for m in state.population.pools[0]] == [1, 3]
+
+
+def test_what_a_gpu_learned_is_exploited_without_one(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    game = OpenSpielSimulator("kuhn_poker")
+    here = DDQN(decisions=320, games=16, capacity=100, minimum=100)
+    parts = learned_arena(game, here, episodes=20, width=16).parts(0, InProcess())
+    oracle, evaluator = parts
+    setup = Setup(
+        oracle=oracle, evaluator=evaluator, solver=get("uniform"), concept="ne"
+    )
+    state = list(run(setup, start(setup), 1))[-1]
+    arena = learned_arena(game, replace(here, device="cuda"), episodes=20, width=16)
+    found = by_learning(arena, state, "ne", settings=here)
+    assert np.isfinite(found.gap).all() and not found.exact
+    with pytest.raises(UserError, match="torch sees no CUDA device"):
+        by_learning(arena, state, "ne")
 
 
 def test_what_cannot_be_judged_is_refused():
