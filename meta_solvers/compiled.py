@@ -5,13 +5,13 @@ Players stand in a row: ``profile [S]`` holds the mixed strategies of all, playe
 each player that moves, the others' axes in order, then its own; or, in place of these,
 a tree. See ``ordered.in_a_row``.
 
-Compiled code is kept on disk, beside this file or where NUMBA_CACHE_DIR says. numba
-notices when a file has changed, but not one that it calls: who changes this one touches
-``compiled_flow`` as well.
+Compiled code is kept on disk, beside this file or where NUMBA_CACHE_DIR says; where
+neither can be written every process compiles anew. numba notices when a file has
+changed, but not one that it calls: who changes this one touches ``compiled_flow`` too.
 """
 
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numpy as np
 from numba import njit, types
@@ -19,7 +19,16 @@ from numba.extending import overload
 
 from meta_solvers.constants import LN2_HIGH, LN2_LOW, LOG2_E, SHIFT, TAYLOR, UNSEEN
 
-loop = njit(cache=True, error_model="numpy")
+_OPTIONS: dict[str, Any] = {"error_model": "numpy"}  # division by 0 is inf
+
+
+def loop(function):
+    """Compiles a loop, and keeps what was made where there is a place for it."""
+    try:
+        return njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # neither beside the package nor at home
+        return njit(**_OPTIONS)(function)
+
 
 TIE = 1e-12  # as in ``meta_solvers.learning``
 

@@ -29,9 +29,11 @@ Table = ndarray | Callable[[Profile, int], ndarray]
 
 @cache
 def compiled(name: str = "compiled") -> Any:
-    """A module of compiled loops, or None where numba is not installed."""
+    """A module of compiled loops; None where numba is not installed or told not to."""
     try:
-        return import_module(f"meta_solvers.{name}")
+        from numba import config
+
+        return None if config.DISABLE_JIT else import_module(f"meta_solvers.{name}")
     except ImportError:  # absent, or not made for this numpy: the same bits without
         return None
 

@@ -91,8 +91,8 @@ class ReplicatorDynamics(MetaSolver):
                 )
         if self.floor and self.update == "multiplicative":
             raise UserError(
-                f"{name}: a floor needs update=euclidean; got {self.update} with "
-                f"floor={self.floor}"
+                f"{name}: a floor needs update=euclidean; with {self.update} say "
+                f"floor=0; got floor={self.floor}"
             )
 
     def refuses(self, game: Any) -> str | None:

@@ -79,6 +79,10 @@ def solve(
             answer = solver.answer(seen, rng, progress)
         except np.linalg.LinAlgError as error:
             answer = failure(seen, Status.NUMERICAL, reason=str(error))
+        except SystemError as error:  # an interruption, out of compiled code
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise
     seconds = time.process_time() - start
     _check_answer(name, seen, answer)
     if seen is not game:

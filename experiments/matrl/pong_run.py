@@ -130,7 +130,7 @@ def _tables(summary: Summary) -> list[Table]:
                 ),
                 "won": lambda one: report.percent(one.won),
                 "drawn": lambda one: report.percent(one.drawn),
-                "p": lambda one: f"{one.p:.3g}",
+                "p, not corrected": lambda one: f"{one.p:.3g}",
                 "reverse p": lambda one: f"{one.p_reverse:.3g}",
             },
             summary.duels,

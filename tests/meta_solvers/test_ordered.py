@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from meta_solvers import Game, Progress, get, ordered, solve
 from metaspiel.nfg.simplex import project
 
+numba = pytest.importorskip("numba")
 compiled = pytest.importorskip("meta_solvers.compiled")
 compiled_flow = pytest.importorskip("meta_solvers.compiled_flow")
 
@@ -89,6 +90,21 @@ def test_an_overflow_is_found_with_and_without_numba(spec, size, monkeypatch):
     plain = solve(spec, Game.ensemble(members), throw=False)
     assert quick.status == plain.status
     np.testing.assert_array_equal(quick.joint, plain.joint)
+
+
+def test_compiled_code_needs_no_place_to_be_kept(monkeypatch):
+    def nowhere(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function 'f': no locator available")
+        return numba.njit(**options)
+
+    monkeypatch.setattr(compiled, "njit", nowhere)
+    assert compiled.loop(lambda x: x + 1)(2.0) == 3.0
+
+
+def test_numba_that_is_told_not_to_compile_is_not_asked(monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
+    assert ordered.compiled.__wrapped__("compiled") is None
 
 
 def test_a_batch_of_games_has_the_bits_of_each_alone(monkeypatch):

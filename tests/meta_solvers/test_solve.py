@@ -45,6 +45,17 @@ def test_what_is_no_solver_is_refused(thing):
     assert len(str(refused.value)) < 160
 
 
+def test_an_interruption_of_compiled_code_is_one(monkeypatch):
+    def interrupted(*_):
+        raise SystemError(
+            "returned a result with an exception"
+        ) from KeyboardInterrupt()
+
+    monkeypatch.setattr(Uniform, "distribution", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        solve("uniform", PRISONERS)
+
+
 @pytest.mark.parametrize("matrix", [PENNIES, PENNIES.tolist(), [[2, 0, 1], [1, 3, 0]]])
 def test_a_matrix_is_a_zero_sum_game_and_the_solution_says_so(matrix):
     solution = solve("nash_lp", matrix)
