@@ -65,26 +65,18 @@ def project(own, copies, order, floor):
 
 @loop
 @no_type_check
-def by_gains(game, rule, movers, profile, rates):
-    """``growth`` of players who grow by their gains over the mean."""
-    _, sizes, bounds = game
-    regret = 0.0
-    for player in range(movers):
-        part = slice(bounds[player], bounds[player + 1])
-        rate = rates[part]
-        deviations(game, profile, player, rate)
-        rate -= total(profile[part] * rate)
-        regret += highest(rate)
-    if movers == 1 and sizes.size > 1:
-        share(bounds, sizes, rates)
-        regret *= sizes.size
-    return regret
+def by_gains(game, rule, player, profile, rate):
+    """``grown`` by the gains over the mean."""
+    _, _, bounds = game
+    deviations(game, profile, player, rate)
+    rate -= total(profile[bounds[player] : bounds[player + 1]] * rate)
+    return highest(rate)
 
 
 @loop
 @no_type_check
-def by_bounds(game, rule, movers, profile, rates):
-    """``growth`` of players who grow by optimistic gains less worst-case regrets.
+def by_bounds(game, rule, player, profile, rate):
+    """``grown`` by optimistic gains less worst-case regrets.
 
     The game has its payoffs ``[E, ...]`` under the lower and the upper bounds, or
     under each member. ``rule``: which bounds (entrywise, mixture, member), whether an
@@ -93,38 +85,32 @@ def by_bounds(game, rule, movers, profile, rates):
     """
     flats, sizes, bounds = game
     which, inclusive, centred, several = rule
-    sides = flats.shape[0]
-    regret = 0.0
-    for player in range(movers):
-        part = slice(bounds[player], bounds[player + 1])
-        own, rate, size = profile[part], rates[part], sizes[player]
-        values = np.empty((sides, size))
+    sides, size = flats.shape[0], sizes[player]
+    part = slice(bounds[player], bounds[player + 1])
+    own = profile[part]
+    values = np.empty((sides, size))
+    for side in range(sides):
+        deviations((flats[side], sizes, bounds), profile, player, values[side])
+    gain, worst = np.full(size, -np.inf), np.full(size, -np.inf)
+    if which == 2:
         for side in range(sides):
-            deviations((flats[side], sizes, bounds), profile, player, values[side])
-        gain, worst = np.full(size, -np.inf), np.full(size, -np.inf)
-        if which == 2:
-            for side in range(sides):
-                base, here = total(own * values[side]), values[side]
-                widen((here, here, base), inclusive, several[part], (gain, worst))
-        else:
-            low, high, base = values[0], values[sides - 1], total(own * values[0])
-            if which == 1:
-                low, high = values[0].copy(), values[0].copy()
-                for side in range(1, sides):
-                    base = min(base, total(own * values[side]))
-                    for i in range(size):
-                        low[i] = min(low[i], values[side, i])
-                        high[i] = max(high[i], values[side, i])
-            widen((low, high, base), inclusive, several[part], (gain, worst))
-        for i in range(size):  # a single action has no rival and stays where it is
-            rate[i] = gain[i] - worst[i] if size > 1 else 0.0
-        if centred:
-            rate -= total(own * rate)
-        regret += highest(gain)
-    if movers == 1 and sizes.size > 1:
-        share(bounds, sizes, rates)
-        regret *= sizes.size
-    return regret
+            base, here = total(own * values[side]), values[side]
+            widen((here, here, base), inclusive, several[part], (gain, worst))
+    else:
+        low, high, base = values[0], values[sides - 1], total(own * values[0])
+        if which == 1:
+            low, high = values[0].copy(), values[0].copy()
+            for side in range(1, sides):
+                base = min(base, total(own * values[side]))
+                for i in range(size):
+                    low[i] = min(low[i], values[side, i])
+                    high[i] = max(high[i], values[side, i])
+        widen((low, high, base), inclusive, several[part], (gain, worst))
+    for i in range(size):  # a single action has no rival and stays where it is
+        rate[i] = gain[i] - worst[i] if size > 1 else 0.0
+    if centred:
+        rate -= total(own * rate)
+    return highest(gain)
 
 
 @loop
@@ -151,22 +137,37 @@ def widen(sides, inclusive, several, reached):
             worst[i] = regret
 
 
-def growth(game, rule, movers, profile, rates):
-    """Writes each action's growth; the sum of the players' parts of the criterion.
+def grown(game, rule, player, profile, rate):
+    """Writes the growth of a player's actions; the player's part of the criterion.
 
     By their gains where there is no rule; compiled loops choose when they compile.
     """
-    return (by_gains if rule is None else by_bounds)(game, rule, movers, profile, rates)
+    return (by_gains if rule is None else by_bounds)(game, rule, player, profile, rate)
 
 
-@overload(growth)
-def _growth(game, rule, movers, profile, rates):
+@overload(grown)
+def _grown(game, rule, player, profile, rate):
     chosen = by_gains if isinstance(rule, types.NoneType) else by_bounds
 
-    def call(game, rule, movers, profile, rates):
-        return chosen(game, rule, movers, profile, rates)
+    def call(game, rule, player, profile, rate):
+        return chosen(game, rule, player, profile, rate)
 
     return call
+
+
+@loop
+@no_type_check
+def growth(game, rule, movers, profile, rates):
+    """Writes each action's growth; the criterion, the sum of the players' parts."""
+    _, sizes, bounds = game
+    criterion = 0.0
+    for player in range(movers):
+        rate = rates[bounds[player] : bounds[player + 1]]
+        criterion += grown(game, rule, player, profile, rate)
+    if movers == 1 and sizes.size > 1:
+        share(bounds, sizes, rates)
+        criterion *= sizes.size
+    return criterion
 
 
 @loop
