@@ -10,7 +10,7 @@ from meta_solvers import Game, Progress
 from meta_solvers.base import check as capable
 from metaspiel.games.bargaining import Bargaining
 from metaspiel.nfg.errors import UserError
-from offline.coffee import Approach, solver_of
+from offline.coffee import solver_of
 from offline.data import load
 from offline.record import verify
 
@@ -18,17 +18,14 @@ from offline.record import verify
 def check(config: Config) -> None:
     """Refuses impossible values before anything is written."""
     least(
-        config, trials=1, seed=0, iterations=1, behaviour_iterations=1, episodes=2,
-        screen=2, fresh=2, fidelity_episodes=1, stack=1, k=1,
+        config, trials=1, seed=0, iterations=1, behaviour_iterations=1, anneal=0,
+        episodes=2, screen=2, fresh=2, fidelity_episodes=1, stack=1, k=1,
     )  # fmt: skip
     if config.plan or not config.report:  # a report is of any machine's rows
         config.ddqn.check_here("--ddqn")
         config.judge.check_here("--judge")
     _check_numbers(config)
     _check_lists(config)
-    for penalty in config.penalties:
-        for coverage in config.coverages:
-            Approach("coffee", penalty, coverage, config.anneal)  # refuses what it must
     _check_solvers(config)
     _check_members(config)
     if config.data is not None:
@@ -58,9 +55,13 @@ def _check_numbers(config: Config) -> None:
             raise UserError(
                 f"--curve must be of iterations from 1 to {last - 1}; got {at}"
             )
-    for weight in config.weights:
-        if not 0 <= weight <= 1:
-            raise UserError(f"--weights must be in [0, 1]; got {weight}")
+    for name in ("weights", "coverages"):
+        for share in getattr(config, name):
+            if not 0 <= share <= 1:
+                raise UserError(f"--{name} must be in [0, 1]; got {share}")
+    for penalty in config.penalties:
+        if not 0 <= penalty < np.inf:
+            raise UserError(f"--penalties must be finite and at least 0; got {penalty}")
     even = config.dataset_mirror == "counted"
     for size in () if config.data else config.trajectories:
         if size < 10 or (even and size % 2):

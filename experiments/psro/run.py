@@ -6,27 +6,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.lab import work
+from experiments.lab import interrupts, work
 from experiments.lab.folder import claim, read_result, record, slug, write_result
 from experiments.lab.watch import RowsMade, Watch
 from experiments.psro import summary
 from experiments.psro.checkpoint import Begun, begun
 from experiments.psro.config import Config
-from experiments.psro.trial import play
+from experiments.psro.trial import close, play
 from experiments.psro_parts.arena import assembled, built
+from experiments.psro_parts.config import INTERRUPTED
 from experiments.psro_parts.judging import pooled
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
 from psro.arena import Arena
 from psro.executor import Executor, InProcess
 from psro.executor_specs import parse
+from psro.parts import TargetConcept
 from psro.together import together
 
 
 def run(config: Config) -> dict[str, Any]:
     """Runs all trials; returns the summary that is also written."""
-    from experiments.psro.report import write_whole
-
     arena = built(config)
     name = f"psro-{slug(arena.name)}-{slug(config.solver)}"
     with parse(config.executor, None, work.say_lost) as executor:
@@ -38,16 +38,57 @@ def run(config: Config) -> dict[str, Any]:
             config.run.say(f"{arena.name} | {config.solver} | {concept}")
             for caveat in arena.caveats:
                 config.run.say(caveat)
-            _work(config, trials, partial(_here, arena, executor))
-            results = [
-                read_result(t.folder / "summary.json", t.config, summary.SHAPE)
-                for t in trials
-            ]
-            whole = summary.together(results) | {"folder": str(folder)}
-            if len(trials) > 1:
-                write_result(folder / "summary.json", whole, config)
-                write_whole(folder, whole, {t.config.seed: t.written for t in trials})
-            return whole
+            with interrupts.reported(
+                lambda: _there(trials, arena),
+                lambda there: _report_part(config, folder, there, arena, concept),
+            ):
+                _work(config, trials, partial(_here, arena, executor))
+            return _report(config, folder, trials)
+
+
+def _report(config: Config, folder: Path, trials: Sequence[Begun]) -> dict[str, Any]:
+    """The summary of trials that have one each; of several it is written."""
+    from experiments.psro.report import write_whole
+
+    results = [_summary(trial) for trial in trials]
+    whole = summary.together(results) | {"folder": str(folder)}
+    if len(trials) > 1:
+        write_result(folder / "summary.json", whole, config)
+        write_whole(folder, whole, {t.config.seed: t.written for t in trials})
+    return whole
+
+
+def _summary(trial: Begun) -> dict[str, Any]:
+    return read_result(trial.folder / "summary.json", trial.config, summary.SHAPE)
+
+
+def _there(trials: Sequence[Begun], arena: Arena) -> list[Begun]:
+    """The trials that have begun, as their checkpoints have them by now.
+
+    One whose last row is to be written anew is left out: its checkpoint is ahead.
+    """
+    every = [begun(one.config, one.folder, arena.fingerprint) for one in trials]
+    return [
+        one
+        for one in every
+        if one.state is not None and len(one.rows.rows) > one.state.iteration
+    ]
+
+
+def _report_part(
+    config: Config,
+    folder: Path,
+    trials: Sequence[Begun],
+    arena: Arena,
+    concept: TargetConcept,
+) -> None:
+    """Reports what an interrupted run has; trials that are over have theirs."""
+    for trial in trials:
+        assert trial.state is not None  # ``_there`` leaves out others
+        place = trial.folder / "summary.json"
+        if not place.exists() or _summary(trial)["iterations"] < trial.state.iteration:
+            close(trial, arena, concept, stopped=INTERRUPTED)
+    _report(config, folder, trials)
 
 
 def _begun(config: Config, arena: Arena, folder: Path) -> list[Begun]:

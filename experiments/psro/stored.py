@@ -94,7 +94,7 @@ class StoredRun:
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
-        """What the run amounts to, once it has ended.
+        """What the run amounts to, once it has ended or was interrupted.
 
         Raises:
           UserError: it has not, or the file is damaged.

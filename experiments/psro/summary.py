@@ -16,7 +16,7 @@ SHAPE: Mapping[str, Any] = {
     **dict.fromkeys(("exact_gap", "exact_value_sum", "exact_eval_gap"), float | None),
     **dict.fromkeys(("value_sum", "eval_value_sum", "cpu_seconds"), float),
     "unique_policies": list[int],
-    "seed": int,
+    **dict.fromkeys(("seed", "iterations"), int),
     "stopped": str | None,
     "failed": bool,
 }

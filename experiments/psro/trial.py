@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from experiments.lab.folder import write_result
+from experiments.lab.metrics import Rows
 from experiments.psro.checkpoint import Begun
 from experiments.psro.config import Config
 from experiments.psro.distilling import distilled, learned_by
@@ -20,15 +21,13 @@ from psro.arena import Arena
 from psro.executor import Executor
 from psro.implicit import with_tree
 from psro.metrics import Row
-from psro.parts import State, Table
+from psro.parts import State, Table, TargetConcept
 from psro.stopping import Stop, until
 from psro.stored_joints import written
 
 
 def play(trial: Begun, arena: Arena, executor: Executor) -> None:
     """A trial from its start or its checkpoint to its end."""
-    from experiments.psro.report import write_report
-
     trial = replace(trial, state=with_tree(trial.state, arena.form))
     config = trial.config
     setup = assembled(config, arena, executor)
@@ -47,13 +46,13 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
         no_novel=config.stop_no_novel,
         seconds=config.max_seconds,
     )
-    last: tuple[State, Row, str | None] | None = None
+    last: tuple[State, str | None] | None = None
     error = None
     try:
         states = until(stop, setup, trial.state, final_gap=config.final_gap)
         for reached, reason in states:
             made = judge.row(reached)
-            last = reached, made, reason
+            last = reached, reason
             if reached is not trial.state:
                 trial.keep(reached, made, metrics)
             _say(config, made)
@@ -62,18 +61,48 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
             raise
         error = f"iteration {last[0].iteration + 1}: {failure}"
     assert last is not None  # ``until`` gives at least the state that it begins with
-    state, made, reason = last
-    rows = [Row.read(one) for one in metrics.rows]
+    state, reason = last
+    close(
+        replace(trial, state=state, rows=Rows(tuple(metrics.rows))),
+        arena,
+        setup.concept,
+        stopped=error or reason,
+        failed=error is not None,
+    )
+
+
+def close(
+    trial: Begun,
+    arena: Arena,
+    concept: TargetConcept,
+    *,
+    stopped: str | None,
+    failed: bool = False,
+) -> None:
+    """Writes summary, arrays and report of a trial at its state.
+
+    Args:
+      trial: with a state, and the rows up to it.
+      arena: the game.
+      concept: what is responded to.
+      stopped: why it ended there.
+      failed: that was an error.
+    """
+    from experiments.psro.report import write_report
+
+    config, state = trial.config, trial.state
+    assert state is not None
+    rows = [Row.read(one) for one in trial.rows.rows]
     summary = Summary(
         game=arena.name,
         solver=config.solver,
         eval_solver=config.eval_solver or config.solver,
-        concept=setup.concept,
+        concept=concept,
         seed=config.seed,
         selection=config.selection,
-        last=made,
-        stopped=error or reason,
-        failed=error is not None,
+        last=rows[-1],
+        stopped=stopped,
+        failed=failed,
         cpu_seconds_of=_whose(config),
         gap_is=config.gap_is,
         facts={**arena.facts, **distilled(rows)},

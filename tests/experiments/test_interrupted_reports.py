@@ -1,5 +1,6 @@
 """A page of many cells that is interrupted reports those that are finished."""
 
+import itertools
 import json
 import shlex
 from collections.abc import Callable
@@ -7,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+import metaspiel
 from experiments import contents
 from experiments.lab import work
+from experiments.psro import trial
+from psro.stopping import until
 
 LEARNER = (
     "--learner.ppo.batch 100 --learner.ppo.envs 10 --learner.ppo.width 8 "
@@ -111,3 +115,55 @@ def test_a_report_that_cannot_be_written_is_one_line(
     assert writes.startswith("interrupted: writing a report")
     assert why.startswith("no report: ") and "report.html" in why
     assert kept.endswith(f"is kept; --out {out} --resume goes on")
+
+
+def test_psro_reports_as_far_as_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    out, straight = tmp_path / "run", tmp_path / "straight"
+    command = [
+        "--game",
+        "kuhn_poker",
+        "--solver",
+        "prd",
+        "--iterations",
+        "4",
+        "--trials",
+        "3",
+    ]
+    assert call("psro", *command, "--out", straight) == 0
+    trials = iter((None, 3))  # states until Ctrl-C; None for all
+
+    def stopped(*given, **how):
+        count = next(trials)
+        yield from itertools.islice(until(*given, **how), count)
+        if count is not None:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "until", stopped)
+        assert call("psro", *command, "--out", out) == 130
+    reports, kept = capsys.readouterr().err.splitlines()[-2:]
+    assert reports.startswith("interrupted: writing a report of what is finished")
+    assert kept.endswith(f"is kept; --out {out} --resume goes on")
+
+    cut = "The run was interrupted"
+    whole = json.loads((out / "summary.json").read_text("utf-8"))
+    ends = [(one["iterations"], one["stopped"]) for one in whole["trials"]]
+    assert ends == [(4, "4 iterations"), (2, "interrupted")]
+    assert cut in (out / "report.html").read_text("utf-8")
+    assert cut not in (out / "trial_0" / "report.html").read_text("utf-8")
+    assert cut in (out / "trial_1" / "report.html").read_text("utf-8")
+    assert not (out / "trial_2").exists()
+    assert (
+        metaspiel.load_run(out / "trial_1").summary["gap"] == whole["trials"][1]["gap"]
+    )
+
+    assert call("compare", "--merge", out / "trial_1", "--out", tmp_path / "cmp") == 2
+    assert call("psro", *command, "--out", out, "--resume") == 0
+    assert cut not in (out / "report.html").read_text("utf-8")
+    ended = json.loads((out / "summary.json").read_text("utf-8"))
+    same = json.loads((straight / "summary.json").read_text("utf-8"))
+    assert [one["gap"] for one in ended["trials"]] == [
+        one["gap"] for one in same["trials"]
+    ]
