@@ -13,9 +13,10 @@ ENTRIES = list(catalogue().values())
 NAMES = list(catalogue())
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=NAMES)
-def test_known_equilibria_have_no_regret_and_the_stated_values(entry):
-    assert entry.source and named(entry.name) is entry
+@pytest.mark.parametrize("name", NAMES)
+def test_known_equilibria_have_no_regret_and_the_stated_values(name):
+    entry = named(name)
+    assert entry.source and entry.name == name and catalogue()[name] is entry
     for profile in entry.nash:
         joint = product(profile)
         np.testing.assert_allclose(joint.sum(), 1)
