@@ -215,8 +215,10 @@ class Pool(Executor):
                 future.cancel()
 
     def close(self) -> None:
+        # What is still queued ends in ``_insist``. Cancelled here, it would leave the
+        # queue, and whoever waits for it would never be told.
         self._closed.set()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False)
         self._stop()
         self._threads.shutdown()
 
@@ -226,6 +228,8 @@ class Pool(Executor):
         """Sends a request until it is answered or no attempt is left."""
         attempt = 1
         while True:
+            if self._closed.is_set():
+                raise WorkerLost(f"{label}: the executor was closed")
             try:
                 answer = self._ask(work, request)
             except WorkerLost as error:

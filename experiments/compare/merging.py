@@ -13,7 +13,7 @@ from experiments.compare.results import COLUMNS, FAILED, FINISHED, Result
 from experiments.lab import metrics, words
 from experiments.lab.folder import CONFIG, stored
 from experiments.lab.page import flat, parse
-from experiments.psro_parts.config import EXACT, INTERRUPTED, LEARNED, Settings
+from experiments.psro_parts.config import EXACT, LEARNED, Settings
 from experiments.psro_parts.judging import AFTER
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -162,11 +162,9 @@ def _of_psro(place: Path, config: Config) -> Iterator[Result]:
             raise _unfinished(place, f"'{own}' has no summary.json")
         summary = files.read_json(own / "summary.json")
         failed = bool(summary["failed"])
-        rows = _rows(own)
-        if summary["stopped"] == INTERRUPTED or summary["iterations"] < len(rows) - 1:
-            raise _unfinished(
-                place, f"'{own}' was interrupted after iteration {len(rows) - 1}"
-            )
+        if summary.get("interrupted"):
+            done = summary["iterations"]
+            raise _unfinished(place, f"'{own}' was interrupted after iteration {done}")
         yield Result(
             game=game,
             solver=fields["solver"],
@@ -177,7 +175,7 @@ def _of_psro(place: Path, config: Config) -> Iterator[Result]:
             reason=str(summary["stopped"]) if failed else "",
             concept=summary["concept"],
             gap_is=EXACT if learned == "exact" else LEARNED,
-            curves=_curves(rows, summary["concept"], learned == "exact", fields),
+            curves=_curves(_rows(own), summary["concept"], learned == "exact", fields),
         )
 
 

@@ -70,7 +70,7 @@ def write_whole(
     gaps = {
         f"seed {seed}": line(own, lambda row: row.gap) for seed, own in rows.items()
     }
-    if summary["exact_gap"] is not None:
+    if _refereed(summary):
         gaps |= {
             f"seed {seed}, exact": line(own, lambda row: row.exact_gap)
             for seed, own in rows.items()
@@ -92,6 +92,11 @@ def write_whole(
 
 def _exact_column(summary: Mapping[str, Any]) -> Mapping[str, Callable[[Any], Any]]:
     """A column of exact gaps beside learned ones, where there was a referee."""
-    if summary["exact_gap"] is None:
+    if not _refereed(summary):
         return {}
     return {"exact gap": lambda one: shown(one["exact_gap"], ".3g")}
+
+
+def _refereed(summary: Mapping[str, Any]) -> bool:
+    """Whether trials have exact gaps beside learned ones."""
+    return any(one["exact_gap"] is not None for one in summary["trials"])

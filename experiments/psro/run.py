@@ -12,9 +12,8 @@ from experiments.lab.watch import RowsMade, Watch
 from experiments.psro import summary
 from experiments.psro.checkpoint import Begun, begun
 from experiments.psro.config import Config
-from experiments.psro.trial import close, play
+from experiments.psro.trial import close_early, play
 from experiments.psro_parts.arena import assembled, built
-from experiments.psro_parts.config import INTERRUPTED
 from experiments.psro_parts.judging import pooled
 from metaspiel import files
 from metaspiel.nfg.errors import UserError
@@ -38,6 +37,8 @@ def run(config: Config) -> dict[str, Any]:
             config.run.say(f"{arena.name} | {config.solver} | {concept}")
             for caveat in arena.caveats:
                 config.run.say(caveat)
+            for place in {folder, *(trial.folder for trial in trials)}:
+                _forget(place)
             with interrupts.reported(
                 lambda: _there(trials, arena),
                 lambda there: _report_part(config, folder, there, arena, concept),
@@ -46,20 +47,28 @@ def run(config: Config) -> dict[str, Any]:
             return _report(config, folder, trials)
 
 
+def _forget(folder: Path) -> None:
+    """Removes what a run says at its end: what is there is of the state that is."""
+    for name in ("summary.json", "report.html"):
+        (folder / name).unlink(missing_ok=True)
+
+
 def _report(config: Config, folder: Path, trials: Sequence[Begun]) -> dict[str, Any]:
     """The summary of trials that have one each; of several it is written."""
     from experiments.psro.report import write_whole
 
-    results = [_summary(trial) for trial in trials]
-    whole = summary.together(results) | {"folder": str(folder)}
-    if len(trials) > 1:
+    results = [
+        read_result(t.folder / "summary.json", t.config, summary.SHAPE) for t in trials
+    ]
+    whole = summary.together(results, config.trials) | {"folder": str(folder)}
+    if config.trials > 1:
+        rows = {
+            trial.config.seed: trial.written[: one["iterations"] + 1]
+            for trial, one in zip(trials, results, strict=True)
+        }
+        write_whole(folder, whole, rows)
         write_result(folder / "summary.json", whole, config)
-        write_whole(folder, whole, {t.config.seed: t.written for t in trials})
     return whole
-
-
-def _summary(trial: Begun) -> dict[str, Any]:
-    return read_result(trial.folder / "summary.json", trial.config, summary.SHAPE)
 
 
 def _there(trials: Sequence[Begun], arena: Arena) -> list[Begun]:
@@ -84,10 +93,8 @@ def _report_part(
 ) -> None:
     """Reports what an interrupted run has; trials that are over have theirs."""
     for trial in trials:
-        assert trial.state is not None  # ``_there`` leaves out others
-        place = trial.folder / "summary.json"
-        if not place.exists() or _summary(trial)["iterations"] < trial.state.iteration:
-            close(trial, arena, concept, stopped=INTERRUPTED)
+        if not (trial.folder / "summary.json").exists():
+            close_early(trial, arena, concept)
     _report(config, folder, trials)
 
 

@@ -76,12 +76,14 @@ def opening_of_trials(summary: Mapping[str, Any]) -> Opening:
     trials, kind = summary["trials"], summary["gap_is"]
     least = [one["gap"] for one in trials if one["gap"] is not None]
     gap = f"{_capital(gap_name(kind, summary['concept']))} at the end"
-    result = [f"{gap}, a mean over trials: {mean_of(summary, 'gap')}."]
-    if least:
-        result[0] += f" It lies between {min(least):.3g} and {max(least):.3g}."
-    if summary["exact_gap"] is not None:
-        result.append(f"The exact gap: {mean_of(summary, 'exact_gap')}.")
-    result.append(f"Expected payoffs sum to {mean_of(summary, 'value_sum')}.")
+    spread = f" It lies between {min(least):.3g} and {max(least):.3g}." if least else ""
+    if summary["interrupted"]:
+        result = [f"Trials were interrupted: there is no mean of their gaps.{spread}"]
+    else:
+        result = [f"{gap}, a mean over trials: {mean_of(summary, 'gap')}.{spread}"]
+        if summary["exact_gap"] is not None:
+            result.append(f"The exact gap: {mean_of(summary, 'exact_gap')}.")
+        result.append(f"Expected payoffs sum to {mean_of(summary, 'value_sum')}.")
     if failed := sum(one["failed"] for one in trials):
         result.append(f"{failed} of {len(trials)} trials ended early, by a failure.")
     name = algorithm(summary["concept"], summary["oracle"])

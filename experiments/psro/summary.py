@@ -53,6 +53,7 @@ class Summary:
       last: its last row of metrics.
       stopped: why it ended.
       failed: that was an error.
+      interrupted: it did not end: this is as far as its checkpoint.
       cpu_seconds_of: what these were counted of.
       gap_is: whether its gaps are exact or learned.
       facts: about its game and oracle.
@@ -68,6 +69,7 @@ class Summary:
     last: Row
     stopped: str | None
     failed: bool
+    interrupted: bool
     cpu_seconds_of: str
     gap_is: str
     facts: Mapping[str, Any]
@@ -93,6 +95,7 @@ class Summary:
             "game_values": self.game_values,
             **self.facts,
             "failed": self.failed,
+            "interrupted": self.interrupted,
         }
 
 
@@ -121,13 +124,19 @@ def mean_of(summary: Mapping[str, Any], name: str) -> str:
     return text if mean is None else f"{text} +- {shown(error, '.2g')}"
 
 
-def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def together(trials: Sequence[dict[str, Any]], asked: int) -> dict[str, Any]:
     """The summary of all trials: of one its own, of more also their means.
 
-    A mean is None where a trial has no number. Standard errors are over trials.
+    A mean is None where a trial has no number, or was interrupted: trials cut at other
+    iterations have none. Standard errors are over trials.
+
+    Args:
+      trials: their summaries; of an interrupted run those that have begun.
+      asked: how many trials there were to be.
     """
-    if len(trials) == 1:
+    if asked == 1:
         return dict(trials[0])
+    interrupted = len(trials) < asked or any(one["interrupted"] for one in trials)
     means: dict[str, Any] = {"trials": list(trials)}
     shared = (
         "game", "played", "caveats", "oracle", "solver", "eval_solver", "concept",
@@ -138,11 +147,12 @@ def together(trials: Sequence[dict[str, Any]]) -> dict[str, Any]:
     for name in _MEANS:
         listed = [one[name] for one in trials]
         mean = error = None
-        if None not in listed:
+        if None not in listed and not interrupted:
             mean = float(np.mean(listed))
             error = float(np.std(listed, ddof=1) / np.sqrt(len(listed)))
         means |= {name: mean, f"{name}_standard_error": error}
     means["failed"] = any(one["failed"] for one in trials)
+    means["interrupted"] = interrupted
     means["stopped"] = [one["stopped"] for one in trials]
     means["seeds"] = [one["seed"] for one in trials]
     return means

@@ -39,17 +39,10 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
         population=config.population_exploitability,
     )
     metrics = trial.open(judge.row)
-    stop = Stop(
-        iterations=config.iterations,
-        gap=config.stop_gap,
-        gap_name=gap_name(config.gap_is),
-        no_novel=config.stop_no_novel,
-        seconds=config.max_seconds,
-    )
     last: tuple[State, str | None] | None = None
     error = None
     try:
-        states = until(stop, setup, trial.state, final_gap=config.final_gap)
+        states = until(_stop(config), setup, trial.state, final_gap=config.final_gap)
         for reached, reason in states:
             made = judge.row(reached)
             last = reached, reason
@@ -62,7 +55,7 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
         error = f"iteration {last[0].iteration + 1}: {failure}"
     assert last is not None  # ``until`` gives at least the state that it begins with
     state, reason = last
-    close(
+    _close(
         replace(trial, state=state, rows=Rows(tuple(metrics.rows))),
         arena,
         setup.concept,
@@ -71,23 +64,39 @@ def play(trial: Begun, arena: Arena, executor: Executor) -> None:
     )
 
 
-def close(
+def close_early(trial: Begun, arena: Arena, concept: TargetConcept) -> None:
+    """Summary and report of a trial at its checkpoint, be that its end or not."""
+    assert trial.state is not None
+    reason = _stop(trial.config).reason(trial.state, concept, 0.0)
+    _close(
+        trial,
+        arena,
+        concept,
+        stopped=reason or "interrupted",
+        interrupted=reason is None,
+    )
+
+
+def _stop(config: Config) -> Stop:
+    return Stop(
+        iterations=config.iterations,
+        gap=config.stop_gap,
+        gap_name=gap_name(config.gap_is),
+        no_novel=config.stop_no_novel,
+        seconds=config.max_seconds,
+    )
+
+
+def _close(
     trial: Begun,
     arena: Arena,
     concept: TargetConcept,
     *,
     stopped: str | None,
     failed: bool = False,
+    interrupted: bool = False,
 ) -> None:
-    """Writes summary, arrays and report of a trial at its state.
-
-    Args:
-      trial: with a state, and the rows up to it.
-      arena: the game.
-      concept: what is responded to.
-      stopped: why it ended there.
-      failed: that was an error.
-    """
+    """Writes arrays, report and summary of a trial at its state, which has its row."""
     from experiments.psro.report import write_report
 
     config, state = trial.config, trial.state
@@ -103,16 +112,17 @@ def close(
         last=rows[-1],
         stopped=stopped,
         failed=failed,
+        interrupted=interrupted,
         cpu_seconds_of=_whose(config),
         gap_is=config.gap_is,
         facts={**arena.facts, **distilled(rows)},
         game_values=game_values(arena),
     )
     _save_arrays(trial, state)
-    write_result(trial.folder / "summary.json", summary.flat, config)
     table = state.table
     payoffs = table.values[0] if isinstance(table, Table) else None
     write_report(trial.folder, summary, rows, payoffs)
+    write_result(trial.folder / "summary.json", summary.flat, config)
 
 
 def _say(config: Config, row: Row) -> None:

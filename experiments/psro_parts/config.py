@@ -31,8 +31,6 @@ from psro.selection import Selection, Update
 
 EXACT, LEARNED, OWN = "exact", "learned, lower bound", "own oracle, lower bound"
 """What a gap is: over all policies of the game, or what other responses gained."""
-INTERRUPTED = "interrupted"
-"""Why such a run stopped, as its summary has it."""
 
 
 def responder(oracle: str, teacher: TeacherName) -> Responder:

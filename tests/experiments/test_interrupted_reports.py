@@ -149,6 +149,7 @@ def test_psro_reports_as_far_as_it_came(
 
     cut = "The run was interrupted"
     whole = json.loads((out / "summary.json").read_text("utf-8"))
+    assert whole["interrupted"] and whole["gap"] is None  # of trials cut anywhere
     ends = [(one["iterations"], one["stopped"]) for one in whole["trials"]]
     assert ends == [(4, "4 iterations"), (2, "interrupted")]
     assert cut in (out / "report.html").read_text("utf-8")
@@ -160,10 +161,45 @@ def test_psro_reports_as_far_as_it_came(
     )
 
     assert call("compare", "--merge", out / "trial_1", "--out", tmp_path / "cmp") == 2
+
+    def killed(*given, **how):
+        yield from itertools.islice(until(*given, **how), 2)
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "until", killed)
+        with pytest.raises(SystemExit):
+            call("psro", *command, "--out", out, "--resume")
+    left = [*out.rglob("summary.json"), *out.rglob("report.html")]
+    assert not left  # they would be of another state
+
     assert call("psro", *command, "--out", out, "--resume") == 0
     assert cut not in (out / "report.html").read_text("utf-8")
     ended = json.loads((out / "summary.json").read_text("utf-8"))
     same = json.loads((straight / "summary.json").read_text("utf-8"))
+    assert not ended["interrupted"]
     assert [one["gap"] for one in ended["trials"]] == [
         one["gap"] for one in same["trials"]
     ]
+
+
+def test_the_first_of_several_trials_is_reported_with_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "run"
+
+    def stopped(*given, **how):
+        yield from itertools.islice(until(*given, **how), 2)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial, "until", stopped)
+        words = ("--iterations", 4, "--trials", 3, "--out", out)
+        assert call("psro", *words) == 130
+        assert call("psro", "--iterations", 1, "--out", tmp_path / "one") == 130
+    whole = json.loads((out / "summary.json").read_text("utf-8"))
+    (only,) = whole["trials"]
+    assert only["interrupted"] and (out / "report.html").is_file()
+    # Ctrl-C came after its last iteration.
+    one = json.loads((tmp_path / "one" / "summary.json").read_text("utf-8"))
+    assert not one["interrupted"] and one["stopped"] == "1 iteration"

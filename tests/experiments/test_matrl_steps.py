@@ -73,6 +73,7 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
         time.sleep(0.01)  # of a second that the cells after it take
     child.send_signal(signal.SIGKILL)
     child.communicate()
+    assert len(list(out.glob("cells/*/done.json"))) < 4
     assert main(page, Config, ["--out", str(out), "--resume", "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     for one, two in zip(whole["rows"], again["rows"], strict=True):

@@ -1,6 +1,7 @@
 """Executors: the same bits wherever requests are answered, and no silent loss."""
 
 import os
+import queue
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ from metaspiel.games.sequence import SequenceForm
 from metaspiel.nfg.errors import UserError
 from psro.cluster import _imported
 from psro.exact import ExactEvaluator, ExactOracle
-from psro.executor import Executor, InProcess, WorkerLost, WorkFailed
+from psro.executor import Executor, InProcess, Pool, WorkerLost, WorkFailed
 from psro.executor_specs import parse
 from psro.loop import run, start
 from psro.setup import Setup
@@ -358,3 +359,36 @@ def test_a_missing_ray_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install metaspiel\[ray\]"):
         parse("ray")
+
+
+def test_what_still_queues_ends_when_the_executor_is_closed():
+    class Stuck(Pool):
+        """A worker that answers nothing until it is stopped."""
+
+        def __init__(self):
+            super().__init__(1, 0, None, None)
+            self.asked, self.stopped = threading.Event(), threading.Event()
+
+        def _ask(self, work, request):
+            self.asked.set()
+            self.stopped.wait(20)
+            raise WorkerLost("stopped")
+
+        def _stop(self):
+            self.stopped.set()
+
+    pool = Stuck()
+    ends = queue.Queue()
+
+    def ask():
+        try:
+            pool.answer(work.numbers, [1])
+        except WorkerLost as error:
+            ends.put(str(error))
+
+    for _ in range(2):
+        threading.Thread(target=ask, daemon=True).start()
+        assert pool.asked.wait(20)
+    time.sleep(0.05)  # the second has only to be queued
+    pool.close()
+    assert all("executor was closed" in ends.get(timeout=20) for _ in range(2))
