@@ -33,6 +33,44 @@ def loop(function):
 TIE = 1e-12  # as in ``meta_solvers.learning``
 
 
+# Expressions of whole arrays compile several times as long as the loops below, which
+# give the same bits.
+
+
+@loop
+@no_type_check
+def write(source, into):
+    """Copies entries."""
+    for i in range(into.size):
+        into[i] = source[i]
+
+
+@loop
+@no_type_check
+def lower(values, by):
+    """Takes a number from every entry."""
+    for i in range(values.size):
+        values[i] -= by
+
+
+@loop
+@no_type_check
+def dot(x, y):
+    """``total(x * y)``."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = x.size - x.size % 4
+    for i in range(0, whole, 4):
+        a, b = a + x[i] * y[i], b + x[i + 1] * y[i + 1]
+        c, d = c + x[i + 2] * y[i + 2], d + x[i + 3] * y[i + 3]
+    if whole < x.size:
+        a += x[whole] * y[whole]
+    if whole + 1 < x.size:
+        b += x[whole + 1] * y[whole + 1]
+    if whole + 2 < x.size:
+        c += x[whole + 2] * y[whole + 2]
+    return (a + b) + (c + d)
+
+
 @loop
 @no_type_check
 def add_up(source, start, weights, into):
@@ -78,7 +116,7 @@ def by_table(game, profile, player, out):
             add_up(source, start, profile[bounds[other] : bounds[other + 1]], into)
             source, start = into, 0
     if sizes.size == 1:
-        out[:] = flat
+        write(flat, out)
 
 
 @loop
@@ -244,7 +282,8 @@ def shor(game, steps, mix, temperature, bonus, momentum, negligible, least_mass)
             matched = (1.0 - mix) / (mass if some else sizes[player])
             for i in range(start, stop):
                 profile[i] = (regrets[i] if some else 1.0) * matched + soft[i] * share
-        mean += profile
+        for i in range(mean.size):
+            mean[i] += profile[i]
     return profile, mean / steps
 
 
@@ -277,11 +316,11 @@ def regret_matching(game, copies, regrets, played, plus, alternating):
     for step in range(len(played)):
         for player in range(sizes.size):
             matched(regrets, copies, bounds, player, profile)
-        played[step] = profile
+        write(profile, played[step])
         for player in range(sizes.size):
             part = slice(bounds[player], bounds[player + 1])
             deviations(game, profile, player, values[part])
-            mean = total(values[part] * profile[part])
+            mean = dot(values[part], profile[part])
             for i in range(bounds[player], bounds[player + 1]):
                 regrets[i] += values[i] - mean
                 if plus and not regrets[i] > 0.0:
@@ -301,10 +340,13 @@ def reply(game, averages, values, replies):
         value = values[part]
         deviations(game, averages, player, value)
         top = highest(value)
-        best = value >= top - TIE
-        replies[player] = np.argmax(best)
-        tied = tied or best.sum() > 1
-        gap += top - total(value * averages[part])
+        best = 0
+        for i in range(value.size - 1, -1, -1):
+            if value[i] >= top - TIE:
+                best += 1
+                replies[player] = i
+        tied = tied or best > 1
+        gap += top - dot(value, averages[part])
     return gap, tied
 
 
@@ -322,7 +364,7 @@ def fictitious_play(game, copies, steps, tolerance):
     for player in range(sizes.size):
         part = slice(bounds[player], bounds[player + 1])
         normal(copies[part], 0.0, averages[part])
-    counts, best, values = 0.0 * averages, averages.copy(), averages.copy()
+    counts, best, values = np.zeros(copies.size), averages.copy(), averages.copy()
     now, then = np.empty_like(sizes), np.empty_like(sizes)
     _, tied = reply(game, averages, values, now)
     step, gap, smallest, changes, ties = 0, np.inf, np.inf, 0, 0
@@ -333,10 +375,13 @@ def fictitious_play(game, copies, steps, tolerance):
             counts[bounds[player] + now[player]] += 1.0
         for i in range(counts.size):
             averages[i] = counts[i] / step
-        then[:] = now
+        now, then = then, now
         gap, tied = reply(game, averages, values, now)
-        changes += (then != now).any()
+        changed = False
+        for player in range(sizes.size):
+            changed = changed or then[player] != now[player]
+        changes += changed
         if gap < smallest:
             smallest = gap
-            best[:] = averages
+            write(averages, best)
     return counts, best, step, gap, smallest, changes, ties

@@ -13,11 +13,13 @@ from numba.extending import overload
 
 from meta_solvers.compiled import (
     deviations,
+    dot,
     exponentials,
     highest,
     loop,
+    lower,
     normal,
-    total,
+    write,
 )
 from meta_solvers.constants import LEAST_LOG
 
@@ -69,7 +71,7 @@ def by_gains(game, rule, player, profile, rate):
     """``grown`` by the gains over the mean."""
     _, _, bounds = game
     deviations(game, profile, player, rate)
-    rate -= total(profile[bounds[player] : bounds[player + 1]] * rate)
+    lower(rate, dot(profile[bounds[player] : bounds[player + 1]], rate))
     return highest(rate)
 
 
@@ -91,17 +93,19 @@ def by_bounds(game, rule, player, profile, rate):
     values = np.empty((sides, size))
     for side in range(sides):
         deviations((flats[side], sizes, bounds), profile, player, values[side])
-    gain, worst = np.full(size, -np.inf), np.full(size, -np.inf)
+    gain, worst = np.empty(size), np.empty(size)
+    for i in range(size):
+        gain[i] = worst[i] = -np.inf
     if which == 2:
         for side in range(sides):
-            base, here = total(own * values[side]), values[side]
+            base, here = dot(own, values[side]), values[side]
             widen((here, here, base), inclusive, several[part], (gain, worst))
     else:
-        low, high, base = values[0], values[sides - 1], total(own * values[0])
+        low, high, base = values[0], values[sides - 1], dot(own, values[0])
         if which == 1:
             low, high = values[0].copy(), values[0].copy()
             for side in range(1, sides):
-                base = min(base, total(own * values[side]))
+                base = min(base, dot(own, values[side]))
                 for i in range(size):
                     low[i] = min(low[i], values[side, i])
                     high[i] = max(high[i], values[side, i])
@@ -109,7 +113,7 @@ def by_bounds(game, rule, player, profile, rate):
     for i in range(size):  # a single action has no rival and stays where it is
         rate[i] = gain[i] - worst[i] if size > 1 else 0.0
     if centred:
-        rate -= total(own * rate)
+        lower(rate, dot(own, rate))
     return highest(gain)
 
 
@@ -175,7 +179,7 @@ def growth(game, rule, movers, profile, rates):
 def share(bounds, sizes, row):
     """Gives all players what the first one has."""
     for player in range(1, sizes.size):
-        row[bounds[player] : bounds[player + 1]] = row[: sizes[0]]
+        write(row[: sizes[0]], row[bounds[player] : bounds[player + 1]])
 
 
 @loop
@@ -200,12 +204,12 @@ def move(game, movers, here, length, how, there):
             project(new_profile[part], copies[part], orders[part], floor)
             for i in range(bounds[player], bounds[player + 1]):
                 new_profile[i] *= copies[i]
-            new_place[part] = new_profile[part]
+            write(new_profile[part], new_place[part])
             continue
         for i in range(bounds[player], bounds[player + 1]):
             new_place[i] = place[i] + length * rates[i]
-        new_place[part] -= highest(new_place[part])
-        new_profile[part] = new_place[part]
+        lower(new_place[part], highest(new_place[part]))
+        write(new_place[part], new_profile[part])
         exponentials(new_profile[part], LEAST_LOG)
         normal(new_profile[part], 0.0, new_profile[part])
     if movers == 1:
@@ -300,7 +304,7 @@ def integrate(game, rule, movers, how, logs, unit, allowed, steps, dt, iterate, 
             criterion = growth(game, rule, movers, profile, rates)
             if criterion < least:
                 least = criterion
-                best[:] = profile
+                write(profile, best)
         if iterate != 1:
             stopped = criterion <= allowed
         elif step % 8 == 0 or step == steps:
