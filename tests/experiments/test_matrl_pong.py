@@ -77,6 +77,7 @@ def test_a_small_run(whole):
         assert (whole / "plots" / f"{name}.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_run_resumed_widened_and_spread_is_the_same(whole, tmp_path, capsys):
     words = (*TINY, "--methods", "matrl", "il", "--game", GAME, "--seeds", 1)
     assert call(*words, "--json", "--out", tmp_path) == 0

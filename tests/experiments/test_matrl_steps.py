@@ -60,6 +60,7 @@ def test_a_game_that_does_not_judge_is_measured_by_returns(tmp_path, capsys):
     assert summary["rows"][0]["low"] is None  # one seed says nothing of spread
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path, capsys):
     words = ("--methods", "il", "matrl", "--iterations", "20", "--json")
     assert run("--out", tmp_path / "whole", *words) == 0
