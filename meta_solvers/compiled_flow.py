@@ -11,8 +11,8 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from meta_solvers.compiled import (
-    deviations,
+from meta_solvers.compiled import deviations
+from meta_solvers.compiled_sums import (
     dot,
     exponentials,
     highest,

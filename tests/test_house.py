@@ -23,14 +23,24 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(parsed(path)))
+
+
 def files(room: str) -> list[Path]:
     return sorted((ROOT / room.replace(".", "/")).rglob("*.py"))
+
+
+@cache
+def everything() -> tuple[Path, ...]:
+    return tuple(sorted({path for room in FLOORS for path in files(room)}))
 
 
 def imports(path: Path) -> set[str]:
     """Full names of the modules that a file imports, and the packages they are in."""
     names = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -79,19 +89,18 @@ def test_the_configuration_of_a_wing_is_at_its_bottom():
 def test_nothing_imports_the_door():
     """``metaspiel`` and its command import every room; no room imports them."""
     wrong = []
-    for room in FLOORS:
-        for path in files(room):
-            for node in ast.walk(parsed(path)):
-                if isinstance(node, ast.Import):
-                    names = [alias.name for alias in node.names]
-                elif isinstance(node, ast.ImportFrom):
-                    inner = [f"{node.module}.{alias.name}" for alias in node.names]
-                    names = [n for n in inner if n in DOOR]
-                    if not {*inner} <= FLOORS.keys():  # a room is no door
-                        names.append(str(node.module))
-                else:
-                    continue
-                wrong += [f"{path.relative_to(ROOT)}: {n}" for n in names if n in DOOR]
+    for path in everything():
+        for node in nodes(path):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                inner = [f"{node.module}.{alias.name}" for alias in node.names]
+                names = [n for n in inner if n in DOOR]
+                if not {*inner} <= FLOORS.keys():  # a room is no door
+                    names.append(str(node.module))
+            else:
+                continue
+            wrong += [f"{path.relative_to(ROOT)}: {n}" for n in names if n in DOOR]
     assert not wrong
 
 
@@ -132,19 +141,17 @@ def writes(call: ast.Call) -> bool:
 def test_one_room_writes():
     """Every file goes through ``metaspiel.files``; only the lock of a run does not."""
     wrong = []
-    for room in FLOORS.keys() - {"metaspiel.files"}:
-        for path in files(room):
-            for node in ast.walk(parsed(path)):
-                if isinstance(node, ast.Call) and writes(node):
-                    wrong.append(f"{path.relative_to(ROOT)}: {ast.unparse(node)[:60]}")
+    for path in {*everything()} - {*files("metaspiel.files")}:
+        for node in nodes(path):
+            if isinstance(node, ast.Call) and writes(node):
+                wrong.append(f"{path.relative_to(ROOT)}: {ast.unparse(node)[:60]}")
     assert {line.split(":")[0] for line in wrong} == {"experiments/lab/lock.py"}, wrong
 
 
 def test_files_stay_small():
     long = [
         f"{path.relative_to(ROOT)}: {lines}"
-        for room in FLOORS
-        for path in files(room)
+        for path in everything()
         if (lines := len(path.read_text("utf-8").splitlines())) > 350
     ]
     assert not long
@@ -154,25 +161,23 @@ def test_files_stay_small():
 def test_functions_stay_small():
     """Without their documentation, which may take the room it needs."""
     long = []
-    for room in FLOORS:
-        for path in files(room):
-            for node in ast.walk(parsed(path)):
-                if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
-                    first, size = node.body[0], node.end_lineno - node.lineno + 1
-                    if ast.get_docstring(node) and first.end_lineno is not None:
-                        size -= first.end_lineno - first.lineno + 1
-                    if size > 60:
-                        long.append(f"{path.name}:{node.name}: {size}")
+    for path in everything():
+        for node in nodes(path):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                first, size = node.body[0], node.end_lineno - node.lineno + 1
+                if ast.get_docstring(node) and first.end_lineno is not None:
+                    size -= first.end_lineno - first.lineno + 1
+                if size > 60:
+                    long.append(f"{path.name}:{node.name}: {size}")
     assert not long
 
 
 def test_long_values_and_long_calls_use_keywords():
     """Five fields or more are named; nobody counts to the sixth argument."""
-    trees = {path: parsed(path) for path in _everything()}
-    classes = _classes(trees.values())
+    classes = _classes(map(parsed, everything()))
     wrong = []
-    for path, tree in trees.items():
-        for node in ast.walk(tree):
+    for path in everything():
+        for node in nodes(path):
             where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Call) and len(node.args) > 5:
                 wrong.append(where)
@@ -181,10 +186,6 @@ def test_long_values_and_long_calls_use_keywords():
             if len(_positional_fields(node, classes)) > 4:
                 wrong.append(f"{where}: {node.name}")
     assert not wrong
-
-
-def _everything() -> list[Path]:
-    return sorted({path for room in FLOORS for path in files(room)})
 
 
 def _classes(trees: Iterable[ast.Module]) -> dict[str, ast.ClassDef]:
@@ -250,19 +251,19 @@ def test_what_counts_as_a_field_by_position(mark: str, positional: set[str]):
 def test_only_a_game_sets_fields_of_a_frozen_value():
     """Its own, while it is made; class facts that depend on fields are properties."""
     setters = set()
-    for room in FLOORS:
-        for path in files(room):
-            tree = parsed(path)
-            for scope in ast.walk(tree):
-                name = getattr(scope, "name", "module")
-                if not isinstance(scope, ast.FunctionDef | ast.Module):
-                    continue
-                setters |= {
-                    (path.name, name, ast.unparse(call.args[0]))
-                    for call in ast.walk(scope)
-                    if isinstance(call, ast.Call)
-                    and ast.unparse(call.func) == "object.__setattr__"
-                }
+    for path in everything():
+        if "object.__setattr__" not in path.read_text("utf-8"):
+            continue
+        for scope in nodes(path):
+            name = getattr(scope, "name", "module")
+            if not isinstance(scope, ast.FunctionDef | ast.Module):
+                continue
+            setters |= {
+                (path.name, name, ast.unparse(call.args[0]))
+                for call in ast.walk(scope)
+                if isinstance(call, ast.Call)
+                and ast.unparse(call.func) == "object.__setattr__"
+            }
     assert setters == {("game.py", "module", "self"), ("game.py", "__init__", "self")}
 
 
@@ -270,16 +271,15 @@ def test_nobody_reads_the_text_of_an_error():
     """Errors are told apart by type: their sentences are for people."""
     asked = ("startswith", "endswith", "find", "index", "count")
     readers = []
-    for room in FLOORS:
-        for path in files(room):
-            for node in ast.walk(parsed(path)):
-                read: list[ast.expr] = []
-                if isinstance(node, ast.Compare):
-                    read = [node.left, *node.comparators]
-                elif isinstance(node, ast.Attribute) and node.attr in asked:
-                    read = [node.value]
-                if "str(error)" in map(ast.unparse, read):
-                    readers.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    for path in everything():
+        for node in nodes(path):
+            read: list[ast.expr] = []
+            if isinstance(node, ast.Compare):
+                read = [node.left, *node.comparators]
+            elif isinstance(node, ast.Attribute) and node.attr in asked:
+                read = [node.value]
+            if "str(error)" in map(ast.unparse, read):
+                readers.append(f"{path.relative_to(ROOT)}:{read[0].lineno}")
     assert not readers
 
 
@@ -311,7 +311,7 @@ def test_docstrings_name_their_subject():
     """Riddles are refused: one word, or the middle of a sentence."""
     assert not [
         f"{path.relative_to(ROOT)}:{line}"
-        for path in _everything()
+        for path in everything()
         for line in _riddles(path.read_text("utf-8"))
     ]
 

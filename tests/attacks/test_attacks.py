@@ -41,6 +41,7 @@ def ended_wrong(folder: Path, *words: str) -> str:
     return text if done.returncode else ""
 
 
+@pytest.mark.slow
 def test_a_run_that_is_ended_goes_on(tmp_path: Path):
     assert not ended_wrong(tmp_path, "--page", "psro", "--point", "middle")
 

@@ -120,6 +120,7 @@ main(grid.page, grid.Config, sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_killed_resumed_and_asked_for_more_it_is_the_same(whole: Path, tmp_path: Path):
     out = tmp_path / "r"
     first = ["switch2" if w == "pennies" else w for w in TINY if w != "switch2"]

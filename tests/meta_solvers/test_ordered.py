@@ -13,6 +13,7 @@ from metaspiel.nfg.simplex import project
 numba = pytest.importorskip("numba")
 compiled = pytest.importorskip("meta_solvers.compiled")
 compiled_flow = pytest.importorskip("meta_solvers.compiled_flow")
+compiled_sums = pytest.importorskip("meta_solvers.compiled_sums")
 
 SPECS = (
     *("shor:steps=25", "shor_eval:steps=25", "shor:steps=9,iterate=last,scale=10"),
@@ -98,8 +99,8 @@ def test_compiled_code_needs_no_place_to_be_kept(monkeypatch):
             raise RuntimeError("cannot cache function 'f': no locator available")
         return numba.njit(**options)
 
-    monkeypatch.setattr(compiled, "njit", nowhere)
-    assert compiled.loop(lambda x: x + 1)(2.0) == 3.0
+    monkeypatch.setattr(compiled_sums, "njit", nowhere)
+    assert compiled_sums.loop(lambda x: x + 1)(2.0) == 3.0
 
 
 def test_numba_that_is_told_not_to_compile_is_not_asked(monkeypatch):
@@ -120,12 +121,18 @@ def test_sums_and_exponentials_are_right(size):
     rng = np.random.default_rng(size)
     x = rng.normal(size=size)
     assert ordered.total(x) == pytest.approx(math.fsum(x), abs=1e-13)
-    assert compiled.total(x) == ordered.total(x)
-    assert compiled.highest(x) == x.max()
+    assert compiled_sums.total(x) == ordered.total(x)
+    y = rng.normal(size=size)
+    assert compiled_sums.dot(x, y) == ordered.total(x * y)
+    assert compiled_sums.highest(x) == x.max()
+    lowered = y - x[0]
+    compiled_sums.lower(y, x[0])
+    compiled_sums.write(y, x)
+    assert lowered.tobytes() == y.tobytes() == x.tobytes()
     logs = -rng.exponential(100, size)
     powers = ordered.exponential(logs, -708.0)
     np.testing.assert_allclose(powers, np.exp(logs), rtol=3e-16, atol=1e-307)
-    compiled.exponentials(logs, -708.0)
+    compiled_sums.exponentials(logs, -708.0)
     assert logs.tobytes() == powers.tobytes()
 
 
