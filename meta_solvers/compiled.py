@@ -238,7 +238,7 @@ def reply(game, averages, values, replies):
         value = values[part]
         deviations(game, averages, player, value)
         top = highest(value)
-        best = 0
+        best, replies[player] = 0, 0
         for i in range(value.size - 1, -1, -1):
             if value[i] >= top - TIE:
                 best += 1

@@ -15,7 +15,7 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -200,9 +200,7 @@ class Pool(Executor):
         try:
             for i, request in enumerate(requests):
                 label = f"{work.__name__} {i + 1} of {total}"
-                waiting.append(
-                    self._threads.submit(self._insist, work, request, label, dropped)
-                )
+                waiting.append(self._begun(work, request, label, dropped))
             for done, future in enumerate(as_completed(waiting), 1):
                 future.result()
                 if self._progress is not None:
@@ -213,6 +211,17 @@ class Pool(Executor):
             dropped.set()
             for future in waiting:
                 future.cancel()
+
+    def _begun(
+        self, work: Work[R, A], request: R, label: str, dropped: threading.Event
+    ) -> Future[A]:
+        """Sends a request, or lets it wait for its turn."""
+        try:
+            return self._threads.submit(self._insist, work, request, label, dropped)
+        except RuntimeError:
+            if self._closed.is_set():
+                raise WorkerLost(f"{label}: the executor was closed") from None
+            raise
 
     def close(self) -> None:
         # What is still queued ends in ``_insist``. Cancelled here, it would leave the

@@ -143,8 +143,14 @@ def render(
     opening: Opening,
     tables: Sequence[Table],
     figures: Sequence[Picture | Drawing],
+    *,
+    cut: bool | None = None,
 ) -> None:
-    """Writes one self-contained HTML file, and its charts into ``plots`` beside it."""
+    """Writes one self-contained HTML file, and its charts into ``plots`` beside it.
+
+    It says that the run was interrupted where ``cut``, by default while an interrupted
+    page writes its reports.
+    """
     room = Room.of([one.chart for one in figures if isinstance(one, Picture)])
     shown = [_figure(one, path.parent / "plots", room) for one in figures]
     loader = Environment(
@@ -153,7 +159,7 @@ def render(
         undefined=StrictUndefined,
     )
     charts = any("specs" in one for one in shown)
-    if interrupts.cut_short():
+    if interrupts.cut_short() if cut is None else cut:
         opening = replace(opening, ran=[_CUT_SHORT, *opening.ran])
     text = loader.get_template("report.html.j2").render(
         title=title,

@@ -41,6 +41,7 @@ def write_report(
             Table("CPU seconds by stage", ["stage", "seconds"], seconds, raw=True),
         ],
         pictures(summary, rows, payoffs),
+        cut=summary.interrupted,
     )
 
 
@@ -70,14 +71,15 @@ def write_whole(
     gaps = {
         f"seed {seed}": line(own, lambda row: row.gap) for seed, own in rows.items()
     }
-    if _refereed(summary):
+    exact = refereed(*(one["exact_gap"] for one in summary["trials"]))
+    if exact:
         gaps |= {
             f"seed {seed}, exact": line(own, lambda row: row.exact_gap)
             for seed, own in rows.items()
         }
     chart = lines(gaps, gap_name(kind, concept), log=kind == EXACT)
     caption = (
-        f"{meaning(kind, concept)}{refereed(summary['exact_gap'])} A line a trial; "
+        f"{meaning(kind, concept)}{exact} A line a trial; "
         "gaps that were not measured are left out."
     )
     head = "Gap of every trial"
@@ -87,16 +89,12 @@ def write_whole(
         opening_of_trials(summary),
         [Table.of("Trials", columns, summary["trials"])],
         [Picture(name="gaps", title=head, caption=caption, chart=chart)],
+        cut=summary["interrupted"],
     )
 
 
 def _exact_column(summary: Mapping[str, Any]) -> Mapping[str, Callable[[Any], Any]]:
     """A column of exact gaps beside learned ones, where there was a referee."""
-    if not _refereed(summary):
+    if not refereed(*(one["exact_gap"] for one in summary["trials"])):
         return {}
     return {"exact gap": lambda one: shown(one["exact_gap"], ".3g")}
-
-
-def _refereed(summary: Mapping[str, Any]) -> bool:
-    """Whether trials have exact gaps beside learned ones."""
-    return any(one["exact_gap"] is not None for one in summary["trials"])

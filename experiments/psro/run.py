@@ -48,9 +48,10 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def _forget(folder: Path) -> None:
-    """Removes what a run says at its end: what is there is of the state that is."""
-    for name in ("summary.json", "report.html"):
-        (folder / name).unlink(missing_ok=True)
+    """Removes what a run writes at its end: what is there is of the state that is."""
+    names = ("summary.json", "report.html", "meta_game.npz")
+    for place in (*map(folder.joinpath, names), *(folder / "plots").glob("*")):
+        place.unlink(missing_ok=True)
 
 
 def _report(config: Config, folder: Path, trials: Sequence[Begun]) -> dict[str, Any]:

@@ -74,13 +74,18 @@ def opening(summary: Summary, rows: Sequence[Row]) -> Opening:
 def opening_of_trials(summary: Mapping[str, Any]) -> Opening:
     """The same of all trials together."""
     trials, kind = summary["trials"], summary["gap_is"]
+    exact = refereed(*(one["exact_gap"] for one in trials))
     least = [one["gap"] for one in trials if one["gap"] is not None]
     gap = f"{_capital(gap_name(kind, summary['concept']))} at the end"
-    spread = f" It lies between {min(least):.3g} and {max(least):.3g}." if least else ""
+    spread = f" between {min(least):.3g} and {max(least):.3g}." if least else ""
+    means = f"Means are +- their standard error over {len(trials)} trials."
     if summary["interrupted"]:
-        result = [f"Trials were interrupted: there is no mean of their gaps.{spread}"]
+        result = ["Trials were interrupted, or not begun: there are no means."]
+        result[0] += f" Gaps so far lie{spread}" if least else ""
+        means = "Trials that were cut at different iterations rank nothing."
     else:
-        result = [f"{gap}, a mean over trials: {mean_of(summary, 'gap')}.{spread}"]
+        result = [f"{gap}, a mean over trials: {mean_of(summary, 'gap')}."]
+        result[0] += f" It lies{spread}" if least else ""
         if summary["exact_gap"] is not None:
             result.append(f"The exact gap: {mean_of(summary, 'exact_gap')}.")
         result.append(f"Expected payoffs sum to {mean_of(summary, 'value_sum')}.")
@@ -89,14 +94,14 @@ def opening_of_trials(summary: Mapping[str, Any]) -> Opening:
     name = algorithm(summary["concept"], summary["oracle"])
     return Opening(
         ran=[
-            f"{name} on {_where(summary)}, {len(trials)} trials of their own seeds "
+            f"{name} on {_where(summary)}, trials of their own seeds "
             f"({', '.join(str(one['seed']) for one in trials)}); meta-solver "
             f"{summary['solver']}{_judge(summary)}."
         ],
         result=result,
         sure=[
-            meaning(kind, summary["concept"]) + refereed(summary["exact_gap"]),
-            f"Means are +- their standard error over {len(trials)} trials.",
+            meaning(kind, summary["concept"]) + exact,
+            means,
             *summary["caveats"],
         ],
     )
@@ -162,9 +167,9 @@ def meaning(kind: str, concept: str) -> str:
     )
 
 
-def refereed(exact_gap: float | None) -> str:
-    """What lines of a referee are, in words; nothing without one."""
-    if exact_gap is None:
+def refereed(*exact_gaps: float | None) -> str:
+    """What lines of a referee are, in words; nothing where there is none."""
+    if all(gap is None for gap in exact_gaps):
         return ""
     return (
         " Lines called exact are a referee's: what exact best responses over all "

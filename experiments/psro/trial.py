@@ -68,6 +68,8 @@ def close_early(trial: Begun, arena: Arena, concept: TargetConcept) -> None:
     """Summary and report of a trial at its checkpoint, be that its end or not."""
     assert trial.state is not None
     reason = _stop(trial.config).reason(trial.state, concept, 0.0)
+    if trial.config.final_gap and trial.state.responses is None:
+        reason = None  # its gap was still to be measured
     _close(
         trial,
         arena,

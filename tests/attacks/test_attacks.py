@@ -11,6 +11,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from pages import PAGES
 
 RUN = Path(__file__).with_name("run.py")
+FEW = (
+    *("deleted file", "truncated file", "bit flip .npz", "number in JSON"),
+    *("field of config.json", "link to a file outside", "swapped files"),
+    *("older checkpoint", "two resumes"),
+)
 
 
 def wrong(folder: Path, *words: str, least: int = 20) -> list[str]:
@@ -53,7 +58,10 @@ def test_every_page_that_is_ended_goes_on(name: str, tmp_path: Path):
 
 
 def test_a_few_mutations(tmp_path: Path):
-    assert not wrong(tmp_path, "--page", "psro", "--limit", "8", least=8)
+    words = ["--page", "psro", "--once"]
+    for kind in FEW:
+        words += ["--kind", kind]
+    assert not wrong(tmp_path, *words, least=len(FEW))
 
 
 @pytest.mark.slow

@@ -170,8 +170,8 @@ def test_psro_reports_as_far_as_it_came(
         patch.setattr(trial, "until", killed)
         with pytest.raises(SystemExit):
             call("psro", *command, "--out", out, "--resume")
-    left = [*out.rglob("summary.json"), *out.rglob("report.html")]
-    assert not left  # they would be of another state
+    ends = ("summary.json", "report.html", "meta_game.npz", "*.png")
+    assert not [*itertools.chain(*map(out.rglob, ends))]  # they were of another state
 
     assert call("psro", *command, "--out", out, "--resume") == 0
     assert cut not in (out / "report.html").read_text("utf-8")
@@ -203,3 +203,5 @@ def test_the_first_of_several_trials_is_reported_with_the_run(
     # Ctrl-C came after its last iteration.
     one = json.loads((tmp_path / "one" / "summary.json").read_text("utf-8"))
     assert not one["interrupted"] and one["stopped"] == "1 iteration"
+    text = (tmp_path / "one" / "report.html").read_text("utf-8")
+    assert "The run was interrupted" not in text

@@ -168,7 +168,7 @@ def test_closing_ends_what_is_under_way(tmp_path, interruptible):
             executor.answer(work.slow, [work.Question(0, np.ones(1), str(mark))])
     assert time.monotonic() - begin < 30
     assert executor.losses == []
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(WorkerLost, match="executor was closed"):
         executor.answer(work.numbers, work.questions(1))
 
 
@@ -389,6 +389,10 @@ def test_what_still_queues_ends_when_the_executor_is_closed():
     for _ in range(2):
         threading.Thread(target=ask, daemon=True).start()
         assert pool.asked.wait(20)
-    time.sleep(0.05)  # the second has only to be queued
+    end = time.monotonic() + 20
+    while not pool._threads._work_queue.qsize():  # the second waits for its turn
+        assert time.monotonic() < end
+        time.sleep(0.001)
     pool.close()
-    assert all("executor was closed" in ends.get(timeout=20) for _ in range(2))
+    ask()  # too late
+    assert all("executor was closed" in ends.get(timeout=20) for _ in range(3))
