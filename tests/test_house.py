@@ -190,9 +190,9 @@ def test_long_values_and_long_calls_use_keywords():
 
 def _classes(trees: Iterable[ast.Module]) -> dict[str, ast.ClassDef]:
     """Classes by name, as far as a name is that of one class."""
-    nodes = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.ClassDef)]
-    count = Counter(node.name for node in nodes)
-    return {node.name: node for node in nodes if count[node.name] == 1}
+    found = [n for t in trees for n in ast.walk(t) if isinstance(n, ast.ClassDef)]
+    count = Counter(node.name for node in found)
+    return {node.name: node for node in found if count[node.name] == 1}
 
 
 def _mark(node: ast.ClassDef) -> dict[str, str] | None:
@@ -252,8 +252,8 @@ def test_only_a_game_sets_fields_of_a_frozen_value():
     """Its own, while it is made; class facts that depend on fields are properties."""
     setters = set()
     for path in everything():
-        if "object.__setattr__" not in path.read_text("utf-8"):
-            continue
+        if not any(getattr(node, "attr", "") == "__setattr__" for node in nodes(path)):
+            continue  # most files: scopes in scopes are walked again below
         for scope in nodes(path):
             name = getattr(scope, "name", "module")
             if not isinstance(scope, ast.FunctionDef | ast.Module):

@@ -162,7 +162,7 @@ def _of_psro(place: Path, config: Config) -> Iterator[Result]:
             raise _unfinished(place, f"'{own}' has no summary.json")
         summary = files.read_json(own / "summary.json")
         failed = bool(summary["failed"])
-        if summary.get("interrupted", summary["stopped"] == "interrupted"):
+        if summary.get("interrupted"):
             done = summary["iterations"]
             raise _unfinished(place, f"'{own}' was interrupted after iteration {done}")
         yield Result(
